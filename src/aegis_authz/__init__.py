@@ -1,0 +1,1 @@
+"""Aegis: decides what AI agents may do, behind Envoy's ext_authz."""

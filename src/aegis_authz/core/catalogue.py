@@ -1,0 +1,93 @@
+"""The tool catalogue: which request is which action of which tool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+
+class ParameterSource(Enum):
+    """Where a parameter's value is taken from."""
+
+    BODY = "body"  # JSON pointer into the body
+    PATH = "path"  # variable of the path template
+    QUERY = "query"  # query parameter
+
+
+class ParameterType(Enum):
+    """The JSON type a parameter must have; anything else is MALFORMED_CALL."""
+
+    STRING = "string"
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    ARRAY = "array"
+    OBJECT = "object"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One named parameter: `at` is a JSON pointer (RFC 6901), a path variable or a query name."""
+
+    name: str
+    source: ParameterSource
+    at: str
+    type: ParameterType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of an HTTP tool.
+
+    `template` is the path split at `/`; a segment `{name}` matches any one non-empty segment.
+    `parameters` empty means: the members of the JSON body, the path variables and the query.
+    """
+
+    name: str
+    method: str
+    template: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool. `host` is what agents call; `port` None means the scheme's default.
+
+    `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host.
+    `mcp_path` is the endpoint of an MCP server, "" for a plain HTTP tool.
+    """
+
+    name: str
+    host: str
+    port: int | None
+    upstream: str
+    actions: tuple[Action, ...]
+    mcp_path: str
+
+    @property
+    def is_mcp(self) -> bool:
+        return self.mcp_path != ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All tools, by name and by the (host, port) agents call."""
+
+    by_name: Mapping[str, Tool]
+    by_address: Mapping[tuple[str, int | None], tuple[Tool, ...]]
+
+    @staticmethod
+    def of(tools: tuple[Tool, ...]) -> Catalogue:
+        """Index the tools. Raises ValueError when two have one name."""
+        by_name: dict[str, Tool] = {}
+        by_address: dict[tuple[str, int | None], tuple[Tool, ...]] = {}
+        for tool in tools:
+            if tool.name in by_name:
+                raise ValueError(f"two tools are named {tool.name!r}")
+            by_name[tool.name] = tool
+            address = (tool.host, tool.port)
+            by_address[address] = (*by_address.get(address, ()), tool)
+        return Catalogue(MappingProxyType(by_name), MappingProxyType(by_address))

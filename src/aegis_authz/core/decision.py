@@ -1,0 +1,141 @@
+"""The question put to the PDP and the answers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import NoReturn
+
+from aegis_authz.core.call import ToolCall
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import REASONS, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The question: subject, action, resource and context of OpenID AuthZEN 1.0.
+
+    `time` is seconds since the epoch; `environment` is the name of the mesh's environment.
+    """
+
+    identity: Identity
+    call: ToolCall
+    time: float
+    environment: str
+
+
+class Target(Enum):
+    """Which way a body flows when an obligation redacts it."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """Obligation: redact what these detectors find and these JSON pointers name."""
+
+    target: Target
+    detectors: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterTools:
+    """Obligation: a tools/list answer shows these tools alone."""
+
+    allowed: tuple[str, ...]
+
+
+Obligation = Redact | FilterTools
+"""What must be done for the decision to hold. A kind not listed here is a deny."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition that did not hold, as far as policy lets it be told.
+
+    `limit` and `seen` are None unless the policy discloses them.
+    """
+
+    parameter: str
+    condition: str
+    limit: Json
+    seen: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalTerms:
+    """What an approval needs: who may give it, and for how many seconds it may be asked and used."""
+
+    groups: tuple[str, ...]
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer to a call. Every field must be given: nothing about a decision is implied.
+
+    `would` is what a shadow policy would have answered, None where no shadow policy matched.
+    `policies` are the names of the documents that decided.
+    """
+
+    effect: Effect
+    reason: Reason
+    detail: str
+    policies: tuple[str, ...]
+    revision: str
+    obligations: tuple[Obligation, ...]
+    findings: tuple[Finding, ...]
+    approval: ApprovalTerms | None
+    would: Effect | None
+
+    def __post_init__(self) -> None:
+        spec = REASONS[self.reason]
+        if spec.effect is Effect.ALLOW and self.effect is Effect.SANITIZE:
+            return  # an approved or shadowed call may still carry redactions
+        if spec.effect is not self.effect:
+            raise ValueError(f"{self.reason.value} cannot explain {self.effect.value}")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a Decision has no truth value; look at its effect")
+
+
+def denied(reason: Reason, detail: str, revision: str) -> Decision:
+    """A denial that no policy document made."""
+    return Decision(
+        effect=Effect.DENY,
+        reason=reason,
+        detail=detail,
+        policies=(),
+        revision=revision,
+        obligations=(),
+        findings=(),
+        approval=None,
+        would=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Envoy is told: the decision in HTTP's words.
+
+    `upstream_headers` overwrite request headers, `removed_headers` are taken from the request,
+    `client_headers` go on the response in every case. `body` and `status` count only when
+    `effect` does not let the call through. `metadata` becomes Envoy dynamic metadata.
+    """
+
+    effect: Effect
+    grpc_code: int
+    status: int
+    body: bytes
+    client_headers: Mapping[str, str]
+    upstream_headers: Mapping[str, str]
+    removed_headers: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an Answer has no truth value; look at its effect")

@@ -1,0 +1,43 @@
+"""The four answers, in order of strictness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from functools import total_ordering
+from typing import NoReturn
+
+
+@total_ordering
+class Effect(Enum):
+    """What happens to a call. Strictness: ALLOW < SANITIZE < APPROVAL_NEEDED < DENY."""
+
+    ALLOW = "allow"
+    SANITIZE = "sanitize"
+    APPROVAL_NEEDED = "approval_needed"
+    DENY = "deny"
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Effect):
+            return NotImplemented
+        return _STRICTNESS[self] < _STRICTNESS[other]
+
+    def __bool__(self) -> NoReturn:
+        # `if effect:` would be true for a denial; make the mistake impossible.
+        raise TypeError("an Effect has no truth value; compare it with `is`")
+
+    @property
+    def lets_through(self) -> bool:
+        """Whether Envoy forwards the call (whole or redacted) to the tool."""
+        return self is Effect.ALLOW or self is Effect.SANITIZE
+
+
+_STRICTNESS = {effect: rank for rank, effect in enumerate(Effect)}
+
+
+def strictest(effects: Iterable[Effect]) -> Effect:
+    """Combine verdicts by deny-overrides (XACML 3.0, appendix C.2).
+
+    Takes any number of effects and returns the strictest; nothing to combine is DENY.
+    """
+    return max(effects, default=Effect.DENY)

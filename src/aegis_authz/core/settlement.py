@@ -1,0 +1,65 @@
+"""What a call writes to the store, all or nothing, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Everything one call settles in one round trip.
+
+    The token's JTI is claimed in every case. `claims` is an approval to use up and `opens` one to
+    open; a call does at most one of the two. `now` is seconds since the epoch.
+    """
+
+    identity: Identity
+    claims: Override | None
+    opens: ApprovalRequest | None
+    now: float
+
+    def __post_init__(self) -> None:
+        if self.claims is not None and self.opens is not None:
+            raise ValueError("a call either uses an approval or opens one")
+
+
+class SettleOutcome(Enum):
+    """What the store said. Only CLEAR and OPENED leave the PDP's verdict standing."""
+
+    CLEAR = "clear"
+    OPENED = "opened"
+    REPLAYED = "replayed"
+    REVOKED = "revoked"
+    STORE_RESET = "store_reset"
+    APPROVAL_NOT_GRANTED = "approval_not_granted"
+    APPROVAL_EXPIRED = "approval_expired"
+    APPROVAL_MISMATCH = "approval_mismatch"
+    APPROVAL_USED = "approval_used"
+
+
+SETTLE_REFUSALS = {
+    SettleOutcome.REPLAYED: Reason.REPLAYED,
+    SettleOutcome.REVOKED: Reason.REVOKED,
+    SettleOutcome.STORE_RESET: Reason.STORE_RESET,
+    SettleOutcome.APPROVAL_NOT_GRANTED: Reason.APPROVAL_NOT_GRANTED,
+    SettleOutcome.APPROVAL_EXPIRED: Reason.APPROVAL_EXPIRED,
+    SettleOutcome.APPROVAL_MISMATCH: Reason.APPROVAL_MISMATCH,
+    SettleOutcome.APPROVAL_USED: Reason.APPROVAL_USED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The store's answer. `approval_id` and `approval_expires_at` are set when OPENED.
+
+    The id may be that of an earlier request for the very same call that is still pending.
+    """
+
+    outcome: SettleOutcome
+    approval_id: str
+    approval_expires_at: float

@@ -1,0 +1,37 @@
+"""The immutable generation a check runs under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aegis_authz.core.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose tokens are believed.
+
+    `token_keys` and `approval_keys` map a key id (RFC 7638 thumbprint) to a raw 32-byte Ed25519
+    public key. `max_token_life` and `clock_skew` are seconds.
+    """
+
+    issuer: str
+    audience: str
+    token_keys: Mapping[str, bytes]
+    approval_keys: Mapping[str, bytes]
+    max_token_life: float
+    clock_skew: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One policy revision as the data plane sees it. Loaded once per call; never mixed with another.
+
+    `status_base` is the URL under which approvals are looked up, "" when there is none.
+    """
+
+    revision: str
+    catalogue: Catalogue
+    trust: Trust
+    status_base: str

@@ -1,0 +1,115 @@
+"""What the pipeline and the control plane need from outside.
+
+Every method maps its driver's errors to `Refused` (data plane) or to the errors named here; no
+driver exception crosses a port.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.decision import Decision, Evaluation
+from aegis_authz.core.record import DecisionRecord, Record
+from aegis_authz.core.settlement import Settled, Settlement
+from aegis_authz.core.snapshot import Snapshot
+
+
+class Clock(Protocol):
+    """Time, so that tests can hold it still."""
+
+    def now(self) -> float:
+        """Wall-clock seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never steps; the clock of deadlines (the event loop's own)."""
+        ...
+
+
+class Ids(Protocol):
+    """Fresh random names."""
+
+    def decision_id(self) -> str:
+        """A new decision id, sortable by time (UUIDv7 text)."""
+        ...
+
+    def token(self) -> str:
+        """128 random bits as lower-case hex."""
+        ...
+
+
+class Pdp(Protocol):
+    """The policy decision point (OPA)."""
+
+    async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
+        """Judge one call; concurrent questions share a query. `deadline` is in `Clock.monotonic` seconds.
+
+        Raises Refused with PDP_UNAVAILABLE, PDP_TIMEOUT, DECISION_UNDEFINED or DECISION_MALFORMED.
+        """
+        ...
+
+
+class Snapshots(Protocol):
+    """The generations of policy this process can serve."""
+
+    def current(self) -> Snapshot:
+        """The newest loaded snapshot. Raises Refused(NOT_READY) before the first."""
+        ...
+
+    async def at(self, revision: str, deadline: float) -> Snapshot:
+        """Load the snapshot of `revision`, which the PDP just named.
+
+        Raises Refused(REVISION_CHANGED) when the PDP has moved on, PDP_UNAVAILABLE when it cannot be asked.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Replay memory, revocations and approvals in flight (Redis)."""
+
+    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+        """Write all of one call's effects in one atomic round trip, or none of them.
+
+        Raises Refused with STORE_UNAVAILABLE or STORE_TIMEOUT.
+        """
+        ...
+
+
+class RecordLog(Protocol):
+    """The tamper-evident log of one writer."""
+
+    async def append(self, record: Record) -> None:
+        """Return once the record is durable. Raises Refused(RECORD_FAILED)."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Spans and metrics; never fails a call."""
+
+    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+        """Count the decision and emit its span, child of the W3C `traceparent` ("" for none)."""
+        ...
+
+
+class Approvals(Protocol):
+    """The approver's side of the store."""
+
+    async def list(self, state: ApprovalState | None) -> list[Approval]:
+        """All remembered approvals in that state (None: any), newest first. Raises StoreDown."""
+        ...
+
+    async def get(self, approval_id: str) -> Approval:
+        """One approval. Raises ApprovalNotFound, StoreDown."""
+        ...
+
+    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+        """Move a pending approval to APPROVED, DENIED or CANCELLED, atomically.
+
+        Raises ApprovalNotFound, ApprovalConflict (not pending any more, expired, or `by` is the requester), StoreDown.
+        """
+        ...
+
+
+class StoreDown(Exception):
+    """The store behind the control plane cannot be reached; the message is fit to show."""
