@@ -13,8 +13,8 @@ from aegis_authz.core.json_value import Json
 class HttpCall:
     """One HTTP request as Envoy showed it to us, decoded and nothing more.
 
-    Header names are lower case; each keeps every value it was sent with, in order. `host` is lower
-    case without its port, `port` None when the request named none; `path` is without the query.
+    `headers` holds the headers some stage reads, names in lower case, each with every value it was
+    sent with, in order. `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
     `tool_hint` names the tool when a reverse route was entered: it comes from Envoy's own
     configuration and never from the client.
     """

@@ -1,0 +1,1 @@
+"""One file for each real thing behind a port, and its memory twin."""

@@ -1,0 +1,165 @@
+"""One authorization worker, put together and run until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prometheus_client import CollectorRegistry, multiprocess
+
+from aegis_authz.adapters.key_folder import load_signing_key
+from aegis_authz.adapters.opa import OpaPdp
+from aegis_authz.adapters.opa_http import OpaHttp
+from aegis_authz.adapters.opa_snapshots import OpaSnapshots
+from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.redis_store import RedisStore
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.check.pipeline import Limits, Pipeline
+from aegis_authz.config import AuthzSettings, RecordMode
+from aegis_authz.ports import StoreDown
+from aegis_authz.server.authz import CheckHandler
+from aegis_authz.server.ext_proc import BodyHandler
+from aegis_authz.server.grpc_host import GrpcHost
+from aegis_authz.server.readiness import Probe, Readiness
+from aegis_authz.server.status_http import status_app
+from aegis_authz.telemetry import DecisionTelemetry, tracer_provider
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY = 0.5
+_OPA_QUERIES = 2
+_OPA_BATCH = 32
+_JTI_MARGIN = 60.0
+_GRACE = 5.0
+
+
+async def run_worker(settings: AuthzSettings, worker: int) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError, RuntimeError or ValueError when it cannot start."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        await _serve(settings, worker, stop, stack)
+
+
+async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stack: AsyncExitStack) -> None:
+    clock, ids = SystemClock(), SystemIds()
+    opa = OpaHttp(settings.opa_socket)
+    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), _LOOK_EVERY)
+    pdp = OpaPdp(opa, _OPA_QUERIES, _OPA_BATCH)
+    store = RedisStore(settings.redis, clock, _JTI_MARGIN)
+    records = _records(settings, worker, clock)
+    provider = tracer_provider("aegis-authz", settings.environment, _exporter(settings))
+    stack.callback(provider.shutdown)
+    stack.push_async_callback(store.close)
+    await records.start()
+    stack.push_async_callback(records.close)
+    stack.push_async_callback(pdp.close)
+
+    pipeline = Pipeline(
+        snapshots=snapshots,
+        pdp=pdp,
+        store=store,
+        records=records,
+        telemetry=DecisionTelemetry(provider.get_tracer("aegis"), None),
+        clock=clock,
+        ids=ids,
+        limits=_limits(settings),
+    )
+    handler = CheckHandler(pipeline, settings.max_concurrent, settings.budget.reserve_ms / 1000)
+    bodies = BodyHandler(records, clock)
+    host = GrpcHost(settings.listen.format(worker=worker), handler, bodies.process)
+    readiness = Readiness(_probes(snapshots, store, records), host, _LOOK_EVERY)
+
+    await host.start()
+    tasks = [asyncio.create_task(snapshots.watch()), asyncio.create_task(readiness.watch())]
+    status = _status_server(readiness)
+    tasks.append(asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker))))
+    gc.collect()
+    gc.freeze()
+    _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
+    await stop.wait()
+
+    await readiness.drain()
+    await asyncio.sleep(settings.drain_ms / 1000)  # Envoy looks once a second
+    await host.stop(_GRACE)
+    await handler.drain()
+    status.should_exit = True
+    for task in tasks[:2]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:
+    key = load_signing_key(settings.record_key)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{settings.record_key}: not an Ed25519 key")
+    writer = f"authz-{worker}"
+    return FileRecordLog(settings.records / writer, writer, key, clock)
+
+
+def _limits(settings: AuthzSettings) -> Limits:
+    return Limits(
+        total=settings.budget.total_ms / 1000,
+        pdp=settings.budget.pdp_ms / 1000,
+        require_record=settings.record_mode is RecordMode.REQUIRED,
+        environment=settings.environment,
+    )
+
+
+def _exporter(settings: AuthzSettings) -> BatchSpanProcessor | None:
+    if not settings.otlp_endpoint:
+        return None
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint))
+
+
+def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) -> dict[str, Probe]:
+    async def keys() -> str:
+        if snapshots.trouble:
+            return "waits for the bundle"
+        return "" if snapshots.current().trust.token_keys else "the bundle trusts no token key"
+
+    async def bundle() -> str:
+        return snapshots.trouble
+
+    async def replay_store() -> str:
+        try:
+            await store.ready()
+        except StoreDown as fault:
+            return str(fault)
+        return ""
+
+    async def record_log() -> str:
+        return records.trouble
+
+    return {"keys": keys, "bundle": bundle, "store": replay_store, "records": record_log}
+
+
+def _status_server(readiness: Readiness) -> uvicorn.Server:
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    app = status_app(readiness, registry)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    return server
+
+
+def _status_sockets(settings: AuthzSettings, worker: int) -> list[socket.socket]:
+    host, _, port = settings.metrics.rpartition(":")
+    shared = socket.socket(socket.AF_INET)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    shared.bind((host, int(port)))
+    path = Path(settings.ready_socket.format(worker=worker))
+    path.unlink(missing_ok=True)
+    own = socket.socket(socket.AF_UNIX)
+    own.bind(str(path))
+    return [shared, own]

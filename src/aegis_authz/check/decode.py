@@ -1,0 +1,39 @@
+"""Stage 1: CheckRequest -> HttpCall, whole and readable, or refused."""
+
+from __future__ import annotations
+
+from aegis_authz.core.call import HttpCall
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.envoy import read_check_request
+
+_SINGLE = ("content-type", "content-length", "content-encoding", "x-aegis-approval")
+
+
+def decode(message: bytes) -> HttpCall:
+    """Read what Envoy sent and make sure that it is the whole request.
+
+    Raises Refused with REQUEST_UNREADABLE, AMBIGUOUS_HEADERS, BODY_TRUNCATED or CONTENT_ENCODED.
+    """
+    http = read_check_request(message)
+    for name in _SINGLE:
+        if len(http.headers.get(name, ())) > 1:
+            raise Refused(Reason.AMBIGUOUS_HEADERS, f"{name} is given several times")
+    _check_whole(http)
+    encoding = http.header("content-encoding")
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        raise Refused(Reason.CONTENT_ENCODED, "the body is compressed")
+    return http
+
+
+def _check_whole(http: HttpCall) -> None:
+    partial = http.headers.get("x-envoy-auth-partial-body", ())
+    if any(value != "false" for value in partial):
+        raise Refused(Reason.BODY_TRUNCATED, "Envoy sent a part of the body")
+    length = http.header("content-length")
+    if length is None:
+        return
+    if not length.isdecimal() or not length.isascii():
+        raise Refused(Reason.AMBIGUOUS_HEADERS, "content-length is not a number")
+    if int(length) != len(http.body):
+        raise Refused(Reason.BODY_TRUNCATED, "the body is not as long as content-length says")

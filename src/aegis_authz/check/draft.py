@@ -1,0 +1,44 @@
+"""What is known of a call so far: filled along the way, read once by the record and the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aegis_authz.core.call import HttpCall, ToolCall
+from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.settlement import Settled
+from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.ports import Clock
+
+
+@dataclass(slots=True)
+class Draft:
+    """The notes of one check. A part is None until its stage is done.
+
+    `stages` maps a finished stage to the milliseconds it took.
+    """
+
+    decision_id: str
+    traceparent: str
+    time: float
+    started: float
+    marked: float
+    http: HttpCall | None = None
+    identity: Identity | None = None
+    override: Override | None = None
+    snapshot: Snapshot | None = None
+    call: ToolCall | None = None
+    settled: Settled | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @staticmethod
+    def begin(decision_id: str, traceparent: str, clock: Clock) -> Draft:
+        """Open the notes at the arrival of a call."""
+        started = clock.monotonic()
+        return Draft(decision_id, traceparent, clock.now(), started, started)
+
+    def done(self, stage: str, clock: Clock) -> None:
+        """Note that a stage ended now; the time since the last note was its own."""
+        now = clock.monotonic()
+        self.stages[stage] = round(self.stages.get(stage, 0.0) + (now - self.marked) * 1000, 3)
+        self.marked = now

@@ -1,0 +1,76 @@
+"""A refusal in words an agent can act on: what, why, the limit where policy tells it, and the next step."""
+
+from __future__ import annotations
+
+import json
+
+from aegis_authz.core.call import ToolCall
+from aegis_authz.core.decision import Decision, Finding
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import REASONS, Reason, Retry
+
+_NEXT_STEP = {
+    Retry.NEVER: "Do not retry this call as it is.",
+    Retry.NEW_TOKEN: "Retry with a fresh token.",
+    Retry.LATER: "Retry after 1 second with a fresh token.",
+    Retry.UNNEEDED: "",
+}
+_WORDS = {
+    "max": "at most {limit}",
+    "min": "at least {limit}",
+    "over": "over {limit}",
+    "in": "one of {limit}",
+    "not_in": "none of {limit}",
+    "equals": "exactly {limit}",
+    "not": "other than {limit}",
+    "matches": "matching {limit}",
+    "starts_with": "starting with {limit}",
+    "type": "of type {limit}",
+    "approval_needed_over": "at most {limit} without an approval",
+    "approval_needed_in": "other than {limit} without an approval",
+}
+
+
+def sentence(decision: Decision, call: ToolCall | None, approval_id: str) -> str:
+    """One to four plain sentences for a person or a model.
+
+    `call` is None when the request was refused before it was known what it is; `approval_id` is "" when none was opened.
+    """
+    spec = REASONS[decision.reason]
+    parts = [_opening(decision, call), spec.text]
+    parts += [_finding(finding) for finding in decision.findings]
+    if spec.retry is Retry.AFTER_APPROVAL:
+        parts.append(
+            f"Approval {approval_id} is pending. Once it is granted, repeat exactly this call with a fresh token "
+            "and the override token in the x-aegis-approval header."
+        )
+    else:
+        parts.append(_NEXT_STEP[spec.retry])
+    return " ".join(part for part in parts if part)
+
+
+def _opening(decision: Decision, call: ToolCall | None) -> str:
+    verb = "is held" if decision.reason is Reason.APPROVAL_NEEDED else "was refused"
+    if call is None or not call.tool:
+        return ""
+    return f"{call.action} on {call.tool} {verb}:"
+
+
+def _finding(finding: Finding) -> str:
+    words = _WORDS.get(finding.condition)
+    if finding.condition == "missing":
+        return f"The parameter {finding.parameter} is required."
+    if finding.limit is None or words is None:
+        return f"The parameter {finding.parameter} does not meet the condition '{finding.condition}'."
+    seen = "" if finding.seen is None else f" {finding.parameter} is {_short(finding.seen)};"
+    return f"Seen:{seen} allowed is {words.format(limit=_short(finding.limit))}."
+
+
+def _short(value: Json) -> str:
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = ", ".join(str(item) for item in value)
+    else:
+        text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,62 @@
+"""Stage 7: the draft and the decision -> DecisionRecord."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aegis_authz.check.draft import Draft
+from aegis_authz.core.decision import Decision, FilterTools, Obligation
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.record import DecisionRecord
+from aegis_authz.ports import Clock
+
+
+def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
+    """Everything known of the call, as the one event that is kept of it."""
+    http, identity, call, settled = draft.http, draft.identity, draft.call, draft.settled
+    return DecisionRecord(
+        decision_id=draft.decision_id,
+        time=draft.time,
+        effect=decision.effect,
+        reason=decision.reason,
+        detail=decision.detail,
+        org=identity.org if identity else "",
+        tenant=identity.tenant if identity else "",
+        agent=identity.agent if identity else "",
+        actors=identity.actors if identity else (),
+        issuer=identity.issuer if identity else "",
+        key_id=identity.key_id if identity else "",
+        jti=identity.jti if identity else "",
+        tool=call.tool if call else "",
+        action=call.action if call else "",
+        parameters=_parameters(decision, draft),
+        digest=call.digest if call else "",
+        method=http.method if http else "",
+        host=http.host if http else "",
+        path=http.path if http else "",
+        source=http.source if http else "",
+        policies=decision.policies,
+        revision=decision.revision,
+        obligations=tuple(map(_obligation, decision.obligations)),
+        findings=tuple(f"{finding.parameter}:{finding.condition}" for finding in decision.findings),
+        would=decision.would.value if decision.would is not None else "",
+        approval_id=settled.approval_id if settled is not None else "",
+        request_id=http.request_id if http else "",
+        trace_id=draft.traceparent[3:35],
+        stages=draft.stages,
+        total_ms=round((clock.monotonic() - draft.started) * 1000, 3),
+    )
+
+
+def _parameters(decision: Decision, draft: Draft) -> Mapping[str, Json]:
+    # what policy wants redacted from the call has no place in its record either
+    if draft.call is None or decision.effect is Effect.SANITIZE or decision.obligations:
+        return {}
+    return {name: draft.call.parameters[name] for name in draft.call.declared if name in draft.call.parameters}
+
+
+def _obligation(obligation: Obligation) -> str:
+    if isinstance(obligation, FilterTools):
+        return "filter_tools"
+    return f"redact:{obligation.target.value}:{','.join((*obligation.detectors, *obligation.fields))}"

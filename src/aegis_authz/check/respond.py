@@ -1,0 +1,128 @@
+"""Stage 8: Decision -> Answer, in the shape its caller can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aegis_authz.check.draft import Draft
+from aegis_authz.check.explain import sentence
+from aegis_authz.check.fulfil import OBLIGATION_HEADER, Fulfilment
+from aegis_authz.core.call import PLAIN_HTTP, HttpCall, Rpc, RpcShape
+from aegis_authz.core.decision import Answer, Decision, Finding
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
+from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.http import claimants
+from aegis_authz.wire.mcp import rpc_of
+from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
+
+_SECRETS = ("x-aegis-token", "x-aegis-approval", "proxy-authorization")
+_RETRY_AFTER = "1"
+
+
+def rpc_shape(draft: Draft) -> Rpc:
+    """The JSON-RPC shape of the answer, also for a call that was refused before it was parsed."""
+    if draft.call is not None:
+        return draft.call.rpc
+    if draft.http is None or draft.snapshot is None or not _is_mcp(draft.http, draft.snapshot):
+        return PLAIN_HTTP
+    return rpc_of(draft.http)
+
+
+def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
+    """Say the decision in HTTP's words.
+
+    Plain HTTP gets a problem document; MCP tools/call a tool result with status 200, other MCP
+    requests a JSON-RPC error, and what cannot carry either a bare status, never 401 there.
+    """
+    headers = {"x-aegis-decision": decision.effect.value, "x-aegis-decision-id": draft.decision_id}
+    if draft.settled is not None and draft.settled.approval_id and decision.reason is Reason.APPROVAL_NEEDED:
+        headers["x-aegis-approval-id"] = draft.settled.approval_id
+    spec = REASONS[decision.reason]
+    if decision.effect.lets_through:
+        return _let_through(decision, fulfilment, draft, headers)
+    if spec.retry is Retry.LATER:
+        headers["retry-after"] = _RETRY_AFTER
+    rpc = rpc_shape(draft)
+    status, content_type, body = _body(_refusal(decision, spec, draft), rpc)
+    return Answer(
+        effect=decision.effect,
+        grpc_code=spec.grpc_code,
+        status=status,
+        body=body,
+        client_headers={**headers, "content-type": content_type},
+        upstream_headers={},
+        removed_headers=(),
+        metadata={"decision_id": draft.decision_id},
+    )
+
+
+def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, headers: Mapping[str, str]) -> Answer:
+    upstream = {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
+    if draft.call is not None and draft.call.content_type:
+        upstream["content-type"] = draft.call.content_type
+    removed = _SECRETS if fulfilment.processing else (*_SECRETS, OBLIGATION_HEADER)
+    return Answer(
+        effect=decision.effect,
+        grpc_code=REASONS[decision.reason].grpc_code,
+        status=200,
+        body=b"",
+        client_headers=headers,
+        upstream_headers=upstream,
+        removed_headers=removed,
+        metadata={"decision_id": draft.decision_id, **fulfilment.metadata},
+    )
+
+
+def _body(refusal: Refusal, rpc: Rpc) -> tuple[int, str, bytes]:
+    match rpc.shape:
+        case RpcShape.NONE:
+            return refusal.status, PROBLEM_TYPE, problem_document(refusal)
+        case RpcShape.CALL:
+            return 200, JSON_TYPE, tool_result(refusal, rpc)
+        case RpcShape.REQUEST:
+            return 200, JSON_TYPE, rpc_error(refusal, rpc)
+        case RpcShape.NOTIFICATION:
+            # 401 would start an OAuth dance in MCP clients
+            status = 403 if refusal.status == 401 else refusal.status
+            return status, PROBLEM_TYPE, problem_document(refusal)
+
+
+def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
+    settled = draft.settled
+    approval_id = settled.approval_id if settled is not None and decision.reason is Reason.APPROVAL_NEEDED else ""
+    facts: dict[str, Json] = {
+        "decision": decision.effect.value,
+        "reason": decision.reason.value,
+        "decision_id": draft.decision_id,
+        "policy": list(decision.policies),
+        "revision": decision.revision,
+        "retry": spec.retry.value,
+    }
+    if decision.findings:
+        facts["findings"] = [_finding(finding) for finding in decision.findings]
+    if settled is not None and approval_id:
+        base = draft.snapshot.status_base if draft.snapshot is not None else ""
+        facts["approval"] = {
+            "id": approval_id,
+            "status_url": f"{base}/v1/approvals/{approval_id}/status" if base else "",
+            "expires_at": settled.approval_expires_at,
+        }
+    words = sentence(decision, draft.call, approval_id)
+    return Refusal(
+        title=spec.text, sentence=words, status=spec.http_status, jsonrpc_code=spec.jsonrpc_code, facts=facts
+    )
+
+
+def _finding(finding: Finding) -> Json:
+    told: dict[str, Json] = {"parameter": finding.parameter, "condition": finding.condition}
+    if finding.limit is not None:
+        told["limit"] = finding.limit
+    if finding.seen is not None:
+        told["seen"] = finding.seen
+    return told
+
+
+def _is_mcp(http: HttpCall, snapshot: Snapshot) -> bool:
+    tools, path = claimants(http, snapshot.catalogue)
+    return any(tool.is_mcp and tool.mcp_path == path for tool in tools)

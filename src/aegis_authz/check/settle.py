@@ -1,0 +1,65 @@
+"""Stage 5: the decision's effects, written in one round trip, and what the store makes of the decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aegis_authz.core.approval import ApprovalRequest, approval_id
+from aegis_authz.core.call import ToolCall
+from aegis_authz.core.decision import Decision, denied
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
+
+
+def settlement_of(
+    decision: Decision, call: ToolCall | None, identity: Identity, override: Override | None, token: str, now: float
+) -> Settlement:
+    """What this decision writes: the token's JTI always; an approval used or opened when one is needed.
+
+    `token` is a fresh random name for a new approval, `now` seconds since the epoch.
+    """
+    held = decision.effect is Effect.APPROVAL_NEEDED
+    opens = _request(decision, call, identity, token, now) if held and call is not None and override is None else None
+    return Settlement(identity=identity, claims=override if held else None, opens=opens, now=now)
+
+
+def apply(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:
+    """The decision after settling.
+
+    A refusal of the store always wins. A held call is let through only when the store used up the approval it was
+    shown; an answer that does not fit what was asked is a denial.
+    """
+    refusal = SETTLE_REFUSALS.get(settled.outcome)
+    if refusal is not None:
+        return replace(denied(refusal, "", decision.revision), policies=decision.policies)
+    held, clear = decision.effect is Effect.APPROVAL_NEEDED, settled.outcome is SettleOutcome.CLEAR
+    if not held and clear:
+        return decision
+    if held and settlement.opens is not None and settled.outcome is SettleOutcome.OPENED:
+        return decision
+    if held and settlement.claims is not None and clear:
+        effect = Effect.SANITIZE if decision.obligations else Effect.ALLOW
+        return replace(decision, effect=effect, reason=Reason.APPROVED)
+    return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
+
+
+def _request(decision: Decision, call: ToolCall, identity: Identity, token: str, now: float) -> ApprovalRequest:
+    if decision.approval is None:
+        raise ValueError("a decision that needs approval names no terms")
+    return ApprovalRequest(
+        id=approval_id(identity.org, identity.tenant, token),
+        org=identity.org,
+        tenant=identity.tenant,
+        agent=identity.agent,
+        tool=call.tool,
+        action=call.action,
+        parameters=call.parameters,
+        digest=call.digest,
+        revision=decision.revision,
+        policies=decision.policies,
+        groups=decision.approval.groups,
+        requested_at=now,
+        expires_at=now + decision.approval.expires_in,
+    )

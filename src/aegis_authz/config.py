@@ -1,0 +1,103 @@
+"""Settings: one frozen tree for each process, strict, few knobs.
+
+A settings file is YAML; an unknown key, a wrong type or a duplicate key is an error that names it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class RecordMode(Enum):
+    """Whether an allow may leave without its record."""
+
+    REQUIRED = "required"
+    BEST_EFFORT = "best_effort"
+
+
+class Budget(_Settings):
+    """Time limits of one check, in milliseconds.
+
+    `total_ms` bounds everything; `pdp_ms` bounds the policy engine alone, so that time is left to
+    spend the token and to write the record. `reserve_ms` of the caller's own deadline is kept back to answer.
+    """
+
+    total_ms: float = Field(default=45, gt=0)
+    pdp_ms: float = Field(default=30, gt=0)
+    reserve_ms: float = Field(default=20, ge=0)
+
+
+class AuthzSettings(_Settings):
+    """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
+
+    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL. `record_key` is a PEM file.
+    `metrics` is `host:port`, shared by all workers; `metrics_dir` is where they keep their counters.
+    `otlp_endpoint` is an OTLP/gRPC URL, "" to export no spans. `ready_socket` is a unix socket (with
+    `{worker}`) for GET /readyz. `drain_ms` is how long a stopping worker stays up after it turned red, so that Envoy notices.
+    """
+
+    listen: str
+    workers: int = Field(default=2, ge=1, le=64)
+    opa_socket: Path
+    redis: str
+    records: Path
+    record_key: Path
+    record_mode: RecordMode = RecordMode.REQUIRED
+    environment: str = "local"
+    metrics: str
+    metrics_dir: Path
+    ready_socket: str
+    otlp_endpoint: str = ""
+    max_concurrent: int = Field(default=512, ge=1)
+    drain_ms: float = Field(default=1000, ge=0)
+    budget: Budget = Budget()
+
+
+class ControlSettings(_Settings):
+    """The control plane (`aegis serve control`).
+
+    `state` keeps published bundles; `keys` holds issuer.pem, approvals.pem, bundle.pem and
+    admin.token; `policies` and `tools` are the folders of documents published at the first start.
+    `public_url` is where approvers and agents reach it.
+    """
+
+    listen: str
+    public_url: str
+    state: Path
+    keys: Path
+    policies: Path
+    tools: Path
+    redis: str
+    issuer: str = "aegis"
+    audience: str = "aegis-mesh"
+    max_token_life: float = Field(default=300, gt=0, le=3600)
+    clock_skew: float = Field(default=5, ge=0, le=60)
+    approval_life: float = Field(default=900, gt=0)
+
+
+class ProxySettings(_Settings):
+    """What the Envoy configuration is rendered from.
+
+    `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
+    `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
+    `xds` is the folder of rds.yaml and cds.yaml, which Envoy watches.
+    """
+
+    bind: str = "127.0.0.1"
+    forward_port: int = Field(ge=0, le=65535)
+    reverse_port: int = Field(ge=0, le=65535)
+    admin_socket: str
+    authz: tuple[str, ...]
+    xds: Path
+    access_log: Path
+    ca_file: Path
+    check_timeout_ms: int = Field(default=250, gt=0)
+    max_body_bytes: int = Field(default=1_048_576, gt=0)
+    workers: int = Field(default=2, ge=1)

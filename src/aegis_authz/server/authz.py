@@ -1,0 +1,72 @@
+"""The ext_authz handler: message in, message out; knows nothing of its host."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+
+from aegis_authz.check.fulfil import Fulfilment
+from aegis_authz.check.draft import Draft
+from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.respond import respond
+from aegis_authz.core.decision import Answer, denied
+from aegis_authz.core.reason import Reason
+from aegis_authz.wire.envoy import write_check_response
+
+_log = logging.getLogger(__name__)
+_DEFAULT_TIME = 1.0
+
+
+class CheckHandler:
+    """Answers Check calls, at most `max_concurrent` at once; beyond that, OVERLOADED.
+
+    `reserve` seconds of the caller's time are kept back, so that our own answer arrives before the
+    caller gives up.
+    """
+
+    def __init__(self, pipeline: Pipeline, max_concurrent: int, reserve: float) -> None:
+        self._pipeline = pipeline
+        self._max_concurrent = max_concurrent
+        self._reserve = reserve
+        self._running: set[asyncio.Task[Answer]] = set()
+        self._last_resort = write_check_response(_last_resort(pipeline))
+
+    async def __call__(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
+        """Answer one CheckRequest with one CheckResponse. Never raises but for cancellation.
+
+        `traceparent` is the W3C header of the gRPC metadata, "" for none; `time_left` the seconds
+        until the caller gives up, None when it would wait for ever.
+        """
+        now = self._pipeline.clock.monotonic()
+        deadline = now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - self._reserve)
+        if len(self._running) >= self._max_concurrent:
+            work = self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline)
+        else:
+            work = self._pipeline.check(message, traceparent, deadline)
+        try:
+            return write_check_response(await self._shielded(work))
+        except Exception:
+            _log.exception("an answer could not be built")
+            return self._last_resort
+
+    async def drain(self) -> None:
+        """Wait until every call under way has its record."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _shielded(self, work: Coroutine[None, None, Answer]) -> Answer:
+        # A caller that gives up must not keep the decision from being settled and recorded.
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+
+def _last_resort(pipeline: Pipeline) -> Answer:
+    draft = Draft.begin("", "", pipeline.clock)
+    return respond(denied(Reason.INTERNAL_FAULT, "", ""), Fulfilment("", {}), draft)
+
+
+Check = Callable[[bytes, str, float | None], Coroutine[None, None, bytes]]
+"""What a host serves: CheckHandler, seen from outside."""

@@ -1,0 +1,81 @@
+"""The grpc.aio host: carries bytes between Envoy and the handlers, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from aegis_authz.server.authz import Check
+from aegis_authz.server.ext_proc import StreamAborted
+from aegis_authz.wire.envoy import SERVICE
+
+BODY_SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+_MAX_MESSAGE = 16 * 1024 * 1024
+
+Process = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+"""What a host serves for bodies: ProcessingRequests in, ProcessingResponses out; StreamAborted aborts."""
+
+
+class GrpcHost:
+    """Serves the handlers on one address (`unix:/path` or `host:port`)."""
+
+    def __init__(self, address: str, check: Check, process: Process) -> None:
+        self._address = address
+        self._health = HealthServicer()
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", _MAX_MESSAGE),
+                ("grpc.max_send_message_length", _MAX_MESSAGE),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((_check_service(check), _body_service(process)))
+
+    async def start(self) -> None:
+        """Listen, NOT_SERVING. Raises RuntimeError when the address is taken."""
+        await self.set_serving(False)
+        if self._server.add_insecure_port(self._address) == 0:
+            raise RuntimeError(f"cannot listen on {self._address}")
+        await self._server.start()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell everyone who watches grpc.health.v1 whether this worker may be asked."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", SERVICE, BODY_SERVICE):
+            await self._health.set(service, status)
+
+    async def stop(self, grace: float) -> None:
+        """Accept nothing new, wait at most `grace` seconds for what is under way."""
+        await self._server.stop(grace)
+
+
+def _check_service(check: Check) -> grpc.GenericRpcHandler:
+    async def handle(message: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        traceparent = ""
+        for key, value in context.invocation_metadata() or ():
+            if key == "traceparent" and isinstance(value, str):
+                traceparent = value
+        return await check(message, traceparent, context.time_remaining())
+
+    # no serializers: the handler takes and gives bytes
+    return grpc.method_handlers_generic_handler(SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(handle)})
+
+
+def _body_service(process: Process) -> grpc.GenericRpcHandler:
+    async def handle(
+        messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> AsyncIterator[bytes]:
+        try:
+            async for reply in process(messages):
+                yield reply
+        except StreamAborted as reason:
+            # never a clean end: Envoy would let the rest of the body through unfiltered
+            await context.abort(grpc.StatusCode.ABORTED, str(reason))
+
+    return grpc.method_handlers_generic_handler(
+        BODY_SERVICE, {"Process": grpc.stream_stream_rpc_method_handler(handle)}
+    )

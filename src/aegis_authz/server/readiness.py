@@ -1,0 +1,60 @@
+"""Whether every control is loaded; green only when all are, and red names the one that is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+Probe = Callable[[], Awaitable[str]]
+"""Looks at one control; returns "" when it is ready, else why it is not. Never raises."""
+
+
+class HealthSink(Protocol):
+    """Where the verdict goes (gRPC health)."""
+
+    async def set_serving(self, serving: bool) -> None:
+        """Make the verdict known to those who watch."""
+        ...
+
+
+class Readiness:
+    """Asks each control in turn, every `interval` seconds, and tells the sink.
+
+    `probes` maps a control's name (keys, bundle, store, records) to its probe.
+    """
+
+    def __init__(self, probes: Mapping[str, Probe], sink: HealthSink, interval: float) -> None:
+        self._probes = probes
+        self._sink = sink
+        self._interval = interval
+        self._controls: Mapping[str, str] = dict.fromkeys(probes, "not looked at yet")
+        self._draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether every control was ready when last looked at, and no drain has begun."""
+        return not self._draining and not any(self._controls.values())
+
+    @property
+    def controls(self) -> Mapping[str, str]:
+        """Each control's name and its trouble, "" for none."""
+        drain = {"drain": "the worker is stopping"} if self._draining else {}
+        return {**self._controls, **drain}
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._interval)
+
+    async def look(self) -> None:
+        """Look at every control once and tell the sink."""
+        troubles = await asyncio.gather(*(probe() for probe in self._probes.values()))
+        self._controls = dict(zip(self._probes, troubles, strict=True))
+        await self._sink.set_serving(self.ready)
+
+    async def drain(self) -> None:
+        """Turn red for good."""
+        self._draining = True
+        await self._sink.set_serving(False)

@@ -1,0 +1,1 @@
+"""Outside formats to core values and back: pure, bytes in and values out."""

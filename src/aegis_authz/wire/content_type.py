@@ -1,0 +1,25 @@
+"""The media type a body is judged as, which is the one its tool must see."""
+
+from __future__ import annotations
+
+from aegis_authz.core.call import HttpCall
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+
+JSON_TYPE = "application/json"
+_UTF8 = ("charset=utf-8", "charset=utf8")
+
+
+def judged_type(http: HttpCall) -> str:
+    """The content type the tool must see for a body that was judged as JSON.
+
+    Raises Refused(MALFORMED_CALL) for a charset other than UTF-8, under which the tool would read other text.
+    """
+    given = http.header("content-type")
+    if given is None:
+        return JSON_TYPE
+    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
+    if any(part.startswith("charset") and part.replace('"', "") not in _UTF8 for part in parameters):
+        raise Refused(Reason.MALFORMED_CALL, "the body is not declared as UTF-8")
+    # A tool that parsed a form where we parsed JSON would see other parameters: it gets what was judged.
+    return media_type if media_type.endswith("+json") else JSON_TYPE

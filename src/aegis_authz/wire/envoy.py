@@ -1,0 +1,125 @@
+"""Envoy's ext_authz messages and core values: bytes in, values out, and back.
+
+Source: envoy/service/auth/v3/external_auth.proto and attribute_context.proto.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from envoy.config.core.v3 import base_pb2
+from envoy.service.auth.v3 import external_auth_pb2
+from google.protobuf.message import DecodeError
+
+from aegis_authz.core.call import HttpCall
+from aegis_authz.core.decision import Answer
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+
+SERVICE = "envoy.service.auth.v3.Authorization"
+CHECK_METHOD = f"/{SERVICE}/Check"
+TOOL_EXTENSION = "aegis.tool"
+"""The context extension by which a reverse route names its tool."""
+
+READ_HEADERS = frozenset(
+    {
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "mcp-method",
+        "mcp-name",
+        "proxy-authorization",
+        "x-aegis-approval",
+        "x-aegis-token",
+        "x-envoy-auth-partial-body",
+    }
+)
+"""The headers some stage reads; all others never leave the protobuf."""
+
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?\Z")
+_OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+
+
+def read_check_request(message: bytes) -> HttpCall:
+    """Decode a CheckRequest.
+
+    Raises Refused(REQUEST_UNREADABLE) for bytes that are no CheckRequest of an HTTP request or
+    whose body was not packed as bytes, Refused(AMBIGUOUS_HEADERS) for an unreadable authority.
+    """
+    request = external_auth_pb2.CheckRequest()
+    try:
+        request.ParseFromString(message)
+    except DecodeError:
+        raise Refused(Reason.REQUEST_UNREADABLE, "not a CheckRequest") from None
+    attributes = request.attributes
+    http = attributes.request.http
+    if not http.method:
+        raise Refused(Reason.REQUEST_UNREADABLE, "no HTTP request in it")
+    if http.body and not http.raw_body:
+        raise Refused(Reason.REQUEST_UNREADABLE, "the body came as text: set pack_as_bytes in ext_authz")
+    if http.headers and not http.header_map.headers:
+        raise Refused(Reason.REQUEST_UNREADABLE, "headers came joined: set encode_raw_headers in ext_authz")
+    host, port = _authority(http.host, http.scheme)
+    path, _, query = http.path.partition("?")
+    return HttpCall(
+        request_id=http.id,
+        method=http.method,
+        scheme=http.scheme,
+        host=host,
+        port=port,
+        path=path,
+        query=query,
+        headers=_headers(http.header_map.headers),
+        body=http.raw_body,
+        source=attributes.source.address.socket_address.address,
+        tool_hint=attributes.context_extensions.get(TOOL_EXTENSION, ""),
+    )
+
+
+def _headers(raw: list[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:
+    headers: dict[str, tuple[str, ...]] = {}
+    for header in raw:
+        name = header.key.lower()
+        if name in READ_HEADERS:
+            value = header.raw_value.decode("latin-1") if header.raw_value else header.value
+            headers[name] = (*headers.get(name, ()), value)
+    return headers
+
+
+def _authority(authority: str, scheme: str) -> tuple[str, int | None]:
+    match = _AUTHORITY.match(authority.lower())
+    if match is None:
+        raise Refused(Reason.AMBIGUOUS_HEADERS, "the authority is not host[:port]")
+    host, port_text = match.group(1), match.group(2)
+    port = int(port_text) if port_text else None
+    if port is not None and not 0 < port < 65536:
+        raise Refused(Reason.AMBIGUOUS_HEADERS, "the authority's port is out of range")
+    return host, None if port == (443 if scheme == "https" else 80) else port
+
+
+def write_check_response(answer: Answer) -> bytes:
+    """Encode a CheckResponse. A denial is always a denied_response: failure_mode_allow cannot touch it."""
+    response = external_auth_pb2.CheckResponse()
+    response.status.code = answer.grpc_code
+    if answer.effect.lets_through:
+        ok = response.ok_response
+        _set_headers(ok.headers, answer.upstream_headers)
+        _set_headers(ok.response_headers_to_add, answer.client_headers)
+        ok.headers_to_remove.extend(answer.removed_headers)
+    else:
+        refusal = response.denied_response
+        refusal.status.code = answer.status  # type: ignore[assignment]
+        _set_headers(refusal.headers, answer.client_headers)
+        refusal.body = answer.body.decode("utf-8")
+    for name, value in answer.metadata.items():
+        response.dynamic_metadata.fields[name].string_value = value
+    return response.SerializeToString()
+
+
+def _set_headers(target: list[base_pb2.HeaderValueOption], headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        option = base_pb2.HeaderValueOption(append_action=_OVERWRITE)
+        option.header.key = name
+        option.header.value = value
+        target.append(option)

@@ -1,0 +1,51 @@
+"""Obligations as JSON data, in the PDP's answer and in Envoy's dynamic metadata. Unknown is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+
+
+def obligations_to_data(obligations: Sequence[Obligation]) -> list[Json]:
+    """The obligations as JSON values, in order."""
+    return [_to_data(obligation) for obligation in obligations]
+
+
+def obligations_from_data(data: Json) -> tuple[Obligation, ...]:
+    """Read obligations strictly. Raises Refused(OBLIGATION_UNKNOWN) for anything not known to the letter."""
+    if not isinstance(data, list):
+        raise Refused(Reason.OBLIGATION_UNKNOWN, "obligations are not a list")
+    return tuple(_from_data(item) for item in data)
+
+
+def _to_data(obligation: Obligation) -> Json:
+    match obligation:
+        case Redact(target, detectors, fields):
+            return {"kind": "redact", "target": target.value, "detectors": list(detectors), "fields": list(fields)}
+        case FilterTools(allowed):
+            return {"kind": "filter_tools", "allowed": list(allowed)}
+
+
+def _from_data(item: Json) -> Obligation:
+    match item:
+        case {"kind": "redact", "target": "request" | "response" as target, "detectors": detectors, "fields": fields} if (
+            len(item) == 4
+        ):
+            return Redact(Target(target), _texts(detectors), _texts(fields))
+        case {"kind": "filter_tools", "allowed": allowed} if len(item) == 2:
+            return FilterTools(_texts(allowed))
+        case _:
+            raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation names no list")
+    texts = tuple(item for item in value if isinstance(item, str))
+    if len(texts) != len(value):
+        raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation names something that is no text")
+    return texts

@@ -1,0 +1,75 @@
+"""The bodies of refusals: RFC 9457 problem documents, MCP tool results and JSON-RPC errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from aegis_authz.core.call import Rpc
+from aegis_authz.core.json_value import Json
+
+PROBLEM_TYPE = "application/problem+json"
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a caller is told of a refusal, in words and as data.
+
+    `sentence` says what was refused, why and what to do next; `facts` is the machine-readable part:
+    decision, reason, decision_id and where they apply policy, revision, findings, retry, approval.
+    """
+
+    title: str
+    sentence: str
+    status: int
+    jsonrpc_code: int
+    facts: Mapping[str, Json]
+
+
+def problem_document(refusal: Refusal) -> bytes:
+    """The refusal for plain HTTP (RFC 9457; members beyond the standard ones are extensions)."""
+    return orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": refusal.title,
+            "status": refusal.status,
+            "detail": refusal.sentence,
+            **refusal.facts,
+        }
+    )
+
+
+def tool_result(refusal: Refusal, rpc: Rpc) -> bytes:
+    """The refusal of a tools/call: a CallToolResult with isError, which models and all SDKs can read.
+
+    There is no structuredContent: TypeScript clients hold it against the tool's outputSchema.
+    """
+    return orjson.dumps(
+        {
+            "jsonrpc": "2.0",
+            "id": rpc.id,
+            "result": {
+                "content": [{"type": "text", "text": refusal.sentence}],
+                "isError": True,
+                "_meta": {"aegis": dict(refusal.facts)},
+            },
+        }
+    )
+
+
+def rpc_error(refusal: Refusal, rpc: Rpc) -> bytes:
+    """The refusal of any other MCP request: a JSON-RPC 2.0 error outside the reserved codes."""
+    return orjson.dumps(
+        {
+            "jsonrpc": "2.0",
+            "id": rpc.id,
+            "error": {
+                "code": refusal.jsonrpc_code,
+                "message": refusal.sentence,
+                "data": {"aegis": dict(refusal.facts)},
+            },
+        }
+    )

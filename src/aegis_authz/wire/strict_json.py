@@ -1,0 +1,110 @@
+"""JSON read so strictly that a tool behind us cannot read it differently (RFC 8259, RFC 7493)."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import NoReturn, cast
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+
+MAX_DEPTH = 64
+_INTEGERS = range(-(2**63), 2**64)
+
+
+def parse(data: bytes) -> Json:
+    """Parse one JSON text.
+
+    Takes UTF-8 bytes and returns the value; every float in it is finite and equals its text
+    exactly as a double, every integer fits 64 bits. Raises Refused(DUPLICATE_KEY) when an object
+    names a member twice, also when the names differ only in case (Go's decoder takes either), and
+    Refused(MALFORMED_CALL) for everything else that two readers could take differently.
+    """
+    try:
+        text = data.decode("utf-8", "strict")
+        _refuse_surrogates(text)
+        value = cast(Json, _DECODER.decode(text))
+    except UnicodeDecodeError as fault:
+        raise Refused(Reason.MALFORMED_CALL, f"not UTF-8 at byte {fault.start}") from None
+    except json.JSONDecodeError as fault:
+        raise Refused(Reason.MALFORMED_CALL, f"not JSON: {fault.msg} at character {fault.pos}") from None
+    except RecursionError:
+        raise Refused(Reason.MALFORMED_CALL, "nested too deeply") from None
+    except ValueError:  # an integer beyond Python's own limit of digits
+        raise Refused(Reason.MALFORMED_CALL, "a number has too many digits") from None
+    _refuse_depth(data, value)
+    return value
+
+
+def parse_object(data: bytes) -> dict[str, Json]:
+    """`parse`, for a text that must be an object. Raises Refused(MALFORMED_CALL) for another type."""
+    value = parse(data)
+    if not isinstance(value, dict):
+        raise Refused(Reason.MALFORMED_CALL, "the JSON text is not an object")
+    return value
+
+
+def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(members)
+    if len(value) != len(members) or (len(value) > 1 and len({name.casefold() for name in value}) != len(value)):
+        raise Refused(Reason.DUPLICATE_KEY, "an object names a member twice")
+    return value
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Refused(Reason.MALFORMED_CALL, "a number is out of range")
+    if not _is_exact(text, number):
+        raise Refused(Reason.MALFORMED_CALL, "a number has more digits than a double holds")
+    return number
+
+
+def _is_exact(text: str, number: float) -> bool:
+    # 17 significant digits name a double; more could be read differently by a decimal reader.
+    digits = text.lstrip("-").lower().split("e")[0].replace(".", "").strip("0")
+    return len(digits) <= 15 or Decimal(text) == Decimal(repr(number))
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if number not in _INTEGERS:
+        raise Refused(Reason.MALFORMED_CALL, "an integer does not fit 64 bits")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    raise Refused(Reason.MALFORMED_CALL, f"{name} is not JSON")
+
+
+def _refuse_surrogates(text: str) -> None:
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            raise Refused(Reason.MALFORMED_CALL, "a string holds half a surrogate pair") from None
+
+
+def _refuse_depth(data: bytes, value: Json) -> None:
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return
+    level: list[Json] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Json] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        if not inner:
+            return
+        level = inner
+    raise Refused(Reason.MALFORMED_CALL, f"nested more than {MAX_DEPTH} levels deep")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_integer, parse_constant=_constant, strict=True
+)
