@@ -11,12 +11,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvicorn
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, multiprocess
 
-from aegis_authz.adapters.key_folder import load_signing_key
+from aegis_authz.adapters.key_folder import load_ed25519
 from aegis_authz.adapters.opa import OpaPdp
 from aegis_authz.adapters.opa_http import OpaHttp
 from aegis_authz.adapters.opa_snapshots import OpaSnapshots
@@ -99,9 +98,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
 
 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:
-    key = load_signing_key(settings.record_key)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{settings.record_key}: not an Ed25519 key")
+    key = load_ed25519(settings.record_key)
     writer = f"authz-{worker}"
     return FileRecordLog(settings.records / writer, writer, key, clock)
 

@@ -84,7 +84,7 @@ def read_source(path: str, text: str) -> tuple[list[SourceDocument], list[Proble
         reader.complain(fault.place, (), str(fault))
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+        place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
         reader.complain(place, (), f"not YAML: {printable(str(fault.problem or fault.context))}")
     except yaml.YAMLError as fault:
         reader.complain(Place(1, 1), (), f"not YAML: {printable(str(fault).splitlines()[0])}")
@@ -139,7 +139,8 @@ class _Reader:
     _blank: bool = True
 
     def take(self, event: yaml.Event) -> None:
-        place = Place(event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
         match event:
             case yaml.DocumentStartEvent():
                 self._at, self._keys, self._root, self._blank = {}, {}, None, True
@@ -274,7 +275,9 @@ def _refused_text(path: str, text: str, lines: tuple[str, ...]) -> Problem | Non
         return None
     before = _LINE_BREAK.split(text[: refused.start()])
     tab = refused.group() == "\t"
-    message = "tabs are not allowed; use spaces" if tab else f"the character U+{ord(refused.group()):04X} is not allowed"
+    message = (
+        "tabs are not allowed; use spaces" if tab else f"the character U+{ord(refused.group()):04X} is not allowed"
+    )
     return _problem(path, lines, Place(len(before), len(before[-1]) + 1), "", message)
 
 

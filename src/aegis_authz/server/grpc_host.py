@@ -14,6 +14,10 @@ from aegis_authz.wire.envoy import SERVICE
 
 BODY_SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 _MAX_MESSAGE = 16 * 1024 * 1024
+_STATUS = {
+    True: health_pb2.HealthCheckResponse.SERVING,
+    False: health_pb2.HealthCheckResponse.NOT_SERVING,
+}
 
 Process = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 """What a host serves for bodies: ProcessingRequests in, ProcessingResponses out; StreamAborted aborts."""
@@ -37,16 +41,16 @@ class GrpcHost:
 
     async def start(self) -> None:
         """Listen, NOT_SERVING. Raises RuntimeError when the address is taken."""
-        await self.set_serving(False)
+        await self.set_health(ready=False, serving=False)
         if self._server.add_insecure_port(self._address) == 0:
             raise RuntimeError(f"cannot listen on {self._address}")
         await self._server.start()
 
-    async def set_serving(self, serving: bool) -> None:
-        """Tell everyone who watches grpc.health.v1 whether this worker may be asked."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in ("", SERVICE, BODY_SERVICE):
-            await self._health.set(service, status)
+    async def set_health(self, ready: bool, serving: bool) -> None:
+        """Tell everyone who watches grpc.health.v1: the service "" is `ready`, the two Envoy asks are `serving`."""
+        await self._health.set("", _STATUS[ready])
+        for service in (SERVICE, BODY_SERVICE):
+            await self._health.set(service, _STATUS[serving])
 
     async def stop(self, grace: float) -> None:
         """Accept nothing new, wait at most `grace` seconds for what is under way."""

@@ -1,4 +1,10 @@
-"""Whether every control is loaded; green only when all are, and red names the one that is not."""
+"""Whether every control is loaded; green only when all are, and red names the one that is not.
+
+Two verdicts: *ready* is the state of this moment. *Serving* is what Envoy balances by: red until
+every control was ready once, and again from the drain on. In between it stays green also when OPA or
+Redis is down, because a worker that is asked denies with the right reason and records it, and one that is
+not asked does neither.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +19,8 @@ Probe = Callable[[], Awaitable[str]]
 class HealthSink(Protocol):
     """Where the verdict goes (gRPC health)."""
 
-    async def set_serving(self, serving: bool) -> None:
-        """Make the verdict known to those who watch."""
+    async def set_health(self, ready: bool, serving: bool) -> None:
+        """Make both verdicts known to those who watch."""
         ...
 
 
@@ -29,6 +35,7 @@ class Readiness:
         self._sink = sink
         self._interval = interval
         self._controls: Mapping[str, str] = dict.fromkeys(probes, "not looked at yet")
+        self._was_ready = False
         self._draining = False
 
     @property
@@ -52,9 +59,13 @@ class Readiness:
         """Look at every control once and tell the sink."""
         troubles = await asyncio.gather(*(probe() for probe in self._probes.values()))
         self._controls = dict(zip(self._probes, troubles, strict=True))
-        await self._sink.set_serving(self.ready)
+        self._was_ready = self._was_ready or self.ready
+        await self._tell()
 
     async def drain(self) -> None:
         """Turn red for good."""
         self._draining = True
-        await self._sink.set_serving(False)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        await self._sink.set_health(self.ready, self._was_ready and not self._draining)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NoReturn, cast
 
@@ -92,17 +93,17 @@ def _refuse_depth(data: bytes, value: Json) -> None:
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
     level: list[Json] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        inner: list[Json] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        if not inner:
+    for _ in range(MAX_DEPTH):
+        level = [inner for item in level for inner in _members(item) if isinstance(inner, dict | list)]
+        if not level:
             return
-        level = inner
     raise Refused(Reason.MALFORMED_CALL, f"nested more than {MAX_DEPTH} levels deep")
+
+
+def _members(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 _DECODER = json.JSONDecoder(

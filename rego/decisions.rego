@@ -1,0 +1,46 @@
+# The shapes of decisions. Each has every member but `would`, which `decide` adds.
+package aegis.authz
+
+denial(reason, detail, policies) := refused(reason, detail, policies, [])
+
+refused(reason, detail, policies, findings) := {
+	"effect": "deny",
+	"reason": reason,
+	"detail": detail,
+	"policies": policies,
+	"obligations": [],
+	"findings": findings,
+	"approval": null,
+}
+
+held(detail, policies, obligations, findings, terms) := {
+	"effect": "approval_needed",
+	"reason": "APPROVAL_NEEDED",
+	"detail": detail,
+	"policies": policies,
+	"obligations": obligations,
+	"findings": findings,
+	"approval": terms,
+}
+
+sanitized(policies, obligations) := {
+	"effect": "sanitize",
+	"reason": "SANITIZED",
+	"detail": "",
+	"policies": policies,
+	"obligations": obligations,
+	"findings": [],
+	"approval": null,
+}
+
+passed(reason, detail, policies, obligations) := {
+	"effect": "allow",
+	"reason": reason,
+	"detail": detail,
+	"policies": policies,
+	"obligations": obligations,
+	"findings": [],
+	"approval": null,
+}
+
+names(documents) := sort({document.name | some document in documents})

@@ -1,0 +1,78 @@
+"""The record log's twin in memory, for tests: the same chain and the same refusals, and nothing durable."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import Record
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.checkpoint import Checkpoint, sign_checkpoint
+from aegis_authz.wire.record_chain import encode_record, genesis, link, require_writer
+
+_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))  # protects nothing; a twin needs no secret
+
+
+class MemoryRecordLog:
+    """`ports.RecordLog` in memory. `records` holds what was appended, `lines` its chain, `note` its seal.
+
+    Setting `failing` to a text refuses every append with it, until it is "" again.
+    """
+
+    def __init__(self, writer: str = "memory", signing_key: Ed25519PrivateKey = _KEY) -> None:
+        self.records: list[Record] = []
+        self.lines: list[bytes] = []
+        self.failing = ""
+        self.ready = False
+        self._writer = require_writer(writer)
+        self._key = signing_key
+        self._public_key = signing_key.public_key().public_bytes_raw()
+        self._head = genesis(writer, self._public_key)
+
+    async def start(self) -> None:
+        """Accept appends."""
+        self.ready = True
+
+    async def close(self) -> None:
+        """Refuse appends from now on."""
+        self.ready = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def trouble(self) -> str:
+        """Why the next append will fail, "" when it will not."""
+        return self.failing if self.ready else "the record log is closed"
+
+    def healthy(self) -> bool:
+        """Whether the next append will succeed."""
+        return not self.trouble
+
+    @property
+    def note(self) -> bytes:
+        """The signed checkpoint of everything appended."""
+        return sign_checkpoint(Checkpoint(self._writer, len(self.lines), self._head), self._key, self._public_key)
+
+    async def append(self, record: Record) -> None:
+        """Keep the record. Raises Refused(RECORD_FAILED) when closed or `failing`, or for a record without JSON form."""
+        if self.trouble:
+            raise Refused(Reason.RECORD_FAILED, self.trouble)
+        try:
+            encoded = encode_record(record.as_json())
+        except ValueError as fault:
+            raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
+        line, self._head = link(self._writer, len(self.lines) + 1, self._head, encoded)
+        self.lines.append(line)
+        self.records.append(record)
+        await asyncio.sleep(0)

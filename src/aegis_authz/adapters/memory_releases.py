@@ -1,0 +1,42 @@
+"""The releases port in memory: the twin of `bundle_store`, for tests."""
+
+from __future__ import annotations
+
+from aegis_authz.core.release import REVISION, Change, RevisionUnknown, Sources
+
+
+class MemoryReleases:
+    """`control.ports.Releases` that forgets with the process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[bytes, Sources]] = {}
+        self._changes: list[Change] = []
+        self._current = ""
+
+    def current(self) -> str:
+        return self._current
+
+    def bundle(self, revision: str) -> bytes:
+        return self._of(revision)[0]
+
+    def sources(self, revision: str) -> Sources:
+        return self._of(revision)[1]
+
+    def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
+        if REVISION.match(revision) is None:
+            raise ValueError("not a revision")
+        self._kept.setdefault(revision, (bundle, Sources(dict(sources.policies), dict(sources.tools))))
+
+    def activate(self, change: Change) -> None:
+        self._of(change.revision)
+        self._changes.append(change)
+        self._current = change.revision
+
+    def changes(self) -> list[Change]:
+        return self._changes[::-1]
+
+    def _of(self, revision: str) -> tuple[bytes, Sources]:
+        try:
+            return self._kept[revision]
+        except KeyError:
+            raise RevisionUnknown(revision) from None

@@ -1,0 +1,134 @@
+"""Finding the end of a record log when its writer starts: what is sealed stays, what is not is cut off and kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegis_authz.wire.checkpoint import Checkpoint
+from aegis_authz.wire.record_chain import NotARecord, read_link
+from aegis_authz.wire.record_verify import Note, trusted_seals
+
+SLOTS = ("checkpoint-a.note", "checkpoint-b.note")
+_FILE_NAME = re.compile(r"[0-9]{8}\.jsonl")
+_log = logging.getLogger(__name__)
+
+
+class LogAltered(Exception):
+    """The log is not as its writer sealed it; the message says where and is fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Where the sealed part of a log ends: the number of the file, and the offset behind the last sealed line."""
+
+    number: int
+    offset: int
+
+
+def file_name(number: int) -> str:
+    """The name of the log's file of that number, from 1."""
+    return f"{number:08d}.jsonl"
+
+
+def record_files(folder: Path) -> list[Path]:
+    """The log's files of lines, in order."""
+    return sorted(path for path in folder.iterdir() if _FILE_NAME.fullmatch(path.name))
+
+
+def read_notes(folder: Path, label: str) -> list[Note]:
+    """The notes in the folder's slots; a missing slot is an empty note. `label` stands before the slots' names."""
+    notes: list[Note] = []
+    for slot in SLOTS:
+        path = folder / slot
+        notes.append(Note(f"{label}{slot}", path.read_bytes() if path.exists() else b""))
+    return notes
+
+
+def read_seals(folder: Path, writer: str, public_key: bytes) -> list[Checkpoint] | None:
+    """The checkpoints in the slots, None for a log that was never begun. Raises LogAltered when none can be trusted."""
+    notes = read_notes(folder, f"{folder}/")
+    if not any(note.raw for note in notes) and not record_files(folder):
+        return None
+    seals, distrusted = trusted_seals(notes, writer, public_key)
+    if not seals:
+        why = "; ".join(f"{note.file}: {why}" for note, why in distrusted)
+        raise LogAltered(f"no checkpoint of {writer} can be trusted, so its log cannot be continued ({why})")
+    for note, why in distrusted:
+        _log.warning("%s is set aside: %s", note.file, why)
+    return [seal.checkpoint for seal in seals]
+
+
+def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
+    """Find the line that `checkpoint` seals. Raises LogAltered when it is missing or another."""
+    if checkpoint.size == 0:
+        return Sealed(1, 0)
+    start = b'{"writer":"%b","seq":%d,"prev":"' % (checkpoint.writer.encode("ascii"), checkpoint.size)
+    for path in reversed(record_files(folder)):
+        data = path.read_bytes()
+        # Anchored at the line's start: inside a line an agent's own parameters could look like this.
+        at = 0 if data.startswith(start) else data.rfind(b"\n" + start) + 1
+        if at == 0 and not data.startswith(start):
+            continue
+        end = data.find(b"\n", at) + 1
+        _require_sealed(data[at:end], checkpoint, path)
+        return Sealed(int(path.stem), end)
+    raise LogAltered(f"record {checkpoint.size} is sealed but missing from {folder}: the log was truncated")
+
+
+def _require_sealed(line: bytes, checkpoint: Checkpoint, path: Path) -> None:
+    try:
+        found = read_link(line)
+    except NotARecord as fault:
+        raise LogAltered(f"record {checkpoint.size} in {path} is damaged: {fault}") from fault
+    if not found.is_whole or found.computed != checkpoint.head:
+        raise LogAltered(f"record {checkpoint.size} in {path} is not the one that was sealed")
+
+
+def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
+    """Cut off everything behind the sealed part; nobody was ever answered on the strength of it.
+
+    Returns how many bytes were cut and the name of the `.torn` file that keeps them, None when there were none.
+    """
+    last = folder / file_name(sealed.number)
+    later = [path for path in record_files(folder) if int(path.stem) > sealed.number]
+    tail = b"".join(
+        [last.read_bytes()[sealed.offset :] if last.exists() else b"", *(path.read_bytes() for path in later)]
+    )
+    kept_in = _keep(folder, sealed, tail) if tail else ""
+    for path in reversed(later):
+        path.unlink()
+    with last.open("ab") as file:
+        file.truncate(sealed.offset)
+        os.fsync(file.fileno())
+    sync_folder(folder)
+    if not tail:
+        return None
+    _log.warning("%d unsealed bytes were cut off the log in %s and kept in %s", len(tail), folder, kept_in)
+    return len(tail), kept_in
+
+
+def _keep(folder: Path, sealed: Sealed, tail: bytes) -> str:
+    attempt = 0
+    while True:
+        kept = folder / f"{sealed.number:08d}-{sealed.offset}.{attempt}.torn"
+        if not kept.exists():
+            break
+        attempt += 1
+    with kept.open("xb") as file:
+        file.write(tail)
+        file.flush()
+        os.fsync(file.fileno())
+    return kept.name
+
+
+def sync_folder(folder: Path) -> None:
+    """Make created, renamed and removed names durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,23 @@
+"""`aegis demo`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def demo() -> None:
+    """Play the whole scenario on a mesh of its own: real Envoy, OPA, Redis, HTTP tools and MCP server.
+
+    Prints each call with its expected and its real answer, verifies the records, stops everything.
+    Exits with 1 when any line is not as expected.
+    """
+    import asyncio
+
+    from rich.console import Console
+
+    from aegis_authz.demo.run import run_demo
+    from aegis_authz.local.documents import example_documents
+
+    console = Console()
+    if not asyncio.run(run_demo(example_documents(), console)):
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""The admin plane: publishes policy, decides approvals, shows public keys."""

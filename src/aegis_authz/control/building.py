@@ -1,0 +1,41 @@
+"""From documents to a signed bundle: validate, compile, pack."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from aegis_authz.control.bulletin import Live
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.release import Sources
+from aegis_authz.policy.bundle import pack
+from aegis_authz.policy.compile import compile_policy
+from aegis_authz.policy.library import rego_library
+from aegis_authz.policy.read import load
+
+BUNDLE_KEY_ID = "aegis"
+"""The `kid` bundles are signed under: the name of the key in OPA's configuration."""
+
+
+class PolicyBuilder:
+    """Builds revisions under fixed keys and settings; the same documents give the same bytes."""
+
+    def __init__(
+        self,
+        signing_key: EllipticCurvePrivateKey,
+        trust_data: Mapping[str, Json],
+        status_base: str,
+        detectors: Collection[str] | None,
+    ) -> None:
+        """`trust_data` is `control.trust.trust_data`; `detectors` the names `sanitize` may use, None for any."""
+        self._signing_key = signing_key
+        self._trust_data = trust_data
+        self._status_base = status_base
+        self._detectors = detectors
+
+    def build(self, sources: Sources) -> Live:
+        """The revision of these documents and its signed bundle. Raises PolicyErrors."""
+        loaded = load(sources.policies, sources.tools, self._detectors)
+        compiled = compile_policy(loaded.policies, loaded.tools, self._trust_data, self._status_base)
+        return Live(compiled.revision, pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID))

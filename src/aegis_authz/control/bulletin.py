@@ -1,0 +1,52 @@
+"""Which revision is served, and waiting for the next one (the far end of OPA's long poll)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The revision served and its signed bundle."""
+
+    revision: str
+    bundle: bytes
+
+
+class Bulletin:
+    """Holds what is served; whoever waits for news is woken by it."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+        self._news = asyncio.Event()
+        self._closed = False
+
+    @property
+    def live(self) -> Live | None:
+        """What is served, None before the first release."""
+        return self._live
+
+    def announce(self, live: Live) -> None:
+        """Serve this from now on and wake everyone who waits."""
+        self._live = live
+        self._wake()
+
+    def close(self) -> None:
+        """Let everyone who waits go, now and from now on: the process is about to stop."""
+        self._closed = True
+        self._wake()
+
+    async def other_than(self, revision: str, wait: float) -> Live | None:
+        """What is served, as soon as it is another revision, at the latest after `wait` seconds."""
+        try:
+            async with asyncio.timeout(wait):
+                while not self._closed and self._live is not None and self._live.revision == revision:
+                    await self._news.wait()
+        except TimeoutError:
+            return self._live
+        return self._live
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

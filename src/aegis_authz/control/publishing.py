@@ -1,0 +1,142 @@
+"""Publishing: documents in, a signed revision served; and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aegis_authz.control.bulletin import Bulletin, Live
+from aegis_authz.control.ports import Releases
+from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.policy.problems import PolicyErrors
+from aegis_authz.ports import Clock
+
+_log = logging.getLogger(__name__)
+_SELF = "control"
+
+
+class Builder(Protocol):
+    """Compiles and signs documents (`control.building`)."""
+
+    def build(self, sources: Sources) -> Live:
+        """The revision of these documents and its signed bundle. Raises PolicyErrors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish or rollback did. `changed` is False when that revision was served already.
+
+    `tools_changed` says that the proxy's routes must be rendered anew.
+    """
+
+    revision: str
+    previous: str
+    changed: bool
+    tools_changed: bool
+
+
+class Publisher:
+    """The only writer of releases. Changes happen one after another, off the event loop."""
+
+    def __init__(self, releases: Releases, builder: Builder, bulletin: Bulletin, clock: Clock) -> None:
+        self._releases = releases
+        self._builder = builder
+        self._bulletin = bulletin
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+
+    def start(self, folders: Callable[[], Sources]) -> None:
+        """Serve the last release; at the very first start, publish the folders.
+
+        A release is rebuilt from its own documents, so that keys, settings and rules of today
+        apply. Raises PolicyErrors when nothing was published before and the folders are invalid,
+        ReleasesFault, OSError.
+        """
+        current = self._releases.current()
+        if current == "":
+            sources = folders()
+            live = self._builder.build(sources)
+            self._own_change(live, sources, ChangeKind.FIRST, "", "first start")
+            _log.info("first start: published revision %s", live.revision)
+            return
+        self._rebuild(current)
+        self._compare(folders)
+
+    async def publish(self, sources: Sources, by: str, message: str) -> Published:
+        """Validate, compile, sign, store and serve. Raises PolicyErrors (all stays as it was), ReleasesFault."""
+        async with self._one_at_a_time:
+            live = await asyncio.to_thread(self._builder.build, sources)
+            return await self._change(live, sources, ChangeKind.PUBLISHED, by, message)
+
+    async def rollback(self, revision: str, by: str, message: str) -> Published:
+        """Serve the documents of an earlier revision again.
+
+        They are built anew: keys that were withdrawn since stay withdrawn, and the revision then
+        has a new name. Raises RevisionUnknown, PolicyErrors, ReleasesFault.
+        """
+        async with self._one_at_a_time:
+            sources = await asyncio.to_thread(self._releases.sources, revision)
+            live = await asyncio.to_thread(self._builder.build, sources)
+            if live.revision != revision:
+                message = f"{message} (documents of {revision} under today's keys and rules)".strip()
+            return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message)
+
+    async def changes(self) -> list[Change]:
+        """The change log, newest first. Raises ReleasesFault."""
+        return await asyncio.to_thread(self._releases.changes)
+
+    async def sources(self, revision: str) -> Sources:
+        """The documents of a revision. Raises RevisionUnknown, ReleasesFault."""
+        return await asyncio.to_thread(self._releases.sources, revision)
+
+    async def _change(self, live: Live, sources: Sources, kind: ChangeKind, by: str, message: str) -> Published:
+        previous = await asyncio.to_thread(self._releases.current)
+        if live.revision == previous:
+            return Published(previous, previous, changed=False, tools_changed=False)
+        before = await asyncio.to_thread(self._releases.sources, previous) if previous else Sources({}, {})
+        change = Change(kind, live.revision, previous, by, self._clock.now(), message)
+        # Shielded: a caller who hangs up must not leave a release stored but not announced.
+        await asyncio.shield(self._commit(live, sources, change))
+        return Published(live.revision, previous, changed=True, tools_changed=dict(before.tools) != dict(sources.tools))
+
+    async def _commit(self, live: Live, sources: Sources, change: Change) -> None:
+        await asyncio.to_thread(self._store, live, sources, change)
+        self._bulletin.announce(live)
+        _log.info("%s: revision %s in place of %s", change.kind.value, live.revision, change.previous or "none")
+
+    def _store(self, live: Live, sources: Sources, change: Change) -> None:
+        self._releases.keep(live.revision, live.bundle, sources)
+        self._releases.activate(change)
+
+    def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: str, message: str) -> None:
+        self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message))
+        self._bulletin.announce(live)
+
+    def _rebuild(self, current: str) -> None:
+        sources = self._releases.sources(current)
+        try:
+            live = self._builder.build(sources)
+        except PolicyErrors as errors:
+            self._bulletin.announce(Live(current, self._releases.bundle(current)))
+            _log.error("revision %s is served as it was signed, though its documents are not valid now: %s", current, errors)
+            return
+        if live.revision == current:
+            self._bulletin.announce(live)
+            return
+        message = f"documents of {current} under new keys, settings or rules"
+        self._own_change(live, sources, ChangeKind.REBUILT, current, message)
+        _log.warning("revision %s is served in place of %s: keys, settings or rules changed", live.revision, current)
+
+    def _compare(self, folders: Callable[[], Sources]) -> None:
+        current = self._releases.current()
+        try:
+            differ = self._builder.build(folders()).revision != current
+        except (PolicyErrors, OSError) as fault:
+            _log.warning("the folders of documents cannot be published as they are: %s", fault)
+            return
+        if differ:
+            _log.warning("the folders differ from revision %s, which is served; publish them to use them", current)

@@ -1,0 +1,34 @@
+"""Whose signatures a bundle tells the data plane to believe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from aegis_authz.config import ControlSettings
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.wire.jwk import okp_jwk
+
+
+def trust_data(
+    settings: ControlSettings, token_keys: Iterable[Ed25519PublicKey], approval_keys: Iterable[Ed25519PublicKey]
+) -> dict[str, Json]:
+    """The trust part of every bundle: public keys, and the settings' names and limits.
+
+    Raises ValueError when one key would sign both tokens and approvals.
+    """
+    return trust_to_data(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        token_keys=public_jwks(token_keys),
+        approval_keys=public_jwks(approval_keys),
+        max_token_life=settings.max_token_life,
+        clock_skew=settings.clock_skew,
+    )
+
+
+def public_jwks(keys: Iterable[Ed25519PublicKey]) -> list[dict[str, str]]:
+    """The keys as JWKs (RFC 8037), each with its thumbprint as `kid`."""
+    return [okp_jwk(key.public_bytes_raw()) for key in keys]

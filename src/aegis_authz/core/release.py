@@ -1,0 +1,49 @@
+"""Published policy: the documents of a revision, and who changed which revision is served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+"""What a revision may look like: also a file name, so nothing that could leave a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The texts a revision is compiled from: policy documents and tool catalogues, by relative path."""
+
+    policies: Mapping[str, str]
+    tools: Mapping[str, str]
+
+
+class ChangeKind(Enum):
+    """Why another revision came to be served."""
+
+    FIRST = "first"  # the folders, at the first start
+    PUBLISHED = "published"
+    ROLLED_BACK = "rolled_back"
+    REBUILT = "rebuilt"  # the same documents under other keys, settings or rules, at a start
+    INTERRUPTED = "interrupted"  # the change before was logged and did not happen
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the change log. `time` is seconds since the epoch; `previous` is "" at the first."""
+
+    kind: ChangeKind
+    revision: str
+    previous: str
+    by: str
+    time: float
+    message: str
+
+
+class RevisionUnknown(Exception):
+    """No such revision was ever published here."""
+
+
+class ReleasesFault(Exception):
+    """The folder of releases cannot be used; the message is fit to show."""

@@ -1,0 +1,1 @@
+"""The demo: small real tools behind a real mesh, and the scenario played on them."""

@@ -1,0 +1,123 @@
+"""A mesh of the demo's own: brought up, used and taken down through the command line, as a user would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aegis_authz.demo.mcp_server import mcp_app
+from aegis_authz.demo.serving import serving
+from aegis_authz.demo.tools import DemoTools
+
+
+class CommandFailed(Exception):
+    """An `aegis` command ended with an error; the message holds what it printed."""
+
+
+class DemoMesh:
+    """A running mesh in `folder`, with policies of its own in front of `tools`."""
+
+    def __init__(self, folder: Path, tools: DemoTools) -> None:
+        self.folder = folder
+        self.tools = tools
+        self.policies = folder / "policies"
+        self.catalogue = folder / "tools"
+        self.state = folder / "mesh"
+
+    @property
+    def proxy(self) -> str:
+        """The forward proxy agents use."""
+        return str(self._facts()["proxy"])
+
+    @property
+    def reverse(self) -> str:
+        """The reverse routes: `<reverse>/<tool>/...`."""
+        return str(self._facts()["reverse"])
+
+    def pids(self) -> dict[str, int]:
+        """The mesh's processes by name."""
+        pids: dict[str, int] = self._facts()["pids"]
+        return pids
+
+    def edit_policy(self, agent: str, old: str, new: str) -> None:
+        """Replace a line of an agent's policy. Raises ValueError when it is not there."""
+        path = self.policies / f"{agent}.yaml"
+        text = path.read_text("utf-8")
+        if old not in text:
+            raise ValueError(f"{path}: no {old!r} in it")
+        path.write_text(text.replace(old, new), "utf-8")
+
+    async def publish(self) -> str:
+        """`aegis policy publish`; returns the new revision."""
+        answer = json.loads(await self.aegis("policy", "publish", "--dir", str(self.state), "--json"))
+        return str(answer["revision"])
+
+    async def approve(self, approval_id: str) -> str:
+        """`aegis approvals approve`; returns the override token."""
+        arguments = ("approvals", "approve", approval_id, "--dir", str(self.state), "--as", "security-engineer", "--json")
+        return str(json.loads(await self.aegis(*arguments))["override_token"])
+
+    async def up(self) -> None:
+        """`aegis up --detach`. Raises CommandFailed with what it printed."""
+        folders = ("--policies", str(self.policies), "--tools", str(self.catalogue))
+        await self.aegis("up", "--detach", "--dir", str(self.state), *folders)
+
+    async def down(self) -> None:
+        """`aegis down`."""
+        await self.aegis("down", "--dir", str(self.state))
+
+    async def aegis(self, *arguments: str) -> str:
+        """Run an `aegis` command; returns what it printed. Raises CommandFailed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "aegis_authz.cli",
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        printed, complained = await process.communicate()
+        if process.returncode != 0:
+            said = (printed + complained).decode("utf-8", "replace").strip()
+            raise CommandFailed(f"aegis {' '.join(arguments[:2])} ended with {process.returncode}:\n{said}")
+        return printed.decode("utf-8")
+
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads((self.state / "mesh.json").read_text("utf-8"))
+        return facts
+
+
+@asynccontextmanager
+async def demo_mesh(folder: Path, policies: Path) -> AsyncIterator[DemoMesh]:
+    """Start the tools and a mesh in front of them; both are gone when the block ends.
+
+    `folder` is an empty folder for everything; `policies` holds the example documents (`agents/`, `tools/`).
+    """
+    tools = DemoTools()
+    async with AsyncExitStack() as stack:
+        http_port = await stack.enter_async_context(serving(tools.app()))
+        mcp_port = await stack.enter_async_context(serving(mcp_app()))
+        mesh = DemoMesh(folder, tools)
+        ports = {"9001": http_port, "9002": http_port, "9003": http_port, "9004": mcp_port}
+        _copy_documents(policies, mesh, ports)
+        try:
+            await mesh.up()
+            yield mesh
+        finally:
+            await mesh.down()
+
+
+def _copy_documents(policies: Path, mesh: DemoMesh, ports: dict[str, int]) -> None:
+    for source, target in ((policies / "agents", mesh.policies), (policies / "tools", mesh.catalogue)):
+        target.mkdir(parents=True)
+        for path in sorted(source.glob("*.yaml")):
+            text = path.read_text("utf-8")
+            for example, port in ports.items():
+                text = text.replace(f"127.0.0.1:{example}", f"127.0.0.1:{port}")
+            (target / path.name).write_text(text, "utf-8")

@@ -1,0 +1,1 @@
+"""The one-machine mesh: finds or fetches Envoy, OPA and Redis; starts, watches and stops them."""

@@ -1,0 +1,391 @@
+"""The pipeline with scripted ports: what each stage's refusal and each fault becomes.
+
+The ports here are scripts of this test, not stand-ins: the real ones are held to their contracts in
+tests/contract and tests/adapters, and run together in tests/e2e.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jwt
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from envoy.service.auth.v3 import external_auth_pb2
+
+from aegis_authz.check.pipeline import Limits, Pipeline
+from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.decision import Answer, ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.record import DecisionRecord, Record
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
+from aegis_authz.core.snapshot import Snapshot, Trust
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
+STRIPE = Tool("stripe", "api.stripe.example", None, "", (Action("pay", "POST", ("v1", "payments"), (AMOUNT,)),), "")
+GITHUB = Tool("github", "github.example", None, "", (), "/mcp")
+TRUST = Trust("aegis", "mesh", {"kid-1": KEY.public_key().public_bytes_raw()}, {"kid-1": KEY.public_key().public_bytes_raw()}, 300, 5)
+SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control")
+
+
+def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **changes: Any) -> Decision:
+    given: dict[str, Any] = {
+        "effect": effect,
+        "reason": reason,
+        "detail": "",
+        "policies": ("p1",),
+        "revision": "r1",
+        "obligations": (),
+        "findings": (),
+        "approval": None,
+        "would": None,
+    }
+    return Decision(**given | changes)
+
+
+HELD = decision(Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900))
+
+
+async def _never(*_: object) -> Any:
+    await asyncio.Event().wait()
+
+
+@dataclass
+class World:
+    """Every port of the pipeline, answering as the test says."""
+
+    answers: list[Decision | Exception | Callable[..., Any]] = field(default_factory=lambda: [decision()])
+    outcome: Settled | Exception | Callable[..., Any] | None = None
+    snapshots: list[Snapshot | Exception] = field(default_factory=lambda: [SNAPSHOT])
+    record_fault: Exception | Callable[..., Any] | None = None
+    asked: list[Evaluation] = field(default_factory=list)
+    settled: list[Settlement] = field(default_factory=list)
+    records: list[DecisionRecord] = field(default_factory=list)
+    told: list[DecisionRecord] = field(default_factory=list)
+
+    def now(self) -> float:
+        return 1_800_000_000.0
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def decision_id(self) -> str:
+        return "d-1"
+
+    def token(self) -> str:
+        return "f" * 32
+
+    def current(self) -> Snapshot:
+        first = self.snapshots[0]
+        if isinstance(first, Exception):
+            raise first
+        return first
+
+    async def at(self, revision: str, deadline: float) -> Snapshot:
+        for snapshot in self.snapshots:
+            if isinstance(snapshot, Snapshot) and snapshot.revision == revision:
+                return snapshot
+        raise Refused(Reason.REVISION_CHANGED, "moved on")
+
+    async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
+        self.asked.append(question)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = await answer()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+        self.settled.append(settlement)
+        outcome = self.outcome
+        if callable(outcome):
+            outcome = await outcome()
+        if isinstance(outcome, Exception):
+            raise outcome
+        if outcome is not None:
+            return outcome
+        if settlement.opens is not None:
+            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at)
+        return Settled(SettleOutcome.CLEAR, "", 0.0)
+
+    async def append(self, record: Record) -> None:
+        if callable(self.record_fault):
+            await self.record_fault()
+        elif self.record_fault is not None:
+            raise self.record_fault
+        assert isinstance(record, DecisionRecord)
+        self.records.append(record)
+
+    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+        self.told.append(record)
+
+    async def check(self, request: bytes | None = None, require_record: bool = True, seconds: float = 0.3) -> Answer:
+        limits = Limits(total=0.1, pdp=0.05, require_record=require_record, environment="test")
+        pipeline = Pipeline(self, self, self, self, self, self, self, limits)
+        return await pipeline.check(payment() if request is None else request, "", time.monotonic() + seconds)
+
+
+def token(**changes: Any) -> bytes:
+    now = 1_800_000_000
+    claims = {"iss": "aegis", "aud": "mesh", "sub": "acme/emea/bot", "org": "acme", "tenant": "emea", "agent": "bot"}
+    claims |= {"jti": "j1", "iat": now - 1, "nbf": now - 1, "exp": now + 60} | changes
+    return jwt.encode(claims, KEY, "EdDSA", {"typ": "aegis+jwt", "kid": "kid-1"}).encode()
+
+
+def override(digest: str, /, **changes: Any) -> bytes:
+    now = 1_800_000_000
+    claims = {"iss": "aegis", "aud": "mesh", "sub": "acme/emea/bot", "apr": "apr_1", "digest": digest, "rev": "r1"}
+    claims |= {"jti": "o1", "iat": now - 1, "exp": now + 60} | changes
+    return jwt.encode(claims, KEY, "EdDSA", {"typ": "aegis-override+jwt", "kid": "kid-1"}).encode()
+
+
+def message(host: str, path: str, body: bytes, headers: dict[str, bytes], method: str = "POST") -> bytes:
+    request = external_auth_pb2.CheckRequest()
+    http = request.attributes.request.http
+    http.method, http.host, http.path, http.scheme, http.raw_body = method, host, path, "http", body
+    for key, value in headers.items():
+        http.header_map.headers.add(key=key, raw_value=value)
+    return request.SerializeToString()
+
+
+def payment(body: bytes = b'{"amount":4200}', **headers: bytes) -> bytes:
+    given = {"x-aegis-token": token()} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return message("api.stripe.example", "/v1/payments", body, {name: value for name, value in given.items() if value})
+
+
+def tool_call(name: str = "delete_repository") -> bytes:
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": name, "arguments": {}}})
+    return message("github.example", "/mcp", body, {"x-aegis-token": token()})
+
+
+async def test_the_end_of_all_stages_allows() -> None:
+    world = World()
+    answer = await world.check()
+    assert answer.effect is Effect.ALLOW
+    assert set(answer.removed_headers) == {"x-aegis-token", "x-aegis-approval", "proxy-authorization", "x-aegis-obligation"}
+    assert [record.reason for record in world.records] == [Reason.ALLOWED]
+    assert list(world.records[0].stages) == ["decode", "authenticate", "parse", "evaluate", "settle"]
+    assert world.told == world.records
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "reason"),
+    [
+        (b"\xff\xff", Reason.REQUEST_UNREADABLE),
+        (payment(content_length=b"99"), Reason.BODY_TRUNCATED),
+        (payment(x_envoy_auth_partial_body=b"true"), Reason.BODY_TRUNCATED),
+        (payment(content_encoding=b"gzip"), Reason.CONTENT_ENCODED),
+        (payment(x_aegis_token=b""), Reason.CREDENTIAL_MISSING),
+        (payment(proxy_authorization=b"Bearer x"), Reason.CREDENTIAL_AMBIGUOUS),
+        (payment(x_aegis_token=b"", proxy_authorization=b"Basic x"), Reason.CREDENTIAL_MALFORMED),
+    ],
+    ids=lambda value: value.value if isinstance(value, Reason) else "",
+)
+async def test_a_refusal_before_the_token_is_known_settles_nothing_and_is_recorded(request_bytes: bytes, reason: Reason) -> None:
+    world = World()
+    answer = await world.check(request_bytes)
+    assert (answer.effect, world.records[0].reason) == (Effect.DENY, reason)
+    assert world.settled == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b'{"amount":1,"amount":2}', Reason.DUPLICATE_KEY), (b"{", Reason.MALFORMED_CALL), (b'{"amount":"x"}', Reason.PARAMETER_TYPE)],
+)
+async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: bytes, reason: Reason) -> None:
+    world = World()
+    assert (await world.check(payment(body))).effect is Effect.DENY
+    assert world.records[0].reason is reason
+    assert [settlement.identity.jti for settlement in world.settled] == ["j1"]
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("reason", [Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.DECISION_UNDEFINED, Reason.DECISION_MALFORMED])
+async def test_a_pdp_that_gives_no_decision_denies_and_spends_the_token(reason: Reason) -> None:
+    world = World(answers=[Refused(reason, "why")])
+    answer = await world.check()
+    assert (answer.effect, answer.status) == (Effect.DENY, REASONS[reason].http_status)
+    assert (world.records[0].reason, world.records[0].detail) == (reason, "why")
+    assert len(world.settled) == 1
+    assert b"why" not in answer.body
+
+
+@pytest.mark.parametrize("outcome", SETTLE_REFUSALS)
+@pytest.mark.parametrize("judged", [decision(), HELD, decision(Effect.DENY, Reason.POLICY_DENIED)], ids=lambda d: d.effect.value)
+async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOutcome, judged: Decision) -> None:
+    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0))
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is SETTLE_REFUSALS[outcome]
+
+
+@pytest.mark.parametrize("judged", [HELD, decision()], ids=lambda d: d.effect.value)
+async def test_an_outcome_nobody_asked_for_denies(judged: Decision) -> None:
+    outcome = SettleOutcome.CLEAR if judged is HELD else SettleOutcome.OPENED
+    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0))
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is Reason.INTERNAL_FAULT
+
+
+async def test_a_held_call_opens_an_approval_and_says_what_to_do() -> None:
+    world = World(answers=[HELD])
+    answer = await world.check()
+    body = orjson.loads(answer.body)
+    assert answer.effect is Effect.APPROVAL_NEEDED
+    assert answer.client_headers["x-aegis-approval-id"] == body["approval"]["id"] == world.records[0].approval_id
+    assert body["approval"]["status_url"].startswith("http://control/v1/approvals/apr_")
+    assert body["retry"] == "after_approval"
+    assert "override token" in body["detail"]
+
+
+async def _digest() -> str:
+    world = World()
+    await world.check()
+    return world.records[0].digest
+
+
+async def test_an_override_for_this_very_call_is_used_and_lets_it_through() -> None:
+    world = World(answers=[HELD])
+    answer = await world.check(payment(x_aegis_approval=override(await _digest())))
+    assert (answer.effect, world.records[0].reason) == (Effect.ALLOW, Reason.APPROVED)
+    assert world.settled[0].claims is not None
+    assert world.settled[0].opens is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"digest": "0" * 64}, Reason.APPROVAL_MISMATCH),
+        ({"sub": "acme/emea/other"}, Reason.APPROVAL_MISMATCH),
+        ({"rev": "r0"}, Reason.APPROVAL_MISMATCH),
+        ({"exp": 1_700_000_000}, Reason.APPROVAL_EXPIRED),
+        ({"aud": "elsewhere"}, Reason.APPROVAL_INVALID),
+    ],
+    ids=str,
+)
+async def test_an_override_for_anything_else_denies_even_what_policy_allows(changes: dict[str, Any], reason: Reason) -> None:
+    world = World()
+    shown = override(await _digest(), **changes)
+    assert (await world.check(payment(x_aegis_approval=shown))).effect is Effect.DENY
+    assert world.records[0].reason is reason
+    assert world.settled[0].claims is None
+
+
+async def test_an_override_that_is_not_needed_is_not_used_up() -> None:
+    world = World()
+    await world.check(payment(x_aegis_approval=override(await _digest())))
+    assert world.settled[0].claims is None
+
+
+async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_record() -> None:
+    redactions = (Redact(Target.REQUEST, ("us_ssn",), ()), Redact(Target.RESPONSE, (), ("/notes",)))
+    world = World(answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
+    answer = await world.check()
+    assert answer.upstream_headers["x-aegis-obligation"] == "both"
+    assert "x-aegis-obligation" not in answer.removed_headers
+    assert orjson.loads(answer.metadata["obligations"])[0]["detectors"] == ["us_ssn"]
+    assert world.records[0].parameters == {}
+
+
+async def test_an_obligation_that_cannot_be_met_denies() -> None:
+    redaction = Redact(Target.REQUEST, ("no_such_detector",), ())
+    world = World(answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(redaction,))])
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is Reason.OBLIGATION_UNKNOWN
+
+
+async def test_a_newer_revision_judges_the_call_again_from_the_parsing_on() -> None:
+    newer = replace(SNAPSHOT, revision="r2", catalogue=Catalogue.of((replace(STRIPE, name="stripe-2"),)))
+    world = World(answers=[decision(revision="r2"), decision(revision="r2")], snapshots=[SNAPSHOT, newer])
+    assert (await world.check()).effect is Effect.ALLOW
+    assert [question.call.tool for question in world.asked] == ["stripe", "stripe-2"]
+    assert (world.records[0].revision, world.records[0].tool) == ("r2", "stripe-2")
+
+
+async def test_a_newer_revision_that_trusts_the_key_no_more_denies() -> None:
+    newer = replace(SNAPSHOT, revision="r2", trust=replace(TRUST, token_keys={}))
+    world = World(answers=[decision(revision="r2")], snapshots=[SNAPSHOT, newer])
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is Reason.CREDENTIAL_UNTRUSTED
+
+
+async def test_a_policy_that_changes_twice_during_one_call_denies() -> None:
+    second, third = replace(SNAPSHOT, revision="r2"), replace(SNAPSHOT, revision="r3")
+    answers = [decision(revision="r2"), decision(revision="r3")]
+    world = World(answers=list(answers), snapshots=[SNAPSHOT, second, third])
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is Reason.REVISION_CHANGED
+
+
+async def test_before_the_first_bundle_every_call_is_denied() -> None:
+    world = World(snapshots=[Refused(Reason.NOT_READY, "no bundle")])
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is Reason.NOT_READY
+
+
+@pytest.mark.parametrize("port", ["answers", "outcome"])
+async def test_a_bug_behind_a_port_denies_and_tells_the_caller_nothing(port: str) -> None:
+    bug = ZeroDivisionError("secret")
+    world = World(answers=[bug]) if port == "answers" else World(outcome=bug)
+    answer = await world.check()
+    assert (answer.effect, world.records[0].reason) == (Effect.DENY, Reason.INTERNAL_FAULT)
+    assert b"secret" not in answer.body
+    assert "secret" not in world.records[0].detail
+
+
+@pytest.mark.parametrize("port", ["answers", "outcome"])
+async def test_a_port_that_never_answers_denies_in_time(port: str) -> None:
+    world = World(answers=[_never]) if port == "answers" else World(outcome=_never)
+    assert (await world.check()).effect is Effect.DENY
+    assert world.records[0].reason is Reason.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("fault", [Refused(Reason.RECORD_FAILED, "disk full"), _never], ids=["fails", "hangs"])
+@pytest.mark.parametrize("judged", [decision(), HELD], ids=lambda d: d.effect.value)
+async def test_what_cannot_be_recorded_is_not_let_through(fault: Any, judged: Decision) -> None:
+    world = World(answers=[judged], record_fault=fault)
+    answer = await world.check()
+    assert (answer.effect, world.told[0].reason) == (Effect.DENY, Reason.RECORD_FAILED)
+
+
+async def test_best_effort_lets_an_unrecorded_allow_through() -> None:
+    world = World(record_fault=Refused(Reason.RECORD_FAILED, "disk full"))
+    assert (await world.check(require_record=False)).effect is Effect.ALLOW
+
+
+async def test_a_denied_tool_call_is_a_tool_result_a_model_can_read() -> None:
+    finding = Finding("amount", "max", 10000, 50000)
+    world = World(answers=[decision(Effect.DENY, Reason.POLICY_DENIED, findings=(finding,))])
+    answer = await world.check(tool_call())
+    body = orjson.loads(answer.body)
+    assert (answer.status, body["id"], body["result"]["isError"]) == (200, 7, True)
+    text = body["result"]["content"][0]["text"]
+    assert "delete_repository on github was refused" in text
+    assert "at most 10000" in text
+    assert "50000" in text
+    assert "Do not retry" in text
+    assert body["result"]["_meta"]["aegis"]["reason"] == "POLICY_DENIED"
+
+
+async def test_a_missing_token_is_never_a_401_on_an_mcp_endpoint() -> None:
+    body = orjson.dumps({"jsonrpc": "2.0", "id": "x", "method": "initialize", "params": {}})
+    answer = await World().check(message("github.example", "/mcp", body, {}))
+    assert (answer.status, orjson.loads(answer.body)["error"]["code"]) == (200, -31001)
+    answer = await World().check(message("github.example", "/mcp", b"", {}, method="GET"))
+    assert answer.status == 403
+
+
+async def test_a_refused_call_beyond_the_limit_is_recorded_too() -> None:
+    world = World()
+    pipeline = Pipeline(world, world, world, world, world, world, world, Limits(0.1, 0.05, True, "test"))
+    answer = await pipeline.refuse(Reason.OVERLOADED, payment(), "", time.monotonic() + 1)
+    assert (answer.effect, answer.status) == (Effect.DENY, 503)
+    assert (world.records[0].reason, world.records[0].host) == (Reason.OVERLOADED, "api.stripe.example")
