@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from aegis_authz.server.authz import Check
 from aegis_authz.server.ext_proc import StreamAborted
@@ -28,7 +27,7 @@ class GrpcHost:
 
     def __init__(self, address: str, check: Check, process: Process) -> None:
         self._address = address
-        self._health = HealthServicer()
+        self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", _MAX_MESSAGE),

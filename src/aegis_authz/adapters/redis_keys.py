@@ -1,0 +1,59 @@
+"""The names of all keys in Redis. Every key of a tenant carries its partition's hash tag.
+
+| key | type | what | lives |
+|---|---|---|---|
+| `aegis:{pp}:epoch` | string | when this partition's memory began, ms | for ever |
+| `aegis:{pp}:jti:H` | string | a token that was used; H hashes issuer and jti | until the token has expired |
+| `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
+| `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
+| `aegis:{pp}:pending:H` | string | `ID expires_ms` of the pending approval for one call; H hashes scope, digest and revision | until decided or expired |
+| `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | trimmed as approvals are opened |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from aegis_authz.core.approval import PARTITIONS, ApprovalNotFound, partition_of
+
+_APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
+
+ALL_PARTITIONS = tuple(f"{number:02x}" for number in range(PARTITIONS))
+
+
+def epoch(partition: str) -> str:
+    """When the partition's memory began."""
+    return f"aegis:{{{partition}}}:epoch"
+
+
+def jti(org: str, tenant: str, issuer: str, token_id: str) -> str:
+    """The mark of a used token. Hashed, so that no token chooses a key's length or bytes."""
+    return f"aegis:{{{partition_of(org, tenant)}}}:jti:{_hashed(org, tenant, issuer, token_id)}"
+
+
+def revoked(partition: str) -> str:
+    """The revoked agents of a partition."""
+    return f"aegis:{{{partition}}}:revoked"
+
+
+def approval(approval_id: str) -> str:
+    """One approval. Raises ApprovalNotFound for what cannot be an approval's id."""
+    match = _APPROVAL_ID.match(approval_id)
+    if match is None or match.group(1) not in ALL_PARTITIONS:
+        raise ApprovalNotFound(f"{approval_id[:60]!r} is not an approval id")
+    return f"aegis:{{{match.group(1)}}}:approval:{approval_id}"
+
+
+def approvals(partition: str) -> str:
+    """The index of a partition's approvals."""
+    return f"aegis:{{{partition}}}:approvals"
+
+
+def pending(org: str, tenant: str, agent: str, digest: str, revision: str) -> str:
+    """The pointer to the pending approval of one call."""
+    return f"aegis:{{{partition_of(org, tenant)}}}:pending:{_hashed(org, tenant, agent, digest, revision)}"
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:40]

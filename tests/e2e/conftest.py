@@ -1,0 +1,32 @@
+"""One running mesh for all end-to-end tests: real Envoy, OPA, Redis, authorizers and tools."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from aegis_authz.demo.agent import Agent
+from aegis_authz.demo.mesh import DemoMesh, demo_mesh
+from aegis_authz.demo.run import agent_of
+from aegis_authz.local.documents import example_documents
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMesh]:
+    async with demo_mesh(tmp_path_factory.mktemp("e2e"), example_documents()) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def agent(mesh: DemoMesh) -> AsyncIterator[Agent]:
+    caller = agent_of(mesh)
+    yield caller
+    await caller.close()
+
+
+@pytest.fixture(scope="session")
+def state(mesh: DemoMesh) -> Path:
+    return mesh.state
