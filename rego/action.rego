@@ -1,13 +1,14 @@
 # Calls of one action: every rule that lists it gives a verdict, and the strictest verdict wins.
 package aegis.authz
 
-action(call, documents) := combined({verdict.effect | some verdict in verdicts}, verdicts, documents) if {
-	parameters := call.action.properties
-	verdicts := [verdict(document, rule, parameters) |
+action(call, documents) := combined(effects, verdicts, documents) if {
+	verdicts := [verdict(document, rule, call.action.properties) |
 		some document in documents
-		some name in {call.action.name, "*"}
-		some rule in document.tools[call.resource.id][name]
+		actions := document.tools[call.resource.id]
+		some name in [call.action.name, "*"]
+		some rule in actions[name]
 	]
+	effects := {given.effect | some given in verdicts}
 }
 
 # A rule that cannot be read denies.
@@ -21,60 +22,57 @@ default verdict(_, _, _) := {
 
 verdict(document, rule, parameters) := {
 	"policy": document.name,
-	"effect": effect_of(rule, failed, held_by),
-	"findings": array.concat(failed, held_by),
+	"effect": effect_of(rule, failed, exceeded),
+	"findings": told(failed, exceeded),
 	"redact": rule.redact,
 	"approval": rule.approval,
 } if {
 	is_array(rule.parameters)
+	is_array(rule.thresholds)
 	failed := [finding |
 		some spec in rule.parameters
 		some finding in failures(spec, parameters, document.disclose)
 	]
-	held_by := [finding |
-		some spec in rule.parameters
-		some finding in exceeded(spec, parameters, document.disclose)
+	exceeded := [finding(threshold.parameter, condition, threshold.limit, value, document.disclose) |
+		some threshold in rule.thresholds
+		value := parameters[threshold.parameter]
+		condition := threshold.condition
+		not within(condition, threshold, value)
 	]
 }
 
-effect_of(rule, failed, held_by) := "deny" if {
-	count(failed) > 0
+# `rule.effect` is what the rule gives when no condition stands in the way.
+effect_of(rule, failed, exceeded) := rule.effect if {
+	failed == []
+	exceeded == []
+} else := "deny" if {
+	failed != []
 } else := "approval_needed" if {
-	count(failed) == 0
-	count(held_by) > 0
-} else := "approval_needed" if {
-	count(failed) == 0
-	rule.approval.always
-} else := "sanitize" if {
-	count(failed) == 0
-	count(held_by) == 0
-	rule.approval.always == false
-	count(rule.redact) > 0
-} else := "allow" if {
-	count(failed) == 0
-	count(held_by) == 0
-	rule.approval.always == false
-	count(rule.redact) == 0
+	failed == []
+	exceeded != []
 }
 
-combined(effects, verdicts, documents) := denial("POLICY_DENIED", "no rule lists this action of this tool", names(documents)) if {
-	count(verdicts) == 0
-} else := denied_by([verdict | some verdict in verdicts; verdict.effect == "deny"]) if {
-	"deny" in effects
-} else := held_by_rules(verdicts, [verdict | some verdict in verdicts; verdict.effect == "approval_needed"]) if {
-	not "deny" in effects
-	"approval_needed" in effects
+# A threshold is worth telling only when an approval would help.
+told(failed, exceeded) := exceeded if {
+	failed == []
+} else := failed
+
+combined(effects, verdicts, documents) := passed("ALLOWED", deciders(verdicts)) if {
+	effects == {"allow"}
 } else := sanitized(deciders(verdicts), redactions(verdicts)) if {
 	effects in {{"sanitize"}, {"sanitize", "allow"}}
-} else := passed("ALLOWED", "", deciders(verdicts), []) if {
-	effects == {"allow"}
+} else := refused(reason_of(findings), detail_of(denying), deciders(denying), findings) if {
+	"deny" in effects
+	denying := [given | some given in verdicts; given.effect == "deny"]
+	findings := findings_of(denying)
+} else := needing(verdicts, [given | some given in verdicts; given.effect == "approval_needed"]) if {
+	"approval_needed" in effects
+	not "deny" in effects
+} else := denial("POLICY_DENIED", "no rule lists this action of this tool", names(documents)) if {
+	verdicts == []
 }
 
-deciders(verdicts) := sort({verdict.policy | some verdict in verdicts})
-
-denied_by(verdicts) := refused(reason_of(findings), detail_of(verdicts), deciders(verdicts), findings) if {
-	findings := findings_of(verdicts)
-}
+deciders(verdicts) := sort({given.policy | some given in verdicts})
 
 reason_of(findings) := "PARAMETER_MISSING" if {
 	some finding in findings
@@ -84,12 +82,12 @@ reason_of(findings) := "PARAMETER_MISSING" if {
 	finding.condition == "type"
 } else := "POLICY_DENIED"
 
-held_by_rules(verdicts, holding) := held(
+needing(verdicts, holding) := held(
 	detail_of(holding),
 	deciders(holding),
 	redactions(verdicts),
 	findings_of(holding),
-	{"groups": sort(groups), "expires_in": min({verdict.approval.expires_in | some verdict in holding})},
+	{"groups": sort(groups), "expires_in": min({given.approval.expires_in | some given in holding})},
 ) if {
 	demanded := group_sets(holding)
 	groups := intersection(demanded)
@@ -97,30 +95,30 @@ held_by_rules(verdicts, holding) := held(
 } else := denial("POLICY_DENIED", "no group of approvers satisfies every rule that asks for an approval", deciders(holding))
 
 # Rules that name no group accept any approver; the others must have a group in common.
-group_sets(holding) := {{group | some group in verdict.approval.groups} |
-	some verdict in holding
-	count(verdict.approval.groups) > 0
+group_sets(holding) := {{group | some group in given.approval.groups} |
+	some given in holding
+	given.approval.groups != []
 }
 
-approvable(demanded, _) if count(demanded) == 0
+approvable(demanded, _) if demanded == set()
 
-approvable(_, groups) if count(groups) > 0
+approvable(_, groups) if groups != set()
 
 findings_of(verdicts) := [finding |
-	some verdict in verdicts
-	some finding in verdict.findings
+	some given in verdicts
+	some finding in given.findings
 ]
 
-detail_of(verdicts) := concat("; ", [sprintf("%s: %s %s", [verdict.policy, finding.parameter, finding.condition]) |
-	some verdict in verdicts
-	some finding in verdict.findings
+detail_of(verdicts) := concat("; ", [sprintf("%s: %s %s", [given.policy, finding.parameter, finding.condition]) |
+	some given in verdicts
+	some finding in given.findings
 ])
 
 # What all the rules want redacted, merged for each direction.
 redactions(rules) := [{"kind": "redact", "target": target, "detectors": detectors, "fields": fields} |
 	some target in ["request", "response"]
 	wanted := [redact | some rule in rules; some redact in rule.redact; redact.target == target]
-	count(wanted) > 0
+	wanted != []
 	detectors := sort({detector | some redact in wanted; some detector in redact.detectors})
 	fields := sort({field | some redact in wanted; some field in redact.fields})
 ]

@@ -4,8 +4,8 @@
 # Everything is a function of one call: no `with`, so that a batch shares its evaluation, and no search
 # over policies: documents are looked up by org, tenant and agent.
 #
-# In a chain of `else`, every branch repeats what keeps the stricter branches before it from being
-# skipped: an expression that is undefined by mistake must never fall through to a milder answer.
+# In a chain of `else` the conditions of the branches exclude each other, so that an expression that is
+# undefined by mistake never falls through to a milder answer. Common branches come first.
 package aegis.authz
 
 answer := {
@@ -26,62 +26,52 @@ default decide(_) := {
 }
 
 decide(call) := decision if {
-	well_formed(call)
-	who := call.subject.properties
-	enforced := documents_of(who, "enforce")
-	observed := documents_of(who, "shadow")
+	is_object(call.action.properties)
+	call.resource.type in {"http", "mcp_tool", "mcp_session", "unclaimed"}
+	nodes := nodes_of(call.subject.properties)
+	enforced := [document | some node in nodes; some document in node.enforce]
+	observed := [document | some node in nodes; some document in node.shadow]
 	decision := object.union(governed(call, enforced, observed), {"would": would(call, observed)})
 }
 
-well_formed(call) if {
-	is_string(call.subject.properties.org)
-	is_string(call.subject.properties.tenant)
-	is_string(call.subject.properties.agent)
-	is_string(call.action.name)
-	is_object(call.action.properties)
-	is_string(call.resource.id)
-	is_string(call.resource.properties.host)
-	call.resource.type in {"http", "mcp_tool", "mcp_session", "unclaimed"}
-}
-
-# The documents of an agent in one mode: at most eight look-ups, however many policies there are.
-documents_of(who, mode) := [document |
-	some org in {who.org, "*"}
-	some tenant in {who.tenant, "*"}
-	some agent in {who.agent, "*"}
-	some document in data.aegis.policies[org][tenant][agent][mode]
+# What there is for an agent: one look-up for each shape of scope in use (eight at most), however many
+# policies there are. A shape is ["org", "tenant", "agent"] with "*" where documents say "*".
+nodes_of(who) := [node |
+	own := object.union(who, {"*": "*"})
+	some shape in data.aegis.policies.shapes
+	node := data.aegis.policies.scopes[concat("/", [own[shape[0]], own[shape[1]], own[shape[2]]])]
 ]
 
 # Enforcing documents decide alone. An agent that is only observed goes through, but not to foreign hosts.
 governed(call, enforced, observed) := judged(call, enforced) if {
-	count(enforced) > 0
+	enforced != []
 } else := denial("POLICY_ABSENT", "no document covers the agent", []) if {
-	count(enforced) == 0
-	count(observed) == 0
+	enforced == []
+	observed == []
 } else := denial("EGRESS_DENIED", "the agent is only observed, and no tool claims the address", names(observed)) if {
-	count(enforced) == 0
-	count(observed) > 0
+	enforced == []
+	observed != []
 	call.resource.type == "unclaimed"
-} else := passed("SHADOWED", "", names(observed), []) if {
-	count(enforced) == 0
-	count(observed) > 0
+} else := passed("SHADOWED", names(observed)) if {
+	enforced == []
+	observed != []
 	call.resource.type != "unclaimed"
 }
 
-would(call, observed) := judged(call, observed).effect if {
-	count(observed) > 0
-} else := null if {
-	count(observed) == 0
+would(call, observed) := null if {
+	observed == []
+} else := judged(call, observed).effect if {
+	observed != []
 }
 
 # What some documents, at least one, say to a call.
-judged(call, documents) := foreign(call, documents) if {
+judged(call, documents) := action(call, documents) if {
+	call.resource.type in {"http", "mcp_tool"}
+} else := foreign(call, documents) if {
 	call.resource.type == "unclaimed"
 } else := session(call, documents) if {
 	call.resource.type == "mcp_session"
 	is_lifecycle(call.action.name)
-} else := action(call, documents) if {
-	call.resource.type in {"http", "mcp_tool"}
 } else := action(call, documents) if {
 	call.resource.type == "mcp_session"
 	not is_lifecycle(call.action.name)

@@ -8,32 +8,19 @@ default failures(_, _, _) := [{"parameter": "", "condition": "unreadable", "limi
 
 failures(spec, parameters, disclose) := failures_of(spec, object.get(parameters, spec.name, absent), disclose)
 
-failures_of(spec, value, disclose) := [] if {
-	value == absent
-	spec.optional
-} else := [{"parameter": spec.name, "condition": "missing", "limit": null, "seen": null}] if {
-	value == absent
-} else := [finding(spec.name, "type", spec.type, type_name(value), disclose)] if {
-	kind := spec.type
-	not typed(kind, value)
-} else := [finding(spec.name, condition, check.limit, value, disclose) |
+failures_of(spec, value, disclose) := [finding(spec.name, condition, check.limit, value, disclose) |
 	some check in spec.checks
 	condition := check.condition
 	not holds(condition, check, value)
 ] if {
 	value != absent
 	typed(spec.type, value)
-}
-
-default exceeded(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]
-
-exceeded(spec, parameters, disclose) := [finding(spec.name, condition, check.limit, value, disclose) |
-	value := object.get(parameters, spec.name, absent)
-	value != absent
-	some check in spec.thresholds
-	condition := check.condition
-	not within(condition, check, value)
-]
+} else := [] if {
+	value == absent
+	spec.optional
+} else := [{"parameter": spec.name, "condition": "missing", "limit": null, "seen": null}] if {
+	value == absent
+} else := [finding(spec.name, "type", spec.type, type_name(value), disclose)]
 
 holds("max", check, value) if value <= check.limit
 

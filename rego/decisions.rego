@@ -1,15 +1,23 @@
 # The shapes of decisions. Each has every member but `would`, which `decide` adds.
 package aegis.authz
 
-denial(reason, detail, policies) := refused(reason, detail, policies, [])
-
-refused(reason, detail, policies, findings) := {
-	"effect": "deny",
+passed(reason, policies) := {
+	"effect": "allow",
 	"reason": reason,
-	"detail": detail,
+	"detail": "",
 	"policies": policies,
 	"obligations": [],
-	"findings": findings,
+	"findings": [],
+	"approval": null,
+}
+
+sanitized(policies, obligations) := {
+	"effect": "sanitize",
+	"reason": "SANITIZED",
+	"detail": "",
+	"policies": policies,
+	"obligations": obligations,
+	"findings": [],
 	"approval": null,
 }
 
@@ -23,24 +31,16 @@ held(detail, policies, obligations, findings, terms) := {
 	"approval": terms,
 }
 
-sanitized(policies, obligations) := {
-	"effect": "sanitize",
-	"reason": "SANITIZED",
-	"detail": "",
-	"policies": policies,
-	"obligations": obligations,
-	"findings": [],
-	"approval": null,
-}
-
-passed(reason, detail, policies, obligations) := {
-	"effect": "allow",
+refused(reason, detail, policies, findings) := {
+	"effect": "deny",
 	"reason": reason,
 	"detail": detail,
 	"policies": policies,
-	"obligations": obligations,
-	"findings": [],
+	"obligations": [],
+	"findings": findings,
 	"approval": null,
 }
+
+denial(reason, detail, policies) := refused(reason, detail, policies, [])
 
 names(documents) := sort({document.name | some document in documents})

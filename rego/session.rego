@@ -40,7 +40,7 @@ rules_for(tool, documents) := [{"policy": document.name, "action": name, "redact
 opened(method, listed) := sanitized(deciders(listed), obligations) if {
 	obligations := array.concat(redactions(listed), tool_filter(method, listed))
 	count(obligations) > 0
-} else := passed("ALLOWED", "", deciders(listed), []) if {
+} else := passed("ALLOWED", deciders(listed)) if {
 	count(redactions(listed)) == 0
 	count(tool_filter(method, listed)) == 0
 }

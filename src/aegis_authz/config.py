@@ -65,6 +65,7 @@ class ControlSettings(_Settings):
 
     `state` keeps published bundles; `keys` holds issuer.pem, approvals.pem, bundle.pem and
     admin.token; `policies` and `tools` are the folders of documents published at the first start.
+    `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
     `public_url` is where approvers and agents reach it.
     """
 
@@ -74,6 +75,7 @@ class ControlSettings(_Settings):
     keys: Path
     policies: Path
     tools: Path
+    probe: Path | None = None
     redis: str
     issuer: str = "aegis"
     audience: str = "aegis-mesh"

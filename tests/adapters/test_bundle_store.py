@@ -123,7 +123,9 @@ def test_an_unfinished_line_of_the_log_is_cut_off(tmp_path: Path, opened: Callab
     assert len(again.changes()) == 2
 
 
-def test_a_change_that_was_logged_but_did_not_happen_is_noted(tmp_path: Path, opened: Callable[[], FileReleases]) -> None:
+def test_a_change_that_was_logged_but_did_not_happen_is_noted(
+    tmp_path: Path, opened: Callable[[], FileReleases]
+) -> None:
     store = opened()
     store.keep("r1", b"1", SOURCES)
     store.keep("r2", b"2", SOURCES)

@@ -95,7 +95,9 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
         load_p256(tmp_path / "bundle.pem")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a pem", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a pem", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
 def test_a_broken_key_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "issuer.pem"
     path.write_bytes(content)

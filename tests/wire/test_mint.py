@@ -85,7 +85,11 @@ def test_its_header_names_type_key_and_algorithm_and_nothing_else() -> None:
 
 def test_pyjwt_verifies_it_too() -> None:
     claims = jwt.decode(
-        minted(), KEY.public_key(), ["EdDSA"], audience="aegis-mesh", options={"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+        minted(),
+        KEY.public_key(),
+        ["EdDSA"],
+        audience="aegis-mesh",
+        options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
     )
     assert claims["sub"] == "acme/emea/finance-agent"
     assert "act" not in claims

@@ -1,7 +1,7 @@
 """The releases port on a folder: bundles, their documents, the pointer and the change log.
 
-    bundles/<revision>.tar.gz  signed bundle          sources/<revision>.json  its documents
-    current                    the revision served    changes.jsonl            who changed it, when
+bundles/<revision>.tar.gz  signed bundle          sources/<revision>.json  its documents
+current                    the revision served    changes.jsonl            who changed it, when
 """
 
 from __future__ import annotations

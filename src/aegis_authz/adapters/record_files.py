@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from aegis_authz.adapters.record_folder import LOCK
@@ -88,14 +89,37 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
     return newest
 
 
-def read_records(folder: Path, newest_first: bool = False) -> Iterator[ReadRecord]:
-    """Every line of every log in `folder`, log by log, without verifying anything. Raises NoRecords, OSError."""
+def find_records(folder: Path, decision_id: str) -> Iterator[ReadRecord]:
+    """Every record of one decision, in every log of `folder`, without verifying. Raises NoRecords, OSError."""
+    needle = decision_id.encode("utf-8")
     for path in writer_folders(folder):
-        files = record_files(path)
-        for file in reversed(files) if newest_first else files:
-            lines = list(_lines([file], path)) if newest_first else _lines([file], path)
-            for line in reversed(lines) if isinstance(lines, list) else lines:
-                yield _read(path.name, line)
+        for line in _lines(record_files(path), path):
+            if needle in line.raw:
+                found = _read(path.name, line)
+                if found.members is not None and found.members.get("decision_id") == decision_id:
+                    yield found
+
+
+def last_records(folder: Path, count: int, wanted: Callable[[Mapping[str, Json]], bool]) -> list[ReadRecord]:
+    """The last `count` wanted records of all logs in `folder`, oldest first, without verifying.
+
+    Lines that are not readable are among them whatever is wanted. Raises NoRecords, OSError.
+    """
+    found: list[ReadRecord] = []
+    for path in writer_folders(folder):
+        newest = (
+            _read(path.name, line)
+            for file in reversed(record_files(path))
+            for line in reversed(list(_lines([file], path)))
+        )
+        wanted_ones = (one for one in newest if one.members is None or wanted(one.members))
+        found.extend(reversed(list(islice(wanted_ones, count))))
+    return sorted(found, key=_time)[-count:]
+
+
+def _time(record: ReadRecord) -> float:
+    at = record.members.get("time") if record.members is not None else None
+    return float(at) if isinstance(at, (int, float)) else float("inf")
 
 
 def _read(writer: str, line: Line) -> ReadRecord:
@@ -107,13 +131,24 @@ def _read(writer: str, line: Line) -> ReadRecord:
 
 def _verify_writer(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint]) -> LogReport:
     live = _is_live(folder)
-    notes = _read_notes(folder)
+    notes = _steady_notes(folder, keys) if live else _read_notes(folder)
     check = LogCheck(folder.name, _key_of(notes, folder.name, keys), notes, expected)
     for line in _lines(record_files(folder), folder):
         if live and not line.raw.endswith(b"\n"):
             break  # being written at this moment
         check.add(line)
     return check.conclude(_sealed_since(folder, keys, check.seq) if live else None)
+
+
+def _steady_notes(folder: Path, keys: Sequence[bytes]) -> list[Note]:
+    """The notes of a log that is written to: read again when a slot was caught half written."""
+    give_up = time.monotonic() + _SEAL_PATIENCE
+    while True:
+        notes = _read_notes(folder)
+        _, distrusted = trusted_seals(notes, folder.name, _key_of(notes, folder.name, keys))
+        if not distrusted or time.monotonic() > give_up:
+            return notes
+        time.sleep(_SEAL_PAUSE)
 
 
 def _sealed_since(folder: Path, keys: Sequence[bytes], seq: int) -> list[Note]:

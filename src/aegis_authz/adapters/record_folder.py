@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.adapters.record_recovery import (
     SLOTS,
     LogAltered,
+    Sealed,
     cut_tail,
     file_name,
     find_sealed,
@@ -117,9 +118,9 @@ class RecordFolder:
         self._open_files()
         # The slot first: were the lines cut first and the machine died, a note would seal what is not there.
         self._seal(self._checkpoint)
-        size = os.fstat(self._file).st_size
-        if size < self._offset:
-            raise LogAltered(f"{self._folder / file_name(self._number)} lost {self._offset - size} sealed bytes")
+        sealed = find_sealed(self._folder, self._checkpoint)
+        if self._offset and sealed != Sealed(self._number, self._offset):
+            raise LogAltered(f"the last sealed record in {self._folder} is not where it was written")
         os.ftruncate(self._file, self._offset)
         os.fdatasync(self._file)
         self._probe()

@@ -50,6 +50,6 @@ def _from_jwks(value: dict[str, Json]) -> tuple[bytes, ...]:
     raws: list[bytes] = []
     for key in keys:
         if not isinstance(key, dict):
-            raise ValueError("a key is not an object")
+            raise ValueError("a key is not an object")  # noqa: TRY004  # a wrong value
         raws.append(raw_from_jwk(key))
     return tuple(raws)

@@ -11,7 +11,7 @@ from aegis_authz.ports import Approvals, Clock, Ids
 from aegis_authz.wire.mint import mint_override
 
 _log = logging.getLogger(__name__)
-_LIVING = (ApprovalState.PENDING, ApprovalState.APPROVED)
+_RUN_OUT = (ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.EXPIRED)
 
 
 class Approver:
@@ -48,7 +48,7 @@ class Approver:
                 self._key, held.request, issuer=self._issuer, audience=self._audience, now=now, jti=self._ids.token()
             )
         except ValueError:
-            if held.state in _LIVING:
+            if held.state in _RUN_OUT:
                 raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
             raise ApprovalConflict(f"the approval is {held.state.value} already") from None
         approval = await self._approvals.decide(approval_id, ApprovalState.APPROVED, by, now)

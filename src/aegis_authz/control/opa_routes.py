@@ -22,7 +22,7 @@ _WAIT = re.compile(r"(?:^|[;,\s])wait=([0-9]{1,6})(?:\s*[;,]|\s*$)")
 
 
 def opa_routes(services: ControlServices) -> list[Route]:
-    """`GET /bundles/aegis.tar.gz` and `POST /v1/status`, for the bearer of the OPA token."""
+    """`GET /bundles/aegis.tar.gz` and `POST /status`, for the bearer of the OPA token."""
 
     async def bundle(request: Request) -> Response:
         known = _known_revision(request)
@@ -47,7 +47,7 @@ def opa_routes(services: ControlServices) -> list[Route]:
 
     return [
         Route("/bundles/aegis.tar.gz", guarded(services.opa_token, bundle), methods=["GET"]),
-        Route("/v1/status", guarded(services.opa_token, status), methods=["POST"]),
+        Route("/status", guarded(services.opa_token, status), methods=["POST"]),
     ]
 
 

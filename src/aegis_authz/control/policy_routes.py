@@ -58,14 +58,13 @@ def policy_routes(services: ControlServices) -> list[Route]:
         states = [_opa_state(state) for state in services.board.states()]
         return JSONResponse({"revision": _current(services), "opa": states})
 
-    doors = [
+    return [
         Route("/v1/policies", guarded(services.admin_token, publish), methods=["POST"]),
         Route("/v1/rollback", guarded(services.admin_token, rollback), methods=["POST"]),
         Route("/v1/revisions", guarded(services.admin_token, revisions), methods=["GET"]),
         Route("/v1/revisions/{revision}", guarded(services.admin_token, revision), methods=["GET"]),
         Route("/v1/status", guarded(services.admin_token, status), methods=["GET"]),
     ]
-    return doors
 
 
 def problem_list(problems: tuple[Problem, ...]) -> list[Json]:

@@ -122,7 +122,9 @@ class Publisher:
             live = self._builder.build(sources)
         except PolicyErrors as errors:
             self._bulletin.announce(Live(current, self._releases.bundle(current)))
-            _log.error("revision %s is served as it was signed, though its documents are not valid now: %s", current, errors)
+            _log.error(
+                "revision %s is served as it was signed, though its documents are not valid now: %s", current, errors
+            )
             return
         if live.revision == current:
             self._bulletin.announce(live)

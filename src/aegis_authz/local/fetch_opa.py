@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ Say = Callable[[str], None]
 
 _GIVE_UP_AFTER = 3.0
 """Seconds a network without the release may cost, name resolution included."""
+_TELL_EVERY = 20.0
+"""Seconds between two lines of progress while OPA is compiled."""
 _CHUNK = 1 << 20
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -175,11 +178,28 @@ def _build(folder: Path, say: Say) -> Path:
     command = [go, "install", "-trimpath", "-ldflags=-s -w", "-tags", pins.OPA_BUILD_TAGS]
     command.append(f"{pins.OPA_MODULE}@v{pins.OPA_VERSION}")
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        code, complaints = _run_telling(command, environment, say)
     except OSError as problem:
         raise _Unavailable(f"{go} does not run: {problem}") from problem
-    if done.returncode != 0:
+    if code != 0:
         # Go's last lines hold the reason; the ones before list what it downloaded.
-        raise _Unavailable("; ".join(done.stderr.strip().splitlines()[-3:]) or f"go ended with {done.returncode}")
-    say(f"OPA {pins.OPA_VERSION} is built")
+        raise _Unavailable("; ".join(complaints.strip().splitlines()[-3:]) or f"go ended with {code}")
     return folder / "opa"
+
+
+def _run_telling(command: list[str], environment: dict[str, str], say: Say) -> tuple[int, str]:
+    """Run a long command with a line of progress now and then; its exit status and what it complained of."""
+    started = time.monotonic()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while True:
+                try:
+                    _, complaints = process.communicate(timeout=_TELL_EVERY)
+                    return process.returncode, complaints
+                except subprocess.TimeoutExpired:
+                    say(f"still building OPA ({time.monotonic() - started:.0f} s)")
+        except BaseException:
+            process.terminate()
+            raise

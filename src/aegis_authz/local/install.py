@@ -81,9 +81,9 @@ def _redis() -> None:
 
 
 def _apt(apt: str, *words: str) -> None:
-    """Run apt-get; a policy file keeps it from starting the service. Raises ServerMissing."""
+    """Run apt-get, its words on standard error. RUNLEVEL keeps it from starting the service. Raises ServerMissing."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    done = subprocess.run([apt, *words], env=environment, stdout=sys.stderr, check=False)
+    done = subprocess.run([apt, *words], env=environment, stdout=2, check=False)
     if done.returncode != 0:
         raise ServerMissing(
             "redis-server",

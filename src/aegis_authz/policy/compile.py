@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.canonical_json import canonical
 from aegis_authz.policy.conditions import Check, ParameterConditions, anchored, parameter_conditions
@@ -14,6 +15,7 @@ from aegis_authz.policy.document import Approval, PolicyDocument, Sanitize, Tool
 from aegis_authz.policy.library import rego_library
 from aegis_authz.policy.snapshot import trust_from_data
 from aegis_authz.policy.tool_data import tools_to_data
+from aegis_authz.policy.words import ANY
 
 REVISION_LENGTH = 24
 
@@ -69,16 +71,24 @@ def _object(value: Json) -> Mapping[str, Json]:
 
 
 def _by_scope(policies: Sequence[PolicyDocument]) -> dict[str, Json]:
-    orgs: dict[str, dict[str, dict[str, dict[str, list[Json]]]]] = {}
+    scopes: dict[str, dict[str, list[Json]]] = {}
+    shapes: set[tuple[str, str, str]] = set()
     for policy in policies:
-        agents = orgs.setdefault(policy.org, {}).setdefault(policy.tenant, {})
-        agents.setdefault(policy.agent, {}).setdefault(policy.mode, []).append(_document(policy))
-    for tenants in orgs.values():
-        for agents in tenants.values():
-            for modes in agents.values():
-                for documents in modes.values():
-                    documents.sort(key=canonical)
-    return dict(orgs)
+        modes = scopes.setdefault(policy.scope, {"enforce": [], "shadow": []})
+        modes[policy.mode].append(_document(policy))
+        shapes.add(_shape(policy))
+    for modes in scopes.values():
+        for documents in modes.values():
+            documents.sort(key=canonical)
+    return {"shapes": [list(shape) for shape in sorted(shapes)], "scopes": dict(scopes)}
+
+
+def _shape(policy: PolicyDocument) -> tuple[str, str, str]:
+    return (
+        ANY if policy.org == ANY else "org",
+        ANY if policy.tenant == ANY else "tenant",
+        ANY if policy.agent == ANY else "agent",
+    )
 
 
 def _document(policy: PolicyDocument) -> dict[str, Json]:
@@ -107,14 +117,18 @@ def _rule(rule: ToolRule) -> dict[str, Json]:
         raise ValueError(f"the conditions of {rule.name} did not pass the checks: {faults[0][1]}")
     approval = rule.approval or Approval()
     return {
+        "effect": _effect(rule, approval),
         "parameters": [_parameter(one) for one in found],
+        "thresholds": [{"parameter": one.name, **_check(check)} for one in found for check in one.thresholds],
         "redact": _redactions(rule.sanitize),
-        "approval": {
-            "always": approval.always,
-            "groups": sorted(approval.groups),
-            "expires_in": approval.expires_in,
-        },
+        "approval": {"groups": sorted(approval.groups), "expires_in": approval.expires_in},
     }
+
+
+def _effect(rule: ToolRule, approval: Approval) -> str:
+    if approval.always:
+        return Effect.APPROVAL_NEEDED.value
+    return Effect.ALLOW.value if rule.sanitize is None else Effect.SANITIZE.value
 
 
 def _parameter(one: ParameterConditions) -> dict[str, Json]:
@@ -123,7 +137,6 @@ def _parameter(one: ParameterConditions) -> dict[str, Json]:
         "optional": one.optional,
         "type": one.type,
         "checks": [_check(check) for check in one.checks],
-        "thresholds": [_check(check) for check in one.thresholds],
     }
 
 

@@ -1,0 +1,81 @@
+# `make` alone lists what there is to do.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+OPA = "$$($(BIN)/python -c 'from aegis_authz.local.servers import find_opa; print(find_opa())')"
+REGO_COVERAGE := 90
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install everything: .venv with Envoy and Redis, and OPA in the user's cache
+	@$(MAKE) --no-print-directory -j2 packages opa
+	@$(BIN)/python -m aegis_authz.local.install
+
+.PHONY: packages
+packages: .venv/.installed
+	@:
+
+.venv/.installed: requirements/dev.txt requirements/uv.txt pyproject.toml scripts/packages
+	@scripts/packages
+	@touch $@
+
+# A bare Python and the standard library: compiled while the packages are installed.
+# exec: what ends make must reach the installer, not a shell around it.
+.PHONY: opa
+opa:
+	@exec env PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m aegis_authz.local.install --opa
+
+.PHONY: demo
+demo: setup ## Play the whole scenario on a mesh of its own, real Envoy, OPA and Redis
+	@$(BIN)/aegis demo
+
+.PHONY: test
+test: setup ## Run the tests, those with the real servers included; ARGS="-k name" for some of them
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: setup rego ## Run every test, the slow ones and those of the Rego included
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: rego
+rego: setup ## Check and test the Rego library; its tests must cover nearly all of it
+	@$(OPA) check --strict rego
+	@$(OPA) fmt --diff --fail rego
+	@$(OPA) test rego
+	@$(OPA) test --coverage --threshold $(REGO_COVERAGE) rego >/dev/null
+
+.PHONY: check
+check: setup rego ## Lint, check format, types, imports and Rego, and audit the locked packages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@scripts/audit
+
+.PHONY: format
+format: setup ## Sort imports and format Python and Rego
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(OPA) fmt --write rego
+
+.PHONY: envoy-config
+envoy-config: setup ## Write deploy/envoy/*.yaml from the settings
+	@$(BIN)/python -m aegis_authz.proxy deploy/envoy
+
+.PHONY: lock
+lock: setup ## Lock the versions of pyproject.toml; ARGS="--upgrade" takes the newest
+	@scripts/lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built here; the OPA in the user's cache stays
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

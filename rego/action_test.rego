@@ -1,0 +1,127 @@
+package aegis.authz_test
+
+import data.aegis.authz
+
+decided(rules, parameters) := decision if {
+	decision := authz.decide(pay(parameters)) with data.aegis.policies as only("payer", [bank(rules)], [])
+}
+
+capped := object.union(rule, {
+	"parameters": [amount(at_most(10000))],
+	"thresholds": [over(5000)],
+	"approval": {"groups": ["finance"], "expires_in": 600},
+})
+
+redacting := object.union(rule, {
+	"effect": "sanitize",
+	"redact": [
+		{"target": "request", "detectors": ["us_ssn"], "fields": []},
+		{"target": "response", "detectors": ["us_ssn"], "fields": ["/notes"]},
+	],
+})
+
+test_within_its_conditions_an_action_is_allowed if {
+	decision := decided([capped], {"amount": 5000})
+	[decision.effect, decision.reason, decision.findings] == ["allow", "ALLOWED", []]
+	decision.policies == ["bank-policy"]
+}
+
+test_over_the_threshold_an_approval_is_needed if {
+	decision := decided([capped], {"amount": 5000.01})
+	[decision.effect, decision.reason] == ["approval_needed", "APPROVAL_NEEDED"]
+	decision.approval == {"groups": ["finance"], "expires_in": 600}
+	decision.findings == [{
+		"parameter": "amount", "condition": "approval_needed_over",
+		"limit": null, "seen": null,
+	}]
+}
+
+test_over_the_limit_the_call_is_denied_and_no_approval_helps if {
+	decision := decided([capped], {"amount": 10001})
+	[decision.effect, decision.reason, decision.approval] == ["deny", "POLICY_DENIED", null]
+	decision.detail == "bank-policy: amount max"
+	count(decision.findings) == 1
+}
+
+test_an_action_or_tool_no_rule_lists_is_denied if {
+	policies := only("payer", [bank([rule])], [])
+	every wanted in [["bank", "refund"], ["vault", "pay"], ["", ""]] {
+		asked := call("payer", "http", wanted[0], wanted[1], {})
+		decision := authz.decide(asked) with data.aegis.policies as policies
+		[decision.effect, decision.reason] == ["deny", "POLICY_DENIED"]
+	}
+}
+
+test_a_star_lists_every_action if {
+	policies := only("payer", [document("open", {"bank": {"*": [rule]}})], [])
+	decision := authz.decide(call("payer", "mcp_tool", "bank", "anything", {})) with data.aegis.policies as policies
+	decision.effect == "allow"
+}
+
+test_a_rule_that_redacts_sanitizes if {
+	decision := decided([redacting], {})
+	[decision.effect, decision.reason] == ["sanitize", "SANITIZED"]
+	decision.obligations == [
+		{"kind": "redact", "target": "request", "detectors": ["us_ssn"], "fields": []},
+		{"kind": "redact", "target": "response", "detectors": ["us_ssn"], "fields": ["/notes"]},
+	]
+}
+
+test_redactions_of_all_rules_are_merged_for_each_direction if {
+	other := object.union(rule, {
+		"effect": "sanitize",
+		"redact": [{"target": "request", "detectors": ["iban", "us_ssn"], "fields": ["/iban"]}],
+	})
+	decision := decided([redacting, other, rule], {})
+	decision.effect == "sanitize"
+	decision.obligations[0].detectors == ["iban", "us_ssn"]
+	decision.obligations[0].fields == ["/iban"]
+	count(decision.obligations) == 2
+}
+
+test_the_strictest_rule_wins if {
+	decided([rule, redacting, capped], {"amount": 1}).effect == "sanitize"
+	decided([rule, redacting, capped], {"amount": 6000}).effect == "approval_needed"
+	decided([rule, redacting, capped], {"amount": 20000}).effect == "deny"
+	decided([rule, redacting, capped], {"amount": 20000}).obligations == []
+}
+
+test_an_approved_call_keeps_its_redactions if {
+	decision := decided([redacting, capped], {"amount": 6000})
+	decision.effect == "approval_needed"
+	count(decision.obligations) == 2
+}
+
+test_a_rule_may_always_ask_for_an_approval if {
+	decision := decided([object.union(rule, {"effect": "approval_needed"})], {})
+	[decision.effect, decision.findings] == ["approval_needed", []]
+	decision.approval == {"groups": [], "expires_in": 900}
+}
+
+asks(groups, life) := object.union(rule, {
+	"effect": "approval_needed",
+	"approval": {"groups": groups, "expires_in": life},
+})
+
+test_rules_that_ask_different_groups_need_one_in_common if {
+	shared := decided([asks(["a", "b"], 900), asks(["b", "c"], 60), asks([], 300)], {})
+	shared.approval == {"groups": ["b"], "expires_in": 60}
+	apart := decided([asks(["a"], 900), asks(["c"], 900)], {})
+	[apart.effect, apart.reason, apart.approval] == ["deny", "POLICY_DENIED", null]
+}
+
+test_a_rule_that_cannot_be_read_denies if {
+	every broken in [{}, object.remove(rule, ["parameters"]), object.remove(rule, ["thresholds"]), null, "x"] {
+		decided([rule, broken], {}).effect == "deny"
+	}
+}
+
+test_a_limit_is_told_only_where_the_document_says_so if {
+	open := object.union(bank([capped]), {"disclose": true})
+	decision := authz.decide(pay({"amount": 10001})) with data.aegis.policies as only("payer", [open], [])
+	decision.findings == [{"parameter": "amount", "condition": "max", "limit": 10000, "seen": 10001}]
+	decided([capped], {"amount": 10001}).findings == [{
+		"parameter": "amount", "condition": "max",
+		"limit": null, "seen": null,
+	}]
+}

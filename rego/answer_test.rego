@@ -1,0 +1,107 @@
+package aegis.authz_test
+
+import data.aegis.authz
+
+test_every_call_gets_a_decision_whatever_it_is if {
+	calls := [null, true, false, 0, "", [], {}, {"subject": 1}, pay({}), pay([]), pay(null)]
+	answer := authz.answer with input as {"calls": calls}
+		with data.aegis.policies as only("payer", [bank([rule])], [])
+		with data.aegis.revision as "r1"
+	answer.revision == "r1"
+	count(answer.decisions) == count(calls)
+	[decision.effect | some decision in answer.decisions] == [
+		"deny", "deny", "deny", "deny", "deny", "deny", "deny", "deny", "allow", "deny", "deny",
+	]
+}
+
+test_every_decision_has_exactly_the_known_members if {
+	calls := [null, pay({}), call("payer", "http", "bank", "other", {}), call("nobody", "http", "bank", "pay", {})]
+	answer := authz.answer with input as {"calls": calls}
+		with data.aegis.policies as only("payer", [bank([rule])], [])
+		with data.aegis.revision as "r1"
+	every decision in answer.decisions {
+		object.keys(decision) == {
+			"effect", "reason", "detail", "policies",
+			"obligations", "findings", "approval", "would",
+		}
+	}
+}
+
+test_without_a_bundle_there_is_no_answer if {
+	not authz.answer with input as {"calls": []} with data.aegis.policies as {}
+}
+
+test_a_call_of_an_unknown_kind_is_denied_also_when_only_observed if {
+	policies := only("payer", [], [bank([rule])])
+	decision := authz.decide(call("payer", "telepathy", "bank", "pay", {})) with data.aegis.policies as policies
+	decision.effect == "deny"
+}
+
+test_an_agent_no_document_covers_is_denied if {
+	decision := authz.decide(pay({})) with data.aegis.policies as only("other", [bank([rule])], [])
+	decision.effect == "deny"
+	decision.reason == "POLICY_ABSENT"
+	decision.policies == []
+}
+
+test_another_tenants_documents_do_not_count if {
+	policies := {
+		"shapes": [["org", "tenant", "agent"]],
+		"scopes": {"acme/apac/payer": {"enforce": [bank([rule])], "shadow": []}},
+	}
+	decision := authz.decide(pay({})) with data.aegis.policies as policies
+	decision.reason == "POLICY_ABSENT"
+}
+
+test_all_eight_scopes_are_found if {
+	every scope in [
+		["org", "tenant", "agent"], ["org", "tenant", "*"], ["org", "*", "agent"], ["org", "*", "*"],
+		["*", "tenant", "agent"], ["*", "tenant", "*"], ["*", "*", "agent"], ["*", "*", "*"],
+	] {
+		names := {"org": "acme", "tenant": "emea", "agent": "payer", "*": "*"}
+		key := concat("/", [names[part] | some part in scope])
+		policies := {"shapes": [scope], "scopes": {key: {"enforce": [bank([rule])], "shadow": []}}}
+		decision := authz.decide(pay({})) with data.aegis.policies as policies
+		decision.effect == "allow"
+	}
+}
+
+test_documents_of_wider_scopes_can_only_tighten if {
+	strict := object.union(rule, {"parameters": [amount(at_most(10))]})
+	policies := {
+		"shapes": [["org", "tenant", "agent"], ["org", "*", "*"]],
+		"scopes": {
+			"acme/emea/payer": {"enforce": [bank([rule])], "shadow": []},
+			"acme/*/*": {"enforce": [document("org-wide", {"bank": {"*": [strict]}})], "shadow": []},
+		},
+	}
+	decision := authz.decide(pay({"amount": 11})) with data.aegis.policies as policies
+	decision.effect == "deny"
+	decision.policies == ["org-wide"]
+}
+
+test_an_observed_agent_goes_through_and_would_says_what_enforcing_had_done if {
+	strict := object.union(rule, {"parameters": [amount(at_most(10))], "redact": []})
+	policies := only("payer", [], [bank([strict])])
+	small := authz.decide(pay({"amount": 9})) with data.aegis.policies as policies
+	large := authz.decide(pay({"amount": 11})) with data.aegis.policies as policies
+	[small.effect, small.reason, small.would] == ["allow", "SHADOWED", "allow"]
+	[large.effect, large.reason, large.would] == ["allow", "SHADOWED", "deny"]
+	large.obligations == []
+	large.findings == []
+	large.policies == ["bank-policy"]
+}
+
+test_enforcing_documents_decide_and_observing_ones_only_say_what_they_would_do if {
+	strict := object.union(rule, {"parameters": [amount(at_most(10))]})
+	policies := only("payer", [bank([rule])], [document("trial", {"bank": {"pay": [strict]}})])
+	decision := authz.decide(pay({"amount": 11})) with data.aegis.policies as policies
+	[decision.effect, decision.reason, decision.would] == ["allow", "ALLOWED", "deny"]
+	decision.policies == ["bank-policy"]
+}
+
+test_observing_documents_never_open_what_enforcing_ones_deny if {
+	policies := only("payer", [document("closed", {})], [bank([rule])])
+	decision := authz.decide(pay({})) with data.aegis.policies as policies
+	[decision.effect, decision.reason, decision.would] == ["deny", "POLICY_DENIED", "allow"]
+}

@@ -1,0 +1,64 @@
+package aegis.authz_test
+
+import data.aegis.authz
+
+hub(actions) := document("hub-policy", {"hub": actions})
+
+coded(documents, method) := decision if {
+	decision := authz.decide(mcp(method)) with data.aegis.policies as only("coder", documents, [])
+}
+
+streaming := object.union(rule, {
+	"effect": "sanitize",
+	"redact": [
+		{"target": "request", "detectors": ["us_ssn"], "fields": []},
+		{"target": "response", "detectors": ["us_ssn"], "fields": []},
+	],
+})
+
+test_lifecycle_messages_are_open_to_whoever_may_use_the_server if {
+	every method in authz.lifecycle - {"tools/list"} {
+		decision := coded([hub({"list_issues": [rule]})], method)
+		[decision.effect, decision.reason, decision.obligations] == ["allow", "ALLOWED", []]
+	}
+	coded([hub({"list_issues": [rule]})], "notifications/initialized").effect == "allow"
+}
+
+test_lifecycle_messages_are_closed_to_everyone_else if {
+	decision := coded([document("other", {"bank": {"pay": [rule]}})], "initialize")
+	[decision.effect, decision.reason] == ["deny", "POLICY_DENIED"]
+	stranger := authz.decide(mcp("initialize")) with data.aegis.policies as only("payer", [hub({"a": [rule]})], [])
+	stranger.reason == "POLICY_ABSENT"
+}
+
+test_tools_list_shows_the_allowed_tools_alone if {
+	decision := coded([hub({"list_issues": [rule], "create_issue": [rule]})], "tools/list")
+	[decision.effect, decision.reason] == ["sanitize", "SANITIZED"]
+	decision.obligations == [{"kind": "filter_tools", "allowed": ["create_issue", "list_issues"]}]
+}
+
+test_tools_list_is_whole_where_every_tool_is_allowed if {
+	decision := coded([hub({"*": [rule], "list_issues": [rule]})], "tools/list")
+	[decision.effect, decision.obligations] == ["allow", []]
+}
+
+test_streams_are_redacted_as_any_of_the_servers_tools if {
+	decision := coded([hub({"list_issues": [rule], "read": [streaming]})], "http:get")
+	decision.effect == "sanitize"
+	decision.obligations == [{"kind": "redact", "target": "response", "detectors": ["us_ssn"], "fields": []}]
+	count(coded([hub({"read": [streaming]})], "tools/list").obligations) == 2
+}
+
+test_other_methods_are_actions_of_that_name if {
+	coded([hub({"list_issues": [rule]})], "resources/read").reason == "POLICY_DENIED"
+	coded([hub({"resources/read": [rule]})], "resources/read").effect == "allow"
+	coded([hub({"*": [streaming]})], "prompts/get").effect == "sanitize"
+}
+
+test_an_observed_agents_session_goes_through if {
+	policies := only("coder", [], [hub({"list_issues": [rule]})])
+	listing := authz.decide(mcp("tools/list")) with data.aegis.policies as policies
+	reading := authz.decide(mcp("resources/read")) with data.aegis.policies as policies
+	[listing.effect, listing.reason, listing.would] == ["allow", "SHADOWED", "sanitize"]
+	[reading.effect, reading.reason, reading.would] == ["allow", "SHADOWED", "deny"]
+}

@@ -1,0 +1,138 @@
+"""`aegis audit`: prove the records, keep checkpoints of them, and read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
+
+TAMPERED, UNREADABLE = 1, 2
+
+Folder = Annotated[
+    Path | None, typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False)
+]
+State = Annotated[Path | None, typer.Option("--dir", help="The state folder of a mesh.", show_default=False)]
+Key = Annotated[
+    Path | None,
+    typer.Option("--key", help="The public key: JWK, JWK set or PEM; default: DIR/keys/records.pub.json."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def verify(
+    folder: Folder = None,
+    state: State = None,
+    key: Key = None,
+    expect: Annotated[
+        Path | None, typer.Option("--expect", help="Checkpoints kept elsewhere (`aegis audit checkpoint`).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove offline that no record was altered, removed, moved, added or rolled back.
+
+    Exits with 0 when all logs are intact, 1 when one was tampered with, 2 when they cannot be read.
+    Rolling a log back together with its checkpoints is seen only against a checkpoint kept elsewhere.
+    """
+    from aegis_authz.bootstrap.records import RECORD_FAULTS, load_expected, record_keys, verify_folder
+    from aegis_authz.cli.audit_text import report_json, report_lines
+
+    records = _records(folder, state)
+    try:
+        keys = record_keys(key, state or records)
+        expected = load_expected(expect, keys) if expect is not None else []
+        reports = verify_folder(records, keys, expected)
+    except RECORD_FAULTS as fault:
+        _unreadable(fault)
+    typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
+    if not all(report.is_intact for report in reports):
+        raise typer.Exit(TAMPERED)
+
+
+@app.command()
+def checkpoint(
+    folder: Folder = None,
+    state: State = None,
+    key: Key = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write here instead of to standard output.")] = None,
+) -> None:
+    """Print the newest signed checkpoint of every log, to be kept where nobody can alter it with the records.
+
+    Exits with 1 when a log has no checkpoint that can be trusted, 2 when it cannot be read.
+    """
+    from aegis_authz.bootstrap.records import RECORD_FAULTS, newest_notes, record_keys
+    from aegis_authz.wire.checkpoint import CheckpointInvalid
+
+    records = _records(folder, state)
+    try:
+        notes = b"".join(newest_notes(records, record_keys(key, state or records)).values())
+        if out is not None:
+            out.write_bytes(notes)
+    except CheckpointInvalid as fault:
+        typer.echo(f"aegis audit: {fault}", err=True)
+        raise typer.Exit(TAMPERED) from None
+    except RECORD_FAULTS as fault:
+        _unreadable(fault)
+    if out is None:
+        typer.echo(notes, nl=False)
+
+
+@app.command()
+def tail(
+    folder: Folder = None,
+    state: State = None,
+    count: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many records.")] = 20,
+    agent: Annotated[str, typer.Option("--agent", help="Only of this agent: a name, or org/tenant/agent.")] = "",
+    effect: Annotated[str, typer.Option("--effect", help="Only with this answer.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the last records, oldest first. Reads without verifying; `aegis audit verify` does that."""
+    from aegis_authz.bootstrap.records import RECORD_FAULTS, last_records
+    from aegis_authz.cli.audit_text import is_wanted, records_json, table
+
+    try:
+        found = last_records(_records(folder, state), count, lambda members: is_wanted(members, agent, effect))
+    except RECORD_FAULTS as fault:
+        _unreadable(fault)
+    typer.echo(records_json(found) if as_json else "\n".join(table(found)))
+
+
+@app.command()
+def show(
+    decision_id: Annotated[str, typer.Argument(help="The decision id, as in x-aegis-decision-id.")],
+    folder: Folder = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""
+    from aegis_authz.bootstrap.records import RECORD_FAULTS, find_records
+    from aegis_authz.cli.audit_text import in_full, records_json
+
+    records = _records(folder, state)
+    try:
+        found = list(find_records(records, decision_id))
+    except RECORD_FAULTS as fault:
+        _unreadable(fault)
+    if as_json:
+        typer.echo(records_json(found))
+    for record in found if not as_json else ():
+        typer.echo("\n".join(in_full(record)))
+    if not found:
+        typer.echo(f"aegis audit: no record of decision {decision_id!r} in {records}", err=True)
+        raise typer.Exit(1)
+
+
+def _records(folder: Path | None, state: Path | None) -> Path:
+    if folder is not None:
+        return folder
+    if state is None:
+        raise typer.BadParameter("name a FOLDER of records, or the state folder of a mesh with --dir")
+    return state / "records"
+
+
+def _unreadable(fault: Exception) -> NoReturn:
+    typer.echo(f"aegis audit: {fault}", err=True)
+    raise typer.Exit(UNREADABLE) from None

@@ -1,0 +1,183 @@
+"""`aegis policy`: check documents, build bundles, publish, look, roll back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli.faults import REFUSED, told, unusable
+from aegis_authz.core.json_value import Json
+
+app = typer.Typer(help="Check, publish and roll back policies and tool catalogues.", no_args_is_help=True)
+
+State = Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")]
+Policies = Annotated[Path | None, typer.Option("--policies", help="Folder of policy documents.")]
+Tools = Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues.")]
+Message = Annotated[str, typer.Option("--message", "-m", help="Why; kept in the change log.")]
+As = Annotated[str | None, typer.Option("--as", help="Your name; default: the user of the operating system.")]
+Wait = Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until OPA runs it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def validate(
+    policies: Policies = None,
+    tools: Tools = None,
+    state: Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check documents without publishing them. Exits with 1 when any has a problem.
+
+    Example: aegis policy validate --policies policies/agents --tools policies/tools
+    """
+    from aegis_authz.bootstrap.admin import PolicyErrors, validate_documents
+    from aegis_authz.cli.policy_text import problems_json
+
+    with told("policy validate"):
+        policies, tools = _folders("policy validate", policies, tools, state)
+        try:
+            counted = validate_documents(policies, tools)
+        except PolicyErrors as errors:
+            if not as_json:
+                raise
+            typer.echo(problems_json(errors.problems))
+            raise typer.Exit(REFUSED) from None
+    if as_json:
+        typer.echo(json.dumps({"valid": True, "policies": counted[0], "tools": counted[1], "problems": []}, indent=2))
+    else:
+        typer.echo(f"valid: {counted[0]} policies, {counted[1]} tools")
+
+
+@app.command()
+def build(
+    policies: Annotated[Path, typer.Option("--policies", help="Folder of policy documents.")],
+    tools: Annotated[Path, typer.Option("--tools", help="Folder of tool catalogues.")],
+    state: Annotated[Path, typer.Option("--dir", help="The mesh whose settings and public keys the bundle carries.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the bundle (.tar.gz).")],
+    key: Annotated[
+        Path | None, typer.Option("--key", help="P-256 key to sign with; default: DIR/keys/bundle.pem.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the signed bundle of these documents, for any static server. The same input gives the same bytes.
+
+    Example: aegis policy build --policies policies/agents --tools policies/tools --dir DIR --out aegis.tar.gz
+    """
+    from aegis_authz.bootstrap.admin import build_bundle
+
+    with told("policy build"):
+        revision, size = build_bundle(policies, tools, state, key, out)
+    if as_json:
+        typer.echo(json.dumps({"revision": revision, "file": str(out), "bytes": size}, indent=2))
+    else:
+        typer.echo(f"{out}: revision {revision}, {size} bytes")
+
+
+@app.command()
+def publish(
+    state: State,
+    policies: Policies = None,
+    tools: Tools = None,
+    message: Message = "",
+    by: As = None,
+    wait: Wait = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Validate, compile, sign and activate; the folders in use by the mesh unless others are given.
+
+    Exits with 1 when the documents are invalid (what was served stays) or OPA does not run them in time.
+
+    Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
+    """
+    from aegis_authz.bootstrap.admin import (
+        ControlRefused,
+        control_client,
+        located,
+        operator_name,
+        read_documents,
+    )
+    from aegis_authz.cli.policy_text import problems_json, release_text
+
+    with told("policy publish"):
+        policies, tools = _folders("policy publish", policies, tools, state)
+        sources = read_documents(policies, tools)
+        with control_client(state) as control:
+            try:
+                said = control.publish(sources.policies, sources.tools, by or operator_name(), message, wait)
+            except ControlRefused as refused:
+                if not refused.problems:
+                    raise
+                problems = located(refused.problems, sources, policies, tools)
+                typer.echo(problems_json(problems) if as_json else "\n".join(map(str, problems)), err=not as_json)
+                raise typer.Exit(REFUSED) from None
+        if said.get("tools_changed") is True:
+            _routes(state, sources.tools)
+    typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
+    _exit_by_activation(said)
+
+
+@app.command()
+def rollback(
+    revision: Annotated[str, typer.Argument(help="The revision whose documents are to be served again.")],
+    state: State,
+    message: Message = "",
+    by: As = None,
+    wait: Wait = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the documents of an earlier revision again. The folders stay as they are.
+
+    Example: aegis policy rollback 4b34e9f4e3d6b7f97c4ec3c3 --dir DIR -m "too strict"
+    """
+    from aegis_authz.bootstrap.admin import control_client, operator_name, published_tools
+    from aegis_authz.cli.policy_text import release_text
+
+    with told("policy rollback"), control_client(state) as control:
+        said = control.rollback(revision, by or operator_name(), message, wait)
+        if said.get("tools_changed") is True:
+            _routes(state, published_tools(control, str(said.get("revision"))))
+    typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
+    _exit_by_activation(said)
+
+
+@app.command()
+def status(state: State, as_json: AsJson = False) -> None:
+    """Show which revision is served, what each OPA runs, and the latest changes.
+
+    Example: aegis policy status --dir DIR
+    """
+    from aegis_authz.bootstrap.admin import control_client
+    from aegis_authz.cli.policy_text import status_tables
+
+    with told("policy status"), control_client(state) as control:
+        standing, log = control.status(), control.revisions()
+    if as_json:
+        typer.echo(json.dumps({**standing, "changes": log.get("changes")}, indent=2))
+    else:
+        status_tables(standing, log)
+
+
+def _folders(command: str, policies: Path | None, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
+    from aegis_authz.bootstrap.admin import mesh_folders
+
+    if policies is not None and tools is not None:
+        return policies, tools
+    if state is None:
+        raise unusable(command, "give both --policies and --tools, or --dir of a mesh")
+    used = mesh_folders(state)
+    return policies or used.policies, tools or used.tools
+
+
+def _routes(state: Path, tools: Mapping[str, str]) -> None:
+    from aegis_authz.bootstrap.routes import routes_changed
+
+    routes_changed(state, tools)
+
+
+def _exit_by_activation(said: Mapping[str, Json]) -> None:
+    if not said.get("active_on") or said.get("refused") or said.get("waiting_for"):
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,53 @@
+"""`aegis token`: tokens for agents of a mesh on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli.faults import told, unusable
+
+app = typer.Typer(help="Mint tokens for agents of a mesh on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def token() -> None:
+    """Mint tokens for agents of a mesh on this machine."""
+
+
+@app.command()
+def mint(
+    state: Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")],
+    org: Annotated[str, typer.Option("--org", help="The organisation.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant.")],
+    agent: Annotated[str, typer.Option("--agent", help="The agent.")],
+    ttl: Annotated[float, typer.Option("--ttl", help="Seconds the token lives, 1 to 300.")] = 60,
+    act: Annotated[
+        list[str] | None,
+        typer.Option("--act", help="Who the agent acts through, nearest first; may be given up to five times."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print a token that is good for one call.
+
+    Example:
+
+        TOKEN=$(aegis token mint --dir DIR --org acme --tenant emea --agent finance-agent)
+
+        curl -x "$PROXY" -H "x-aegis-token: $TOKEN" -d '{"amount":4200}' http://api.stripe.example/v1/payments
+    """
+    from aegis_authz.bootstrap.admin import mint_agent_token
+
+    with told("token mint"):
+        try:
+            minted = mint_agent_token(state, org, tenant, agent, ttl, act or ())
+        except ValueError as fault:
+            raise unusable("token mint", str(fault)) from None
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({"token": minted, "sub": f"{org}/{tenant}/{agent}", "ttl": ttl}))
+    else:
+        typer.echo(minted)

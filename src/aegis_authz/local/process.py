@@ -1,0 +1,100 @@
+"""One process of the mesh: what it is, and how it is started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Ready = Callable[[], Awaitable[str]]
+"""Looks once; returns "" when the process is ready, else why not."""
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: a child may not load libraries safely
+_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """What to run. `environment` is added to our own; `start_timeout` is seconds until it must be ready."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    ready: Ready
+    start_timeout: float
+
+    def log_tail(self) -> str:
+        """The last lines the process wrote."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                return log.read().decode("utf-8", "replace").strip()
+        except OSError as fault:
+            return f"(no log: {fault.strerror})"
+
+
+class Process:
+    """A running process, in a session of its own, that dies with us whatever happens to us."""
+
+    def __init__(self, spec: ProcessSpec, child: asyncio.subprocess.Process, started: float) -> None:
+        self.spec = spec
+        self.started = started
+        self._child = child
+
+    @staticmethod
+    async def start(spec: ProcessSpec, started: float) -> Process:
+        """Start it; `started` is now, in monotonic seconds. Raises OSError."""
+        with spec.log.open("ab") as log:
+            child = await asyncio.create_subprocess_exec(
+                *spec.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **spec.environment},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        return Process(spec, child, started)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for the signal that ended it."""
+        return self._child.returncode
+
+    async def wait(self) -> int:
+        """Wait until it ends; returns its exit code."""
+        return await self._child.wait()
+
+    async def stop(self, grace: float) -> None:
+        """SIGTERM, and SIGKILL to its whole group after `grace` seconds."""
+        if self._child.returncode is None:
+            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGCONT)  # a stopped process would not hear the first
+            try:
+                async with asyncio.timeout(grace):
+                    await self._child.wait()
+            except TimeoutError:
+                self._signal(signal.SIGKILL)
+                await self._child.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._child.pid, number)
+        except ProcessLookupError:
+            return  # it ended by itself in between
+
+
+def _die_with_parent() -> None:
+    # SIGKILL, because a process that ignores the polite one would outlive us; all of them survive it
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

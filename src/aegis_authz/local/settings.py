@@ -1,0 +1,144 @@
+"""The settings files of a mesh's processes, written from its layout and ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+import yaml
+from pydantic import BaseModel
+
+from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings
+from aegis_authz.local.layout import Layout
+
+BUNDLE_KEY_ID = "bundle"
+_LONG_POLL_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class MeshOptions:
+    """What the user chose. `ports` maps proxy, reverse, control and metrics to loopback ports."""
+
+    policies: Path
+    tools: Path
+    ports: dict[str, int]
+    workers: int
+    environment: str
+    otlp_endpoint: str
+
+
+def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
+    """Settings of the authorizers."""
+    return AuthzSettings(
+        listen=f"unix:{layout.socket('authz-{worker}')}",
+        workers=options.workers,
+        opa_socket=layout.socket("opa"),
+        redis=f"unix://{layout.socket('redis')}",
+        records=layout.records,
+        record_key=layout.keys / "records.pem",
+        environment=options.environment,
+        metrics=f"127.0.0.1:{options.ports['metrics']}",
+        metrics_dir=layout.run / "metrics",
+        ready_socket=str(layout.socket("ready-{worker}")),
+        otlp_endpoint=options.otlp_endpoint,
+        drain_ms=0,  # Envoy stops first
+    )
+
+
+def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
+    """Settings of the control plane."""
+    address = f"127.0.0.1:{options.ports['control']}"
+    return ControlSettings(
+        listen=address,
+        public_url=f"http://{address}",
+        state=layout.folder("control"),
+        keys=layout.keys,
+        policies=options.policies,
+        tools=options.tools,
+        probe=Path(__file__).with_name("probe"),
+        redis=f"unix://{layout.socket('redis')}",
+    )
+
+
+def proxy_settings(layout: Layout, options: MeshOptions) -> ProxySettings:
+    """Settings Envoy's configuration is rendered from."""
+    return ProxySettings(
+        forward_port=options.ports["proxy"],
+        reverse_port=options.ports["reverse"],
+        admin_socket=str(layout.socket("envoy")),
+        authz=tuple(f"unix:{layout.socket(f'authz-{worker}')}" for worker in range(options.workers)),
+        xds=layout.xds,
+        access_log=layout.log("access"),
+        ca_file=trusted_authorities(),
+        workers=options.workers,
+    )
+
+
+def redis_text(layout: Layout) -> str:
+    """redis.conf: no port, nothing evicted, every write in the append-only file."""
+    return "\n".join(
+        (
+            "port 0",
+            f"unixsocket {layout.socket('redis')}",
+            "unixsocketperm 700",
+            f"dir {layout.folder('redis')}",
+            'save ""',
+            "appendonly yes",
+            "appendfsync everysec",
+            "maxmemory-policy noeviction",
+            "",
+        )
+    )
+
+
+def opa_text(layout: Layout, options: MeshOptions, public_key: str) -> str:
+    """OPA's configuration: one bundle, long-polled, verified, kept through restarts; status to the control plane."""
+    return json.dumps(
+        {
+            "labels": {"id": "opa"},
+            "services": {
+                "control": {
+                    "url": f"http://127.0.0.1:{options.ports['control']}",
+                    "response_header_timeout_seconds": _LONG_POLL_SECONDS + 10,
+                    "credentials": {"bearer": {"token_path": str(layout.keys / "opa.token")}},
+                }
+            },
+            "keys": {BUNDLE_KEY_ID: {"algorithm": "ES256", "key": public_key}},
+            "bundles": {
+                "aegis": {
+                    "service": "control",
+                    "resource": "bundles/aegis.tar.gz",
+                    "persist": True,
+                    "signing": {"keyid": BUNDLE_KEY_ID},
+                    "polling": {
+                        "min_delay_seconds": 1,
+                        "max_delay_seconds": 2,
+                        "long_polling_timeout_seconds": _LONG_POLL_SECONDS,
+                    },
+                }
+            },
+            "status": {"service": "control"},
+            "persistence_directory": str(layout.folder("opa")),
+        },
+        indent=2,
+    )
+
+
+def trusted_authorities() -> Path:
+    """The file of certificate authorities Envoy verifies tools by: the system's, else certifi's."""
+    candidates = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
+    for candidate in candidates:
+        if candidate and Path(candidate).is_file():
+            return Path(candidate)
+    return Path(certifi.where())
+
+
+def write_settings(path: Path, settings: BaseModel) -> Path:
+    """Write a settings file as YAML; returns its path."""
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    path.write_text(text, "utf-8")
+    return path

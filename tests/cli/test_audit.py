@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner, Result
+
+from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.cli.audit import app
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import DecisionRecord, RedactionRecord
+from aegis_authz.wire.jwk import okp_jwk, thumbprint
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+PUBLIC = KEY.public_key().public_bytes_raw()
+DECISION = DecisionRecord(
+    decision_id="01900000-0000-7000-8000-000000000001",
+    time=1795408921.25,
+    effect=Effect.DENY,
+    reason=Reason.POLICY_DENIED,
+    detail="",
+    org="acme",
+    tenant="emea",
+    agent="finance-agent",
+    actors=(),
+    issuer="aegis",
+    key_id="k",
+    jti="j",
+    tool="stripe-payments",
+    action="create_payment",
+    parameters={"amount": 50000},
+    digest="d",
+    method="POST",
+    host="api.stripe.example",
+    path="/v1/payments\x1b[2J",
+    source="127.0.0.1",
+    policies=("p",),
+    revision="r1",
+    obligations=(),
+    findings=(),
+    would="",
+    approval_id="",
+    request_id="q",
+    trace_id="t",
+    stages={"decode": 0.1},
+    total_ms=3.5,
+)
+
+
+@pytest.fixture
+async def state(tmp_path: Path) -> Path:
+    """The state folder of a mesh with the records of two decisions."""
+    state = tmp_path / "mesh"
+    (state / "keys").mkdir(parents=True)
+    (state / "keys" / "records.pub.json").write_text(json.dumps({"keys": [okp_jwk(PUBLIC)]}))
+    async with FileRecordLog(state / "records" / "authz-0", "authz-0", KEY, SystemClock()) as log:
+        await log.append(DECISION)
+        await log.append(replace(DECISION, decision_id="0190-other", agent="clinic-agent", effect=Effect.ALLOW))
+        await log.append(RedactionRecord("0190-other", DECISION.time + 1, "response", {"us_ssn": 2}, "done"))
+    return state
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def spoil(state: Path) -> None:
+    path = state / "records" / "authz-0" / "00000001.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"deny"', b'"deNy"', 1))
+
+
+def test_an_intact_mesh_is_said_to_be_intact(state: Path) -> None:
+    result = run("verify", "--dir", state)
+    assert result.exit_code == 0, result.output
+    assert "authz-0: intact, 3 records from 2026-11-23" in result.stdout
+    assert thumbprint(PUBLIC) in result.stdout
+    assert result.stdout.endswith("intact: 3 records in 1 log\n")
+
+
+def test_a_flipped_byte_is_named_and_ends_with_1(state: Path) -> None:
+    spoil(state)
+    result = run("verify", "--dir", state)
+    assert result.exit_code == 1
+    assert (
+        "record 1 (decision 01900000-0000-7000-8000-000000000001) in records/authz-0/00000001.jsonl line 1: "
+        "its bytes do not match its hash"
+    ) in result.stdout
+    assert "TAMPERED: authz-0" in result.stdout
+
+
+def test_the_verification_reads_as_json_too(state: Path) -> None:
+    assert json.loads(run("verify", "--dir", state, "--json").stdout)["intact"] is True
+    spoil(state)
+    result = run("verify", "--dir", state, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["intact"] is False
+    assert report["logs"][0]["damages"][0]["seq"] == 1
+    assert report["logs"][0]["damages"][0]["decision_id"] == DECISION.decision_id
+
+
+def test_a_folder_is_verified_with_the_key_of_its_mesh_or_a_named_one(state: Path, tmp_path: Path) -> None:
+    assert run("verify", state / "records").exit_code == 0
+    assert run("verify", state / "records" / "authz-0").exit_code == 0
+    shutil.copytree(state / "records", tmp_path / "elsewhere")
+    lost = run("verify", tmp_path / "elsewhere")
+    assert lost.exit_code == 2
+    assert "name the public key with --key" in lost.stderr
+    assert run("verify", tmp_path / "elsewhere", "--key", state / "keys" / "records.pub.json").exit_code == 0
+
+
+def test_the_wrong_key_never_verifies(state: Path, tmp_path: Path) -> None:
+    other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    (tmp_path / "other.json").write_text(json.dumps(okp_jwk(other)))
+    result = run("verify", "--dir", state, "--key", tmp_path / "other.json")
+    assert result.exit_code == 1
+    assert "signed with another key" in result.stdout
+
+
+async def test_a_rollback_is_seen_against_a_checkpoint_kept_elsewhere(state: Path, tmp_path: Path) -> None:
+    shutil.copytree(state, tmp_path / "old")
+    async with FileRecordLog(state / "records" / "authz-0", "authz-0", KEY, SystemClock()) as log:
+        await log.append(DECISION)
+    kept = tmp_path / "kept"
+    assert run("checkpoint", "--dir", state, "--out", kept).exit_code == 0
+    assert kept.read_text("utf-8") == run("checkpoint", "--dir", state).stdout
+    assert run("verify", "--dir", state, "--expect", kept).exit_code == 0
+    assert run("verify", "--dir", tmp_path / "old").exit_code == 0
+    result = run("verify", "--dir", tmp_path / "old", "--expect", kept)
+    assert result.exit_code == 1
+    assert "seals 4 records, 4 missing: the log was truncated or rolled back" in result.stdout
+
+
+def test_no_checkpoint_is_given_out_for_a_log_without_a_trusted_one(state: Path) -> None:
+    for path in (state / "records" / "authz-0").glob("*.note"):
+        path.write_bytes(b"junk")
+    result = run("checkpoint", "--dir", state)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["verify", "checkpoint", "tail"])
+def test_what_cannot_be_read_ends_with_2(command: str, state: Path, tmp_path: Path) -> None:
+    assert run(command).exit_code == 2
+    key: list[str | Path] = [] if command == "tail" else ["--key", state / "keys" / "records.pub.json"]
+    nowhere = run(command, tmp_path / "nowhere", *key)
+    assert nowhere.exit_code == 2
+    assert "is not a folder" in nowhere.stderr
+
+
+@pytest.mark.parametrize("option", ["--expect", "--key"])
+def test_a_junk_file_in_an_option_ends_with_2(state: Path, tmp_path: Path, option: str) -> None:
+    (tmp_path / "junk").write_bytes(b"junk")
+    for name in ("junk", "missing"):
+        result = run("verify", "--dir", state, option, tmp_path / name)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("aegis audit: ")
+
+
+def test_tail_lists_records_in_columns(state: Path) -> None:
+    lines = run("tail", "--dir", state).stdout.splitlines()
+    assert lines[0].split() == ["time", "answer", "reason", "agent", "tool", "action", "ms", "decision"]
+    assert lines[1].split()[2:5] == ["deny", "POLICY_DENIED", "finance-agent"]
+    assert lines[3].split()[2] == "redaction"
+
+
+def test_tail_can_be_narrowed(state: Path) -> None:
+    def ids(*words: str) -> list[str]:
+        return [
+            row["record"]["decision_id"] for row in json.loads(run("tail", "--dir", state, "--json", *words).stdout)
+        ]
+
+    assert ids("--effect", "deny") == [DECISION.decision_id]
+    assert ids("--agent", "clinic-agent") == ids("--agent", "acme/emea/clinic-agent") == ["0190-other"]
+    assert ids("--agent", "acme/apac/clinic-agent") == []
+    assert ids("-n", "2") == ["0190-other", "0190-other"]
+
+
+def test_tail_shows_a_line_that_is_not_readable(state: Path) -> None:
+    path = state / "records" / "authz-0" / "00000001.jsonl"
+    path.write_bytes(path.read_bytes() + b"junk\n")
+    assert "unreadable" in run("tail", "--dir", state).stdout
+
+
+def test_show_prints_everything_of_one_decision_and_nothing_a_terminal_obeys(state: Path) -> None:
+    result = run("show", DECISION.decision_id, "--dir", state)
+    assert result.exit_code == 0
+    assert "records/authz-0/00000001.jsonl line 1" in result.stdout
+    assert "  reason: POLICY_DENIED" in result.stdout
+    assert "  path: /v1/payments\\x1b[2J" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert len(json.loads(run("show", "0190-other", "--dir", state, "--json").stdout)) == 2
+
+
+def test_show_of_an_unknown_decision_ends_with_1(state: Path) -> None:
+    result = run("show", "0190-nowhere", "--dir", state)
+    assert result.exit_code == 1
+    assert "no record of decision" in result.stderr

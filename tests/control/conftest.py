@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aegis_authz.adapters.key_folder import Keys, open_keys
+from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.control import control_services
+from aegis_authz.config import ControlSettings
+from aegis_authz.control.app import create_app
+from aegis_authz.control.host import ControlHost
+from aegis_authz.control.services import ControlServices
+from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.release import Sources
+from aegis_authz.ports import Approvals, StoreDown
+
+_POLICY = """\
+agent: finance-agent
+allowed_tools:
+  - name: stripe-payments
+    actions: [create_payment]
+    conditions:
+      max_amount: {limit}
+"""
+_TOOL = """\
+tool: stripe-payments
+host: {host}
+upstream: http://127.0.0.1:9001
+actions:
+  create_payment:
+    match: POST /v1/payments
+"""
+
+
+def _documents(limit: int = 5000, host: str = "api.stripe.example") -> Sources:
+    policy, tool = _POLICY.replace("{limit}", str(limit)), _TOOL.replace("{host}", host)
+    return Sources({"finance.yaml": policy}, {"stripe.yaml": tool})
+
+
+class DownApprovals:
+    """A store of approvals that cannot be reached."""
+
+    async def list(self, state: ApprovalState | None) -> list[Approval]:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def get(self, approval_id: str) -> Approval:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+        raise StoreDown("redis at /secret/path is away")
+
+
+@pytest.fixture
+def documents() -> Callable[..., Sources]:
+    """`documents(limit=, host=)`: a small valid set."""
+    return _documents
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return open_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ControlSettings:
+    return ControlSettings(
+        listen="127.0.0.1:0",
+        public_url="http://127.0.0.1:7000",
+        state=tmp_path / "control",
+        keys=tmp_path / "keys",
+        policies=tmp_path / "policies",
+        tools=tmp_path / "tools",
+        redis="unix:///nowhere",
+    )
+
+
+@pytest.fixture
+def releases() -> MemoryReleases:
+    return MemoryReleases()
+
+
+@pytest.fixture
+def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -> Callable[..., ControlServices]:
+    """`new_plane(approvals=, keys=)`: put together as the real one is; all share the same releases."""
+    usual = keys
+
+    def put_together(approvals: Approvals | None = None, keys: Keys = usual) -> ControlServices:
+        store = approvals or DownApprovals()
+        return control_services(settings, keys, releases, store, SystemClock(), SystemIds(), None)
+
+    return put_together
+
+
+@pytest.fixture
+def plane(new_plane: Callable[..., ControlServices]) -> ControlServices:
+    """A control plane with nothing published yet."""
+    return new_plane()
+
+
+@pytest.fixture
+def client() -> Callable[[ControlServices, str], httpx.AsyncClient]:
+    """`client(services, token)`: an HTTP client of the application, without a network."""
+
+    def connect(services: ControlServices, token: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(create_app(services), raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://control", headers={"authorization": f"Bearer {token}"}
+        )
+
+    return connect
+
+
+@asynccontextmanager
+async def _serving(services: ControlServices, port: int = 0) -> AsyncIterator[str]:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    host = ControlHost(services)
+    task = asyncio.create_task(host.serve(sockets=[listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        host.should_exit = True
+        await task
+        listening.close()
+
+
+@pytest.fixture
+def serving() -> Callable[..., AbstractAsyncContextManager[str]]:
+    """`serving(services, port=0)`: serve on a real port until the block ends."""
+    return _serving

@@ -1,0 +1,315 @@
+"""The bundle door: first alone, then with the real OPA on its other side."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import tarfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aegis_authz.adapters.key_folder import Keys, open_keys, public_pem
+from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.bootstrap.control import policy_builder
+from aegis_authz.config import ControlSettings
+from aegis_authz.control.bulletin import Live
+from aegis_authz.control.services import ControlServices
+from aegis_authz.core.release import Sources
+
+Documents = Callable[..., Sources]
+Client = Callable[[ControlServices, str], httpx.AsyncClient]
+Serving = Callable[..., AbstractAsyncContextManager[str]]
+BUNDLE = "/bundles/aegis.tar.gz"
+LONG = {"prefer": "modes=snapshot,delta;wait=30"}
+
+
+async def test_the_bundle_comes_with_its_revision_as_etag(
+    plane: ControlServices, documents: Documents, client: Client
+) -> None:
+    plane.publisher.start(documents)
+    async with client(plane, plane.opa_token) as opa:
+        answer = await opa.get(BUNDLE)
+    live = plane.bulletin.live
+    assert live is not None
+    assert (answer.status_code, answer.content) == (200, live.bundle)
+    assert answer.headers["etag"] == f'"{live.revision}"'
+    assert answer.headers["content-type"] == "application/vnd.openpolicyagent.bundles"
+
+
+async def test_only_the_bearer_of_the_opa_token_gets_it(
+    plane: ControlServices, documents: Documents, client: Client
+) -> None:
+    plane.publisher.start(documents)
+    opa = plane.opa_token
+    for sent in ([], [f"Bearer {plane.admin_token}"], ["Bearer "], [opa], [f"Basic {opa}"], [f"Bearer {opa}"] * 2):
+        async with client(plane, "") as anyone:
+            del anyone.headers["authorization"]
+            answer = await anyone.get(BUNDLE, headers=[("authorization", value) for value in sent])
+        assert answer.status_code == 401, sent
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert opa not in answer.text
+
+
+async def test_nothing_published_is_503(plane: ControlServices, client: Client) -> None:
+    async with client(plane, plane.opa_token) as opa:
+        assert (await opa.get(BUNDLE)).status_code == 503
+        assert (await opa.get("/readyz")).status_code == 503
+
+
+async def test_a_known_revision_is_304_at_once_without_long_polling(
+    plane: ControlServices, documents: Documents, client: Client
+) -> None:
+    plane.publisher.start(documents)
+    async with client(plane, plane.opa_token) as opa:
+        etag = (await opa.get(BUNDLE)).headers["etag"]
+        answer = await opa.get(BUNDLE, headers={"if-none-match": etag})
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+
+
+def report(plane: ControlServices) -> None:
+    plane.board.hear({"labels": {"id": "i1"}, "bundles": {}})
+
+
+async def test_a_held_poll_ends_the_moment_a_revision_is_published(
+    plane: ControlServices, documents: Documents, client: Client
+) -> None:
+    plane.publisher.start(documents)
+    report(plane)
+    live = plane.bulletin.live
+    assert live is not None
+    async with client(plane, plane.opa_token) as opa:
+        poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.revision}"'}))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(poll), 0.2)
+        done = await plane.publisher.publish(documents(9000), "ann", "")
+        answer = await asyncio.wait_for(poll, 1)
+    assert (answer.status_code, answer.headers["etag"]) == (200, f'"{done.revision}"')
+
+
+async def test_a_held_poll_ends_with_304_after_its_time(
+    plane: ControlServices, documents: Documents, client: Client
+) -> None:
+    plane.publisher.start(documents)
+    report(plane)
+    live = plane.bulletin.live
+    assert live is not None
+    async with client(plane, plane.opa_token) as opa:
+        headers = {"prefer": "modes=snapshot,delta;wait=1", "if-none-match": f'"{live.revision}"'}
+        began = time.monotonic()
+        answer = await opa.get(BUNDLE, headers=headers)
+    assert answer.status_code == 304
+    assert 0.9 < time.monotonic() - began < 2
+
+
+async def test_closing_lets_a_held_poll_go(plane: ControlServices, documents: Documents, client: Client) -> None:
+    plane.publisher.start(documents)
+    report(plane)
+    live = plane.bulletin.live
+    assert live is not None
+    async with client(plane, plane.opa_token) as opa:
+        poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.revision}"'}))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(poll), 0.1)
+        plane.bulletin.close()
+        assert (await asyncio.wait_for(poll, 1)).status_code == 304
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"labels": 1}', '{"labels": {}}', "{", '{"labels":{},"labels":{}}'])
+async def test_a_report_that_is_none_is_refused(plane: ControlServices, body: str, client: Client) -> None:
+    async with client(plane, plane.opa_token) as opa:
+        answer = await opa.post("/status", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert plane.board.is_empty
+
+
+async def test_the_admin_token_files_no_report(plane: ControlServices, client: Client) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        assert (await admin.post("/status", json={"labels": {"id": "i1"}})).status_code == 401
+
+
+class RealOpa:
+    """The real OPA, polling a control plane and listening on a unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "opa.sock"
+        transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://opa")
+
+    async def revision(self) -> str | None:
+        try:
+            answer = await self.client.get("/v1/data/aegis/revision")
+        except httpx.TransportError:
+            return None
+        result = answer.json().get("result")
+        return result if isinstance(result, str) else None
+
+    async def runs(self, revision: str, within: float) -> float:
+        """Seconds until OPA serves the revision."""
+        began = time.monotonic()
+        async with asyncio.timeout(within):
+            while await self.revision() != revision:
+                await asyncio.sleep(0.005)
+        return time.monotonic() - began
+
+
+def repacked(bundle: bytes, old: bytes = b"", new: bytes = b"", without: str = "") -> bytes:
+    """The bundle with a text replaced or a file left out, its signature as it was."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(bundle)) as source, tarfile.open(fileobj=buffer, mode="w:gz") as target:
+        for member in source:
+            content = source.extractfile(member)
+            assert content is not None
+            data = content.read()
+            if member.name != without:
+                data = data.replace(old, new) if old else data
+                member.size = len(data)
+                target.addfile(member, io.BytesIO(data))
+    assert buffer.getvalue() != bundle
+    return buffer.getvalue()
+
+
+def opa_config(folder: Path, url: str, keys: Keys) -> Path:
+    token = folder / "opa.token"
+    token.write_text(keys.opa_token)
+    config = {
+        "labels": {"instance": "opa-1"},
+        "services": {"control": {"url": url, "credentials": {"bearer": {"token_path": str(token)}}}},
+        "keys": {"aegis": {"algorithm": "ES256", "key": public_pem(keys.bundle).decode()}},
+        "bundles": {
+            "aegis": {
+                "service": "control",
+                "resource": "bundles/aegis.tar.gz",
+                "persist": True,
+                "signing": {"keyid": "aegis", "scope": "aegis"},
+                "polling": {"min_delay_seconds": 1, "max_delay_seconds": 1, "long_polling_timeout_seconds": 20},
+            }
+        },
+        "status": {"service": "control"},
+        "persistence_directory": str(folder / "persisted"),
+    }
+    path = folder / "opa.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@asynccontextmanager
+async def running_opa(binary: Path, folder: Path, config: Path) -> AsyncIterator[RealOpa]:
+    (folder / "opa.sock").unlink(missing_ok=True)
+    with (folder / "opa.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(str(binary), "run", "--server", "--skip-version-check", "--addr", f"unix://{folder}/opa.sock"),
+            *("--config-file", str(config)),
+            stdout=log,
+            stderr=log,
+        )
+    opa = RealOpa(folder)
+    try:
+        yield opa
+    finally:
+        await opa.client.aclose()
+        process.terminate()
+        await process.wait()
+
+
+async def test_opa_runs_a_new_revision_within_moments_of_its_publishing(
+    plane: ControlServices,
+    opa_binary: Path,
+    tmp_path: Path,
+    serving: Serving,
+    documents: Documents,
+    releases: MemoryReleases,
+    keys: Keys,
+) -> None:
+    plane.publisher.start(documents)
+    first = releases.current()
+    async with serving(plane) as url, running_opa(opa_binary, tmp_path, opa_config(tmp_path, url, keys)) as opa:
+        await opa.runs(first, 10)
+        assert (await plane.board.activation(first, 5)).active_on == ("opa-1",)
+        async with httpx.AsyncClient(base_url=url) as admin:
+            body = {"policies": dict(documents(9000).policies), "tools": dict(documents().tools), "by": "ann"}
+            headers = {"authorization": f"Bearer {plane.admin_token}"}
+            answer = (await admin.post("/v1/policies", json=body, headers=headers)).json()
+        assert await opa.revision() == answer["revision"] != first
+        assert answer["active_on"] == ["opa-1"]
+        assert answer["seconds"] < 1
+        third = await plane.publisher.publish(documents(100), "ann", "")
+        assert await opa.runs(third.revision, 5) < 0.5
+
+
+async def test_opa_refuses_bundles_that_are_altered_or_unsigned_and_keeps_the_old(
+    plane: ControlServices,
+    opa_binary: Path,
+    tmp_path: Path,
+    serving: Serving,
+    settings: ControlSettings,
+    documents: Documents,
+    releases: MemoryReleases,
+    keys: Keys,
+) -> None:
+    plane.publisher.start(documents)
+    first = releases.current()
+    foreign = policy_builder(settings, open_keys(tmp_path / "other-keys"), None).build(documents(1))
+    good = policy_builder(settings, keys, None).build(documents(2))
+    altered = Live("altered", repacked(good.bundle, b'"limit":2', b'"limit":9'))
+    unsigned = Live("unsigned", repacked(good.bundle, without=".signatures.json"))
+    async with serving(plane) as url, running_opa(opa_binary, tmp_path, opa_config(tmp_path, url, keys)) as opa:
+        await opa.runs(first, 10)
+        await plane.board.activation(first, 5)
+        for bad in (foreign, altered, unsigned):
+            plane.bulletin.announce(bad)
+            standing = await plane.board.activation(bad.revision, 5)
+            assert standing.active_on == ()
+            assert list(standing.refused) == ["opa-1"]
+            assert standing.refused["opa-1"]
+            assert await opa.revision() == first
+        plane.bulletin.announce(good)
+        assert (await plane.board.activation(good.revision, 5)).active_on == ("opa-1",)
+
+
+async def test_opa_started_without_the_control_plane_serves_the_last_good_revision(
+    plane: ControlServices,
+    opa_binary: Path,
+    tmp_path: Path,
+    serving: Serving,
+    documents: Documents,
+    releases: MemoryReleases,
+    keys: Keys,
+) -> None:
+    plane.publisher.start(documents)
+    first = releases.current()
+    async with serving(plane) as url:
+        config = opa_config(tmp_path, url, keys)
+        async with running_opa(opa_binary, tmp_path, config) as opa:
+            await opa.runs(first, 10)
+            await plane.board.activation(first, 5)
+    async with running_opa(opa_binary, tmp_path, config) as opa:
+        await opa.runs(first, 10)
+
+
+async def test_a_control_plane_that_comes_back_soon_learns_what_opa_runs(
+    plane: ControlServices,
+    new_plane: Callable[[], ControlServices],
+    opa_binary: Path,
+    tmp_path: Path,
+    serving: Serving,
+    documents: Documents,
+    releases: MemoryReleases,
+    keys: Keys,
+) -> None:
+    plane.publisher.start(documents)
+    first = releases.current()
+    again = new_plane()
+    again.publisher.start(documents)
+    async with AsyncExitStack() as opa_stack:
+        async with serving(plane) as url:
+            config = opa_config(tmp_path, url, keys)
+            opa = await opa_stack.enter_async_context(running_opa(opa_binary, tmp_path, config))
+            await opa.runs(first, 10)
+        async with serving(again, int(url.rpartition(":")[2])):
+            assert (await again.board.activation(first, 5)).active_on == ("opa-1",)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aegis_authz.adapters.key_folder import open_keys
+from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.control.services import ControlServices
+from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.policy.problems import PolicyErrors
+
+Documents = Callable[..., Sources]
+NewPlane = Callable[..., ControlServices]
+INVALID = Sources({"a.yaml": "nonsense: 1\n"}, {})
+
+
+def revision(plane: ControlServices) -> str:
+    assert plane.bulletin.live is not None
+    return plane.bulletin.live.revision
+
+
+def test_the_first_start_publishes_the_folders(
+    plane: ControlServices, documents: Documents, releases: MemoryReleases
+) -> None:
+    plane.publisher.start(documents)
+    assert revision(plane) == releases.current()
+    assert releases.changes()[0].kind is ChangeKind.FIRST
+
+
+def test_the_first_start_fails_on_invalid_folders_and_serves_nothing(
+    plane: ControlServices, releases: MemoryReleases
+) -> None:
+    with pytest.raises(PolicyErrors, match=r"a\.yaml:1:1"):
+        plane.publisher.start(lambda: INVALID)
+    assert releases.current() == ""
+    assert plane.bulletin.live is None
+
+
+def test_a_later_start_serves_what_was_served_whatever_the_folders_say(
+    plane: ControlServices, new_plane: NewPlane, documents: Documents, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane.publisher.start(documents)
+    for folders, words in ((documents(1), "folders differ"), (INVALID, "cannot be published")):
+        again = new_plane()
+        caplog.clear()
+        again.publisher.start(lambda folders=folders: folders)
+        assert revision(again) == revision(plane)
+        assert words in caplog.text
+
+
+def test_a_later_start_with_the_same_folders_is_silent(
+    plane: ControlServices, new_plane: NewPlane, documents: Documents, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane.publisher.start(documents)
+    with caplog.at_level(logging.INFO):
+        caplog.clear()
+        new_plane().publisher.start(documents)
+    assert caplog.records == []
+
+
+def test_folders_that_are_gone_do_not_stop_a_later_start(
+    plane: ControlServices, new_plane: NewPlane, documents: Documents, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone() -> Sources:
+        raise FileNotFoundError("/policies")
+
+    plane.publisher.start(documents)
+    again = new_plane()
+    again.publisher.start(gone)
+    assert revision(again) == revision(plane)
+    assert "cannot be published" in caplog.text
+
+
+def test_other_keys_give_the_same_documents_a_new_revision_at_a_start(
+    plane: ControlServices, new_plane: NewPlane, documents: Documents, releases: MemoryReleases, tmp_path: Path
+) -> None:
+    plane.publisher.start(documents)
+    first = releases.current()
+    rotated = new_plane(keys=open_keys(tmp_path / "rotated"))
+    rotated.publisher.start(lambda: documents(1))
+    assert revision(rotated) == releases.current() != first
+    assert releases.changes()[0].kind is ChangeKind.REBUILT
+    assert releases.sources(revision(rotated)) == documents()
+
+
+def test_documents_that_became_invalid_are_served_as_they_were_signed(
+    plane: ControlServices, documents: Documents, releases: MemoryReleases, caplog: pytest.LogCaptureFixture
+) -> None:
+    releases.keep("old", b"signed long ago", INVALID)
+    releases.activate(Change(ChangeKind.PUBLISHED, "old", "", "ann", 1.0, ""))
+    plane.publisher.start(documents)
+    assert plane.bulletin.live is not None
+    assert plane.bulletin.live.bundle == b"signed long ago"
+    assert "not valid now" in caplog.text
+
+
+async def test_publishing_the_revision_before_the_last_moves_back_to_it(
+    plane: ControlServices, documents: Documents, releases: MemoryReleases
+) -> None:
+    plane.publisher.start(documents)
+    first = releases.current()
+    await plane.publisher.publish(documents(1), "ann", "")
+    done = await plane.publisher.publish(documents(), "ann", "")
+    assert (done.revision, done.changed) == (first, True)
+    assert len(releases.changes()) == 3

@@ -1,0 +1,154 @@
+"""What DESIGN's layout demands and import-linter cannot say."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "src" / "aegis_authz"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+MOST_FILE_LINES = 400
+MOST_FUNCTION_LINES = 60
+BANNED_WORDS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+GRPC_ROOMS = ("server/", "wire/envoy", "wire/ext_proc")
+LIVING_ROOMS = ("adapters/", "server/", "local/", "demo/", "cli/", "telemetry.py")
+"""Where wall clocks, chance and tasks of one's own may be."""
+STARTING_ROOMS = (*LIVING_ROOMS, "bootstrap/")
+"""Where tasks may be started: the composition root starts what runs beside the server."""
+CHANCE = {"uuid", "random", "secrets"}
+WALL_CLOCKS = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
+
+
+def _place(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix()
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of each module imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            yield node.lineno, node.module
+
+
+def _long_functions(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > MOST_FUNCTION_LINES:
+                yield f"line {node.lineno}: {node.name} has {length} lines"
+
+
+def _swallowed(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and all(
+            isinstance(step, ast.Pass) or (isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant))
+            for step in node.body
+        ):
+            yield f"line {node.lineno}: an exception is swallowed"
+
+
+def _tasks(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        # A task group waits for its tasks; only a task nobody owns is at issue.
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("create_task", "ensure_future")
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ("asyncio", "loop")
+        ):
+            yield f"line {node.lineno}: {node.value.id}.{node.attr}"
+
+
+def _clocks_and_chance(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", "")
+            if (owner, node.attr) in WALL_CLOCKS:
+                yield f"line {node.lineno}: {owner}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            yield from (f"line {node.lineno}: time.{alias.name}" for alias in node.names if alias.name == "time")
+    yield from (f"line {line}: {name}" for line, name in _imports(tree) if name.split(".")[0] in CHANCE)
+
+
+def _any(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "Any":
+            yield f"line {node.lineno}: Any"
+
+
+def _breaches(
+    rule: Callable[[ast.AST], Iterator[str]], within: Callable[[str], bool] = lambda place: True
+) -> list[str]:
+    """What the rule finds in the files whose place passes `within`, each finding with its file."""
+    return [
+        f"{_place(file)} {found}"
+        for file in FILES
+        if within(_place(file))
+        for found in rule(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+
+
+def _strangers(tree: ast.AST) -> Iterator[str]:
+    for line, name in _imports(tree):
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "aegis_authz"}:
+            yield f"line {line}: {name}"
+
+
+def _grpc_and_envoy(tree: ast.AST) -> Iterator[str]:
+    for line, name in _imports(tree):
+        if name.split(".")[0] in ("grpc", "grpc_health", "envoy"):
+            yield f"line {line}: {name}"
+
+
+def test_files_are_short_and_named_for_their_one_job() -> None:
+    lengths = {_place(file): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    assert {place: length for place, length in lengths.items() if length > MOST_FILE_LINES} == {}
+    assert [_place(file) for file in FILES if BANNED_WORDS & set(file.stem.split("_"))] == []
+
+
+def test_functions_fit_on_a_screen() -> None:
+    assert _breaches(_long_functions) == []
+
+
+def test_no_exception_is_swallowed() -> None:
+    assert _breaches(_swallowed) == []
+
+
+def test_core_imports_the_standard_library_alone() -> None:
+    assert _breaches(_strangers, lambda place: place.startswith("core/")) == []
+
+
+def test_grpc_and_envoy_types_stay_in_their_rooms() -> None:
+    assert _breaches(_grpc_and_envoy, lambda place: not place.startswith(GRPC_ROOMS)) == []
+
+
+def test_clocks_and_chance_stay_at_the_rim() -> None:
+    assert _breaches(_clocks_and_chance, lambda place: not place.startswith(LIVING_ROOMS)) == []
+
+
+def test_tasks_are_started_at_the_rim() -> None:
+    assert _breaches(_tasks, lambda place: not place.startswith(STARTING_ROOMS)) == []
+
+
+def test_core_and_check_have_no_untyped_value() -> None:
+    assert _breaches(_any, lambda place: place.startswith(("core/", "check/"))) == []
+
+
+def test_the_rules_see_what_they_forbid() -> None:
+    """The rules themselves, on a file that breaks each."""
+    bad = ast.parse(
+        "import uuid\nfrom time import time\n"
+        "def long():\n" + "    x = 1\n" * 60 + "try:\n    import grpc.aio\nexcept ImportError:\n    ...\n"
+        "x: Any = datetime.now()\nasyncio.create_task(x)\n"
+    )
+    assert len(list(_long_functions(bad))) == 1
+    assert len(list(_swallowed(bad))) == 1
+    assert len(list(_any(bad))) == 1
+    assert list(_grpc_and_envoy(bad)) == list(_strangers(bad)) == ["line 65: grpc.aio"]
+    assert {found.split(": ")[1] for found in _clocks_and_chance(bad)} == {"uuid", "time.time", "datetime.now"}
+    assert {found.split(": ")[1] for found in _tasks(bad)} == {"asyncio.create_task"}
