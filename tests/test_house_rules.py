@@ -1,4 +1,4 @@
-"""What DESIGN's layout demands and import-linter cannot say."""
+"""The layout of the house: import-linter's contracts, and what import-linter cannot say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 PACKAGE = Path(__file__).parents[1] / "src" / "aegis_authz"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -103,6 +106,11 @@ def _grpc_and_envoy(tree: ast.AST) -> Iterator[str]:
     for line, name in _imports(tree):
         if name.split(".")[0] in ("grpc", "grpc_health", "envoy"):
             yield f"line {line}: {name}"
+
+
+def test_imports_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PACKAGE.parents[1])
+    assert lint_imports(no_cache=True, no_logo=True) == EXIT_STATUS_SUCCESS
 
 
 def test_files_are_short_and_named_for_their_one_job() -> None:

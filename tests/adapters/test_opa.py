@@ -64,10 +64,13 @@ async def opa(tmp_path: Path, socket: Path, opa_binary: Path) -> AsyncIterator[s
 
 
 async def _answers(socket: Path) -> bool:
+    http = OpaHttp(socket)
     try:
-        return (await OpaHttp(socket).get("/health"))[0] == 200
+        return (await http.get("/health"))[0] == 200
     except OpaUnreachable:
         return False
+    finally:
+        await http.close()
 
 
 @pytest.fixture

@@ -88,12 +88,14 @@ def releases() -> MemoryReleases:
 
 @pytest.fixture
 def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -> Callable[..., ControlServices]:
-    """`new_plane(approvals=, keys=)`: put together as the real one is; all share the same releases."""
-    usual = keys
+    """`new_plane(approvals=, keys=, settings=)`: put together as the real one is; all share the same releases."""
+    usual, usual_settings = keys, settings
 
-    def put_together(approvals: Approvals | None = None, keys: Keys = usual) -> ControlServices:
+    def put_together(
+        approvals: Approvals | None = None, keys: Keys = usual, settings: ControlSettings = usual_settings
+    ) -> ControlServices:
         store = approvals or DownApprovals()
-        return control_services(settings, keys, releases, store, SystemClock(), SystemIds(), None)
+        return control_services(settings, keys, releases, store, SystemClock(), SystemIds())
 
     return put_together
 

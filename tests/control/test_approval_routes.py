@@ -164,7 +164,9 @@ async def test_anyone_who_knows_the_id_sees_how_it_stands_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"by": ""}, {"by": 1}, {"by": "a\n"}, {"by": "a", "reason": "x"}, {"by": "a", "note": "n" * 501}], ids=str
+    "body",
+    [{}, {"by": ""}, {"by": 1}, {"by": "a\n"}, {"by": "a", "reason": "x"}, {"by": "a", "note": "n" * 501}],
+    ids=str,
 )
 async def test_a_decision_needs_a_name_and_takes_nothing_else(
     plane: ControlServices, store: MemoryStore, client: Client, body: dict[str, str]

@@ -16,7 +16,7 @@ import pytest
 
 from aegis_authz.adapters.key_folder import Keys, open_keys, public_pem
 from aegis_authz.adapters.memory_releases import MemoryReleases
-from aegis_authz.bootstrap.control import policy_builder
+from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.bulletin import Live
 from aegis_authz.control.services import ControlServices
@@ -153,7 +153,7 @@ class RealOpa:
         """Seconds until OPA serves the revision."""
         began = time.monotonic()
         async with asyncio.timeout(within):
-            while await self.revision() != revision:
+            while await self.revision() != revision:  # OPA tells no one when it is ready
                 await asyncio.sleep(0.005)
         return time.monotonic() - began
 
@@ -254,8 +254,8 @@ async def test_opa_refuses_bundles_that_are_altered_or_unsigned_and_keeps_the_ol
 ) -> None:
     plane.publisher.start(documents)
     first = releases.current()
-    foreign = policy_builder(settings, open_keys(tmp_path / "other-keys"), None).build(documents(1))
-    good = policy_builder(settings, keys, None).build(documents(2))
+    foreign = policy_builder(settings, open_keys(tmp_path / "other-keys")).build(documents(1))
+    good = policy_builder(settings, keys).build(documents(2))
     altered = Live("altered", repacked(good.bundle, b'"limit":2', b'"limit":9'))
     unsigned = Live("unsigned", repacked(good.bundle, without=".signatures.json"))
     async with serving(plane) as url, running_opa(opa_binary, tmp_path, opa_config(tmp_path, url, keys)) as opa:

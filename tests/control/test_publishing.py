@@ -8,6 +8,7 @@ import pytest
 
 from aegis_authz.adapters.key_folder import open_keys
 from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.config import ControlSettings
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.policy.problems import PolicyErrors
@@ -106,3 +107,32 @@ async def test_publishing_the_revision_before_the_last_moves_back_to_it(
     done = await plane.publisher.publish(documents(), "ann", "")
     assert (done.revision, done.changed) == (first, True)
     assert len(releases.changes()) == 3
+
+
+def test_the_doctors_documents_are_part_of_every_revision_but_not_of_its_sources(
+    new_plane: NewPlane, settings: ControlSettings, documents: Documents, releases: MemoryReleases, tmp_path: Path
+) -> None:
+    bare = new_plane()
+    bare.publisher.start(documents)
+    first = releases.current()
+    for kind, text in (
+        ("policies", "agent: doctor\n"),
+        ("tools", documents(host="probe.example").tools["stripe.yaml"]),
+    ):
+        (tmp_path / "probe" / kind).mkdir(parents=True)
+        (tmp_path / "probe" / kind / "finance.yaml").write_text(text.replace("stripe-payments", "probe"))
+    probed = new_plane(settings=settings.model_copy(update={"probe": tmp_path / "probe"}))
+    probed.publisher.start(documents)
+    assert revision(probed) != first
+    assert releases.sources(revision(probed)) == documents()
+    live = probed.bulletin.live
+    assert live is not None
+    assert b"probe.example" in live.bundle
+    assert b"api.stripe.example" in live.bundle
+
+
+async def test_a_detector_that_does_not_exist_is_a_problem(plane: ControlServices, documents: Documents) -> None:
+    sanitize = "    sanitize: {request: {detectors: [us_snn]}}\n"
+    wrong = Sources({"a.yaml": documents().policies["finance.yaml"] + sanitize}, documents().tools)
+    with pytest.raises(PolicyErrors, match="us_snn"):
+        await plane.publisher.publish(wrong, "ann", "")

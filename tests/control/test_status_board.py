@@ -29,7 +29,9 @@ def board(clock: HandClock) -> StatusBoard:
     return StatusBoard(clock)
 
 
-def report(instance: str, revision: str = "", code: str = "", message: str = "", errors: Json = None) -> dict[str, Json]:
+def report(
+    instance: str, revision: str = "", code: str = "", message: str = "", errors: Json = None
+) -> dict[str, Json]:
     status = {"name": "aegis", "active_revision": revision, "code": code, "message": message, "errors": errors}
     return {"labels": {"id": "uuid", "version": "1.22.2", "instance": instance}, "bundles": {"aegis": status}}
 

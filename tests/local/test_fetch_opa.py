@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "_GO_OFF_PATH", tmp_path / "no-go")
     (tmp_path / "bin").mkdir()
-    monkeypatch.setattr(module.shutil, "which", lambda name: _which(tmp_path / "bin" / name))
+    monkeypatch.setattr(shutil, "which", lambda name: _which(tmp_path / "bin" / name))
     return tmp_path / "cache"
 
 

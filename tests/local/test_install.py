@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from aegis_authz.local import install, pins
+from aegis_authz.local import install, pins, servers
 from aegis_authz.local.servers import ServerMissing
 
 
@@ -27,7 +28,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "apt-get"
     program.write_text('#!/bin/sh\necho "$DEBIAN_FRONTEND $@" >> "$0.calls"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(install.shutil, "which", lambda name: str(program) if name == "apt-get" else None)
+    monkeypatch.setattr(shutil, "which", lambda name: str(program) if name == "apt-get" else None)
     return program
 
 
@@ -52,7 +53,7 @@ def test_an_interrupted_installation_says_so(monkeypatch: pytest.MonkeyPatch) ->
     def interrupted() -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(install.servers, "find_opa", interrupted)
+    monkeypatch.setattr(servers, "find_opa", interrupted)
     assert install.main(["--opa"]) == 130
 
 
@@ -60,7 +61,7 @@ def test_root_gets_the_debian_redis_when_there_is_none(
     opa_binary: Path, apt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(install.servers, "find_redis", _not_found)
+    monkeypatch.setattr(servers, "find_redis", _not_found)
     assert install.main([]) == 1  # this apt-get installs nothing, so it is still missing
     calls = Path(f"{apt}.calls").read_text().splitlines()
     assert calls[0] == "noninteractive update --quiet"
@@ -70,7 +71,7 @@ def test_root_gets_the_debian_redis_when_there_is_none(
 
 def test_others_are_told_how_to_get_redis(opa_binary: Path, apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(install.servers, "find_redis", _not_found)
+    monkeypatch.setattr(servers, "find_redis", _not_found)
     assert install.main([]) == 1
     assert not Path(f"{apt}.calls").exists()
 
@@ -80,7 +81,7 @@ def test_nothing_is_installed_by_apt_before_the_python_packages(apt: Path, monke
         raise _missing("envoy")
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(install.servers, "find_envoy", no_envoy)
-    monkeypatch.setattr(install.servers, "find_redis", _not_found)
+    monkeypatch.setattr(servers, "find_envoy", no_envoy)
+    monkeypatch.setattr(servers, "find_redis", _not_found)
     assert install.main([]) == 1
     assert not Path(f"{apt}.calls").exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AEGIS_ENVOY_BIN", "AEGIS_OPA_BIN", "AEGIS_REDIS_BIN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setattr(servers.shutil, "which", lambda name: _which(tmp_path / "bin" / name))
+    monkeypatch.setattr(shutil, "which", lambda name: _which(tmp_path / "bin" / name))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 

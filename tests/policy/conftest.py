@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.signing import SigningKey
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.bundle import SCOPE, pack
+from aegis_authz.policy.bundle import pack
 from aegis_authz.policy.compile import Compiled, compile_policy
 from aegis_authz.policy.keys import thumbprint
 from aegis_authz.policy.library import rego_library
@@ -134,13 +134,13 @@ def _config(port: int, key: ec.EllipticCurvePrivateKey) -> dict[str, Json]:
     pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return {
         "services": {"control": {"url": f"http://127.0.0.1:{port}"}},
-        "keys": {"bundle-key": {"algorithm": "ES256", "key": pem.decode(), "scope": SCOPE}},
+        "keys": {"bundle-key": {"algorithm": "ES256", "key": pem.decode()}},
         "bundles": {
             "aegis": {
                 "service": "control",
                 "resource": "bundle.tar.gz",
                 "polling": {"min_delay_seconds": 0, "max_delay_seconds": 1},
-                "signing": {"keyid": "bundle-key", "scope": SCOPE},
+                "signing": {"keyid": "bundle-key"},
             }
         },
     }

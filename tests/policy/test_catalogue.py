@@ -78,7 +78,7 @@ def test_the_path_of_an_mcp_upstream_is_the_endpoint() -> None:
         ("tool: x\nhost: x.example\nactions: {}\n", "actions: must not be empty"),
         ("tool: x\nhost: http://x.example\nmcp: {}\n", "host: 'http://x.example' has no port"),
         ("tool: x\nhost: x.example:99999\nmcp: {}\n", "host: 'x.example:99999' has no port"),
-        ("tool: x\nhost: \"x.example:\"\nmcp: {}\n", "has no port"),
+        ('tool: x\nhost: "x.example:"\nmcp: {}\n', "has no port"),
         ("tool: x\nhost: x.example\nupstream: ftp://y\nmcp: {}\n", "upstream: must be http:// or https://"),
         ("tool: x\nhost: x.example\nupstream: http://u:p@y\nmcp: {}\n", "upstream: must be http:// or https://"),
         ("tool: x\nhost: x.example\nupstream: http://y?q\nmcp: {}\n", "upstream: must be http:// or https://"),

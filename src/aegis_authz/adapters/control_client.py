@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
+from urllib.parse import quote
 
 import httpx
 
@@ -76,7 +78,7 @@ class ControlClient:
 
     def approvals(self, state: str) -> dict[str, Json]:
         """Approvals in a state, "" for all, newest first."""
-        return self._ask("GET", f"/v1/approvals?state={state}" if state else "/v1/approvals")
+        return self._ask("GET", f"/v1/approvals?state={quote(state, safe='')}" if state else "/v1/approvals")
 
     def approval(self, approval_id: str) -> dict[str, Json]:
         """One approval."""
@@ -108,9 +110,9 @@ class ControlClient:
 
 
 def _segment(name: str) -> str:
-    if not name or "/" in name or not name.isprintable() or name in (".", ".."):
-        raise ControlRefused(404, "that is no id", ())
-    return httpx.URL(path=f"/{name}").raw_path.decode("ascii")[1:].replace("?", "%3F")
+    if name in ("", ".", "..") or "/" in name:
+        raise ControlRefused(404, "no such revision or approval: that is no id", ())
+    return quote(name, safe="")
 
 
 def _problems(said: Mapping[str, Json]) -> tuple[Problem, ...]:

@@ -40,13 +40,13 @@ class MemoryStore:
         identity, memory = settlement.identity, self._memory
         lost = memory.epoch is None
         if memory.epoch is None:
-            memory.epoch = self._clock.now()
+            memory.epoch = self._clock.now() + 0.001
         token = (identity.org, identity.tenant, identity.issuer, identity.jti)
         seen = self._clock.now() < memory.tokens.get(token, 0.0)
         memory.tokens[token] = identity.expires_at + self._jti_margin
         if seen and not lost:
             return _refuse(SettleOutcome.REPLAYED)
-        if lost or identity.issued_at < memory.epoch:
+        if lost or int(identity.issued_at * 1000) < int(memory.epoch * 1000):
             return _refuse(SettleOutcome.STORE_RESET)
         if identity.scope in memory.revoked:
             return _refuse(SettleOutcome.REVOKED)

@@ -61,7 +61,7 @@ class OpaPdp:
     async def close(self) -> None:
         """Wait for the queries under way and close the connections."""
         await asyncio.gather(*self._queries, return_exceptions=True)
-        self._http.close()
+        await self._http.close()
 
     def _flush(self) -> None:
         self._flush_is_due = False

@@ -37,10 +37,11 @@ class OpaHttp:
         head = b"POST %b HTTP/1.1\r\nHost: opa\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         return await self._exchange(head % (path.encode("ascii"), len(body)) + body)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
+        await asyncio.sleep(0)  # a transport closes in the next turn of the loop
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
         while self._idle:

@@ -76,6 +76,10 @@ class OpaSnapshots:
             _log.log(logging.WARNING if trouble else logging.INFO, "snapshot: %s", trouble or "loaded")
             self._trouble = trouble
 
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
     async def _load(self, revision: str) -> Snapshot:
         async with self._loading:  # concurrent calls that meet a new revision load it once
             if self._current is not None and self._current.revision == revision:

@@ -83,7 +83,7 @@ class RedisStore:
         if kept not in ("noeviction", b"noeviction"):
             raise ResponseError(f"maxmemory-policy is {kept!r}, must be noeviction: it would forget used tokens")
         pipeline = self._redis.pipeline(transaction=False)
-        now = f"{self._clock.now() * 1000:.0f}"
+        now = _ms(self._clock.now())
         for partition in redis_keys.ALL_PARTITIONS:
             pipeline.set(redis_keys.epoch(partition), now, nx=True)
         await pipeline.execute()

@@ -27,8 +27,8 @@ end
 local now = tonumber(ARGV[4])
 local epoch = redis.call("GET", KEYS[1])
 if not epoch then
-  -- the memory of used tokens is gone: it begins again now, and this token may have been used before
-  redis.call("SET", KEYS[1], string.format("%.0f", clock_ms()))
+  -- the memory of used tokens is gone: it begins again now, and every token issued up to this millisecond may have been used
+  redis.call("SET", KEYS[1], string.format("%.0f", clock_ms() + 1))
   spend()
   return refuse("store_reset")
 end

@@ -9,7 +9,7 @@ MAX_TOTAL_BYTES = 8 * 1024 * 1024
 _SUFFIXES = {".yaml", ".yml", ".json"}
 
 
-class SourceFolderError(Exception):
+class SourceFolderError(OSError):
     """The folder cannot be read as documents; the message names the file and is fit to show."""
 
 

@@ -2,25 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
 
-from aegis_authz.adapters.key_folder import Keys
+import uvloop
+
+from aegis_authz.adapters.bundle_store import FileReleases
+from aegis_authz.adapters.key_folder import KeyFolderError, Keys, open_keys
+from aegis_authz.adapters.redis_approvals import RedisApprovals
+from aegis_authz.adapters.source_folder import read_sources
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.approving import Approver
-from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.host import ControlHost
 from aegis_authz.control.ports import Releases
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.services import ControlServices
 from aegis_authz.control.status_board import StatusBoard
-from aegis_authz.control.trust import public_jwks, trust_data
+from aegis_authz.control.trust import public_jwks
+from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.policy.problems import PolicyErrors
 from aegis_authz.ports import Approvals, Clock, Ids
 
+_log = logging.getLogger(__name__)
+_BACKLOG = 128
 
-def policy_builder(settings: ControlSettings, keys: Keys, detectors: Collection[str] | None) -> PolicyBuilder:
-    """What turns documents into signed bundles under these keys and settings."""
-    trust = trust_data(settings, [keys.issuer.public_key()], [keys.approvals.public_key()])
-    return PolicyBuilder(keys.bundle, trust, settings.public_url.rstrip("/"), detectors)
+
+def run_control(settings: ControlSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Ends the process with 1 and the problems in the log when it cannot start."""
+    try:
+        uvloop.run(_run(settings))
+    except PolicyErrors as errors:
+        _log.error("the documents cannot be published:\n%s", errors)  # the problems say it all
+        raise SystemExit(1) from None
+    except (KeyFolderError, ReleasesFault, RevisionUnknown, OSError) as fault:
+        _log.error("the control plane cannot run: %s", fault)
+        raise SystemExit(1) from None
+
+
+async def _run(settings: ControlSettings) -> None:
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        keys = open_keys(settings.keys)
+        releases = FileReleases(settings.state, clock)
+        stack.callback(releases.close)
+        approvals = RedisApprovals(settings.redis, clock)
+        stack.push_async_callback(approvals.close)
+        services = control_services(settings, keys, releases, approvals, clock, SystemIds())
+        services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
+        listening = stack.enter_context(_listen(settings.listen))
+        _log.info("the control plane listens on %s", settings.listen)
+        await ControlHost(services).serve(sockets=[listening])
+
+
+def _listen(address: str) -> socket.socket:
+    if address.startswith("unix:"):
+        path = Path(address.removeprefix("unix:"))
+        path.unlink(missing_ok=True)
+        own = socket.socket(socket.AF_UNIX)
+        own.bind(str(path))
+        path.chmod(0o600)
+        return own
+    host, _, port = address.rpartition(":")
+    return socket.create_server((host, int(port)), backlog=_BACKLOG)
 
 
 def control_services(
@@ -30,12 +78,11 @@ def control_services(
     approvals: Approvals,
     clock: Clock,
     ids: Ids,
-    detectors: Collection[str] | None,
 ) -> ControlServices:
     """The control plane's services on these ports; nothing is served before `publisher.start`."""
     bulletin = Bulletin()
     return ControlServices(
-        publisher=Publisher(releases, policy_builder(settings, keys, detectors), bulletin, clock),
+        publisher=Publisher(releases, policy_builder(settings, keys), bulletin, clock),
         approver=Approver(approvals, keys.approvals, settings.issuer, settings.audience, clock, ids),
         bulletin=bulletin,
         board=StatusBoard(clock),

@@ -62,6 +62,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await records.start()
     stack.push_async_callback(records.close)
     stack.push_async_callback(pdp.close)
+    stack.push_async_callback(snapshots.close)
 
     pipeline = Pipeline(
         snapshots=snapshots,

@@ -12,7 +12,7 @@ _SECRETS = tuple(
     expression(form)
     for form in (
         r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}",  # AWS access key ids
-        r"(?i:aws_?(?:secret)?_?(?:access)?_?key[^A-Za-z0-9/+=]{1,6})[A-Za-z0-9/+=]{40}",
+        r"""(?i:aws_?(?:secret)?_?(?:access)?_?key[\s"':=>]{1,8})[A-Za-z0-9/+=]{40}""",
         r"gh[pousr]_[A-Za-z0-9]{20,255}",  # GitHub tokens
         r"github_pat_[A-Za-z0-9_]{22,255}",
         r"xox[abceoprs]-[A-Za-z0-9-]{10,255}",  # Slack tokens

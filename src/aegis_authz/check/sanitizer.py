@@ -10,6 +10,7 @@ from aegis_authz.check.detectors import detectors_named
 from aegis_authz.check.dlp import Redactor
 from aegis_authz.check.fields import blank_fields, blank_members, read_field
 from aegis_authz.check.redact_json import JsonRedactor, looks_like_json
+from aegis_authz.check.topics import NO_TOPICS, Topics
 from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -49,7 +50,7 @@ class Sanitizer:
     @property
     def has_work(self) -> bool:
         """Whether any obligation concerns this direction."""
-        return self._redacts or self._allowed is not None
+        return self._redacts or self.filters_tools
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -62,9 +63,14 @@ class Sanitizer:
         return self._allowed is not None
 
     @property
+    def has_fields(self) -> bool:
+        """Whether JSON pointers name something to blank."""
+        return bool(self._fields)
+
+    @property
     def needs_json(self) -> bool:
         """Whether there is something that can only be found in JSON."""
-        return bool(self._fields) or self._allowed is not None
+        return self.has_fields or self.filters_tools
 
     def json(self, data: bytes) -> bytes:
         """Redact one JSON text and write it anew.
@@ -84,9 +90,9 @@ class Sanitizer:
                     raise
         return self.plain(text)
 
-    def plain(self, text: str) -> str:
+    def plain(self, text: str, topics: Topics = NO_TOPICS) -> str:
         """Redact a text by the detectors alone."""
-        return self._redactor.text(text)
+        return self._redactor.text(text, topics)
 
     def _value(self, value: Json) -> Json:
         if isinstance(value, list) and any(map(_is_rpc_message, value)):

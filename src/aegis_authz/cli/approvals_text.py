@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.problems import printable
 
-_COLUMNS = ("id", "state", "agent", "call", "parameters", "expires")
+_COLUMNS = ("state", "agent", "call", "parameters", "expires")
 _SHORT = 60
 
 
@@ -25,11 +25,11 @@ def approvals_table(said: Mapping[str, Json], standing: str) -> None:
     if not rows:
         console.print(f"no {standing} approvals" if standing != "all" else "no approvals", highlight=False)
         return
-    table = Table(*_COLUMNS)
+    table = Table(Column("id", no_wrap=True), *_COLUMNS)
     for item in rows:
         parameters = _json(item.get("parameters"))
         table.add_row(
-            Text(_text(item, "id"), no_wrap=True),
+            Text(_text(item, "id")),
             Text(_text(item, "state")),
             Text(_scope(item)),
             Text(_call(item)),

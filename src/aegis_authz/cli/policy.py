@@ -34,7 +34,8 @@ def validate(
 
     Example: aegis policy validate --policies policies/agents --tools policies/tools
     """
-    from aegis_authz.bootstrap.admin import PolicyErrors, validate_documents
+    from aegis_authz.bootstrap.admin import PolicyErrors
+    from aegis_authz.bootstrap.documents import validate_documents
     from aegis_authz.cli.policy_text import problems_json
 
     with told("policy validate"):
@@ -67,10 +68,13 @@ def build(
 
     Example: aegis policy build --policies policies/agents --tools policies/tools --dir DIR --out aegis.tar.gz
     """
-    from aegis_authz.bootstrap.admin import build_bundle
+    from aegis_authz.bootstrap.documents import build_bundle
 
     with told("policy build"):
-        revision, size = build_bundle(policies, tools, state, key, out)
+        try:
+            revision, size = build_bundle(policies, tools, state, key, out)
+        except OSError as fault:
+            raise unusable("policy build", str(fault)) from None
     if as_json:
         typer.echo(json.dumps({"revision": revision, "file": str(out), "bytes": size}, indent=2))
     else:
@@ -93,13 +97,8 @@ def publish(
 
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
-    from aegis_authz.bootstrap.admin import (
-        ControlRefused,
-        control_client,
-        located,
-        operator_name,
-        read_documents,
-    )
+    from aegis_authz.bootstrap.admin import ControlRefused, control_client, operator_name
+    from aegis_authz.bootstrap.documents import located, read_documents
     from aegis_authz.cli.policy_text import problems_json, release_text
 
     with told("policy publish"):
@@ -173,9 +172,9 @@ def _folders(command: str, policies: Path | None, tools: Path | None, state: Pat
 
 
 def _routes(state: Path, tools: Mapping[str, str]) -> None:
-    from aegis_authz.bootstrap.routes import routes_changed
+    from aegis_authz.bootstrap.mesh import routes_changed
 
-    routes_changed(state, tools)
+    routes_changed(state, dict(tools))
 
 
 def _exit_by_activation(said: Mapping[str, Json]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli.faults import told, unusable
+from aegis_authz.cli.faults import unusable
 
 app = typer.Typer(help="Mint tokens for agents of a mesh on this machine.", no_args_is_help=True)
 
@@ -38,13 +38,12 @@ def mint(
 
         curl -x "$PROXY" -H "x-aegis-token: $TOKEN" -d '{"amount":4200}' http://api.stripe.example/v1/payments
     """
-    from aegis_authz.bootstrap.admin import mint_agent_token
+    from aegis_authz.bootstrap.tokens import TOKEN_FAULTS, mint_agent_token
 
-    with told("token mint"):
-        try:
-            minted = mint_agent_token(state, org, tenant, agent, ttl, act or ())
-        except ValueError as fault:
-            raise unusable("token mint", str(fault)) from None
+    try:
+        minted = mint_agent_token(state, org, tenant, agent, ttl, act or ())
+    except TOKEN_FAULTS as fault:
+        raise unusable("token mint", str(fault)) from None
     if as_json:
         import json
 

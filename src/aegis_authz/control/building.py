@@ -17,6 +17,8 @@ from aegis_authz.policy.read import load
 BUNDLE_KEY_ID = "aegis"
 """The `kid` bundles are signed under: the name of the key in OPA's configuration."""
 
+_OWN = "/aegis"
+
 
 class PolicyBuilder:
     """Builds revisions under fixed keys and settings; the same documents give the same bytes."""
@@ -26,16 +28,27 @@ class PolicyBuilder:
         signing_key: EllipticCurvePrivateKey,
         trust_data: Mapping[str, Json],
         status_base: str,
-        detectors: Collection[str] | None,
+        detectors: Collection[str],
+        own: Sources,
     ) -> None:
-        """`trust_data` is `control.trust.trust_data`; `detectors` the names `sanitize` may use, None for any."""
+        """`trust_data` is `control.trust.trust_data`; `detectors` the names `sanitize` may use.
+
+        `own` are documents of Aegis itself, part of every revision beside those published.
+        """
         self._signing_key = signing_key
         self._trust_data = trust_data
         self._status_base = status_base
         self._detectors = detectors
+        self._own = Sources(_marked(own.policies), _marked(own.tools))
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
-        loaded = load(sources.policies, sources.tools, self._detectors)
+        policies = {**sources.policies, **self._own.policies}
+        loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
         compiled = compile_policy(loaded.policies, loaded.tools, self._trust_data, self._status_base)
         return Live(compiled.revision, pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID))
+
+
+def _marked(texts: Mapping[str, str]) -> dict[str, str]:
+    # A name no file of a folder has: a document of ours must never stand in for one of theirs.
+    return {f"{_OWN}/{path}": text for path, text in texts.items()}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -10,10 +14,11 @@ from aegis_authz.control.app import create_app
 from aegis_authz.control.services import ControlServices
 
 _GRACE_SECONDS = 3
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ControlHost(uvicorn.Server):
-    """Serves the control plane until SIGTERM or SIGINT (uvicorn's own handlers), or `should_exit`."""
+    """`await serve(sockets=[...])` serves the control plane until SIGTERM, SIGINT or `should_exit`."""
 
     def __init__(self, services: ControlServices) -> None:
         super().__init__(
@@ -33,3 +38,18 @@ class ControlHost(uvicorn.Server):
         """Let held polls go first, then stop as uvicorn does."""
         self._bulletin.close()
         await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal and return; uvicorn's own way ends by raising the signal again."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.should_exit = True

@@ -24,8 +24,9 @@ def trust_data(
         audience=settings.audience,
         token_keys=public_jwks(token_keys),
         approval_keys=public_jwks(approval_keys),
-        max_token_life=settings.max_token_life,
-        clock_skew=settings.clock_skew,
+        # As floats always: 5 and 5.0 are one setting and must not make two revisions.
+        max_token_life=float(settings.max_token_life),
+        clock_skew=float(settings.clock_skew),
     )
 
 

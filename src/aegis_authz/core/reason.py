@@ -63,6 +63,7 @@ class Reason(Enum):
     APPROVAL_USED = "APPROVAL_USED"
 
     OBLIGATION_UNKNOWN = "OBLIGATION_UNKNOWN"
+    RESPONSE_WITHHELD = "RESPONSE_WITHHELD"
     RECORD_FAILED = "RECORD_FAILED"
     NOT_READY = "NOT_READY"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
@@ -170,6 +171,7 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.APPROVAL_NOT_GRANTED: _forbidden("The approval has not been granted."),
         Reason.APPROVAL_USED: _forbidden("The approval was used before. Ask for a new one by repeating the call without it."),
         Reason.OBLIGATION_UNKNOWN: _faulty("Policy demands something this version cannot do; the call was not let through."),
+        Reason.RESPONSE_WITHHELD: _refusal(502, _DENIED, -31502, Retry.NEVER, "The tool was called, but its answer could not be made safe and was withheld."),
         Reason.RECORD_FAILED: _faulty("The decision could not be recorded; the call was not let through."),
         Reason.NOT_READY: _faulty("The authorization service is starting; repeat the call."),
         Reason.DEADLINE_EXCEEDED: _faulty("The call could not be judged in time.", _DEADLINE),

@@ -51,11 +51,16 @@ def is_running(state: Path) -> bool:
 
 
 def take_lock(path: Path) -> int:
-    """Take the folder's lock for as long as this process lives; returns its descriptor. Raises MeshRunning."""
+    """Take the folder's lock for as long as this process lives, and write our pid into it.
+
+    Returns its descriptor. Raises MeshRunning.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise MeshRunning(f"a mesh already runs in {path.parent}; stop it with: aegis down --dir {path.parent}") from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
     return descriptor

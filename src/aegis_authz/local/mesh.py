@@ -12,7 +12,8 @@ from pathlib import Path
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.local.facts import take_lock, write_facts
 from aegis_authz.local.layout import Layout, discard_run, open_layout
-from aegis_authz.local.settings import MeshOptions, proxy_settings
+from aegis_authz.local.probe_documents import lay_out_probe
+from aegis_authz.local.settings import MeshOptions, proxy_settings, write_settings
 from aegis_authz.local.specs import process_specs
 from aegis_authz.local.supervisor import Observer, Status, Supervisor
 from aegis_authz.proxy.render import write_config
@@ -20,14 +21,19 @@ from aegis_authz.proxy.render import write_config
 CreateKeys = Callable[[Path], object]
 """Makes what is missing in a folder of keys."""
 
+ReadCatalogue = Callable[[Path, Path, Path], Catalogue]
+"""Reads the folders of policies, tools and the doctor's documents; refuses what is not valid."""
+
 
 class Mesh:
     """One mesh in one state folder."""
 
-    def __init__(self, state: Path, options: MeshOptions, catalogue: Catalogue, create_keys: CreateKeys) -> None:
+    def __init__(
+        self, state: Path, options: MeshOptions, read_catalogue: ReadCatalogue, create_keys: CreateKeys
+    ) -> None:
         self._state = state
         self._options = options
-        self._catalogue = catalogue
+        self._read_catalogue = read_catalogue
         self._create_keys = create_keys
 
     async def run(self, observer: Observer, started: Callable[[dict[str, object]], None]) -> None:
@@ -57,9 +63,14 @@ class Mesh:
     ) -> None:
         (layout.run / "mesh").write_text(str(layout.state), "utf-8")
         (layout.state / "run").write_text(str(layout.run), "utf-8")
+        options = self._options
+        probe = lay_out_probe(layout.folder("probe"), options.ports["probe"])
+        catalogue = self._read_catalogue(options.policies, options.tools, probe)
         self._create_keys(layout.keys)
-        envoy = write_config(layout.folder("envoy"), proxy_settings(layout, self._options), self._catalogue)
-        specs = process_specs(layout, self._options, envoy)
+        proxy = proxy_settings(layout, options)
+        write_settings(layout.state / "proxy.yaml", proxy)
+        envoy = write_config(layout.folder("envoy"), proxy, catalogue)
+        specs = process_specs(layout, options, envoy)
         began = time.time()
         statuses: list[Status] = []
         is_up = False
@@ -93,6 +104,7 @@ class Mesh:
             "run": str(layout.run),
             "policies": str(self._options.policies),
             "tools": str(self._options.tools),
+            "probe": f"http://127.0.0.1:{ports['probe']}",
             "started": began,
             "supervisor": os.getpid(),
             "pids": {status.name: status.pid for status in statuses if status.pid is not None},

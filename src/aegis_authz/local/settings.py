@@ -15,13 +15,13 @@ from pydantic import BaseModel
 from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings
 from aegis_authz.local.layout import Layout
 
-BUNDLE_KEY_ID = "bundle"
+BUNDLE_KEY_ID = "aegis"
 _LONG_POLL_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class MeshOptions:
-    """What the user chose. `ports` maps proxy, reverse, control and metrics to loopback ports."""
+    """What the user chose. `ports` maps proxy, reverse, control, metrics and probe to loopback ports."""
 
     policies: Path
     tools: Path
@@ -59,7 +59,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         keys=layout.keys,
         policies=options.policies,
         tools=options.tools,
-        probe=Path(__file__).with_name("probe"),
+        probe=layout.state / "probe",
         redis=f"unix://{layout.socket('redis')}",
     )
 

@@ -18,9 +18,6 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.policy.canonical_json import canonical
 from aegis_authz.policy.compile import Compiled, content_of, revision_of
 
-SCOPE = "aegis"
-"""The scope a bundle is signed for; OPA's key configuration must name the same."""
-
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no name, no time, unknown system (RFC 1952)
 
 
@@ -32,8 +29,8 @@ def pack(
 ) -> bytes:
     """Pack and sign a bundle (OPA documentation, "Bundle File Format" and "Signing").
 
-    `rego` must be the library `compiled` was made with; `signing_key` is a P-256 key that OPA knows as
-    `key_id` with scope `SCOPE`. Returns a gzip-compressed tar file. Raises ValueError otherwise.
+    `rego` must be the library `compiled` was made with; `signing_key` is a P-256 key whose public half OPA
+    knows as `key_id`, without a scope. Returns a gzip-compressed tar file. Raises ValueError otherwise.
     """
     if not isinstance(signing_key.curve, SECP256R1):
         raise ValueError("bundles are signed with a P-256 key (ES256)")  # noqa: TRY004  # a wrong value
@@ -67,7 +64,7 @@ def _signature(entries: Mapping[str, bytes], signing_key: EllipticCurvePrivateKe
     signer = jwt.PyJWS()
     signer.unregister_algorithm("ES256")
     signer.register_algorithm("ES256", _RepeatableES256(ECAlgorithm.SHA256, SECP256R1))
-    payload = canonical({"files": listed, "scope": SCOPE})
+    payload = canonical({"files": listed})
     return signer.encode(payload, signing_key, algorithm="ES256", headers={"kid": key_id}, sort_headers=True)
 
 

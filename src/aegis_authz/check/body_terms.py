@@ -1,0 +1,53 @@
+"""What ext_authz decided for the bodies of a call, as it comes to the body processor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aegis_authz.core.call import PLAIN_HTTP, Rpc, RpcShape
+from aegis_authz.core.decision import Obligation
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire import strict_json
+from aegis_authz.wire.mcp import TOOLS_CALL
+from aegis_authz.wire.obligations import obligations_from_data
+
+
+@dataclass(frozen=True, slots=True)
+class BodyTerms:
+    """The decision a body is processed under. `rpc` is the request's, PLAIN_HTTP when it was no JSON-RPC."""
+
+    decision_id: str
+    obligations: tuple[Obligation, ...]
+    rpc: Rpc
+
+
+def read_terms(metadata: Mapping[str, str] | None) -> BodyTerms:
+    """Read the dynamic metadata of ext_authz.
+
+    Raises Refused with INTERNAL_FAULT when it is missing or not as ext_authz writes it, and with
+    OBLIGATION_UNKNOWN for an obligation that is not known: a body never passes for want of terms.
+    """
+    if metadata is None:
+        raise Refused(Reason.INTERNAL_FAULT, "the body came without metadata: see metadata_options of ext_proc")
+    missing = [name for name in ("decision_id", "obligations", "rpc_id", "rpc_method") if name not in metadata]
+    if missing or not metadata["decision_id"]:
+        raise Refused(Reason.INTERNAL_FAULT, f"the metadata lacks {missing[0] if missing else 'a decision id'}")
+    try:
+        obligations = strict_json.parse(metadata["obligations"].encode("utf-8"))
+        rpc = _rpc(metadata["rpc_id"], metadata["rpc_method"])
+    except Refused:
+        raise Refused(Reason.INTERNAL_FAULT, "the metadata is not readable") from None
+    return BodyTerms(metadata["decision_id"], obligations_from_data(obligations), rpc)
+
+
+def _rpc(identifier_text: str, method: str) -> Rpc:
+    if not method:
+        return PLAIN_HTTP
+    if not identifier_text:
+        return Rpc(RpcShape.NOTIFICATION, None, method)
+    identifier = strict_json.parse(identifier_text.encode("utf-8"))
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int):
+        raise Refused(Reason.INTERNAL_FAULT, "the JSON-RPC id is neither text nor number")
+    return Rpc(RpcShape.CALL if method == TOOLS_CALL else RpcShape.REQUEST, identifier, method)

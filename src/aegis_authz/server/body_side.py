@@ -1,0 +1,191 @@
+"""One direction of one ext_proc stream: Envoy's pieces in, replies in the right dialect out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from aegis_authz.check.body_filter import UNKNOWN_HEAD, BodyFacts, BodyFilter, filter_for
+from aegis_authz.check.mirrored import redacted_mirror
+from aegis_authz.check.sanitizer import Sanitizer
+from aegis_authz.core.decision import Target
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.ext_proc import (
+    BodyMode,
+    Part,
+    Piece,
+    headers_reply,
+    replaced_reply,
+    streamed_reply,
+    trailers_reply,
+)
+
+_REPLY_BYTES = 256 * 1024
+_STALE = ("accept-ranges", "content-digest", "content-md5", "digest", "etag", "repr-digest")
+"""What a tool says of bytes that nobody will see."""
+
+_NOT_CACHED = {"cache-control": "no-store"}
+"""What was redacted for one agent is for no other."""
+
+
+class State(Enum):
+    """How far a direction is."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    DONE = "done"
+
+
+class Side:
+    """Processes one direction by the obligations of `sanitizer`, in the dialect of `mode`.
+
+    `released` turns true with the first reply that lets bytes or a head through: from then on a
+    refusal cannot become a clean answer any more.
+    """
+
+    def __init__(self, target: Target, mode: BodyMode, sanitizer: Sanitizer) -> None:
+        self.target = target
+        self.state = State.WAITING
+        self.released = False
+        self.counts: Mapping[str, int] = {}
+        self.pending = 0
+        self._mode = mode
+        self._sanitizer = sanitizer
+        self._filter: BodyFilter | None = None
+        self._held: list[bytes] = []
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it shows a body bit by bit, so that pauses of any length are in order."""
+        return self._filter is not None and self._filter.streams and self._is_duplex
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether obligations concern this direction."""
+        return self._sanitizer.has_work
+
+    @property
+    def _is_duplex(self) -> bool:
+        return self._mode is BodyMode.FULL_DUPLEX_STREAMED
+
+    def accept(self, piece: Piece) -> list[bytes]:
+        """The replies to one piece; after the last one `state` is DONE.
+
+        Raises Refused when the body must not pass, or comes in an order or mode that cannot be judged.
+        """
+        if piece.part is Part.TRAILERS and self.state is State.DONE and not self._is_duplex:
+            return [trailers_reply(self.target, tuple(piece.headers))]
+        if self.state is State.DONE:
+            raise Refused(Reason.INTERNAL_FAULT, "a piece after the end")
+        replies = self._replies(piece)
+        self.counts = self._sanitizer.counts
+        return replies
+
+    def note_released(self, replies: list[bytes]) -> None:
+        """The replies are on their way."""
+        self.released = self.released or (bool(replies) and (self._is_duplex or self.state is State.DONE))
+
+    def _replies(self, piece: Piece) -> list[bytes]:
+        match piece.part:
+            case Part.HEADERS:
+                return self._head(piece)
+            case Part.BODY:
+                return self._body(piece)
+            case Part.TRAILERS:
+                return self._trailers(piece)
+
+    def _head(self, piece: Piece) -> list[bytes]:
+        if self.state is not State.WAITING:
+            raise Refused(Reason.INTERNAL_FAULT, "a second head")
+        self.state = State.OPEN
+        if not self.is_needed and self._mode is BodyMode.NONE:
+            self.state = State.DONE
+            return [headers_reply(self.target, {}, ())]
+        self._demand_mode()
+        facts = _facts(piece)
+        if self.target is Target.REQUEST:
+            changed = self._judge_address(piece)
+        else:
+            changed = {} if piece.end_of_stream else dict(_NOT_CACHED)
+        self._filter = filter_for(facts, self._sanitizer)
+        reply = headers_reply(self.target, changed, () if piece.end_of_stream else _STALE)
+        if piece.end_of_stream:
+            self.state = State.DONE
+        elif self._is_duplex and not self._filter.streams:
+            self._held = [reply]
+            return []
+        return [reply]
+
+    def _body(self, piece: Piece) -> list[bytes]:
+        chosen = self._chosen()
+        shown = chosen.feed(piece.body)
+        self.pending += len(piece.body)
+        if not self._is_duplex:  # BUFFERED: one message holds it all, also when trailers follow it
+            self.state = State.DONE
+            return [replaced_reply(self.target, shown + chosen.finish(), {})]
+        if piece.end_of_stream:
+            self.state = State.DONE
+            return self._flush(streamed(self.target, shown + chosen.finish(), True))
+        if self.is_streaming:
+            self.pending = 0
+        return self._flush(streamed(self.target, shown, False)) if shown else []
+
+    def _trailers(self, piece: Piece) -> list[bytes]:
+        rest = self._chosen().finish()
+        self.state = State.DONE
+        body = streamed(self.target, rest, False) if rest else []
+        return self._flush([*body, trailers_reply(self.target, tuple(piece.headers))])
+
+    def _flush(self, replies: list[bytes]) -> list[bytes]:
+        held, self._held = self._held, []
+        return held + replies
+
+    def _chosen(self) -> BodyFilter:
+        if self._filter is None:
+            if self.target is Target.RESPONSE:
+                raise Refused(Reason.INTERNAL_FAULT, "a response without its head")
+            self._demand_mode()
+            self._filter = filter_for(UNKNOWN_HEAD, self._sanitizer)
+            self.state = State.OPEN
+        return self._filter
+
+    def _demand_mode(self) -> None:
+        if not self.is_needed:
+            raise Refused(Reason.INTERNAL_FAULT, f"no obligation concerns the {self.target.value}")
+        if self._mode not in (BodyMode.BUFFERED, BodyMode.FULL_DUPLEX_STREAMED):
+            # STREAMED loses what is held when trailers follow; NONE shows nothing
+            raise Refused(Reason.INTERNAL_FAULT, f"body mode {self._mode.name} cannot be redacted")
+
+    def _judge_address(self, piece: Piece) -> dict[str, str]:
+        """The MCP headers that mirror the body, redacted as it is.
+
+        Raises Refused(POLICY_DENIED) where something to redact stands and cannot be replaced.
+        """
+        for name in (":path", "referer"):
+            for value in piece.headers.get(name, ()):
+                if any(self._sanitizer.plain(text) != text for text in (value, value.replace("+", " "))):
+                    raise Refused(Reason.POLICY_DENIED, f"{name} holds what must be redacted")
+        changed: dict[str, str] = {}
+        for name, values in piece.headers.items():
+            if name == "mcp-name" or name.startswith("mcp-param-"):
+                changed |= redacted_mirror(name, values, self._sanitizer)
+        return changed
+
+
+def streamed(target: Target, body: bytes, end: bool) -> list[bytes]:
+    """The bytes as replies in the duplex dialect, none of them larger than gRPC carries everywhere."""
+    cuts = range(0, max(len(body), 1), _REPLY_BYTES)
+    return [streamed_reply(target, body[cut : cut + _REPLY_BYTES], end and cut == cuts[-1]) for cut in cuts]
+
+
+def _facts(piece: Piece) -> BodyFacts:
+    status = "".join(piece.headers.get(":status", ()))
+    if piece.target is Target.RESPONSE and not status.isdecimal():
+        raise Refused(Reason.INTERNAL_FAULT, "a response without a status")
+    return BodyFacts(
+        status=int(status) if status else None,
+        content_type=piece.headers.get("content-type", ()),
+        content_encoding=piece.headers.get("content-encoding", ()),
+        is_partial="content-range" in piece.headers,
+    )

@@ -1,0 +1,181 @@
+"""Golden cases: a request in, the decision and its record out, through the whole pipeline and a real OPA.
+
+The cases are in tests/cases; the policies are those of policies/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from envoy.service.auth.v3 import external_auth_pb2
+from pydantic import BaseModel, ConfigDict
+
+from aegis_authz.adapters.memory_record_log import MemoryRecordLog
+from aegis_authz.adapters.memory_store import MemoryStore
+from aegis_authz.adapters.opa import OpaPdp
+from aegis_authz.adapters.opa_http import OpaHttp, OpaUnreachable
+from aegis_authz.adapters.opa_snapshots import OpaSnapshots
+from aegis_authz.adapters.source_folder import read_sources
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.check.pipeline import Limits, Pipeline
+from aegis_authz.core.record import DecisionRecord
+from aegis_authz.policy.compile import compile_policy
+from aegis_authz.policy.library import rego_library
+from aegis_authz.policy.read import load
+from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.wire.envoy import write_check_response
+from aegis_authz.wire.jwk import okp_jwk
+from aegis_authz.wire.mint import mint_token
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = Ed25519PrivateKey.generate()
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Call(_Strict):
+    agent: str = ""
+    tenant: str = "emea"
+    method: str
+    host: str
+    path: str
+    headers: dict[str, str] = {}
+    body: Any = None
+    raw: str = ""
+
+
+class Expected(_Strict):
+    effect: str
+    status: int
+    says: list[str] = []
+    obligation: str = ""
+    content_type_to_tool: str = ""
+
+
+class Case(_Strict):
+    name: str
+    call: Call
+    answer: Expected
+    record: dict[str, Any]
+
+
+def cases() -> list[Case]:
+    files = sorted((ROOT / "tests" / "cases").glob("*.yaml"))
+    return [Case.model_validate(case) for file in files for case in yaml.safe_load(file.read_text("utf-8"))]
+
+
+class _Quiet:
+    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+        """Telemetry has tests of its own."""
+
+
+@dataclass
+class World:
+    pipeline: Pipeline
+    records: MemoryRecordLog
+
+
+@pytest.fixture(scope="module")
+def opa_socket(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("opa")
+    loaded = load(read_sources(ROOT / "policies" / "agents"), read_sources(ROOT / "policies" / "tools"))
+    tokens, approvals = (okp_jwk(key.public_key().public_bytes_raw()) for key in (KEY, Ed25519PrivateKey.generate()))
+    trust = trust_to_data("aegis", "mesh", [tokens], [approvals], 300, 5)
+    compiled = compile_policy(loaded.policies, loaded.tools, trust, "")
+    bundle = folder / "bundle"
+    (bundle / "rego").mkdir(parents=True)
+    (bundle / "data.json").write_text(json.dumps(compiled.data))
+    (bundle / ".manifest").write_text(json.dumps({"revision": compiled.revision, "roots": ["aegis"]}))
+    for name, text in rego_library().items():
+        (bundle / "rego" / Path(name).name).write_text(text)
+    socket = folder / "opa.sock"
+    arguments = [str(opa_binary), "run", "--server", "--addr", f"unix://{socket}", "--log-level", "error"]
+    process = subprocess.Popen([*arguments, "--disable-telemetry", "--bundle", str(bundle)])
+    try:
+        asyncio.run(_answering(socket))
+        yield socket
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _answering(socket: Path) -> None:
+    http = OpaHttp(socket)
+    async with asyncio.timeout(20):
+        while not await _is_healthy(http):
+            await asyncio.sleep(0.02)
+    await http.close()
+
+
+async def _is_healthy(http: OpaHttp) -> bool:
+    try:
+        return (await http.get("/health?bundles"))[0] == 200
+    except OpaUnreachable:
+        return False
+
+
+@pytest.fixture
+async def world(opa_socket: Path) -> AsyncIterator[World]:
+    clock = SystemClock()
+    snapshots = OpaSnapshots(OpaHttp(opa_socket), 1)
+    await snapshots.look()
+    assert snapshots.trouble == ""
+    pdp = OpaPdp(OpaHttp(opa_socket), 2, 32)
+    limits = Limits(total=10, pdp=10, require_record=True, environment="test")
+    async with MemoryRecordLog() as records:
+        yield World(Pipeline(snapshots, pdp, MemoryStore(clock, 60), records, _Quiet(), clock, SystemIds(), limits), records)
+    await pdp.close()
+    await snapshots.close()
+
+
+def check_request(call: Call) -> bytes:
+    request = external_auth_pb2.CheckRequest()
+    http = request.attributes.request.http
+    http.method, http.host, http.path, http.scheme = call.method, call.host, call.path, "http"
+    http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)
+    headers = dict(call.headers)
+    if call.agent:
+        headers["x-aegis-token"] = mint_token(
+            KEY,
+            issuer="aegis",
+            audience="mesh",
+            org="acme",
+            tenant=call.tenant,
+            agent=call.agent,
+            now=time.time(),
+            ttl=60,
+            jti=secrets.token_hex(16),
+        )
+    for key, value in headers.items():
+        http.header_map.headers.add(key=key, raw_value=value.encode())
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+async def test_the_case_is_decided_and_recorded_as_written(case: Case, world: World) -> None:
+    answer = await world.pipeline.check(check_request(case.call), "", time.monotonic() + 10)
+    response = external_auth_pb2.CheckResponse.FromString(write_check_response(answer))
+    assert (answer.effect.value, answer.status) == (case.answer.effect, case.answer.status)
+    assert response.HasField("ok_response") == (case.answer.effect in ("allow", "sanitize"))
+    for words in case.answer.says:
+        assert words in answer.body.decode()
+    assert answer.upstream_headers.get("x-aegis-obligation", "") == case.answer.obligation
+    if case.answer.content_type_to_tool:
+        assert answer.upstream_headers["content-type"] == case.answer.content_type_to_tool
+    record = world.records.records[-1].as_json()
+    assert {name: record[name] for name in case.record} == case.record
+    assert answer.client_headers["x-aegis-decision-id"] == record["decision_id"]

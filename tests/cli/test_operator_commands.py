@@ -1,0 +1,380 @@
+"""The operator's commands against a real control plane on a real port (OPA's reports are played)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from aegis_authz.adapters.key_folder import open_keys
+from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.adapters.memory_store import MemoryStore
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.control import control_services
+from aegis_authz.cli import approvals, policy, token
+from aegis_authz.config import ControlSettings
+from aegis_authz.control.host import ControlHost
+from aegis_authz.control.services import ControlServices
+from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.identity import Identity
+from aegis_authz.core.release import Sources
+from aegis_authz.core.settlement import Settlement
+from aegis_authz.core.snapshot import Trust
+from aegis_authz.wire.jwk import thumbprint
+from aegis_authz.wire.token import read_agent_token, read_override_token
+
+POLICY = """\
+agent: finance-agent
+allowed_tools:
+  - name: stripe-payments
+    actions: [create_payment]
+    conditions:
+      max_amount: 5000
+"""
+TOOL = """\
+tool: stripe-payments
+host: api.stripe.example
+actions:
+  create_payment:
+    match: POST /v1/payments
+"""
+HELD = "apr_0a0123456789abcdef0123456789abcdef"
+
+
+@dataclass
+class Mesh:
+    """A state folder, the control plane that serves it, and the folders of documents."""
+
+    state: Path
+    services: ControlServices
+    releases: MemoryReleases
+    store: MemoryStore
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def policies(self) -> Path:
+        return self.state / "edited" / "policies"
+
+    @property
+    def tools(self) -> Path:
+        return self.state / "edited" / "tools"
+
+    def opa_reports(self, revision: str, trouble: str = "") -> None:
+        status = {"active_revision": revision, "code": "bundle_error" if trouble else "", "message": trouble}
+        report = {"labels": {"id": "x", "instance": "opa-1"}, "bundles": {"aegis": status}}
+        self.loop.call_soon_threadsafe(self.services.board.hear, report)
+
+    def opa_follows(self) -> None:
+        """From now on one OPA activates whatever is served, at once."""
+
+        async def follow() -> None:
+            revision = ""
+            while True:
+                live = await self.services.bulletin.other_than(revision, 60)
+                assert live is not None
+                if live.revision == revision:
+                    return
+                revision = live.revision
+                self.opa_reports(revision)
+
+        asyncio.run_coroutine_threadsafe(follow(), self.loop)
+
+    def held(self) -> None:
+        now = SystemClock().now()
+        who = Identity("acme", "emea", "finance-agent", "aegis", "k", "j1", now, now + 60, ())
+        parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
+        opens = ApprovalRequest(
+            HELD, "acme", "emea", "finance-agent", "stripe-payments", "create_payment", parameters,
+            "d", "r1", ("p",), (), now, now + 900,
+        )  # fmt: skip
+        asyncio.run(self.store.settle(Settlement(who, None, opens, now), 0))
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[Mesh]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    edited = tmp_path / "edited"
+    settings = ControlSettings(
+        listen=url.removeprefix("http://"),
+        public_url=url,
+        state=tmp_path / "control",
+        keys=tmp_path / "keys",
+        policies=edited / "policies",
+        tools=edited / "tools",
+        redis="unix:///nowhere",
+        max_token_life=120,
+    )
+    for folder, name, text in ((settings.policies, "finance.yaml", POLICY), (settings.tools, "stripe.yaml", TOOL)):
+        folder.mkdir(parents=True)
+        (folder / name).write_text(text)
+    facts = {"control": url, "policies": str(settings.policies), "tools": str(settings.tools)}
+    (tmp_path / "mesh.json").write_text(json.dumps(facts))
+    (tmp_path / "control.yaml").write_text(json.dumps(settings.model_dump(mode="json")))
+    releases, store = MemoryReleases(), MemoryStore(SystemClock(), 60)
+    ready, holder = threading.Event(), []
+
+    async def run() -> None:
+        keys = open_keys(settings.keys)
+        services = control_services(settings, keys, releases, store, SystemClock(), SystemIds())
+        services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
+        host = ThreadedHost(services)
+        holder.append((services, host, asyncio.get_running_loop()))
+        ready.set()
+        await host.serve(sockets=[listening])
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    assert ready.wait(10)
+    services, host, loop = holder[0]
+    yield Mesh(tmp_path, services, releases, store, loop)
+    loop.call_soon_threadsafe(services.bulletin.close)
+    host.should_exit = True
+    thread.join(10)
+    listening.close()
+    assert not thread.is_alive()
+
+
+class ThreadedHost(ControlHost):
+    """A host beside the test, which keeps the signals."""
+
+    capture_signals = ControlHost.__mro__[1].capture_signals  # type: ignore[assignment]
+
+
+@pytest.fixture
+def aegis(mesh: Mesh) -> Callable[..., Result]:
+    """`aegis(app, command, ...)` with `--dir` of the mesh added."""
+
+    def run(app: Typer, *arguments: str) -> Result:
+        return CliRunner().invoke(app, [*arguments, "--dir", str(mesh.state)])
+
+    return run
+
+
+Aegis = Callable[..., Result]
+WHO = ("--org", "acme", "--tenant", "emea", "--agent", "finance-agent")
+
+
+def trust_of(mesh: Mesh, name: str) -> Trust:
+    keys = open_keys(mesh.state / "keys")
+    raw = getattr(keys, name).public_key().public_bytes_raw()
+    trusted = {thumbprint(raw): raw}
+    return Trust("aegis", "aegis-mesh", trusted, trusted, 120, 5)
+
+
+def test_token_mint_prints_just_a_token_the_mesh_accepts(mesh: Mesh, aegis: Aegis) -> None:
+    result = aegis(token.app, "mint", *WHO, "--ttl", "30", "--act", "acme/emea/planner")
+    assert result.exit_code == 0
+    identity = read_agent_token(result.stdout.strip(), trust_of(mesh, "issuer"), SystemClock().now())
+    assert identity.scope == "acme/emea/finance-agent"
+    assert identity.actors == ("acme/emea/planner",)
+    assert identity.expires_at - identity.issued_at == pytest.approx(30, abs=0.01)
+
+
+def test_two_minted_tokens_have_different_ids(mesh: Mesh, aegis: Aegis) -> None:
+    read = [
+        read_agent_token(aegis(token.app, "mint", *WHO).stdout.strip(), trust_of(mesh, "issuer"), SystemClock().now())
+        for _ in range(2)
+    ]
+    assert read[0].jti != read[1].jti
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*WHO, "--ttl", "121"), "at most 120 seconds"),
+        ((*WHO, "--ttl", "0"), "ttl must be"),
+        (("--org", "Acme", "--tenant", "emea", "--agent", "a"), "is not a name"),
+    ],
+)
+def test_token_mint_refuses_what_would_never_be_accepted(aegis: Aegis, arguments: tuple[str, ...], words: str) -> None:
+    result = aegis(token.app, "mint", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+def test_publish_validates_activates_and_names_the_revision(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    result = aegis(policy.app, "publish", "-m", "more", "--as", "ann", "--json")
+    said = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (said["changed"], said["active_on"]) == (True, ["opa-1"])
+    assert said["revision"] == mesh.releases.current()
+    assert (mesh.releases.changes()[0].by, mesh.releases.changes()[0].message) == ("ann", "more")
+
+
+def test_publishing_the_same_again_says_so(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    result = aegis(policy.app, "publish")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("no change: revision")
+    assert "active on opa-1" in result.stdout
+
+
+def test_publish_tells_problems_by_file_line_and_field(mesh: Mesh, aegis: Aegis) -> None:
+    before = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("max_amount: 5000", "max_amount: lots"))
+    result = aegis(policy.app, "publish")
+    assert result.exit_code == 1
+    assert f"{mesh.policies}/finance.yaml:6:" in result.stderr
+    assert "max_amount" in result.stderr
+    assert mesh.releases.current() == before
+    as_json = aegis(policy.app, "publish", "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["problems"][0]["line"] == 6
+
+
+def test_publish_fails_when_opa_refuses_and_says_why(mesh: Mesh, aegis: Aegis) -> None:
+    first = mesh.releases.current()
+
+    async def refuse() -> None:
+        await mesh.services.bulletin.other_than(first, 10)
+        await asyncio.sleep(0.1)
+        for _ in range(2):
+            mesh.opa_reports(first, "bad signature")
+
+    mesh.opa_reports(first)
+    asyncio.run_coroutine_threadsafe(refuse(), mesh.loop)
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    result = aegis(policy.app, "publish")
+    assert result.exit_code == 1
+    assert "REFUSED by opa-1: bad signature" in result.stdout
+
+
+def test_publish_fails_when_no_opa_runs_it_in_time(aegis: Aegis) -> None:
+    result = aegis(policy.app, "publish", "--wait", "0.1")
+    assert result.exit_code == 1
+    assert "no OPA has reported yet" in result.stdout
+
+
+def test_rollback_and_status_tell_the_same_story(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    first = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    aegis(policy.app, "publish")
+    rolled = aegis(policy.app, "rollback", first, "-m", "too much")
+    assert rolled.exit_code == 0
+    assert mesh.releases.current() == first
+    shown = json.loads(aegis(policy.app, "status", "--json").stdout)
+    assert shown["revision"] == first
+    assert [change["kind"] for change in shown["changes"]] == ["rolled_back", "published", "first"]
+    assert shown["opa"][0]["active_revision"] == first
+    assert first in aegis(policy.app, "status").stdout
+
+
+def test_rollback_to_an_unknown_revision_is_refused(mesh: Mesh, aegis: Aegis) -> None:
+    for name in ("0" * 24, "../x", "a?b"):
+        result = aegis(policy.app, "rollback", name)
+        assert result.exit_code == 1
+        assert "no such revision" in result.stderr
+
+
+def test_validate_needs_no_mesh(mesh: Mesh) -> None:
+    folders = ["--policies", str(mesh.policies), "--tools", str(mesh.tools)]
+    (mesh.state / "mesh.json").unlink()
+    good = CliRunner().invoke(policy.app, ["validate", *folders])
+    assert (good.exit_code, good.stdout) == (0, "valid: 1 policies, 1 tools\n")
+    (mesh.tools / "stripe.yaml").write_text("tool: stripe-payments\n")
+    bad = CliRunner().invoke(policy.app, ["validate", *folders])
+    assert bad.exit_code == 1
+    assert f"{mesh.tools}/stripe.yaml:1:1: host" in bad.stderr
+    neither = CliRunner().invoke(policy.app, ["validate"])
+    assert neither.exit_code == 2
+    missing = CliRunner().invoke(policy.app, ["validate", "--policies", "/nowhere", "--tools", str(mesh.tools)])
+    assert (missing.exit_code, missing.stderr) == (2, "aegis policy validate: /nowhere: no such folder\n")
+
+
+def test_build_writes_the_very_bundle_the_control_plane_serves(mesh: Mesh, aegis: Aegis) -> None:
+    out = mesh.state / "aegis.tar.gz"
+    folders = ("--policies", str(mesh.policies), "--tools", str(mesh.tools))
+    result = aegis(policy.app, "build", *folders, "--out", str(out), "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["revision"] == mesh.releases.current()
+    assert out.read_bytes() == mesh.releases.bundle(mesh.releases.current())
+
+
+def test_approve_prints_a_token_and_how_to_use_it(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.held()
+    result = aegis(approvals.app, "approve", HELD, "--as", "ann")
+    assert result.exit_code == 0
+    override = result.stdout.rpartition("x-aegis-approval: ")[2].strip()
+    assert read_override_token(override, trust_of(mesh, "approvals"), SystemClock().now()).approval_id == HELD
+    again = aegis(approvals.app, "approve", HELD, "--as", "bob")
+    assert again.exit_code == 1
+    assert "is approved" in again.stderr
+
+
+def test_the_operating_system_names_the_approver_otherwise(
+    mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "carol")
+    mesh.held()
+    assert json.loads(aegis(approvals.app, "deny", HELD, "--json").stdout)["decided_by"] == "carol"
+
+
+def test_nothing_an_agent_wrote_reaches_the_terminal_raw(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.held()
+    shown = [
+        aegis(approvals.app, "list").stdout,
+        aegis(approvals.app, "show", HELD).stdout,
+        aegis(approvals.app, "approve", HELD, "--as", "ann").stdout,
+    ]
+    for text in shown:
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "[red]x[/red]" in shown[1]
+    assert HELD in shown[0]
+
+
+def test_an_unknown_approval_is_refused(aegis: Aegis) -> None:
+    for name in ("apr_00ff", "a/b", "..", "a?state=x"):
+        result = aegis(approvals.app, "show", name)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("aegis approvals show: ")
+
+
+def test_list_says_when_there_are_none_and_knows_the_states(aegis: Aegis) -> None:
+    assert aegis(approvals.app, "list").stdout == "no pending approvals\n"
+    assert json.loads(aegis(approvals.app, "list", "--state", "all", "--json").stdout) == {"approvals": []}
+    assert aegis(approvals.app, "list", "--state", "maybe").exit_code == 1
+
+
+def test_a_folder_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(approvals.app, ["list", "--dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"aegis up --dir {tmp_path}" in result.stderr
+
+
+def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegis: Aegis) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    (mesh.state / "mesh.json").write_text(json.dumps({"control": f"http://127.0.0.1:{port}"}))
+    result = aegis(approvals.app, "list")
+    assert result.exit_code == 2
+    assert f"no control plane answers at http://127.0.0.1:{port}" in result.stderr
+    assert mesh.services.admin_token not in result.output
+
+
+def test_new_tools_are_told_to_the_proxy_of_the_mesh(mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch) -> None:
+    import aegis_authz.bootstrap.mesh as bootstrap_mesh
+
+    told: list[tuple[Path, dict[str, str]]] = []
+    monkeypatch.setattr(bootstrap_mesh, "routes_changed", lambda state, tools: told.append((state, tools)))
+    mesh.opa_follows()
+    first = mesh.releases.current()
+    moved = TOOL.replace("api.stripe.example", "pay.example")
+    (mesh.tools / "stripe.yaml").write_text(moved)
+    assert aegis(policy.app, "publish").exit_code == 0
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    assert aegis(policy.app, "publish").exit_code == 0
+    assert aegis(policy.app, "rollback", first).exit_code == 0
+    assert told == [(mesh.state, {"stripe.yaml": moved}), (mesh.state, {"stripe.yaml": TOOL})]

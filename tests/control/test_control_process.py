@@ -1,0 +1,131 @@
+"""`aegis serve control` as a process: starts, refuses to start, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aegis_authz.config import ControlSettings
+from aegis_authz.core.release import Sources
+
+Documents = Callable[..., Sources]
+PROGRAM = """
+import logging, sys
+from pathlib import Path
+from aegis_authz.bootstrap.control import run_control
+from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.config import ControlSettings
+logging.basicConfig(level=logging.INFO)
+run_control(load_settings(Path(sys.argv[1]), ControlSettings))
+"""
+
+
+def write(settings: ControlSettings, sources: Sources) -> None:
+    for folder, texts in ((settings.policies, sources.policies), (settings.tools, sources.tools)):
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+
+
+@asynccontextmanager
+async def started(settings: ControlSettings, file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    await asyncio.to_thread(file.write_text, json.dumps(settings.model_dump(mode="json")))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, str(file), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def said(process: asyncio.subprocess.Process, words: str) -> str:
+    """Read its log until a line holds the words."""
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        log = ""
+        while words not in log:
+            line = (await process.stderr.readline()).decode()
+            assert line, log
+            log += line
+        return log
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def placed(settings: ControlSettings) -> ControlSettings:
+    return settings.model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
+
+
+async def test_it_serves_and_stops_at_once_though_a_poll_is_held(
+    placed: ControlSettings, documents: Documents, tmp_path: Path
+) -> None:
+    write(placed, documents())
+    async with started(placed, tmp_path / "control.yaml") as process:
+        await said(process, "listens on")
+        token = (placed.keys / "opa.token").read_text()
+        async with httpx.AsyncClient(
+            base_url=f"http://{placed.listen}", headers={"authorization": f"Bearer {token}"}
+        ) as opa:
+            etag = (await opa.get("/bundles/aegis.tar.gz")).headers["etag"]
+            report = {"labels": {"id": "i1"}, "bundles": {}}
+            assert (await opa.post("/status", json=report)).status_code == 204
+            headers = {"if-none-match": etag, "prefer": "modes=snapshot;wait=50"}
+            poll = asyncio.create_task(opa.get("/bundles/aegis.tar.gz", headers=headers, timeout=60))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(poll), 0.3)
+            process.terminate()
+            assert (await asyncio.wait_for(poll, 2)).status_code == 304
+            assert await asyncio.wait_for(process.wait(), 5) == 0
+
+
+async def test_it_does_not_start_on_invalid_folders_and_says_where(
+    placed: ControlSettings, documents: Documents, tmp_path: Path
+) -> None:
+    write(placed, Sources({"a.yaml": "agent: a\nallowed_tool: []\n"}, documents().tools))
+    async with started(placed, tmp_path / "control.yaml") as process:
+        log = await said(process, "a.yaml:2:1: allowed_tool")
+        assert await asyncio.wait_for(process.wait(), 5) == 1
+    assert "Traceback" not in log
+    assert not (placed.state / "current").exists()
+
+
+async def test_a_second_one_on_the_same_folder_does_not_start(
+    placed: ControlSettings, documents: Documents, tmp_path: Path
+) -> None:
+    write(placed, documents())
+    async with started(placed, tmp_path / "control.yaml") as first:
+        await said(first, "listens on")
+        other = placed.model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
+        async with started(other, tmp_path / "other.yaml") as second:
+            await said(second, "another control plane is using this folder")
+            assert await asyncio.wait_for(second.wait(), 5) == 1
+
+
+async def test_a_key_that_others_can_read_stops_the_start(
+    placed: ControlSettings, documents: Documents, tmp_path: Path
+) -> None:
+    write(placed, documents())
+    async with started(placed, tmp_path / "control.yaml") as process:
+        await said(process, "listens on")
+        process.terminate()
+        await process.wait()
+    (placed.keys / "issuer.pem").chmod(0o644)
+    async with started(placed, tmp_path / "control.yaml") as process:
+        await said(process, "issuer.pem: mode 0644")
+        assert await asyncio.wait_for(process.wait(), 5) == 1
