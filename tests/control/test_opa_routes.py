@@ -186,7 +186,7 @@ def opa_config(folder: Path, url: str, keys: Keys) -> Path:
                 "service": "control",
                 "resource": "bundles/aegis.tar.gz",
                 "persist": True,
-                "signing": {"keyid": "aegis", "scope": "aegis"},
+                "signing": {"keyid": "aegis"},
                 "polling": {"min_delay_seconds": 1, "max_delay_seconds": 1, "long_polling_timeout_seconds": 20},
             }
         },

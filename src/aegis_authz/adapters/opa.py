@@ -85,8 +85,11 @@ class OpaPdp:
                 answers = [refusal] * len(batch)
             else:
                 answers = await self._one_by_one(batch)
-        except Exception as fault:
-            answers = [Refused(Reason.PDP_UNAVAILABLE, type(fault).__name__)] * len(batch)
+        except Exception as fault:  # noqa: BLE001  # a bug: handed on to every call that waits
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(fault)
+            return
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)

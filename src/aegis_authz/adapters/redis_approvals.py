@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from redis.exceptions import RedisError
 
@@ -38,7 +39,7 @@ class RedisApprovals:
             ids = [identifier.decode() for found in await pipeline.execute() for identifier in found]
             for identifier in ids:
                 pipeline.hgetall(redis_keys.approval(identifier))
-            kept = await pipeline.execute()
+            kept: list[dict[bytes, bytes]] = await pipeline.execute()
         except (RedisError, OSError) as fault:
             raise StoreDown(f"Redis cannot be reached: {type(fault).__name__}") from None
         approvals = [self._approval(fields) for fields in kept if fields]
@@ -49,7 +50,7 @@ class RedisApprovals:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         key = redis_keys.approval(approval_id)
         try:
-            fields = await self._redis.hgetall(key)
+            fields = cast(dict[bytes, bytes], await self._redis.hgetall(key))
         except (RedisError, OSError) as fault:
             raise StoreDown(f"Redis cannot be reached: {type(fault).__name__}") from None
         if not fields:

@@ -105,6 +105,7 @@ class RedisStore:
         self._flush()
 
     async def _send(self, batch: list[_Waiting]) -> None:
+        replies: list[object]
         try:
             async with asyncio.timeout_at(max(waiting.deadline for waiting in batch)):
                 replies = await self._ask([waiting.arguments for waiting in batch])
@@ -112,8 +113,8 @@ class RedisStore:
             replies = [Refused(Reason.STORE_TIMEOUT, "no answer in time")] * len(batch)
         except (RedisError, OSError) as fault:
             replies = [Refused(Reason.STORE_UNAVAILABLE, _said(fault))] * len(batch)
-        except Exception as fault:
-            replies = [Refused(Reason.STORE_UNAVAILABLE, type(fault).__name__)] * len(batch)
+        except Exception as fault:  # noqa: BLE001  # a bug: handed on to every call that waits
+            replies = [fault] * len(batch)
         for waiting, reply in zip(batch, replies, strict=True):
             _resolve(waiting.answer, reply)
 
@@ -186,10 +187,10 @@ def _open_arguments(request: ApprovalRequest) -> Arguments:
 def _resolve(answer: asyncio.Future[Settled], reply: object) -> None:
     if answer.done():
         return
-    if isinstance(reply, Refused):
-        answer.set_exception(reply)
-    elif isinstance(reply, Exception):
+    if isinstance(reply, RedisError):
         answer.set_exception(Refused(Reason.STORE_UNAVAILABLE, _said(reply)))
+    elif isinstance(reply, Exception):
+        answer.set_exception(reply)
     else:
         try:
             answer.set_result(_settled(reply))

@@ -33,4 +33,4 @@ class _NoDuplicates(yaml.SafeLoader):
         for name in names:
             if names.count(name) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", node.start_mark)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+        return super().construct_mapping(node, deep)

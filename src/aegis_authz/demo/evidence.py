@@ -19,7 +19,7 @@ async def evidence(mesh: DemoMesh, agent: Agent) -> list[Row]:
 
     spoiled = mesh.folder / "spoiled"
     shutil.copytree(mesh.state / "records", spoiled)
-    victim = sorted(spoiled.glob("*/0*.jsonl"))[0]
+    victim = min(spoiled.glob("*/0*.jsonl"))
     data = bytearray(victim.read_bytes())
     at = data.index(b'"effect":"') + len(b'"effect":"')
     data[at] ^= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 import httpx2
 from mcp import Client
@@ -25,7 +26,7 @@ async def mcp_calls(mesh: DemoMesh, agent: Agent) -> list[Row]:
     async def note_decision(response: httpx2.Response) -> None:
         seen.append(response.headers.get("x-aegis-decision-id", ""))
 
-    hooks = {"request": [fresh_token], "response": [note_decision]}
+    hooks: dict[str, list[Callable[..., Awaitable[None]]]] = {"request": [fresh_token], "response": [note_decision]}
     async with httpx2.AsyncClient(proxy=mesh.proxy, trust_env=False, event_hooks=hooks, timeout=10) as http:
         async with Client(streamable_http_client(URL, http_client=http)) as client:
             offered = {tool.name for tool in (await client.list_tools()).tools}

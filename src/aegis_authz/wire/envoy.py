@@ -109,12 +109,13 @@ def write_check_response(answer: Answer) -> bytes:
         ok.headers_to_remove.extend(answer.removed_headers)
     else:
         refusal = response.denied_response
-        refusal.status.code = answer.status  # type: ignore[assignment]
+        refusal.status.code = answer.status
         _set_headers(refusal.headers, answer.client_headers)
         refusal.body = answer.body.decode("utf-8")
     for name, value in answer.metadata.items():
         response.dynamic_metadata.fields[name].string_value = value
-    return response.SerializeToString()
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def _set_headers(target: list[base_pb2.HeaderValueOption], headers: Mapping[str, str]) -> None:

@@ -9,6 +9,9 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 
+_REDACT = {"kind", "target", "detectors", "fields"}
+_FILTER_TOOLS = {"kind", "allowed"}
+
 
 def obligations_to_data(obligations: Sequence[Obligation]) -> list[Json]:
     """The obligations as JSON values, in order."""
@@ -31,15 +34,13 @@ def _to_data(obligation: Obligation) -> Json:
 
 
 def _from_data(item: Json) -> Obligation:
-    match item:
-        case {"kind": "redact", "target": "request" | "response" as target, "detectors": detectors, "fields": fields} if (
-            len(item) == 4
-        ):
-            return Redact(Target(target), _texts(detectors), _texts(fields))
-        case {"kind": "filter_tools", "allowed": allowed} if len(item) == 2:
-            return FilterTools(_texts(allowed))
-        case _:
-            raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
+    if isinstance(item, dict):
+        kind, target = item.get("kind"), item.get("target")
+        if kind == "redact" and item.keys() == _REDACT and target in ("request", "response"):
+            return Redact(Target(target), _texts(item["detectors"]), _texts(item["fields"]))
+        if kind == "filter_tools" and item.keys() == _FILTER_TOOLS:
+            return FilterTools(_texts(item["allowed"]))
+    raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
 
 
 def _texts(value: Json) -> tuple[str, ...]:
