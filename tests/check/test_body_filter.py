@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -40,12 +41,14 @@ def facts(content_type: str | None, status: int = 200, encoding: str = "", is_pa
 def run(head: BodyFacts, body: bytes, cleaner: Sanitizer | None = None, cuts: tuple[int, ...] = ()) -> bytes:
     chosen = filter_for(head, cleaner or sanitizer())
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    shown = [chosen.feed(body[start:end]) for start, end in zip(places, places[1:], strict=False)]
+    shown = [chosen.feed(body[start:end]) for start, end in pairwise(places)]
     assert chosen.streams or not any(shown), "something was shown before the whole was judged"
     return b"".join(shown) + chosen.finish()
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/problem+json; charset=UTF-8", None, "text/plain"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/problem+json; charset=UTF-8", None, "text/plain"]
+)
 def test_json_is_redacted_as_json_whatever_it_is_called(content_type: str | None) -> None:
     body = b'{"a":"\\u0031\\u0032\\u0033-45-6789","n":123456789}'
     assert run(facts(content_type), body, cuts=(3, 9)) == b'{"a":"[REDACTED:us_ssn]","n":0}'
@@ -165,9 +168,7 @@ def test_a_list_of_tools_in_another_form_is_refused_unless_it_is_an_error() -> N
     assert run(facts("text/plain", status=421), b"wrong host", sanitizer(FilterTools(("read",)))) == b"wrong host"
 
 
-@given(
-    before=st.text(max_size=30), after=st.text(max_size=30), cuts=st.lists(st.integers(0, 100), max_size=6)
-)
+@given(before=st.text(max_size=30), after=st.text(max_size=30), cuts=st.lists(st.integers(0, 100), max_size=6))
 def test_no_planted_number_leaves_in_any_text_or_event(before: str, after: str, cuts: list[int]) -> None:
     text = f"{before}{SSN}{after}".replace("\x00", "")
     for head, body in (

@@ -123,7 +123,12 @@ def test_mcp_results_are_redacted_in_content_and_structured_content() -> None:
 
 def test_mcp_request_arguments_and_notifications_are_redacted() -> None:
     cleaner = Sanitizer([Redact(Target.REQUEST, ("us_ssn",), ("/notes",))], Target.REQUEST, True, 7)
-    message: Json = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"arguments": {"notes": "x", "s": SSN}}}
+    message: Json = {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"arguments": {"notes": "x", "s": SSN}},
+    }
     assert run(cleaner, message) == {
         "jsonrpc": "2.0",
         "id": 7,
@@ -205,7 +210,14 @@ def _plant(value: Json, secret: str, path: list[int], as_key: bool) -> Json:
     nested=st.integers(0, 2),
 )
 def test_no_planted_number_leaves_whatever_stands_around_it(
-    value: Json, path: list[int], before: str, after: str, separator: str, as_key: bool, escapes: list[bool], nested: int
+    value: Json,
+    path: list[int],
+    before: str,
+    after: str,
+    separator: str,
+    as_key: bool,
+    escapes: list[bool],
+    nested: int,
 ) -> None:
     secret = f"123{separator}45{separator}6789"
     text = json.dumps(_plant(value, f"{before}\x00SSN\x00{after}", path, as_key))

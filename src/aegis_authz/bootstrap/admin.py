@@ -9,7 +9,6 @@ from pathlib import Path
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
 from aegis_authz.adapters.key_folder import ADMIN_TOKEN, KeyFolderError, load_token
-from aegis_authz.adapters.source_folder import SourceFolderError
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.core.refused import Refused
 from aegis_authz.policy.problems import PolicyErrors, Problem
@@ -31,7 +30,7 @@ class NoMesh(Exception):
     """The folder holds no mesh that these commands could talk to; the message is fit to show."""
 
 
-ADMIN_FAULTS = (ControlUnreachable, KeyFolderError, NoMesh, SettingsError, SourceFolderError)
+ADMIN_FAULTS = (ControlUnreachable, KeyFolderError, NoMesh, OSError, SettingsError)
 """Everything that keeps a command from asking at all; the messages are fit to show."""
 
 

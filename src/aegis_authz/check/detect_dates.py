@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date
 
-from aegis_authz.check.pattern import Span, expression, overlapping, stands_alone, successive
+from aegis_authz.check.pattern import Span, expression, has_digits, overlapping, stands_alone, successive
 from aegis_authz.check.topics import Topic, Topics
 
 NEAR = 64
@@ -43,6 +43,8 @@ _ORDERS = (
 
 def date_of_birth(text: bytes, topics: Topics) -> Iterator[Span]:
     """Dates of birth: ISO, US and European forms, months in digits or English, years 1850 to 2100."""
+    if not has_digits(text, 1):
+        return
     if Topic.BIRTH in topics:
         bare = _BARE.search(text, 0)
         if bare is not None:

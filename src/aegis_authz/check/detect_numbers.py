@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aegis_authz.check.pattern import Span, expression, is_word, overlapping, stands_alone
+from aegis_authz.check.pattern import Span, expression, has_digits, is_word, overlapping, stands_alone
 from aegis_authz.check.topics import Topic, Topics
 
 _SSN_DASHED = expression(r"\d{3} {0,2}- {0,2}\d{2} {0,2}- {0,2}\d{4}")
@@ -16,6 +16,7 @@ _PHONE_ABROAD = expression(r"(?:\+|00) ?[1-9](?:[ .()/-]{0,3}\d){6,14}")
 _PHONE_NORTH_AMERICA = expression(r"(?:1[ .-]?)?(?:\([2-9]\d{2}\) {0,2}|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]?\d{4}")
 _PHONE_ANY = expression(r"\+?[(]?\d(?:[ .()/-]{0,3}\d){6,14}")
 _CARD_LENGTHS = range(19, 12, -1)
+_NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _CARD_FIRST = b"23456"
 _IBAN_LENGTHS = range(34, 14, -1)
 _PHONE_DIGITS = range(8, 16)
@@ -28,6 +29,8 @@ def us_ssn(text: bytes, topics: Topics) -> Iterator[Span]:
     Nine bare digits count when they stand alone or follow the letters "ssn"; under a key that says so
     also seven or eight, which are numbers that lost their leading zeros.
     """
+    if not has_digits(text, 7):
+        return
     for match in overlapping(_SSN_DASHED, text):
         if _issued(text[slice(*match.span())]):
             yield match.span()
@@ -43,6 +46,8 @@ def us_ssn(text: bytes, topics: Topics) -> Iterator[Span]:
 
 def credit_card(text: bytes, topics: Topics) -> Iterator[Span]:
     """Payment card numbers: 13 to 19 digits (ISO/IEC 7812) that begin with 2 to 6 and satisfy Luhn."""
+    if not has_digits(text, 13):
+        return
     for match in overlapping(_CARD, text):
         start, end = match.span()
         if text[start] not in _CARD_FIRST or (start and text[start - 1 : start].isdigit()):
@@ -59,6 +64,8 @@ def credit_card(text: bytes, topics: Topics) -> Iterator[Span]:
 
 def iban(text: bytes, topics: Topics) -> Iterator[Span]:
     """International bank account numbers (ISO 13616): 15 to 34 characters that leave 1 modulo 97."""
+    if not has_digits(text, 15):
+        return
     for match in overlapping(_IBAN, text):
         start, end = match.span()
         if start and text[start - 1 : start].isalnum():
@@ -78,6 +85,8 @@ def phone(text: bytes, topics: Topics) -> Iterator[Span]:
 
     Under a key that says so, any 7 to 15 digits.
     """
+    if not has_digits(text, 7):
+        return
     for match in overlapping(_PHONE_ABROAD, text):
         start, end = match.span()
         if is_word(text, start, end) and len(_digits(text[start:end]).lstrip(b"0")) in _PHONE_DIGITS:
@@ -93,7 +102,7 @@ def phone(text: bytes, topics: Topics) -> Iterator[Span]:
 
 
 def _digits(text: bytes) -> bytes:
-    return bytes(byte for byte in text if 48 <= byte <= 57)
+    return text.translate(None, _NO_DIGITS)
 
 
 def _issued(text: bytes) -> bool:

@@ -8,6 +8,7 @@ from aegis_authz.check.pattern import Span, expression, successive
 from aegis_authz.check.topics import Topics
 
 _EMAIL = expression(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}")
+_SECRET_LENGTH = 15
 _SECRETS = tuple(
     expression(form)
     for form in (
@@ -28,10 +29,13 @@ _SECRETS = tuple(
 
 def email(text: bytes, topics: Topics) -> Iterator[Span]:
     """Mail addresses (the dot-atom form of RFC 5322 at a domain name)."""
-    yield from (match.span() for match in successive(_EMAIL, text))
+    if b"@" in text:
+        yield from (match.span() for match in successive(_EMAIL, text))
 
 
 def secrets(text: bytes, topics: Topics) -> Iterator[Span]:
     """AWS keys, GitHub and Slack tokens, JWTs, bearer tokens and private keys in PEM."""
+    if len(text) < _SECRET_LENGTH:
+        return
     for form in _SECRETS:
         yield from (match.span() for match in successive(form, text))

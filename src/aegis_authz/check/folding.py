@@ -43,8 +43,11 @@ class Folded:
 
 def views(text: str) -> Iterator[Folded]:
     """Yield the text as it stands and, when it holds escapes, also with these decoded."""
-    yield _fold(text, _ODD)
-    if _ESCAPED.search(text) is not None:
+    if text.isascii() and text.isprintable():
+        yield Folded(text.encode("ascii"), (0,), (0,), (1,))
+    else:
+        yield _fold(text, _ODD)
+    if ("\\" in text or "%" in text or "&" in text) and _ESCAPED.search(text) is not None:
         yield _fold(text, _ODD_OR_ESCAPE)
 
 

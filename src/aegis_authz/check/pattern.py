@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Protocol, cast
 
 import re2  # type: ignore[import-untyped]
+
+_DIGIT = re.compile(rb"[0-9]")
 
 Span = tuple[int, int]
 """Start and end of a match."""
@@ -50,6 +53,11 @@ def successive(pattern: Pattern, text: bytes) -> Iterator[Match]:
     while match is not None:
         yield match
         match = pattern.search(text, match.span()[1])
+
+
+def has_digits(text: bytes, least: int) -> bool:
+    """Whether a text can hold that many digits at all: cheap, and false for most texts."""
+    return len(text) >= least and _DIGIT.search(text) is not None
 
 
 def stands_alone(text: bytes, start: int, end: int) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from aegis_authz.cli.faults import REFUSED, UNABLE, unusable
 
 State = Annotated[Path, typer.Option("--dir", help="The mesh's state folder.")]
 DEFAULT_STATE = Path(".aegis")
@@ -25,61 +26,80 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Authorizer processes.")] = 2,
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the endpoints as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
     """Start Redis, the control plane, OPA, the authorizers and Envoy, and keep them running.
 
+    Ends on Ctrl-C, SIGTERM or SIGHUP and stops all of them. Exits with 1 when the mesh cannot start.
+
     Example: aegis up --detach --dir .aegis --policies policies/agents --tools policies/tools
     """
-    from aegis_authz.cli.mesh_run import run_detached, run_foreground
+    from aegis_authz.cli.mesh_run import run_detached, run_foreground, run_supervisor
     from aegis_authz.local.documents import example_documents
-    from aegis_authz.local.ports import PortTaken, choose_ports
+    from aegis_authz.local.facts import MeshRunning, is_running
+    from aegis_authz.local.ports import PortTaken, choose_ports, remembered_ports
     from aegis_authz.local.settings import MeshOptions
 
-    if detach:
-        arguments = [word for word in sys.argv[1:] if word not in ("--detach", "-d", "--json")]
-        run_detached(state, arguments, as_json)
-        return
-    wanted = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port, "probe": 0}
+    if is_running(state):
+        typer.echo(f"aegis up: {MeshRunning(state)}", err=True)
+        raise typer.Exit(REFUSED)
+    policies = (policies or example_documents() / "agents").resolve()
+    tools = (tools or example_documents() / "tools").resolve()
+    wanted = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
     try:
-        ports = choose_ports(wanted)
+        ports = choose_ports({**wanted, "probe": 0}, remembered_ports(state))
     except PortTaken as fault:
-        typer.echo(f"aegis up: {fault}", err=True)
-        raise typer.Exit(2) from None
-    options = MeshOptions(
-        policies=(policies or example_documents() / "agents").resolve(),
-        tools=(tools or example_documents() / "tools").resolve(),
-        ports=ports,
-        workers=workers,
-        environment=environment,
-        otlp_endpoint=otlp,
-    )
-    run_foreground(state, options, ready_fd, as_json)
+        raise unusable("up", str(fault)) from None
+    if detach:
+        folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
+        numbers = [word for purpose, port in wanted.items() for word in (f"--{purpose}-port", str(port))]
+        words = ["--workers", str(workers), "--environment", environment, "--otlp", otlp]
+        run_detached(state, [*folders, *numbers, *words], as_json)
+        return
+    options = MeshOptions(policies, tools, ports, workers, environment, otlp)
+    if ready_fd >= 0:
+        run_supervisor(state, options, ready_fd)
+    else:
+        run_foreground(state, options, as_json)
 
 
 def down(state: State = DEFAULT_STATE) -> None:
-    """Stop the mesh and wait until all of it is gone."""
-    from aegis_authz.local.stopping import stop_mesh
+    """Stop the mesh and wait until all of it is gone. Does nothing when none runs."""
+    from aegis_authz.local.stopping import CannotStop, stop_mesh
 
-    typer.echo(f"stopped the mesh in {state}" if stop_mesh(state) else f"no mesh runs in {state}")
+    try:
+        was_running = stop_mesh(state)
+    except (CannotStop, OSError) as fault:
+        typer.echo(f"aegis down: {fault}", err=True)
+        raise typer.Exit(REFUSED) from None
+    typer.echo(f"stopped the mesh in {state}" if was_running else f"no mesh runs in {state}")
 
 
 def status(
     state: State = DEFAULT_STATE, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Show each process of the mesh. Exits with 1 when one is not ready, 2 when no mesh runs."""
+    """Ask each process of the mesh how it is. Exits with 1 when one is not ready, 2 when no mesh runs."""
+    import asyncio
+    from dataclasses import asdict
+
     from aegis_authz.cli.mesh_text import status_table
     from aegis_authz.local.facts import MeshNotRunning, read_facts
+    from aegis_authz.local.health import look_at
 
     try:
         facts = read_facts(state)
     except MeshNotRunning as fault:
-        typer.echo(f"aegis status: {fault}", err=True)
-        raise typer.Exit(2) from None
-    typer.echo(json.dumps(facts, indent=2) if as_json else status_table(facts))
-    if any(process["state"] != "ready" for process in facts["processes"]):
-        raise typer.Exit(1)
+        raise unusable("status", str(fault)) from None
+    healths = asyncio.run(look_at(facts))
+    healthy = not any(health.trouble for health in healths)
+    if as_json:
+        processes = [asdict(health) for health in healths]
+        typer.echo(json.dumps({**facts, "healthy": healthy, "processes": processes}, indent=2))
+    else:
+        typer.echo(status_table(healths))
+    if not healthy:
+        raise typer.Exit(REFUSED)
 
 
 def logs(
@@ -92,4 +112,4 @@ def logs(
     from aegis_authz.cli.mesh_text import show_logs
 
     if not show_logs(state / "logs", names or [], lines, follow):
-        raise typer.Exit(2)
+        raise typer.Exit(UNABLE)

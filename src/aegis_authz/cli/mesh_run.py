@@ -7,58 +7,63 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
 
+from aegis_authz.cli.faults import REFUSED
+from aegis_authz.cli.mesh_text import endpoints
 from aegis_authz.local.facts import MeshRunning, read_facts
 from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
 from aegis_authz.local.supervisor import StartFailed, State, Status
 
-_READY = b"ready\n"
+_READY = "ready"
 
 
-def run_foreground(state: Path, options: MeshOptions, ready_fd: int, as_json: bool) -> None:
-    """Run until told to stop. Exits with 1 when the mesh cannot start, and says why.
-
-    `ready_fd` is a pipe on which a detaching parent waits, -1 for none.
-    """
-    from aegis_authz.bootstrap.mesh import MESH_FAULTS, mesh
-
-    shown: set[tuple[str, State, int]] = set()
-
-    def observe(statuses: Sequence[Status]) -> None:
-        for status in statuses:
-            note = (status.name, status.state, status.restarts)
-            if note not in shown and status.state is not State.STOPPED:
-                shown.add(note)
-                typer.echo(f"{status.name}: {status.state.value}{f' (pid {status.pid})' if status.pid else ''}", err=True)
+def run_foreground(state: Path, options: MeshOptions, as_json: bool) -> None:
+    """Run until told to stop. Exits with 1 when the mesh cannot start, and says why."""
 
     def started(facts: dict[str, object]) -> None:
-        if ready_fd >= 0:
-            os.write(ready_fd, _READY)
-            os.close(ready_fd)
-        else:
-            typer.echo(json.dumps(facts, indent=2) if as_json else endpoints(state, facts))
+        typer.echo(json.dumps(facts, indent=2) if as_json else endpoints(state, facts))
 
-    try:
-        asyncio.run(mesh(state, options).run(observe, started))
-    except (StartFailed, ServerMissing, MeshRunning, OSError, *MESH_FAULTS) as fault:
-        typer.echo(f"aegis up: {fault}", err=True)
-        raise typer.Exit(1) from None
+    _run(state, options, Progress(_tell), started)
+
+
+def run_supervisor(state: Path, options: MeshOptions, ready_fd: int) -> None:
+    """Run for a parent that waits at the other end of the pipe `ready_fd` for progress and for the word that all is up."""
+    with open(ready_fd, "w", encoding="utf-8", buffering=1) as pipe:
+
+        def tell(line: str) -> None:
+            if pipe.closed:
+                _tell(line)
+                return
+            try:
+                print(line, file=pipe)
+            except BrokenPipeError:
+                _tell(line)  # the parent is gone; its end does not end the mesh
+
+        def started(_: dict[str, object]) -> None:
+            tell(_READY)
+            pipe.close()
+
+        _run(state, options, Progress(tell), started)
 
 
 def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
-    """Start a supervisor that outlives this command; return when the mesh is ready, exit with 1 when it is not."""
+    """Start a supervisor that outlives this command; return when the mesh is ready, exit with 1 when it is not.
+
+    `arguments` are those of `aegis up` for the supervisor.
+    """
     log = state / "logs" / "mesh.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = log.stat().st_size if log.exists() else 0
     reader, writer = os.pipe()
     with log.open("ab") as output:
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "aegis_authz.cli", *arguments, "--ready-fd", str(writer)],
+            [sys.executable, "-P", "-m", "aegis_authz.cli", "up", *arguments, "--ready-fd", str(writer)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -66,31 +71,69 @@ def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
             start_new_session=True,
         )
     os.close(writer)
-    with open(reader, "rb") as pipe:
-        is_ready = pipe.read() == _READY
+    try:
+        is_ready = _follow(reader)
+    except BaseException:
+        supervisor.terminate()  # interrupted: nothing half-started is left
+        supervisor.wait()
+        raise
     if not is_ready:
         supervisor.wait()
         with log.open("rb") as written:
             written.seek(before)
             typer.echo(written.read().decode("utf-8", "replace").strip(), err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
     facts = read_facts(state)
     typer.echo(json.dumps(facts, indent=2) if as_json else endpoints(state, facts))
 
 
-def endpoints(state: Path, facts: dict[str, object]) -> str:
-    """Where the mesh listens, and a call to try."""
-    mint = f"aegis token mint --dir {state} --org acme --tenant emea --agent finance-agent"
-    return "\n".join(
-        (
-            f"The mesh is up in {state}.",
-            f"  proxy    {facts['proxy']}   (agents: HTTP_PROXY)",
-            f"  reverse  {facts['reverse']}/<tool>/...",
-            f"  control  {facts['control']}",
-            f"  metrics  {facts['metrics']}",
-            "Try:",
-            f"  curl -x {facts['proxy']} -H \"x-aegis-token: $({mint})\" -d '{{\"amount\":50000}}' \\",
-            "    http://api.stripe.example/v1/payments",
-            f"Prove it:  aegis doctor --dir {state}      Stop it:  aegis down --dir {state}",
-        )
-    )
+class Progress:
+    """Says each step of a process once."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[tuple[str, State, int]] = set()
+        self._began = time.monotonic()
+
+    def __call__(self, statuses: Sequence[Status]) -> None:
+        """Say what is new."""
+        for status in statuses:
+            note = (status.name, status.state, status.restarts)
+            if note in self._told or (status.state is State.STOPPED and status.restarts == 0 and not self._told):
+                continue
+            self._told.add(note)
+            self._say(status)
+
+    def _say(self, status: Status) -> None:
+        after = f"{time.monotonic() - self._began:6.2f} s"
+        match status.state:
+            case State.READY:
+                self._tell(f"{after}  {status.name} is ready (pid {status.pid})")
+            case State.WAITING:
+                self._tell(f"{after}  {status.name} {status.why}; it is started again")
+            case State.STARTING | State.STOPPED:
+                return  # the next step is worth a line, these are not
+
+
+def _run(state: Path, options: MeshOptions, progress: Progress, started: Callable[[dict[str, object]], None]) -> None:
+    from aegis_authz.bootstrap.mesh import MESH_FAULTS, mesh
+
+    try:
+        asyncio.run(mesh(state, options).run(progress, started))
+    except (StartFailed, ServerMissing, MeshRunning, OSError, *MESH_FAULTS) as fault:
+        typer.echo(f"aegis up: {fault}", err=True)
+        raise typer.Exit(REFUSED) from None
+
+
+def _follow(reader: int) -> bool:
+    """Show the supervisor's progress until it is up or gone; returns whether it is up."""
+    with open(reader, encoding="utf-8") as pipe:
+        for line in pipe:
+            if line.rstrip() == _READY:
+                return True
+            _tell(line.rstrip())
+    return False
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,29 +1,47 @@
-"""The words and tables of `aegis status` and `aegis logs`."""
+"""The words and tables of `aegis up`, `aegis status` and `aegis logs`."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
+
+from aegis_authz.local.health import Health
 
 _LOOK_EVERY = 0.3
 
 
-def status_table(facts: Mapping[str, Any]) -> str:
-    """One line a process."""
-    endpoints = {"envoy": facts["proxy"], "control": facts["control"], "opa": facts["opa"], "redis": facts["redis"]}
-    endpoints |= {f"authz-{number}": address for number, address in enumerate(facts["authz"])}
-    lines = [f"{'process':<10} {'state':<9} {'pid':>7} {'restarts':>8} {'for':>8}  endpoint"]
-    for process in facts["processes"]:
-        age = _age(time.time() - process["since"])
-        pid = process["pid"] or "-"
-        name = process["name"]
+def endpoints(state: Path, facts: Mapping[str, object]) -> str:
+    """Where the mesh listens, and a call to try."""
+    folder = shlex.quote(str(state))
+    mint = f"aegis token mint --dir {folder} --org acme --tenant emea --agent finance-agent"
+    return "\n".join(
+        (
+            f"The mesh is up in {state}.",
+            f"  proxy    {facts['proxy']}   (agents: HTTP_PROXY)",
+            f"  reverse  {facts['reverse']}/<tool>/...",
+            f"  control  {facts['control']}",
+            f"  metrics  {facts['metrics']}",
+            "Try:",
+            f'  curl -x {facts["proxy"]} -H "x-aegis-token: $({mint})" \\',
+            "    -H 'content-type: application/json' -d '{\"amount\":50000}' http://api.stripe.example/v1/payments",
+            f"Prove it:  aegis doctor --dir {folder}      Stop it:  aegis down --dir {folder}",
+        )
+    )
+
+
+def status_table(healths: Sequence[Health]) -> str:
+    """One line a process, and what troubles it."""
+    lines = [f"{'process':<10} {'state':<9} {'pid':>7} {'restarts':>8} {'for':>6}  endpoint"]
+    for health in healths:
+        age = _age(time.time() - health.since)
+        place = f"{health.endpoint}  {health.trouble}".rstrip()
         lines.append(
-            f"{name:<10} {process['state']:<9} {pid:>7} {process['restarts']:>8} {age:>8}  {endpoints.get(name, '')}"
+            f"{health.name:<10} {health.state:<9} {health.pid or '-':>7} {health.restarts:>8} {age:>6}  {place}"
         )
     return "\n".join(lines)
 
@@ -33,28 +51,45 @@ def show_logs(folder: Path, names: Sequence[str], lines: int, follow: bool) -> b
     known = {path.stem: path for path in sorted(folder.glob("*.log"))}
     unknown = [name for name in names if name not in known]
     if unknown or not known:
-        typer.echo(f"aegis logs: no log of {', '.join(unknown) or 'any process'} in {folder}", err=True)
+        have = f"; there are: {', '.join(known)}" if known else ""
+        typer.echo(f"aegis logs: no log of {', '.join(unknown) or 'any process'} in {folder}{have}", err=True)
         return False
     chosen = {name: known[name] for name in names or known}
-    places = {}
+    places: dict[str, int] = {}
     for name, path in chosen.items():
-        with path.open("r", encoding="utf-8", errors="replace") as log:
-            for line in deque(log, lines):
-                typer.echo(f"{name}: {line.rstrip()}")
-            places[name] = log.tell()
+        places[name] = path.stat().st_size
+        for line in _last_lines(path, lines, places[name]):
+            typer.echo(f"{name}: {line}")
     while follow:
         for name, path in chosen.items():
-            with path.open("r", encoding="utf-8", errors="replace") as log:
-                log.seek(places[name])
-                for line in log:
-                    typer.echo(f"{name}: {line.rstrip()}")
-                places[name] = log.tell()
+            for line, place in _new_lines(path, places[name]):
+                places[name] = place
+                typer.echo(f"{name}: {line}")
         time.sleep(_LOOK_EVERY)
     return True
+
+
+def _last_lines(path: Path, count: int, end: int) -> list[str]:
+    with path.open("rb") as log:
+        return [_shown(line) for line in deque(log.read(end).splitlines(), count)]
+
+
+def _new_lines(path: Path, place: int) -> Iterator[tuple[str, int]]:
+    """Whole lines written after `place`, each with the place after it; from the start when the file was cut."""
+    with path.open("rb") as log:
+        log.seek(place if path.stat().st_size >= place else 0)
+        while (line := log.readline()).endswith(b"\n"):
+            yield _shown(line), log.tell()
+
+
+def _shown(line: bytes) -> str:
+    # what a caller sent may stand in a log: nothing of it may steer the terminal
+    text = line.decode("utf-8", "replace").rstrip()
+    return "".join(character if character.isprintable() or character == "\t" else "?" for character in text)
 
 
 def _age(seconds: float) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
             return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:.0f}s"
+    return f"{max(seconds, 0):.0f}s"

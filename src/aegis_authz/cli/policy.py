@@ -113,9 +113,9 @@ def publish(
                 problems = located(refused.problems, sources, policies, tools)
                 typer.echo(problems_json(problems) if as_json else "\n".join(map(str, problems)), err=not as_json)
                 raise typer.Exit(REFUSED) from None
+        typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
         if said.get("tools_changed") is True:
             _routes(state, sources.tools)
-    typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
     _exit_by_activation(said)
 
 
@@ -137,9 +137,9 @@ def rollback(
 
     with told("policy rollback"), control_client(state) as control:
         said = control.rollback(revision, by or operator_name(), message, wait)
+        typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
         if said.get("tools_changed") is True:
             _routes(state, published_tools(control, str(said.get("revision"))))
-    typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
     _exit_by_activation(said)
 
 

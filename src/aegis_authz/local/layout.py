@@ -7,8 +7,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST_SOCKET = 100  # sun_path holds 108 bytes; the rest is for the socket's name
+_LONGEST_SOCKET = 100  # sun_path holds 108 bytes
+_LONGEST_NAME = len("/authz-63.sock")
 _PREFIX = "aegis-"
+_FACTS = "mesh.json"
+_NOTE = "run"  # in the state folder: where the sockets are
+_OWNER = "mesh"  # in the folder of sockets: whose they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Layout:
     @property
     def facts(self) -> Path:
         """mesh.json: every endpoint and pid of the running mesh."""
-        return self.state / "mesh.json"
+        return self.state / _FACTS
 
     @property
     def lock(self) -> Path:
@@ -59,17 +63,31 @@ class Layout:
 
 
 def open_layout(state: Path) -> Layout:
-    """Make the state folder and a fresh folder for sockets. Raises OSError."""
+    """Make the state folder and a fresh folder for sockets, each naming the other. Raises OSError."""
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     run = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    if len(str(run)) > _LONGEST_SOCKET - 24:
+    if len(str(run)) + _LONGEST_NAME > _LONGEST_SOCKET:
         run.rmdir()
-        run = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+        run = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))  # made for us alone
+    (run / _OWNER).write_text(str(state), "utf-8")
+    (state / _NOTE).write_text(str(run), "utf-8")
     return Layout(state, run)
 
 
-def discard_run(run: Path) -> None:
-    """Remove a folder of sockets, also one left by a mesh that was killed."""
-    if run.name.startswith(_PREFIX) and run.is_dir():
+def discard_leftovers(state: Path) -> None:
+    """Remove what a mesh of this state folder left of its running: mesh.json and the folder of sockets.
+
+    To be called when none runs.
+    """
+    state = state.resolve()
+    (state / _FACTS).unlink(missing_ok=True)
+    note = state / _NOTE
+    if not note.is_file():
+        return
+    run = Path(note.read_text("utf-8"))
+    owner = run / _OWNER
+    # only a folder that names us: a note may be older than a reboot, and the name in use again
+    if run.name.startswith(_PREFIX) and owner.is_file() and owner.read_text("utf-8") == str(state):
         shutil.rmtree(run)
+    note.unlink()

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,28 +30,24 @@ class ProcessSpec:
     ready: Ready
     start_timeout: float
 
-    def log_tail(self) -> str:
-        """The last lines the process wrote."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                return log.read().decode("utf-8", "replace").strip()
-        except OSError as fault:
-            return f"(no log: {fault.strerror})"
-
 
 class Process:
     """A running process, in a session of its own, that dies with us whatever happens to us."""
 
-    def __init__(self, spec: ProcessSpec, child: asyncio.subprocess.Process, started: float) -> None:
+    def __init__(self, spec: ProcessSpec, child: asyncio.subprocess.Process, started: float, log_began_at: int) -> None:
         self.spec = spec
         self.started = started
         self._child = child
+        self._log_began_at = log_began_at
 
     @staticmethod
     async def start(spec: ProcessSpec, started: float) -> Process:
-        """Start it; `started` is now, in monotonic seconds. Raises OSError."""
+        """Start it; `started` is now, in monotonic seconds.
+
+        To be called from the main thread: the kernel ends the process with the thread that started it. Raises OSError.
+        """
         with spec.log.open("ab") as log:
+            began_at = log.tell()
             child = await asyncio.create_subprocess_exec(
                 *spec.arguments,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -58,9 +55,9 @@ class Process:
                 stderr=log,
                 env={**os.environ, **spec.environment},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
             )
-        return Process(spec, child, started)
+        return Process(spec, child, started, began_at)
 
     @property
     def pid(self) -> int:
@@ -72,9 +69,20 @@ class Process:
         """None while it runs; negative for the signal that ended it."""
         return self._child.returncode
 
+    def log_tail(self) -> str:
+        """The last lines it wrote since it was started."""
+        try:
+            with self.spec.log.open("rb") as log:
+                log.seek(max(self._log_began_at, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                return log.read().decode("utf-8", "replace").strip()
+        except OSError as fault:
+            return f"(no log: {fault.strerror})"
+
     async def wait(self) -> int:
-        """Wait until it ends; returns its exit code."""
-        return await self._child.wait()
+        """Wait until it ends, and end what it may have left in its group; returns its exit code."""
+        code = await self._child.wait()
+        self._signal(signal.SIGKILL)
+        return code
 
     async def stop(self, grace: float) -> None:
         """SIGTERM, and SIGKILL to its whole group after `grace` seconds."""
@@ -86,15 +94,20 @@ class Process:
                     await self._child.wait()
             except TimeoutError:
                 self._signal(signal.SIGKILL)
-                await self._child.wait()
+            await self.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         try:
             os.killpg(self._child.pid, number)
         except ProcessLookupError:
-            return  # it ended by itself in between
+            return  # all of the group are gone
 
 
-def _die_with_parent() -> None:
-    # SIGKILL, because a process that ignores the polite one would outlive us; all of them survive it
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _dies_with(parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        # SIGKILL, because a process that ignores the polite one would outlive us; all of them survive it
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # we died before the kernel knew
+
+    return prepare

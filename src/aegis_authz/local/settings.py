@@ -99,7 +99,7 @@ def opa_text(layout: Layout, options: MeshOptions, public_key: str) -> str:
     """OPA's configuration: one bundle, long-polled, verified, kept through restarts; status to the control plane."""
     return json.dumps(
         {
-            "labels": {"id": "opa"},
+            "labels": {"instance": "opa"},
             "services": {
                 "control": {
                     "url": f"http://127.0.0.1:{options.ports['control']}",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from aegis_authz.local.layout import Layout
-from aegis_authz.local.process import ProcessSpec, Ready
-from aegis_authz.local.readiness import http_answers, redis_answers
+from aegis_authz.local.process import ProcessSpec
+from aegis_authz.local.readiness import mesh_checks
 from aegis_authz.local.servers import find_envoy, find_opa, find_redis
 from aegis_authz.local.settings import (
     MeshOptions,
@@ -17,80 +18,79 @@ from aegis_authz.local.settings import (
     redis_text,
     write_settings,
 )
+from aegis_authz.local.supervisor import Stage
 
 _START_TIMEOUT = 30.0
 
 
-def process_specs(layout: Layout, options: MeshOptions, envoy_config: Path) -> list[ProcessSpec]:
-    """Write every settings file and say how each process is run. Raises ServerMissing, OSError."""
-    workers = [_authz(layout, options, worker) for worker in range(options.workers)]
+def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path) -> list[Stage]:
+    """Write every settings file and say how each process is run.
+
+    Redis, the control plane, OPA, the authorizers side by side, Envoy. Raises ServerMissing, OSError.
+    """
+    checks = mesh_checks(layout.run, options.ports["control"], options.workers)
+
+    def spec(name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ProcessSpec:
+        return ProcessSpec(name, arguments, environment, layout.log(name), checks[name], _START_TIMEOUT)
+
+    authz = write_settings(layout.state / "authz.yaml", authz_settings(layout, options))
+    workers = range(options.workers)
+    # a larger heap target halves the garbage collector's share of a decision
+    opa_environment = {"GOGC": "400", "GOMAXPROCS": str(max(options.workers, 2))}
     return [
-        _redis(layout),
-        _control(layout, options),
-        _opa(layout, options),
-        *workers,
-        _envoy(layout, options, envoy_config),
+        [spec("redis", _redis(layout), {})],
+        [spec("control", _control(layout, options), {})],
+        [spec("opa", _opa(layout, options), opa_environment)],
+        [spec(f"authz-{n}", _aegis("serve", "authz", "--config", str(authz), "--worker", str(n)), {}) for n in workers],
+        [spec("envoy", _envoy(options, envoy_config), {})],
     ]
 
 
-def _redis(layout: Layout) -> ProcessSpec:
+def _redis(layout: Layout) -> tuple[str, ...]:
     config = layout.folder("redis") / "redis.conf"
     config.write_text(redis_text(layout), "utf-8")
-    arguments = (str(find_redis()), str(config))
-    return _spec(layout, "redis", arguments, {}, ready=redis_answers(layout.socket("redis")))
+    return str(find_redis()), str(config)
 
 
-def _control(layout: Layout, options: MeshOptions) -> ProcessSpec:
+def _control(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
     config = write_settings(layout.state / "control.yaml", control_settings(layout, options))
-    ready = http_answers(f"http://127.0.0.1:{options.ports['control']}/readyz", None)
-    return _spec(layout, "control", _aegis("serve", "control", "--config", str(config)), {}, ready=ready)
+    return _aegis("serve", "control", "--config", str(config))
 
 
-def _opa(layout: Layout, options: MeshOptions) -> ProcessSpec:
+def _opa(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
     config = layout.folder("opa") / "opa.json"
     config.write_text(opa_text(layout, options, (layout.keys / "bundle.pub.pem").read_text("utf-8")), "utf-8")
-    socket = layout.socket("opa")
-    arguments = (
+    return (
         str(find_opa()),
         "run",
         "--server",
         "--addr",
-        f"unix://{socket}",
+        f"unix://{layout.socket('opa')}",
+        "--unix-socket-perm",
+        "700",
         "--config-file",
         str(config),
-        "--disable-telemetry",
+        "--skip-version-check",
+        "--shutdown-grace-period",
+        "2",
         "--log-level",
         "error",
     )
-    # a larger heap target halves the garbage collector's share of a decision
-    environment = {"GOGC": "400", "GOMAXPROCS": str(max(options.workers, 2))}
-    return _spec(layout, "opa", arguments, environment, ready=http_answers("http://opa/health?bundles", socket))
 
 
-def _authz(layout: Layout, options: MeshOptions, worker: int) -> ProcessSpec:
-    config = write_settings(layout.state / "authz.yaml", authz_settings(layout, options))
-    ready = http_answers("http://authz/readyz", layout.socket(f"ready-{worker}"))
-    arguments = _aegis("serve", "authz", "--config", str(config), "--worker", str(worker))
-    return _spec(layout, f"authz-{worker}", arguments, {}, ready=ready)
-
-
-def _envoy(layout: Layout, options: MeshOptions, config: Path) -> ProcessSpec:
-    arguments = (
+def _envoy(options: MeshOptions, config: Path) -> tuple[str, ...]:
+    return (
         str(find_envoy()),
         "--config-path",
         str(config),
         "--concurrency",
         str(options.workers),
-        "--use-dynamic-base-id",
+        "--disable-hot-restart",  # leaves no shared memory behind, and needs no base id
         "--log-level",
         "warning",
     )
-    return _spec(layout, "envoy", arguments, {}, ready=http_answers("http://envoy/ready", layout.socket("envoy")))
 
 
 def _aegis(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "aegis_authz.cli", *arguments)
-
-
-def _spec(layout: Layout, name: str, arguments: tuple[str, ...], environment: dict[str, str], ready: Ready) -> ProcessSpec:
-    return ProcessSpec(name, arguments, environment, layout.log(name), ready, _START_TIMEOUT)
+    # -P: a file in the folder the mesh is started from must not stand in for a module
+    return (sys.executable, "-P", "-m", "aegis_authz.cli", *arguments)

@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from aegis_authz.local.facts import is_running
+from aegis_authz.local.facts import left_facts, lock_holder
+from aegis_authz.local.layout import discard_leftovers
 
 _PATIENCE = 40.0
+_KILL_PATIENCE = 5.0
 _LOOK_EVERY = 0.05
 
 
-def stop_mesh(state: Path) -> bool:
-    """Stop the mesh in `state` and wait until its supervisor is gone; False when none runs.
+class CannotStop(Exception):
+    """The mesh does not end; the message names what is left."""
 
-    The supervisor stops its processes first. One that does not listen is killed, and the kernel
-    then kills its processes.
+
+def stop_mesh(state: Path, patience: float = _PATIENCE) -> bool:
+    """Stop the mesh in `state` and wait until all of it is gone; False when none runs.
+
+    The supervisor stops its processes first. One that does not listen for `patience` seconds is killed, and
+    the kernel then kills its processes. What is left of a mesh that was killed is removed. Raises CannotStop, OSError.
     """
-    if not is_running(state):
-        return False
-    supervisor = _holder(state / "lock")
+    supervisor = _holder(state)
     if supervisor is None:
+        discard_leftovers(state)
         return False
-    os.kill(supervisor, signal.SIGTERM)
-    if not _gone(state, _PATIENCE):
-        os.kill(supervisor, signal.SIGKILL)
-        _gone(state, _PATIENCE)
+    pids = [int(pid) for pid in left_facts(state).get("pids", {}).values()]
+
+    def is_gone() -> bool:
+        return lock_holder(state) != supervisor
+
+    _signal(supervisor, signal.SIGTERM)
+    if not _comes_true(is_gone, patience):
+        _signal(supervisor, signal.SIGKILL)
+    if not _comes_true(lambda: is_gone() and not any(_lives(pid) for pid in pids), _KILL_PATIENCE):
+        left = ", ".join(str(pid) for pid in (supervisor, *pids) if _lives(pid))
+        raise CannotStop(f"the mesh in {state} does not end; these processes are left: {left}")
+    if lock_holder(state) is None:
+        discard_leftovers(state)
     return True
 
 
-def _gone(state: Path, patience: float) -> bool:
+def _holder(state: Path) -> int | None:
+    """The supervisor's pid, None when there is none."""
+    _comes_true(lambda: lock_holder(state) != 0, _KILL_PATIENCE)  # it writes its pid just after taking the lock
+    return lock_holder(state) or None
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it ended in between
+
+
+def _lives(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"  # a zombie holds nothing any more
+
+
+def _comes_true(is_so: Callable[[], bool], patience: float) -> bool:
     deadline = time.monotonic() + patience
-    while is_running(state):
+    while not is_so():
         if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_EVERY)
     return True
-
-
-def _holder(lock: Path) -> int | None:
-    """The process that holds the lock, None when it has just been let go."""
-    with lock.open("r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(file.read() or b"0") or None
-    return None

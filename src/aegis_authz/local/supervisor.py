@@ -1,8 +1,9 @@
-"""Starts processes in order, each when the one before is ready; restarts what dies; stops all in reverse."""
+"""Starts processes in order, each when those before are ready; restarts what dies; stops all in reverse."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from aegis_authz.local.restart import NEVER_DIED, Backoff
 
 _LOOK_EVERY = 0.02
 _GRACE = 8.0
+
+Stage = Sequence[ProcessSpec]
+"""Processes that start side by side."""
 
 
 class State(Enum):
@@ -26,13 +30,17 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known of one process. `pid` is None while it does not run; `since` is wall-clock seconds."""
+    """What is known of one process. `pid` is None while it does not run; `since` is wall-clock seconds.
+
+    `why` says how it died last, "" when it never did.
+    """
 
     name: str
     state: State
     pid: int | None
     restarts: int
     since: float
+    why: str
 
 
 Observer = Callable[[Sequence[Status]], None]
@@ -46,85 +54,108 @@ class StartFailed(Exception):
 class Supervisor:
     """Runs the processes until told to stop."""
 
-    def __init__(self, specs: Sequence[ProcessSpec], observer: Observer) -> None:
-        self._specs = specs
+    def __init__(self, stages: Sequence[Stage], observer: Observer, grace: float = _GRACE) -> None:
+        """`stages` start one after another; `grace` is how many seconds a process has to stop by itself."""
+        self._stages = stages
         self._observer = observer
+        self._grace = grace
         self._running: dict[str, Process] = {}
-        self._status = {spec.name: Status(spec.name, State.STOPPED, None, 0, time.time()) for spec in specs}
         self._watchers: list[asyncio.Task[None]] = []
+        self._status = {
+            spec.name: Status(spec.name, State.STOPPED, None, 0, time.time(), "") for stage in stages for spec in stage
+        }
 
     async def run(self, started: Callable[[], None], stop: asyncio.Event) -> None:
         """Start all, call `started`, and keep them running until `stop` is set. Nothing is left behind.
 
         Raises StartFailed when one does not become ready at first.
         """
-        try:
-            if await self._start_all(stop):
-                started()
-                await stop.wait()
-        finally:
-            await self._stop_all()
-
-    async def _start_all(self, stop: asyncio.Event) -> bool:
         stopping = asyncio.create_task(stop.wait())
         try:
-            for spec in self._specs:
-                starting = asyncio.create_task(self._start(spec, NEVER_DIED))
+            for stage in self._stages:
+                starting = asyncio.create_task(self._start_stage(stage))
                 await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not starting.done():
                     starting.cancel()
                     await asyncio.gather(starting, return_exceptions=True)
-                    return False
+                    return
                 await starting
-                self._watchers.append(asyncio.create_task(self._watch(spec)))
-            return True
+            started()
+            done, _ = await asyncio.wait({stopping, *self._watchers}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                await ended  # a watcher ends by a fault alone
         finally:
             stopping.cancel()
+            await self._stop_all()
 
-    async def _start(self, spec: ProcessSpec, backoff: Backoff) -> None:
+    async def _start_stage(self, stage: Stage) -> None:
+        starting = [asyncio.create_task(self._start(spec, NEVER_DIED, "")) for spec in stage]
+        try:
+            await asyncio.gather(*starting)
+        finally:
+            for task in starting:
+                task.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
+        self._watchers += [asyncio.create_task(self._watch(spec)) for spec in stage]
+
+    async def _start(self, spec: ProcessSpec, backoff: Backoff, why: str) -> None:
         try:
             process = await Process.start(spec, time.monotonic())
         except OSError as fault:
             raise StartFailed(f"{spec.name} cannot be started: {fault}") from None
         self._running[spec.name] = process
-        self._note(spec, State.STARTING, process.pid, backoff)
+        self._note(spec, State.STARTING, process.pid, backoff, why)
         await self._until_ready(process)
-        self._note(spec, State.READY, process.pid, backoff)
+        self._note(spec, State.READY, process.pid, backoff, why)
 
     async def _until_ready(self, process: Process) -> None:
         spec = process.spec
-        deadline = time.monotonic() + spec.start_timeout
         while why := await spec.ready():
             if process.exit_code is not None:
-                raise StartFailed(f"{spec.name} ended with {process.exit_code} while starting:\n{spec.log_tail()}")
-            if time.monotonic() > deadline:
-                raise StartFailed(f"{spec.name} is not ready after {spec.start_timeout:.0f} s: {why}\n{spec.log_tail()}")
+                raise StartFailed(f"{spec.name} {_ended(process.exit_code)} while starting:\n{process.log_tail()}")
+            if time.monotonic() - process.started > spec.start_timeout:
+                tail = process.log_tail()
+                raise StartFailed(f"{spec.name} is not ready after {spec.start_timeout:g} s: {why}\n{tail}")
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _watch(self, spec: ProcessSpec) -> None:
         backoff = NEVER_DIED
         while True:
             process = self._running[spec.name]
-            await process.wait()
+            why = _ended(await process.wait())
             backoff = backoff.died(time.monotonic() - process.started)
-            self._note(spec, State.WAITING, None, backoff)
+            self._note(spec, State.WAITING, None, backoff, why)
             await asyncio.sleep(backoff.delay)
             try:
-                await self._start(spec, backoff)
-            except StartFailed:
-                # it stays in the running set and is stopped or waited for like any other
-                await self._running[spec.name].stop(_GRACE)
+                await self._start(spec, backoff, why)
+            except StartFailed as failed:
+                # stopped here, it has ended for the next turn, which waits longer
+                await self._running[spec.name].stop(self._grace)
+                self._note(spec, State.WAITING, None, backoff, str(failed).partition("\n")[0])
 
     async def _stop_all(self) -> None:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        for spec in reversed(self._specs):
-            process = self._running.get(spec.name)
-            if process is not None:
-                await process.stop(_GRACE)
-                self._note(spec, State.STOPPED, None, Backoff(self._status[spec.name].restarts, 0))
+        for stage in reversed(self._stages):
+            await asyncio.gather(*(self._stop(spec) for spec in stage))
 
-    def _note(self, spec: ProcessSpec, state: State, pid: int | None, backoff: Backoff) -> None:
-        self._status[spec.name] = Status(spec.name, state, pid, backoff.restarts, time.time())
+    async def _stop(self, spec: ProcessSpec) -> None:
+        process = self._running.get(spec.name)
+        if process is not None:
+            await process.stop(self._grace)
+            last = self._status[spec.name]
+            self._note(spec, State.STOPPED, None, Backoff(last.restarts, 0), last.why)
+
+    def _note(self, spec: ProcessSpec, state: State, pid: int | None, backoff: Backoff, why: str) -> None:
+        self._status[spec.name] = Status(spec.name, state, pid, backoff.restarts, time.time(), why)
         self._observer(list(self._status.values()))
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

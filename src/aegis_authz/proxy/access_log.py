@@ -1,0 +1,45 @@
+"""One JSON line for each request, whatever became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
+from envoy_data_plane.envoy.config.core.v3 import SubstitutionFormatString
+from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessLog
+from envoy_data_plane.google.protobuf import Struct
+
+from aegis_authz.proxy.typed import packed
+from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
+
+_FIELDS = {
+    "time": "%START_TIME%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "decision_id": f"%DYNAMIC_METADATA({METADATA_NAMESPACE}:decision_id)%",
+    "decision": "%RESP(X-AEGIS-DECISION)%",
+    "method": "%REQ(:METHOD)%",
+    "authority": "%REQ(:AUTHORITY)%",
+    # without the query, which may hold what must not be kept
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "protocol": "%PROTOCOL%",
+    "route": "%ROUTE_NAME%",
+    "source": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+    "upstream": "%UPSTREAM_HOST%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER_RAW%",
+    "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "status": "%RESPONSE_CODE%",
+    # a response cut in the middle keeps its status: these two tell
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration_ms": "%DURATION%",
+    "upstream_ms": "%RESPONSE_DURATION%",
+}
+
+
+def access_log(path: Path, listener: str) -> AccessLog:
+    """A JSON access log in the file at `path`."""
+    fields = Struct.from_dict({"listener": listener, **_FIELDS})
+    log = FileAccessLog(path=str(path), log_format=SubstitutionFormatString(json_format=fields))
+    return AccessLog(name="envoy.access_loggers.file", typed_config=packed(log))

@@ -1,0 +1,109 @@
+"""The cluster of authorizers: gRPC, watched closely, and never used when none is healthy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from envoy_data_plane.envoy.config.cluster.v3 import (
+    Cluster,
+    ClusterCommonLbConfig,
+    ClusterDiscoveryType,
+    ClusterLbPolicy,
+    OutlierDetection,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    HealthCheck,
+    HealthCheckGrpcHealthCheck,
+    Http2ProtocolOptions,
+    RetryPolicy,
+    RetryPolicyRetryHostPredicate,
+)
+from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptions,
+    HttpProtocolOptionsExplicitHttpConfig,
+)
+from envoy_data_plane.envoy.type.v3 import Percent
+
+from aegis_authz.config import ProxySettings
+from aegis_authz.proxy.clusters import HTTP_OPTIONS, is_ip, members, roomy
+from aegis_authz.proxy.typed import UNIX, address_of, host_and_port, milliseconds, packed
+from aegis_authz.wire.envoy import SERVICE
+
+AUTHORIZERS = "aegis_authz"
+"""The name of the cluster."""
+
+_CONNECT_TIMEOUT = milliseconds(100)
+_WATCH = timedelta(seconds=1)
+_WATCH_WHEN_RED = milliseconds(250)
+
+
+def authorizers(settings: ProxySettings) -> Cluster:
+    """The cluster of all workers. Raises ValueError for an address that is none, or for sockets beside host names."""
+    named = [place for place in settings.authz if not place.startswith(UNIX) and not is_ip(host_and_port(place)[0])]
+    if not settings.authz or (named and any(place.startswith(UNIX) for place in settings.authz)):
+        raise ValueError("authz needs addresses, and host names cannot stand beside unix sockets")
+    options = HttpProtocolOptions(
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    )
+    return Cluster(
+        name=AUTHORIZERS,
+        type=ClusterDiscoveryType.STRICT_DNS if named else ClusterDiscoveryType.STATIC,
+        connect_timeout=_CONNECT_TIMEOUT,
+        lb_policy=ClusterLbPolicy.LEAST_REQUEST,
+        # with no worker healthy, nobody is asked at all, and that is a denial at once
+        common_lb_config=ClusterCommonLbConfig(healthy_panic_threshold=Percent(value=0)),
+        load_assignment=members(AUTHORIZERS, [address_of(place) for place in settings.authz]),
+        health_checks=[_health_check()],
+        outlier_detection=_outliers(),
+        circuit_breakers=roomy(),
+        typed_extension_protocol_options={HTTP_OPTIONS: packed(options)},
+    )
+
+
+def grpc_service(timeout: timedelta | None) -> GrpcService:
+    """How the filters call the workers.
+
+    What could not be sent at all is sent to another worker once. Nothing else is ever repeated: a check
+    that arrived has spent its token.
+    """
+    another = RetryPolicyRetryHostPredicate(
+        name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
+    )
+    retry = RetryPolicy(
+        retry_on="connect-failure,refused-stream",
+        num_retries=1,
+        retry_host_predicate=[another],
+        host_selection_retry_max_attempts=3,
+    )
+    return GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS),
+        timeout=timeout,
+        retry_policy=retry,
+    )
+
+
+def _health_check() -> HealthCheck:
+    return HealthCheck(
+        timeout=_WATCH,
+        interval=_WATCH,
+        no_traffic_interval=_WATCH,
+        unhealthy_interval=_WATCH_WHEN_RED,
+        unhealthy_threshold=1,
+        healthy_threshold=1,
+        grpc_health_check=HealthCheckGrpcHealthCheck(service_name=SERVICE),
+    )
+
+
+def _outliers() -> OutlierDetection:
+    """A worker that cannot be reached is left out for a second, before the next health check says so."""
+    return OutlierDetection(
+        split_external_local_origin_errors=True,
+        consecutive_local_origin_failure=2,
+        interval=_WATCH,
+        base_ejection_time=_WATCH,
+        max_ejection_time=_WATCH,
+        max_ejection_percent=50,
+    )

@@ -1,0 +1,81 @@
+"""What Envoy starts from: who it is, its listeners, the authorizers, and where the rest is kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.bootstrap.v3 import (
+    Admin,
+    Bootstrap,
+    BootstrapDynamicResources,
+    BootstrapStaticResources,
+)
+from envoy_data_plane.envoy.config.core.v3 import Address, Node, Pipe
+from envoy_data_plane.envoy.config.overload.v3 import (
+    OverloadAction,
+    OverloadManager,
+    ResourceMonitor,
+    ThresholdTrigger,
+    Trigger,
+)
+from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import DownstreamConnectionsConfig
+from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+
+from aegis_authz.config import ProxySettings
+from aegis_authz.proxy.authorizers import authorizers
+from aegis_authz.proxy.listeners import listeners
+from aegis_authz.proxy.typed import packed, watched_file
+
+CLUSTERS_FILE = "cds.yaml"
+
+_MOST_CONNECTIONS = 10_000
+_MOST_HEAP = 1024 * 1024 * 1024
+_HEAP = "envoy.resource_monitors.fixed_heap"
+_CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
+
+_ADMIN_READS = ("/ready", "/server_info", "/listeners", "/clusters", "/certs", "/config_dump", "/stats")
+
+
+def bootstrap(settings: ProxySettings) -> Bootstrap:
+    """The static configuration. Raises ValueError for addresses of authorizers that cannot be used."""
+    return Bootstrap(
+        node=Node(id="aegis-proxy", cluster="aegis"),
+        admin=_admin(settings.admin_socket),
+        static_resources=BootstrapStaticResources(listeners=listeners(settings), clusters=[authorizers(settings)]),
+        dynamic_resources=BootstrapDynamicResources(cds_config=watched_file(str(settings.xds), CLUSTERS_FILE)),
+        overload_manager=_overload(),
+    )
+
+
+def _admin(socket: str) -> Admin:
+    # the admin interface asks nobody for a password: owner only, and for looking only
+    return Admin(
+        address=Address(pipe=Pipe(path=socket, mode=0o600)),
+        ignore_global_conn_limit=True,
+        allow_paths=[StringMatcher(prefix=path) for path in _ADMIN_READS],
+    )
+
+
+def _overload() -> OverloadManager:
+    """Refuse early rather than fall: connections beyond a limit, and requests when memory runs out."""
+    return OverloadManager(
+        refresh_interval=timedelta(milliseconds=250),
+        resource_monitors=[
+            _monitor(_CONNECTIONS, DownstreamConnectionsConfig(max_active_downstream_connections=_MOST_CONNECTIONS)),
+            _monitor(_HEAP, FixedHeapConfig(max_heap_size_bytes=_MOST_HEAP)),
+        ],
+        actions=[
+            _at(0.90, "envoy.overload_actions.shrink_heap"),
+            _at(0.95, "envoy.overload_actions.stop_accepting_requests"),
+        ],
+    )
+
+
+def _monitor(name: str, message: Message) -> ResourceMonitor:
+    return ResourceMonitor(name=name, typed_config=packed(message))
+
+
+def _at(fraction: float, action: str) -> OverloadAction:
+    return OverloadAction(name=action, triggers=[Trigger(name=_HEAP, threshold=ThresholdTrigger(value=fraction))])

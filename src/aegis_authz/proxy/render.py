@@ -1,0 +1,78 @@
+"""Configuration as files: YAML that Envoy reads at its start, and the folder it watches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from betterproto2 import Casing, Message
+from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
+
+from aegis_authz.config import ProxySettings
+from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, bootstrap
+from aegis_authz.proxy.clusters import clusters
+from aegis_authz.proxy.listeners import ROUTES_FILES
+from aegis_authz.proxy.routes import route_configs
+from aegis_authz.proxy.typed import packed
+
+BOOTSTRAP_FILE = "envoy.yaml"
+_WIDTH = 120
+_READABLE = 0o644
+
+
+def to_yaml(message: Message) -> str:
+    """A message as YAML in proto3's JSON mapping, with the field names of the .proto files."""
+    return yaml.safe_dump(message.to_dict(casing=Casing.SNAKE), sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
+    """Resources as Envoy reads them from a file. The version is the digest of their content."""
+    content = [packed(resource) for resource in resources]
+    digest = hashlib.sha256(b"".join(any_.value for any_ in content)).hexdigest()
+    return DiscoveryResponse(version_info=digest[:16], resources=content)
+
+
+def write_config(folder: Path, settings: ProxySettings, catalogue: Catalogue) -> Path:
+    """Write all that Envoy needs: envoy.yaml into `folder`, routes and clusters into `settings.xds`.
+
+    Returns the path of envoy.yaml. Raises OSError, and ValueError for settings or tools that cannot be rendered.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_xds(settings, catalogue)
+    path = folder / BOOTSTRAP_FILE
+    _move_into(path, to_yaml(bootstrap(settings)))
+    return path
+
+
+def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
+    """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError.
+
+    Clusters come first, so that no route names one that is not there yet.
+    """
+    texts = {
+        CLUSTERS_FILE: to_yaml(discovery(clusters(settings, catalogue))),
+        **{ROUTES_FILES[routes.name]: to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
+    }
+    settings.xds.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        _move_into(settings.xds / name, text)
+
+
+def _move_into(path: Path, text: str) -> None:
+    """Replace a file whole: Envoy looks when something is moved into the folder, and must never see a half."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_READABLE)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

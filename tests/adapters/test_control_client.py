@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def client(answer: Answer) -> ControlClient:
+    return ControlClient("http://control", "s3cret", httpx.MockTransport(answer))
+
+
+def test_it_bears_the_admin_token_and_says_how_long_it_waits() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"revision": "r1"})
+
+    with client(answer) as control:
+        assert control.publish({"a": "x"}, {}, "ann", "why", 2.5) == {"revision": "r1"}
+    assert seen[0].headers["authorization"] == "Bearer s3cret"
+    assert seen[0].url == "http://control/v1/policies?wait=2.5"
+    assert json.loads(seen[0].content) == {"policies": {"a": "x"}, "tools": {}, "by": "ann", "message": "why"}
+
+
+def test_a_refusal_carries_the_problems() -> None:
+    problem = {"path": "a.yaml", "line": 3, "column": 5, "field": "agent", "message": "missing", "excerpt": ""}
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(422, json={"detail": "1 problem", "problems": [problem, "odd"]})
+
+    with client(answer) as control, pytest.raises(ControlRefused, match="1 problem") as refused:
+        control.publish({}, {}, "ann", "", 0)
+    assert [str(one) for one in refused.value.problems] == ["a.yaml:3:5: agent: missing"]
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b"", b'{"a":1,"a":2}'])
+def test_what_is_no_control_plane_is_said(content: bytes) -> None:
+    with (
+        client(lambda _: httpx.Response(200, content=content)) as control,
+        pytest.raises(ControlUnreachable, match="no control"),
+    ):
+        control.status()
+
+
+def test_a_redirect_is_not_followed_with_the_token() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(307, headers={"location": "http://evil/"}, json={"detail": "elsewhere"})
+
+    with client(answer) as control, pytest.raises(ControlRefused):
+        control.status()
+    assert asked == ["control"]
+
+
+def test_a_proxy_of_the_environment_never_sees_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with ControlClient("http://127.0.0.1:1", "s3cret") as control, pytest.raises(ControlUnreachable) as fault:
+        control.status()
+    assert "s3cret" not in str(fault.value)
+    assert "http://127.0.0.1:1" in str(fault.value)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_an_id_that_would_be_another_door_is_not_sent(name: str) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("was sent")
+
+    with client(answer) as control, pytest.raises(ControlRefused):
+        control.approve(name, "ann", "")
