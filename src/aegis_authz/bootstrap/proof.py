@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.adapters.control_client import ControlRefused, ControlUnreachable
 from aegis_authz.adapters.key_folder import ISSUER, load_ed25519
 from aegis_authz.adapters.record_files import NoRecords, writer_folders
 from aegis_authz.adapters.record_recovery import record_files
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.admin import ADMIN_FAULTS, ControlRefused, control_client
+from aegis_authz.bootstrap.admin import ADMIN_FAULTS, control_client
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
@@ -43,8 +44,8 @@ def means(state: Path) -> Means:
         with control_client(state) as control:
             try:
                 return str(control.deny(approval_id, ORG, "a call of aegis doctor").get("state"))
-            except ControlRefused as refused:
-                return str(refused)
+            except (ControlRefused, ControlUnreachable) as fault:
+                return str(fault)
 
     return Means(
         mint=lambda: _token(settings, trusted),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+_PLAIN_WIDTH = 160
+
 
 def demo() -> None:
     """Play the whole scenario on a mesh of its own: real Envoy, OPA, Redis, HTTP tools and MCP server.
@@ -18,6 +20,7 @@ def demo() -> None:
     from aegis_authz.demo.run import run_demo
     from aegis_authz.local.documents import example_documents
 
-    console = Console()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=_PLAIN_WIDTH)
     if not asyncio.run(run_demo(example_documents(), console)):
         raise typer.Exit(1)

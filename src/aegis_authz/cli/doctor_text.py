@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.local.checkup import Finding
 from aegis_authz.local.proof import Proof
+from aegis_authz.policy.problems import printable
+
+_WIDE = 160
 
 
 def show_proofs(proofs: Sequence[Proof]) -> None:
     """Print each call with what it proved, then what is wrong."""
-    table = Table(title="Calls through the mesh's proxy", title_justify="left")
-    for column in ("", "call", "expected", "answer", "reason", "control"):
+    table = Table(title="Calls through the mesh's proxy", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for column in ("call", "expected", "answer", "control"):
         table.add_column(column, overflow="fold")
     table.add_column("ms", justify="right")
     for proof in proofs:
-        row = (proof.call, proof.expected, proof.answer, proof.reason, proof.control, f"{proof.ms:.1f}")
-        table.add_row(_mark(proof.trouble), *(Text(cell) for cell in row))
-    console = Console()
+        answer = f"{proof.answer} {proof.reason}".rstrip()
+        cells = (proof.call, proof.expected, answer, proof.control, f"{proof.ms:.1f}")
+        table.add_row(_mark(proof.trouble), *(Text(printable(cell)) for cell in cells))
+    console = _console()
     console.print(table)
     for proof in proofs:
         if proof.trouble:
-            console.print(Text(f"{proof.call}: {proof.trouble}", style="red"))
+            console.print(Text(f"{proof.call}: {printable(proof.trouble)}", style="red"))
     wrong = sum(1 for proof in proofs if proof.trouble)
     verdict = f"{wrong} of {len(proofs)} calls are not as they must be." if wrong else "Every control does its work."
     console.print(Text(verdict, style="red" if wrong else "green"))
@@ -33,7 +39,7 @@ def show_proofs(proofs: Sequence[Proof]) -> None:
 
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print everything looked at, then how to get what is missing."""
-    console = Console()
+    console = _console()
     for finding in findings:
         console.print(_mark(finding.trouble), Text(f"{finding.name:<42} {finding.found}"), Text(finding.trouble))
     for finding in findings:
@@ -41,6 +47,12 @@ def show_findings(findings: Sequence[Finding]) -> None:
             console.print(Text(f"{finding.name}: {finding.trouble}. {finding.remedy}.", style="red"))
     if not any(finding.trouble for finding in findings):
         console.print(Text("Nothing is missing: aegis up", style="green"))
+
+
+def _console() -> Console:
+    console = Console()
+    # a pipe has no width: lines are not to be folded for one
+    return console if console.is_terminal else Console(width=_WIDE)
 
 
 def _mark(trouble: str) -> Text:

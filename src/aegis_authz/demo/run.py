@@ -71,9 +71,9 @@ def agent_of(mesh: DemoMesh) -> Agent:
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(title="Aegis demo: real calls through a real Envoy")
     for column in ("", "call", "expected", "answer", "reason"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     table.add_column("ms", justify="right")
-    table.add_column("decision id", overflow="fold")
+    table.add_column("decision id", no_wrap=True)
     chapter = ""
     for line in rows:
         if line.chapter != chapter:

@@ -160,7 +160,7 @@ async def redis_outage(mesh: DemoMesh, agent: Agent) -> list[Row]:
 
 async def _outage(mesh: DemoMesh, agent: Agent, process: str, down: str, hung: str) -> list[Row]:
     async def pay() -> Reply:
-        return await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 4200})
+        return await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 100})
 
     pid = mesh.pids()[process]
     os.kill(pid, signal.SIGSTOP)

@@ -15,14 +15,13 @@ from starlette.applications import Starlette
 async def serving(app: Starlette) -> AsyncIterator[int]:
     """Serve `app` on 127.0.0.1 until the block ends; gives its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_level="error", access_log=False))
+    server = _Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.wait_for(server.started_event.wait(), 10)
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        server.force_exit = True
         await task
 
 

@@ -23,6 +23,7 @@ ORG, TENANT, AGENT = "aegis-doctor", "self", "prober"
 
 _TOOL = "http://doctor.aegis.internal"
 _TIMEOUT = 5.0
+_SHOWN = 200
 _SMALL, _HELD, _LARGE = 10, 75, 1000
 _NOTE = {"note": f"SSN {WITHDRAWN}", "kind": "visit"}
 
@@ -183,8 +184,8 @@ class Prober:
         )
         if reply.fault:
             return _but(proof, reply.fault)
-        if not reply.decision:
-            return _but(proof, "the answer does not come from Aegis")
+        if not reply.decision_id:
+            return _but(proof, f"the call was not judged; the proxy answers: {reply.status} {reply.body[:_SHOWN]}")
         if not reason:
             return _but(proof, "the decision is not in the records")
         if (reply.decision, reason) != (spec.effect.value, right.value):

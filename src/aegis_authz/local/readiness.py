@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aegis_authz.local.process import Ready
 
 _TIMEOUT = 1.0
 _MOST_BYTES = 4096
 _SHOWN = 300
+_BLANK_LINE = "\r\n\r\n"
+_XDS = r"^(cluster_manager\.cds|http\.(forward|reverse)\.rds\.[a-z]+)\.update_success$"
+_COUNT = re.compile(r"^([a-z_.]+)\.update_success: (\d+)\r?$", re.MULTILINE)
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Connect = Callable[[], Coroutine[Any, Any, _Streams]]
@@ -24,7 +29,7 @@ def mesh_checks(run: Path, control_port: int, workers: int) -> dict[str, Ready]:
         "control": port_answers(control_port, "/readyz"),
         "opa": socket_answers(run / "opa.sock", "/health?bundles"),
         **{f"authz-{n}": socket_answers(run / f"ready-{n}.sock", "/readyz") for n in range(workers)},
-        "envoy": socket_answers(run / "envoy.sock", "/ready"),
+        "envoy": envoy_routes(run / "envoy.sock"),
     }
 
 
@@ -48,12 +53,26 @@ def port_answers(port: int, target: str) -> Ready:
     return _http_answers(lambda: asyncio.open_connection("127.0.0.1", port), target)
 
 
-def _http_answers(connect: _Connect, target: str) -> Ready:
-    # By hand: looked at every few milliseconds during a start, and an HTTP client costs more than the server.
-    question = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("ascii")
+def envoy_routes(socket: Path) -> Ready:
+    """Ready when Envoy says so on its admin socket and has taken its routes and clusters: it is live without them."""
+    is_live = socket_answers(socket, "/ready")
 
     async def look() -> str:
-        said = await _exchange(connect, question)
+        if trouble := await is_live():
+            return trouble
+        said = await _exchange(lambda: asyncio.open_unix_connection(str(socket)), _get(f"/stats?filter={quote(_XDS)}"))
+        taken = dict(_COUNT.findall(said))
+        without = [name for name, times in taken.items() if times == "0"]
+        if without or not taken:
+            return f"no valid configuration yet: {', '.join(sorted(without)) or 'nothing was looked for'}"
+        return ""
+
+    return look
+
+
+def _http_answers(connect: _Connect, target: str) -> Ready:
+    async def look() -> str:
+        said = await _exchange(connect, _get(target))
         protocol, _, rest = said.partition(" ")
         if not protocol.startswith("HTTP/"):
             return said
@@ -64,7 +83,9 @@ def _http_answers(connect: _Connect, target: str) -> Ready:
     return look
 
 
-_BLANK_LINE = "\r\n\r\n"
+def _get(target: str) -> bytes:
+    # By hand: looked at every few milliseconds during a start, and an HTTP client costs more than the server.
+    return f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close{_BLANK_LINE}".encode("ascii")
 
 
 async def _exchange(connect: _Connect, question: bytes) -> str:

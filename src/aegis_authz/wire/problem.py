@@ -45,13 +45,15 @@ def problem_document(refusal: Refusal) -> bytes:
 def tool_result(refusal: Refusal, rpc: Rpc) -> bytes:
     """The refusal of a tools/call: a CallToolResult with isError, which models and all SDKs can read.
 
-    There is no structuredContent: TypeScript clients hold it against the tool's outputSchema.
+    `resultType` is required from revision 2026-07-28 on and ignored before it. There is no
+    structuredContent: TypeScript clients hold it against the tool's outputSchema.
     """
     return orjson.dumps(
         {
             "jsonrpc": "2.0",
             "id": rpc.id,
             "result": {
+                "resultType": "complete",
                 "content": [{"type": "text", "text": refusal.sentence}],
                 "isError": True,
                 "_meta": {"aegis": dict(refusal.facts)},
