@@ -29,7 +29,7 @@ class Budget(_Settings):
     spend the token and to write the record. `reserve_ms` of the caller's own deadline is kept back to answer.
     """
 
-    total_ms: float = Field(default=45, gt=0)
+    total_ms: float = Field(default=40, gt=0)
     pdp_ms: float = Field(default=30, gt=0)
     reserve_ms: float = Field(default=20, ge=0)
 

@@ -245,9 +245,10 @@ class Starter:
             workers=1,
         )
         config = write_config(folder, settings, catalogue)
-        arguments = ("-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "info")
+        arguments = ["-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "info"]
+        arguments += ["--file-flush-interval-msec", "50"]
         process = await asyncio.create_subprocess_exec(
-            self._binary, *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            str(self._binary), *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
         proxy = Proxy(settings, 0, 0)
         assert process.stderr is not None

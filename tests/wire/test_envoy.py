@@ -96,8 +96,8 @@ def test_only_an_effect_that_lets_through_becomes_ok(effect: Effect) -> None:
     assert response.dynamic_metadata.fields["decision_id"].string_value == "d1"
 
 
-def test_headers_are_overwritten_and_never_appended() -> None:
+def test_request_headers_are_overwritten_and_none_is_ever_appended() -> None:
     response = external_auth_pb2.CheckResponse.FromString(write_check_response(answer(Effect.SANITIZE)))
-    options = [*response.ok_response.headers, *response.ok_response.response_headers_to_add]
-    assert {option.append_action for option in options} == {2}
+    assert {option.append_action for option in response.ok_response.headers} == {2}  # overwrite or add
+    assert {option.append_action for option in response.ok_response.response_headers_to_add} == {1}  # add if absent
     assert list(response.ok_response.headers_to_remove) == ["x-aegis-token"]

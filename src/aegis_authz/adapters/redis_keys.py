@@ -3,11 +3,11 @@
 | key | type | what | lives |
 |---|---|---|---|
 | `aegis:{pp}:epoch` | string | when this partition's memory began, ms | for ever |
-| `aegis:{pp}:jti:H` | string | a token that was used; H hashes issuer and jti | until the token has expired |
+| `aegis:{pp}:jti:H` | string | a token that was used; H hashes org, tenant, issuer and jti | the token's whole life and a margin |
 | `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the pending approval for one call; H hashes scope, digest and revision | until decided or expired |
-| `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | trimmed as approvals are opened |
+| `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ def revoked(partition: str) -> str:
     return f"aegis:{{{partition}}}:revoked"
 
 
+def nothing(partition: str) -> str:
+    """A key that is never written."""
+    return f"aegis:{{{partition}}}:none"
+
+
 def approval(approval_id: str) -> str:
     """One approval. Raises ApprovalNotFound for what cannot be an approval's id."""
     match = _APPROVAL_ID.match(approval_id)
@@ -56,4 +61,6 @@ def pending(org: str, tenant: str, agent: str, digest: str, revision: str) -> st
 
 
 def _hashed(*parts: str) -> str:
-    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:40]
+    # each part with its length: no text that holds the separator can pass for two others
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]

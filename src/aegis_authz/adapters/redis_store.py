@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from aegis_authz.adapters import redis_keys
-from aegis_authz.adapters.redis_client import open_redis, script
+from aegis_authz.adapters.redis_client import open_redis, said, script
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, partition_of
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -16,6 +17,7 @@ from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports import Clock, StoreDown
 from aegis_authz.wire.approval_document import approval_to_text
 
+_log = logging.getLogger(__name__)
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 _KEEP_APPROVALS_MS = 86_400_000
 _MAX_BATCH = 64
@@ -33,14 +35,20 @@ class _Waiting:
 
 
 class RedisStore:
-    """`ports.Store` over Redis. `jti_margin` is how many seconds past its expiry a used token is remembered."""
+    """`ports.Store` over Redis.
+
+    A used token is remembered for its whole life and `jti_margin` seconds, from its first use on; the margin must
+    exceed the difference between any two clocks of the mesh. Needs no start: the first call or `ready` prepares Redis.
+    """
 
     def __init__(self, url: str, clock: Clock, jti_margin: float) -> None:
         self._redis = open_redis(url, max_connections=_MAX_PIPELINES + 1)
         self._clock = clock
         self._jti_margin = jti_margin
         self._text = script("settle.lua")
+        self._begin = script("begin.lua")
         self._sha = ""
+        self._unverifiable = False
         self._waiting: list[_Waiting] = []
         self._pipelines: set[asyncio.Task[None]] = set()
         self._flush_is_due = False
@@ -48,19 +56,19 @@ class RedisStore:
     async def ready(self) -> None:
         """Make sure that Redis answers, knows the script, forgets nothing by itself, and has its epochs.
 
-        Raises StoreDown with a sentence for a person.
+        Raises StoreDown with a sentence for a person; calls are then refused until a look at Redis finds it fit.
         """
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
-                if not self._sha:
-                    await self._prepare()
-                await self._redis.ping()
-        except (RedisError, OSError, TimeoutError) as fault:
-            raise StoreDown(f"Redis cannot be used: {_said(fault)}") from None
+                await self._prepare()
+        except (RedisError, OSError) as fault:
+            raise StoreDown(f"Redis cannot be used: {said(fault)}") from None
 
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         """Settle one call. Raises Refused as `ports.Store` says."""
         loop = asyncio.get_running_loop()
+        if deadline <= loop.time():
+            raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
         waiting = _Waiting(self._arguments(settlement), loop.create_future(), deadline)
         self._waiting.append(waiting)
         if not self._flush_is_due:
@@ -74,20 +82,39 @@ class RedisStore:
 
     async def close(self) -> None:
         """Wait for what is under way and close the connections."""
-        await asyncio.gather(*self._pipelines, return_exceptions=True)
+        self._flush()
+        while self._pipelines:
+            await asyncio.gather(*self._pipelines, return_exceptions=True)
         await self._redis.aclose()
 
     async def _prepare(self) -> None:
-        policy = await self._redis.config_get("maxmemory-policy")
-        kept = policy.get("maxmemory-policy") if isinstance(policy, dict) else None
-        if kept not in ("noeviction", b"noeviction"):
-            raise ResponseError(f"maxmemory-policy is {kept!r}, must be noeviction: it would forget used tokens")
-        pipeline = self._redis.pipeline(transaction=False)
-        now = _ms(self._clock.now())
-        for partition in redis_keys.ALL_PARTITIONS:
-            pipeline.set(redis_keys.epoch(partition), now, nx=True)
-        await pipeline.execute()
-        self._sha = await self._redis.script_load(self._text)
+        self._sha = ""
+        policy = await self._eviction()
+        if policy not in ("noeviction", ""):
+            raise ResponseError(f"maxmemory-policy is {policy}, must be noeviction: it would forget used tokens")
+        if not await self._redis.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1])):  # the last one written
+            pipeline = self._redis.pipeline(transaction=False)
+            for partition in redis_keys.ALL_PARTITIONS:
+                pipeline.eval(self._begin, 1, redis_keys.epoch(partition))
+            await pipeline.execute()
+        sha = await self._redis.script_load(self._text)
+        self._sha = sha.decode() if isinstance(sha, bytes) else sha
+
+    async def _eviction(self) -> str:
+        """What Redis does when its memory is full, "" where it may not be asked (a hosted one)."""
+        try:
+            asked: dict[str, object] = await self._redis.config_get("maxmemory-policy")
+            return str(asked["maxmemory-policy"])
+        except ResponseError:
+            pass_on = "maxmemory_policy"
+        try:
+            told: dict[str, object] = await self._redis.info("memory")
+            return str(told[pass_on])
+        except (ResponseError, KeyError):
+            if not self._unverifiable:
+                self._unverifiable = True
+                _log.warning("Redis does not tell its maxmemory-policy; make sure that it is noeviction")
+            return ""
 
     def _flush(self) -> None:
         self._flush_is_due = False
@@ -110,9 +137,9 @@ class RedisStore:
             async with asyncio.timeout_at(max(waiting.deadline for waiting in batch)):
                 replies = await self._ask([waiting.arguments for waiting in batch])
         except TimeoutError:
-            replies = [Refused(Reason.STORE_TIMEOUT, "no answer in time")] * len(batch)
+            replies = [Refused(Reason.STORE_TIMEOUT, "no answer in time") for _ in batch]
         except (RedisError, OSError) as fault:
-            replies = [Refused(Reason.STORE_UNAVAILABLE, _said(fault))] * len(batch)
+            replies = [Refused(Reason.STORE_UNAVAILABLE, said(fault)) for _ in batch]
         except Exception as fault:  # noqa: BLE001  # a bug: handed on to every call that waits
             replies = [fault] * len(batch)
         for waiting, reply in zip(batch, replies, strict=True):
@@ -124,7 +151,7 @@ class RedisStore:
         replies = await self._evaluate(calls)
         unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:  # Redis was restarted or its scripts were flushed; nothing of these calls has run
-            self._sha = await self._redis.script_load(self._text)
+            await self._prepare()
             for index, reply in zip(unknown, await self._evaluate([calls[index] for index in unknown]), strict=True):
                 replies[index] = reply
         return replies
@@ -132,45 +159,45 @@ class RedisStore:
     async def _evaluate(self, calls: list[Arguments]) -> list[object]:
         pipeline = self._redis.pipeline(transaction=False)
         for arguments in calls:
-            pipeline.execute_command("EVALSHA", self._sha, 6, *arguments)
+            pipeline.execute_command("EVALSHA", self._sha, *arguments)
         replies: list[object] = await pipeline.execute(raise_on_error=False)
         return replies
 
     def _arguments(self, settlement: Settlement) -> Arguments:
+        """What EVALSHA takes after the script's name; the layout is that of settle.lua."""
         identity = settlement.identity
         partition = partition_of(identity.org, identity.tenant)
-        nothing = f"aegis:{{{partition}}}:none"
-        keys = (
+        keys: Arguments = (
             redis_keys.epoch(partition),
             redis_keys.jti(identity.org, identity.tenant, identity.issuer, identity.jti),
             redis_keys.revoked(partition),
         )
-        common = (
+        arguments: Arguments = (
             _ms(identity.issued_at),
-            _ms(identity.expires_at + self._jti_margin),
+            _ms(identity.expires_at - identity.issued_at + self._jti_margin),
             identity.scope,
             _ms(settlement.now),
         )
         if settlement.claims is not None:
             claims = settlement.claims
-            approval = _claimed_key(claims.approval_id, partition, nothing)
-            return (*keys, approval, nothing, nothing, *common, "claim", claims.digest, claims.revision)
+            keys += (_claimed_key(claims.approval_id, partition),)
+            arguments += ("claim", claims.digest, claims.revision)
         if settlement.opens is not None:
-            request = settlement.opens
-            return (*keys, *_open_keys(request), *common, "open", *_open_arguments(request))
-        return (*keys, nothing, nothing, nothing, *common, "none")
+            keys += _open_keys(settlement.opens)
+            arguments += ("open", *_open_arguments(settlement.opens))
+        return (len(keys), *keys, *arguments)
 
 
-def _claimed_key(approval_id: str, partition: str, nothing: str) -> str:
+def _claimed_key(approval_id: str, partition: str) -> str:
     """The approval's key, or one that never exists when the id cannot be one of this tenant's."""
     try:
         key = redis_keys.approval(approval_id)
     except ApprovalNotFound:
-        return nothing
-    return key if key.startswith(f"aegis:{{{partition}}}:") else nothing
+        return redis_keys.nothing(partition)
+    return key if key.startswith(f"aegis:{{{partition}}}:") else redis_keys.nothing(partition)
 
 
-def _open_keys(request: ApprovalRequest) -> tuple[str, str, str]:
+def _open_keys(request: ApprovalRequest) -> Arguments:
     return (
         redis_keys.approval(request.id),
         redis_keys.pending(request.org, request.tenant, request.agent, request.digest, request.revision),
@@ -179,16 +206,15 @@ def _open_keys(request: ApprovalRequest) -> tuple[str, str, str]:
 
 
 def _open_arguments(request: ApprovalRequest) -> Arguments:
-    expires = _ms(request.expires_at)
     text = approval_to_text(request)
-    return (request.digest, request.revision, request.id, text, expires, expires + _KEEP_APPROVALS_MS)
+    return (request.digest, request.revision, request.id, text, _ms(request.expires_at), _KEEP_APPROVALS_MS)
 
 
 def _resolve(answer: asyncio.Future[Settled], reply: object) -> None:
     if answer.done():
         return
     if isinstance(reply, RedisError):
-        answer.set_exception(Refused(Reason.STORE_UNAVAILABLE, _said(reply)))
+        answer.set_exception(Refused(Reason.STORE_UNAVAILABLE, said(reply)))
     elif isinstance(reply, Exception):
         answer.set_exception(reply)
     else:
@@ -209,10 +235,3 @@ def _settled(reply: object) -> Settled:
 
 def _ms(seconds: float) -> int:
     return int(seconds * 1000)
-
-
-def _said(fault: Exception) -> str:
-    # Redis error texts name commands and limits, never values; addresses are kept out of records
-    if isinstance(fault, ResponseError):
-        return str(fault)[:120]
-    return type(fault).__name__

@@ -1,88 +1,143 @@
 -- Settles one call: all of it or nothing, in one slot, in one round trip.
 --
--- KEYS  1 epoch   2 jti   3 revoked   4 approval   5 pending pointer   6 approvals index
--- ARGV  1 token issued at, ms   2 forget the token at, ms   3 agent scope   4 now, ms   5 operation
---   operation "none"
---   operation "claim"  6 digest   7 revision
---   operation "open"   6 digest   7 revision   8 approval id   9 document   10 expires at, ms   11 keep until, ms
+-- KEYS  1 epoch   2 jti   3 revoked   then the keys of each operation
+-- ARGV  1 token issued at, ms   2 remember the token for, ms   3 agent scope   4 now, ms
+--       then each operation: its name and its arguments
+--
+--   name    its keys                                      its arguments
+--   claim   approval                                      digest  revision
+--   open    approval  pending pointer  approvals index    digest  revision  approval id  document  expires at, ms
+--                                                         keep past expiry for, ms
 --
 -- Answers {outcome, approval id, approval expiry in ms}; outcomes are those of core/settlement.py.
 --
--- Shape, kept as limits join: everything is looked at first; the token is spent by whatever it is used for; nothing
--- else is written until nothing refuses any more.
+-- Phase 1 looks at everything and writes nothing; the first refusal is the outcome. Phase 2 writes. The token is spent in
+-- every outcome; operations are written only when nothing refused. A new kind of operation is one more entry of OPERATIONS:
+--   keys, arguments   how many it takes
+--   look(k, a)        phase 1: the outcome it refuses with, or nil
+--   write(k, a)       phase 2: the answer it gives, or nil for the one so far
+-- k and a say where its keys and arguments begin.
+--
+-- Clocks. The epoch is the time of Redis: it alone knows when its memory began, and no caller may date it back. An approval's
+-- expiry is judged by the caller's `now`: a caller's clock set it, and the record of the call shows that time. What is
+-- forgotten is forgotten after a span that Redis counts itself, so no clock running ahead can make it forget a token early.
 
-local function spend()
-  return redis.call("SET", KEYS[2], "1", "NX", "PXAT", ARGV[2])
-end
+local OPERATIONS = {
+  claim = {keys = 1, arguments = 2},
+  open = {keys = 3, arguments = 6},
+}
 
-local function clock_ms()
-  local time = redis.call("TIME")
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local function refuse(outcome)
-  return {outcome, "", "0"}
-end
-
-local now = tonumber(ARGV[4])
-local epoch = redis.call("GET", KEYS[1])
-if not epoch then
-  -- the memory of used tokens is gone: it begins again now, and every token issued up to this millisecond may have been used
-  redis.call("SET", KEYS[1], string.format("%.0f", clock_ms() + 1))
-  spend()
-  return refuse("store_reset")
-end
-if not spend() then
-  return refuse("replayed")
-end
-if tonumber(ARGV[1]) < tonumber(epoch) then
-  return refuse("store_reset")
-end
-if redis.call("HEXISTS", KEYS[3], ARGV[3]) == 1 then
-  return refuse("revoked")
+local function whole(number)
+  return string.format("%.0f", number)
 end
 
-if ARGV[5] == "none" then
-  return {"clear", "", "0"}
+local function now()
+  return tonumber(ARGV[4])
 end
 
-if ARGV[5] == "claim" then
-  local held = redis.call("HMGET", KEYS[4], "state", "scope", "digest", "revision", "expires_at")
+function OPERATIONS.claim.look(k, a)
+  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "revision", "expires_at")
   if not held[1] then
-    return refuse("approval_not_granted")
+    return "approval_not_granted"
   end
   if held[1] == "used" then
-    return refuse("approval_used")
+    return "approval_used"
   end
-  if held[2] ~= ARGV[3] or held[3] ~= ARGV[6] or held[4] ~= ARGV[7] then
-    return refuse("approval_mismatch")
+  if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] or held[4] ~= ARGV[a + 1] then
+    return "approval_mismatch"
   end
   if held[1] ~= "approved" then
-    return refuse("approval_not_granted")
+    return "approval_not_granted"
   end
-  if now >= tonumber(held[5]) then
-    return refuse("approval_expired")
+  if now() >= tonumber(held[5]) then
+    return "approval_expired"
   end
-  redis.call("HSET", KEYS[4], "state", "used", "used_at", ARGV[4])
-  return {"clear", "", "0"}
+  return nil
 end
 
-if ARGV[5] == "open" then
-  local pointer = redis.call("GET", KEYS[5])
+function OPERATIONS.claim.write(k)
+  redis.call("HSET", KEYS[k], "state", "used", "used_at", ARGV[4])
+  return nil
+end
+
+function OPERATIONS.open.look()
+  return nil
+end
+
+function OPERATIONS.open.write(k, a)
+  local pointer = redis.call("GET", KEYS[k + 1])
   if pointer then
     local id, expires = string.match(pointer, "^(%S+) (%d+)$")
-    if id and now < tonumber(expires) then
+    if id and now() < tonumber(expires) then
       return {"opened", id, expires}
     end
   end
-  redis.call("HSET", KEYS[4], "state", "pending", "scope", ARGV[3], "digest", ARGV[6], "revision", ARGV[7],
-    "expires_at", ARGV[10], "document", ARGV[9], "pending_key", KEYS[5])
-  redis.call("PEXPIREAT", KEYS[4], ARGV[11])
-  redis.call("SET", KEYS[5], ARGV[8] .. " " .. ARGV[10], "PXAT", ARGV[10])
-  redis.call("ZADD", KEYS[6], ARGV[10], ARGV[8])
-  -- approvals forgotten by now leave the index too
-  redis.call("ZREMRANGEBYSCORE", KEYS[6], "-inf", string.format("%.0f", now - (tonumber(ARGV[11]) - tonumber(ARGV[10]))))
-  return {"opened", ARGV[8], ARGV[10]}
+  local id, expires = ARGV[a + 2], tonumber(ARGV[a + 4])
+  local keep, left = tonumber(ARGV[a + 5]), math.max(expires - now(), 1)
+  redis.call("HSET", KEYS[k], "state", "pending", "scope", ARGV[3], "digest", ARGV[a], "revision", ARGV[a + 1],
+    "expires_at", whole(expires), "document", ARGV[a + 3])
+  redis.call("PEXPIRE", KEYS[k], whole(left + keep))
+  redis.call("SET", KEYS[k + 1], id .. " " .. whole(expires), "PX", whole(left))
+  redis.call("ZADD", KEYS[k + 2], whole(expires), id)
+  -- approvals forgotten by now leave the index too, and the index goes with the last of them
+  redis.call("ZREMRANGEBYSCORE", KEYS[k + 2], "-inf", whole(now() - keep))
+  if redis.call("PTTL", KEYS[k + 2]) < left + keep then
+    redis.call("PEXPIRE", KEYS[k + 2], whole(left + keep))
+  end
+  return {"opened", id, whole(expires)}
 end
 
-return redis.error_reply("aegis: unknown operation")
+local steps = {}
+local k, a = 4, 5
+while ARGV[a] do
+  local operation = OPERATIONS[ARGV[a]]
+  if not operation or not KEYS[k + operation.keys - 1] or not ARGV[a + operation.arguments] then
+    return redis.error_reply("ERR aegis: unreadable operation")
+  end
+  steps[#steps + 1] = {operation, k, a + 1}
+  k, a = k + operation.keys, a + operation.arguments + 1
+end
+
+local epoch = redis.call("GET", KEYS[1])
+local seen = redis.call("EXISTS", KEYS[2]) == 1
+
+local function refusal()
+  if not epoch then
+    return "store_reset"
+  end
+  if seen then
+    return "replayed"
+  end
+  if tonumber(ARGV[1]) < tonumber(epoch) then
+    return "store_reset"
+  end
+  if redis.call("HEXISTS", KEYS[3], ARGV[3]) == 1 then
+    return "revoked"
+  end
+  for _, step in ipairs(steps) do
+    local outcome = step[1].look(step[2], step[3])
+    if outcome then
+      return outcome
+    end
+  end
+  return nil
+end
+
+local refused = refusal()
+
+if not epoch then
+  -- the memory of used tokens is gone: it begins again, and every token issued up to this millisecond may have been used
+  local time = redis.call("TIME")
+  redis.call("SET", KEYS[1], whole(time[1] * 1000 + math.floor(time[2] / 1000) + 1))
+end
+if not seen then
+  redis.call("SET", KEYS[2], "1", "PX", ARGV[2])
+end
+if refused then
+  return {refused, "", "0"}
+end
+local answer = {"clear", "", "0"}
+for _, step in ipairs(steps) do
+  answer = step[1].write(step[2], step[3]) or answer
+end
+return answer

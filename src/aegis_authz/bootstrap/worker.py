@@ -38,6 +38,7 @@ _OPA_QUERIES = 2
 _OPA_BATCH = 32
 _JTI_MARGIN = 60.0
 _GRACE = 5.0
+_BODY_SECONDS = 1.8  # a little less than Envoy waits for one message
 
 
 async def run_worker(settings: AuthzSettings, worker: int) -> None:
@@ -75,7 +76,9 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         limits=_limits(settings),
     )
     handler = CheckHandler(pipeline, settings.max_concurrent, settings.budget.reserve_ms / 1000)
-    bodies = BodyHandler(records, clock)
+    bodies = BodyHandler(
+        records, clock, require_record=settings.record_mode is RecordMode.REQUIRED, work=_BODY_SECONDS
+    )
     host = GrpcHost(settings.listen.format(worker=worker), handler, bodies.process)
     readiness = Readiness(_probes(snapshots, store, records), host, _LOOK_EVERY)
 
@@ -92,6 +95,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await asyncio.sleep(settings.drain_ms / 1000)  # Envoy looks once a second
     await host.stop(_GRACE)
     await handler.drain()
+    await bodies.drain()
     status.should_exit = True
     for task in tasks[:2]:
         task.cancel()

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import orjson
 
 from aegis_authz.check.detectors import DETECTORS
+from aegis_authz.check.fields import read_field
 from aegis_authz.core.call import Rpc
 from aegis_authz.core.decision import Decision, Obligation, Redact, Target
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.obligations import obligations_to_data
-
-OBLIGATION_HEADER = "x-aegis-obligation"
-"""Its value chooses the body processor in Envoy; only ext_authz can set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +46,7 @@ def _target(obligation: Obligation) -> Target:
         unknown = [name for name in obligation.detectors if name not in DETECTORS]
         if unknown:
             raise Refused(Reason.OBLIGATION_UNKNOWN, f"no detector is named {unknown[0]}")
+        for pointer in obligation.fields:
+            read_field(pointer)
         return obligation.target
     return Target.RESPONSE

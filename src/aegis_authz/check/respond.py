@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.explain import sentence
-from aegis_authz.check.fulfil import OBLIGATION_HEADER, Fulfilment
+from aegis_authz.check.fulfil import Fulfilment
 from aegis_authz.core.call import PLAIN_HTTP, HttpCall, Rpc, RpcShape
 from aegis_authz.core.decision import Answer, Decision, Finding
 from aegis_authz.core.json_value import Json
@@ -14,9 +14,11 @@ from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.wire.http import claimants
 from aegis_authz.wire.mcp import rpc_of
+from aegis_authz.wire.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
 
 _SECRETS = ("x-aegis-token", "x-aegis-approval", "proxy-authorization")
+_PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
 _RETRY_AFTER = "1"
 
 
@@ -61,7 +63,7 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     upstream = {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
     if draft.call is not None and draft.call.content_type:
         upstream["content-type"] = draft.call.content_type
-    removed = _SECRETS if fulfilment.processing else (*_SECRETS, OBLIGATION_HEADER)
+    removed = (*_SECRETS, *(_PARTIAL if fulfilment.processing else (OBLIGATION_HEADER,)))
     return Answer(
         effect=decision.effect,
         grpc_code=REASONS[decision.reason].grpc_code,

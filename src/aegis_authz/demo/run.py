@@ -10,13 +10,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from aegis_authz.bootstrap.keys import issuer_key
 from aegis_authz.demo import scenario
 from aegis_authz.demo.agent import Agent, Tokens
 from aegis_authz.demo.evidence import evidence
 from aegis_authz.demo.mcp_chapter import mcp_calls
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
 from aegis_authz.demo.scenario import Chapter, Row
-from aegis_authz.bootstrap.keys import issuer_key
 
 CHAPTERS: Sequence[Chapter] = (
     scenario.payments,

@@ -77,9 +77,13 @@ def _numbers(version: str) -> list[int]:
 
 
 def _servers() -> Iterator[Finding]:
-    for name, find in (("envoy", servers.find_envoy), ("opa", servers.find_opa), ("redis-server", servers.find_redis)):
+    try:
+        versions = servers.versions()
+    except ServerMissing:
+        versions = {}  # told below, server by server
+    for name, find in (("envoy", servers.find_envoy), ("opa", servers.find_opa), ("redis", servers.find_redis)):
         try:
-            yield Finding(name, str(find()), "", "")
+            yield Finding(name, f"{versions.get(name, '')} {find()}".strip(), "", "")
         except ServerMissing as missing:
             yield Finding(name, "", missing.why, missing.how_to_get)
 

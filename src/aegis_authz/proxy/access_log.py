@@ -23,7 +23,7 @@ _FIELDS = {
     "path": "%PATH(NQ:ORIG_OR_PATH)%",
     "protocol": "%PROTOCOL%",
     "route": "%ROUTE_NAME%",
-    "source": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+    "source": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
     "upstream": "%UPSTREAM_HOST%",
     "upstream_cluster": "%UPSTREAM_CLUSTER_RAW%",
     "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",

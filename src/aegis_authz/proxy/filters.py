@@ -42,12 +42,12 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     StringMatcher,
 )
 
-from aegis_authz.check.fulfil import OBLIGATION_HEADER
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.authorizers import grpc_service
 from aegis_authz.proxy.typed import extension, milliseconds, packed
 from aegis_authz.wire.envoy import READ_HEADERS
 from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
+from aegis_authz.wire.obligations import OBLIGATION_HEADER
 
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 SANITIZE = "aegis.sanitize"

@@ -8,8 +8,8 @@ from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
-from aegis_authz.check.fulfil import OBLIGATION_HEADER
 from aegis_authz.proxy.typed import extension
+from aegis_authz.wire.obligations import OBLIGATION_HEADER
 
 _OURS = (OBLIGATION_HEADER, "x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id")
 

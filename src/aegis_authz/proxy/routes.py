@@ -19,7 +19,6 @@ from envoy_data_plane.envoy.config.route.v3 import (
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
 
-from aegis_authz.check.fulfil import OBLIGATION_HEADER
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.proxy.clusters import cluster_name, place_of
@@ -27,6 +26,7 @@ from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.typed import packed
 from aegis_authz.wire.envoy import TOOL_EXTENSION
+from aegis_authz.wire.obligations import OBLIGATION_HEADER
 
 FORWARD, REVERSE = "forward", "reverse"
 """The names of the two route configurations and of their listeners."""
@@ -34,8 +34,15 @@ FORWARD, REVERSE = "forward", "reverse"
 _UNTIMED = timedelta(0)
 """The default of 15 s would cut streams of events; idle ones are ended by the listener."""
 
-_UNSENT = (OBLIGATION_HEADER, "x-aegis-token", "x-aegis-approval", "proxy-authorization", "x-forwarded-proto")
-"""Request headers that no tool gets. `x-forwarded-proto: http` would have TLS tools redirect for ever."""
+_UNSENT = (
+    OBLIGATION_HEADER,
+    "x-aegis-token",
+    "x-aegis-approval",
+    "proxy-authorization",
+    "x-envoy-external-address",
+    "x-forwarded-proto",
+)
+"""Request headers that no tool gets: secrets, where the agent sits, and that it spoke plain HTTP to us."""
 
 _UNBELIEVED = ("x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id")
 """Response headers that a tool cannot set. The router takes them off before ext_authz sets ours."""

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 
-from aegis_authz.check.fulfil import Fulfilment
 from aegis_authz.check.draft import Draft
+from aegis_authz.check.fulfil import Fulfilment
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import Answer, denied

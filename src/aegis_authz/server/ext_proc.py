@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from aegis_authz.check.body_terms import BodyTerms, read_terms
 from aegis_authz.check.sanitizer import Sanitizer
@@ -93,7 +93,7 @@ class BodyHandler:
         self._work = work
         self._late: set[asyncio.Task[None]] = set()
 
-    async def process(self, messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def process(self, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Answer the ProcessingRequests of one stream with ProcessingResponses, as bytes.
 
         Returns only after Envoy has closed the stream and the end of every body was seen. Raises

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -18,7 +19,7 @@ _STATUS = {
     False: health_pb2.HealthCheckResponse.NOT_SERVING,
 }
 
-Process = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+Process = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
 """What a host serves for bodies: ProcessingRequests in, ProcessingResponses out; StreamAborted aborts."""
 
 
@@ -73,8 +74,9 @@ def _body_service(process: Process) -> grpc.GenericRpcHandler:
         messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
     ) -> AsyncIterator[bytes]:
         try:
-            async for reply in process(messages):
-                yield reply
+            async with aclosing(process(messages)) as replies:
+                async for reply in replies:
+                    yield reply
         except StreamAborted as reason:
             # never a clean end: Envoy would let the rest of the body through unfiltered
             await context.abort(grpc.StatusCode.ABORTED, str(reason))

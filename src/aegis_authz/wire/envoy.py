@@ -39,6 +39,7 @@ READ_HEADERS = frozenset(
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?\Z")
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+_IF_ABSENT = base_pb2.HeaderValueOption.ADD_IF_ABSENT
 
 
 def read_check_request(message: bytes) -> HttpCall:
@@ -104,13 +105,14 @@ def write_check_response(answer: Answer) -> bytes:
     response.status.code = answer.grpc_code
     if answer.effect.lets_through:
         ok = response.ok_response
-        _set_headers(ok.headers, answer.upstream_headers)
-        _set_headers(ok.response_headers_to_add, answer.client_headers)
+        _set_headers(ok.headers, answer.upstream_headers, _OVERWRITE)
+        # A processor that withholds the body says so in the same headers; what a tool says in them Envoy's routes remove.
+        _set_headers(ok.response_headers_to_add, answer.client_headers, _IF_ABSENT)
         ok.headers_to_remove.extend(answer.removed_headers)
     else:
         refusal = response.denied_response
         refusal.status.code = answer.status
-        _set_headers(refusal.headers, answer.client_headers)
+        _set_headers(refusal.headers, answer.client_headers, _OVERWRITE)
         refusal.body = answer.body.decode("utf-8")
     for name, value in answer.metadata.items():
         response.dynamic_metadata.fields[name].string_value = value
@@ -118,9 +120,9 @@ def write_check_response(answer: Answer) -> bytes:
     return encoded
 
 
-def _set_headers(target: list[base_pb2.HeaderValueOption], headers: Mapping[str, str]) -> None:
+def _set_headers(target: list[base_pb2.HeaderValueOption], headers: Mapping[str, str], action: int) -> None:
     for name, value in headers.items():
-        option = base_pb2.HeaderValueOption(append_action=_OVERWRITE)
+        option = base_pb2.HeaderValueOption(append_action=action)
         option.header.key = name
         option.header.value = value
         target.append(option)

@@ -9,6 +9,9 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 
+OBLIGATION_HEADER = "x-aegis-obligation"
+"""The request header by which ext_authz chooses the body processor in Envoy; nobody else can set it."""
+
 _REDACT = {"kind", "target", "detectors", "fields"}
 _FILTER_TOOLS = {"kind", "allowed"}
 

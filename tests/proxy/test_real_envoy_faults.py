@@ -1,0 +1,81 @@
+"""Authorizers that are not there: the real Envoy denies, and finds its way back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aegis_authz.core.catalogue import Catalogue, Tool
+
+if TYPE_CHECKING:
+    from conftest import Authorizer, Starter, ToolServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+URL = "http://pay.example/"
+
+
+def catalogue(server: ToolServer) -> Catalogue:
+    return Catalogue.of((Tool("pay", "pay.example", None, f"http://127.0.0.1:{server.port}", (), ""),))
+
+
+async def test_without_an_authorizer_everything_is_503_at_once_until_one_comes(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer, short_folder: Path
+) -> None:
+    late = type(authorizer)(short_folder / "late.sock")
+    async with envoys.running("late", catalogue(server), late.place) as proxy:
+        began = time.monotonic()
+        reply = await proxy.post(URL, b"{}")
+        assert time.monotonic() - began < 0.2
+        problem = json.loads(reply.body)
+        assert (reply.status, problem["decision"], problem["retry"]) == (503, "deny", "later")
+        assert (reply.all("x-aegis-decision"), reply.all("retry-after"), server.seen) == (["deny"], ["1"], [])
+        async with late.serving():
+            await _until_status(proxy, 200)
+        await _until_status(proxy, 503)
+    assert len(server.seen) == len(late.checks)
+
+
+async def test_an_authorizer_that_does_not_answer_is_a_503_after_the_timeout(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer, short_folder: Path
+) -> None:
+    class Silent(type(authorizer)):
+        async def _check(self, message: bytes, context: object) -> bytes:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async with (
+        Silent(short_folder / "silent.sock").serving() as silent,
+        envoys.running("silent", catalogue(server), silent.place) as proxy,
+    ):
+        reply = await proxy.post(URL, b"{}")
+    assert (reply.status, reply.all("x-aegis-decision"), server.seen) == (503, ["deny"], [])
+
+
+async def test_a_worker_that_dies_costs_no_call(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer, short_folder: Path
+) -> None:
+    mortal = type(authorizer)(short_folder / "mortal.sock")
+    async with mortal.serving():
+        serving = mortal.serving
+        del serving
+        running = envoys.running("two", catalogue(server), mortal.place, authorizer.place)
+        proxy = await running.__aenter__()
+    try:
+        replies = [await proxy.get(URL) for _ in range(30)]
+        print([r.body for r in replies][:3])
+        print("\n".join(l for l in (await proxy.admin("/stats?filter=cluster.aegis_authz")).body.decode().splitlines() if not l.endswith(": 0")))
+    finally:
+        await running.__aexit__(None, None, None)
+    assert [reply.status for reply in replies] == [200] * 30
+
+
+async def _until_status(proxy: object, status: int) -> None:
+    async with asyncio.timeout(5):
+        while (await proxy.get(URL)).status != status:
+            await asyncio.sleep(0.02)
