@@ -4,49 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from aegis_authz.adapters.redis_approvals import check_decision
+from aegis_authz.adapters.redis_approvals import check_decision, not_found
+from aegis_authz.adapters.redis_keys import ALL_PARTITIONS
+from aegis_authz.adapters.redis_revocations import Revocation
 from aegis_authz.core.approval import (
     TRANSITIONS,
     Approval,
-    ApprovalNotFound,
     ApprovalRequest,
     ApprovalState,
+    partition_of,
 )
 from aegis_authz.core.identity import Override
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports import Clock
 
 _CLEAR = Settled(SettleOutcome.CLEAR, "", 0.0)
+_LOST = -1
 
 
 @dataclass
 class _Memory:
-    epoch: float | None
+    epochs: dict[str, int] = field(default_factory=dict)
     tokens: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
-    revoked: set[str] = field(default_factory=set)
+    revoked: dict[str, Revocation] = field(default_factory=dict)
     approvals: dict[str, Approval] = field(default_factory=dict)
 
 
 class MemoryStore:
-    """`ports.Store` and `ports.Approvals` in one process's memory."""
+    """`ports.Store` and `ports.Approvals` in one process's memory; its epochs begin when it is made."""
 
     def __init__(self, clock: Clock, jti_margin: float) -> None:
         self._clock = clock
         self._jti_margin = jti_margin
-        self._memory = _Memory(epoch=clock.now())
+        self._memory = _Memory(epochs=dict.fromkeys(ALL_PARTITIONS, _ms(clock.now())))
 
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
-        """Settle one call as the Lua script does."""
+        """Settle one call as settle.lua does."""
         identity, memory = settlement.identity, self._memory
-        lost = memory.epoch is None
-        if memory.epoch is None:
-            memory.epoch = self._clock.now() + 0.001
+        epoch = memory.epochs.setdefault(partition := partition_of(identity.org, identity.tenant), _LOST)
         token = (identity.org, identity.tenant, identity.issuer, identity.jti)
         seen = self._clock.now() < memory.tokens.get(token, 0.0)
-        memory.tokens[token] = identity.expires_at + self._jti_margin
-        if seen and not lost:
+        if not seen:
+            life = identity.expires_at - identity.issued_at
+            memory.tokens[token] = self._clock.now() + life + self._jti_margin
+        if epoch == _LOST:
+            memory.epochs[partition] = _ms(self._clock.now()) + 1
+            return _refuse(SettleOutcome.STORE_RESET)
+        if seen:
             return _refuse(SettleOutcome.REPLAYED)
-        if lost or int(identity.issued_at * 1000) < int(memory.epoch * 1000):
+        if _ms(identity.issued_at) < epoch:
             return _refuse(SettleOutcome.STORE_RESET)
         if identity.scope in memory.revoked:
             return _refuse(SettleOutcome.REVOKED)
@@ -55,6 +61,10 @@ class MemoryStore:
         if settlement.opens is not None:
             return self._open(settlement.opens, settlement.now)
         return _CLEAR
+
+    async def revocations(self) -> list[Revocation]:
+        """All revocations, newest first."""
+        return sorted(self._memory.revoked.values(), key=lambda revocation: (-revocation.at, revocation.scope))
 
     async def list(self, state: ApprovalState | None) -> list[Approval]:
         """All approvals in that state, newest first."""
@@ -66,31 +76,29 @@ class MemoryStore:
         """One approval. Raises ApprovalNotFound."""
         approval = self._memory.approvals.get(approval_id)
         if approval is None:
-            raise ApprovalNotFound(f"no approval {approval_id} is remembered")
+            raise not_found(approval_id)
         return self._shown(approval)
 
     async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
         """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict."""
         approval = await self.get(approval_id)
         check_decision(approval, to, by)
-        decided = replace(approval, state=to, decided_by=by, decided_at=now)
+        decided = replace(approval, state=to, decided_by=by, decided_at=_ms(now) / 1000)
         self._memory.approvals[approval_id] = decided
         return decided
 
     async def revoke(self, org: str, tenant: str, agent: str, by: str, now: float) -> None:
         """Refuse every call of the agent from now on."""
-        self._memory.revoked.add(f"{org}/{tenant}/{agent}")
+        scope = f"{org}/{tenant}/{agent}"
+        self._memory.revoked[scope] = Revocation(scope, by, round(now, 3))
 
     async def restore(self, org: str, tenant: str, agent: str) -> bool:
         """Take a revocation back; returns whether there was one."""
-        scope = f"{org}/{tenant}/{agent}"
-        was = scope in self._memory.revoked
-        self._memory.revoked.discard(scope)
-        return was
+        return self._memory.revoked.pop(f"{org}/{tenant}/{agent}", None) is not None
 
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
-        self._memory = _Memory(epoch=None)
+        self._memory = _Memory()
 
     def _claim(self, claims: Override, scope: str, now: float) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
@@ -103,7 +111,7 @@ class MemoryStore:
             return _refuse(SettleOutcome.APPROVAL_MISMATCH)
         if approval.state is not ApprovalState.APPROVED:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
-        if now >= request.expires_at:
+        if _ms(now) >= _ms(request.expires_at):
             return _refuse(SettleOutcome.APPROVAL_EXPIRED)
         self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
         return _CLEAR
@@ -112,10 +120,10 @@ class MemoryStore:
         for approval in self._memory.approvals.values():
             held = approval.request
             same = (held.scope, held.digest, held.revision) == (request.scope, request.digest, request.revision)
-            if same and approval.state is ApprovalState.PENDING and now < held.expires_at:
-                return Settled(SettleOutcome.OPENED, held.id, held.expires_at)
+            if same and approval.state is ApprovalState.PENDING and _ms(now) < _ms(held.expires_at):
+                return Settled(SettleOutcome.OPENED, held.id, _ms(held.expires_at) / 1000)
         self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
-        return Settled(SettleOutcome.OPENED, request.id, request.expires_at)
+        return Settled(SettleOutcome.OPENED, request.id, _ms(request.expires_at) / 1000)
 
     def _shown(self, approval: Approval) -> Approval:
         can_expire = ApprovalState.EXPIRED in TRANSITIONS[approval.state]
@@ -126,3 +134,7 @@ class MemoryStore:
 
 def _refuse(outcome: SettleOutcome) -> Settled:
     return Settled(outcome, "", 0.0)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from redis.exceptions import RedisError
+from dataclasses import dataclass
 
 from aegis_authz.adapters import redis_keys
-from aegis_authz.adapters.redis_client import open_redis
+from aegis_authz.adapters.redis_client import answering, open_redis
 from aegis_authz.core.approval import partition_of
 from aegis_authz.ports import StoreDown
 
+_CONNECTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """An agent whose calls are refused. `scope` is `org/tenant/agent`, `at` seconds since the epoch."""
+
+    scope: str
+    by: str
+    at: float
+
 
 class RedisRevocations:
-    """Who is revoked, by scope (`org/tenant/agent`)."""
+    """Who is revoked. Kept until restored, and lost with Redis' data like everything in it."""
 
     def __init__(self, url: str) -> None:
-        self._redis = open_redis(url, 2)
+        self._redis = open_redis(url, _CONNECTIONS)
 
     async def revoke(self, org: str, tenant: str, agent: str, by: str, now: float) -> None:
         """Refuse every call of the agent from now on. Raises StoreDown."""
-        try:
+        async with answering():
             await self._redis.hset(_key(org, tenant), f"{org}/{tenant}/{agent}", f"{now:.3f} {by}")
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Redis cannot be reached: {type(fault).__name__}") from None
 
     async def restore(self, org: str, tenant: str, agent: str) -> bool:
         """Take a revocation back; returns whether there was one. Raises StoreDown."""
-        try:
+        async with answering():
             return bool(await self._redis.hdel(_key(org, tenant), f"{org}/{tenant}/{agent}"))
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Redis cannot be reached: {type(fault).__name__}") from None
+
+    async def list(self) -> list[Revocation]:
+        """All revocations, newest first. Raises StoreDown."""
+        async with answering():
+            pipeline = self._redis.pipeline(transaction=False)
+            for partition in redis_keys.ALL_PARTITIONS:
+                pipeline.hgetall(redis_keys.revoked(partition))
+            kept: list[dict[bytes, bytes]] = await pipeline.execute()
+        found = [_revocation(scope.decode(), fact.decode()) for fields in kept for scope, fact in fields.items()]
+        return sorted(found, key=lambda revocation: (-revocation.at, revocation.scope))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -37,3 +54,11 @@ class RedisRevocations:
 
 def _key(org: str, tenant: str) -> str:
     return redis_keys.revoked(partition_of(org, tenant))
+
+
+def _revocation(scope: str, fact: str) -> Revocation:
+    at, _, by = fact.partition(" ")
+    try:
+        return Revocation(scope, by, float(at))
+    except ValueError:
+        raise StoreDown(f"what Redis holds for {scope} is not a revocation") from None

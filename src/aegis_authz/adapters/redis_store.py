@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -17,7 +16,6 @@ from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports import Clock, StoreDown
 from aegis_authz.wire.approval_document import approval_to_text
 
-_log = logging.getLogger(__name__)
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 _KEEP_APPROVALS_MS = 86_400_000
 _MAX_BATCH = 64
@@ -48,7 +46,6 @@ class RedisStore:
         self._text = script("settle.lua")
         self._begin = script("begin.lua")
         self._sha = ""
-        self._unverifiable = False
         self._waiting: list[_Waiting] = []
         self._pipelines: set[asyncio.Task[None]] = set()
         self._flush_is_due = False
@@ -88,33 +85,23 @@ class RedisStore:
         await self._redis.aclose()
 
     async def _prepare(self) -> None:
-        self._sha = ""
         policy = await self._eviction()
-        if policy not in ("noeviction", ""):
-            raise ResponseError(f"maxmemory-policy is {policy}, must be noeviction: it would forget used tokens")
+        if policy != "noeviction":
+            self._sha = ""  # no call is settled before this was looked at again
+            raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
         if not await self._redis.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1])):  # the last one written
             pipeline = self._redis.pipeline(transaction=False)
             for partition in redis_keys.ALL_PARTITIONS:
                 pipeline.eval(self._begin, 1, redis_keys.epoch(partition))
             await pipeline.execute()
-        sha = await self._redis.script_load(self._text)
-        self._sha = sha.decode() if isinstance(sha, bytes) else sha
+        self._sha = await self._redis.script_load(self._text)
 
-    async def _eviction(self) -> str:
-        """What Redis does when its memory is full, "" where it may not be asked (a hosted one)."""
+    async def _eviction(self) -> object:
+        """What Redis does when its memory is full."""
         try:
-            asked: dict[str, object] = await self._redis.config_get("maxmemory-policy")
-            return str(asked["maxmemory-policy"])
-        except ResponseError:
-            pass_on = "maxmemory_policy"
-        try:
-            told: dict[str, object] = await self._redis.info("memory")
-            return str(told[pass_on])
-        except (ResponseError, KeyError):
-            if not self._unverifiable:
-                self._unverifiable = True
-                _log.warning("Redis does not tell its maxmemory-policy; make sure that it is noeviction")
-            return ""
+            return (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+        except ResponseError:  # hosted servers close CONFIG; INFO tells it too
+            return (await self._redis.info("memory")).get("maxmemory_policy")
 
     def _flush(self) -> None:
         self._flush_is_due = False

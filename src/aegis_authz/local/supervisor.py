@@ -119,19 +119,21 @@ class Supervisor:
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _watch(self, spec: ProcessSpec) -> None:
-        backoff = NEVER_DIED
+        backoff, failure = NEVER_DIED, ""
         while True:
             process = self._running[spec.name]
-            why = _ended(await process.wait())
+            ended = _ended(await process.wait())
+            why = failure or ended
             backoff = backoff.died(time.monotonic() - process.started)
             self._note(spec, State.WAITING, None, backoff, why)
             await asyncio.sleep(backoff.delay)
             try:
                 await self._start(spec, backoff, why)
+                failure = ""
             except StartFailed as failed:
                 # stopped here, it has ended for the next turn, which waits longer
                 await self._running[spec.name].stop(self._grace)
-                self._note(spec, State.WAITING, None, backoff, str(failed).partition("\n")[0])
+                failure = str(failed).partition("\n")[0].rstrip(":")
 
     async def _stop_all(self) -> None:
         for watcher in self._watchers:

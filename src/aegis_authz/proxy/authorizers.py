@@ -12,6 +12,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     OutlierDetection,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
+    BackoffStrategy,
     GrpcService,
     GrpcServiceEnvoyGrpc,
     HealthCheck,
@@ -36,6 +37,7 @@ AUTHORIZERS = "aegis_authz"
 """The name of the cluster."""
 
 _CONNECT_TIMEOUT = milliseconds(100)
+_AT_ONCE = milliseconds(1)
 _WATCH = timedelta(seconds=1)
 _WATCH_WHEN_RED = milliseconds(250)
 
@@ -63,26 +65,32 @@ def authorizers(settings: ProxySettings) -> Cluster:
     )
 
 
-def grpc_service(timeout: timedelta | None) -> GrpcService:
-    """How the filters call the workers.
+def check_service(settings: ProxySettings) -> GrpcService:
+    """How ext_authz calls a worker.
 
-    What could not be sent at all is sent to another worker once. Nothing else is ever repeated: a check
-    that arrived has spent its token.
+    A check that could not be sent at all is sent to another worker once. Nothing else is ever repeated: a
+    check that arrived has spent its token.
     """
+    timeout = milliseconds(settings.check_timeout_ms)
     another = RetryPolicyRetryHostPredicate(
         name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
     )
     retry = RetryPolicy(
         retry_on="connect-failure,refused-stream",
+        # Envoy takes max_interval for the limit of each try, too
+        retry_back_off=BackoffStrategy(base_interval=_AT_ONCE, max_interval=timeout),
         num_retries=1,
         retry_host_predicate=[another],
         host_selection_retry_max_attempts=3,
     )
     return GrpcService(
-        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS),
-        timeout=timeout,
-        retry_policy=retry,
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), timeout=timeout, retry_policy=retry
     )
+
+
+def body_service() -> GrpcService:
+    """How ext_proc calls a worker: a stream that may last as long as its response."""
+    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS))
 
 
 def _health_check() -> HealthCheck:

@@ -43,8 +43,8 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 )
 
 from aegis_authz.config import ProxySettings
-from aegis_authz.proxy.authorizers import grpc_service
-from aegis_authz.proxy.typed import extension, milliseconds, packed
+from aegis_authz.proxy.authorizers import body_service, check_service
+from aegis_authz.proxy.typed import extension, packed
 from aegis_authz.wire.envoy import READ_HEADERS
 from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
 from aegis_authz.wire.obligations import OBLIGATION_HEADER
@@ -83,7 +83,7 @@ def _filter(name: str, message: Message) -> HttpFilter:
 
 def _ext_authz(settings: ProxySettings) -> ExtAuthz:
     return ExtAuthz(
-        grpc_service=grpc_service(milliseconds(settings.check_timeout_ms)),
+        grpc_service=check_service(settings),
         transport_api_version=ApiVersion.V3,
         failure_mode_allow=False,
         status_on_error=HttpStatus(code=StatusCode(503)),  # the default 403 looks like a denial by policy
@@ -126,7 +126,7 @@ def _case(value: StringMatcher, name: str, message: Message) -> MatcherMatcherLi
 
 def _ext_proc(mode: ProcessingMode) -> ExternalProcessor:
     return ExternalProcessor(
-        grpc_service=grpc_service(None),  # a stream lasts as long as its response
+        grpc_service=body_service(),
         failure_mode_allow=False,
         allow_mode_override=False,
         processing_mode=mode,
