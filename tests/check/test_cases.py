@@ -29,7 +29,9 @@ from aegis_authz.adapters.opa_http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa_snapshots import OpaSnapshots
 from aegis_authz.adapters.source_folder import read_sources
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.check.pipeline import Limits, Pipeline
+from aegis_authz.check.limits import Limits
+from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.recorder import Recorder
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.policy.compile import compile_policy
 from aegis_authz.policy.library import rego_library
@@ -135,9 +137,10 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
     await snapshots.look()
     assert snapshots.trouble == ""
     pdp = OpaPdp(OpaHttp(opa_socket), 2, 32)
-    limits = Limits(total=10, pdp=10, require_record=True, environment="test")
+    limits = Limits(total=10, pdp=10, environment="test")
     async with MemoryRecordLog() as records:
-        yield World(Pipeline(snapshots, pdp, MemoryStore(clock, 60), records, _Quiet(), clock, SystemIds(), limits), records)
+        recorder = Recorder(records, _Quiet(), clock, required=True)
+        yield World(Pipeline(snapshots, pdp, MemoryStore(clock, 60), recorder, clock, SystemIds(), limits), records)
     await pdp.close()
     await snapshots.close()
 

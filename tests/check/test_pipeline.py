@@ -18,7 +18,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 
-from aegis_authz.check.pipeline import Limits, Pipeline
+from aegis_authz.check.limits import Limits
+from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.recorder import Recorder
+from aegis_authz.check.refusing import refuse
 from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import Answer, ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
@@ -129,9 +132,12 @@ class World:
         self.told.append(record)
 
     async def check(self, request: bytes | None = None, require_record: bool = True, seconds: float = 0.3) -> Answer:
-        limits = Limits(total=0.1, pdp=0.05, require_record=require_record, environment="test")
-        pipeline = Pipeline(self, self, self, self, self, self, self, limits)
-        return await pipeline.check(payment() if request is None else request, "", time.monotonic() + seconds)
+        sent = payment() if request is None else request
+        return await self.pipeline(require_record).check(sent, "", time.monotonic() + seconds)
+
+    def pipeline(self, require_record: bool = True) -> Pipeline:
+        recorder = Recorder(self, self, self, require_record)
+        return Pipeline(self, self, self, recorder, self, self, Limits(total=0.1, pdp=0.05, environment="test"))
 
 
 def token(**changes: Any) -> bytes:
@@ -385,7 +391,6 @@ async def test_a_missing_token_is_never_a_401_on_an_mcp_endpoint() -> None:
 
 async def test_a_refused_call_beyond_the_limit_is_recorded_too() -> None:
     world = World()
-    pipeline = Pipeline(world, world, world, world, world, world, world, Limits(0.1, 0.05, True, "test"))
-    answer = await pipeline.refuse(Reason.OVERLOADED, payment(), "", time.monotonic() + 1)
+    answer = await refuse(world.pipeline(), Reason.OVERLOADED, payment(), "", time.monotonic() + 1)
     assert (answer.effect, answer.status) == (Effect.DENY, 503)
     assert (world.records[0].reason, world.records[0].host) == (Reason.OVERLOADED, "api.stripe.example")

@@ -14,7 +14,7 @@ from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.core.decision import Answer
+from aegis_authz.core.decision import Answer, Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.server.authz import CheckHandler
@@ -23,7 +23,6 @@ from aegis_authz.server.grpc_host import BODY_SERVICE, GrpcHost
 from aegis_authz.wire.envoy import SERVICE
 
 ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, (), {})
-DENY = Answer(Effect.DENY, 7, 403, b"{}", {"x-aegis-decision": "deny"}, {}, (), {})
 
 
 class ScriptedPipeline:
@@ -37,6 +36,8 @@ class ScriptedPipeline:
         self.deadlines: list[float] = []
         self.traceparents: list[str] = []
         self.answer: Any = ALLOW
+        self.kept: list[Reason] = []
+        self.ids = self.recorder = self
 
     def now(self) -> float:
         return time.time()
@@ -54,9 +55,12 @@ class ScriptedPipeline:
             raise self.answer
         return cast(Answer, self.answer)
 
-    async def refuse(self, reason: Reason, message: bytes, traceparent: str, deadline: float) -> Answer:
-        assert reason is Reason.OVERLOADED
-        return DENY
+    def decision_id(self) -> str:
+        return "d-1"
+
+    async def keep(self, decision: Decision, draft: object, deadline: float) -> Decision:
+        self.kept.append(decision.reason)
+        return decision
 
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
@@ -94,6 +98,7 @@ async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
     first = asyncio.create_task(checks(b"", "", 1.0))
     await asyncio.wait_for(pipeline.started.wait(), 5)
     assert kind(await checks(b"", "", 1.0)) == "denied_response"
+    assert pipeline.kept == [Reason.OVERLOADED]
     pipeline.gate.set()
     assert kind(await first) == "ok_response"
 

@@ -22,7 +22,9 @@ from aegis_authz.adapters.opa_snapshots import OpaSnapshots
 from aegis_authz.adapters.record_log import FileRecordLog
 from aegis_authz.adapters.redis_store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.check.pipeline import Limits, Pipeline
+from aegis_authz.check.limits import Limits
+from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.recorder import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode
 from aegis_authz.ports import StoreDown
 from aegis_authz.server.authz import CheckHandler
@@ -65,12 +67,12 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     stack.push_async_callback(pdp.close)
     stack.push_async_callback(snapshots.close)
 
+    telemetry = DecisionTelemetry(provider.get_tracer("aegis"), None)
     pipeline = Pipeline(
         snapshots=snapshots,
         pdp=pdp,
         store=store,
-        records=records,
-        telemetry=DecisionTelemetry(provider.get_tracer("aegis"), None),
+        recorder=Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED),
         clock=clock,
         ids=ids,
         limits=_limits(settings),
@@ -112,7 +114,6 @@ def _limits(settings: AuthzSettings) -> Limits:
     return Limits(
         total=settings.budget.total_ms / 1000,
         pdp=settings.budget.pdp_ms / 1000,
-        require_record=settings.record_mode is RecordMode.REQUIRED,
         environment=settings.environment,
     )
 

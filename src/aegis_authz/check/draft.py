@@ -31,6 +31,11 @@ class Draft:
     settled: Settled | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def revision(self) -> str:
+        """The revision the call is judged under, "" before one is known."""
+        return self.snapshot.revision if self.snapshot is not None else ""
+
     @staticmethod
     def begin(decision_id: str, traceparent: str, clock: Clock) -> Draft:
         """Open the notes at the arrival of a call."""

@@ -26,10 +26,13 @@ class Fulfilment:
     metadata: Mapping[str, str]
 
 
+NOTHING_TO_FULFIL = Fulfilment("", {})
+
+
 def fulfil(decision: Decision, rpc: Rpc) -> Fulfilment:
     """Say how the obligations are met. Raises Refused(OBLIGATION_UNKNOWN) for one that cannot be."""
     if not decision.obligations:
-        return Fulfilment("", {})
+        return NOTHING_TO_FULFIL
     targets = {_target(obligation) for obligation in decision.obligations}
     return Fulfilment(
         processing="both" if len(targets) == 2 else targets.pop().value,

@@ -41,7 +41,7 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     if draft.settled is not None and draft.settled.approval_id and decision.reason is Reason.APPROVAL_NEEDED:
         headers["x-aegis-approval-id"] = draft.settled.approval_id
     spec = REASONS[decision.reason]
-    if decision.effect.lets_through:
+    if decision.effect.lets_through:  # only then does the fulfilment count
         return _let_through(decision, fulfilment, draft, headers)
     if spec.retry is Retry.LATER:
         headers["retry-after"] = _RETRY_AFTER

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import ApprovalRequest, approval_id
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 
 
-def settlement_of(
-    decision: Decision, call: ToolCall | None, identity: Identity, override: Override | None, token: str, now: float
-) -> Settlement:
+def settlement_of(decision: Decision, draft: Draft, token: str) -> Settlement:
     """What this decision writes: the token's JTI always; an approval used or opened when one is needed.
 
-    `token` is a fresh random name for a new approval, `now` seconds since the epoch.
+    `token` is a fresh random name for a new approval. Raises ValueError for a call that was not authenticated.
     """
-    held = decision.effect is Effect.APPROVAL_NEEDED
-    opens = _request(decision, call, identity, token, now) if held and call is not None and override is None else None
-    return Settlement(identity=identity, claims=override if held else None, opens=opens, now=now)
+    if draft.identity is None:
+        raise ValueError("a call that was not authenticated settles nothing")
+    held, override = decision.effect is Effect.APPROVAL_NEEDED, draft.override
+    opens = None
+    if held and override is None and draft.call is not None:
+        opens = _request(decision, draft.call, draft.identity, token, draft.time)
+    return Settlement(identity=draft.identity, claims=override if held else None, opens=opens, now=draft.time)
 
 
-def apply(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:
+def settled_decision(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:
     """The decision after settling.
 
     A refusal of the store always wins. A held call is let through only when the store used up the approval it was

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Coroutine
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.fulfil import Fulfilment
+from aegis_authz.check.fulfil import NOTHING_TO_FULFIL
 from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.refusing import refuse
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import Answer, denied
 from aegis_authz.core.reason import Reason
@@ -41,7 +42,7 @@ class CheckHandler:
         now = self._pipeline.clock.monotonic()
         deadline = now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - self._reserve)
         if len(self._running) >= self._max_concurrent:
-            work = self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline)
+            work = refuse(self._pipeline, Reason.OVERLOADED, message, traceparent, deadline)
         else:
             work = self._pipeline.check(message, traceparent, deadline)
         try:
@@ -65,7 +66,7 @@ class CheckHandler:
 
 def _last_resort(pipeline: Pipeline) -> Answer:
     draft = Draft.begin("", "", pipeline.clock)
-    return respond(denied(Reason.INTERNAL_FAULT, "", ""), Fulfilment("", {}), draft)
+    return respond(denied(Reason.INTERNAL_FAULT, "", ""), NOTHING_TO_FULFIL, draft)
 
 
 Check = Callable[[bytes, str, float | None], Coroutine[None, None, bytes]]
