@@ -46,6 +46,14 @@ test: setup ## Run the tests, those with the real servers included; ARGS="-k nam
 test-all: setup rego ## Run every test, the slow ones and those of the Rego included
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: bench
+bench: setup ## Measure a decision against the same Envoy without Aegis, in one run; ARGS="--rounds 9" for more
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: setup ## The same in under a minute
+	@$(BIN)/python -m benchmarks --rounds 2 --seconds 3 $(ARGS)
+
 .PHONY: rego
 rego: setup ## Check and test the Rego library; its tests must cover nearly all of it
 	@$(OPA) check --strict rego

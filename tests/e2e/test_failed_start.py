@@ -14,8 +14,10 @@ def test_an_invalid_policy_keeps_a_mesh_from_starting_and_says_where(tmp_path: P
     (tmp_path / "tools").mkdir()
     (tmp_path / "agents" / "bad.yaml").write_text("agent: a\nallowed_tool: []\n")
     ended = subprocess.run(
-        [sys.executable, "-m", "aegis_authz.cli", "up", "--detach", "--dir", str(tmp_path / "m")]
-        + ["--policies", str(tmp_path / "agents"), "--tools", str(tmp_path / "tools")],
+        [
+            *(sys.executable, "-m", "aegis_authz.cli", "up", "--detach", "--dir", str(tmp_path / "m")),
+            *("--policies", str(tmp_path / "agents"), "--tools", str(tmp_path / "tools")),
+        ],
         capture_output=True,
         text=True,
         timeout=60,

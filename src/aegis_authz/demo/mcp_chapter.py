@@ -27,14 +27,16 @@ async def mcp_calls(mesh: DemoMesh, agent: Agent) -> list[Row]:
         seen.append(response.headers.get("x-aegis-decision-id", ""))
 
     hooks: dict[str, list[Callable[..., Awaitable[None]]]] = {"request": [fresh_token], "response": [note_decision]}
-    async with httpx2.AsyncClient(proxy=mesh.proxy, trust_env=False, event_hooks=hooks, timeout=10) as http:
-        async with Client(streamable_http_client(URL, http_client=http)) as client:
-            offered = {tool.name for tool in (await client.list_tools()).tools}
-            started = time.perf_counter()
-            allowed = await client.call_tool("list_issues", {"repo": "aegis"})
-            allowed_id, between = seen[-1], time.perf_counter()
-            denied = await client.call_tool("delete_repository", {"repo": "aegis"})
-            denied_id, ended = seen[-1], time.perf_counter()
+    async with (
+        httpx2.AsyncClient(proxy=mesh.proxy, trust_env=False, event_hooks=hooks, timeout=10) as http,
+        Client(streamable_http_client(URL, http_client=http)) as client,
+    ):
+        offered = {tool.name for tool in (await client.list_tools()).tools}
+        started = time.perf_counter()
+        allowed = await client.call_tool("list_issues", {"repo": "aegis"})
+        allowed_id, between = seen[-1], time.perf_counter()
+        denied = await client.call_tool("delete_repository", {"repo": "aegis"})
+        denied_id, ended = seen[-1], time.perf_counter()
     sentence = getattr(denied.content[0], "text", "")
     name = "mcp"
     return [

@@ -185,7 +185,7 @@ async def _first_not(pay: Callable[[], Awaitable[Reply]], reason: str) -> Reply:
 
 async def _until_allowed(pay: Callable[[], Awaitable[Reply]]) -> Reply:
     deadline = time.monotonic() + _PATIENCE
-    while (reply := await pay()).decision != "allow" and time.monotonic() < deadline:
+    while (reply := await pay()).decision != "allow" and time.monotonic() < deadline:  # noqa: ASYNC110  # asks anew
         await asyncio.sleep(0.05)
     return reply
 
