@@ -68,7 +68,9 @@ def _listen(address: str) -> socket.socket:
         path.chmod(0o600)
         return own
     host, _, port = address.rpartition(":")
-    return socket.create_server((host, int(port)), backlog=_BACKLOG)
+    listener = socket.create_server((host, int(port)), backlog=_BACKLOG)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def control_services(

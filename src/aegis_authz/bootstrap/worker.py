@@ -11,17 +11,18 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvicorn
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, multiprocess
 
-from aegis_authz.adapters.key_folder import load_ed25519
+from aegis_authz.adapters.key_folder import KeyFolderError, load_ed25519
 from aegis_authz.adapters.opa import OpaPdp
 from aegis_authz.adapters.opa_http import OpaHttp
 from aegis_authz.adapters.opa_snapshots import OpaSnapshots
+from aegis_authz.adapters.record_folder import FolderBusy
 from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.record_recovery import LogAltered
 from aegis_authz.adapters.redis_store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.recorder import Recorder
@@ -43,8 +44,12 @@ _GRACE = 5.0
 _BODY_SECONDS = 1.8  # a little less than Envoy waits for one message
 
 
+WORKER_FAULTS = (KeyFolderError, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
+"""What keeps a worker from starting; the messages are fit to show."""
+
+
 async def run_worker(settings: AuthzSettings, worker: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OSError, RuntimeError or ValueError when it cannot start."""
+    """Serve until SIGTERM or SIGINT. Raises WORKER_FAULTS when it cannot start."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -59,7 +64,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     pdp = OpaPdp(opa, _OPA_QUERIES, _OPA_BATCH)
     store = RedisStore(settings.redis, clock, _JTI_MARGIN)
     records = _records(settings, worker, clock)
-    provider = tracer_provider("aegis-authz", settings.environment, _exporter(settings))
+    provider = tracer_provider("aegis-authz", settings.environment, span_processor(settings.otlp_endpoint))
     stack.callback(provider.shutdown)
     stack.push_async_callback(store.close)
     await records.start()
@@ -118,12 +123,6 @@ def _limits(settings: AuthzSettings) -> Limits:
     )
 
 
-def _exporter(settings: AuthzSettings) -> BatchSpanProcessor | None:
-    if not settings.otlp_endpoint:
-        return None
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint))
-
-
 def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) -> dict[str, Probe]:
     async def keys() -> str:
         if snapshots.trouble:
@@ -160,6 +159,7 @@ def _status_sockets(settings: AuthzSettings, worker: int) -> list[socket.socket]
     shared = socket.socket(socket.AF_INET)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shared.bind((host, int(port)))
     path = Path(settings.ready_socket.format(worker=worker))
     path.unlink(missing_ok=True)

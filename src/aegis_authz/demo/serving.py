@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 async def serving(app: Starlette) -> AsyncIterator[int]:
     """Serve `app` on 127.0.0.1 until the block ends; gives its port."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it off for such sockets
     server = _Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
+from aegis_authz.telemetry import tracer_provider
+
+
+class Collector:
+    """An OTLP/gRPC receiver that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self.came = threading.Event()
+
+    def export(self, message: bytes, _: grpc.ServicerContext) -> bytes:
+        self.received.append(message)
+        self.came.set()
+        return b""
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[Collector, str]]:
+    kept = Collector()
+    server = grpc.server(ThreadPoolExecutor(2))
+    handlers = {"Export": grpc.unary_unary_rpc_method_handler(kept.export)}
+    service = "opentelemetry.proto.collector.trace.v1.TraceService"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield kept, f"http://127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def test_spans_arrive_at_an_otlp_collector(collector: tuple[Collector, str]) -> None:
+    kept, endpoint = collector
+    provider = tracer_provider("aegis-authz", "test", span_processor(endpoint))
+    provider.get_tracer("test").start_span("aegis.check").end()
+    provider.force_flush()
+    assert kept.came.wait(10)
+    assert b"aegis.check" in kept.received[0]
+    provider.shutdown()
+
+
+def test_without_an_endpoint_nothing_is_exported() -> None:
+    assert span_processor("") is None
+
+
+def test_an_exporter_whose_files_were_overwritten_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None)
+    with pytest.raises(ExporterBroken, match="opentelemetry-proto"):
+        span_processor("http://127.0.0.1:1")
