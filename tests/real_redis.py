@@ -69,7 +69,7 @@ class RealRedis:
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             return client.execute_command(*words)
 
-    def keys(self) -> set[str]:
+    def names(self) -> set[str]:
         """The names of all keys."""
         with redis.Redis(unix_socket_path=str(self.socket), decode_responses=True) as client:
             return set(client.scan_iter(count=1000))

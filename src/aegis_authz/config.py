@@ -89,7 +89,7 @@ class ProxySettings(_Settings):
 
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
-    `xds` is the folder of rds.yaml and cds.yaml, which Envoy watches.
+    `xds` is the folder of routes and clusters, which Envoy watches.
     """
 
     bind: str = "127.0.0.1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import ssl
 import tempfile
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -94,9 +95,9 @@ class ToolServer:
         self.reply = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone"
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[ToolServer]:
+    async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[ToolServer]:
         self.reset()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         async with server:
             yield self
@@ -107,7 +108,7 @@ class ToolServer:
                 self.seen.append(await read_message(reader))
                 writer.write(self.reply)
                 await writer.drain()
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
 
@@ -152,9 +153,7 @@ class Authorizer:
         self.checks.append(external_auth_pb2.CheckRequest.FromString(message))
         return write_check_response(self.answer)
 
-    async def _process(
-        self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[bytes]:
+    async def _process(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         async for message in messages:
             piece = read_piece(message)
             self.pieces.append(piece)
@@ -230,9 +229,11 @@ class Starter:
         self._folder = folder
 
     @asynccontextmanager
-    async def running(self, name: str, catalogue: Catalogue, *authz: str, **changes: object) -> AsyncIterator[Proxy]:
+    async def running(
+        self, name: str, catalogue: Catalogue, *authz: str, ca_file: Path = Path("/nowhere")
+    ) -> AsyncIterator[Proxy]:
+        """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
-        folder.mkdir()
         settings = ProxySettings(
             forward_port=0,
             reverse_port=0,
@@ -240,35 +241,42 @@ class Starter:
             authz=authz,
             xds=folder / "xds",
             access_log=folder / "access.log",
-            ca_file=changes.pop("ca_file", Path("/nowhere")),
+            ca_file=ca_file,
             max_body_bytes=MOST_BODY,
-            workers=1,
         )
-        config = write_config(folder, settings, catalogue)
+        async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
+            yield proxy
+
+    @asynccontextmanager
+    async def launched(self, config: Path, settings: ProxySettings) -> AsyncIterator[Proxy]:
+        """An Envoy on this file."""
         arguments = ["-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "info"]
         arguments += ["--file-flush-interval-msec", "50"]
         process = await asyncio.create_subprocess_exec(
             str(self._binary), *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
-        proxy = Proxy(settings, 0, 0)
         assert process.stderr is not None
+        log: list[str] = []
+        reading = None
         try:
             async with asyncio.timeout(TIMEOUT):
                 while line := (await process.stderr.readline()).decode():
-                    proxy.log.append(line)
+                    log.append(line)
                     if "starting workers" in line:
                         break
-            assert process.returncode is None, "".join(proxy.log)
-            reading = asyncio.create_task(_read_all(process.stderr, proxy.log))
+                else:
+                    raise AssertionError("".join(log))
+            reading = asyncio.create_task(_read_all(process.stderr, log))
+            proxy = Proxy(settings, 0, 0, log)
             listening = json.loads((await proxy.admin("/listeners?format=json")).body)["listener_statuses"]
             ports = {one["name"]: one["local_address"]["socket_address"]["port_value"] for one in listening}
             yield replace(proxy, forward=ports["forward"], reverse=ports["reverse"])
-            process.terminate()
-            await reading
         finally:
             if process.returncode is None:
-                process.kill()
+                process.terminate()
             await process.wait()
+            if reading is not None:
+                await reading
 
 
 async def _read_all(stream: StreamReader, lines: list[str]) -> None:

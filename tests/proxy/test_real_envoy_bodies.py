@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 URL = "http://pay.example/v1/records"
 SECRET, MASK = b"078-05-1120", b"[redacted]"
+MOST_BODY = 65_536
 OBLIGATION = "x-aegis-obligation"
 
 
@@ -40,7 +41,13 @@ def sanitized(obligation: str) -> Answer:
 )
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_bodies_pass_the_processor_as_the_obligation_says(
-    proxy: Proxy, authorizer: Authorizer, server: ToolServer, obligation: str, sent: bytes, received: bytes, chunked: bool
+    proxy: Proxy,
+    authorizer: Authorizer,
+    server: ToolServer,
+    obligation: str,
+    sent: bytes,
+    received: bytes,
+    chunked: bool,
 ) -> None:
     authorizer.answer = sanitized(obligation)
     server.reply = b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n" + SECRET
@@ -61,6 +68,16 @@ async def test_the_processor_is_told_what_was_decided_and_how_bodies_come(
     assert first.metadata == {"decision_id": "d-1", "obligations": "[]"}
     assert first.modes == {Target.REQUEST: BodyMode.BUFFERED, Target.RESPONSE: BodyMode.FULL_DUPLEX_STREAMED}
     assert first.observed is False
+
+
+async def test_the_largest_body_that_is_judged_can_be_processed(
+    proxy: Proxy, authorizer: Authorizer, server: ToolServer
+) -> None:
+    authorizer.answer = sanitized("both")
+    body = SECRET + b"x" * (MOST_BODY - len(SECRET))
+    assert (await proxy.post(URL, body)).status == 200
+    assert server.seen[0].body == body.replace(SECRET, MASK)
+    assert server.seen[0].all("content-length") == [str(len(server.seen[0].body))]
 
 
 async def test_a_request_without_a_body_still_has_its_response_processed(
@@ -87,6 +104,6 @@ async def test_an_obligation_that_envoy_does_not_know_stops_the_call(
 
 
 async def test_a_denial_does_not_pass_the_processor(proxy: Proxy, authorizer: Authorizer, server: ToolServer) -> None:
-    authorizer.answer = replace(sanitized("both"), effect=Effect.DENY, status=200, body=SECRET)
+    authorizer.answer = replace(sanitized("both"), effect=Effect.DENY, grpc_code=7, body=SECRET)
     reply = await proxy.post(URL, b"{}", f"{OBLIGATION}: both")
     assert (reply.status, reply.body, authorizer.pieces) == (200, SECRET, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pytest
 from aegis_authz.core.catalogue import Catalogue, Tool
 
 if TYPE_CHECKING:
-    from conftest import Authorizer, Starter, ToolServer
+    from conftest import Authorizer, Proxy, Starter, ToolServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -61,21 +62,16 @@ async def test_a_worker_that_dies_costs_no_call(
     envoys: Starter, server: ToolServer, authorizer: Authorizer, short_folder: Path
 ) -> None:
     mortal = type(authorizer)(short_folder / "mortal.sock")
-    async with mortal.serving():
-        serving = mortal.serving
-        del serving
-        running = envoys.running("two", catalogue(server), mortal.place, authorizer.place)
-        proxy = await running.__aenter__()
-    try:
-        replies = [await proxy.get(URL) for _ in range(30)]
-        print([r.body for r in replies][:3])
-        print("\n".join(l for l in (await proxy.admin("/stats?filter=cluster.aegis_authz")).body.decode().splitlines() if not l.endswith(": 0")))
-    finally:
-        await running.__aexit__(None, None, None)
-    assert [reply.status for reply in replies] == [200] * 30
+    async with AsyncExitStack() as stack:
+        async with mortal.serving():
+            running = envoys.running("two", catalogue(server), mortal.place, authorizer.place)
+            proxy = await stack.enter_async_context(running)
+        statuses = [(await proxy.get(URL)).status for _ in range(30)]
+    assert statuses == [200] * 30
+    assert len(server.seen) == len(authorizer.checks) + len(mortal.checks) == 30
 
 
-async def _until_status(proxy: object, status: int) -> None:
+async def _until_status(proxy: Proxy, status: int) -> None:
     async with asyncio.timeout(5):
         while (await proxy.get(URL)).status != status:
             await asyncio.sleep(0.02)

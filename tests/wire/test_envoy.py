@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 from hypothesis import given
@@ -86,6 +88,12 @@ def answer(effect: Effect) -> Answer:
         removed_headers=("x-aegis-token",) if effect.lets_through else (),
         metadata={"decision_id": "d1"},
     )
+
+
+@pytest.mark.parametrize("effect", [Effect.DENY, Effect.APPROVAL_NEEDED])
+def test_a_refusal_never_carries_the_status_of_an_allow(effect: Effect) -> None:
+    response = external_auth_pb2.CheckResponse.FromString(write_check_response(replace(answer(effect), grpc_code=0)))
+    assert response.status.code == 7
 
 
 @pytest.mark.parametrize("effect", Effect)

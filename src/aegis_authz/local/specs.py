@@ -83,6 +83,8 @@ def _envoy(options: MeshOptions, config: Path) -> tuple[str, ...]:
         str(find_envoy()),
         "--config-path",
         str(config),
+        "--file-flush-interval-msec",
+        "1000",
         "--concurrency",
         str(options.workers),
         "--disable-hot-restart",  # leaves no shared memory behind, and needs no base id

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aegis_authz.local.facts import left_facts, lock_holder
+from aegis_authz.local.facts import MeshRunning, left_facts, lock_holder, take_lock
 from aegis_authz.local.layout import discard_leftovers
 
 _PATIENCE = 40.0
@@ -28,9 +28,9 @@ def stop_mesh(state: Path, patience: float = _PATIENCE) -> bool:
     """
     supervisor = _holder(state)
     if supervisor is None:
-        discard_leftovers(state)
+        _discard(state)
         return False
-    pids = [int(pid) for pid in left_facts(state).get("pids", {}).values()]
+    pids = [supervisor, *(int(pid) for pid in left_facts(state).get("pids", {}).values())]
 
     def is_gone() -> bool:
         return lock_holder(state) != supervisor
@@ -39,11 +39,24 @@ def stop_mesh(state: Path, patience: float = _PATIENCE) -> bool:
     if not _comes_true(is_gone, patience):
         _signal(supervisor, signal.SIGKILL)
     if not _comes_true(lambda: is_gone() and not any(_lives(pid) for pid in pids), _KILL_PATIENCE):
-        left = ", ".join(str(pid) for pid in (supervisor, *pids) if _lives(pid))
+        left = ", ".join(str(pid) for pid in pids if _lives(pid))
         raise CannotStop(f"the mesh in {state} does not end; these processes are left: {left}")
-    if lock_holder(state) is None:
-        discard_leftovers(state)
+    _discard(state)
     return True
+
+
+def _discard(state: Path) -> None:
+    """Remove what is left, unless a mesh has just been started there."""
+    if not (state / "lock").exists():
+        return
+    try:
+        lock = take_lock(state / "lock")
+    except MeshRunning:
+        return  # it removes what it finds itself
+    try:
+        discard_leftovers(state)
+    finally:
+        os.close(lock)
 
 
 def _holder(state: Path) -> int | None:

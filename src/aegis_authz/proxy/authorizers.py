@@ -83,9 +83,7 @@ def check_service(settings: ProxySettings) -> GrpcService:
         retry_host_predicate=[another],
         host_selection_retry_max_attempts=3,
     )
-    return GrpcService(
-        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), timeout=timeout, retry_policy=retry
-    )
+    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), timeout=timeout, retry_policy=retry)
 
 
 def body_service() -> GrpcService:

@@ -7,11 +7,7 @@ from pathlib import Path
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.policy.read import load
-from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, bootstrap
-from aegis_authz.proxy.clusters import clusters
-from aegis_authz.proxy.listeners import ROUTES_FILES
-from aegis_authz.proxy.render import BOOTSTRAP_FILE, discovery, to_yaml
-from aegis_authz.proxy.routes import route_configs
+from aegis_authz.proxy.render import config_files, write_files
 
 EXAMPLE = ProxySettings(
     bind="0.0.0.0",  # noqa: S104  # the pod's network policy says who may come
@@ -27,19 +23,17 @@ EXAMPLE = ProxySettings(
 _NOTE = "# Written by `make envoy-config`; edit src/aegis_authz/proxy instead.\n"
 
 
+def catalogue_in(folder: Path) -> Catalogue:
+    """The tools of every .yaml file in or below a folder. Raises OSError, PolicyErrors."""
+    texts = {str(path): path.read_text("utf-8") for path in sorted(folder.rglob("*.yaml"))}
+    return Catalogue.of(load({}, texts).tools)
+
+
 def example_files(tools: Path) -> dict[str, str]:
-    """The files by name, for the catalogue in the folder `tools`. Raises OSError, PolicyErrors."""
-    texts = {path.name: path.read_text("utf-8") for path in sorted(tools.glob("*.yaml"))}
-    catalogue = Catalogue.of(load({}, texts).tools)
-    return {
-        BOOTSTRAP_FILE: _NOTE + to_yaml(bootstrap(EXAMPLE)),
-        **{ROUTES_FILES[r.name]: _NOTE + to_yaml(discovery([r])) for r in route_configs(EXAMPLE, catalogue)},
-        CLUSTERS_FILE: _NOTE + to_yaml(discovery(clusters(EXAMPLE, catalogue))),
-    }
+    """The committed files by name, for the catalogue in the folder `tools`. Raises OSError, PolicyErrors."""
+    return {name: _NOTE + text for name, text in config_files(EXAMPLE, catalogue_in(tools)).items()}
 
 
 def write_deploy(folder: Path, tools: Path) -> None:
-    """Write the example files into `folder`. Raises OSError, PolicyErrors."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in example_files(tools).items():
-        (folder / name).write_text(text, "utf-8")
+    """Write the committed files into `folder`. Raises OSError, PolicyErrors."""
+    write_files(folder, example_files(tools))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -37,30 +37,41 @@ def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
     return DiscoveryResponse(version_info=digest[:16], resources=content)
 
 
+def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str]:
+    """What Envoy watches, by file name, in the order to be written: a route must find its cluster."""
+    return {
+        CLUSTERS_FILE: to_yaml(discovery(clusters(settings, catalogue))),
+        **{ROUTES_FILES[routes.name]: to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
+    }
+
+
+def config_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str]:
+    """All of the configuration, by file name. Raises ValueError for settings or tools that cannot be rendered."""
+    return {**xds_files(settings, catalogue), BOOTSTRAP_FILE: to_yaml(bootstrap(settings))}
+
+
 def write_config(folder: Path, settings: ProxySettings, catalogue: Catalogue) -> Path:
     """Write all that Envoy needs: envoy.yaml into `folder`, routes and clusters into `settings.xds`.
 
     Returns the path of envoy.yaml. Raises OSError, and ValueError for settings or tools that cannot be rendered.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_xds(settings, catalogue)
-    path = folder / BOOTSTRAP_FILE
-    _move_into(path, to_yaml(bootstrap(settings)))
-    return path
+    files = config_files(settings, catalogue)
+    start = files.pop(BOOTSTRAP_FILE)
+    write_files(settings.xds, files)
+    write_files(folder, {BOOTSTRAP_FILE: start})
+    return folder / BOOTSTRAP_FILE
 
 
 def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
-    """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError.
+    """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError."""
+    write_files(settings.xds, xds_files(settings, catalogue))
 
-    Clusters come first, so that no route names one that is not there yet.
-    """
-    texts = {
-        CLUSTERS_FILE: to_yaml(discovery(clusters(settings, catalogue))),
-        **{ROUTES_FILES[routes.name]: to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
-    }
-    settings.xds.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        _move_into(settings.xds / name, text)
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files into a folder, each replaced whole. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        _move_into(folder / name, text)
 
 
 def _move_into(path: Path, text: str) -> None:

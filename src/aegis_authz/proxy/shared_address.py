@@ -1,8 +1,7 @@
 """Tools that share an address and are at different places: told apart by method and path, as the authorizer does.
 
 The authorizer compares paths after percent-decoding, Envoy before. So a literal matches here in every
-spelling, in the order of preference of `wire.http`: what matches another tool's action there cannot
-reach this one.
+spelling, and in the order of preference of `wire.http`: a call judged as one tool's never reaches another.
 """
 
 from __future__ import annotations
@@ -37,4 +36,10 @@ def _match(action: Action) -> RouteMatch:
 
 
 def _literal(segment: str) -> str:
-    return "".join(f"(?:{re.escape(character)}|(?i:%{ord(character):02x}))" for character in segment)
+    return "".join(_spellings(character) for character in segment)
+
+
+def _spellings(character: str) -> str:
+    # Envoy's normalize_path has decoded letters, digits and -._~ already
+    plain = re.escape(character)
+    return plain if character.isalnum() or character in "-._~" else f"(?:{plain}|(?i:%{ord(character):02x}))"

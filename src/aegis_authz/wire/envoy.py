@@ -39,6 +39,7 @@ READ_HEADERS = frozenset(
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?\Z")
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+_PERMISSION_DENIED = 7
 _IF_ABSENT = base_pb2.HeaderValueOption.ADD_IF_ABSENT
 
 
@@ -102,7 +103,6 @@ def _authority(authority: str, scheme: str) -> tuple[str, int | None]:
 def write_check_response(answer: Answer) -> bytes:
     """Encode a CheckResponse. A denial is always a denied_response: failure_mode_allow cannot touch it."""
     response = external_auth_pb2.CheckResponse()
-    response.status.code = answer.grpc_code
     if answer.effect.lets_through:
         ok = response.ok_response
         _set_headers(ok.headers, answer.upstream_headers, _OVERWRITE)
@@ -110,6 +110,8 @@ def write_check_response(answer: Answer) -> bytes:
         _set_headers(ok.response_headers_to_add, answer.client_headers, _IF_ABSENT)
         ok.headers_to_remove.extend(answer.removed_headers)
     else:
+        # Envoy takes status 0 for an allow, whatever else the message says
+        response.status.code = answer.grpc_code or _PERMISSION_DENIED
         refusal = response.denied_response
         refusal.status.code = answer.status
         _set_headers(refusal.headers, answer.client_headers, _OVERWRITE)

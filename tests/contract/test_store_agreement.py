@@ -1,0 +1,193 @@
+"""Whatever happens, in whatever order: the memory twin and a real Redis say the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from real_redis import RealRedis
+
+from aegis_authz.adapters.memory_store import MemoryStore
+from aegis_authz.adapters.redis_approvals import RedisApprovals
+from aegis_authz.adapters.redis_revocations import RedisRevocations
+from aegis_authz.adapters.redis_store import RedisStore
+from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id
+from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.ports import StoreDown
+
+AGES = 10_000_000.0
+"""Seconds: older than any memory, and a margin that no example outlives."""
+
+SEEN: Counter[SettleOutcome] = Counter()
+
+AGENTS = st.tuples(st.sampled_from(["emea", "apac"]), st.sampled_from(["bot", "other"]))
+KINDS = st.sampled_from(["fresh"] * 8 + ["used", "old"])  # of a token
+CALLS = st.tuples(st.sampled_from(["d1", "d2"]), st.sampled_from(["r1", "r2"]))
+NUMBERS = st.sampled_from([0, 0, 0, 1, 2])  # of an approval, from the newest back
+OPEN = st.tuples(st.just("open"), AGENTS, KINDS, CALLS, st.sampled_from([5.0, 60.0, 900.0]))
+SPOILS = st.sampled_from([""] * 6 + ["agent", "tenant", "digest", "revision"])
+CLAIM = st.tuples(st.just("claim"), KINDS, NUMBERS, SPOILS)
+APPROVE = st.tuples(st.just("decide"), NUMBERS, st.just(ApprovalState.APPROVED), st.just("alice"))
+DECIDE = st.tuples(st.just("decide"), NUMBERS, st.sampled_from(ApprovalState), st.sampled_from(["alice", "bot", ""]))
+WAIT = st.tuples(st.just("wait"), st.sampled_from([0.5, 10.0, 600.0]))
+STEPS = st.one_of(
+    st.tuples(st.tuples(st.just("call"), AGENTS, KINDS)),
+    st.tuples(OPEN),
+    st.tuples(OPEN, APPROVE, CLAIM, CLAIM),
+    st.tuples(OPEN, APPROVE, WAIT, CLAIM),
+    st.tuples(CLAIM, DECIDE),
+    st.tuples(st.tuples(st.just("revoke"), AGENTS)),
+    st.tuples(st.tuples(st.just("restore"), AGENTS)),
+    st.tuples(WAIT),
+    st.tuples(st.tuples(st.just("lose everything"))),
+)
+EXAMPLES = st.lists(STEPS, min_size=3, max_size=15).map(lambda groups: [step for group in groups for step in group])
+
+
+class SteppedClock:
+    """A clock that stands still between steps and runs ahead of real time at each."""
+
+    def __init__(self) -> None:
+        self._time = time.time()
+
+    def now(self) -> float:
+        return self._time
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def step(self, seconds: float) -> None:
+        self._time = max(self._time, time.time()) + seconds
+
+
+@dataclass
+class Side:
+    """One of the two stores."""
+
+    store: MemoryStore | RedisStore
+    approvals: MemoryStore | RedisApprovals
+    revocations: MemoryStore | RedisRevocations
+    lose: Callable[[], Awaitable[object]]
+    list_revocations: Callable[[], Awaitable[object]]
+
+
+@dataclass
+class Play:
+    """One example, played on both sides."""
+
+    sides: tuple[Side, Side]
+    clock: SteppedClock
+    opened: list[ApprovalRequest] = field(default_factory=list)
+
+    async def run(self, steps: list[tuple[object, ...]]) -> None:
+        for number, step in enumerate(steps):
+            self.clock.step(0.01)
+            answers = [await self._do(side, number, step) for side in self.sides]
+            assert answers[0] == answers[1], step
+        lists = [(await side.approvals.list(None), await side.list_revocations()) for side in self.sides]
+        assert lists[0] == lists[1]
+
+    async def _do(self, side: Side, number: int, step: tuple[object, ...]) -> object:
+        match step:
+            case ("call", agent, kind):
+                return await self._settle(side, number, agent, kind)
+            case ("open", agent, kind, call, life):
+                return await self._settle(side, number, agent, kind, opens=self._request(number, agent, call, life))
+            case ("claim", kind, which, spoilt):
+                agent, override = self._override(which, spoilt)
+                return await self._settle(side, number, agent, kind, claims=override)
+            case ("decide", which, to, by):
+                return await self._decide(side, which, to, by)
+            case ("revoke", (tenant, agent)):
+                return await side.revocations.revoke("acme", tenant, agent, "alice", self.clock.now())
+            case ("restore", (tenant, agent)):
+                return await side.revocations.restore("acme", tenant, agent)
+            case ("wait", seconds) if side is self.sides[0]:
+                return self.clock.step(seconds)
+            case ("lose everything",):
+                await side.lose()
+        return None
+
+    async def _settle(
+        self,
+        side: Side,
+        number: int,
+        agent: tuple[str, str],
+        kind: str,
+        claims: Override | None = None,
+        opens: ApprovalRequest | None = None,
+    ) -> Settled:
+        jti = "used" if kind == "used" else str(number)
+        issued = self.clock.now() - (AGES if kind == "old" else 0)
+        who = Identity("acme", *agent, "aegis", "k", jti, issued, issued + 60, ())
+        settled = await side.store.settle(Settlement(who, claims, opens, self.clock.now()), time.monotonic() + 10)
+        SEEN[settled.outcome] += 1
+        if opens is not None and opens.id == settled.approval_id and opens not in self.opened:
+            self.opened.append(opens)
+        return settled
+
+    async def _decide(self, side: Side, which: int, to: ApprovalState, by: str) -> object:
+        if which >= len(self.opened):
+            return None
+        try:
+            return await side.approvals.decide(self.opened[-1 - which].id, to, by, self.clock.now())
+        except (ApprovalConflict, ApprovalNotFound, StoreDown) as fault:
+            return type(fault), str(fault)
+
+    def _request(self, number: int, agent: tuple[str, str], call: tuple[str, str], life: float) -> ApprovalRequest:
+        name, now = approval_id("acme", agent[0], f"{number:032x}"), self.clock.now()
+        texts = ("acme", *agent, "stripe", "pay")
+        return ApprovalRequest(name, *texts, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life)
+
+    def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
+        """An override for the approval opened so many steps ago, and the agent that shows it."""
+        if which >= len(self.opened):
+            return ("emea", "bot"), Override(approval_id("acme", "emea", "f" * 32), "", "d1", "r1", "o", 0)
+        held = self.opened[-1 - which]
+        tenant, agent = "other" if spoilt == "tenant" else held.tenant, "thief" if spoilt == "agent" else held.agent
+        digest, revision = (getattr(held, name) if spoilt != name else "spoilt" for name in ("digest", "revision"))
+        override = Override(held.id, held.scope, digest, revision, "o", held.expires_at)
+        return (tenant, agent), override
+
+
+async def play(server: RealRedis, steps: list[tuple[object, ...]]) -> None:
+    server.command("FLUSHALL")
+    clock = SteppedClock()
+    twin, store = MemoryStore(clock, AGES), RedisStore(server.url, clock, AGES)
+    approvals, revocations = RedisApprovals(server.url, clock), RedisRevocations(server.url)
+
+    async def forget() -> None:
+        twin.forget_everything()
+
+    async def flush() -> None:
+        server.command("FLUSHALL")
+
+    await store.ready()
+    sides = (
+        Side(twin, twin, twin, forget, twin.revocations),
+        Side(store, approvals, revocations, flush, revocations.list),
+    )
+    try:
+        await Play(sides, clock).run(steps)
+    finally:
+        for opened in (store, approvals, revocations):
+            await opened.close()
+
+
+def test_the_memory_twin_and_redis_agree(real_redis: RealRedis) -> None:
+    with asyncio.Runner() as runner:
+
+        @settings(max_examples=200, deadline=None, derandomize=True)
+        @given(EXAMPLES)
+        def agree(steps: list[tuple[object, ...]]) -> None:
+            runner.run(play(real_redis, steps))
+
+        SEEN.clear()
+        agree()
+    assert set(SEEN) == set(SettleOutcome), "the examples must reach every outcome"

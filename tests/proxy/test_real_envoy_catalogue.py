@@ -1,0 +1,184 @@
+"""The catalogue in the real Envoy: taken while it runs, over TLS, and with several tools at one address."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import ssl
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.proxy.render import write_xds
+
+if TYPE_CHECKING:
+    from conftest import Authorizer, Proxy, Starter, ToolServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def at(name: str, host: str, server: ToolServer, scheme: str = "http", where: str = "127.0.0.1") -> Tool:
+    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "")
+
+
+async def test_a_new_catalogue_takes_effect_while_envoy_runs(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer
+) -> None:
+    old, new = at("old", "old.example", server), at("new", "new.example", server)
+    async with envoys.running("reload", Catalogue.of((old,)), authorizer.place) as proxy:
+        assert (await proxy.get("http://new.example/")).status == 403
+        write_xds(proxy.settings, Catalogue.of((old, new)))
+        await _until(proxy, b"GET http://new.example/ HTTP/1.1\r\nhost: new.example\r\n\r\n", proxy.forward, 200)
+        await _until(proxy, b"GET /new/ HTTP/1.1\r\nhost: any\r\n\r\n", proxy.reverse, 200)
+        assert (await proxy.get("http://old.example/")).status == 200
+        write_xds(proxy.settings, Catalogue.of((new,)))
+        await _until(proxy, b"GET http://old.example/ HTTP/1.1\r\nhost: old.example\r\n\r\n", proxy.forward, 403)
+        await _until(proxy, b"GET /old/ HTTP/1.1\r\nhost: any\r\n\r\n", proxy.reverse, 404)
+        assert (await proxy.get("http://new.example/")).status == 200
+        assert list(proxy.settings.xds.glob(".*")) == []
+
+
+async def test_routes_that_stay_serve_every_call_during_a_change(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer
+) -> None:
+    kept = at("kept", "kept.example", server)
+    async with envoys.running("steady", Catalogue.of((kept,)), authorizer.place) as proxy:
+        statuses = []
+        for number in range(10):
+            write_xds(proxy.settings, Catalogue.of((kept, at(f"t{number}", f"t{number}.example", server))))
+            statuses += [(await proxy.get("http://kept.example/")).status for _ in range(5)]
+    assert statuses == [200] * 50
+
+
+async def test_an_empty_catalogue_serves_nobody(envoys: Starter, server: ToolServer, authorizer: Authorizer) -> None:
+    async with envoys.running("empty", Catalogue.of(()), authorizer.place) as proxy:
+        assert (await proxy.get("http://old.example/")).status == 403
+        assert (await proxy.send(b"GET /old/ HTTP/1.1\r\nhost: any\r\n\r\n", proxy.reverse)).status == 404
+    assert len(authorizer.checks) == 2
+
+
+async def test_tools_that_share_an_address_each_get_their_own_actions(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer
+) -> None:
+    pay = Action("pay", "POST", ("v1", "payments:send"), ())
+    find = Action("find", "POST", ("v1", "{kind}"), ())
+    async with AsyncExitStack() as stack:
+        others = [await stack.enter_async_context(type(server)().serving()) for _ in range(2)]
+        tools = (
+            Tool("finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), ""),
+            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), ""),
+            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp"),
+        )
+        running = envoys.running("shared", Catalogue.of(tools), authorizer.place)
+        proxy = await stack.enter_async_context(running)
+        for path in ("/v1/payments:send", "/v1/p%61yments%3Asend", "/v1/refunds", "/mcp"):
+            assert (await proxy.post(f"http://api.example{path}", b"{}")).status == 200
+        assert (await proxy.get("http://api.example/v1/payments:send")).status == 403
+        assert (await proxy.post("http://api.example/v1/a/b", b"{}")).status == 403
+    assert [seen.line.split()[1] for seen in server.seen] == ["/v1/payments:send", "/v1/payments%3Asend"]
+    assert [seen.line.split()[1] for other in others for seen in other.seen] == ["/v1/refunds", "/mcp"]
+
+
+class Authority:
+    """A certificate authority, and servers it vouches for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "ca.pem"
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        own = self._certificate(self._key.public_key(), self._name, None)
+        self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
+
+    def context(self, name: x509.GeneralName) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = self._certificate(key.public_key(), x509.Name([]), name)
+        pem = self._folder / "leaf.pem"
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        pem.write_bytes(private + leaf.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        return context
+
+    def _certificate(
+        self, key: ec.EllipticCurvePublicKey, subject: x509.Name, name: x509.GeneralName | None
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .issuer_name(self._name)
+            .subject_name(subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=name is None, path_length=None), critical=True)
+        )
+        if name is not None:
+            builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=True)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[Authority]:
+    yield Authority(tmp_path)
+
+
+LOCALHOST, LOOPBACK = x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+
+
+@pytest.mark.parametrize(("where", "name"), [("localhost", LOCALHOST), ("127.0.0.1", LOOPBACK)])
+async def test_tls_reaches_a_tool_whose_certificate_names_it(
+    envoys: Starter,
+    server: ToolServer,
+    authorizer: Authorizer,
+    authority: Authority,
+    where: str,
+    name: x509.GeneralName,
+) -> None:
+    asked: list[str | None] = []
+    context = authority.context(name)
+    context.sni_callback = lambda _, sni, __: asked.append(sni)
+    async with type(server)().serving(context) as secure:
+        catalogue = Catalogue.of((at("secure", "api.example", secure, "https", where),))
+        async with envoys.running(f"tls-{where}", catalogue, authorizer.place, ca_file=authority.file) as proxy:
+            await _until(proxy, b"GET http://api.example/ HTTP/1.1\r\nhost: api.example\r\n\r\n", proxy.forward, 200)
+    assert secure.seen[-1].all("host") == ["api.example"]
+    assert set(asked) == {None if where == "127.0.0.1" else where}
+
+
+async def test_tls_refuses_another_name_and_another_authority(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer, authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    async with AsyncExitStack() as stack:
+        named_else = authority.context(x509.DNSName("elsewhere.example"))
+        signed_else = other.context(LOOPBACK)
+        servers = [await stack.enter_async_context(type(server)().serving(tls)) for tls in (named_else, signed_else)]
+        tools = [at(f"t{number}", f"t{number}.example", one, "https") for number, one in enumerate(servers)]
+        running = envoys.running("untrusted", Catalogue.of(tuple(tools)), authorizer.place, ca_file=authority.file)
+        proxy = await stack.enter_async_context(running)
+        for tool in tools:
+            reply = await proxy.get(f"http://{tool.host}/")
+            line = await proxy.access_line(lambda line, tool=tool: line["route"] == tool.name)
+            assert reply.status == 503
+            assert "CERTIFICATE_VERIFY_FAILED" in str(line["upstream_failure"])
+    assert [one.seen for one in servers] == [[], []]
+
+
+async def _until(proxy: Proxy, raw: bytes, port: int, status: int) -> None:
+    async with asyncio.timeout(5):
+        while (await proxy.send(raw, port)).status != status:
+            await asyncio.sleep(0.01)
