@@ -75,7 +75,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _lives(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"  # a zombie holds nothing any more
 
