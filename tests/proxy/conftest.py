@@ -89,6 +89,7 @@ class ToolServer:
         self.seen: list[Seen] = []
         self.reply = b""
         self.port = 0
+        self._last: StreamWriter | None = None
 
     def reset(self) -> None:
         self.seen.clear()
@@ -102,10 +103,17 @@ class ToolServer:
         async with server:
             yield self
 
+    async def say(self, more: bytes) -> None:
+        """Send more to whoever was answered last."""
+        assert self._last is not None
+        self._last.write(more)
+        await self._last.drain()
+
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
             while True:
                 self.seen.append(await read_message(reader))
+                self._last = writer
                 writer.write(self.reply)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -113,18 +121,23 @@ class ToolServer:
 
 
 class Authorizer:
-    """Answers checks with `answer`; redacts SECRET in the bodies that reach its processor."""
+    """Answers checks with `answer`; redacts SECRET in the bodies that reach its processor.
+
+    The processor aborts its stream at the first body that holds `fails_at`.
+    """
 
     def __init__(self, socket: Path) -> None:
         self.place = f"unix:{socket}"
         self.checks: list[external_auth_pb2.CheckRequest] = []
         self.pieces: list[Piece] = []
         self.answer: Answer = ALLOWED
+        self.fails_at: bytes | None = None
 
     def reset(self) -> None:
         self.checks.clear()
         self.pieces.clear()
         self.answer = ALLOWED
+        self.fails_at = None
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Authorizer]:
@@ -157,6 +170,8 @@ class Authorizer:
         async for message in messages:
             piece = read_piece(message)
             self.pieces.append(piece)
+            if self.fails_at is not None and self.fails_at in piece.body:
+                await context.abort(grpc.StatusCode.INTERNAL, "the test wants it so")
             body = piece.body.replace(SECRET, MASK)
             if piece.part is Part.HEADERS:
                 yield headers_reply(piece.target, {}, ())

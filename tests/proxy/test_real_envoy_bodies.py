@@ -94,7 +94,7 @@ async def test_a_client_cannot_set_the_obligation(proxy: Proxy, authorizer: Auth
     assert (reply.status, server.seen[0].body, authorizer.pieces) == (200, SECRET, [])
 
 
-@pytest.mark.parametrize("obligation", ["other", "Request", "request,response", "both ish"])
+@pytest.mark.parametrize("obligation", ["other", "Request", "request,response", "both ish", ""])
 async def test_an_obligation_that_envoy_does_not_know_stops_the_call(
     proxy: Proxy, authorizer: Authorizer, server: ToolServer, obligation: str
 ) -> None:

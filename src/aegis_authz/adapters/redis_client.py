@@ -45,7 +45,7 @@ def said(fault: Exception) -> str:
 
     Of every other fault only its kind, because the text may hold an address.
     """
-    return str(fault)[:120] if isinstance(fault, ResponseError) else type(fault).__name__
+    return str(fault)[:200] if isinstance(fault, ResponseError) else type(fault).__name__
 
 
 @asynccontextmanager
