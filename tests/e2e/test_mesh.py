@@ -21,17 +21,14 @@ from aegis_authz.local.facts import is_running
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_curl_through_the_proxy_with_a_minted_token_gets_an_answer(mesh: DemoMesh) -> None:
+async def test_what_curl_sends_through_the_proxy_with_a_minted_token_gets_an_answer(mesh: DemoMesh) -> None:
     token = await mesh.aegis(
         "token", "mint", "--dir", str(mesh.state), "--org", "acme", "--tenant", "emea", "--agent", "finance-agent"
     )
-    curl = await asyncio.create_subprocess_exec(
-        *("curl", "-s", "-x", mesh.proxy, "-H", f"x-aegis-token: {token.strip()}", "-d", '{"amount":1200}', PAYMENTS),
-        stdout=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"]},
-    )
-    printed, _ = await curl.communicate()
-    assert json.loads(printed)["status"] == "paid"
+    headers = {"x-aegis-token": token.strip(), "content-type": "application/x-www-form-urlencoded"}  # as curl -d does
+    async with httpx.AsyncClient(proxy=mesh.proxy, trust_env=False) as client:
+        answer = await client.post(PAYMENTS, content=b'{"amount":1200}', headers=headers)
+    assert answer.json()["status"] == "paid"
 
 
 async def test_a_reverse_route_reaches_its_tool_and_no_other(mesh: DemoMesh, agent: Agent) -> None:
