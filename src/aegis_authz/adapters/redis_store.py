@@ -53,7 +53,8 @@ class RedisStore:
     async def ready(self) -> None:
         """Make sure that Redis answers, knows the script, forgets nothing by itself, and has its epochs.
 
-        Raises StoreDown with a sentence for a person; calls are then refused until a look at Redis finds it fit.
+        Raises StoreDown with a sentence for a person. After a Redis that evicts was seen, calls are refused too until
+        it was looked at again and found fit.
         """
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
@@ -64,7 +65,7 @@ class RedisStore:
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         """Settle one call. Raises Refused as `ports.Store` says."""
         loop = asyncio.get_running_loop()
-        if deadline <= loop.time():
+        if deadline <= self._clock.monotonic():
             raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
         waiting = _Waiting(self._arguments(settlement), loop.create_future(), deadline)
         self._waiting.append(waiting)

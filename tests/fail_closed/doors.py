@@ -1,0 +1,119 @@
+"""The doors of a mesh: one good call through each, and what its caller sees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.demo.agent import Agent
+
+GITHUB = "http://github.mcp.example/mcp"
+LET_THROUGH = {Effect.ALLOW.value, Effect.SANITIZE.value}
+_HEADERS = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way in, by a call that policy allows."""
+
+    name: str
+    agent: str
+    method: str
+    url: str
+    body: bytes
+
+
+def _rpc(method: str, params: Mapping[str, object]) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).encode()
+
+
+PLAIN = Door("plain HTTP", "finance-agent", "POST", "http://api.stripe.example/v1/payments", b'{"amount":4200}')
+TOOLS_CALL = Door(
+    *("tools/call", "coding-agent", "POST", GITHUB),
+    _rpc("tools/call", {"name": "list_issues", "arguments": {"repo": "aegis"}}),
+)
+TOOLS_LIST = Door("other MCP", "coding-agent", "POST", GITHUB, _rpc("tools/list", {}))
+REDACTED = Door("redacted", "clinic-agent", "PUT", "http://ehr.example/records/p-17", b'{"note":"SSN 078-05-1120"}')
+MCP_DOORS = (TOOLS_CALL, TOOLS_LIST)
+DOORS = (PLAIN, *MCP_DOORS, REDACTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request: the headers beyond those that every call has, the tokens among them, and the body."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of a call. `form` is the kind of answer; `ms` the record's own total, None when there is no record."""
+
+    status: int
+    decision: str
+    reason: str
+    form: str
+    ms: float | None
+
+    @property
+    def let_through(self) -> bool:
+        return self.decision in LET_THROUGH
+
+    @property
+    def recorded(self) -> bool:
+        return self.ms is not None
+
+
+class Caller:
+    """Calls through the forward proxy, and looks up what was recorded."""
+
+    def __init__(self, proxy: str, agent: Agent) -> None:
+        self._http = httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=10)
+        self._agent = agent
+        self.tokens = agent.tokens
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(self, door: Door, sent: Sent | None = None) -> Seen:
+        """Make the good call of a door with a fresh token, or send something else."""
+        if sent is None:
+            sent = Sent((("x-aegis-token", self.tokens.mint(door.agent)),), door.body)
+        headers = [*_HEADERS, *sent.headers]
+        reply = await self._http.request(door.method, door.url, headers=headers, content=sent.body)
+        decision = reply.headers.get("x-aegis-decision", "")
+        decision_id = reply.headers.get("x-aegis-decision-id", "")
+        record = self._agent.record(decision_id) if decision_id else None
+        if decision in LET_THROUGH:
+            assert record is not None, f"{door.name}: let through without a record"
+            assert record["effect"] in LET_THROUGH, record
+            return Seen(reply.status_code, decision, record["reason"], "let through", record["total_ms"])
+        form, facts = _facts(reply.json())
+        assert facts["decision"] == decision
+        if record is None:
+            return Seen(reply.status_code, decision, facts["reason"], form, None)
+        assert (record["reason"], record["effect"]) == (facts["reason"], decision)
+        return Seen(reply.status_code, decision, facts["reason"], form, record["total_ms"])
+
+    async def until_open(self, seconds: float) -> None:
+        """Return once a good call passes each door. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            for door in DOORS:
+                while not (await self.call(door)).let_through:
+                    await asyncio.sleep(0.05)
+
+
+def _facts(body: Mapping[str, Mapping[str, Mapping[str, Mapping[str, str]]]]) -> tuple[str, Mapping[str, object]]:
+    """The kind of a refusal and what it says, from one of the three shapes a refusal takes."""
+    if "result" in body:
+        assert body["result"]["isError"] is True
+        return "tool result", body["result"]["_meta"]["aegis"]
+    if "error" in body:
+        return "JSON-RPC error", body["error"]["data"]["aegis"]
+    return "problem", body
