@@ -1,12 +1,13 @@
-"""The PDP port over OPA: questions that arrive together are asked together."""
+"""The PDP port over OPA: calls that arrive together are judged in one query."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import orjson
 
+from aegis_authz.adapters.batcher import Batcher
 from aegis_authz.adapters.opa_http import OpaHttp, OpaUnreachable
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.json_value import Json
@@ -15,100 +16,52 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.opa_answer import decisions_from_data, question_to_data
 
 ANSWER_PATH = "/v1/data/aegis/authz/answer"
+_SERVICE_FAULTS = (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT)
+_Question = dict[str, Json]
 _Answer = Decision | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    question: dict[str, Json]
-    answer: asyncio.Future[_Answer]
-    deadline: float
-
-
 class OpaPdp:
-    """`ports.Pdp` over a local OPA.
-
-    While fewer than `max_queries` queries are under way a question goes out at once; otherwise it
-    waits for the next one to end and shares a query of at most `max_batch` calls.
-    """
+    """`ports.Pdp` over a local OPA, with at most `max_queries` queries of at most `max_batch` calls under way."""
 
     def __init__(self, http: OpaHttp, max_queries: int, max_batch: int) -> None:
         self._http = http
-        self._max_queries = max_queries
-        self._max_batch = max_batch
-        self._waiting: list[_Waiting] = []
-        self._queries: set[asyncio.Task[None]] = set()
-        self._flush_is_due = False
+        self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries)
 
     async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(question_to_data(question), loop.create_future(), deadline)
-        self._waiting.append(waiting)
-        if not self._flush_is_due:
-            # at the end of this turn of the loop: calls read from the socket together go together
-            self._flush_is_due = True
-            loop.call_soon(self._flush)
         try:
-            async with asyncio.timeout_at(deadline):
-                answer = await waiting.answer
+            return await self._batcher.ask(question_to_data(question), deadline)
         except TimeoutError:
             raise Refused(Reason.PDP_TIMEOUT, "no answer in time") from None
-        if isinstance(answer, Refused):
-            raise answer
-        return answer
 
     async def close(self) -> None:
         """Wait for the queries under way and close the connections."""
-        await asyncio.gather(*self._queries, return_exceptions=True)
+        await self._batcher.drain()
         await self._http.close()
 
-    def _flush(self) -> None:
-        self._flush_is_due = False
-        while self._waiting and len(self._queries) < self._max_queries:
-            batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
-            batch = [waiting for waiting in batch if not waiting.answer.done()]
-            if batch:
-                query = asyncio.get_running_loop().create_task(self._query(batch))
-                self._queries.add(query)
-                query.add_done_callback(self._query_done)
-
-    def _query_done(self, query: asyncio.Task[None]) -> None:
-        self._queries.discard(query)
-        self._flush()
-
-    async def _query(self, batch: list[_Waiting]) -> None:
+    async def _query(self, questions: list[_Question], deadline: float) -> Sequence[_Answer]:
         try:
-            answers = await self._ask(batch)
+            return await self._ask(questions, deadline)
         except Refused as refusal:
-            if len(batch) == 1 or refusal.reason in (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT):
-                answers = [refusal] * len(batch)
-            else:
-                answers = await self._one_by_one(batch)
-        except Exception as fault:  # noqa: BLE001  # a bug: handed on to every call that waits
-            for waiting in batch:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(fault)
-            return
-        for waiting, answer in zip(batch, answers, strict=True):
-            if not waiting.answer.done():
-                waiting.answer.set_result(answer)
+            if len(questions) == 1 or refusal.reason in _SERVICE_FAULTS:
+                return [Refused(refusal.reason, refusal.detail) for _ in questions]
+            return await self._one_by_one(questions, deadline)
 
-    async def _one_by_one(self, batch: list[_Waiting]) -> list[_Answer]:
+    async def _one_by_one(self, questions: list[_Question], deadline: float) -> Sequence[_Answer]:
         """Find the one call that spoils a batch without harming its mates."""
         answers: list[_Answer] = []
-        for waiting in batch:
+        for question in questions:
             try:
-                answers += await self._ask([waiting])
+                answers += await self._ask([question], deadline)
             except Refused as refusal:
                 answers.append(refusal)
         return answers
 
-    async def _ask(self, batch: list[_Waiting]) -> list[_Answer]:
-        body = orjson.dumps({"input": {"calls": [waiting.question for waiting in batch]}})
+    async def _ask(self, questions: list[_Question], deadline: float) -> list[_Answer]:
         try:
-            async with asyncio.timeout_at(max(waiting.deadline for waiting in batch)):
-                status, answer = await self._http.post(ANSWER_PATH, body)
+            async with asyncio.timeout_at(deadline):
+                status, answer = await self._http.post(ANSWER_PATH, orjson.dumps({"input": {"calls": questions}}))
         except OpaUnreachable as fault:
             raise Refused(Reason.PDP_UNAVAILABLE, str(fault)) from None
         except TimeoutError:
@@ -121,4 +74,4 @@ class OpaPdp:
             raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not JSON") from None
         if not isinstance(document, dict):
             raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not an object")
-        return decisions_from_data(document.get("result"), len(batch))
+        return decisions_from_data(document.get("result"), len(questions))

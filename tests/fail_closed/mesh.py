@@ -1,0 +1,189 @@
+"""A running mesh and the ways to break it. Each is a context: broken inside, healed by itself after it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from aegis_authz.demo.mesh import DemoMesh
+from fail_closed.doors import PLAIN, Caller
+
+AUTHORIZERS = ("authz-0", "authz-1")
+PATIENCE = 15.0
+
+Serve = Callable[[StreamReader, StreamWriter], Awaitable[None]]
+"""Answers one connection until the other side closes it."""
+
+
+class BreakableMesh:
+    """A mesh of one's own, to be broken."""
+
+    def __init__(self, mesh: DemoMesh, caller: Caller) -> None:
+        self.demo = mesh
+        self.caller = caller
+        self.state = mesh.state
+
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads((self.state / "mesh.json").read_text("utf-8"))
+        return facts
+
+    def socket(self, name: str) -> Path:
+        """The unix socket of opa or redis."""
+        return Path(str(self.facts()[name]).removeprefix("unix://"))
+
+    @asynccontextmanager
+    async def killed(self, *names: str, by: signal.Signals = signal.SIGKILL) -> AsyncIterator[None]:
+        """These processes are dead, and nobody starts them again before the end of the block."""
+        facts = self.facts()
+        os.kill(facts["supervisor"], signal.SIGSTOP)
+        try:
+            for name in names:
+                os.kill(facts["pids"][name], by)
+            await until(lambda: all(_is_dead(facts["pids"][name]) for name in names))
+            yield
+        finally:
+            os.kill(facts["supervisor"], signal.SIGCONT)
+
+    @asynccontextmanager
+    async def hung(self, *names: str) -> AsyncIterator[None]:
+        """These processes are there and do nothing."""
+        pids = [self.facts()["pids"][name] for name in names]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def replaced(self, name: str, serve: Serve) -> AsyncIterator[None]:
+        """Another server listens where opa or redis did. Connections opened before still end at the old one, which hangs."""
+        socket = self.socket(name)
+        aside = socket.with_suffix(".aside")
+        async with self.hung(name):
+            socket.rename(aside)
+            server = await asyncio.start_unix_server(_closing(serve), socket)
+            try:
+                yield
+            finally:
+                server.close()
+                aside.rename(socket)
+
+    @asynccontextmanager
+    async def redis_told(self, broken: tuple[str, ...], healed: tuple[str, ...]) -> AsyncIterator[None]:
+        """Redis was given one command, and another at the end of the block. No command heals by itself."""
+        client = Redis.from_url(f"unix://{self.socket('redis')}")
+        try:
+            await client.execute_command(*broken)
+            yield
+        finally:
+            if healed:
+                await client.execute_command(*healed)
+            await client.aclose()
+
+    @asynccontextmanager
+    async def no_room_for_records(self) -> AsyncIterator[None]:
+        """Every write of an authorizer that would make a file longer fails, as on a full disk."""
+        pids = [self.facts()["pids"][name] for name in AUTHORIZERS]
+        _, most = resource.prlimit(pids[0], resource.RLIMIT_FSIZE)
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
+        try:
+            yield
+        finally:
+            for pid in pids:
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+
+    @asynccontextmanager
+    async def records_changed(self, change: Callable[[Path], object]) -> AsyncIterator[None]:
+        """Another hand was at the record files; at the end of the block they are as they were."""
+        files = {path: path.read_bytes() for path in self.state.glob("records/*/*.jsonl")}
+        assert files
+        for path in files:
+            change(path)
+        try:
+            yield
+        finally:
+            for path, content in files.items():
+                path.write_bytes(content)
+
+    @asynccontextmanager
+    async def overloaded(self) -> AsyncIterator[None]:
+        """Each authorizer takes one call at a time, judging takes long, and six agents never stop asking."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._one_call_at_a_time())
+            await stack.enter_async_context(self.hung("opa"))
+            agents = [asyncio.create_task(self._ask_again_and_again()) for _ in range(6)]
+            try:
+                yield
+            finally:
+                for agent in agents:
+                    agent.cancel()
+                ended = await asyncio.gather(*agents, return_exceptions=True)
+            assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+    async def _ask_again_and_again(self) -> None:
+        while True:
+            assert not (await self.caller.call(PLAIN)).let_through
+            await asyncio.sleep(0.002)
+
+    @asynccontextmanager
+    async def _one_call_at_a_time(self) -> AsyncIterator[None]:
+        settings = self.state / "authz.yaml"
+        text = settings.read_text("utf-8")
+        assert "max_concurrent: 512" in text
+        settings.write_text(text.replace("max_concurrent: 512", "max_concurrent: 1"), "utf-8")
+        try:
+            await self._restart_authorizers()
+            yield
+        finally:
+            settings.write_text(text, "utf-8")
+            await self._restart_authorizers()
+
+    async def _restart_authorizers(self) -> None:
+        before = self.facts()["pids"]
+        async with self.killed(*AUTHORIZERS):
+            pass
+        await until(lambda: all(self._is_new(name, before[name]) for name in AUTHORIZERS))
+        await self.caller.until_open(PATIENCE)
+
+    def _is_new(self, name: str, before: int) -> bool:
+        one = next(one for one in self.facts()["processes"] if one["name"] == name)
+        return one["state"] == "ready" and one["pid"] != before
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return once it is so. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _closing(serve: Serve) -> Serve:
+    async def served(reader: StreamReader, writer: StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the other side has left
+        finally:
+            writer.close()
+
+    return served
