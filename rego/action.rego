@@ -35,7 +35,8 @@ verdict(document, rule, parameters) := {
 	]
 	exceeded := [finding(threshold.parameter, condition, threshold.limit, value, document.disclose) |
 		some threshold in rule.thresholds
-		value := parameters[threshold.parameter]
+		value := value_of(parameters, threshold.parameter)
+		value != absent
 		condition := threshold.condition
 		not within(condition, threshold, value)
 	]

@@ -6,7 +6,23 @@ absent := set()
 
 default failures(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]
 
-failures(spec, parameters, disclose) := failures_of(spec, object.get(parameters, spec.name, absent), disclose)
+failures(spec, parameters, disclose) := failures_of(spec, judged_value(spec, parameters), disclose)
+
+# A tool whose reader ignores case takes Amount for amount. Where the parameter may be left out, the other
+# spelling is judged as the parameter itself; where it may not, it is missing.
+judged_value(spec, parameters) := object.get(parameters, spec.name, absent) if {
+	not spec.optional
+} else := value_of(parameters, spec.name) if {
+	spec.optional
+}
+
+value_of(parameters, name) := parameters[name] if {
+	name in object.keys(parameters)
+} else := value if {
+	not name in object.keys(parameters)
+	some other, value in parameters
+	lower(upper(other)) == lower(upper(name))
+} else := absent
 
 failures_of(spec, value, disclose) := [finding(spec.name, condition, check.limit, value, disclose) |
 	some check in spec.checks

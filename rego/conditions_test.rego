@@ -76,6 +76,8 @@ test_types_are_exact if {
 	found("integer", [], {"x": "3"}) == ["type"]
 	found("number", [], {"x": 3}) == []
 	found("nonsense", [], {"x": 3}) == ["type"]
+	long_s := {"name": "\u017fize", "optional": true, "type": "number", "checks": at_most(5)}
+	count(authz.failures(long_s, {"size": 9}, false)) == 1
 }
 
 test_missing_and_mistyped_parameters_have_reasons_of_their_own if {
@@ -110,4 +112,27 @@ test_only_short_plain_values_are_repeated if {
 	seen(concat("", [letter | some _ in numbers.range(1, 300); letter := "x"])) == null
 	seen({"a": 1}) == null
 	seen([1]) == null
+}
+
+test_an_optional_parameter_in_another_spelling_is_judged_as_itself if {
+	spec := {"name": "amount", "optional": true, "type": "number", "checks": at_most(5)}
+	authz.failures(spec, {"other": 9}, false) == []
+	authz.failures(spec, {"Amount": 4}, false) == []
+	[finding.condition | some finding in authz.failures(spec, {"Amount": 9}, false)] == ["max"]
+	[finding.condition | some finding in authz.failures(spec, {"AMOUNT": "9"}, false)] == ["type"]
+}
+
+test_a_threshold_is_held_against_another_spelling_too if {
+	spec := {"name": "amount", "optional": true, "type": "number", "checks": []}
+	rules := [object.union(rule, {"parameters": [spec], "thresholds": [over(5)]})]
+	policies := only("payer", [bank(rules)], [])
+	spelt := authz.decide(pay({"Amount": 6})) with data.aegis.policies as policies
+	spelt.effect == "approval_needed"
+	absent := authz.decide(pay({"other": 6})) with data.aegis.policies as policies
+	absent.effect == "allow"
+}
+
+test_a_required_parameter_must_be_spelt_as_it_is if {
+	spec := {"name": "amount", "optional": false, "type": "number", "checks": []}
+	[finding.condition | some finding in authz.failures(spec, {"Amount": 4}, false)] == ["missing"]
 }

@@ -21,8 +21,11 @@ is_lifecycle(method) if method in lifecycle
 
 is_lifecycle(method) if startswith(method, "notifications/")
 
-# Open to an agent with any rule for the server. Streams can carry any tool's results, so all
-# of the agent's response redactions for it apply.
+# Methods whose answer can be a list of tools: a stream that is resumed repeats what another one carried.
+listing := {"tools/list", "http:get", "subscriptions/listen"}
+
+# Open to an agent with any rule for the server. A stream can carry any tool's results, and a notification or a
+# reply to the server what any tool's arguments could: all of the agent's redactions for it apply.
 session(call, documents) := opened(call.action.name, listed) if {
 	listed := rules_for(call.resource.id, documents)
 	count(listed) > 0
@@ -30,11 +33,10 @@ session(call, documents) := opened(call.action.name, listed) if {
 	count(rules_for(call.resource.id, documents)) == 0
 }
 
-rules_for(tool, documents) := [{"policy": document.name, "action": name, "redact": responses} |
+rules_for(tool, documents) := [{"policy": document.name, "action": name, "redact": rule.redact} |
 	some document in documents
 	some name, rules in document.tools[tool]
 	some rule in rules
-	responses := [redact | some redact in rule.redact; redact.target == "response"]
 ]
 
 opened(method, listed) := sanitized(deciders(listed), obligations) if {
@@ -46,7 +48,7 @@ opened(method, listed) := sanitized(deciders(listed), obligations) if {
 }
 
 tool_filter(method, listed) := [] if {
-	method != "tools/list"
+	not method in listing
 } else := [] if {
 	"*" in actions_of(listed)
 } else := [{"kind": "filter_tools", "allowed": sort(actions_of(listed))}]

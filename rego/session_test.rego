@@ -17,7 +17,7 @@ streaming := object.union(rule, {
 })
 
 test_lifecycle_messages_are_open_to_whoever_may_use_the_server if {
-	every method in authz.lifecycle - {"tools/list"} {
+	every method in authz.lifecycle - authz.listing {
 		decision := coded([hub({"list_issues": [rule]})], method)
 		[decision.effect, decision.reason, decision.obligations] == ["allow", "ALLOWED", []]
 	}
@@ -42,11 +42,24 @@ test_tools_list_is_whole_where_every_tool_is_allowed if {
 	[decision.effect, decision.obligations] == ["allow", []]
 }
 
-test_streams_are_redacted_as_any_of_the_servers_tools if {
-	decision := coded([hub({"list_issues": [rule], "read": [streaming]})], "http:get")
-	decision.effect == "sanitize"
-	decision.obligations == [{"kind": "redact", "target": "response", "detectors": ["us_ssn"], "fields": []}]
-	count(coded([hub({"read": [streaming]})], "tools/list").obligations) == 2
+test_messages_are_redacted_both_ways_as_those_of_any_of_the_servers_tools if {
+	every method in ["response", "notifications/progress", "completion/complete", "initialize"] {
+		decision := coded([hub({"list_issues": [rule], "read": [streaming]})], method)
+		decision.effect == "sanitize"
+		decision.obligations == [
+			{"kind": "redact", "target": "request", "detectors": ["us_ssn"], "fields": []},
+			{"kind": "redact", "target": "response", "detectors": ["us_ssn"], "fields": []},
+		]
+	}
+	count(coded([hub({"read": [streaming]})], "tools/list").obligations) == 3
+}
+
+test_a_stream_that_may_repeat_a_list_of_tools_shows_the_allowed_ones_alone if {
+	every method in ["http:get", "subscriptions/listen"] {
+		decision := coded([hub({"list_issues": [rule]})], method)
+		decision.obligations == [{"kind": "filter_tools", "allowed": ["list_issues"]}]
+		coded([hub({"*": [rule]})], method).effect == "allow"
+	}
 }
 
 test_other_methods_are_actions_of_that_name if {

@@ -26,9 +26,15 @@ class DecisionTelemetry:
         self._tracer = tracer
         names = ["effect", "reason"]
         self._decisions = Counter("aegis_decisions", "Decisions made.", names, registry=registry)
-        self._would = Counter("aegis_shadow_decisions", "What shadow policies would have done.", ["effect"], registry=registry)
+        self._would = Counter(
+            "aegis_shadow_decisions", "What shadow policies would have done.", ["effect"], registry=registry
+        )
         self._seconds = Histogram(
-            "aegis_decision_seconds", "Time from arrival to record.", ["effect"], buckets=_LATENCY_BUCKETS, registry=registry
+            "aegis_decision_seconds",
+            "Time from arrival to record.",
+            ["effect"],
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
         )
         self._stages = Histogram(
             "aegis_stage_seconds", "Time of one stage.", ["stage"], buckets=_LATENCY_BUCKETS, registry=registry

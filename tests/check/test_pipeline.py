@@ -35,7 +35,14 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
 STRIPE = Tool("stripe", "api.stripe.example", None, "", (Action("pay", "POST", ("v1", "payments"), (AMOUNT,)),), "")
 GITHUB = Tool("github", "github.example", None, "", (), "/mcp")
-TRUST = Trust("aegis", "mesh", {"kid-1": KEY.public_key().public_bytes_raw()}, {"kid-1": KEY.public_key().public_bytes_raw()}, 300, 5)
+TRUST = Trust(
+    "aegis",
+    "mesh",
+    {"kid-1": KEY.public_key().public_bytes_raw()},
+    {"kid-1": KEY.public_key().public_bytes_raw()},
+    300,
+    5,
+)
 SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control")
 
 
@@ -177,7 +184,12 @@ async def test_the_end_of_all_stages_allows() -> None:
     world = World()
     answer = await world.check()
     assert answer.effect is Effect.ALLOW
-    assert set(answer.removed_headers) == {"x-aegis-token", "x-aegis-approval", "proxy-authorization", "x-aegis-obligation"}
+    assert set(answer.removed_headers) == {
+        "x-aegis-token",
+        "x-aegis-approval",
+        "proxy-authorization",
+        "x-aegis-obligation",
+    }
     assert [record.reason for record in world.records] == [Reason.ALLOWED]
     assert list(world.records[0].stages) == ["decode", "authenticate", "parse", "evaluate", "settle"]
     assert world.told == world.records
@@ -196,7 +208,9 @@ async def test_the_end_of_all_stages_allows() -> None:
     ],
     ids=lambda value: value.value if isinstance(value, Reason) else "",
 )
-async def test_a_refusal_before_the_token_is_known_settles_nothing_and_is_recorded(request_bytes: bytes, reason: Reason) -> None:
+async def test_a_refusal_before_the_token_is_known_settles_nothing_and_is_recorded(
+    request_bytes: bytes, reason: Reason
+) -> None:
     world = World()
     answer = await world.check(request_bytes)
     assert (answer.effect, world.records[0].reason) == (Effect.DENY, reason)
@@ -205,7 +219,11 @@ async def test_a_refusal_before_the_token_is_known_settles_nothing_and_is_record
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [(b'{"amount":1,"amount":2}', Reason.DUPLICATE_KEY), (b"{", Reason.MALFORMED_CALL), (b'{"amount":"x"}', Reason.PARAMETER_TYPE)],
+    [
+        (b'{"amount":1,"amount":2}', Reason.DUPLICATE_KEY),
+        (b"{", Reason.MALFORMED_CALL),
+        (b'{"amount":"x"}', Reason.PARAMETER_TYPE),
+    ],
 )
 async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: bytes, reason: Reason) -> None:
     world = World()
@@ -215,7 +233,9 @@ async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: byte
     assert world.asked == []
 
 
-@pytest.mark.parametrize("reason", [Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.DECISION_UNDEFINED, Reason.DECISION_MALFORMED])
+@pytest.mark.parametrize(
+    "reason", [Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.DECISION_UNDEFINED, Reason.DECISION_MALFORMED]
+)
 async def test_a_pdp_that_gives_no_decision_denies_and_spends_the_token(reason: Reason) -> None:
     world = World(answers=[Refused(reason, "why")])
     answer = await world.check()
@@ -226,7 +246,9 @@ async def test_a_pdp_that_gives_no_decision_denies_and_spends_the_token(reason: 
 
 
 @pytest.mark.parametrize("outcome", SETTLE_REFUSALS)
-@pytest.mark.parametrize("judged", [decision(), HELD, decision(Effect.DENY, Reason.POLICY_DENIED)], ids=lambda d: d.effect.value)
+@pytest.mark.parametrize(
+    "judged", [decision(), HELD, decision(Effect.DENY, Reason.POLICY_DENIED)], ids=lambda d: d.effect.value
+)
 async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOutcome, judged: Decision) -> None:
     world = World(answers=[judged], outcome=Settled(outcome, "", 0.0))
     assert (await world.check()).effect is Effect.DENY
@@ -277,7 +299,9 @@ async def test_an_override_for_this_very_call_is_used_and_lets_it_through() -> N
     ],
     ids=str,
 )
-async def test_an_override_for_anything_else_denies_even_what_policy_allows(changes: dict[str, Any], reason: Reason) -> None:
+async def test_an_override_for_anything_else_denies_even_what_policy_allows(
+    changes: dict[str, Any], reason: Reason
+) -> None:
     world = World()
     shown = override(await _digest(), **changes)
     assert (await world.check(payment(x_aegis_approval=shown))).effect is Effect.DENY
@@ -299,6 +323,17 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
     assert "x-aegis-obligation" not in answer.removed_headers
     assert orjson.loads(answer.metadata["obligations"])[0]["detectors"] == ["us_ssn"]
     assert world.records[0].parameters == {}
+
+
+async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
+    shown = Action("show", "GET", ("people", "{id}"), ())
+    snapshot = Snapshot("r1", Catalogue.of((Tool("crm", "crm.example", None, "", (shown,), ""),)), TRUST, "")
+    redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
+    world = World(
+        snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)]
+    )
+    await world.pipeline().check(request(b"", path="/people/123-45-6789", host="crm.example", method="GET"), "", soon())
+    assert world.records[0].path == "/people/[REDACTED:us_ssn]"
 
 
 async def test_an_obligation_that_cannot_be_met_denies() -> None:
@@ -394,3 +429,8 @@ async def test_a_refused_call_beyond_the_limit_is_recorded_too() -> None:
     answer = await refuse(world.pipeline(), Reason.OVERLOADED, payment(), "", time.monotonic() + 1)
     assert (answer.effect, answer.status) == (Effect.DENY, 503)
     assert (world.records[0].reason, world.records[0].host) == (Reason.OVERLOADED, "api.stripe.example")
+
+
+async def test_a_tool_call_beyond_the_limit_is_refused_as_a_tool_result() -> None:
+    answer = await refuse(World().pipeline(), Reason.OVERLOADED, tool_call("list_issues"), "", time.monotonic() + 1)
+    assert (answer.status, orjson.loads(answer.body)["result"]["isError"]) == (200, True)

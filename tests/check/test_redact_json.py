@@ -235,3 +235,13 @@ def test_no_planted_number_leaves_whatever_stands_around_it(
     everything = decoded + json.dumps(json.loads(shown), ensure_ascii=False)
     assert secret not in everything
     assert "6789" not in everything
+
+
+@pytest.mark.parametrize("identifier", [SSN, 123456789])
+def test_a_request_whose_id_would_carry_what_must_be_redacted_is_refused(identifier: Json) -> None:
+    obligations = (Redact(Target.REQUEST, ("us_ssn",), ()),)
+    cleaner = Sanitizer(obligations, Target.REQUEST, True, identifier)
+    message: Json = {"jsonrpc": "2.0", "id": identifier, "method": "tools/call", "params": {"name": "x"}}
+    with pytest.raises(Refused) as refused:
+        run(cleaner, message)
+    assert refused.value.reason is Reason.POLICY_DENIED

@@ -58,7 +58,9 @@ def test_core_values_are_frozen(kind: type) -> None:
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in _core_types() if issubclass(kind, Enum)], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in _core_types() if issubclass(kind, Enum)], ids=lambda kind: kind.__name__
+)
 def test_no_enum_member_is_a_zero_or_empty_value(kind: type[Enum]) -> None:
     assert all(member.value for member in kind)
 

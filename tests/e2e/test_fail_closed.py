@@ -5,17 +5,20 @@ docs/fail-closed.md is this matrix; `make docs-fail-closed` writes it.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor
+from fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, unpacked
 from fail_closed.doors import DOORS, PLAIN, Caller, Door, Seen, Sent
 from fail_closed.faults import FAULTS, Fault
-from fail_closed.mesh import PATIENCE, BreakableMesh
+from fail_closed.mesh import BreakableMesh
 from fail_closed.requests import BAD_REQUESTS, BadRequest
-from fail_closed.table import Table, rows_of_page
+from fail_closed.table import DENIED, WRITE, Table, rows_of_page
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.demo.mesh import demo_mesh
@@ -25,7 +28,8 @@ from aegis_authz.local.documents import example_documents
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SOON_MS = 50
-TRIES = 10
+TRIES = 20
+SLOW_TRIES = 1
 FORBIDDEN = b'{"amount":50000}'
 SOON = {Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.STORE_UNAVAILABLE, Reason.STORE_TIMEOUT}
 """Denials that must be as quick as a good answer, however long the server behind would take."""
@@ -36,9 +40,10 @@ async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brea
     """A mesh of these tests' own: it is broken all the time."""
     async with demo_mesh(tmp_path_factory.mktemp("broken"), example_documents()) as running:
         agent = agent_of(running)
-        caller = Caller(running.proxy, agent)
-        await caller.until_open(PATIENCE)
-        yield BreakableMesh(running, caller)
+        caller = Caller(running.proxy, running.state / "records", agent.tokens)
+        mesh = BreakableMesh(running, caller)
+        await mesh.until_whole()
+        yield mesh
         await caller.close()
         await agent.close()
 
@@ -54,12 +59,12 @@ def table() -> Iterator[Table]:
 async def test_a_fault_denies_at_every_door_and_heals_by_itself(
     fault: Fault, broken: BreakableMesh, table: Table
 ) -> None:
-    broken.demo.tools.received.clear()
     tokens = {door: broken.caller.tokens.mint(door.agent) for door in DOORS}
     async with fault.breaks(broken):
+        broken.demo.tools.received.clear()
         seen = {door: await _denied_by(fault, broken, door, tokens[door]) for door in DOORS}
         assert broken.demo.tools.received == {}
-    await broken.caller.until_open(PATIENCE)
+    await broken.until_whole()
     assert {one.recorded for one in seen.values()} == {fault.recorded}
     table.denied(fault.room, fault.name, seen)
 
@@ -79,17 +84,82 @@ async def test_a_request_that_cannot_be_judged_is_denied_at_every_door(
 async def test_a_crash_of_one_authorizer_lets_nothing_through_and_stops_nothing(
     broken: BreakableMesh, table: Table
 ) -> None:
-    raise NotImplementedError
+    calls = [asyncio.create_task(_judged(broken)) for _ in range(20)]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    async with broken.killed("authz-0", by=signal.SIGSEGV):
+        for good, forbidden in await asyncio.gather(*calls):
+            assert good.let_through or good.status == 503
+            assert forbidden.decision == "deny"
+        after = [await _judged(broken) for _ in range(5)]
+    assert {(good.reason, forbidden.reason) for good, forbidden in after} == {("ALLOWED", "POLICY_DENIED")}
+    table.going_on("One of two authorizers crashed", *after[0])
+    await broken.until_whole()
+
+
+async def test_without_the_control_plane_calls_are_judged_as_before(broken: BreakableMesh, table: Table) -> None:
+    async with broken.killed("control"):
+        await _note_unchanged(broken, table, "The control plane is dead")
+    await broken.until_whole()
+
+
+async def test_opa_started_without_the_control_plane_serves_the_bundle_it_kept(
+    broken: BreakableMesh, table: Table
+) -> None:
+    async with broken.hung("control"):
+        async with broken.killed("opa"):
+            pass
+        await broken.until_whole()
+        await _note_unchanged(broken, table, "OPA was restarted while the control plane hangs")
+
+
+async def test_a_bundle_without_a_valid_signature_is_never_believed(broken: BreakableMesh, table: Table) -> None:
+    port = urlsplit(broken.facts()["control"]).port
+    entries = unpacked(max(broken.state.glob("control/bundles/*.tar.gz"), key=lambda path: path.stat().st_mtime))
+    impostor = ControlImpostor()
+    async with broken.killed("control"), impostor.listening(port or 0):
+        for bad in WITHOUT_VALID_SIGNATURE:
+            await impostor.offer(packed(bad.spoil(entries)), bad.trouble)
+            await _note_unchanged(broken, table, bad.name)
+    await broken.until_whole()
+
+
+async def test_after_all_of_this_no_record_is_missing(broken: BreakableMesh) -> None:
+    key = broken.state / "keys" / "records.pub.json"
+    await broken.demo.aegis("audit", "verify", str(broken.state / "records"), "--key", str(key))
+
+
+async def test_the_page_lists_every_fault_and_nothing_else() -> None:
+    if WRITE in os.environ:
+        pytest.skip("the page is being written")
+    names = [fault.name for fault in FAULTS] + [bad.name for bad in BAD_REQUESTS]
+    assert [row[0] for row in rows_of_page() if len(row) == len(DENIED)] == names
+
+
+async def _judged(mesh: BreakableMesh) -> tuple[Seen, Seen]:
+    """What comes of a good call, and of one that policy forbids."""
+    tokens = mesh.caller.tokens
+    forbidden = Sent((("x-aegis-token", tokens.mint(PLAIN.agent)),), FORBIDDEN)
+    return await mesh.caller.call(PLAIN), await mesh.caller.call(PLAIN, forbidden)
+
+
+async def _note_unchanged(mesh: BreakableMesh, table: Table, name: str) -> None:
+    good, forbidden = await _judged(mesh)
+    assert (good.reason, forbidden.reason) == ("ALLOWED", "POLICY_DENIED")
+    table.going_on(name, good, forbidden)
 
 
 async def _denied_by(fault: Fault, mesh: BreakableMesh, door: Door, token: str) -> Seen:
     """Call through a door until the fault shows, which must be at once but for the reasons it may begin with."""
     early = Sent((("x-aegis-token", token),), door.body) if fault.tokens_before else None
+    slow: list[Seen] = []
     for _ in range(TRIES):
         seen = await mesh.caller.call(door, early)
         assert seen.decision == "deny", seen
-        slow = fault.reason in SOON and seen.ms is not None and seen.ms >= SOON_MS
-        if seen.reason == fault.reason.value and not slow:
+        if seen.reason != fault.reason.value:
+            assert Reason(seen.reason) in fault.at_first, seen
+        elif fault.reason in SOON and seen.ms is not None and seen.ms >= SOON_MS:
+            slow.append(seen)
+            assert len(slow) <= SLOW_TRIES, slow  # a busy machine may stop a process for a while
+        else:
             return seen
-        assert slow or Reason(seen.reason) in fault.at_first, seen
-    raise AssertionError(f"{door.name}: not {fault.reason.value} within {SOON_MS} ms in {TRIES} tries")
+    raise AssertionError(f"{door.name}: never {fault.reason.value}")

@@ -57,13 +57,17 @@ async def test_a_client_cannot_choose_its_own_obligation(mesh: DemoMesh, agent: 
     async with httpx.AsyncClient(proxy=mesh.proxy, trust_env=False) as client:
         for forged in ("request", "nothing", ""):
             headers = {"x-aegis-token": agent.tokens.mint("clinic-agent"), "x-aegis-obligation": forged}
-            answer = await client.put("http://ehr.example/records/p-17", json={"note": "SSN 078-05-1120"}, headers=headers)
+            answer = await client.put(
+                "http://ehr.example/records/p-17", json={"note": "SSN 078-05-1120"}, headers=headers
+            )
             assert answer.headers["x-aegis-decision"] == "sanitize"
             assert "078-05-1120" not in answer.text
             assert "078-05-1120" not in str(mesh.tools.received["/records/p-17"]["body"])
 
 
-async def test_an_invalid_policy_is_refused_by_file_and_line_and_the_old_one_stays(mesh: DemoMesh, agent: Agent) -> None:
+async def test_an_invalid_policy_is_refused_by_file_and_line_and_the_old_one_stays(
+    mesh: DemoMesh, agent: Agent
+) -> None:
     path = mesh.policies / "observer-agent.yaml"
     good = path.read_text("utf-8")
     path.write_text(good + "\nalowed_tools: []\n", "utf-8")

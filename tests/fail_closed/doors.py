@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import httpx
 
 from aegis_authz.core.effect import Effect
-from aegis_authz.demo.agent import Agent
+from aegis_authz.demo.agent import Tokens
 
 GITHUB = "http://github.mcp.example/mcp"
 LET_THROUGH = {Effect.ALLOW.value, Effect.SANITIZE.value}
@@ -73,10 +75,10 @@ class Seen:
 class Caller:
     """Calls through the forward proxy, and looks up what was recorded."""
 
-    def __init__(self, proxy: str, agent: Agent) -> None:
+    def __init__(self, proxy: str, records: Path, tokens: Tokens) -> None:
         self._http = httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=10)
-        self._agent = agent
-        self.tokens = agent.tokens
+        self._records = records
+        self.tokens = tokens
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -89,11 +91,12 @@ class Caller:
         reply = await self._http.request(door.method, door.url, headers=headers, content=sent.body)
         decision = reply.headers.get("x-aegis-decision", "")
         decision_id = reply.headers.get("x-aegis-decision-id", "")
-        record = self._agent.record(decision_id) if decision_id else None
+        record = self._record(decision_id) if decision_id else None
         if decision in LET_THROUGH:
             assert record is not None, f"{door.name}: let through without a record"
             assert record["effect"] in LET_THROUGH, record
             return Seen(reply.status_code, decision, record["reason"], "let through", record["total_ms"])
+        assert reply.content, f"{door.name}: {reply.status_code} {dict(reply.headers)}"
         form, facts = _facts(reply.json())
         assert facts["decision"] == decision
         if record is None:
@@ -108,8 +111,18 @@ class Caller:
                 while not (await self.call(door)).let_through:
                     await asyncio.sleep(0.05)
 
+    def _record(self, decision_id: str) -> dict[str, Any] | None:
+        """The record of a decision; None when there is none, or what was written of it is no line of a log."""
+        for path in self._records.glob("*/*.jsonl"):
+            for line in path.read_bytes().splitlines():
+                if line.startswith(b'{"writer":') and decision_id.encode() in line and line.count(b'{"writer":') == 1:
+                    record: dict[str, Any] = json.loads(line)
+                    if record["kind"] == "decision" and record["decision_id"] == decision_id:
+                        return record
+        return None
 
-def _facts(body: Mapping[str, Mapping[str, Mapping[str, Mapping[str, str]]]]) -> tuple[str, Mapping[str, object]]:
+
+def _facts(body: Any) -> tuple[str, dict[str, str]]:
     """The kind of a refusal and what it says, from one of the three shapes a refusal takes."""
     if "result" in body:
         assert body["result"]["isError"] is True

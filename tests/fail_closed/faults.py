@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aegis_authz.core.reason import Reason
 from fail_closed.impostors import (
     http,
     opa_answering,
@@ -18,6 +17,8 @@ from fail_closed.impostors import (
     redis_answering,
 )
 from fail_closed.mesh import AUTHORIZERS, BreakableMesh, Serve
+
+from aegis_authz.core.reason import Reason
 
 Breaks = Callable[[BreakableMesh], AbstractAsyncContextManager[None]]
 

@@ -13,10 +13,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+from fail_closed.doors import PLAIN, Caller
 from redis.asyncio import Redis
 
 from aegis_authz.demo.mesh import DemoMesh
-from fail_closed.doors import PLAIN, Caller
 
 AUTHORIZERS = ("authz-0", "authz-1")
 PATIENCE = 15.0
@@ -85,11 +86,11 @@ class BreakableMesh:
         """Redis was given one command, and another at the end of the block. No command heals by itself."""
         client = Redis.from_url(f"unix://{self.socket('redis')}")
         try:
-            await client.execute_command(*broken)
+            await client.execute_command(*broken)  # type: ignore[no-untyped-call]
             yield
         finally:
             if healed:
-                await client.execute_command(*healed)
+                await client.execute_command(*healed)  # type: ignore[no-untyped-call]
             await client.aclose()
 
     @asynccontextmanager
@@ -152,15 +153,29 @@ class BreakableMesh:
             await self._restart_authorizers()
 
     async def _restart_authorizers(self) -> None:
-        before = self.facts()["pids"]
         async with self.killed(*AUTHORIZERS):
             pass
-        await until(lambda: all(self._is_new(name, before[name]) for name in AUTHORIZERS))
-        await self.caller.until_open(PATIENCE)
+        await self.until_whole()
 
-    def _is_new(self, name: str, before: int) -> bool:
-        one = next(one for one in self.facts()["processes"] if one["name"] == name)
-        return one["state"] == "ready" and one["pid"] != before
+    async def until_whole(self) -> None:
+        """Return once every process is ready, Envoy counts on each authorizer, and a good call passes each door.
+
+        Nobody helps. Raises TimeoutError.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while not self._all_are_ready() or not await self._envoy_counts_on_all():
+                await asyncio.sleep(0.02)
+            await self.caller.until_open(PATIENCE)
+
+    def _all_are_ready(self) -> bool:
+        return all(one["state"] == "ready" and not _is_dead(one["pid"]) for one in self.facts()["processes"])
+
+    async def _envoy_counts_on_all(self) -> bool:
+        socket = httpx.AsyncHTTPTransport(uds=f"{self.facts()['run']}/envoy.sock")
+        async with httpx.AsyncClient(transport=socket) as admin:
+            clusters = (await admin.get("http://admin/clusters?format=json")).json()["cluster_statuses"]
+        hosts = next(cluster["host_statuses"] for cluster in clusters if cluster["name"] == "aegis_authz")
+        return all(host["health_status"] == {"eds_health_status": "HEALTHY"} for host in hosts)
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -27,7 +27,7 @@ only the times are not held against this page.
 - *ms*: arrival to record inside the authorizer, the slowest of the doors on one small shared machine.
 - Once a fault is gone, calls pass again within 15 seconds, without anybody's doing.
 """
-_DENIED = ("Fault", "Reason", *(door.name for door in DOORS), "Recorded", "ms")
+DENIED = ("Fault", "Reason", *(door.name for door in DOORS), "Recorded", "ms")
 _GOING_ON = ("Fault", "A good call", "A forbidden call", "Recorded")
 _GOES_ON = "Faults that stop nothing"
 _GOES_ON_WORDS = "Calls go on, judged by the last good policy.\n"
@@ -44,8 +44,8 @@ class Table:
         reasons = sorted({one.reason for one in seen.values()})
         times = [one.ms for one in seen.values() if one.ms is not None]
         recorded = "yes" if len(times) == len(seen) else "no" if not times else "in part"
-        doors = (f"{seen[door].status} {seen[door].form}" if door in seen else "–" for door in DOORS)
-        slowest = f"{max(times):.1f}" if times else "–"
+        doors = (f"{seen[door].status} {seen[door].form}" if door in seen else "-" for door in DOORS)
+        slowest = f"{max(times):.1f}" if times else "-"
         self._note(room, (name, ", ".join(f"`{reason}`" for reason in reasons), *doors, recorded, slowest), timed=True)
 
     def going_on(self, name: str, good: Seen, forbidden: Seen) -> None:
@@ -70,7 +70,7 @@ class Table:
         for room, rows in self.rows.items():
             goes_on = room == _GOES_ON
             parts += [f"## {room}\n", *([_GOES_ON_WORDS] if goes_on else [])]
-            parts.append(_markdown(_GOING_ON if goes_on else _DENIED, rows))
+            parts.append(_markdown(_GOING_ON if goes_on else DENIED, rows))
         return "\n".join(parts)
 
 
@@ -78,7 +78,7 @@ def rows_of_page() -> list[tuple[str, ...]]:
     """Every row of every table of the page, without the heads."""
     lines = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
     rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
-    return [row for row in rows if row[0] not in (_DENIED[0], "---")]
+    return [row for row in rows if row[0] not in (DENIED[0], "---")]
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,13 @@ def test_authorizers_may_be_sockets_addresses_or_names(places: tuple[str, ...], 
     assert cluster.type.name == kind
     assert cluster.load_assignment is not None
     assert len(cluster.load_assignment.endpoints[0].lb_endpoints) == len(places)
+
+
+def test_a_change_of_an_authorizers_health_counts_at_once() -> None:
+    # Envoy's default holds back every change within a second of the last one
+    lb = authorizers(_settings()).common_lb_config
+    assert lb is not None
+    assert lb.update_merge_window == timedelta(0)
 
 
 @pytest.mark.parametrize("places", [(), ("authz",), ("authz:0",), ("authz:x",), ("unix:/run/a.sock", "authz:9000")])

@@ -352,3 +352,43 @@ async def test_cancellation_is_passed_on_and_leaves_a_record() -> None:
         await task
     await talk.handler.drain()
     assert [record.outcome[:3] for record in talk.records.kept] == ["cut"]
+
+
+async def test_what_must_be_redacted_does_not_pass_in_a_response_header() -> None:
+    told = {"location": f"/records/{SSN}", "set-cookie": f"who={SSN}", "x-ssn": "78051120", "x-request-id": SSN, "x-a": "b"}
+    talk = await Talk()(first(head({**JSON_HEAD, **told})), body(b"{}", end=True))
+    mutation = talk.replies[0].response_headers.response.header_mutation
+    changed = {item.header.key: item.header.raw_value.decode() for item in mutation.set_headers}
+    del changed["cache-control"]
+    assert changed == {
+        "location": "/records/[REDACTED:us_ssn]",
+        "set-cookie": "who=[REDACTED:us_ssn]",
+        "x-ssn": "[REDACTED:us_ssn]",
+    }
+    assert talk.records.kept[0].counts == {"us_ssn": 3}
+
+
+async def test_headers_given_several_times_go_when_one_of_them_must_be_redacted() -> None:
+    message = pb.ProcessingRequest()
+    message.ParseFromString(first(head(JSON_HEAD)))
+    for value in (b"a=1", b"who=" + SSN.encode()):
+        message.response_headers.headers.headers.add(key="set-cookie", raw_value=value)
+    talk = await Talk()(bytes(message.SerializeToString()), body(b"{}", end=True))
+    assert "set-cookie" in talk.replies[0].response_headers.response.header_mutation.remove_headers
+
+
+async def test_a_request_header_is_redacted_and_the_credentials_of_the_caller_are_not() -> None:
+    told = {":path": "/x", "x-note": f"is {SSN}", "authorization": f"Basic {SSN}", "cookie": f"a={SSN}"}
+    talk = await Talk()(first(head(told, of="request", end=True), BUFFERED, 0, "request"))
+    mutation = talk.replies[0].request_headers.response.header_mutation
+    assert {item.header.key: item.header.raw_value for item in mutation.set_headers} == {"x-note": b"is [REDACTED:us_ssn]"}
+
+
+async def test_a_header_in_other_digits_is_redacted_too() -> None:
+    message = pb.ProcessingRequest()
+    message.ParseFromString(first(head({":path": "/x"}, of="request", end=True), BUFFERED, 0, "request"))
+    dressed = SSN.translate({ord("0") + n: 0xFF10 + n for n in range(10)})
+    message.request_headers.headers.headers.add(key="x-note", raw_value=f"né {dressed}".encode())
+    talk = await Talk()(bytes(message.SerializeToString()))
+    mutation = talk.replies[0].request_headers.response.header_mutation
+    assert [item.header.raw_value for item in mutation.set_headers] == ["né [REDACTED:us_ssn]".encode()]

@@ -55,7 +55,10 @@ def test_the_authority_is_host_and_port(host: str, scheme: str, expected: tuple[
     assert (call.host, call.port) == expected
 
 
-@pytest.mark.parametrize("host", ["", "user@api.example", "api.example:0", "api.example:99999", "a b", "api.example:80:80"])
+@pytest.mark.parametrize(
+    "host",
+    ["", "user@api.example", "api.example:0", "api.example:0080", "api.example:99999", "a b", "api.example:80:80"],
+)
 def test_an_authority_in_doubt_is_refused(host: str) -> None:
     assert reason_of(request(host).SerializeToString()) is Reason.AMBIGUOUS_HEADERS
 

@@ -75,6 +75,20 @@ def test_without_declarations_path_query_and_body_are_the_parameters() -> None:
     assert call.parameters == {"id": "p 1", "dry": "1", "note": "x"}
 
 
+def test_a_query_of_structured_names_is_read_name_by_name() -> None:
+    call = read("PUT", "/v1/payments/p1?filter[a]=1&filter[b]=2", b'{"note":"100%"}')
+    assert call.parameters == {"id": "p1", "filter[a]": "1", "filter[b]": "2", "note": "100%"}
+
+
+def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
+    search = Action(
+        "search", "GET", ("search",), (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING),)
+    )
+    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), ""),))
+    call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
+    assert call.parameters == {"q": "x"}
+
+
 def test_a_literal_segment_wins_over_a_variable() -> None:
     assert read("GET", "/v1/payments/latest").action == "latest_payment"
     assert read("GET", "/v1/payments/p1").action == "get_payment"
@@ -124,6 +138,25 @@ def test_a_reverse_route_cannot_reach_another_tool_by_its_path() -> None:
         ("POST", "/v1/payments", b"amount=4200", Reason.MALFORMED_CALL),
         ("PUT", "/v1/payments/p1", b"[1]", Reason.MALFORMED_CALL),
         ("PUT", "/v1/payments/p1", b'{"id":"p2"}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1", b'{"ID":"p2"}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?Note=b", b'{"note":"a"}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?note[]=b", b'{"note":"a"}', Reason.DUPLICATE_KEY),
+        ("GET", "/v1/payments/p1?id[0]=p2", b"", Reason.DUPLICATE_KEY),
+        ("POST", "/v1/payments", b'{"Amount":50000}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"to":[{"NAME":"bob"}]}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments?amount=50000", b'{"amount":1}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments?dry=1", b'{"amount":1}', Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments?LIMIT=5", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments?limit=5", b'{"limit":50000}', Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1", b'{"note":"x"}', Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1?_method=DELETE", b"{}", Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1", b'{"_Method":"DELETE"}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount":1,"_method":"DELETE"}', Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1?a=%zz", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1?%u0061mount=5", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p%", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/%252e%252e%252fadmin", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/a%255Cb", b"", Reason.MALFORMED_CALL),
     ],
 )
 def test_a_request_in_doubt_is_refused(method: str, target: str, body: bytes, reason: Reason) -> None:
@@ -150,12 +183,18 @@ def test_another_charset_is_refused() -> None:
     assert reason_of("POST", "/v1/payments", b"{}", headers=headers) is Reason.MALFORMED_CALL
 
 
+def test_two_content_types_that_envoy_joined_are_refused() -> None:
+    headers = {"content-type": ("application/x-www-form-urlencoded,text/x+json",)}
+    assert reason_of("POST", "/v1/payments", b"{}", headers=headers) is Reason.AMBIGUOUS_HEADERS
+
+
 def test_the_digest_does_not_see_spelling_but_every_value() -> None:
     digest = read("POST", "/v1/payments", b'{"amount":7000,"note":"a"}').digest
     assert read("POST", "/v1/payments", b' { "note" : "a", "amount" : 7000 } ').digest == digest
     assert read("POST", "/v1/payments", b'{"amount":7001,"note":"a"}').digest != digest
     assert read("POST", "/v1/payments", b'{"amount":7000,"note":"b"}').digest != digest
-    assert read("POST", "/v1/payments?x=1", b'{"amount":7000,"note":"a"}').digest != digest
+    update = read("PUT", "/v1/payments/p1", b'{"note":"a"}').digest
+    assert read("PUT", "/v1/payments/p1?x=1", b'{"note":"a"}').digest != update
 
 
 @given(st.text(max_size=60), st.binary(max_size=60))

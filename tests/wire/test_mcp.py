@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,14 @@ def test_the_digest_binds_arguments_but_not_the_id() -> None:
     digest = read(call_message()).digest
     assert read(call_message(id=8)).digest == digest
     assert read(call_message(params={"name": "list_issues", "arguments": {"repo": "b"}})).digest != digest
+
+
+def test_the_digest_binds_the_query_which_a_server_may_read() -> None:
+    plain = http(call_message())
+    assert (
+        read_tool_call(replace(plain, query="profile=admin"), CATALOGUE).digest
+        != read_tool_call(plain, CATALOGUE).digest
+    )
 
 
 def test_another_path_of_the_server_is_no_action() -> None:

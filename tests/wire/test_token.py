@@ -112,7 +112,9 @@ def test_hmac_with_the_public_key_refuses_as_unsigned() -> None:
     assert reason_of(jwt.encode(claims(), RAW, algorithm="HS256", headers=head)) is Reason.CREDENTIAL_UNSIGNED
 
 
-@pytest.mark.parametrize("extra", [{"jwk": {"kty": "OKP"}}, {"jku": "http://x"}, {"crit": ["b64"]}, {"typ": "JWT"}], ids=str)
+@pytest.mark.parametrize(
+    "extra", [{"jwk": {"kty": "OKP"}}, {"jku": "http://x"}, {"crit": ["b64"]}, {"typ": "JWT"}], ids=str
+)
 def test_a_header_with_anything_else_refuses(extra: dict[str, Any]) -> None:
     head = {"typ": AGENT_TYPE, "kid": "kid-1", **extra}
     assert reason_of(token(header=head)) is Reason.CREDENTIAL_MALFORMED
@@ -149,7 +151,9 @@ def test_hostile_text_is_refused(text: str) -> None:
 def test_any_changed_character_refuses(data: st.DataObject) -> None:
     good = token()
     at = data.draw(st.integers(0, len(good) - 1))
-    other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda character: character != good[at]))
+    other = data.draw(
+        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda character: character != good[at])
+    )
     assert reason_of(good[:at] + other + good[at + 1 :]).value.startswith("CREDENTIAL_")
 
 
@@ -175,7 +179,11 @@ def test_an_override_token_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [(override(exp=NOW - 1), Reason.APPROVAL_EXPIRED), (token(), Reason.APPROVAL_INVALID), ("x", Reason.APPROVAL_INVALID)],
+    [
+        (override(exp=NOW - 1), Reason.APPROVAL_EXPIRED),
+        (token(), Reason.APPROVAL_INVALID),
+        ("x", Reason.APPROVAL_INVALID),
+    ],
     ids=["expired", "agent token", "garbage"],
 )
 def test_what_is_no_valid_override_refuses(text: str, reason: Reason) -> None:

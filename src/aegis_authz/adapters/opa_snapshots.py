@@ -17,6 +17,7 @@ from aegis_authz.policy.snapshot import snapshot_from_data
 _log = logging.getLogger(__name__)
 _REVISION_PATH = "/v1/data/aegis/revision"
 _SNAPSHOT_PATH = "/v1/data/aegis/snapshot"
+_LOOK_TIME = 1.0
 
 
 class OpaSnapshots:
@@ -64,12 +65,15 @@ class OpaSnapshots:
     async def look(self) -> None:
         """Ask OPA once which revision it serves and load it when it is new."""
         try:
-            revision = await self._get(_REVISION_PATH)
-            if not isinstance(revision, str):
-                raise Refused(Reason.PDP_UNAVAILABLE, "OPA has no active bundle")
-            if self._current is None or self._current.revision != revision:
-                await self._load(revision)
+            async with asyncio.timeout(_LOOK_TIME):
+                revision = await self._get(_REVISION_PATH)
+                if not isinstance(revision, str):
+                    raise Refused(Reason.PDP_UNAVAILABLE, "OPA has no active bundle")
+                if self._current is None or self._current.revision != revision:
+                    await self._load(revision)
             trouble = ""
+        except TimeoutError:
+            trouble = "OPA does not answer"
         except Refused as refusal:
             trouble = refusal.detail
         if trouble != self._trouble:

@@ -83,9 +83,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         limits=_limits(settings),
     )
     handler = CheckHandler(pipeline, settings.max_concurrent, settings.budget.reserve_ms / 1000)
-    bodies = BodyHandler(
-        records, clock, require_record=settings.record_mode is RecordMode.REQUIRED, work=_BODY_SECONDS
-    )
+    bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED, work=_BODY_SECONDS)
     host = GrpcHost(settings.listen.format(worker=worker), handler, bodies.process)
     readiness = Readiness(_probes(snapshots, store, records), host, _LOOK_EVERY)
 

@@ -21,6 +21,7 @@ async def refuse(pipeline: Pipeline, reason: Reason, request: bytes, traceparent
     detail = ""
     try:
         draft.http = decode(request)
+        draft.snapshot = pipeline.snapshots.current()  # says which paths want an answer in JSON-RPC
     except Refused as refusal:
         detail = refusal.detail
     decision = await pipeline.recorder.keep(denied(reason, detail, ""), draft, deadline)

@@ -60,7 +60,9 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
 
 
 def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, headers: Mapping[str, str]) -> Answer:
-    upstream = {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
+    upstream = (
+        {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
+    )
     if draft.call is not None and draft.call.content_type:
         upstream["content-type"] = draft.call.content_type
     removed = (*_SECRETS, *(_PARTIAL if fulfilment.processing else (OBLIGATION_HEADER,)))

@@ -41,6 +41,7 @@ class Sanitizer:
         self._rpc_id = rpc_id
         self._allowed = frozenset.intersection(*(frozenset(item.allowed) for item in filters)) if filters else None
         self._is_rpc = is_rpc
+        self._target = target
 
     @property
     def is_rpc(self) -> bool:
@@ -75,7 +76,8 @@ class Sanitizer:
     def json(self, data: bytes) -> bytes:
         """Redact one JSON text and write it anew.
 
-        Raises Refused(MALFORMED_CALL or DUPLICATE_KEY) for what two readers could take differently.
+        Raises Refused(MALFORMED_CALL or DUPLICATE_KEY) for what two readers could take differently, and
+        Refused(POLICY_DENIED) for a request whose id, which must come back as it was, holds what must be redacted.
         """
         return orjson.dumps(self._value(strict_json.parse(data)))
 
@@ -107,6 +109,8 @@ class Sanitizer:
 
     def _message(self, message: dict[str, Json]) -> dict[str, Json]:
         kept = {name: message[name] for name in ("jsonrpc", "id") if self._is_kept(name, message)}
+        if self._target is Target.REQUEST and self._plain.value(kept) != kept:
+            raise Refused(Reason.POLICY_DENIED, "the JSON-RPC id holds what must be redacted")
         rest = {name: inner for name, inner in message.items() if name not in kept}
         for holder, member in (("result", "structuredContent"), ("params", "arguments")):
             inside = rest.get(holder)

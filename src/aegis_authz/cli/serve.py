@@ -16,7 +16,9 @@ Settings = TypeVar("Settings", bound="BaseModel")
 
 app = typer.Typer(help="Run one process of a mesh in the foreground.", no_args_is_help=True)
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="The process's settings (YAML).", exists=True, dir_okay=False)]
+ConfigFile = Annotated[
+    Path, typer.Option("--config", help="The process's settings (YAML).", exists=True, dir_okay=False)
+]
 
 
 @app.command()

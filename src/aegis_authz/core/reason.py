@@ -131,20 +131,35 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.APPROVED: _through(Effect.ALLOW, "The call was approved and is allowed once."),
         Reason.SHADOWED: _through(Effect.ALLOW, "The call is let through: the policy only observes."),
         Reason.APPROVAL_NEEDED: ReasonSpec(
-            Effect.APPROVAL_NEEDED, _DENIED, 403, -31004, Retry.AFTER_APPROVAL, "This call needs a human approval first."
+            Effect.APPROVAL_NEEDED,
+            _DENIED,
+            403,
+            -31004,
+            Retry.AFTER_APPROVAL,
+            "This call needs a human approval first.",
         ),
         Reason.REQUEST_UNREADABLE: _malformed("The request could not be read."),
-        Reason.BODY_TRUNCATED: _refusal(413, _DENIED, -31000, Retry.NEVER, "The request body is larger than what can be checked."),
-        Reason.CONTENT_ENCODED: _refusal(415, _DENIED, -31000, Retry.NEVER, "Compressed request bodies are refused; send it uncompressed."),
-        Reason.AMBIGUOUS_HEADERS: _malformed("A header that must be given once was given several times or in an unreadable form."),
+        Reason.BODY_TRUNCATED: _refusal(
+            413, _DENIED, -31000, Retry.NEVER, "The request body is larger than what can be checked."
+        ),
+        Reason.CONTENT_ENCODED: _refusal(
+            415, _DENIED, -31000, Retry.NEVER, "Compressed request bodies are refused; send it uncompressed."
+        ),
+        Reason.AMBIGUOUS_HEADERS: _malformed(
+            "A header that must be given once was given several times or in an unreadable form."
+        ),
         Reason.CREDENTIAL_MISSING: _unauthenticated("The call carries no agent token. Send one in x-aegis-token."),
         Reason.CREDENTIAL_AMBIGUOUS: _unauthenticated("The call carries more than one agent token. Send exactly one."),
         Reason.CREDENTIAL_MALFORMED: _unauthenticated("The agent token is not well formed."),
         Reason.CREDENTIAL_UNSIGNED: _unauthenticated("The agent token is not signed with EdDSA."),
-        Reason.CREDENTIAL_UNTRUSTED: _unauthenticated("The agent token was not issued by a trusted issuer for this mesh."),
+        Reason.CREDENTIAL_UNTRUSTED: _unauthenticated(
+            "The agent token was not issued by a trusted issuer for this mesh."
+        ),
         Reason.CREDENTIAL_INVALID: _unauthenticated("The signature of the agent token does not verify."),
         Reason.CREDENTIAL_EXPIRED: _unauthenticated("The agent token has expired. Get a new one."),
-        Reason.CREDENTIAL_NOT_YET_VALID: _unauthenticated("The agent token is not valid yet. Check the clock that issued it."),
+        Reason.CREDENTIAL_NOT_YET_VALID: _unauthenticated(
+            "The agent token is not valid yet. Check the clock that issued it."
+        ),
         Reason.MALFORMED_CALL: _malformed("The call is not well formed and cannot be judged."),
         Reason.DUPLICATE_KEY: _malformed("The call names the same parameter more than once."),
         Reason.HEADER_MISMATCH: _malformed("The MCP headers contradict the message body."),
@@ -160,18 +175,36 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.DECISION_UNDEFINED: _faulty("The policy engine gave no decision; the call was not judged."),
         Reason.DECISION_MALFORMED: _faulty("The policy engine gave an unreadable decision; the call was not judged."),
         Reason.REVISION_CHANGED: _faulty("The policy changed while the call was judged; repeat the call."),
-        Reason.REPLAYED: _refusal(403, _DENIED, -31001, Retry.NEW_TOKEN, "This agent token was used before. Get a new one for each call."),
+        Reason.REPLAYED: _refusal(
+            403, _DENIED, -31001, Retry.NEW_TOKEN, "This agent token was used before. Get a new one for each call."
+        ),
         Reason.REVOKED: _forbidden("This agent has been revoked."),
-        Reason.STORE_RESET: _refusal(403, _DENIED, -31001, Retry.NEW_TOKEN, "The token is older than the replay memory. Get a new one."),
+        Reason.STORE_RESET: _refusal(
+            403, _DENIED, -31001, Retry.NEW_TOKEN, "The token is older than the replay memory. Get a new one."
+        ),
         Reason.STORE_UNAVAILABLE: _faulty("The replay store cannot be reached; the call was not let through."),
         Reason.STORE_TIMEOUT: _faulty("The replay store did not answer in time; the call was not let through."),
         Reason.APPROVAL_INVALID: _forbidden("The override token is not valid."),
-        Reason.APPROVAL_EXPIRED: _forbidden("The approval has expired. Ask for a new one by repeating the call without it."),
-        Reason.APPROVAL_MISMATCH: _forbidden("The approval was given for another call. Repeat exactly the approved call."),
+        Reason.APPROVAL_EXPIRED: _forbidden(
+            "The approval has expired. Ask for a new one by repeating the call without it."
+        ),
+        Reason.APPROVAL_MISMATCH: _forbidden(
+            "The approval was given for another call. Repeat exactly the approved call."
+        ),
         Reason.APPROVAL_NOT_GRANTED: _forbidden("The approval has not been granted."),
-        Reason.APPROVAL_USED: _forbidden("The approval was used before. Ask for a new one by repeating the call without it."),
-        Reason.OBLIGATION_UNKNOWN: _faulty("Policy demands something this version cannot do; the call was not let through."),
-        Reason.RESPONSE_WITHHELD: _refusal(502, _DENIED, -31502, Retry.NEVER, "The tool was called, but its answer could not be made safe and was withheld."),
+        Reason.APPROVAL_USED: _forbidden(
+            "The approval was used before. Ask for a new one by repeating the call without it."
+        ),
+        Reason.OBLIGATION_UNKNOWN: _faulty(
+            "Policy demands something this version cannot do; the call was not let through."
+        ),
+        Reason.RESPONSE_WITHHELD: _refusal(
+            502,
+            _DENIED,
+            -31502,
+            Retry.NEVER,
+            "The tool was called, but its answer could not be made safe and was withheld.",
+        ),
         Reason.RECORD_FAILED: _faulty("The decision could not be recorded; the call was not let through."),
         Reason.NOT_READY: _faulty("The authorization service is starting; repeat the call."),
         Reason.DEADLINE_EXCEEDED: _faulty("The call could not be judged in time.", _DEADLINE),

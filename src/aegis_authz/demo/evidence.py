@@ -29,7 +29,13 @@ async def evidence(mesh: DemoMesh, agent: Agent) -> list[Row]:
     named = "record 1" in found[1]
     return [
         _row("aegis audit verify", "intact", "intact" if intact[0] else "damaged", intact[0], verified - started),
-        _row("the same with one flipped byte", "damage found", "damage found" if not found[0] else "missed", not found[0] and named, ended - verified),
+        _row(
+            "the same with one flipped byte",
+            "damage found",
+            "damage found" if not found[0] else "missed",
+            not found[0] and named,
+            ended - verified,
+        ),
     ]
 
 

@@ -59,7 +59,16 @@ class DemoMesh:
 
     async def approve(self, approval_id: str) -> str:
         """`aegis approvals approve`; returns the override token."""
-        arguments = ("approvals", "approve", approval_id, "--dir", str(self.state), "--as", "security-engineer", "--json")
+        arguments = (
+            "approvals",
+            "approve",
+            approval_id,
+            "--dir",
+            str(self.state),
+            "--as",
+            "security-engineer",
+            "--json",
+        )
         return str(json.loads(await self.aegis(*arguments))["override_token"])
 
     async def up(self) -> None:

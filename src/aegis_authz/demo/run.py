@@ -55,7 +55,11 @@ async def run_demo(policies: Path, console: Console) -> bool:
                 await context.__aexit__(None, None, None)
     console.print(_table(rows))
     wrong = [line for line in rows if not line.ok]
-    verdict = f"[red]{len(wrong)} of {len(rows)} lines are not as expected.[/]" if wrong else "[green]Every line is as expected.[/]"
+    verdict = (
+        f"[red]{len(wrong)} of {len(rows)} lines are not as expected.[/]"
+        if wrong
+        else "[green]Every line is as expected.[/]"
+    )
     console.print(verdict)
     return not wrong
 

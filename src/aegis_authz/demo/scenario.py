@@ -105,7 +105,9 @@ async def sanitize(mesh: DemoMesh, agent: Agent) -> list[Row]:
         raw in reply.body for raw in ("078-05-1120", "1961-07-04", "penicillin")
     )
     redacted = "REDACTED" in received and "REDACTED" in reply.body and "Ada Example" in reply.body
-    return [row("sanitize", "update a patient record", reply, "sanitize", "SANITIZED", clean_in and clean_out and redacted)]
+    return [
+        row("sanitize", "update a patient record", reply, "sanitize", "SANITIZED", clean_in and clean_out and redacted)
+    ]
 
 
 async def tokens(mesh: DemoMesh, agent: Agent) -> list[Row]:
@@ -199,5 +201,12 @@ async def publish(mesh: DemoMesh, agent: Agent) -> list[Row]:
     record = agent.record(after.decision_id) or {}
     return [
         row("publish", "pay 3,000 before", before, "allow", "ALLOWED"),
-        row("publish", "pay 3,000 after", after, "approval_needed", "APPROVAL_NEEDED", record.get("revision") == revision),
+        row(
+            "publish",
+            "pay 3,000 after",
+            after,
+            "approval_needed",
+            "APPROVAL_NEEDED",
+            record.get("revision") == revision,
+        ),
     ]

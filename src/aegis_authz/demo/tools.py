@@ -16,7 +16,12 @@ from starlette.routing import Route
 Handler = Callable[[Request], Coroutine[None, None, Response]]
 
 PATIENT = {
-    "patient": {"name": "Ada Example", "ssn": "078-05-1120", "date_of_birth": "1961-07-04", "notes": "allergic to penicillin"},
+    "patient": {
+        "name": "Ada Example",
+        "ssn": "078-05-1120",
+        "date_of_birth": "1961-07-04",
+        "notes": "allergic to penicillin",
+    },
     "status": "active",
 }
 """The record the health record API answers with."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from aegis_authz.proxy.example import write_deploy
 
-_TOOLS = "policies/tools"
-
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(f"usage: python -m aegis_authz.proxy FOLDER [TOOLS={_TOOLS}]")
-    write_deploy(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) == 3 else _TOOLS))
+    parser = argparse.ArgumentParser(prog="python -m aegis_authz.proxy", description="Write the example configuration.")
+    parser.add_argument("folder", type=Path, help="where to write")
+    parser.add_argument("tools", type=Path, nargs="?", default=Path("policies/tools"), help="default: policies/tools")
+    chosen = parser.parse_args()
+    write_deploy(chosen.folder, chosen.tools)

@@ -38,6 +38,8 @@ AUTHORIZERS = "aegis_authz"
 
 _CONNECT_TIMEOUT = milliseconds(100)
 _AT_ONCE = milliseconds(1)
+_PICKS = 20
+_NO_LIMIT = timedelta(days=1)
 _WATCH = timedelta(seconds=1)
 _WATCH_WHEN_RED = milliseconds(250)
 
@@ -56,7 +58,11 @@ def authorizers(settings: ProxySettings) -> Cluster:
         connect_timeout=_CONNECT_TIMEOUT,
         lb_policy=ClusterLbPolicy.LEAST_REQUEST,
         # with no worker healthy, nobody is asked at all, and that is a denial at once
-        common_lb_config=ClusterCommonLbConfig(healthy_panic_threshold=Percent(value=0)),
+        common_lb_config=ClusterCommonLbConfig(
+            healthy_panic_threshold=Percent(value=0),
+            # a second change of health must not wait for the first to be a second old
+            update_merge_window=timedelta(0),
+        ),
         load_assignment=members(AUTHORIZERS, [address_of(place) for place in settings.authz]),
         health_checks=[_health_check()],
         outlier_detection=_outliers(),
@@ -72,23 +78,32 @@ def check_service(settings: ProxySettings) -> GrpcService:
     check that arrived has spent its token.
     """
     timeout = milliseconds(settings.check_timeout_ms)
-    another = RetryPolicyRetryHostPredicate(
-        name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
+    return GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), timeout=timeout, retry_policy=_another_once(timeout)
     )
-    retry = RetryPolicy(
-        retry_on="connect-failure,refused-stream",
-        # Envoy takes max_interval for the limit of each try, too
-        retry_back_off=BackoffStrategy(base_interval=_AT_ONCE, max_interval=timeout),
-        num_retries=1,
-        retry_host_predicate=[another],
-        host_selection_retry_max_attempts=3,
-    )
-    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), timeout=timeout, retry_policy=retry)
 
 
 def body_service() -> GrpcService:
-    """How ext_proc calls a worker: a stream that may last as long as its response."""
-    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS))
+    """How ext_proc calls a worker: a stream that may last as long as its response.
+
+    One that could not be opened at all is opened at another worker once; nothing has been said on it.
+    """
+    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), retry_policy=_another_once(_NO_LIMIT))
+
+
+def _another_once(longest: timedelta) -> RetryPolicy:
+    another = RetryPolicyRetryHostPredicate(
+        name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
+    )
+    return RetryPolicy(
+        retry_on="connect-failure,refused-stream",
+        # Envoy takes max_interval for the limit of each try, too
+        retry_back_off=BackoffStrategy(base_interval=_AT_ONCE, max_interval=longest),
+        num_retries=1,
+        retry_host_predicate=[another],
+        # each pick is by chance, and of two workers half of all picks are the dead one
+        host_selection_retry_max_attempts=_PICKS,
+    )
 
 
 def _health_check() -> HealthCheck:

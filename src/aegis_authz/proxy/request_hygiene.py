@@ -11,17 +11,42 @@ from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from aegis_authz.proxy.typed import extension
 from aegis_authz.wire.obligations import OBLIGATION_HEADER
 
-_OURS = (OBLIGATION_HEADER, "x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id")
+_OURS = (
+    OBLIGATION_HEADER,
+    "x-aegis-agent",
+    "x-aegis-approval-id",
+    "x-aegis-decision",
+    "x-aegis-decision-id",
+    "x-aegis-identity",
+)
 
 _ANOTHER_REQUEST = (
     # frameworks act on these instead of the method and path that were judged
+    "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-host",
     "x-original-method",
+    "x-original-path",
     "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
+    "x-script-name",
+)
+
+_ANOTHER_CALLER = (
+    "cf-connecting-ip",
+    "forwarded",
+    "proxy",  # CGI makes HTTP_PROXY of it, and the tool's own calls go there (CVE-2016-5385)
+    "remote-user",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-real-ip",
+    "x-remote-user",
 )
 
 _PREFIXES = (
@@ -32,7 +57,7 @@ _PREFIXES = (
 
 def early_header_mutation() -> TypedExtensionConfig:
     """The removals, made as soon as the headers have been read."""
-    removed = [Mutation(remove=name) for name in (*_OURS, *_ANOTHER_REQUEST, "forwarded")]
+    removed = [Mutation(remove=name) for name in (*_OURS, *_ANOTHER_REQUEST, *_ANOTHER_CALLER)]
     matched = [
         Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
         for prefix in _PREFIXES

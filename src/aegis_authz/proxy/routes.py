@@ -48,6 +48,10 @@ _UNBELIEVED = ("x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id")
 """Response headers that a tool cannot set. The router takes them off before ext_authz sets ours."""
 
 
+_NO_TOOL = "?"
+"""No tool can be called so. Without a name the authorizer would find one by the Host header."""
+
+
 def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteConfiguration]:
     """The route configurations of both listeners."""
     return [_configuration(FORWARD, _forward_hosts(catalogue)), _configuration(REVERSE, [_reverse_host(catalogue)])]
@@ -93,11 +97,16 @@ def _reverse_host(catalogue: Catalogue) -> VirtualHost:
             authority = tool.host if tool.port is None else f"{tool.host}:{tool.port}"
             action = RouteAction(prefix_rewrite="/", host_rewrite_literal=authority)
             route = _to_tool(tool, match, action)
-            named = ExtAuthzPerRoute(check_settings=CheckSettings(context_extensions={TOOL_EXTENSION: name}))
-            route.typed_per_filter_config = {EXT_AUTHZ: packed(named)}
-            routes.append(route)
-    unknown = _answer("unknown", 404, "No tool of the catalogue has this prefix.\n")
+            routes.append(_named(route, name))
+    unknown = _named(_answer("unknown", 404, "No tool of the catalogue has this prefix.\n"), _NO_TOOL)
     return VirtualHost(name="tools", domains=["*"], routes=[*routes, unknown])
+
+
+def _named(route: Route, tool: str) -> Route:
+    """The route, which tells the authorizer its tool."""
+    settings = CheckSettings(context_extensions={TOOL_EXTENSION: tool})
+    route.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=settings))}
+    return route
 
 
 def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction) -> Route:

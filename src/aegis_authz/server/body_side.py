@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from aegis_authz.check.body_filter import UNKNOWN_HEAD, BodyFacts, BodyFilter, filter_for
-from aegis_authz.check.mirrored import redacted_mirror
+from aegis_authz.check.heads import judged_request_head, judged_response_head
 from aegis_authz.check.sanitizer import Sanitizer
 from aegis_authz.core.decision import Target
 from aegis_authz.core.reason import Reason
@@ -105,11 +105,12 @@ class Side:
         self._demand_mode()
         facts = _facts(piece)
         if self.target is Target.REQUEST:
-            changed = self._judge_address(piece)
+            head, added = judged_request_head(piece.headers, self._sanitizer), {}
         else:
-            changed = {} if piece.end_of_stream else dict(_NOT_CACHED)
+            head, added = judged_response_head(piece.headers, self._sanitizer), {} if piece.end_of_stream else _NOT_CACHED
         self._filter = filter_for(facts, self._sanitizer)
-        reply = headers_reply(self.target, changed, () if piece.end_of_stream else _STALE)
+        stale = () if piece.end_of_stream else _STALE
+        reply = headers_reply(self.target, {**head.changed, **added}, (*head.removed, *stale))
         if piece.end_of_stream:
             self.state = State.DONE
         elif self._is_duplex and not self._filter.streams:
@@ -156,21 +157,6 @@ class Side:
         if self._mode not in (BodyMode.BUFFERED, BodyMode.FULL_DUPLEX_STREAMED):
             # STREAMED loses what is held when trailers follow; NONE shows nothing
             raise Refused(Reason.INTERNAL_FAULT, f"body mode {self._mode.name} cannot be redacted")
-
-    def _judge_address(self, piece: Piece) -> dict[str, str]:
-        """The MCP headers that mirror the body, redacted as it is.
-
-        Raises Refused(POLICY_DENIED) where something to redact stands and cannot be replaced.
-        """
-        for name in (":path", "referer"):
-            for value in piece.headers.get(name, ()):
-                if any(self._sanitizer.plain(text) != text for text in (value, value.replace("+", " "))):
-                    raise Refused(Reason.POLICY_DENIED, f"{name} holds what must be redacted")
-        changed: dict[str, str] = {}
-        for name, values in piece.headers.items():
-            if name == "mcp-name" or name.startswith("mcp-param-"):
-                changed |= redacted_mirror(name, values, self._sanitizer)
-        return changed
 
 
 def streamed(target: Target, body: bytes, end: bool) -> list[bytes]:

@@ -13,11 +13,14 @@ _UTF8 = ("charset=utf-8", "charset=utf8")
 def judged_type(http: HttpCall) -> str:
     """The content type the tool must see for a body that was judged as JSON.
 
-    Raises Refused(MALFORMED_CALL) for a charset other than UTF-8, under which the tool would read other text.
+    Raises Refused(MALFORMED_CALL) for a charset other than UTF-8, under which the tool would read other text, and
+    Refused(AMBIGUOUS_HEADERS) for several types: Envoy joins what was sent twice by a comma, which no media type holds.
     """
     given = http.header("content-type")
     if given is None:
         return JSON_TYPE
+    if "," in given:
+        raise Refused(Reason.AMBIGUOUS_HEADERS, "content-type is given several times")
     media_type, *parameters = (part.strip().lower() for part in given.split(";"))
     if any(part.startswith("charset") and part.replace('"', "") not in _UTF8 for part in parameters):
         raise Refused(Reason.MALFORMED_CALL, "the body is not declared as UTF-8")

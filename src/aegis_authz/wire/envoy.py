@@ -37,7 +37,7 @@ READ_HEADERS = frozenset(
 )
 """The headers some stage reads; all others never leave the protobuf."""
 
-_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?\Z")
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?\Z")
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _PERMISSION_DENIED = 7
 _IF_ABSENT = base_pb2.HeaderValueOption.ADD_IF_ABSENT

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
-
 from aegis_authz.core.call import PLAIN_HTTP, CallKind, HttpCall, ToolCall
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire import mcp, strict_json
+from aegis_authz.wire.address import path_segments, query_parameters
 from aegis_authz.wire.canonical import digest_of
 from aegis_authz.wire.content_type import judged_type
 from aegis_authz.wire.parameters import extract
@@ -29,7 +28,7 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
     for tool in tools:
         if tool.is_mcp and path == tool.mcp_path:
             return mcp.read_mcp_call(http, tool)
-    segments = _segments(path)
+    segments = path_segments(path)
     found = [
         (tuple(map(_is_variable, action.template)), tool, action, variables)
         for tool in tools
@@ -59,7 +58,7 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
     body: Json = strict_json.parse(http.body) if http.body else None
     content_type = judged_type(http) if http.body else ""
-    query = _query(http.query)
+    query = query_parameters(http.query)
     return ToolCall(
         kind=CallKind.HTTP,
         tool=tool.name,
@@ -123,40 +122,3 @@ def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | N
         elif wanted != seen:
             return None
     return variables
-
-
-def _segments(path: str) -> list[str]:
-    if not path.startswith("/") or ";" in path:
-        # /a;x=y is one resource to some servers and another to others
-        raise Refused(Reason.MALFORMED_CALL, "the path has matrix parameters or no leading slash")
-    segments = [_decoded(segment, "path") for segment in path[1:].split("/")]
-    if any(segment in (".", "..") or "/" in segment or "\\" in segment for segment in segments):
-        raise Refused(Reason.MALFORMED_CALL, "the path climbs or hides a slash")
-    return segments
-
-
-def _query(query: str) -> dict[str, Json]:
-    values: dict[str, Json] = {}
-    if not query:
-        return values
-    if ";" in query:
-        raise Refused(Reason.MALFORMED_CALL, "the query has semicolons, which some servers take for separators")
-    folded: set[str] = set()
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        name = _decoded(name.replace("+", " "), "query")
-        if name.casefold() in folded:
-            raise Refused(Reason.DUPLICATE_KEY, "the query names a parameter twice")
-        folded.add(name.casefold())
-        values[name] = _decoded(value.replace("+", " "), "query")
-    return values
-
-
-def _decoded(text: str, where: str) -> str:
-    try:
-        decoded = unquote_to_bytes(text).decode("utf-8", "strict")
-    except UnicodeDecodeError:
-        raise Refused(Reason.MALFORMED_CALL, f"the {where} is not UTF-8") from None
-    if not decoded.isprintable():
-        raise Refused(Reason.MALFORMED_CALL, f"the {where} has control characters")
-    return decoded

@@ -107,6 +107,9 @@ def _tool_call(
     rpc: Rpc,
     bound: Mapping[str, Json],
 ) -> ToolCall:
+    content: dict[str, Json] = {"tool": tool.name, "method": rpc.method, "action": action, "params": dict(bound)}
+    if http.query:  # servers configure themselves by it
+        content["query"] = http.query
     return ToolCall(
         kind=kind,
         tool=tool.name,
@@ -119,7 +122,7 @@ def _tool_call(
         path=tool.mcp_path,
         source=http.source,
         rpc=rpc,
-        digest=digest_of({"tool": tool.name, "method": rpc.method, "action": action, "params": dict(bound)}),
+        digest=digest_of(content),
         content_type=judged_type(http) if http.body else "",
     )
 

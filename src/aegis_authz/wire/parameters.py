@@ -11,18 +11,24 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire import strict_json
 
 _ABSENT = object()
+_BODILESS = ("GET", "HEAD")
+_METHOD = "_method"
 
 
 def extract(
-    action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, Json]
+    action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]
 ) -> dict[str, Json]:
     """Collect an action's parameters.
 
     With declared parameters, exactly those that are present, each of its declared type; otherwise
-    the members of the JSON body, the path variables and the query parameters together. Raises
+    the members of the JSON body, the path variables and the query parameters together. What the tool
+    could take for a parameter and policy would not see is refused: Refused(MALFORMED_CALL) for query
+    parameters that are not declared, for the body of a GET in which none is declared, for a member that differs
+    from a declared one in case alone, for a body that has no members and for `_method`. Raises
     Refused(DUPLICATE_KEY) when two sources name one parameter, Refused(PARAMETER_TYPE) for a declared
-    parameter of another type, Refused(MALFORMED_CALL) for a body that has no members.
+    parameter of another type.
     """
+    _refuse_unseen(action, body, has_body, query)
     if not action.parameters:
         return _everything(body, has_body, variables, query)
     parameters: dict[str, Json] = {}
@@ -33,19 +39,36 @@ def extract(
     return parameters
 
 
-def _everything(
-    body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, Json]
-) -> dict[str, Json]:
+def _refuse_unseen(action: Action, body: Json, has_body: bool, query: Mapping[str, str]) -> None:
+    declared = {(parameter.source, parameter.at) for parameter in action.parameters}
+    if action.parameters and not all((ParameterSource.QUERY, name) in declared for name in query):
+        raise Refused(Reason.MALFORMED_CALL, "the query has a parameter that the action does not declare")
+    if has_body and action.method in _BODILESS and not any(source is ParameterSource.BODY for source, _ in declared):
+        # RFC 9110, section 9.3.1: such content has no defined meaning; one tool reads it, another does not
+        raise Refused(Reason.MALFORMED_CALL, f"a {action.method} with a body in which no parameter is declared")
+    members = body if isinstance(body, dict) else {}
+    overrides = [(ParameterSource.QUERY, name) for name in query] + [
+        (ParameterSource.BODY, f"/{name}") for name in members
+    ]
+    if any(at.lstrip("/").casefold() == _METHOD and (source, at) not in declared for source, at in overrides):
+        # frameworks take it for the method instead of the one that was judged
+        raise Refused(Reason.MALFORMED_CALL, "_method asks to be taken for another request")
+
+
+def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Json]:
     if has_body and not isinstance(body, dict):
         raise Refused(Reason.MALFORMED_CALL, "the body is not a JSON object")
     members = body if isinstance(body, dict) else {}
-    parameters: dict[str, Json] = {**members, **variables, **query}
-    if len(parameters) != len(members) + len(variables) + len(query):
+    names = [*members, *variables, *query]
+    folded = {name.casefold() for name in names}
+    # a[] and a[x] are the parameter a to many readers of queries
+    stems = {name.partition("[")[0].casefold() for name in query if "[" in name}
+    if len(folded) != len(names) or stems & folded:
         raise Refused(Reason.DUPLICATE_KEY, "path, query and body name the same parameter")
-    return parameters
+    return {**members, **variables, **query}
 
 
-def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Mapping[str, Json]) -> object:
+def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Mapping[str, str]) -> object:
     match parameter.source:
         case ParameterSource.BODY:
             return _pointed(body, parameter.at)
@@ -63,6 +86,9 @@ def _pointed(value: Json, pointer: str) -> object:
             found = found[part]
         elif isinstance(found, list) and part.isdecimal() and part.isascii() and int(part) < len(found):
             found = found[int(part)]
+        elif isinstance(found, dict) and any(name.casefold() == part.casefold() for name in found):
+            # absent to one reader, the parameter itself to another (Go's decoder)
+            raise Refused(Reason.MALFORMED_CALL, "a member differs from a declared parameter in case alone")
         else:
             return _ABSENT
     return found

@@ -107,9 +107,7 @@ def read_override_token(token: str, trust: Trust, now: float) -> Override:
     )
 
 
-def _verified(
-    token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusals
-) -> tuple[dict[str, Json], str]:
+def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusals) -> tuple[dict[str, Json], str]:
     if len(token) > _MAX_TOKEN_BYTES:
         raise Refused(refusals.malformed, "the token is too long")
     try:
