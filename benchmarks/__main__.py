@@ -7,7 +7,6 @@ benchmarks/out/latest.json. Figures of different machines or runs cannot be comp
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 import json
 import platform

@@ -329,10 +329,8 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
     shown = Action("show", "GET", ("people", "{id}"), ())
     snapshot = Snapshot("r1", Catalogue.of((Tool("crm", "crm.example", None, "", (shown,), ""),)), TRUST, "")
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
-    world = World(
-        snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)]
-    )
-    await world.pipeline().check(request(b"", path="/people/123-45-6789", host="crm.example", method="GET"), "", soon())
+    world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
+    await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET"))
     assert world.records[0].path == "/people/[REDACTED:us_ssn]"
 
 

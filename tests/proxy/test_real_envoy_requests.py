@@ -185,7 +185,16 @@ async def test_secrets_and_claims_of_a_client_do_not_reach_the_tool(
     names += ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-http-method-override")
     names += ("x-real-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "x-forwarded")
     names += ("x-host", "x-original-host", "x-http-host-override", "x-original-path", "x-script-name", "proxy")
-    names += ("x-remote-user", "remote-user", "x-aegis-agent", "x-aegis-identity", "x-original-url", "x-rewrite-url", "x-envoy-retry-on", "x-envoy-original-path")
+    names += (
+        "x-remote-user",
+        "remote-user",
+        "x-aegis-agent",
+        "x-aegis-identity",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-envoy-retry-on",
+        "x-envoy-original-path",
+    )
     reply = await proxy.get(URL, *(f"{name}: spoofed" for name in names))
     assert reply.status == 200
     assert [name for name, _ in server.seen[0].headers if name in names or name.startswith("x-envoy")] == []

@@ -355,7 +355,13 @@ async def test_cancellation_is_passed_on_and_leaves_a_record() -> None:
 
 
 async def test_what_must_be_redacted_does_not_pass_in_a_response_header() -> None:
-    told = {"location": f"/records/{SSN}", "set-cookie": f"who={SSN}", "x-ssn": "78051120", "x-request-id": SSN, "x-a": "b"}
+    told = {
+        "location": f"/records/{SSN}",
+        "set-cookie": f"who={SSN}",
+        "x-ssn": "78051120",
+        "x-request-id": SSN,
+        "x-a": "b",
+    }
     talk = await Talk()(first(head({**JSON_HEAD, **told})), body(b"{}", end=True))
     mutation = talk.replies[0].response_headers.response.header_mutation
     changed = {item.header.key: item.header.raw_value.decode() for item in mutation.set_headers}
@@ -381,7 +387,9 @@ async def test_a_request_header_is_redacted_and_the_credentials_of_the_caller_ar
     told = {":path": "/x", "x-note": f"is {SSN}", "authorization": f"Basic {SSN}", "cookie": f"a={SSN}"}
     talk = await Talk()(first(head(told, of="request", end=True), BUFFERED, 0, "request"))
     mutation = talk.replies[0].request_headers.response.header_mutation
-    assert {item.header.key: item.header.raw_value for item in mutation.set_headers} == {"x-note": b"is [REDACTED:us_ssn]"}
+    assert {item.header.key: item.header.raw_value for item in mutation.set_headers} == {
+        "x-note": b"is [REDACTED:us_ssn]"
+    }
 
 
 async def test_a_header_in_other_digits_is_redacted_too() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aegis_authz.check.detectors import detectors_named
+from aegis_authz.check.dlp import Redactor
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.decision import Decision, FilterTools, Obligation
+from aegis_authz.core.decision import Decision, FilterTools, Obligation, Redact
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
@@ -34,7 +36,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         digest=call.digest if call else "",
         method=http.method if http else "",
         host=http.host if http else "",
-        path=http.path if http else "",
+        path=_path(decision, draft),
         source=http.source if http else "",
         policies=decision.policies,
         revision=decision.revision,
@@ -54,6 +56,12 @@ def _parameters(decision: Decision, draft: Draft) -> Mapping[str, Json]:
     if draft.call is None or decision.effect is Effect.SANITIZE or decision.obligations:
         return {}
     return {name: draft.call.parameters[name] for name in draft.call.declared if name in draft.call.parameters}
+
+
+def _path(decision: Decision, draft: Draft) -> str:
+    names = {name for one in decision.obligations if isinstance(one, Redact) for name in one.detectors}
+    path = draft.http.path if draft.http is not None else ""
+    return Redactor(detectors_named(names)).text(path)
 
 
 def _obligation(obligation: Obligation) -> str:

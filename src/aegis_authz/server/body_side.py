@@ -104,10 +104,10 @@ class Side:
             return [headers_reply(self.target, {}, ())]
         self._demand_mode()
         facts = _facts(piece)
-        if self.target is Target.REQUEST:
-            head, added = judged_request_head(piece.headers, self._sanitizer), {}
-        else:
-            head, added = judged_response_head(piece.headers, self._sanitizer), {} if piece.end_of_stream else _NOT_CACHED
+        judged = judged_request_head if self.target is Target.REQUEST else judged_response_head
+        head = judged(piece.headers, self._sanitizer)
+        has_answer = self.target is Target.RESPONSE and not piece.end_of_stream
+        added = _NOT_CACHED if has_answer else {}
         self._filter = filter_for(facts, self._sanitizer)
         stale = () if piece.end_of_stream else _STALE
         reply = headers_reply(self.target, {**head.changed, **added}, (*head.removed, *stale))
