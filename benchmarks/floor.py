@@ -34,7 +34,7 @@ async def floor(folder: Path, settings: ProxySettings, catalogue: Catalogue) -> 
 
     The forward port of `settings` proxies to the tools without asking anybody, the reverse port is the tool.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True)  # noqa: ASYNC240  # before anything is served
     write_xds(settings, catalogue)
     config = folder / "envoy.yaml"
     config.write_text(to_yaml(_without_aegis(bootstrap(settings))), "utf-8")

@@ -59,6 +59,7 @@ async def test_the_authorizer_sees_the_raw_body_and_only_the_headers_it_reads(
     assert (http.raw_body, http.body) == (b"\xff\xfe{}", "")
     assert (http.method, http.host, http.path, http.scheme) == ("POST", "pay.example", "/v1/payments?a=1", "http")
     assert _sent(authorizer) == [
+        (":path", b"/v1/payments?a=1"),  # to see the bytes that `http.path` replaces
         ("content-length", b"4"),
         ("content-type", b"a"),
         ("x-envoy-auth-partial-body", b"false"),

@@ -63,6 +63,13 @@ def test_an_authority_in_doubt_is_refused(host: str) -> None:
     assert reason_of(request(host).SerializeToString()) is Reason.AMBIGUOUS_HEADERS
 
 
+@pytest.mark.parametrize("path", [b"/v1/payments?a=\xff", "/v1/payments?a=\u00e9".encode()])
+def test_a_path_of_bytes_that_envoy_may_have_replaced_is_refused(path: bytes) -> None:
+    message = request()
+    message.attributes.request.http.header_map.headers.add(key=":path", raw_value=path)
+    assert reason_of(message.SerializeToString()) is Reason.AMBIGUOUS_HEADERS
+
+
 def test_a_body_packed_as_text_is_refused() -> None:
     message = request()
     message.attributes.request.http.body = "text"

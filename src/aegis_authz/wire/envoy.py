@@ -22,8 +22,11 @@ CHECK_METHOD = f"/{SERVICE}/Check"
 TOOL_EXTENSION = "aegis.tool"
 """The context extension by which a reverse route names its tool."""
 
+_RAW_PATH = ":path"
+
 READ_HEADERS = frozenset(
     {
+        _RAW_PATH,
         "content-encoding",
         "content-length",
         "content-type",
@@ -47,7 +50,7 @@ def read_check_request(message: bytes) -> HttpCall:
     """Decode a CheckRequest.
 
     Raises Refused(REQUEST_UNREADABLE) for bytes that are no CheckRequest of an HTTP request or
-    whose body was not packed as bytes, Refused(AMBIGUOUS_HEADERS) for an unreadable authority.
+    whose body was not packed as bytes, Refused(AMBIGUOUS_HEADERS) for an unreadable authority or path.
     """
     request = external_auth_pb2.CheckRequest()
     try:
@@ -64,6 +67,10 @@ def read_check_request(message: bytes) -> HttpCall:
         raise Refused(Reason.REQUEST_UNREADABLE, "headers came joined: set encode_raw_headers in ext_authz")
     host, port = _authority(http.host, http.scheme)
     path, _, query = http.path.partition("?")
+    headers = _headers(http.header_map.headers)
+    if not "".join(headers.get(_RAW_PATH, ())).isascii():
+        # Envoy sends the tool these bytes, and shows us "!" where they are not UTF-8
+        raise Refused(Reason.AMBIGUOUS_HEADERS, "the path holds bytes beyond ASCII")
     return HttpCall(
         request_id=http.id,
         method=http.method,
@@ -72,7 +79,7 @@ def read_check_request(message: bytes) -> HttpCall:
         port=port,
         path=path,
         query=query,
-        headers=_headers(http.header_map.headers),
+        headers=headers,
         body=http.raw_body,
         source=attributes.source.address.socket_address.address,
         tool_hint=attributes.context_extensions.get(TOOL_EXTENSION, ""),
