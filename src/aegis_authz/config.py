@@ -22,6 +22,17 @@ class RecordMode(Enum):
     BEST_EFFORT = "best_effort"
 
 
+class WorkerHost(Enum):
+    """What carries calls to the handlers of a worker.
+
+    `http2` is our own framing on asyncio, `grpc` is grpc.aio, `pyvoy` is Python inside an Envoy (extra `pyvoy`).
+    """
+
+    HTTP2 = "http2"
+    PYVOY = "pyvoy"
+    GRPC = "grpc"
+
+
 class Budget(_Settings):
     """Time limits of one check, in milliseconds.
 
@@ -44,6 +55,7 @@ class AuthzSettings(_Settings):
     """
 
     listen: str
+    host: WorkerHost = WorkerHost.HTTP2
     workers: int = Field(default=2, ge=1, le=64)
     opa_socket: Path
     redis: str

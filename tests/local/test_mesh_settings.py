@@ -13,7 +13,7 @@ import pytest
 
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.check.detectors import DETECTORS
-from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings
+from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
 from aegis_authz.control.building import BUNDLE_KEY_ID
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
 from aegis_authz.local.probe_documents import lay_out_probe
@@ -42,7 +42,9 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
 
 @pytest.fixture
 def options(tmp_path: Path) -> MeshOptions:
-    return MeshOptions(tmp_path / "policies", tmp_path / "tools", PORTS, 3, "staging", "http://otel:4317")
+    return MeshOptions(
+        tmp_path / "policies", tmp_path / "tools", PORTS, 3, WorkerHost.GRPC, "staging", "http://otel:4317"
+    )
 
 
 def test_every_process_reads_its_settings_back_as_they_were_written(layout: Layout, options: MeshOptions) -> None:

@@ -17,6 +17,7 @@ from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.core.decision import Answer, Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
+from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
 from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.server.grpc_host import BODY_SERVICE, GrpcHost
@@ -64,7 +65,7 @@ class ScriptedPipeline:
 
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
-    return CheckHandler(cast(Pipeline, pipeline), most, reserve=0.02)
+    return CheckHandler(cast(Pipeline, pipeline), Admission(most, most, 0.02), reserve=0.02)
 
 
 def kind(message: bytes) -> str:
@@ -101,19 +102,6 @@ async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
     assert pipeline.kept == [Reason.OVERLOADED]
     pipeline.gate.set()
     assert kind(await first) == "ok_response"
-
-
-async def test_a_caller_that_gives_up_does_not_stop_the_decision() -> None:
-    pipeline = ScriptedPipeline()
-    checks = handler(pipeline)
-    call = asyncio.create_task(checks(b"", "", 1.0))
-    await asyncio.wait_for(pipeline.started.wait(), 5)
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    pipeline.gate.set()
-    await asyncio.wait_for(checks.drain(), 5)
-    assert pipeline.finished == 1
 
 
 @pytest.fixture
@@ -167,4 +155,21 @@ async def test_a_body_stream_that_cannot_go_on_is_aborted_and_never_closed_clean
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await call.read()
         assert error.value.code() is grpc.StatusCode.ABORTED
+    await host.stop(0)
+
+
+async def test_a_caller_that_gives_up_does_not_stop_the_decision(address: str) -> None:
+    pipeline = ScriptedPipeline()
+    checks = handler(pipeline)
+    host = GrpcHost(address, checks, _echo_then_abort)
+    await host.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = external_auth_pb2_grpc.AuthorizationStub(channel).Check(external_auth_pb2.CheckRequest())
+        await asyncio.wait_for(pipeline.started.wait(), 5)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    pipeline.gate.set()
+    await asyncio.wait_for(checks.drain(), 5)
+    assert pipeline.finished == 1
     await host.stop(0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -28,9 +28,10 @@ from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.recorder import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode
 from aegis_authz.ports import StoreDown
-from aegis_authz.server.authz import CheckHandler
+from aegis_authz.server.admission import Admission
+from aegis_authz.server.authz import Check, CheckHandler
 from aegis_authz.server.ext_proc import BodyHandler
-from aegis_authz.server.grpc_host import GrpcHost
+from aegis_authz.server.host import Host, Process
 from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.status_http import status_app
 from aegis_authz.telemetry import DecisionTelemetry, tracer_provider
@@ -41,6 +42,7 @@ _OPA_QUERIES = 2
 _OPA_BATCH = 32
 _JTI_MARGIN = 60.0
 _GRACE = 5.0
+_LEAST_CONCURRENT = 32
 _BODY_SECONDS = 1.8  # a little less than Envoy waits for one message
 
 
@@ -48,16 +50,26 @@ WORKER_FAULTS = (KeyFolderError, FolderBusy, LogAltered, ExporterBroken, OSError
 """What keeps a worker from starting; the messages are fit to show."""
 
 
-async def run_worker(settings: AuthzSettings, worker: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises WORKER_FAULTS when it cannot start."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+HostOf = Callable[[Check, Process], Host]
+"""Makes the host of the two handlers."""
+
+
+async def run_worker(
+    settings: AuthzSettings, worker: int, host_of: HostOf, started: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Set `started` when calls are taken, serve until `stop`. Raises WORKER_FAULTS when it cannot start."""
     async with AsyncExitStack() as stack:
-        await _serve(settings, worker, stop, stack)
+        await _serve(settings, worker, host_of, started, stop, stack)
 
 
-async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stack: AsyncExitStack) -> None:
+async def _serve(
+    settings: AuthzSettings,
+    worker: int,
+    host_of: HostOf,
+    started: asyncio.Event,
+    stop: asyncio.Event,
+    stack: AsyncExitStack,
+) -> None:
     clock, ids = SystemClock(), SystemIds()
     opa = OpaHttp(settings.opa_socket)
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), _LOOK_EVERY)
@@ -82,9 +94,9 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         ids=ids,
         limits=_limits(settings),
     )
-    handler = CheckHandler(pipeline, settings.max_concurrent, settings.budget.reserve_ms / 1000)
+    handler = CheckHandler(pipeline, _admission(settings), settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED, work=_BODY_SECONDS)
-    host = GrpcHost(settings.listen.format(worker=worker), handler, bodies.process)
+    host = host_of(handler, bodies.process)
     readiness = Readiness(_probes(snapshots, store, records), host, _LOOK_EVERY)
 
     await host.start()
@@ -93,6 +105,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     tasks.append(asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker))))
     gc.collect()
     gc.freeze()
+    started.set()
     _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
     await stop.wait()
 
@@ -119,6 +132,12 @@ def _limits(settings: AuthzSettings) -> Limits:
         pdp=settings.budget.pdp_ms / 1000,
         environment=settings.environment,
     )
+
+
+def _admission(settings: AuthzSettings) -> Admission:
+    # half of the time a check has: what is admitted must still be answered when the queue is as long as it gets
+    least = min(_LEAST_CONCURRENT, settings.max_concurrent)
+    return Admission(least, settings.max_concurrent, settings.budget.total_ms / 2000)
 
 
 def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) -> dict[str, Probe]:

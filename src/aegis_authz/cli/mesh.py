@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ def up(
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="Control plane; 0: any free port.")] = 0,
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Metrics; 0: any free port.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Authorizer processes.")] = 2,
+    host: Annotated[
+        Literal["http2", "grpc", "pyvoy"],
+        typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
+    ] = "http2",
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
@@ -36,6 +40,7 @@ def up(
     Example: aegis up --detach --dir .aegis --policies policies/agents --tools policies/tools
     """
     from aegis_authz.cli.mesh_run import run_detached, run_foreground, run_supervisor
+    from aegis_authz.config import WorkerHost
     from aegis_authz.local.documents import example_documents
     from aegis_authz.local.facts import MeshRunning, is_running
     from aegis_authz.local.ports import PortTaken, choose_ports, remembered_ports
@@ -54,10 +59,10 @@ def up(
     if detach:
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in wanted.items() for word in (f"--{purpose}-port", str(port))]
-        words = ["--workers", str(workers), "--environment", environment, "--otlp", otlp]
+        words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
         run_detached(state, [*folders, *numbers, *words], as_json)
         return
-    options = MeshOptions(policies, tools, ports, workers, environment, otlp)
+    options = MeshOptions(policies, tools, ports, workers, WorkerHost(host), environment, otlp)
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:

@@ -12,7 +12,7 @@ import certifi
 import yaml
 from pydantic import BaseModel
 
-from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings
+from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
 from aegis_authz.local.layout import Layout
 
 BUNDLE_KEY_ID = "aegis"
@@ -27,6 +27,7 @@ class MeshOptions:
     tools: Path
     ports: dict[str, int]
     workers: int
+    host: WorkerHost
     environment: str
     otlp_endpoint: str
 
@@ -35,6 +36,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
     """Settings of the authorizers."""
     return AuthzSettings(
         listen=f"unix:{layout.socket('authz-{worker}')}",
+        host=options.host,
         workers=options.workers,
         opa_socket=layout.socket("opa"),
         redis=f"unix://{layout.socket('redis')}",

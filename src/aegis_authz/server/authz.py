@@ -13,6 +13,7 @@ from aegis_authz.check.refusing import refuse
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import Answer, denied
 from aegis_authz.core.reason import Reason
+from aegis_authz.server.admission import Admission
 from aegis_authz.wire.envoy import write_check_response
 
 _log = logging.getLogger(__name__)
@@ -20,48 +21,52 @@ _DEFAULT_TIME = 1.0
 
 
 class CheckHandler:
-    """Answers Check calls, at most `max_concurrent` at once; beyond that, OVERLOADED.
+    """Answers Check calls, as many at once as `admission` lets in; beyond that, OVERLOADED.
 
     `reserve` seconds of the caller's time are kept back, so that our own answer arrives before the
     caller gives up.
     """
 
-    def __init__(self, pipeline: Pipeline, max_concurrent: int, reserve: float) -> None:
+    def __init__(self, pipeline: Pipeline, admission: Admission, reserve: float) -> None:
         self._pipeline = pipeline
-        self._max_concurrent = max_concurrent
+        self._admission = admission
         self._reserve = reserve
-        self._running: set[asyncio.Task[Answer]] = set()
+        self._running = 0
+        self._idle = asyncio.Event()
         self._last_resort = write_check_response(_last_resort(pipeline))
 
     async def __call__(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
-        """Answer one CheckRequest with one CheckResponse. Never raises but for cancellation.
+        """Answer one CheckRequest with one CheckResponse. Never raises; its host must not cancel it.
 
         `traceparent` is the W3C header of the gRPC metadata, "" for none; `time_left` the seconds
         until the caller gives up, None when it would wait for ever.
         """
         now = self._pipeline.clock.monotonic()
         deadline = now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - self._reserve)
-        if len(self._running) >= self._max_concurrent:
-            work = refuse(self._pipeline, Reason.OVERLOADED, message, traceparent, deadline)
-        else:
-            work = self._pipeline.check(message, traceparent, deadline)
+        self._running += 1
         try:
-            return write_check_response(await self._shielded(work))
+            return write_check_response(await self._answered(message, traceparent, now, deadline))
         except Exception:  # noqa: BLE001  # whatever it is, the answer is a denial
             _log.exception("an answer could not be built")
             return self._last_resort
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def drain(self) -> None:
         """Wait until every call under way has its record."""
         while self._running:
-            await asyncio.wait(self._running)
+            self._idle.clear()
+            await self._idle.wait()
 
-    async def _shielded(self, work: Coroutine[None, None, Answer]) -> Answer:
-        # A caller that gives up must not keep the decision from being settled and recorded.
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+    async def _answered(self, message: bytes, traceparent: str, began: float, deadline: float) -> Answer:
+        if not self._admission.enter():
+            return await refuse(self._pipeline, Reason.OVERLOADED, message, traceparent, deadline)
+        try:
+            return await self._pipeline.check(message, traceparent, deadline)
+        finally:
+            self._admission.leave(began, self._pipeline.clock.monotonic())
 
 
 def _last_resort(pipeline: Pipeline) -> Answer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import grpc
@@ -10,17 +11,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from aegis_authz.server.authz import Check
 from aegis_authz.server.ext_proc import StreamAborted
+from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE, Process
 from aegis_authz.wire.envoy import SERVICE
 
-BODY_SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
-_MAX_MESSAGE = 16 * 1024 * 1024
 _STATUS = {
     True: health_pb2.HealthCheckResponse.SERVING,
     False: health_pb2.HealthCheckResponse.NOT_SERVING,
 }
-
-Process = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
-"""What a host serves for bodies: ProcessingRequests in, ProcessingResponses out; StreamAborted aborts."""
 
 
 class GrpcHost:
@@ -31,8 +28,8 @@ class GrpcHost:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", _MAX_MESSAGE),
-                ("grpc.max_send_message_length", _MAX_MESSAGE),
+                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.max_send_message_length", MAX_MESSAGE),
                 ("grpc.so_reuseport", 0),
             ]
         )
@@ -63,7 +60,9 @@ def _check_service(check: Check) -> grpc.GenericRpcHandler:
         for key, value in context.invocation_metadata() or ():
             if key == "traceparent" and isinstance(value, str):
                 traceparent = value
-        return await check(message, traceparent, context.time_remaining())
+        # grpc.aio cancels the handler of a caller that gave up; the decision is settled and recorded all the same
+        task = asyncio.ensure_future(check(message, traceparent, context.time_remaining()))
+        return await asyncio.shield(task)
 
     # no serializers: the handler takes and gives bytes
     return grpc.method_handlers_generic_handler(SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(handle)})

@@ -1,0 +1,50 @@
+"""How many checks may be under way: as many as are answered in time, and no more.
+
+Additive increase, multiplicative decrease (Chiu and Jain, 1989), steered by how long a check took: a queue that
+grows shows as time long before it shows as a fault. Beyond the limit a check is refused at once, which costs a
+fraction of judging it, so that those admitted still get their answer in time.
+"""
+
+from __future__ import annotations
+
+_CUT = 0.85
+
+
+class Admission:
+    """Between `least` and `most` checks at once; fewer when checks take longer than `target` seconds.
+
+    `now` is in `Clock.monotonic` seconds everywhere.
+    """
+
+    __slots__ = ("_cut_at", "_least", "_limit", "_most", "_target", "under_way")
+
+    def __init__(self, least: int, most: int, target: float) -> None:
+        self.under_way = 0
+        self._least = least
+        self._most = most
+        self._target = target
+        self._limit = float(max(least, min(most, 2 * least)))
+        self._cut_at = float("-inf")
+
+    @property
+    def limit(self) -> int:
+        """How many may be under way now."""
+        return int(self._limit)
+
+    def enter(self) -> bool:
+        """Whether one more may begin. Every check that did says `leave`."""
+        if self.under_way >= self._limit:
+            return False
+        self.under_way += 1
+        return True
+
+    def leave(self, began: float, now: float) -> None:
+        """A check ended that had begun at `began`."""
+        busy = 2 * self.under_way >= self._limit
+        self.under_way -= 1
+        if now - began <= self._target:
+            if busy:
+                self._limit = min(self._most, self._limit + 1 / self._limit)
+        elif began > self._cut_at:  # those that began before the last cut say nothing of what it did
+            self._cut_at = now
+            self._limit = max(self._least, self._limit * _CUT)
