@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli import approvals, audit, demo, doctor, envoy, mesh, policy, serve, token
+from aegis_authz.cli import approvals, audit, bench, demo, doctor, envoy, mesh, policy, serve, token
 
 app = typer.Typer(
     name="aegis",
@@ -23,6 +23,7 @@ app.command()(mesh.status)
 app.command()(mesh.logs)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.command()(bench.bench)
 app.add_typer(token.app, name="token")
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")

@@ -1,0 +1,1 @@
+"""Load for a mesh: signed calls, vegeta to send them, and what came of each."""

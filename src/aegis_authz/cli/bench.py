@@ -1,0 +1,117 @@
+"""`aegis bench`: how many calls a mesh decides, and how fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aegis_authz.cli.faults import REFUSED, unusable
+
+if TYPE_CHECKING:
+    from aegis_authz.cli.bench_aim import Asked
+
+DEFAULT_STATE = Path(".aegis")
+_ENDED = 143
+"""Exit code after SIGTERM."""
+
+Url = Annotated[str, typer.Argument(metavar="[URL]", help="The proxy, or the tool behind it; default: the mesh's.")]
+State = Annotated[Path, typer.Option("--dir", help="State folder of the mesh whose proxy and key are used.")]
+Host = Annotated[str, typer.Option(help="Host header, the tool's name; default: that of the URL.")]
+Where = Annotated[str, typer.Option("--path", help="Path of the call; default: that of the URL.")]
+Method = Annotated[str, typer.Option(help="Method of the call.")]
+Body = Annotated[str, typer.Option(help="Body of the call, JSON.")]
+Org = Annotated[str, typer.Option(help="Organisation of the agent.")]
+Tenant = Annotated[str, typer.Option(help="Tenant of the agent.")]
+Agent = Annotated[str, typer.Option(help="The agent that calls.")]
+Key = Annotated[Path | None, typer.Option(help="Issuer's key, PEM; default: the mesh's.")]
+Issuer = Annotated[str, typer.Option(help="`iss` of tokens signed with --key.")]
+Audience = Annotated[str, typer.Option(help="`aud` of tokens signed with --key.")]
+Given = Annotated[Path | None, typer.Option("--tokens", help="Tokens to use instead of signing any, one a line.")]
+Connections = Annotated[int, typer.Option(min=1, max=4096, help="Connections of the closed loop.")]
+Seconds = Annotated[float, typer.Option(min=0.5, max=150, help="Seconds of each load.")]
+Rate = Annotated[list[float] | None, typer.Option(help="Calls a second, open loop; may be given several times.")]
+Expect = Annotated[int, typer.Option(min=200, max=599, help="Status that is the right answer.")]
+Remote = Annotated[bool, typer.Option("--allow-remote", help="Load a URL that is not on this machine.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def bench(
+    url: Url = "",
+    state: State = DEFAULT_STATE,
+    host: Host = "",
+    path: Where = "",
+    method: Method = "POST",
+    body: Body = "",
+    org: Org = "",
+    tenant: Tenant = "",
+    agent: Agent = "",
+    key: Key = None,
+    issuer: Issuer = "aegis",
+    audience: Audience = "aegis-mesh",
+    tokens: Given = None,
+    connections: Connections = 32,
+    seconds: Seconds = 5,
+    rate: Rate = None,
+    expect: Expect = 200,
+    allow_remote: Remote = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load a mesh with signed calls, each with a token of its own, and check every answer.
+
+    First a closed loop finds the most calls a second; then open loops at 25, 50 and 85 % of it tell the latency,
+    counted from when a call was due to be sent. With --rate, open loops at just those rates.
+
+    Without any call named, a call of `aegis doctor` is made through the mesh in --dir, to a tool that this command
+    serves meanwhile; one call in twenty must be denied. The calls are recorded like any others.
+    Uses vegeta: AEGIS_VEGETA, one on PATH, else built once with Go.
+
+    Exits with 1 when an answer was wrong or missing, 2 when the load could not be sent at all.
+
+    Examples:
+
+        aegis bench --dir .aegis --rate 200 --rate 400
+
+        aegis bench http://127.0.0.1:10000/v1/payments --host api.stripe.example --body '{"amount":10}' --tokens FILE
+
+        aegis bench --host ehr.example --path /records/7 --method GET --org acme --tenant emea --agent clinic-agent
+    """
+    from aegis_authz.cli.bench_aim import Asked, Who
+
+    who = Who(org, tenant, agent)
+    asked = Asked(url, state, host, path, method, body, who, key, issuer, audience, tokens, expect, allow_remote)
+    _bench(asked, seconds, connections, rate or [], as_json)
+
+
+def _bench(asked: Asked, seconds: float, connections: int, rates: list[float], as_json: bool) -> None:
+    import asyncio
+
+    from aegis_authz.bench.fetch_vegeta import VegetaMissing, find_vegeta
+    from aegis_authz.bench.stages import NothingRight, Wish
+    from aegis_authz.bench.tool import ToolPortTaken
+    from aegis_authz.bench.vegeta import LoadFailed
+    from aegis_authz.cli.bench_aim import AIM_FAULTS, aim_at, load
+    from aegis_authz.cli.bench_text import show_stages, stages_json
+
+    try:
+        aimed = aim_at(asked)
+        vegeta = find_vegeta(_say)
+        stages = asyncio.run(load(vegeta, aimed, Wish(seconds, connections, rates), _say))
+        is_right = all(not (stage.outcome.wrong or stage.outcome.failed) for stage in stages)
+    except asyncio.CancelledError:
+        raise typer.Exit(_ENDED) from None
+    except NothingRight as nothing:
+        stages, is_right = [nothing.stage], False
+    except (VegetaMissing, LoadFailed, ToolPortTaken, OSError, ValueError, *AIM_FAULTS) as fault:
+        raise unusable("bench", str(fault)) from None
+    if as_json:
+        typer.echo(stages_json(aimed.aim.base, stages))
+    else:
+        show_stages(aimed.aim.base, stages)
+    if not is_right:
+        raise typer.Exit(REFUSED)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

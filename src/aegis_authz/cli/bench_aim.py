@@ -1,0 +1,161 @@
+"""What `aegis bench` loads, from what was asked on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from aegis_authz.bench.calls import DENIED, Call, Due, Signer, mixed
+from aegis_authz.bench.stages import Aim, Stage, Stages, Wish
+from aegis_authz.bench.tokens import NoTokens, SignedTokens, Tokens, mesh_signer, read_key, read_tokens
+from aegis_authz.bench.tool import tool_at
+from aegis_authz.bench.vegeta import attack
+from aegis_authz.bootstrap.tokens import TOKEN_FAULTS
+from aegis_authz.local.facts import MeshNotRunning, read_facts
+from aegis_authz.local.proof import AGENT, ORG, TENANT
+
+_DOCTORS_TOOL = "doctor.aegis.internal"
+_WITHIN, _ABOVE = b'{"amount":10}', b'{"amount":1000}'
+
+
+class BadBench(Exception):
+    """What was asked makes no load; the message says what to change."""
+
+
+AIM_FAULTS = (BadBench, NoTokens, MeshNotRunning, *TOKEN_FAULTS)
+"""Everything that keeps a load from being aimed; the messages are fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The agent that calls, as asked for; "" for what was not said."""
+
+    org: str
+    tenant: str
+    agent: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether anything of it was said."""
+        return bool(self.org or self.tenant or self.agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of the command line that say what is loaded."""
+
+    url: str
+    state: Path
+    host: str
+    path: str
+    method: str
+    body: str
+    who: Who
+    key: Path | None
+    issuer: str
+    audience: str
+    tokens: Path | None
+    expect: int
+    allow_remote: bool
+
+    @property
+    def names_a_call(self) -> bool:
+        """Whether the user has a call in mind, rather than that of the doctor."""
+        return bool(self.url or self.host or self.path or self.body or self.key or self.tokens or self.who.is_named)
+
+
+@dataclass(frozen=True, slots=True)
+class Aimed:
+    """What to load, and the port of the tool to serve meanwhile, 0 for none."""
+
+    aim: Aim
+    tool_port: int
+
+
+def aim_at(asked: Asked) -> Aimed:
+    """Find the server, the calls and the tokens. Raises AIM_FAULTS."""
+    if not asked.names_a_call:
+        return _doctors_call(asked.state)
+    if asked.url:
+        url = _checked(asked.url, asked.allow_remote)
+        base, in_url = f"{url.scheme}://{url.netloc}", url.path + (f"?{url.query}" if url.query else "")
+    else:
+        base, in_url = str(read_facts(asked.state)["proxy"]), ""
+    if asked.path and in_url not in ("", "/"):
+        raise BadBench(f"the path is given twice: {in_url} in the URL and {asked.path} by --path")
+    path = asked.path or in_url or "/"
+    if not path.startswith("/") or "#" in path:
+        raise BadBench(f"{path!r} is no path: it begins with a slash and has no fragment")
+    headers = {"Content-Type": "application/json"} if asked.body else {}
+    call = Call(path, Due(asked.expect), asked.method, asked.host, asked.body.encode(), headers)
+    return Aimed(Aim(base, [call], _tokens(asked)), 0)
+
+
+async def load(vegeta: Path, aimed: Aimed, wish: Wish, say: Callable[[str], None]) -> list[Stage]:
+    """Play the stages, the tool served meanwhile; SIGTERM cancels it, as Ctrl-C does.
+
+    Raises ToolPortTaken and what `Stages.play` raises.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    async with AsyncExitStack() as stack:
+        if aimed.tool_port:
+            await stack.enter_async_context(tool_at(aimed.tool_port))
+        return await Stages(partial(attack, vegeta), aimed.aim, say).play(wish)
+
+
+def _doctors_call(state: Path) -> Aimed:
+    facts = read_facts(state)
+    allowed = Call("/pay", host=_DOCTORS_TOOL, body=_WITHIN)
+    denied = Call("/pay", DENIED, host=_DOCTORS_TOOL, body=_ABOVE)
+    tokens = _signed(mesh_signer(state, ORG, TENANT, AGENT))
+    return Aimed(Aim(str(facts["proxy"]), mixed(allowed, denied), tokens), urlsplit(str(facts["probe"])).port or 0)
+
+
+def _tokens(asked: Asked) -> Tokens:
+    who = asked.who
+    if asked.tokens is not None:
+        if who.is_named or asked.key is not None:
+            raise BadBench("--tokens already says who calls: leave out --key, --org, --tenant and --agent")
+        return read_tokens(asked.tokens)
+    if not (who.org and who.tenant and who.agent):
+        raise BadBench("say who calls: --org, --tenant and --agent, or --tokens")
+    if asked.key is None:
+        read_facts(asked.state)
+        return _signed(mesh_signer(asked.state, who.org, who.tenant, who.agent))
+    return _signed(Signer(read_key(asked.key), asked.issuer, asked.audience, who.org, who.tenant, who.agent))
+
+
+def _signed(signer: Signer) -> SignedTokens:
+    return SignedTokens(signer, time.time, lambda: secrets.token_hex(8))
+
+
+def _checked(text: str, allow_remote: bool) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        name = url.hostname or ""
+        _ = url.port
+    except ValueError as fault:
+        raise BadBench(f"{text} is no URL: {fault}") from None
+    if url.scheme not in ("http", "https") or not name or url.username is not None or url.fragment:
+        raise BadBench(f"{text} is no URL of a server: http://host:port/path")
+    if not (allow_remote or _is_here(name)):
+        raise BadBench(f"{name} is not this machine; load it only if you may, with --allow-remote")
+    return url
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

@@ -1,0 +1,82 @@
+"""How the stages of `aegis bench` read, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aegis_authz.bench.stages import Stage
+from aegis_authz.policy.problems import printable
+
+_WIDE = 160
+_SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999))
+_COLUMNS = ("offered/s", "right/s", *(f"{name} ms" for name, _ in _SHARES), "refused", "wrong", "no answer")
+
+
+def show_stages(base: str, stages: Sequence[Stage]) -> None:
+    """Print a line for each stage, then every reason of a refusal, a wrong answer or none."""
+    table = Table(title=f"Load on {printable(base)}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("load")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
+    for stage in stages:
+        table.add_row(*_cells(stage))
+    terminal = Console()
+    # a pipe has no width: lines are not to be folded for one
+    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    console.print(table)
+    refused: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    for stage in stages:
+        refused.update(stage.outcome.refused)
+        faults.update(stage.outcome.faults)
+    for what, counted, style in (("refused", refused, "yellow"), ("at fault", faults, "red")):
+        for reason, count in counted.most_common():
+            console.print(Text(f"{what}: {count} x {printable(reason)}", style=style))
+
+
+def stages_json(base: str, stages: Sequence[Stage]) -> str:
+    """The same as one JSON object; times in milliseconds, null where nothing was right."""
+    return json.dumps({"url": base, "stages": [_members(stage) for stage in stages]}, indent=2)
+
+
+def _cells(stage: Stage) -> list[str]:
+    outcome, connections = stage.outcome, stage.plan.connections
+    is_closed = outcome.offered is None
+    return [
+        f"closed, {connections} connections" if is_closed else "open",
+        "-" if outcome.offered is None else f"{outcome.offered:.0f}",
+        f"{outcome.achieved:.0f}",
+        *(_shown(outcome.quantile(share)) for _, share in _SHARES),
+        *(str(count) for count in (outcome.turned_away, outcome.wrong, outcome.failed)),
+    ]
+
+
+def _shown(milliseconds: float) -> str:
+    return "-" if math.isnan(milliseconds) else f"{milliseconds:.1f}"
+
+
+def _members(stage: Stage) -> dict[str, object]:
+    plan, outcome = stage.plan, stage.outcome
+    times = {f"{name.replace('.', '')}_ms": outcome.quantile(share) for name, share in _SHARES}
+    return {
+        "load": "closed" if outcome.offered is None else "open",
+        "connections": plan.connections,
+        "seconds": outcome.seconds,
+        "offered": outcome.offered,
+        "achieved": outcome.achieved,
+        **{name: None if math.isnan(time) else time for name, time in times.items()},
+        "sent": outcome.sent,
+        "right": outcome.right,
+        "refused": dict(outcome.refused),
+        "wrong": outcome.wrong,
+        "failed": outcome.failed,
+        "faults": dict(outcome.faults),
+    }
