@@ -1,17 +1,13 @@
-"""The ext_authz handler, alone and behind the real grpc.aio host."""
+"""The ext_authz handler alone. What its hosts carry to it is told by tests/contract/test_host_contract.py."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, cast
 
-import grpc
 import pytest
-from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.core.decision import Answer, Decision
@@ -19,9 +15,6 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
-from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.grpc_host import BODY_SERVICE, GrpcHost
-from aegis_authz.wire.envoy import SERVICE
 
 ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, (), {})
 
@@ -104,72 +97,26 @@ async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
     assert kind(await first) == "ok_response"
 
 
-@pytest.fixture
-async def address(tmp_path: Path) -> str:
-    return f"unix:{tmp_path}/authz.sock"
-
-
-async def _echo_then_abort(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for message in messages:
-        yield message
-    raise StreamAborted("incomplete")
-
-
-async def test_the_host_carries_bytes_deadline_and_trace(address: str) -> None:
-    pipeline = ScriptedPipeline()
-    pipeline.gate.set()
-    host = GrpcHost(address, handler(pipeline), _echo_then_abort)
-    await host.start()
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = external_auth_pb2_grpc.AuthorizationStub(channel)
-        metadata = (("traceparent", "00-aa-bb-01"),)
-        response = await stub.Check(external_auth_pb2.CheckRequest(), timeout=0.5, metadata=metadata)
-        assert response.WhichOneof("http_response") == "ok_response"
-    await host.stop(0)
-    assert pipeline.traceparents == ["00-aa-bb-01"]
-    assert pipeline.deadlines[0] < 0.49
-
-
-async def test_health_is_red_at_first_and_tells_both_verdicts(address: str) -> None:
-    host = GrpcHost(address, handler(ScriptedPipeline()), _echo_then_abort)
-    await host.start()
-    async with grpc.aio.insecure_channel(address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-
-        async def ask(service: str) -> bool:
-            answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-        assert [await ask(service) for service in ("", SERVICE, BODY_SERVICE)] == [False, False, False]
-        await host.set_health(ready=False, serving=True)
-        assert [await ask(service) for service in ("", SERVICE, BODY_SERVICE)] == [False, True, True]
-    await host.stop(0)
-
-
-async def test_a_body_stream_that_cannot_go_on_is_aborted_and_never_closed_cleanly(address: str) -> None:
-    host = GrpcHost(address, handler(ScriptedPipeline()), _echo_then_abort)
-    await host.start()
-    async with grpc.aio.insecure_channel(address) as channel:
-        call = channel.stream_stream(f"/{BODY_SERVICE}/Process")(iter([b"a"]))
-        assert await call.read() == b"a"
-        with pytest.raises(grpc.aio.AioRpcError) as error:
-            await call.read()
-        assert error.value.code() is grpc.StatusCode.ABORTED
-    await host.stop(0)
-
-
-async def test_a_caller_that_gives_up_does_not_stop_the_decision(address: str) -> None:
+async def test_to_drain_is_to_wait_for_every_call_under_way() -> None:
     pipeline = ScriptedPipeline()
     checks = handler(pipeline)
-    host = GrpcHost(address, checks, _echo_then_abort)
-    await host.start()
-    async with grpc.aio.insecure_channel(address) as channel:
-        call = external_auth_pb2_grpc.AuthorizationStub(channel).Check(external_auth_pb2.CheckRequest())
-        await asyncio.wait_for(pipeline.started.wait(), 5)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
+    calls = [asyncio.create_task(checks(b"", "", 1.0)) for _ in range(2)]
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    draining = asyncio.create_task(checks.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
     pipeline.gate.set()
-    await asyncio.wait_for(checks.drain(), 5)
-    assert pipeline.finished == 1
-    await host.stop(0)
+    await asyncio.wait_for(draining, 5)
+    assert pipeline.finished == 2
+    assert [kind(await call) for call in calls] == ["ok_response", "ok_response"]
+
+
+async def test_there_is_nothing_to_drain_when_nothing_is_under_way() -> None:
+    await asyncio.wait_for(handler(ScriptedPipeline()).drain(), 5)
+
+
+async def test_the_trace_is_handed_on() -> None:
+    pipeline = ScriptedPipeline()
+    pipeline.gate.set()
+    await handler(pipeline)(b"", "00-aa-bb-01", None)
+    assert pipeline.traceparents == ["00-aa-bb-01"]

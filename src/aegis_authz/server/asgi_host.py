@@ -7,6 +7,7 @@ whose caller went away (pyvoy does not).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 
@@ -14,6 +15,7 @@ from aegis_authz.server.authz import Check
 from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.server.grpc_framing import (
     ABORTED,
+    INTERNAL,
     OK,
     UNAVAILABLE,
     UNIMPLEMENTED,
@@ -30,6 +32,10 @@ from aegis_authz.server.grpc_health import WATCH as HEALTH_WATCH
 from aegis_authz.server.grpc_health import Health
 from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE, Process
 from aegis_authz.wire.envoy import CHECK_METHOD, SERVICE
+
+_log = logging.getLogger(__name__)
+
+_LAST_WORDS = 0.25
 
 Scope = Mapping[str, object]
 Send = Callable[[dict[str, object]], Awaitable[None]]
@@ -72,6 +78,8 @@ class AsgiHost:
             # what is left after that is cut off with the connection: never a clean end
             await asyncio.wait({idle}, timeout=grace)
             idle.cancel()
+        # the server writes in a thread of its own, and does not say when an answer has left it
+        await asyncio.sleep(_LAST_WORDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -104,8 +112,12 @@ class AsgiHost:
             message = await one_message(receive, MAX_MESSAGE)
         except StreamBroken as fault:
             return await _end(send, fault.status, str(fault))
-        await _reply(send, await self._check(message, traceparent, time_left))
-        return None
+        try:
+            answer = await self._check(message, traceparent, time_left)
+        except Exception:  # noqa: BLE001  # a server makes an HTTP 500 of it: for a gRPC client that can mean OK
+            _log.exception("a check failed")
+            return await _end(send, INTERNAL, "the handler failed")
+        return await _reply(send, answer)
 
     async def _answer_bodies(self, receive: Receive, send: Send) -> None:
         await send(_START)
@@ -113,7 +125,7 @@ class AsgiHost:
             async with aclosing(self._process(each_message(receive, MAX_MESSAGE))) as replies:
                 async for reply in replies:
                     await send({"type": "http.response.body", "body": frame(reply), "more_body": True})
-        except StreamAborted as reason:
+        except (StreamAborted, StreamBroken) as reason:
             # never a clean end: Envoy would let the rest of the body through unfiltered
             await _finish(send, ABORTED, str(reason))
         else:

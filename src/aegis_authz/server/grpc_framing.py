@@ -60,15 +60,27 @@ class Unframer:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._rest = b""
+        self._rest = bytearray()
+        self._wanted = 0  # bytes the rest needs before it says more
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that became complete. Raises StreamBroken."""
-        self._rest = self._rest + data if self._rest else data
+        """The messages that became complete. Raises StreamBroken, after which nothing may be fed."""
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._wanted:
+                return []
+            data, self._rest = bytes(self._rest), bytearray()
         found: list[bytes] = []
-        while (size := self._size()) is not None and len(self._rest) >= size:
-            found.append(self._rest[_HEAD.size : size])
-            self._rest = self._rest[size:]
+        at, end, self._wanted = 0, len(data), _HEAD.size
+        while end - at >= _HEAD.size:
+            self._wanted = self._size(data, at)
+            if end - at < self._wanted:
+                break
+            found.append(data[at + _HEAD.size : at + self._wanted])
+            at += self._wanted
+            self._wanted = _HEAD.size
+        if at < end:
+            self._rest += data[at:]
         return found
 
     def close(self) -> None:
@@ -76,10 +88,8 @@ class Unframer:
         if self._rest:
             raise StreamBroken(INVALID_ARGUMENT, "the stream ended inside a message")
 
-    def _size(self) -> int | None:
-        if len(self._rest) < _HEAD.size:
-            return None
-        compressed, length = _HEAD.unpack_from(self._rest)
+    def _size(self, data: bytes, at: int) -> int:
+        compressed, length = _HEAD.unpack_from(data, at)
         if compressed:
             raise StreamBroken(UNIMPLEMENTED, "compressed messages are not taken")
         if length > self._most:

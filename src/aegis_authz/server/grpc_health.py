@@ -45,12 +45,15 @@ class Health:
         """The status now and at each change, until `close` or until `gone` is done. Raises StreamBroken."""
         service, told = _asked(message), b""
         while not self._closed and not gone.done():
-            changed = asyncio.ensure_future(self._changed.wait())
+            change = self._changed
             if (status := self._status(service)) != told:
                 told = status
                 yield status
-            await asyncio.wait((gone, changed), return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
+            changed = asyncio.ensure_future(change.wait())
+            try:
+                await asyncio.wait((gone, changed), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
 
     def _wake(self) -> None:
         self._changed.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -28,7 +29,10 @@ from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2_socket import Answering, Call
 from aegis_authz.wire.envoy import CHECK_METHOD
 
+_log = logging.getLogger(__name__)
+
 _MOST_WAITING = 256 * 1024
+_KEEPING = 128  # bytes that it costs to keep a message, however short
 
 Answer = Callable[[Fields, bytes, Answering], None]
 """Answers the one message of a unary call, at once or by a task."""
@@ -48,8 +52,8 @@ class Calls:
         self._watch_method = HEALTH_WATCH.encode()
         self._process_method = f"/{BODY_SERVICE}/Process".encode()
 
-    def __call__(self, fields: Fields, answer: Answering) -> Call:
-        """The call that these headers begin; its answer goes to `answer`."""
+    def __call__(self, fields: Fields, answer: Answering) -> Call | None:
+        """The call that these headers begin; its answer goes to `answer`. None when it was answered at once."""
         method = fields[b":path"]
         unary = self._unary.get(method)
         if unary is not None:
@@ -57,9 +61,9 @@ class Calls:
         if method == self._process_method:
             return StreamedCall(answer, self._process)
         if method == self._watch_method:
-            return WatchCall(answer, self._health)
+            return WatchCall(fields, answer, self._health)
         answer.fail(UNIMPLEMENTED, "no such method")
-        return _Ignored()
+        return None
 
     def _answer_check(self, fields: Fields, message: bytes, answer: Answering) -> None:
         answer.run(self._checked(fields, message, answer))
@@ -68,7 +72,12 @@ class Calls:
         timeout = fields.get(b"grpc-timeout")
         time_left = timeout_of(timeout) if timeout is not None else None
         traceparent = fields.get(b"traceparent", b"").decode("latin-1")
-        answer.reply(await self._check(message, traceparent, time_left))
+        try:
+            checked = await self._check(message, traceparent, time_left)
+        except Exception:  # noqa: BLE001  # whatever it is, the caller must not wait for an answer that never comes
+            _log.exception("a check failed")
+            return answer.fail(INTERNAL, "the handler failed")
+        return answer.reply(checked)
 
     def _answer_health(self, fields: Fields, message: bytes, answer: Answering) -> None:
         try:
@@ -128,11 +137,13 @@ class StreamedCall:
 
     def feed(self, data: bytes, ended: bool) -> None:
         """Take a part of the body, the last when `ended`."""
+        if self._fault is not None:
+            return
         self._unread += len(data)
         try:
             for message in self._unframer.feed(data):
                 self._messages.append(message)
-                self._waiting += len(message)
+                self._waiting += len(message) + _KEEPING
             if ended:
                 self._unframer.close()
         except StreamBroken as fault:
@@ -154,7 +165,7 @@ class StreamedCall:
                 async for reply in replies:
                     await self._answering.send(reply)
             status, message = OK, ""
-        except StreamAborted as reason:
+        except (StreamAborted, StreamBroken) as reason:
             # never a clean end: Envoy would let the rest of the body through unfiltered
             status, message = ABORTED, str(reason)
         finally:
@@ -170,7 +181,7 @@ class StreamedCall:
                 self._came.clear()
                 await self._came.wait()
             message = self._messages.popleft()
-            self._waiting -= len(message)
+            self._waiting -= len(message) + _KEEPING
             self._let_send()
             yield message
 
@@ -183,23 +194,22 @@ class StreamedCall:
 class WatchCall:
     """A watch of the health: it lasts until the caller or the worker goes."""
 
-    def __init__(self, answering: Answering, health: Health) -> None:
+    def __init__(self, fields: Fields, answering: Answering, health: Health) -> None:
         self._answering = answering
         self._health = health
-        self._unframer = Unframer(MAX_MESSAGE)
+        self._asking = UnaryCall(fields, answering, self._begin)
         self._gone = asyncio.Event()
 
     def feed(self, data: bytes, ended: bool) -> None:
         """Take a part of the body, the last when `ended`."""
-        try:
-            for message in self._unframer.feed(data):
-                self._answering.run(self._answer(message))
-        except StreamBroken as fault:
-            self._answering.fail(fault.status, str(fault))
+        self._asking.feed(data, ended)
 
     def cancel(self) -> None:
         """The caller is gone."""
         self._gone.set()
+
+    def _begin(self, fields: Fields, message: bytes, answering: Answering) -> None:
+        answering.run(self._answer(message))
 
     async def _answer(self, message: bytes) -> None:
         gone = asyncio.ensure_future(self._gone.wait())
@@ -213,13 +223,3 @@ class WatchCall:
         finally:
             gone.cancel()
         return self._answering.end(UNAVAILABLE, "stopping")
-
-
-class _Ignored:
-    """A call that was answered before anybody listened."""
-
-    def feed(self, data: bytes, ended: bool) -> None:
-        """Nobody listens."""
-
-    def cancel(self) -> None:
-        """Nobody listens."""

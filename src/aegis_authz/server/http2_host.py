@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Final
 
 from aegis_authz.server.authz import Check
 from aegis_authz.server.grpc_health import Health
@@ -16,6 +17,8 @@ from aegis_authz.server.host import BODY_SERVICE, Process
 from aegis_authz.server.http2_calls import Calls
 from aegis_authz.server.http2_socket import Http2Socket
 from aegis_authz.wire.envoy import SERVICE
+
+_LAST_WORDS: Final = 1.0  # seconds for what was cut off to say so in its records
 
 
 class Http2Host:
@@ -45,13 +48,18 @@ class Http2Host:
         if self._server is not None:
             self._server.close()
         self._health.close()
-        for socket in self._sockets:
+        sockets = tuple(self._sockets)
+        for socket in sockets:
             socket.close()
-        under_way = [task for socket in self._sockets for task in socket.under_way]
-        if under_way:
-            await asyncio.wait(under_way, timeout=grace)
-        for socket in tuple(self._sockets):
-            socket.abort()
+        try:
+            async with asyncio.timeout(grace):
+                for socket in sockets:
+                    await socket.lost.wait()
+        except TimeoutError:
+            for socket in sockets:
+                socket.abort()
+        if cut_off := [task for socket in sockets for task in socket.under_way]:
+            await asyncio.wait(cut_off, timeout=_LAST_WORDS)
 
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()

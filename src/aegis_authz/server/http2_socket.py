@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Final, Protocol, cast
 
-from aegis_authz.server.grpc_framing import OK, frame, trailers
+from aegis_authz.server.grpc_framing import ABORTED, OK, StreamBroken, frame, trailers
 from aegis_authz.server.http2.connection import Connection, Event, Opened, Received
 from aegis_authz.server.http2.frames import ConnectionBroken
 from aegis_authz.server.http2.headers import Fields, block_of
@@ -15,6 +15,8 @@ from aegis_authz.server.http2.headers import Fields, block_of
 _log = logging.getLogger(__name__)
 
 _MOST_STREAMS: Final = 4096
+_MOST_UNDER_WAY: Final = 2 * _MOST_STREAMS  # calls that were given up go on for a while, and make room for others
+_MOST_UNSENT: Final = 1024 * 1024
 _START: Final = b"\x88" + block_of([(b"content-type", b"application/grpc")])  # \x88 is ":status: 200" (RFC 7541, A)
 _DONE: Final = block_of(trailers(OK))
 
@@ -34,8 +36,8 @@ class Call(Protocol):
 class Open(Protocol):
     """What makes a call of the headers of a request."""
 
-    def __call__(self, fields: Fields, answer: Answering) -> Call:
-        """The call; its answer goes to `answer`."""
+    def __call__(self, fields: Fields, answer: Answering) -> Call | None:
+        """The call; its answer goes to `answer`. None when it was answered at once."""
         ...
 
 
@@ -66,15 +68,20 @@ class Answering:
         self._socket.flush()
 
     async def send(self, message: bytes) -> None:
-        """One message more. Returns when there is room for the next."""
-        self._socket.sending.data(self._stream, frame(message))
-        self._socket.flush()
-        while self._socket.sending.waits(self._stream):
-            await self._socket.moved()
+        """One message more. Returns when there is room for the next. Raises StreamBroken when the caller is gone."""
+        socket, stream = self._socket, self._stream
+        if stream not in socket.sending.open:
+            raise StreamBroken(ABORTED, "the caller is gone")
+        socket.sending.data(stream, frame(message))
+        socket.queued += len(message)
+        socket.flush()
+        while socket.is_full or socket.sending.waits(stream):
+            await socket.moved()
 
     def end(self, status: int, message: str = "") -> None:
         """The end of a stream. `message` is fit to be sent."""
         self._socket.sending.end(self._stream, block_of(trailers(status, message)))
+        self._socket.hear_no_more(self._stream)
         self._socket.answered(self._stream)
 
     def fail(self, status: int, message: str) -> None:
@@ -99,10 +106,15 @@ class Http2Socket(asyncio.Protocol):
         self.sending = self._http2.sending
         self._calls: dict[int, Call] = {}
         self._is_flush_due = False
+        self._is_closing = False
         self._moved = asyncio.Event()
+        self._is_paused = False
+        self.queued = 0
+        self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_MOST_UNSENT)
         self._all_sockets.add(self)
         self.flush()
 
@@ -125,7 +137,26 @@ class Http2Socket(asyncio.Protocol):
         for stream, call in calls.items():
             self.sending.drop(stream)
             call.cancel()
+        self._is_paused = False
         self._moved.set()
+        self.lost.set()
+
+    def pause_writing(self) -> None:
+        """The peer does not read, so nothing more is taken that wants an answer."""
+        self._is_paused = True
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._moved.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether streams must wait before they send more; `queued` is what they sent in this turn of the loop."""
+        return self._is_paused or self.queued > _MOST_UNSENT
 
     def run(self, work: Coroutine[None, None, None]) -> None:
         """Run a task that `under_way` knows of."""
@@ -148,8 +179,13 @@ class Http2Socket(asyncio.Protocol):
         self._http2.read(stream, size)
         self.flush()
 
+    def hear_no_more(self, stream: int) -> None:
+        """The answer on a stream is complete, whatever the peer still says."""
+        self._http2.hear_no_more(stream)
+
     def close(self) -> None:
-        """Take no new calls."""
+        """Take no new calls, and end when those under way are answered."""
+        self._is_closing = True
         self._http2.close()
         self.flush()
 
@@ -165,9 +201,14 @@ class Http2Socket(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._is_flush_due = False
+        if self.queued > _MOST_UNSENT:
+            self._moved.set()
+        self.queued = 0
         written = self.sending.take()
         if written and not self._transport.is_closing():
             self._transport.write(b"".join(written))
+        if self._is_closing and not self.sending.open:
+            self._transport.close()
 
     def _take(self, event: Event) -> None:
         if type(event) is Received:
@@ -175,7 +216,13 @@ class Http2Socket(asyncio.Protocol):
             if call is not None:
                 call.feed(event.data, event.ended)
         elif type(event) is Opened:
-            call = self._calls[event.stream] = self._open_call(event.fields, Answering(self, event.stream))
+            if len(self.under_way) >= _MOST_UNDER_WAY:
+                self._http2.refuse(event.stream)
+                return
+            call = self._open_call(event.fields, Answering(self, event.stream))
+            if call is None:
+                return
+            self._calls[event.stream] = call
             if event.ended:
                 call.feed(b"", True)
         elif (gone := self._calls.pop(event.stream, None)) is not None:

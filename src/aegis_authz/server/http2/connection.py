@@ -13,6 +13,7 @@ from aegis_authz.server.http2.sending import Sending
 _WINDOW: Final = 1024 * 1024  # what a stream may send before anybody has read it
 _CONNECTION_WINDOW: Final = 2**30
 _LONGEST_BLOCK: Final = 65_536
+_SETTINGS_AT_REST: Final = 1_000  # each is as dear as there are streams open; a peer measures its way by a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Connection:
         self._open: dict[int, int] = {}  # bytes each stream that has not ended may still send
         self._last = 0
         self._received = 0
+        self._settings_came = 0
         self._closing = False
         self.sending.frame(
             frames.settings(
@@ -97,11 +99,19 @@ class Connection:
             self._open[stream] = window + size
             self.sending.frame(window_update(stream, size))
 
-    def refuse(self, stream: int, code: int = frames.REFUSED_STREAM) -> None:
+    def refuse(self, stream: int) -> None:
         """End a stream without an answer."""
         self._open.pop(stream, None)
         self.sending.drop(stream)
-        self.sending.frame(reset(stream, code))
+        self.sending.frame(reset(stream, frames.REFUSED_STREAM))
+
+    def hear_no_more(self, stream: int) -> None:
+        """The answer was said to its end; what the peer still has to say is of no use (RFC 9113, 8.1).
+
+        For Envoy a stream of bodies that ends so is in error, even where the answer says OK.
+        """
+        if stream not in self.sending.open and self._open.pop(stream, None) is not None:
+            self.sending.frame(reset(stream, frames.NO_ERROR))
 
     def close(self) -> None:
         """Take no new streams; those that are open go on."""
@@ -181,6 +191,8 @@ class Connection:
         if self._block is None or self._block[0] != stream:
             raise ConnectionBroken(frames.PROTOCOL_ERROR, "a continuation of nothing")
         _, ended, block = self._block
+        if not payload and not flags & frames.END_HEADERS:
+            raise ConnectionBroken(frames.ENHANCE_YOUR_CALM, "a continuation without end")
         block += payload
         if len(block) > _LONGEST_BLOCK:
             raise ConnectionBroken(frames.ENHANCE_YOUR_CALM, "headers that are too long")
@@ -227,12 +239,16 @@ class Connection:
             raise ConnectionBroken(frames.PROTOCOL_ERROR, "settings out of place")
         if flags & frames.ACK:
             return
-        for name, value in frames.read_settings(payload):
+        self._settings_came += 1
+        if self._settings_came > _SETTINGS_AT_REST + self._last:
+            raise ConnectionBroken(frames.ENHANCE_YOUR_CALM, "settings without end")
+        # said first: what is sent by the new windows must find the peer knowing that they hold
+        self.sending.frame(frame(frames.SETTINGS, frames.ACK, 0))
+        for name, value in frames.read_settings(payload).items():
             if name == frames.INITIAL_WINDOW_SIZE:
                 self.sending.set_initial_window(value)
             elif name == frames.MAX_FRAME_SIZE:
                 self.sending.set_largest_frame(value)
-        self.sending.frame(frame(frames.SETTINGS, frames.ACK, 0))
 
     def _ping(self, flags: int, stream: int, payload: bytes) -> None:
         if stream or len(payload) != 8:

@@ -76,11 +76,11 @@ def settings(values: dict[int, int]) -> bytes:
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(name, value) for name, value in values.items()))
 
 
-def read_settings(payload: bytes) -> list[tuple[int, int]]:
-    """Name and value of each setting, in order. Raises ConnectionBroken."""
+def read_settings(payload: bytes) -> dict[int, int]:
+    """The last value of each setting. Raises ConnectionBroken."""
     if len(payload) % _SETTING.size:
         raise ConnectionBroken(FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
-    return list(_SETTING.iter_unpack(payload))
+    return dict(_SETTING.iter_unpack(payload))
 
 
 def window_update(stream: int, increment: int) -> bytes:

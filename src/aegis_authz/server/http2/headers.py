@@ -37,8 +37,10 @@ class HeaderReader:
         except (hpack.HPACKError, UnicodeDecodeError, IndexError) as fault:
             raise ConnectionBroken(COMPRESSION_ERROR, "the headers cannot be read") from fault
         fields: Fields = {bytes(name): bytes(value) for name, value in pairs}
-        # as long as the peer has a table, a block means something only after those before it
-        if self._decoder.header_table_size == 0 and not _changes_table(block):
+        # as long as the peer has a table, a block means something only after those before it, and may add to it
+        if self._decoder.header_table_size:
+            self._known.clear()
+        elif not _changes_table(block):
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[block] = fields

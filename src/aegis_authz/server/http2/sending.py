@@ -96,10 +96,11 @@ class Sending:
     def may_send(self, stream: int, increment: int) -> None:
         """The peer opened a window; stream 0 is the connection's. Raises ConnectionBroken."""
         if stream == 0:
+            was_shut = self._window <= 0
             self._window = _within_bounds(self._window + increment)
-            for number, state in list(self.open.items()):
-                if state.waiting:
-                    self._flow(number, state)
+            # else it held nobody back, and to look at every stream would cost more than the peer pays
+            if was_shut:
+                self._flow_all()
         elif stream in self.open:
             state = self.open[stream]
             state.window = _within_bounds(state.window + increment)
@@ -117,6 +118,11 @@ class Sending:
         if not LARGEST_FRAME <= size <= _LARGEST_OF_ALL:
             raise ConnectionBroken(PROTOCOL_ERROR, "a frame size that cannot be")
         self._largest_frame = size
+
+    def _flow_all(self) -> None:
+        for number, state in list(self.open.items()):
+            if state.waiting:
+                self._flow(number, state)
 
     def _flow(self, stream: int, state: _Stream) -> None:
         while state.waiting:

@@ -1,0 +1,39 @@
+"""Lends these tests a peer of the HTTP/2 host."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # importlib mode puts no folder of tests on the path
+
+from frame_peer import Dial, FramePeer
+
+from aegis_authz.server.http2 import frames
+
+
+@pytest.fixture
+async def dial() -> AsyncIterator[Dial]:
+    """Connects to `unix:/path` or `host:port` and greets."""
+    peers: list[FramePeer] = []
+
+    async def dialled(address: str) -> FramePeer:
+        kind, _, place = address.partition(":")
+        opening = asyncio.open_unix_connection(place) if kind == "unix" else asyncio.open_connection(kind, int(place))
+        peer = FramePeer(*await opening)
+        peers.append(peer)
+        peer.say(frames.PREFACE, frames.settings({frames.ENABLE_PUSH: 0}))
+        return peer
+
+    yield dialled
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"unix:{tmp_path_factory.mktemp('host')}/authz.sock"
