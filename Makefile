@@ -47,12 +47,12 @@ test-all: setup rego ## Run every test, the slow ones and those of the Rego incl
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure a decision against the same Envoy without Aegis, in one run; ARGS="--rounds 9" for more
+bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: setup ## The same in under a minute
-	@$(BIN)/python -m benchmarks --rounds 2 --seconds 3 $(ARGS)
+bench-quick: setup ## The contenders that matter, in under two minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 .PHONY: rego
 rego: setup ## Check and test the Rego library; its tests must cover nearly all of it

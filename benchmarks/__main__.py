@@ -1,207 +1,121 @@
-"""`make bench`: what a decision costs, against the same Envoy without Aegis, in one run on this machine.
+"""`make bench`: what a decision costs, against the Go peer and everyone else, in one run on this machine.
 
-Closed loop, alternating rounds, medians; every answer is checked and a wrong one voids the run. Writes
-benchmarks/out/latest.json. Figures of different machines or runs cannot be compared, only ratios of one run.
+Prints one table and the goals met or missed, draws pictures, and writes benchmarks/out/latest.json. Figures of
+different machines or runs cannot be compared, only ratios of one run.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
-import platform
-import secrets
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import uvloop
-import yaml
+from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from aegis_authz.bootstrap.keys import issuer_key
-from aegis_authz.config import ProxySettings
-from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.demo.mesh import DemoMesh
-from aegis_authz.demo.tools import DemoTools
-from aegis_authz.local.documents import example_documents
-from aegis_authz.local.ports import choose_ports
-from aegis_authz.local.settings import trusted_authorities
-from aegis_authz.policy.read import load
-from aegis_authz.wire.mint import mint_token
-from benchmarks.cpu import cpu_seconds, resident_mib
-from benchmarks.floor import floor
-from benchmarks.load import Load, drive
+from aegis_authz.bench.fetch_vegeta import VegetaMissing, find_vegeta
+from aegis_authz.bench.vegeta import LoadFailed
+from aegis_authz.demo.mesh import CommandFailed
+from aegis_authz.local.servers import ServerMissing
+from benchmarks import compare, pictures, report
+from benchmarks.goals import goals
+from benchmarks.lineup import NAMES, QUICK, line_up
+from benchmarks.machine import describe
+from benchmarks.results import Flat, Idle, Results, read, write
+from benchmarks.rounds import Rounds
+from benchmarks.run import QUICK_SHARES, SHARES, Wish, play
+from benchmarks.sending import Vegeta
 
-OUT = Path(__file__).parent / "out" / "latest.json"
-_BODY = b'{"amount":4200}'
-_HEAD = (
-    "POST /v1/payments HTTP/1.1\r\nhost: api.stripe.example\r\ncontent-type: application/json\r\n"
-    f"content-length: {len(_BODY)}\r\n"
-)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One way of making the call: the port it goes to and the processes it costs."""
-
-    name: str
-    port: int
-    pids: Mapping[str, int]
-    signed: bool
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round of one contender. `cpu` is microseconds a call by process."""
-
-    load: Load
-    cpu: Mapping[str, float]
+OUT = Path(__file__).parent / "out"
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_UNUSABLE = 2
+_Beside = TypeVar("_Beside", Flat, Idle)
 
 
 def main() -> int:
-    """Run the benchmark; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each contender (default: 5)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="seconds of a round (default: 5)")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 32], help="default: 1 32")
+    """Run or compare; returns the exit code: 1 when a wrong answer voids the run, 2 when there was none."""
+    parser = _parser()
     chosen = parser.parse_args()
+    if chosen.quick and chosen.write_docs:
+        parser.error("--write-docs is for a whole run")
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder:
-        results = uvloop.run(_run(Path(folder), chosen, console))
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
-    Console(width=140).print(_table(results))
-    wrong = sum(row["errors"] for row in results["rows"])
-    if wrong:
-        console.print(f"[red]{wrong} wrong answers: the run is void.[/]")
-    console.print(f"wrote {OUT}")
-    return 1 if wrong else 0
+    try:
+        if chosen.compare:
+            Console(width=report.WIDE).print(compare.table(compare.compare(*map(read, chosen.compare))))
+            return 0
+        with tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder:
+            results = uvloop.run(_run(Path(folder), chosen, console))
+        return publish(results, OUT, PAGE if chosen.write_docs else None, console)
+    except (VegetaMissing, LoadFailed, CommandFailed, ServerMissing, OSError, ValueError) as fault:
+        console.print(Text(f"bench: {fault}", style="bold red"), soft_wrap=True)
+        return _UNUSABLE
 
 
-async def _run(folder: Path, chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
-    ports = choose_ports({"alone": 0, "tool": 0}, {})
-    mesh = DemoMesh(folder / "aegis", DemoTools())
-    _documents(mesh, ports["tool"])
-    settings = ProxySettings(
-        forward_port=ports["alone"],
-        reverse_port=ports["tool"],
-        admin_socket=str(folder / "admin.sock"),
-        authz=("127.0.0.1:1",),
-        xds=folder / "floor" / "xds",
-        access_log=folder / "access.log",
-        ca_file=trusted_authorities(),
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help=f"under two minutes: {', '.join(QUICK)}; 2 rounds of 2 s")
+    parser.add_argument("--rounds", type=int, help="rounds of each load (default: 5)")
+    parser.add_argument("--seconds", type=float, help="seconds of a round (default: 5)")
+    parser.add_argument("--connections", type=int, default=48, help="of the closed loop (default: 48)")
+    parser.add_argument("--policies", type=int, default=1000, help="other policies loaded (default: 1000)")
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of: {', '.join(NAMES)}")
+    parser.add_argument("--write-docs", action="store_true", help="put table and pictures into docs/")
+    parser.add_argument("--compare", nargs=2, type=Path, metavar="RUN", help="compare two runs and start nothing")
+    return parser
+
+
+async def _run(folder: Path, chosen: argparse.Namespace, console: Console) -> Results:
+    wish = Wish(
+        rounds=chosen.rounds or (2 if chosen.quick else 5),
+        seconds=chosen.seconds or (2.0 if chosen.quick else 5.0),
+        connections=chosen.connections,
+        policies=chosen.policies,
+        shares=QUICK_SHARES if chosen.quick else SHARES,
     )
-    async with floor(folder / "floor", settings, _catalogue(mesh)) as floor_pid:
-        await mesh.up()
-        try:
-            contenders = (
-                Contender("Envoy alone", ports["alone"], {"envoy+tool": floor_pid}, signed=False),
-                Contender("Aegis", int(mesh.proxy.rpartition(":")[2]), mesh.pids(), signed=True),
-            )
-            rows = [
-                row
-                for connections in chosen.connections
-                for row in await _compare(mesh, contenders, connections, chosen, console)
-            ]
-            memory = resident_mib(mesh.pids())
-        finally:
-            await mesh.down()
-    return {"machine": platform.platform(), "python": platform.python_version(), "rows": rows, "resident_mib": memory}
+    binary = find_vegeta()
+    calls = folder / "calls"
+    calls.mkdir()  # before anything is served
+    wanted = chosen.only or (QUICK if chosen.quick else NAMES)
+    async with line_up(folder, wanted, wish.policies, console.print) as up:
+        report.show_left_out(console, up.who.left_out)
+        loads = Vegeta(binary, calls, up.signer, up.allowed, up.denied)
+        return await play(up.who, wish, Rounds(loads, console.print), describe(up.peer))
 
 
-async def _compare(
-    mesh: DemoMesh, contenders: tuple[Contender, ...], connections: int, chosen: argparse.Namespace, console: Console
-) -> list[dict[str, Any]]:
-    rounds: dict[str, list[Round]] = {contender.name: [] for contender in contenders}
-    expected = 3000.0  # requests a second to prepare tokens for; corrected after the warm-up
-    for number in range(chosen.rounds + 1):
-        for contender in contenders:
-            seconds = chosen.seconds if number else 1.0
-            console.print(f"{connections} connections, round {number or 'warm-up'}: {contender.name}")
-            requests = _requests(mesh, int(expected * seconds)) if contender.signed else itertools.repeat(_plain())
-            before = cpu_seconds(contender.pids)
-            load = await drive(contender.port, iter(requests), connections, seconds, 200)
-            after = cpu_seconds(contender.pids)
-            calls = max(len(load.latencies), 1)
-            if number:
-                cpu = {name: (after[name] - before[name]) * 1e6 / calls for name in after}
-                rounds[contender.name].append(Round(load, cpu))
-            elif contender.signed:
-                expected = load.rate * 1.5
-    return [_row(name, connections, played) for name, played in rounds.items()]
+def publish(results: Results, out: Path, page: Path | None, console: Console) -> int:
+    """Write and print a run, with the last of `flat` and `idle` found in `out`; returns the exit code.
+
+    `page` is the Markdown page that gets table and pictures, None for none. Raises OSError, ValueError.
+    """
+    beside = {"flat": _beside(out / "flat.json", Flat, console), "idle": _beside(out / "idle.json", Idle, console)}
+    results = results.model_copy(update=beside)
+    latest = out / "latest.json"
+    write(latest, results)
+    found = goals(results)
+    report.show(Console(width=report.WIDE), results, found)
+    written = [latest, *pictures.draw(results, out)]
+    if page is not None and results.wrong:
+        console.print(Text(f"{page} is left as it is: the run is void", style="bold red"), soft_wrap=True)
+    elif page is not None:
+        report.write_docs(results, found, page)
+        written += [page, *pictures.draw(results, page.with_suffix(""), ("svg",))]
+    console.print(Text(f"wrote {', '.join(map(str, written))}"), soft_wrap=True)
+    return 1 if results.wrong else 0
 
 
-def _row(name: str, connections: int, played: list[Round]) -> dict[str, Any]:
-    rates = [one.load.rate for one in played]
-    cpu = {process: statistics.median(one.cpu[process] for one in played) for process in played[0].cpu}
-    return {
-        "contender": name,
-        "connections": connections,
-        "rate": statistics.median(rates),
-        "rate_spread": [min(rates), max(rates)],
-        **{
-            f"p{label}_ms": statistics.median(one.load.quantile(share) for one in played)
-            for label, share in (("50", 0.5), ("90", 0.9), ("99", 0.99), ("999", 0.999))
-        },
-        "cpu_us_per_decision": {**cpu, "total": sum(cpu.values())},
-        "errors": sum(one.load.wrong for one in played),
-    }
-
-
-def _requests(mesh: DemoMesh, count: int) -> Iterator[bytes]:
-    key, now = issuer_key(mesh.state / "keys"), time.time()
-    settings = yaml.safe_load((mesh.state / "control.yaml").read_text("utf-8"))
-    names = {"issuer": settings["issuer"], "audience": settings["audience"], "org": "acme", "tenant": "emea"}
-    prepared = []
-    for _ in range(count):
-        jti = secrets.token_hex(16)
-        token = mint_token(key, **names, agent="finance-agent", now=now, ttl=300, jti=jti)
-        prepared.append(f"{_HEAD}x-aegis-token: {token}\r\n\r\n".encode() + _BODY)
-    return iter(prepared)
-
-
-def _plain() -> bytes:
-    return f"{_HEAD}\r\n".encode() + _BODY
-
-
-def _documents(mesh: DemoMesh, tool_port: int) -> None:
-    for source, target in (("agents", mesh.policies), ("tools", mesh.catalogue)):
-        target.mkdir(parents=True)
-        for path in sorted((example_documents() / source).glob("*.yaml")):
-            (target / path.name).write_text(path.read_text("utf-8").replace(":9001", f":{tool_port}"), "utf-8")
-
-
-def _catalogue(mesh: DemoMesh) -> Catalogue:
-    texts = {path.name: path.read_text("utf-8") for path in sorted(mesh.catalogue.glob("*.yaml"))}
-    return Catalogue.of(load({}, texts).tools)
-
-
-def _table(results: Mapping[str, Any]) -> Table:
-    table = Table(title="One decision, closed loop; medians of the rounds")
-    for column in ("contender", "conns", "calls/s", "p50 ms", "p99 ms", "CPU µs a call", "of which", "errors"):
-        table.add_column(column, justify="left" if column in ("contender", "of which") else "right")
-    for row in results["rows"]:
-        cpu = dict(row["cpu_us_per_decision"])
-        total = cpu.pop("total")
-        parts = ", ".join(f"{name} {spent:.0f}" for name, spent in cpu.items() if spent >= 1)
-        table.add_row(
-            row["contender"],
-            str(row["connections"]),
-            f"{row['rate']:.0f}",
-            f"{row['p50_ms']:.1f}",
-            f"{row['p99_ms']:.1f}",
-            f"{total:.0f}",
-            parts,
-            str(row["errors"]),
-        )
-    return table
+def _beside(path: Path, kind: type[_Beside], console: Console) -> _Beside | None:
+    """What another benchmark wrote when it last ran, None when it has not or it cannot be read."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as fault:
+        console.print(Text(f"{path} is left out: {fault}", style="yellow"))
+        return None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""The goals of the design against a run: met, missed, or not measured and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.results import NAIVE, PEER, Contender, Point, Results
+
+TIMES_PEER = 1.5
+TIMES_NAIVE = 5.0
+BUSY_SHARE = 0.85
+MOST_P99_MS = 20.0
+MOST_P99_TO_P50 = 4.0
+OVERLOAD_SHARE = 1.5
+LEAST_GOODPUT = 0.9
+MOST_EVIDENCE = 0.25
+EVIDENCE = ("span", "metrics", "record")
+MOST_FLAT = 1.3
+MOST_IDLE = 0.01
+REFUSED_FOR_LOAD = frozenset({"OVERLOADED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One goal. `met` is None when it could not be measured; `why` then says why, else how it was measured."""
+
+    number: int
+    wanted: str
+    measured: str
+    met: bool | None
+    why: str
+
+
+def goals(results: Results) -> list[Goal]:
+    """Every goal, in order; those of load and CPU for the contender that is Aegis as delivered."""
+    return [
+        _times(results, 1, TIMES_PEER, PEER),
+        _times(results, 2, TIMES_NAIVE, NAIVE),
+        *_busy(results),
+        *_overload(results),
+        _evidence(results),
+        *_flat(results),
+        _idle(results),
+    ]
+
+
+def without(part: str) -> str:
+    """The name of the contender that is Aegis with this part off."""
+    return f"Aegis without {part}"
+
+
+def _times(results: Results, number: int, wanted: float, other: str) -> Goal:
+    text = f"decisions for a second of CPU, at least {wanted:g}x {other}"
+    mine, theirs = results.named(results.default), results.named(other)
+    if mine is None or theirs is None or not mine.total:
+        return _unmeasured(number, text, f"{results.default if mine is None else other} took no part")
+    ratio = theirs.total / mine.total
+    why = f"{mine.total:.0f} µs against {theirs.total:.0f} µs; authz, OPA and Redis together"
+    return Goal(number, text, f"{ratio:.2f}x", ratio >= wanted, why)
+
+
+def _busy(results: Results) -> list[Goal]:
+    texts = (
+        f"p99 at most {MOST_P99_MS:g} ms at {BUSY_SHARE:.0%} of the ceiling",
+        f"p99 at most {MOST_P99_TO_P50:g}x p50 at {BUSY_SHARE:.0%} of the ceiling",
+    )
+    point = _point(results, BUSY_SHARE)
+    if point is None or point.p50_ms is None or point.p99_ms is None:
+        return [_unmeasured(3, text, f"no open loop at {BUSY_SHARE:.0%}") for text in texts]
+    times = point.p99_ms / point.p50_ms
+    why = f"{point.offered:.0f} calls a second, p50 {point.p50_ms:.1f} ms, p99 {point.p99_ms:.1f} ms"
+    return [
+        Goal(3, texts[0], f"{point.p99_ms:.1f} ms", point.p99_ms <= MOST_P99_MS, why),
+        Goal(3, texts[1], f"{times:.1f}x", times <= MOST_P99_TO_P50, why),
+    ]
+
+
+def _overload(results: Results) -> list[Goal]:
+    share = f"{OVERLOAD_SHARE:.0%} offered"
+    texts = (
+        f"{share}: goodput at least {LEAST_GOODPUT:g}x of the ceiling",
+        f"{share}: every other call refused for load, none left unanswered",
+        f"{share}: not one wrong answer",
+    )
+    mine, point = results.named(results.default), _point(results, OVERLOAD_SHARE)
+    if mine is None or point is None:
+        return [_unmeasured(3, text, f"no open loop at {OVERLOAD_SHARE:.0%}") for text in texts]
+    goodput, answers = point.rate / mine.rate, point.answers
+    otherwise = {reason: count for reason, count in answers.refused.items() if reason not in REFUSED_FOR_LOAD}
+    if answers.failed:
+        otherwise["no answer"] = answers.failed
+    refused = sum(count for reason, count in answers.refused.items() if reason in REFUSED_FOR_LOAD)
+    listed = ", ".join(f"{count} {reason}" for reason, count in otherwise.items())
+    return [
+        Goal(3, texts[0], f"{goodput:.2f}x", goodput >= LEAST_GOODPUT, f"{point.rate:.0f} of {mine.rate:.0f} a second"),
+        Goal(3, texts[1], listed or f"{refused} OVERLOADED", not otherwise, f"{refused} refused as OVERLOADED"),
+        Goal(3, texts[2], str(answers.wrong), not answers.wrong, f"{answers.right} right answers"),
+    ]
+
+
+def _evidence(results: Results) -> Goal:
+    text = f"spans, metrics and records together at most {MOST_EVIDENCE:.0%} of a decision's CPU"
+    mine = results.named(results.default)
+    lighter = {part: results.named(without(part)) for part in EVIDENCE}
+    missing = [without(part) for part, one in lighter.items() if one is None]
+    if mine is None or missing:
+        return _unmeasured(4, text, f"{', '.join(missing) or results.default} took no part")
+    saved = {part: mine.total - one.total for part, one in lighter.items() if one is not None}
+    share = sum(saved.values()) / mine.total
+    parts = ", ".join(f"{part} {spent:.0f} µs" for part, spent in saved.items())
+    return Goal(4, text, f"{share:.0%}", share <= MOST_EVIDENCE, f"by turning each off: {parts}")
+
+
+def _flat(results: Results) -> list[Goal]:
+    found = results.flat
+    if found is None:
+        return [_unmeasured(5, f"flat within {MOST_FLAT:g}x", "`python -m benchmarks.flat` has not run")]
+    memory = ", ".join(f"{size} {mib:.0f} MiB" for size, mib in found.opa_mib.items())
+    return [
+        _steady("policies", found.policies, f"OPA's memory: {memory}"),
+        _steady("agents", found.agents, f"OPA's memory: {memory}"),
+    ]
+
+
+def _steady(what: str, cost: Mapping[int, float], memory: str) -> Goal:
+    if len(cost) < 2:
+        return _unmeasured(5, f"flat within {MOST_FLAT:g}x in the number of {what}", "fewer than two sizes were run")
+    text = f"flat within {MOST_FLAT:g}x from {min(cost):,} to {max(cost):,} {what}"
+    times = max(cost.values()) / min(cost.values())
+    listed = ", ".join(f"{size:,}: {spent:.0f} µs" for size, spent in sorted(cost.items()))
+    return Goal(5, text, f"{times:.2f}x", times <= MOST_FLAT, f"{listed}; {memory}")
+
+
+def _idle(results: Results) -> Goal:
+    text = f"an idle mesh uses less than {MOST_IDLE:.0%} of a core"
+    found = results.idle
+    if found is None:
+        return _unmeasured(6, text, "`python -m benchmarks.idle` has not run")
+    total = sum(found.cores.values())
+    parts = ", ".join(f"{part} {share:.2%}" for part, share in found.cores.items())
+    return Goal(6, text, f"{total:.2%}", total < MOST_IDLE, f"{parts}; over {found.seconds:.0f} s")
+
+
+def _point(results: Results, share: float) -> Point | None:
+    mine: Contender | None = results.named(results.default)
+    return mine.at(share) if mine else None
+
+
+def _unmeasured(number: int, text: str, why: str) -> Goal:
+    return Goal(number, text, "not measured", None, why)

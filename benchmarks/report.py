@@ -1,0 +1,166 @@
+"""How a run reads: one table for the terminal and for docs/performance.md, and the goals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.goals import Goal
+from benchmarks.results import FLOOR, QUANTILES, Contender, Milliseconds, Point, Results
+
+WIDE = 140
+START, END = "<!-- table -->", "<!-- end of table -->"
+
+_COLUMNS = (
+    *("contender", "offered/s", "right/s", "least-most", "p50 ms", "p90", "p99", "p99.9"),
+    *("µs CPU", "authz", "OPA", "Redis", "Envoy", "x peer", "MiB", "refused", "errors"),
+)
+_CPU = 8
+"""Of the columns before this one the open loop fills all; the others belong to the closed loop."""
+_LEGEND = (
+    "Every token is used once, one call in 20 must be denied, and every answer is checked.",
+    "closed: each connection sends its next call when its last is answered; the latencies there are the whole.",
+    "at N %: open loop at that share of the closed loop's rate; latency counts from when a call was due,",
+    "less that of Envoy alone at the same rate.",
+    "µs CPU: for each right answer, of authorizer, OPA and Redis; the Envoy in front is beside it.",
+    "x peer: decisions for a second of CPU, as a multiple of the Go peer's. MiB: resident, of all parts.",
+)
+_VERDICT = {True: "met", False: "MISSED", None: "not measured"}
+_STYLE = {True: "green", False: "bold red", None: "yellow"}
+
+
+def show(console: Console, results: Results, found: Sequence[Goal]) -> None:
+    """Print the table, whoever was left out, the goals, and what was at fault."""
+    console.print(_table(results))
+    for line in captions(results):
+        console.print(Text(line))
+    show_left_out(console, results.left_out)
+    console.print(_goals(found))
+    for line in faults(results):
+        console.print(Text(line, style="red"))
+    if results.wrong:
+        console.print(Text(f"{results.wrong} wrong answers: this run is VOID.", style="bold red"))
+
+
+def show_left_out(console: Console, left_out: Mapping[str, str]) -> None:
+    """Say loudly who does not take part, and how to have him."""
+    for name, why in left_out.items():
+        # not folded: it holds commands to be copied
+        console.print(Text(f"LEFT OUT: {name}. {why}", style="bold yellow"), soft_wrap=True)
+
+
+def rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """The cells of the table: of each contender the closed loop, then each rate of the open one."""
+    for one in results.contenders:
+        ratio = results.ratio_to_peer.get(one.name)
+        yield (
+            *_loop(one.name, "closed", one, one.rate_spread),
+            _whole(one.total or None),
+            *(_whole(one.cpu_us_per_decision.get(part)) for part in ("authz", "opa", "redis", "envoy")),
+            "" if ratio is None else f"{ratio:.2f}",
+            _whole(sum(one.resident_mib.values())),
+            *_counts(one.answers.turned_away, one.answers.errors),
+        )
+        if one.name == FLOOR:
+            continue  # what it says at each rate stands in the rows of the others, which are above it
+        for point in one.open:
+            answers = _counts(point.answers.turned_away, point.answers.errors)
+            yield (*_open(point), *[""] * (len(_COLUMNS) - _CPU - len(answers)), *answers)
+
+
+def captions(results: Results) -> list[str]:
+    """What the table cannot say of itself, with the machine it was made on."""
+    method = results.method
+    made = (
+        f"Medians of {method.rounds} alternating rounds of {method.seconds:g} s; {method.connections} connections; {method.policies:,} other "
+        "policies loaded."
+    )
+    return [
+        made,
+        *_LEGEND,
+        *method.notes,
+        "; ".join(f"{name}: {value}" for name, value in results.machine.items()) + ".",
+    ]
+
+
+def faults(results: Results) -> Iterator[str]:
+    """One line for each kind of wrong or missing answer, and of refusal."""
+    for one in results.contenders:
+        loops = [("closed loop", one.answers), *((f"{point.share:.0%} offered", point.answers) for point in one.open)]
+        for loop, answers in loops:
+            for what, counted in (("refused", answers.refused), ("at fault", answers.faults)):
+                for reason, count in counted.items():
+                    yield f"{one.name}, {loop}: {what} {count} x {reason}"
+
+
+def markdown(results: Results, found: Sequence[Goal]) -> str:
+    """The table and the goals for docs/performance.md."""
+    head = [_line(_COLUMNS), _line(["---", *["---:"] * (len(_COLUMNS) - 1)])]
+    verdicts = [_line(("goal", "wanted", "measured", "", "how")), _line(["---"] * 5)]
+    verdicts += [_line((str(goal.number), goal.wanted, goal.measured, _VERDICT[goal.met], goal.why)) for goal in found]
+    left_out = [f"Left out: {name}. {why}" for name, why in results.left_out.items()]
+    parts = ([*head, *map(_line, rows(results))], [" ".join(captions(results))], left_out, verdicts)
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def write_docs(results: Results, found: Sequence[Goal], path: Path) -> None:
+    """Put the table between the markers of the page. Raises OSError, ValueError without the markers."""
+    text = path.read_text("utf-8")
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"{path} has no {START} ... {END}")
+    path.write_text(f"{before}{START}\n{markdown(results, found)}\n{END}{after}", "utf-8")
+
+
+def _table(results: Results) -> Table:
+    table = Table(title="What a decision costs", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    for number, column in enumerate(_COLUMNS):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in rows(results):
+        table.add_row(*row, style="" if row[0].startswith(" ") else "bold")
+    return table
+
+
+def _goals(found: Sequence[Goal]) -> Table:
+    table = Table(title="Goals", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "wanted", "measured", "", "how"):
+        table.add_column(column)
+    for goal in found:
+        verdict = Text(_VERDICT[goal.met], style=_STYLE[goal.met])
+        table.add_row(str(goal.number), goal.wanted, goal.measured, verdict, goal.why)
+    return table
+
+
+def _loop(name: str, offered: str, one: Contender, spread: tuple[float, float]) -> tuple[str, ...]:
+    times = (_time(getattr(one, quantile)) for quantile in QUANTILES)
+    return (name, offered, f"{one.rate:.0f}", f"{spread[0]:.0f}-{spread[1]:.0f}", *times)
+
+
+def _open(point: Point) -> tuple[str, ...]:
+    added: Milliseconds = point.added or {}
+    times = (f"{_time(added[name], '+')}" if name in added else "" for name in QUANTILES)
+    spread = f"{point.rate_spread[0]:.0f}-{point.rate_spread[1]:.0f}"
+    return (f"  at {point.share:.0%} of it", f"{point.offered:.0f}", f"{point.rate:.0f}", spread, *times)
+
+
+def _counts(*counts: int) -> tuple[str, ...]:
+    return tuple(str(count or "") for count in counts)
+
+
+def _time(milliseconds: float | None, sign: str = "") -> str:
+    return "-" if milliseconds is None else f"{milliseconds:{sign}.1f}"
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    # spaces that lead in a cell are lost in Markdown
+    return f"| {' | '.join(cell.replace('  ', '&ensp;') for cell in cells)} |"

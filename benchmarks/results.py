@@ -1,0 +1,177 @@
+"""What a run of the benchmark found, as it is kept in benchmarks/out/latest.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+FLOOR = "Envoy alone"
+PEER = "opa-envoy-plugin (Go)"
+NAIVE = "naive Python"
+
+DECIDING = ("authz", "opa", "redis")
+"""The parts whose CPU is the cost of a decision. The Envoy in front is shown beside it: everyone has it."""
+QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999}
+
+Span = tuple[float, float]
+"""Least and most of the rounds."""
+Milliseconds = Mapping[str, float | None]
+"""By the names of `QUANTILES`; None where there was no right answer."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Answers(_Value):
+    """What became of the calls of some rounds; `faults` tells the wrong and the failed apart, in words."""
+
+    right: int
+    refused: Mapping[str, int]
+    wrong: int
+    failed: int
+    faults: Mapping[str, int]
+
+    @property
+    def turned_away(self) -> int:
+        """All refused calls, whatever the reason."""
+        return sum(self.refused.values())
+
+    @property
+    def errors(self) -> int:
+        """Calls answered wrongly or not at all."""
+        return self.wrong + self.failed
+
+
+class Point(_Value):
+    """A contender at one rate of the open loop; medians of the rounds.
+
+    `share` is of its own ceiling, `offered` calls and `rate` right answers a second. `added` is the latency less
+    that of Envoy alone at the same rate, None where that was not measured.
+    """
+
+    share: float
+    offered: float
+    rate: float
+    rate_spread: Span
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    p99_spread: Span | None
+    added: Milliseconds | None
+    answers: Answers
+
+
+class Contender(_Value):
+    """A contender in the closed loop, and at each rate of the open one; medians of the rounds.
+
+    `cpu_us_per_decision` is microseconds for each right answer by part, and `total` the deciding parts together.
+    The latencies are those of the closed loop, where every connection waits for its answer: they follow from the
+    rate and the number of connections. `rate` is the ceiling the shares of the open loop are of.
+    """
+
+    name: str
+    cpu_us_per_decision: Mapping[str, float]
+    cpu_spread: Span
+    rate: float
+    rate_spread: Span
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    resident_mib: Mapping[str, float]
+    answers: Answers
+    open: tuple[Point, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def errors(self) -> int:
+        """Calls answered wrongly or not at all, in every loop."""
+        return self.answers.errors + sum(point.answers.errors for point in self.open)
+
+    @property
+    def wrong(self) -> int:
+        """Calls answered wrongly, in every loop."""
+        return self.answers.wrong + sum(point.answers.wrong for point in self.open)
+
+    @property
+    def total(self) -> float:
+        """Microseconds of CPU of all deciding parts for one decision."""
+        return self.cpu_us_per_decision["total"]
+
+    def at(self, share: float) -> Point | None:
+        """The point at this share of the ceiling."""
+        return next((point for point in self.open if point.share == share), None)
+
+
+class Method(_Value):
+    """How the run was made."""
+
+    rounds: int
+    seconds: float
+    connections: int
+    policies: int
+    load: str
+    notes: tuple[str, ...]
+
+
+class Flat(_Value):
+    """What benchmarks.flat found: microseconds of CPU for one decision by number of policies, and of agents."""
+
+    policies: Mapping[int, float]
+    agents: Mapping[int, float]
+    opa_mib: Mapping[str, float]
+
+
+class Idle(_Value):
+    """What benchmarks.idle found: the share of a core that each process of a mesh without calls takes."""
+
+    cores: Mapping[str, float]
+    seconds: float
+
+
+class Results(_Value):
+    """A run. `default` names the contender that is Aegis as delivered; `left_out` tells whom and why.
+
+    `flat` and `idle` are what those two benchmarks found when they last ran, None when they did not.
+    """
+
+    machine: Mapping[str, str]
+    method: Method
+    default: str
+    contenders: tuple[Contender, ...]
+    left_out: Mapping[str, str]
+    flat: Flat | None = None
+    idle: Idle | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ratio_to_peer(self) -> dict[str, float]:
+        """Decisions for a second of CPU by contender, as a multiple of the Go peer's: more is better."""
+        peer = self.named(PEER)
+        if peer is None:
+            return {}
+        return {one.name: peer.total / one.total for one in self.contenders if one.total}
+
+    @property
+    def wrong(self) -> int:
+        """Wrong answers of everyone; one voids the run."""
+        return sum(one.wrong for one in self.contenders)
+
+    def named(self, name: str) -> Contender | None:
+        """The contender of this name, None when it did not take part."""
+        return next((one for one in self.contenders if one.name == name), None)
+
+
+def write(path: Path, results: Results) -> None:
+    """Keep a run as JSON. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(results.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def read(path: Path) -> Results:
+    """A run that `write` kept. Raises OSError, and ValueError for anything else."""
+    return Results.model_validate_json(path.read_bytes())

@@ -1,0 +1,48 @@
+"""Makes the signed calls of a load ready, and sends them with vegeta."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable
+from itertools import islice, repeat
+from pathlib import Path
+
+from aegis_authz.bench.calls import Call, Signer, mixed, write_targets
+from aegis_authz.bench.outcome import Outcome
+from aegis_authz.bench.vegeta import Plan, attack
+from benchmarks.rounds import Entrant
+
+
+class Vegeta:
+    """Loads of the same two calls for all: one that is allowed, and among 20 one that must be denied.
+
+    Files of calls are kept in `folder` until they are sent.
+    """
+
+    def __init__(self, binary: Path, folder: Path, signer: Signer, allowed: Call, denied: Call) -> None:
+        self._binary = binary
+        self._folder = folder
+        self._signer = signer
+        self._allowed = allowed
+        self._mixed = mixed(allowed, denied)
+
+    async def prepare(self, who: Entrant, count: int) -> Path:
+        """That many calls, each with a token of its own where the contender reads tokens. Raises OSError."""
+        path = self._folder / f"{secrets.token_hex(8)}.jsonl"
+        calls = self._mixed if who.judges else (self._allowed,)
+        await asyncio.to_thread(write_targets, path, who.url, calls, self._tokens(who, count))
+        return path
+
+    async def send(self, calls: Path, plan: Plan) -> Outcome:
+        """Send them, each once at most. Raises LoadFailed and OSError."""
+        try:
+            return await attack(self._binary, calls, plan)
+        finally:
+            calls.unlink()  # noqa: ASYNC240  # a file that is gone at once
+
+    def _tokens(self, who: Entrant, count: int) -> Iterable[str]:
+        tokens = self._signer.tokens(secrets.token_hex(8), time.time())
+        # signing takes long, and whoever does not read tokens cannot tell: same size, one token
+        return islice(tokens, count) if who.judges else repeat(next(tokens), count)

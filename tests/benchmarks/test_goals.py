@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+from sample_runs import DEFAULT, answers, contender, point, run
+
+from benchmarks.goals import Goal, goals
+from benchmarks.results import NAIVE, PEER, Flat, Idle, Results
+
+
+def named(found: list[Goal], words: str) -> Goal:
+    return next(goal for goal in found if words in goal.wanted)
+
+
+def test_a_run_that_meets_them_says_so(good_run: Results) -> None:
+    found = goals(good_run)
+    assert [goal.number for goal in found] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6]
+    assert [goal.met for goal in found if goal.number < 5] == [True] * 8
+
+
+@pytest.mark.parametrize(("mine", "met"), [(666.0, True), (667.0, False)])
+def test_the_first_goal_is_half_as_much_again_as_the_peer(mine: float, met: bool) -> None:
+    goal = named(goals(run(contender(PEER, 1000.0), contender(DEFAULT, mine))), PEER)
+    assert (goal.number, goal.met, goal.measured) == (1, met, "1.50x")
+
+
+@pytest.mark.parametrize(("mine", "met"), [(600.0, True), (601.0, False)])
+def test_the_second_goal_is_five_times_naive_python(mine: float, met: bool) -> None:
+    assert named(goals(run(contender(NAIVE, 3000.0), contender(DEFAULT, mine))), NAIVE).met is met
+
+
+def test_without_the_peer_the_first_goal_is_not_measured_rather_than_met() -> None:
+    goal = goals(run(contender(DEFAULT, 500.0)))[0]
+    assert goal.met is None
+    assert PEER in goal.why
+
+
+@pytest.mark.parametrize(
+    ("p50", "p99", "absolute", "relative"),
+    [(5.0, 20.0, True, True), (5.1, 20.4, False, True), (2.0, 9.0, True, False)],
+)
+def test_latency_near_the_ceiling_is_bounded_in_milliseconds_and_against_the_median(
+    p50: float, p99: float, absolute: bool, relative: bool
+) -> None:
+    found = goals(run(contender(DEFAULT, 500.0, point(0.85, p50, p99))))
+    assert named(found, "p99 at most 20 ms").met is absolute
+    assert named(found, "p99 at most 4x").met is relative
+
+
+def test_an_overloaded_server_must_keep_nine_tenths_of_its_ceiling() -> None:
+    assert named(goals(run(contender(DEFAULT, 500.0, point(1.5, rate=899)))), "goodput").met is False
+
+
+@pytest.mark.parametrize("reason", ["HTTP 503 without a decision", "PDP_TIMEOUT"])
+def test_an_overloaded_server_must_refuse_for_load_and_for_nothing_else(reason: str) -> None:
+    seen = answers(refused={"OVERLOADED": 500, reason: 3})
+    goal = named(goals(run(contender(DEFAULT, 500.0, point(1.5, seen=seen)))), "refused for load")
+    assert goal.met is False
+    assert f"3 {reason}" in goal.measured
+
+
+def test_a_call_that_is_never_answered_is_no_refusal() -> None:
+    found = goals(run(contender(DEFAULT, 500.0, point(1.5, seen=answers(failed=1)))))
+    assert named(found, "refused for load").met is False
+
+
+def test_one_wrong_answer_under_overload_misses_the_goal() -> None:
+    found = goals(run(contender(DEFAULT, 500.0, point(1.5, seen=answers(wrong=1)))))
+    assert named(found, "not one wrong answer").met is False
+
+
+def test_evidence_is_what_turning_its_parts_off_saves() -> None:
+    lighter = [contender(f"Aegis without {part}", 400.0) for part in ("record", "span", "metrics")]
+    goal = named(goals(run(contender(DEFAULT, 500.0), *lighter)), "records together")
+    assert (goal.measured, goal.met) == ("60%", False)
+    assert "record 100 µs" in goal.why
+
+
+def test_evidence_is_not_measured_when_one_part_was_never_off(good_run: Results) -> None:
+    lacking = tuple(one for one in good_run.contenders if one.name != "Aegis without span")
+    goal = named(goals(good_run.model_copy(update={"contenders": lacking})), "records together")
+    assert goal.met is None
+    assert "Aegis without span" in goal.why
+
+
+def test_flat_is_the_dearest_size_against_the_cheapest(good_run: Results) -> None:
+    flat = Flat(policies={10: 400, 1000: 410, 10000: 521}, agents={1: 400, 10000: 520}, opa_mib={"10000 policies": 90})
+    found = goals(good_run.model_copy(update={"flat": flat}))
+    assert named(found, "10,000 policies").met is False
+    assert named(found, "10,000 agents").met is True
+    assert "90 MiB" in named(found, "10,000 agents").why
+
+
+@pytest.mark.parametrize(("opa", "met"), [(0.004, True), (0.006, False)])
+def test_idle_counts_every_process(good_run: Results, opa: float, met: bool) -> None:
+    idle = Idle(cores={"authz": 0.004, "opa": opa}, seconds=30)
+    assert goals(good_run.model_copy(update={"idle": idle}))[-1].met is met
