@@ -13,7 +13,7 @@ call(agent, kind, tool, name, parameters) := {
 		"id": tool,
 		"properties": {"host": "host.example", "port": null, "method": "POST", "path": "/"},
 	},
-	"context": {"time": 1767225600.5, "environment": "test", "source": "192.0.2.1"},
+	"context": {"time": 1767225600500000000, "environment": "test", "source": "192.0.2.1"},
 }
 
 pay(parameters) := call("payer", "http", "bank", "pay", parameters)

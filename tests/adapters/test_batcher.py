@@ -88,3 +88,54 @@ async def test_drain_waits_for_what_is_under_way() -> None:
     server.gate.set()
     await asyncio.wait_for(drain, 5)
     assert await ask == "A"
+
+
+async def asked_in_turns(batcher: Batcher[str, str], questions: str, deadline: float) -> list[str]:
+    """One question in each turn of the loop."""
+    asks = []
+    for question in questions:
+        asks.append(asyncio.create_task(batcher.ask(question, deadline)))
+        await asyncio.sleep(0)
+    return list(await asyncio.gather(*asks))
+
+
+async def test_an_idle_server_is_asked_at_once_whatever_the_window() -> None:
+    server = Server()
+    server.gate.set()
+    batcher: Batcher[str, str] = Batcher(server.send, max_batch=8, max_under_way=1, window=60)
+    assert await asyncio.wait_for(batcher.ask("a", time.monotonic() + 600), 5) == "A"
+
+
+async def test_when_many_questions_come_batches_start_a_window_apart() -> None:
+    server = Server()
+    server.gate.set()
+    batcher: Batcher[str, str] = Batcher(server.send, max_batch=64, max_under_way=4, window=0.1)
+    assert await asked_in_turns(batcher, "abcdefgh", soon()) == list("ABCDEFGH")
+    assert len(server.batches) == 2
+
+
+async def test_a_full_batch_does_not_wait_for_the_window() -> None:
+    server = Server()
+    server.gate.set()
+    batcher: Batcher[str, str] = Batcher(server.send, max_batch=4, max_under_way=4, window=60)
+    asks = asked_in_turns(batcher, "abcdefghi", time.monotonic() + 600)
+    assert await asyncio.wait_for(asks, 5) == list("ABCDEFGHI")
+
+
+async def test_a_question_with_little_time_left_does_not_wait_for_the_window() -> None:
+    server = Server()
+    server.gate.set()
+    batcher: Batcher[str, str] = Batcher(server.send, max_batch=64, max_under_way=4, window=60)
+    assert await asyncio.wait_for(asked_in_turns(batcher, "abcdefgh", soon()), 5) == list("ABCDEFGH")
+
+
+async def test_each_question_ends_at_its_own_deadline() -> None:
+    server = Server()
+    batcher: Batcher[str, str] = Batcher(server.send, max_batch=8, max_under_way=1)
+    patient = asyncio.create_task(batcher.ask("patient", soon()))
+    await asyncio.wait_for(server.asked.wait(), 5)
+    for seconds in (0.03, 0.01, 0.02, -1):
+        with pytest.raises(TimeoutError):
+            await batcher.ask("late", time.monotonic() + seconds)
+    server.gate.set()
+    assert await patient == "PATIENT"

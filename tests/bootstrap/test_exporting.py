@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from made_records import DENIED
 
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
-from aegis_authz.telemetry import tracer_provider
+from aegis_authz.telemetry.spans import DecisionSpans
 
 
 class Collector:
@@ -40,12 +41,13 @@ def collector() -> Iterator[tuple[Collector, str]]:
 
 def test_spans_arrive_at_an_otlp_collector(collector: tuple[Collector, str]) -> None:
     kept, endpoint = collector
-    provider = tracer_provider("aegis-authz", "test", span_processor(endpoint))
-    provider.get_tracer("test").start_span("aegis.check").end()
-    provider.force_flush()
+    processor = span_processor(endpoint)
+    assert processor is not None
+    spans = DecisionSpans(processor, "aegis-authz", "test")
+    spans.emit(DENIED, "")
+    spans.shutdown()
     assert kept.came.wait(10)
     assert b"aegis.check" in kept.received[0]
-    provider.shutdown()
 
 
 def test_without_an_endpoint_nothing_is_exported() -> None:
@@ -53,6 +55,7 @@ def test_without_an_endpoint_nothing_is_exported() -> None:
 
 
 def test_an_exporter_whose_files_were_overwritten_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "aegis_authz.telemetry.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None)
     with pytest.raises(ExporterBroken, match="opentelemetry-proto"):
         span_processor("http://127.0.0.1:1")

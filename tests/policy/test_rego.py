@@ -42,7 +42,7 @@ def call(agent: str, kind: str, tool: str, action: str, parameters: dict[str, An
             "id": tool,
             "properties": {"host": "h.example", "port": None, "method": "POST", "path": "/", **resource},
         },
-        "context": {"time": 1767225600.5, "environment": "test", "source": "192.0.2.1"},
+        "context": {"time": 1767225600500000000, "environment": "test", "source": "192.0.2.1"},
     }
 
 

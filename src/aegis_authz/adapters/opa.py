@@ -22,11 +22,14 @@ _Answer = Decision | Refused
 
 
 class OpaPdp:
-    """`ports.Pdp` over a local OPA, with at most `max_queries` queries of at most `max_batch` calls under way."""
+    """`ports.Pdp` over a local OPA, with at most `max_queries` queries of at most `max_batch` calls under way.
 
-    def __init__(self, http: OpaHttp, max_queries: int, max_batch: int) -> None:
+    When many calls come, queries begin `window` seconds apart: most of a query's cost is not its calls'.
+    """
+
+    def __init__(self, http: OpaHttp, max_queries: int, max_batch: int, window: float = 0.0) -> None:
         self._http = http
-        self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries)
+        self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
 
     async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""

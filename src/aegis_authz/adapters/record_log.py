@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _LOCK_PATIENCE = 3.0
 _LOCK_PAUSE = 0.05
-_BATCH = 1024
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
 
@@ -34,8 +33,9 @@ class FileRecordLog:
     """`ports.RecordLog` over `folder`, of which it is the only writer (`DIR/records/<writer>`).
 
     A thread of its own takes everything that waits, appends it with one write, makes it durable, seals it with a
-    signed checkpoint, makes that durable, and then answers all of it. An append lasts until then; one whose
-    caller stopped waiting is written all the same. When the disk fails, every waiting append is
+    signed checkpoint, makes that durable, and then answers all of it. What comes meanwhile is gathered and handed
+    over together: waking the thread for each record costs more than writing it. An append lasts until its batch is
+    sealed; one whose caller stopped waiting is written all the same. When the disk fails, every waiting append is
     refused, and so is every later one until the log could go back to its last sealed state.
     `signing_key` signs the checkpoints. A file is followed by the next at `max_file_bytes`; at most
     `max_waiting` appends wait at a time.
@@ -55,7 +55,9 @@ class FileRecordLog:
         self._writer = writer
         self._clock = clock
         self._max_waiting = max_waiting
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._gathered: list[_Waiting] = []
+        self._is_writing = False
         self._waiting = 0
         self._open = False
         self._fault = ""
@@ -76,6 +78,7 @@ class FileRecordLog:
         """Write what waits and a final checkpoint, then give the folder back. Later appends are refused."""
         if self._open:
             self._open = False
+            self._hand_over()
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
 
@@ -114,8 +117,17 @@ class FileRecordLog:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
         written = self._loop.create_future()
         self._waiting += 1
-        self._queue.put((encoded, written))
+        self._gathered.append((encoded, written))
+        if not self._is_writing:
+            self._is_writing = True
+            self._loop.call_soon(self._hand_over)
         await written
+
+    def _hand_over(self) -> None:
+        """Give the thread all that was gathered; from the event loop."""
+        if self._gathered:
+            batch, self._gathered = self._gathered, []
+            self._queue.put(batch)
 
     def _take_folder(self) -> None:
         give_up = time.monotonic() + _LOCK_PATIENCE
@@ -135,11 +147,10 @@ class FileRecordLog:
             raise
 
     def _run(self) -> None:
-        running = True
-        while running:
-            batch, running = self._take()
-            if batch or (running and self._fault):
-                self._answer(batch, self._commit([encoded for encoded, _ in batch]))
+        while (batch := self._take()) is not None:
+            problem = self._commit([encoded for encoded, _ in batch])
+            if batch:
+                self._answer(batch, problem)
         try:
             if self._fault:
                 self._folder.repair()
@@ -148,19 +159,12 @@ class FileRecordLog:
             _log.exception("the record log of %s could not write its final checkpoint", self._writer)
             self._folder.release()
 
-    def _take(self) -> tuple[list[_Waiting], bool]:
-        """Everything that waits, and whether to go on. Empty when a failed log should try to recover."""
-        batch: list[_Waiting] = []
+    def _take(self) -> list[_Waiting] | None:
+        """What is to be written next, None when nothing more comes. Empty when a failed log should try to recover."""
         try:
-            item = self._queue.get(timeout=_RETRY_SECONDS if self._fault else None)
-            while item is not None:
-                batch.append(item)
-                if len(batch) >= _BATCH:
-                    return batch, True
-                item = self._queue.get_nowait()
+            return self._queue.get(timeout=_RETRY_SECONDS if self._fault else None)
         except Empty:
-            return batch, True
-        return batch, False
+            return []
 
     def _commit(self, records: list[bytes]) -> str:
         """Write and seal the records, after a repair when the log had failed. Returns what went wrong, "" for nothing."""
@@ -201,3 +205,5 @@ class FileRecordLog:
                 written.set_exception(Refused(Reason.RECORD_FAILED, problem))
             else:
                 written.set_result(None)
+        self._is_writing = bool(self._gathered)
+        self._hand_over()

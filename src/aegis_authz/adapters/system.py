@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
-import uuid
+
+_POOL = 4096
 
 
 class SystemClock:
@@ -21,15 +21,24 @@ class SystemClock:
 
 
 class SystemIds:
-    """`ports.Ids` over the operating system's randomness."""
+    """`ports.Ids` over the operating system's randomness, which is asked for many ids at once: a call costs more than an id."""
+
+    def __init__(self) -> None:
+        self._pool = b""
+        self._used = 0
 
     def decision_id(self) -> str:
         """A UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, then random bits."""
-        value = int.from_bytes(os.urandom(10), "big") | (time.time_ns() // 1_000_000) << 80
-        value = value & ~(0xF << 76) | 0x7 << 76
-        value = value & ~(0x3 << 62) | 0x2 << 62
-        return str(uuid.UUID(int=value))
+        bits = int.from_bytes(self._random(10), "big") | (time.time_ns() // 1_000_000) << 80
+        text = f"{bits & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def token(self) -> str:
         """128 random bits as lower-case hex."""
-        return secrets.token_hex(16)
+        return self._random(16).hex()
+
+    def _random(self, size: int) -> bytes:
+        if self._used + size > len(self._pool):
+            self._pool, self._used = os.urandom(_POOL), 0
+        self._used += size
+        return self._pool[self._used - size : self._used]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+_QUEUE = 16_384
+_DELAY = 1000.0
+
 
 class ExporterBroken(Exception):
     """The OTLP exporter cannot be loaded; the message says how to mend the installation."""
@@ -16,10 +19,13 @@ def span_processor(endpoint: str) -> BatchSpanProcessor | None:
     try:
         # Here and not above: xds-protos ships older copies of OpenTelemetry's messages under the same names, and
         # where they were installed last nothing but the exporter must fail.
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        from aegis_authz.telemetry.otlp import DecisionSpanExporter
     except ImportError as fault:
         raise ExporterBroken(
             f"the OTLP exporter cannot be loaded ({fault}); other packages overwrote its files, reinstall it with: "
             "pip install --force-reinstall --no-deps opentelemetry-proto"
         ) from None
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
+    # what does not fit is dropped and counted by the SDK, never waited for: the record is the evidence, not the span
+    return BatchSpanProcessor(
+        DecisionSpanExporter(endpoint=endpoint), max_queue_size=_QUEUE, schedule_delay_millis=_DELAY
+    )

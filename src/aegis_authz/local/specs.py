@@ -35,8 +35,8 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path) -> 
 
     authz = write_settings(layout.state / "authz.yaml", authz_settings(layout, options))
     workers = range(options.workers)
-    # a larger heap target halves the garbage collector's share of a decision
-    opa_environment = {"GOGC": "400", "GOMAXPROCS": str(max(options.workers, 2))}
+    # a larger heap target halves the share of the garbage collector, and a second thread mostly waits for the first
+    opa_environment = {"GOGC": "800", "GOMAXPROCS": str((options.workers + 1) // 2)}
     return [
         [spec("redis", _redis(layout), {})],
         [spec("control", _control(layout, options), {})],

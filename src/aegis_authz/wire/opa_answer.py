@@ -21,7 +21,11 @@ _MAX_APPROVAL_LIFE = 7 * 86400
 
 
 def question_to_data(question: Evaluation) -> dict[str, Json]:
-    """One call as OPA's input: subject, action, resource, context (OpenID AuthZEN 1.0, section 5)."""
+    """One call as OPA's input: subject, action, resource, context (OpenID AuthZEN 1.0, section 5).
+
+    The time is in nanoseconds since the epoch, as OPA's own functions take it. Fractions of seconds would do harm:
+    OPA hashes a number by its integer part, and the calls of a batch would collide in each of its caches.
+    """
     identity, call = question.identity, question.call
     return {
         "subject": {
@@ -40,7 +44,7 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
             "id": call.tool,
             "properties": {"host": call.host, "port": call.port, "method": call.method, "path": call.path},
         },
-        "context": {"time": question.time, "environment": question.environment, "source": call.source},
+        "context": {"time": int(question.time * 1e9), "environment": question.environment, "source": call.source},
     }
 
 

@@ -1,0 +1,112 @@
+"""Prometheus metrics of decisions, tallied in memory and written in groups.
+
+A write to prometheus_client's shared files costs more than the whole tally of a decision, and a decision makes
+thirteen of them. What is tallied is written `_WRITE_AFTER` seconds later at most.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Callable
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from aegis_authz.core.record import DecisionRecord
+
+_LATENCY_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
+_WRITE_AFTER = 0.5
+
+
+class Later(Protocol):
+    """`loop.call_later`: calls a function once, some seconds from now."""
+
+    def __call__(self, delay: float, callback: Callable[[], None]) -> object:
+        """Have `callback` called after `delay` seconds."""
+        ...
+
+
+class DecisionMetrics:
+    """Counts decisions. What it tallied reaches `registry` when `later` calls back, or with `write`."""
+
+    def __init__(self, registry: CollectorRegistry | None, later: Later) -> None:
+        self._later = later
+        self._is_due = False
+        self._decisions = Counter("aegis_decisions", "Decisions made.", ["effect", "reason"], registry=registry)
+        self._would = Counter(
+            "aegis_shadow_decisions", "What shadow policies would have done.", ["effect"], registry=registry
+        )
+        self._seconds = _GroupedHistogram(
+            "aegis_decision_seconds",
+            "Time from arrival to record.",
+            ["effect"],
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self._stages = _GroupedHistogram(
+            "aegis_stage_seconds", "Time of one stage.", ["stage"], buckets=_LATENCY_BUCKETS, registry=registry
+        )
+        self._decided: Tally[tuple[str, str]] = Tally()
+        self._shadowed: Tally[str] = Tally()
+        self._took: dict[str, _Observations] = {}
+        self._stage_took: dict[str, _Observations] = {}
+
+    def count(self, record: DecisionRecord) -> None:
+        """Tally one decision."""
+        effect = record.effect.value
+        self._decided[effect, record.reason.value] += 1
+        _observed(self._took, effect).add(record.total_ms / 1000)
+        for stage, milliseconds in record.stages.items():
+            _observed(self._stage_took, stage).add(milliseconds / 1000)
+        if record.would:
+            self._shadowed[record.would] += 1
+        if not self._is_due:
+            self._is_due = True
+            self._later(_WRITE_AFTER, self.write)
+
+    def write(self) -> None:
+        """Bring everything tallied into the registry."""
+        self._is_due = False
+        for labels, count in self._decided.items():
+            self._decisions.labels(*labels).inc(count)
+        for effect, count in self._shadowed.items():
+            self._would.labels(effect).inc(count)
+        for effect, observations in self._took.items():
+            self._seconds.labels(effect).observe_all(observations)
+        for stage, observations in self._stage_took.items():
+            self._stages.labels(stage).observe_all(observations)
+        for tally in (self._decided, self._shadowed, self._took, self._stage_took):
+            tally.clear()
+
+
+class _Observations:
+    """How many values fell into each bucket, the one without bound included, and their sum."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_LATENCY_BUCKETS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(_LATENCY_BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+def _observed(kept: dict[str, _Observations], label: str) -> _Observations:
+    found = kept.get(label)
+    if found is None:
+        found = kept[label] = _Observations()
+    return found
+
+
+class _GroupedHistogram(Histogram):
+    """A Histogram that takes many observations at once, which prometheus_client has no public way for."""
+
+    def observe_all(self, observations: _Observations) -> None:
+        """What `observe` for each would have done."""
+        self._sum.inc(observations.total)
+        for bucket, count in zip(self._buckets, observations.counts, strict=True):
+            if count:
+                bucket.inc(count)

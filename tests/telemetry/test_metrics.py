@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from made_records import DENIED
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import Reason
+from aegis_authz.telemetry.metrics import DecisionMetrics
+
+
+class Timer:
+    """`loop.call_later` that the test rings."""
+
+    def __init__(self) -> None:
+        self.set: list[Callable[[], None]] = []
+
+    def __call__(self, delay: float, callback: Callable[[], None]) -> None:
+        self.set.append(callback)
+
+
+def test_decisions_are_counted_by_effect_and_reason() -> None:
+    registry, timer = CollectorRegistry(), Timer()
+    metrics = DecisionMetrics(registry, timer)
+    metrics.count(DENIED)
+    metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.SHADOWED, would="deny"))
+    timer.set[0]()
+    text = generate_latest(registry).decode()
+    assert 'aegis_decisions_total{effect="deny",reason="POLICY_DENIED"} 1.0' in text
+    assert 'aegis_shadow_decisions_total{effect="deny"} 1.0' in text
+    assert 'aegis_stage_seconds_count{stage="evaluate"} 2.0' in text
+
+
+def test_a_group_is_written_once_and_the_next_asks_for_the_timer_again() -> None:
+    registry, timer = CollectorRegistry(), Timer()
+    metrics = DecisionMetrics(registry, timer)
+    metrics.count(DENIED)
+    metrics.count(DENIED)
+    assert len(timer.set) == 1
+    timer.set[0]()
+    metrics.write()
+    metrics.count(DENIED)
+    assert len(timer.set) == 2
+    metrics.write()
+    assert 'reason="POLICY_DENIED"} 3.0' in generate_latest(registry).decode()
+
+
+@given(st.lists(st.one_of(st.floats(0, 1000), st.sampled_from([1.0, 2.0, 5.0, 250.0])), max_size=50))
+def test_a_grouped_histogram_is_what_single_observations_make(milliseconds: list[float]) -> None:
+    grouped, single = CollectorRegistry(), CollectorRegistry()
+    metrics = DecisionMetrics(grouped, Timer())
+    bounds = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
+    histogram = Histogram("aegis_decision_seconds", "", ["effect"], buckets=bounds, registry=single)
+    for took in milliseconds:
+        metrics.count(replace(DENIED, total_ms=took))
+        histogram.labels("deny").observe(took / 1000)
+    metrics.write()
+    assert _buckets(grouped) == _buckets(single)
+
+
+def _buckets(registry: CollectorRegistry) -> list[tuple[dict[str, str], float]]:
+    return [
+        (sample.labels, sample.value)
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name in ("aegis_decision_seconds_bucket", "aegis_decision_seconds_count")
+    ]

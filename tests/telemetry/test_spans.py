@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from made_records import DENIED
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import Reason
+from aegis_authz.telemetry.spans import DecisionSpans
+
+
+def spans() -> tuple[DecisionSpans, InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    return DecisionSpans(SimpleSpanProcessor(exporter), "aegis-authz", "test"), exporter
+
+
+def test_a_denial_is_one_span_with_a_policy_violation() -> None:
+    sink, exporter = spans()
+    sink.emit(DENIED, "")
+    (span,) = exporter.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    assert span.name == "aegis.check"
+    assert attributes["aegis.decision"] == "deny"
+    assert attributes["aegis.reason"] == "POLICY_DENIED"
+    assert attributes["aegis.stage.evaluate_ms"] == 1.5
+    assert [event.name for event in span.events] == ["PolicyViolation"]
+    assert span.start_time is not None
+    assert span.end_time == span.start_time + 2_500_000
+
+
+def test_a_span_is_the_child_of_envoys() -> None:
+    sink, exporter = spans()
+    sink.emit(DENIED, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    (span,) = exporter.get_finished_spans()
+    assert span.parent is not None
+    assert f"{span.parent.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_an_unreadable_parent_starts_a_trace_of_its_own() -> None:
+    sink, exporter = spans()
+    sink.emit(DENIED, "garbage")
+    assert exporter.get_finished_spans()[0].parent is None
+
+
+def test_an_allow_is_no_violation() -> None:
+    sink, exporter = spans()
+    sink.emit(replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED), "")
+    assert exporter.get_finished_spans()[0].events == ()
+
+
+def test_neither_token_nor_parameters_nor_details_are_in_the_span() -> None:
+    sink, exporter = spans()
+    sink.emit(DENIED, "")
+    told = str(exporter.get_finished_spans()[0].to_json())
+    assert not any(secret in told for secret in ("secret-jti", "50000", "internal words"))
+
+
+def test_a_caller_that_does_not_sample_its_trace_gets_no_span() -> None:
+    sink, exporter = spans()
+    sink.emit(DENIED, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+    assert exporter.get_finished_spans() == ()
+
+
+def test_a_sampler_decides_which_decisions_have_a_span() -> None:
+    exporter = InMemorySpanExporter()
+    sink = DecisionSpans(SimpleSpanProcessor(exporter), "aegis-authz", "test", ALWAYS_OFF)
+    sink.emit(DENIED, "")
+    assert exporter.get_finished_spans() == ()
+
+
+def test_spans_name_the_service_and_the_environment() -> None:
+    sink, exporter = spans()
+    sink.emit(DENIED, "")
+    told = exporter.get_finished_spans()[0].resource.attributes
+    assert (told["service.name"], told["deployment.environment.name"]) == ("aegis-authz", "test")
