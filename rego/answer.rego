@@ -26,12 +26,35 @@ default decide(_) := {
 }
 
 decide(call) := decision if {
+	decision := plainly_allowed(call)
+} else := decision if {
 	is_object(call.action.properties)
 	call.resource.type in {"http", "mcp_tool", "mcp_session", "unclaimed"}
 	nodes := nodes_of(call.subject.properties)
 	enforced := [document | some node in nodes; some document in node.enforce]
 	observed := [document | some node in nodes; some document in node.shadow]
 	decision := object.union(governed(call, enforced, observed), {"would": would(call, observed)})
+}
+
+# Most calls meet rules that simply allow. Which those are was worked out when the documents were compiled
+# (policy/plain.py); a call for which all their conditions hold is allowed, as judging it in full would find.
+plainly_allowed(call) := allowed(plain.policies) if {
+	call.resource.type in {"http", "mcp_tool"}
+	who := call.subject.properties
+	node := data.aegis.policies.scopes[concat("/", [who.org, who.tenant, who.agent])]
+	plain := node.plain[call.resource.id][call.action.name]
+	parameters := call.action.properties
+	is_object(parameters)
+	every spec in plain.parameters {
+		value := parameters[spec.name]
+		typed(spec.type, value)
+		every check in spec.checks {
+			holds(check.condition, check, value)
+		}
+	}
+	every threshold in plain.thresholds {
+		within(threshold.condition, threshold, parameters[threshold.parameter])
+	}
 }
 
 # What there is for an agent: one look-up for each shape of scope in use (eight at most), however many

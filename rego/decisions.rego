@@ -1,5 +1,16 @@
-# The shapes of decisions. Each has every member but `would`, which `decide` adds.
+# The shapes of decisions. Each has every member but `would`, which `decide` adds; the first is whole.
 package aegis.authz
+
+allowed(policies) := {
+	"effect": "allow",
+	"reason": "ALLOWED",
+	"detail": "",
+	"policies": policies,
+	"obligations": [],
+	"findings": [],
+	"approval": null,
+	"would": null,
+}
 
 passed(reason, policies) := {
 	"effect": "allow",

@@ -13,6 +13,7 @@ from aegis_authz.policy.canonical_json import canonical
 from aegis_authz.policy.conditions import Check, ParameterConditions, anchored, parameter_conditions
 from aegis_authz.policy.document import Approval, PolicyDocument, Sanitize, ToolRule
 from aegis_authz.policy.library import rego_library
+from aegis_authz.policy.plain import plain_rules
 from aegis_authz.policy.snapshot import trust_from_data
 from aegis_authz.policy.tool_data import tools_to_data
 from aegis_authz.policy.words import ANY
@@ -71,7 +72,7 @@ def _object(value: Json) -> Mapping[str, Json]:
 
 
 def _by_scope(policies: Sequence[PolicyDocument]) -> dict[str, Json]:
-    scopes: dict[str, dict[str, list[Json]]] = {}
+    scopes: dict[str, dict[str, list[dict[str, Json]]]] = {}
     shapes: set[tuple[str, str, str]] = set()
     for policy in policies:
         modes = scopes.setdefault(policy.scope, {"enforce": [], "shadow": []})
@@ -80,7 +81,14 @@ def _by_scope(policies: Sequence[PolicyDocument]) -> dict[str, Json]:
     for modes in scopes.values():
         for documents in modes.values():
             documents.sort(key=canonical)
-    return {"shapes": [list(shape) for shape in sorted(shapes)], "scopes": dict(scopes)}
+    named = {policy.scope for policy in policies if ANY not in _shape(policy)}
+    return {
+        "shapes": [list(shape) for shape in sorted(shapes)],
+        "scopes": {
+            scope: {**modes, "plain": plain_rules(scope, scopes)} if scope in named else dict(modes)
+            for scope, modes in scopes.items()
+        },
+    }
 
 
 def _shape(policy: PolicyDocument) -> tuple[str, str, str]:

@@ -1,0 +1,152 @@
+"""Plain rules: found where they are, and never another verdict than judging in full."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aegis_authz.policy.compile import compile_policy
+from aegis_authz.policy.document import PolicyDocument
+
+REGO = Path(__file__).resolve().parents[2] / "rego"
+
+
+def document(agent: str = "a", **members: Any) -> dict[str, Any]:
+    return {"org": "o", "tenant": "t", "agent": agent, **members}
+
+
+def rule(actions: list[str], **members: Any) -> dict[str, Any]:
+    return {"name": "bank", "actions": actions, **members}
+
+
+def scopes(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
+    compiled = compile_policy([PolicyDocument.model_validate(raw) for raw in documents], [], trust, "")
+    found: dict[str, Any] = compiled.data["aegis"]["policies"]["scopes"]  # type: ignore[index,call-overload,assignment]
+    return found
+
+
+def plain(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = scopes(trust, *documents)["o/t/a"]["plain"]
+    return found
+
+
+def test_an_action_that_rules_simply_allow_has_a_plain_rule(trust: Any) -> None:
+    (found,) = plain(trust, document(allowed_tools=[rule(["pay"], conditions={"max_amount": 5})]))["bank"].values()
+    assert found["policies"] == ["o/t/a"]
+    assert [spec["name"] for spec in found["parameters"]] == ["amount"]
+
+
+def test_rules_of_all_documents_that_cover_the_agent_are_gathered(trust: Any) -> None:
+    own = document(allowed_tools=[rule(["pay"], conditions={"max_amount": 5})])
+    everyones = {"agent": "*", "name": "house rules", "allowed_tools": [rule(["*"], conditions={"max_fee": 1})]}
+    found = plain(trust, own, everyones)["bank"]["pay"]
+    assert found["policies"] == ["house rules", "o/t/a"]
+    assert {spec["name"] for spec in found["parameters"]} == {"amount", "fee"}
+
+
+def test_where_a_rule_does_more_than_allow_there_is_none(trust: Any) -> None:
+    asks = rule(["pay"], approval={"always": True})
+    redacts = rule(["pay"], sanitize={"request": {"detectors": ["us_ssn"]}})
+    for other in (asks, redacts):
+        assert plain(trust, document(allowed_tools=[rule(["pay", "get"]), other]))["bank"].keys() == {"get"}
+
+
+def test_an_agent_that_is_also_observed_has_none(trust: Any) -> None:
+    own = document(allowed_tools=[rule(["pay"])])
+    for observer in (document(mode="shadow", name="s"), {"agent": "*", "mode": "shadow"}):
+        assert plain(trust, own, observer) == {}
+
+
+def test_a_scope_that_is_none_agents_own_has_none(trust: Any) -> None:
+    assert "plain" not in scopes(trust, {"agent": "a", "allowed_tools": [rule(["pay"])]})["*/*/a"]
+
+
+NUMBERS = st.sampled_from([-1, 0, 3, 5, 5.5, 10, 11])
+VALUES = st.one_of(NUMBERS, st.sampled_from(["EUR", "INV-1", "", "x", None, True, [], [5], {}]))
+PARAMETERS = st.dictionaries(st.sampled_from(["amount", "Amount", "currency", "note"]), VALUES, max_size=3)
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_amount": st.sampled_from([5, 10]),
+        "parameters": st.fixed_dictionaries(
+            {},
+            optional={
+                "currency": st.sampled_from(
+                    [{"in": ["EUR", "x"]}, {"matches": "[A-Z]+", "optional": True}, {"not_in": ["x"]}]
+                ),
+                "note": st.sampled_from(
+                    [{"type": "any"}, {"type": "integer", "optional": True}, {"starts_with": "INV"}]
+                ),
+            },
+        ),
+    },
+)
+RULES = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["bank", "shop"]),
+        "actions": st.sampled_from([["pay"], ["get"], ["pay", "get"], ["*"]]),
+        "conditions": CONDITIONS,
+    },
+    optional={"sanitize": st.just({"request": {"detectors": ["us_ssn"]}}), "approval": st.just({"always": True})},
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "org": st.sampled_from(["o", "o", "*"]),
+        "tenant": st.sampled_from(["t", "t", "*"]),
+        "agent": st.sampled_from(["a", "a", "b", "*"]),
+        "mode": st.sampled_from(["enforce", "enforce", "enforce", "shadow"]),
+        "disclose_limits": st.booleans(),
+        "allowed_tools": st.lists(RULES, max_size=3),
+    }
+)
+CALLS = st.tuples(
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["http", "mcp_tool", "mcp_session", "unclaimed"]),
+    st.sampled_from(["bank", "shop", ""]),
+    st.sampled_from(["pay", "get", "*", "tools/list", ""]),
+    PARAMETERS,
+)
+
+
+def call(agent: str, kind: str, tool: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    who = {"org": "o", "tenant": "t", "agent": agent, "actors": []}
+    return {
+        "subject": {"type": "agent", "id": f"o/t/{agent}", "properties": who},
+        "action": {"name": action, "properties": parameters},
+        "resource": {
+            "type": kind,
+            "id": tool,
+            "properties": {"host": "h", "port": None, "method": "POST", "path": "/"},
+        },
+        "context": {"time": 1, "environment": "test", "source": ""},
+    }
+
+
+def decisions(opa: Path, folder: Path, data: Any, calls: list[dict[str, Any]]) -> Any:
+    (folder / "data.json").write_text(json.dumps(data))
+    (folder / "input.json").write_text(json.dumps({"calls": calls}))
+    sources = ["--data", REGO, "--data", folder / "data.json", "--input", folder / "input.json"]
+    arguments = [opa, "eval", "--format", "raw", *sources, "data.aegis.authz.answer.decisions"]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(DOCUMENTS, max_size=4), st.lists(CALLS, min_size=20, max_size=60))
+def test_calls_are_decided_as_without_plain_rules(
+    opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
+) -> None:
+    policies = [PolicyDocument.model_validate(raw) for raw in documents]
+    data = json.loads(json.dumps(compile_policy(policies, [], trust, "").data))
+    calls = [call(*one) for one in asked]
+    quick = decisions(opa_binary, tmp_path, data, calls)
+    for node in data["aegis"]["policies"]["scopes"].values():
+        node.pop("plain", None)
+    assert quick == decisions(opa_binary, tmp_path, data, calls)
