@@ -15,21 +15,21 @@ from aegis_authz.ports import Clock
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
-    `stages` maps a finished stage to the milliseconds it took.
+    `ended` lists the finished stages with the moment each ended, `started` is that of arrival; both in
+    `Clock.monotonic` seconds.
     """
 
     decision_id: str
     traceparent: str
     time: float
     started: float
-    marked: float
     http: HttpCall | None = None
     identity: Identity | None = None
     override: Override | None = None
     snapshot: Snapshot | None = None
     call: ToolCall | None = None
     settled: Settled | None = None
-    stages: dict[str, float] = field(default_factory=dict)
+    ended: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def revision(self) -> str:
@@ -40,10 +40,17 @@ class Draft:
     def begin(decision_id: str, traceparent: str, clock: Clock) -> Draft:
         """Open the notes at the arrival of a call."""
         started = clock.monotonic()
-        return Draft(decision_id, traceparent, clock.now(), started, started)
+        return Draft(decision_id, traceparent, clock.now(), started)
 
     def done(self, stage: str, clock: Clock) -> None:
         """Note that a stage ended now; the time since the last note was its own."""
-        now = clock.monotonic()
-        self.stages[stage] = round(self.stages.get(stage, 0.0) + (now - self.marked) * 1000, 3)
-        self.marked = now
+        self.ended.append((stage, clock.monotonic()))
+
+    def stages(self) -> dict[str, float]:
+        """The milliseconds each finished stage took; of one that was gone through twice, together."""
+        took: dict[str, float] = {}
+        before = self.started
+        for stage, at in self.ended:
+            took[stage] = took.get(stage, 0.0) + at - before
+            before = at
+        return {stage: round(seconds * 1000, 3) for stage, seconds in took.items()}

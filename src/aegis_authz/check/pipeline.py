@@ -53,7 +53,7 @@ class Pipeline:
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision)
         except TimeoutError:
-            decision = denied(Reason.DEADLINE_EXCEEDED, f"after {', '.join(draft.stages)}", draft.revision)
+            decision = denied(Reason.DEADLINE_EXCEEDED, f"after {', '.join(draft.stages())}", draft.revision)
         except Exception as fault:  # noqa: BLE001  # a bug: logged whole, denied, and the caller told nothing
             _log.exception("a check failed")
             decision = denied(Reason.INTERNAL_FAULT, type(fault).__name__, draft.revision)

@@ -46,7 +46,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         approval_id=settled.approval_id if settled is not None else "",
         request_id=http.request_id if http else "",
         trace_id=draft.traceparent[3:35],
-        stages=draft.stages,
+        stages=draft.stages(),
         total_ms=round((clock.monotonic() - draft.started) * 1000, 3),
     )
 
@@ -59,8 +59,10 @@ def _parameters(decision: Decision, draft: Draft) -> Mapping[str, Json]:
 
 
 def _path(decision: Decision, draft: Draft) -> str:
-    names = {name for one in decision.obligations if isinstance(one, Redact) for name in one.detectors}
     path = draft.http.path if draft.http is not None else ""
+    if not decision.obligations:
+        return path
+    names = {name for one in decision.obligations if isinstance(one, Redact) for name in one.detectors}
     return Redactor(detectors_named(names)).text(path)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
@@ -113,7 +114,7 @@ def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusa
     try:
         raw = token.encode("ascii")
         head, payload, signature = raw.split(b".")
-        header = strict_json.parse_object(base64url.decode(head))
+        header = _header(head)
         signed = base64url.decode(signature)
         claims_text = base64url.decode(payload)
     except (ValueError, Refused):
@@ -136,6 +137,12 @@ def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusa
         return strict_json.parse_object(claims_text), key_id
     except Refused:
         raise Refused(refusals.malformed, "the claims are not a JSON object") from None
+
+
+@lru_cache(256)
+def _header(head: bytes) -> Mapping[str, Json]:
+    """The header, remembered: all tokens of one issuer's key have the same."""
+    return strict_json.parse_object(base64url.decode(head))
 
 
 def _only(claims: Mapping[str, Json], known: set[str], refusals: Refusals) -> None:
