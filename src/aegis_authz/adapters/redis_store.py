@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -34,6 +35,7 @@ class RedisStore:
         self._jti_margin = jti_margin
         self._text = script("settle.lua")
         self._begin = script("begin.lua")
+        self._name = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
         self._sha = ""
         self._batcher: Batcher[Arguments, Settled] = Batcher(self._send, _MAX_BATCH, _MAX_PIPELINES)
 
@@ -68,12 +70,17 @@ class RedisStore:
         if policy != "noeviction":
             self._sha = ""  # no call is settled before this was looked at again
             raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
-        if not await self._redis.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1])):  # the last one written
-            pipeline = self._redis.pipeline(transaction=False)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
+        pipeline.script_exists(self._name)
+        has_epochs, known = await pipeline.execute()
+        if not has_epochs:
+            begun = self._redis.pipeline(transaction=False)
             for partition in redis_keys.ALL_PARTITIONS:
-                pipeline.eval(self._begin, 1, redis_keys.epoch(partition))
-            await pipeline.execute()
-        self._sha = await self._redis.script_load(self._text)
+                begun.eval(self._begin, 1, redis_keys.epoch(partition))
+            await begun.execute()
+        # never without need: older servers keep every SCRIPT LOAD in their append-only file
+        self._sha = self._name if list(known) == [True] else await self._redis.script_load(self._text)
 
     async def _eviction(self) -> object:
         """What Redis does when its memory is full."""

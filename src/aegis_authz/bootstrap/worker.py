@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import uvicorn
 from prometheus_client import CollectorRegistry, multiprocess
 
 from aegis_authz.adapters.key_folder import KeyFolderError, load_ed25519
@@ -34,13 +33,13 @@ from aegis_authz.server.authz import Check, CheckHandler
 from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.server.host import Host, Process
 from aegis_authz.server.readiness import Probe, Readiness
-from aegis_authz.server.status_http import status_app
+from aegis_authz.server.status_http import StatusServer, status_app
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
 _log = logging.getLogger(__name__)
-_LOOK_EVERY = 0.5
+_LOOK_EVERY = 1.0
 _OPA_QUERIES = 2
 _OPA_BATCH = 64
 _OPA_WINDOW = 0.003
@@ -120,7 +119,7 @@ async def _serve(
     await host.stop(_GRACE)
     await handler.drain()
     await bodies.drain()
-    status.should_exit = True
+    status.end()
     for task in tasks[:2]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -174,13 +173,10 @@ def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) 
     return {"keys": keys, "bundle": bundle, "store": replay_store, "records": record_log}
 
 
-def _status_server(readiness: Readiness) -> uvicorn.Server:
+def _status_server(readiness: Readiness) -> StatusServer:
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    app = status_app(readiness, registry)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    return server
+    return StatusServer(status_app(readiness, registry))
 
 
 def _status_sockets(settings: AuthzSettings, worker: int) -> list[socket.socket]:

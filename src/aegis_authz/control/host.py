@@ -14,6 +14,7 @@ from aegis_authz.control.app import create_app
 from aegis_authz.control.services import ControlServices
 
 _GRACE_SECONDS = 3
+_TICK_SECONDS = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -33,6 +34,14 @@ class ControlHost(uvicorn.Server):
             )
         )
         self._bulletin = services.bulletin
+        self._ends = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick once a second and not ten times: an idle control plane sleeps."""
+        ends = asyncio.ensure_future(self._ends.wait())
+        while not await self.on_tick(0):
+            await asyncio.wait({ends}, timeout=_TICK_SECONDS)
+        ends.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let held polls go first, then stop as uvicorn does."""
@@ -53,3 +62,4 @@ class ControlHost(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+        self._ends.set()

@@ -10,6 +10,8 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Bootstrap,
     BootstrapDynamicResources,
     BootstrapStaticResources,
+    Watchdog,
+    Watchdogs,
 )
 from envoy_data_plane.envoy.config.core.v3 import Address, Node, Pipe
 from envoy_data_plane.envoy.config.overload.v3 import (
@@ -46,6 +48,7 @@ def bootstrap(settings: ProxySettings) -> Bootstrap:
         static_resources=BootstrapStaticResources(listeners=listeners(settings), clusters=[authorizers(settings)]),
         dynamic_resources=BootstrapDynamicResources(cds_config=watched_file(str(settings.xds), CLUSTERS_FILE)),
         overload_manager=_overload(),
+        watchdogs=_watchdogs(),
     )
 
 
@@ -58,10 +61,16 @@ def _admin(socket: str) -> Admin:
     )
 
 
+def _watchdogs() -> Watchdogs:
+    """Feed the counters of stalled threads in seconds: by default every thread wakes ten times a second for them."""
+    watchdog = Watchdog(miss_timeout=timedelta(seconds=2), megamiss_timeout=timedelta(seconds=5))
+    return Watchdogs(main_thread_watchdog=watchdog, worker_watchdog=watchdog)
+
+
 def _overload() -> OverloadManager:
     """Refuse early rather than fall: connections beyond a limit, and requests when memory runs out."""
     return OverloadManager(
-        refresh_interval=timedelta(milliseconds=250),
+        refresh_interval=timedelta(seconds=1),
         resource_monitors=[
             _monitor(_CONNECTIONS, DownstreamConnectionsConfig(max_active_downstream_connections=_MOST_CONNECTIONS)),
             _monitor(_HEAP, FixedHeapConfig(max_heap_size_bytes=_MOST_HEAP)),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -9,6 +14,33 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from aegis_authz.server.readiness import Readiness
+
+_TICK_SECONDS = 1.0
+
+
+class StatusServer(uvicorn.Server):
+    """Serves the app until `end`; signals are its worker's business."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        self._ends = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick once a second and not ten times: an idle worker sleeps."""
+        ends = asyncio.ensure_future(self._ends.wait())
+        while not await self.on_tick(0):
+            await asyncio.wait({ends}, timeout=_TICK_SECONDS)
+        ends.cancel()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None: the worker has its own."""
+        yield
+
+    def end(self) -> None:
+        """Answer what is being asked, and stop."""
+        self.should_exit = True
+        self._ends.set()
 
 
 def status_app(readiness: Readiness, registry: CollectorRegistry) -> Starlette:
