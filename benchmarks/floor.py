@@ -36,12 +36,19 @@ async def floor(folder: Path, settings: ProxySettings, catalogue: Catalogue) -> 
     """
     folder.mkdir(parents=True)  # noqa: ASYNC240  # before anything is served
     write_xds(settings, catalogue)
+    async with envoy_running(folder, _without_aegis(bootstrap(settings)), settings.admin_socket) as pid:
+        yield pid
+
+
+@asynccontextmanager
+async def envoy_running(folder: Path, message: Bootstrap, admin_socket: str) -> AsyncIterator[int]:
+    """Run an Envoy with this bootstrap while the block lasts; gives its pid once it is ready."""
     config = folder / "envoy.yaml"
-    config.write_text(to_yaml(_without_aegis(bootstrap(settings))), "utf-8")
+    config.write_text(to_yaml(message), "utf-8")
     arguments = [str(find_envoy()), "-c", str(config), "--concurrency", "2", "--use-dynamic-base-id"]
     process = _start([*arguments, "--log-level", "warning"], folder / "envoy.log")
     try:
-        await _until_ready(settings.admin_socket)
+        await _until_ready(admin_socket)
         yield process.pid
     finally:
         process.terminate()

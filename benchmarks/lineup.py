@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here and for `floor`, where it is quiet
-from aegis_authz.bench.calls import DENIED, Call, Signer
+from aegis_authz.bench.calls import Call, Signer
 from aegis_authz.bench.tokens import mesh_signer
+from aegis_authz.bootstrap.pyvoy_process import pyvoy_command
 from aegis_authz.config import AuthzSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
-from aegis_authz.local.documents import example_documents
+from aegis_authz.local.facts import read_facts
 from aegis_authz.local.ports import choose_ports
 from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.policy.read import load
+from aegis_authz.wire.jwk import thumbprint
+from benchmarks.contenders import peer
+from benchmarks.contenders.without import PARTS
+from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT, peer_data, write_documents
 from benchmarks.floor import floor
-from benchmarks.results import FLOOR
+from benchmarks.front import front
+from benchmarks.results import FLOOR, NAIVE, PEER
 from benchmarks.rounds import Say
 from benchmarks.run import LineUp
+from benchmarks.starting import process, proven
 
 DEFAULT = f"Aegis ({AuthzSettings.model_fields['host'].default.value})"
 """Aegis as it is delivered."""
-NAMES = (FLOOR, DEFAULT)
+_HOSTS = ("http2", "grpc", "pyvoy")
+_WITHOUT = {f"Aegis without {part}": part for part in PARTS}
+_NOOP_GRPC, _NOOP_PYVOY = "no-op (grpc.aio)", "no-op (pyvoy)"
+NAMES = (FLOOR, _NOOP_GRPC, _NOOP_PYVOY, PEER, NAIVE, *(f"Aegis ({host})" for host in _HOSTS), *_WITHOUT)
 """Everyone, in the order of the table."""
-QUICK = (FLOOR, DEFAULT)
+QUICK = (FLOOR, PEER, DEFAULT)
 """Those of a quick run."""
-
-_HOST = "api.stripe.example"
-_ALLOWED = Call("/v1/payments", host=_HOST, body=b'{"amount":4200}')
-_DENIED = Call("/v1/payments", DENIED, host=_HOST, body=b'{"amount":50000}')
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +75,52 @@ class Started:
 async def line_up(folder: Path, wanted: Sequence[str], policies: int, say: Say) -> AsyncIterator[Started]:
     """Start those of `NAMES` that are wanted, with so many other policies loaded; all are gone when the block ends.
 
-    `folder` is an empty folder for everything. Raises CommandFailed, ServerMissing, OSError.
+    `folder` is an empty folder for everything. Raises CommandFailed, ServerMissing, NotUp, OSError.
     """
-    ports = choose_ports({"alone": 0, "tool": 0}, {})
+    async with AsyncExitStack() as stack:
+        say(f"starting a mesh, {policies:,} other policies")
+        world = await _world(folder, policies, stack)
+        members: list[Member] = []
+        left_out: dict[str, str] = {}
+        binary: Path | None = None
+        for name in (name for name in NAMES if name in wanted):
+            say(f"starting {name}")
+            try:
+                member = await _Start(world, name, stack).member()
+            except peer.PeerMissing as missing:
+                left_out[name] = str(missing)
+                say(f"left out: {name}. {missing}")
+                continue
+            binary = peer.find_peer() if name == PEER else binary
+            expected = [(ALLOWED, 200), (REFUSED, 403)] if member.judges else [(ALLOWED, 200)]
+            await proven(name, member.url, world.signer, expected, world.folder)
+            members.append(member)
+        yield Started(LineUp(members, DEFAULT, left_out), world.signer, ALLOWED, REFUSED, binary)
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What all share: the mesh with its OPA and Redis, the tool, and the Envoy alone."""
+
+    folder: Path
+    mesh: DemoMesh
+    catalogue: Catalogue
+    signer: Signer
+    floor: Member
+    policies: int
+    collector: str
+
+    def parts(self, *names: str) -> dict[str, tuple[int, ...]]:
+        """Processes of the mesh by name."""
+        pids = self.mesh.pids()
+        return {name: (pids[name],) for name in names}
+
+
+async def _world(folder: Path, policies: int, stack: AsyncExitStack) -> _World:
+    ports = choose_ports({"alone": 0, "tool": 0, "sink": 0}, {})
     mesh = DemoMesh(folder / "aegis", DemoTools())
-    _write_documents(mesh, ports["tool"], policies)
+    write_documents(mesh.policies, mesh.catalogue, policies, ports["tool"])
+    catalogue = Catalogue.of(load({}, {p.name: p.read_text("utf-8") for p in mesh.catalogue.glob("*.yaml")}).tools)
     settings = ProxySettings(
         forward_port=ports["alone"],
         reverse_port=ports["tool"],
@@ -77,42 +130,107 @@ async def line_up(folder: Path, wanted: Sequence[str], policies: int, say: Say) 
         access_log=folder / "access.log",
         ca_file=trusted_authorities(),
     )
-    say(f"starting {', '.join(wanted)}, {policies:,} other policies")
-    async with floor(folder / "floor", settings, _catalogue(mesh)) as floor_pid, _up(mesh):
-        everyone = (
-            Member(FLOOR, f"http://127.0.0.1:{ports['alone']}", {"envoy": (floor_pid,)}, judges=False),
-            Member(DEFAULT, mesh.proxy, _parts(mesh.pids()), judges=True),
-        )
-        taking_part = [one for one in everyone if one.name in wanted]
-        signer = mesh_signer(mesh.state, "acme", "emea", "finance-agent")
-        yield Started(LineUp(taking_part, DEFAULT, {}), signer, _ALLOWED, _DENIED)
+    alone = await stack.enter_async_context(floor(folder / "floor", settings, catalogue))
+    collector = f"http://127.0.0.1:{ports['sink']}"
+    command = (sys.executable, "-m", "benchmarks.contenders.sink", str(ports["sink"]))
+    await stack.enter_async_context(process(command, folder / "sink.log", {"PYTHONPATH": str(_ROOT)}))
+    stack.push_async_callback(mesh.down)
+    documents = ("--policies", str(mesh.policies), "--tools", str(mesh.catalogue))
+    await mesh.aegis("up", "--detach", "--dir", str(mesh.state), *documents, "--workers", "1", "--otlp", collector)
+    signer = mesh_signer(mesh.state, ORG, TENANT, AGENT)
+    member = Member(FLOOR, f"http://127.0.0.1:{ports['alone']}", {"envoy": (alone,)}, judges=False)
+    return _World(folder, mesh, catalogue, signer, member, policies, collector)
 
 
-@asynccontextmanager
-async def _up(mesh: DemoMesh) -> AsyncIterator[None]:
-    try:
-        await mesh.up()
-        yield
-    finally:
-        await mesh.down()
+class _Start:
+    """Starts one contender; what it starts ends with `stack`."""
+
+    def __init__(self, world: _World, name: str, stack: AsyncExitStack) -> None:
+        self._world = world
+        self._name = name
+        self._stack = stack
+        self._folder = world.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
+
+    async def member(self) -> Member:
+        """Start it. Raises PeerMissing, OSError."""
+        world, name = self._world, self._name
+        if name == FLOOR:
+            return world.floor
+        if name == DEFAULT:
+            return Member(name, world.mesh.proxy, _renamed(world.parts("authz-0", "opa", "redis", "envoy")), True)
+        self._folder.mkdir()
+        if name == PEER:
+            return await self._peer()
+        if name == NAIVE:
+            return await self._naive()
+        if name == _NOOP_GRPC:
+            command = [sys.executable, "-m", "benchmarks.contenders.noop_grpc", self._address]
+            return await self._behind(command, {}, (), judges=False)
+        if name == _NOOP_PYVOY:
+            command, environment = pyvoy_command(self._address, "benchmarks.contenders.noop_pyvoy:app")
+            path = f"{_ROOT}:{environment['PYTHONPATH']}"
+            return await self._behind(command, {**environment, "PYTHONPATH": path}, (), judges=False)
+        return await self._variant()
+
+    @property
+    def _address(self) -> str:
+        return f"unix:{self._folder}/authz.sock"
+
+    async def _behind(
+        self, command: Sequence[str], environment: Mapping[str, str], shared: Sequence[str], *, judges: bool
+    ) -> Member:
+        path = environment.get("PYTHONPATH", str(_ROOT))
+        started = process(command, self._folder / "log", {**environment, "PYTHONPATH": path})
+        pid = await self._stack.enter_async_context(started)
+        return await self._member(self._address, pid, shared, judges, joined=False)
+
+    async def _member(self, address: str, pid: int, shared: Sequence[str], judges: bool, *, joined: bool) -> Member:
+        envoy = front(self._folder / "front", address, self._world.catalogue, joined=joined)
+        url, front_pid = await self._stack.enter_async_context(envoy)
+        pids = {"authz": (pid,), **self._world.parts(*shared), "envoy": (front_pid,)}
+        return Member(self._name, url, pids, judges)
+
+    async def _peer(self) -> Member:
+        ports = choose_ports({"check": 0, "server": 0, "diagnostic": 0}, {})
+        key = self._world.signer.key.public_key().public_bytes_raw()
+        data = peer_data(key, thumbprint(key), self._world.policies)
+        others = (ports["server"], ports["diagnostic"])
+        command = peer.command(peer.find_peer(), self._folder, data, ports["check"], others)
+        pid = await self._stack.enter_async_context(process(command, self._folder / "log", peer.ENVIRONMENT))
+        return await self._member(f"127.0.0.1:{ports['check']}", pid, (), True, joined=True)
+
+    async def _naive(self) -> Member:
+        facts = read_facts(self._world.mesh.state)
+        public = self._world.signer.key.public_key()
+        pem = self._folder / "key.pem"
+        text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        await asyncio.to_thread(pem.write_bytes, text)
+        servers = (str(facts["opa"]).removeprefix("unix://"), str(facts["redis"]))
+        command = [sys.executable, "-m", "benchmarks.contenders.naive", self._address, *servers, str(pem)]
+        return await self._behind(command, {}, ("opa", "redis"), judges=True)
+
+    async def _variant(self) -> Member:
+        """Aegis in another host, or with a part missing, beside the mesh's own worker."""
+        config = self._folder / "authz.yaml"
+        part = _WITHOUT.get(self._name, "")
+        settings = yaml.safe_load((self._world.mesh.state / "authz.yaml").read_text("utf-8"))
+        settings |= {
+            "listen": self._address,
+            "records": str(self._folder / "records"),
+            "metrics": f"127.0.0.1:{choose_ports({'metrics': 0}, {})['metrics']}",
+            "metrics_dir": str(self._folder / "metrics"),
+            "ready_socket": f"{self._folder}/ready.sock",
+        }
+        if part == "span":
+            settings["otlp_endpoint"] = ""
+        if not part:
+            settings["host"] = self._name.removeprefix("Aegis (").removesuffix(")")
+        await asyncio.to_thread(config.write_text, yaml.safe_dump(settings), "utf-8")
+        product = ["aegis_authz.cli", "serve", "authz", "--config", str(config)]
+        missing = ["benchmarks.contenders.without", part, str(config)]
+        command = [sys.executable, "-m", *(missing if part else product)]
+        return await self._behind(command, {}, ("opa", "redis"), judges=True)
 
 
-def _parts(pids: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    workers = tuple(pid for name, pid in pids.items() if name.startswith("authz"))
-    return {"authz": workers, **{part: (pids[part],) for part in ("opa", "redis", "envoy")}}
-
-
-def _write_documents(mesh: DemoMesh, tool_port: int, policies: int) -> None:
-    for source, target in (("agents", mesh.policies), ("tools", mesh.catalogue)):
-        target.mkdir(parents=True)
-        for path in sorted((example_documents() / source).glob("*.yaml")):
-            (target / path.name).write_text(path.read_text("utf-8").replace(":9001", f":{tool_port}"), "utf-8")
-    model = (mesh.policies / "finance-agent.yaml").read_text("utf-8")
-    for number in range(policies):
-        other = model.replace("agent: finance-agent", f"agent: other-agent-{number}")
-        (mesh.policies / f"other-agent-{number}.yaml").write_text(other, "utf-8")
-
-
-def _catalogue(mesh: DemoMesh) -> Catalogue:
-    texts = {path.name: path.read_text("utf-8") for path in sorted(mesh.catalogue.glob("*.yaml"))}
-    return Catalogue.of(load({}, texts).tools)
+def _renamed(parts: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    return {name.partition("-")[0]: pids for name, pids in parts.items()}

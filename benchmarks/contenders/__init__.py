@@ -1,0 +1,1 @@
+"""Those who take part beside Aegis, each a process of its own."""

@@ -1,0 +1,83 @@
+"""Aegis with one part missing: `python -m benchmarks.contenders.without PART CONFIG`.
+
+For the benchmark alone, and here alone: the product has no switch for any of this.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.config import AuthzSettings
+
+PARTS = ("record", "span", "metrics", "settle")
+
+
+class _NoRecords:
+    """Stands for the record log and keeps nothing."""
+
+    trouble = ""
+
+    def __init__(self, *arguments: Any) -> None:
+        pass
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def append(self, record: Any) -> None:
+        pass
+
+
+class _NoMetrics:
+    """Stands for the metrics and counts nothing."""
+
+    def __init__(self, *arguments: Any) -> None:
+        pass
+
+    def count(self, record: Any) -> None:
+        pass
+
+    def write(self) -> None:
+        pass
+
+
+def leave_out(part: str) -> None:
+    """Put nothing in the place of a part, before a worker is put together. A span is left out by its settings."""
+    from aegis_authz.adapters.redis_store import RedisStore
+    from aegis_authz.bootstrap import worker
+    from aegis_authz.core.settlement import Settled, SettleOutcome
+
+    async def settle(store: RedisStore, settlement: Any, deadline: float) -> Settled:
+        return Settled(SettleOutcome.CLEAR, "", 0.0)
+
+    if part == "record":
+        worker.FileRecordLog = _NoRecords  # type: ignore[misc,assignment]
+    elif part == "metrics":
+        worker.DecisionMetrics = _NoMetrics  # type: ignore[misc,assignment]
+    elif part == "settle":
+        RedisStore.settle = settle  # type: ignore[method-assign]
+    elif part != "span":
+        raise SystemExit(f"there is no part {part}")
+
+
+def main(part: str, config: Path) -> None:
+    """Serve until SIGTERM."""
+    settings = load_settings(config, AuthzSettings)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir)
+    settings.metrics_dir.mkdir(parents=True, exist_ok=True)
+    leave_out(part)
+    from aegis_authz.bootstrap.worker_process import serve_worker
+
+    logging.basicConfig(level=logging.INFO)
+    serve_worker(settings, 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,69 @@
+"""The policy everyone judges: three conditions on a payment, among so many other policies."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aegis_authz.bench.calls import DENIED, Call
+
+ORG, TENANT, AGENT = "acme", "emea", "finance-agent"
+TOOL, ACTION, HOST, PATH = "stripe-payments", "create_payment", "api.stripe.example", "/v1/payments"
+MOST = 5000
+CURRENCIES = ("EUR", "USD", "GBP", "CHF", "SEK", "NOK")
+REFERENCE = "INV-[0-9]{6}"
+
+
+def payment(amount: int) -> bytes:
+    """The body of a payment that only its amount can make wrong."""
+    return json.dumps({"amount": amount, "currency": "EUR", "reference": "INV-204817"}).encode()
+
+
+ALLOWED = Call(PATH, host=HOST, body=payment(4200))
+REFUSED = Call(PATH, DENIED, host=HOST, body=payment(50_000))
+
+
+def write_documents(policies: Path, tools: Path, others: int, tool_port: int) -> None:
+    """Write the agent's policy, so many others like it, and the catalogue. Raises OSError."""
+    policies.mkdir(parents=True)
+    tools.mkdir(parents=True)
+    for agent in (AGENT, *map(_other, range(others))):
+        (policies / f"{agent}.yaml").write_text(yaml.safe_dump(_policy(agent), sort_keys=False), "utf-8")
+    (tools / f"{TOOL}.yaml").write_text(yaml.safe_dump(_catalogue(tool_port), sort_keys=False), "utf-8")
+
+
+def peer_data(public_key: bytes, key_id: str, others: int) -> dict[str, Any]:
+    """The same as data of the Go peer's policy. `public_key` is the raw key that tokens are signed with."""
+    key = base64.urlsafe_b64encode(public_key).rstrip(b"=").decode()
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": key, "kid": key_id, "alg": "EdDSA", "use": "sig"}
+    rule = {"most": MOST, "currencies": dict.fromkeys(CURRENCIES, True), "reference": f"^{REFERENCE}$"}
+    agents = (AGENT, *map(_other, range(others)))
+    return {
+        "jwks": json.dumps({"keys": [jwk]}),
+        "policies": {f"{ORG}/{TENANT}/{agent}": {TOOL: {ACTION: rule}} for agent in agents},
+        "tools": {HOST: {"POST": {PATH: {"tool": TOOL, "action": ACTION}}}},
+    }
+
+
+def _other(number: int) -> str:
+    return f"other-agent-{number}"
+
+
+def _policy(agent: str) -> dict[str, Any]:
+    conditions = {
+        "max_amount": MOST,
+        "parameters": {"currency": {"in": list(CURRENCIES)}, "reference": {"matches": REFERENCE}},
+    }
+    rule = {"name": TOOL, "actions": [ACTION], "conditions": conditions}
+    return {"org": ORG, "tenant": TENANT, "agent": agent, "allowed_tools": [rule]}
+
+
+def _catalogue(tool_port: int) -> dict[str, Any]:
+    types = {"amount": "number", "currency": "string", "reference": "string"}
+    parameters = {name: {"from": f"/{name}", "type": kind} for name, kind in types.items()}
+    action = {"match": f"POST {PATH}", "parameters": parameters}
+    return {"tool": TOOL, "host": HOST, "upstream": f"http://127.0.0.1:{tool_port}", "actions": {ACTION: action}}
