@@ -66,7 +66,9 @@ async def serve(address: str, opa: str, store: str, key: Path) -> None:
     """Serve until killed."""
     naive = Naive(opa, store, key.read_text())  # noqa: ASYNC240  # before anything is served
     server = grpc.aio.server()
-    handlers = {"Check": grpc.unary_unary_rpc_method_handler(naive.check)}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Check": grpc.unary_unary_rpc_method_handler(naive.check)
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     server.add_insecure_port(address)
     await server.start()

@@ -18,7 +18,7 @@ async def serve(address: str) -> None:
         return ALLOW
 
     server = grpc.aio.server()
-    handlers = {"Check": grpc.unary_unary_rpc_method_handler(check)}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Check": grpc.unary_unary_rpc_method_handler(check)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     server.add_insecure_port(address)
     await server.start()

@@ -13,7 +13,9 @@ SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 def serve(port: int) -> None:
     """Take spans until killed."""
     server = grpc.server(ThreadPoolExecutor(2))
-    handlers = {"Export": grpc.unary_unary_rpc_method_handler(lambda message, context: b"")}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Export": grpc.unary_unary_rpc_method_handler(lambda message, context: b"")
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()

@@ -54,15 +54,16 @@ def leave_out(part: str) -> None:
     from aegis_authz.bootstrap import worker
     from aegis_authz.core.settlement import Settled, SettleOutcome
 
-    async def settle(store: RedisStore, settlement: Any, deadline: float) -> Settled:
+    async def settle(store: RedisStore, settlement: object, deadline: float) -> Settled:
         return Settled(SettleOutcome.CLEAR, "", 0.0)
 
-    if part == "record":
-        worker.FileRecordLog = _NoRecords  # type: ignore[misc,assignment]
-    elif part == "metrics":
-        worker.DecisionMetrics = _NoMetrics  # type: ignore[misc,assignment]
-    elif part == "settle":
-        RedisStore.settle = settle  # type: ignore[method-assign]
+    places: dict[str, tuple[object, str, object]] = {
+        "record": (worker, "FileRecordLog", _NoRecords),
+        "metrics": (worker, "DecisionMetrics", _NoMetrics),
+        "settle": (RedisStore, "settle", settle),
+    }
+    if part in places:
+        setattr(*places[part])
     elif part != "span":
         raise SystemExit(f"there is no part {part}")
 

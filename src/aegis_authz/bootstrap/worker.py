@@ -45,7 +45,8 @@ _OPA_BATCH = 64
 _OPA_WINDOW = 0.003
 _JTI_MARGIN = 60.0
 _GRACE = 5.0
-_LEAST_CONCURRENT = 32
+_LEAST_CONCURRENT = 16
+_SHARE_OF_BUDGET = 0.75
 _SWITCH_SECONDS = 0.0005
 _BODY_SECONDS = 1.8  # a little less than Envoy waits for one message
 
@@ -146,9 +147,9 @@ def _telemetry(settings: AuthzSettings) -> DecisionTelemetry:
 
 
 def _admission(settings: AuthzSettings) -> Admission:
-    # half of the time a check has: what is admitted must still be answered when the queue is as long as it gets
+    # less than the time a check has: what is admitted must still be answered when the queue is as long as it gets
     least = min(_LEAST_CONCURRENT, settings.max_concurrent)
-    return Admission(least, settings.max_concurrent, settings.budget.total_ms / 2000)
+    return Admission(least, settings.max_concurrent, settings.budget.total_ms * _SHARE_OF_BUDGET / 1000)
 
 
 def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) -> dict[str, Probe]:
