@@ -54,6 +54,18 @@ bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 
 bench-quick: setup ## The contenders that matter, in under two minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
+.PHONY: bench-flat
+bench-flat: setup ## What a decision costs with 10 to 10,000 policies and 1 to 10,000 agents
+	@$(BIN)/python -m benchmarks.flat $(ARGS)
+
+.PHONY: bench-idle
+bench-idle: setup ## What a mesh costs that nobody calls
+	@$(BIN)/python -m benchmarks.idle $(ARGS)
+
+.PHONY: soak
+soak: setup ## Ten minutes of load: memory, files, keys and latency must stay flat; ARGS="--minutes 60" for more
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
 .PHONY: rego
 rego: setup ## Check and test the Rego library; its tests must cover nearly all of it
 	@$(OPA) check --strict rego
