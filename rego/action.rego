@@ -38,7 +38,7 @@ verdict(document, rule, parameters) := {
 		value := value_of(parameters, threshold.parameter)
 		value != absent
 		condition := threshold.condition
-		not within(condition, threshold, value)
+		not holds(condition, threshold, value)
 	]
 }
 

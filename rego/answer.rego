@@ -1,5 +1,5 @@
 # Decides what agents may do. `input.calls` is a list of calls in the shape of OpenID AuthZEN:
-# subject, action, resource and context. The answer holds one decision for each call, in order.
+# subject, action and resource. The answer holds one decision for each call, in order.
 #
 # Everything is a function of one call: no `with`, so that a batch shares its evaluation, and no search
 # over policies: documents are looked up by org, tenant and agent.
@@ -45,15 +45,8 @@ plainly_allowed(call) := allowed(plain.policies) if {
 	plain := node.plain[call.resource.id][call.action.name]
 	parameters := call.action.properties
 	is_object(parameters)
-	every spec in plain.parameters {
-		value := parameters[spec.name]
-		typed(spec.type, value)
-		every check in spec.checks {
-			holds(check.condition, check, value)
-		}
-	}
-	every threshold in plain.thresholds {
-		within(threshold.condition, threshold, parameters[threshold.parameter])
+	every check in plain.checks {
+		holds(check.condition, check, parameters[check.parameter])
 	}
 }
 

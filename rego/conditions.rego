@@ -56,13 +56,15 @@ holds("matches", check, value) if regex.match(check.pattern, value)
 
 holds("starts_with", check, value) if startswith(value, check.limit)
 
-within("approval_needed_over", check, value) if value <= check.limit
+holds("approval_needed_over", check, value) if value <= check.limit
 
-within("approval_needed_in", check, value) if {
+holds("approval_needed_in", check, value) if {
 	limit := check.limit
 	is_array(limit)
 	not value in limit
 }
+
+holds("type", check, value) if typed(check.limit, value)
 
 typed("any", _)
 

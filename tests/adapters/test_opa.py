@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -128,10 +130,9 @@ async def test_an_opa_that_dies_and_returns_is_asked_again(pdp: OpaPdp, opa: sub
 
 
 async def test_an_opa_that_hangs_costs_its_time_and_no_more(pdp: OpaPdp, opa: subprocess.Popen[bytes]) -> None:
-    import signal
-
     assert await ask(pdp, "a") == "a"
     opa.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, opa.pid, os.WSTOPPED)  # a signal is on its way for a while
     assert await ask(pdp, "a", seconds=0.05) == Reason.PDP_TIMEOUT.value
     opa.send_signal(signal.SIGCONT)
     assert await ask(pdp, "b") == "b"  # and not the late answer to "a"

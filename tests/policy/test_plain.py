@@ -38,7 +38,10 @@ def plain(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
 def test_an_action_that_rules_simply_allow_has_a_plain_rule(trust: Any) -> None:
     (found,) = plain(trust, document(allowed_tools=[rule(["pay"], conditions={"max_amount": 5})]))["bank"].values()
     assert found["policies"] == ["o/t/a"]
-    assert [spec["name"] for spec in found["parameters"]] == ["amount"]
+    assert found["checks"] == [
+        {"parameter": "amount", "condition": "max", "limit": 5},
+        {"parameter": "amount", "condition": "min", "limit": 0},
+    ]
 
 
 def test_rules_of_all_documents_that_cover_the_agent_are_gathered(trust: Any) -> None:
@@ -46,7 +49,25 @@ def test_rules_of_all_documents_that_cover_the_agent_are_gathered(trust: Any) ->
     everyones = {"agent": "*", "name": "house rules", "allowed_tools": [rule(["*"], conditions={"max_fee": 1})]}
     found = plain(trust, own, everyones)["bank"]["pay"]
     assert found["policies"] == ["house rules", "o/t/a"]
-    assert {spec["name"] for spec in found["parameters"]} == {"amount", "fee"}
+    assert {check["parameter"] for check in found["checks"]} == {"amount", "fee"}
+
+
+def test_a_type_is_checked_unless_another_condition_implies_it(trust: Any) -> None:
+    parameters = {
+        "a": {"type": "integer", "in": [1, 2]},
+        "b": {"min": 1},
+        "c": {"matches": "x"},
+        "d": {"not_in": ["x"]},
+        "e": {"equals": True},
+        "f": {"type": "any"},
+    }
+    found = plain(trust, document(allowed_tools=[rule(["pay"], conditions={"parameters": parameters})]))["bank"]["pay"]
+    assert {check["parameter"]: check["limit"] for check in found["checks"] if check["condition"] == "type"} == {
+        "a": "integer",
+        "b": "number",
+        "d": "string",
+        "f": "any",
+    }
 
 
 def test_where_a_rule_does_more_than_allow_there_is_none(trust: Any) -> None:
@@ -73,11 +94,20 @@ CONDITIONS = st.fixed_dictionaries(
     {},
     optional={
         "max_amount": st.sampled_from([5, 10]),
+        "approval_needed_over_amount": st.sampled_from([3, 5]),
         "parameters": st.fixed_dictionaries(
             {},
             optional={
                 "currency": st.sampled_from(
-                    [{"in": ["EUR", "x"]}, {"matches": "[A-Z]+", "optional": True}, {"not_in": ["x"]}]
+                    [
+                        {"in": ["EUR", "x"]},
+                        {"matches": "[A-Z]+", "optional": True},
+                        {"not_in": ["x"]},
+                        {"equals": True},
+                        {"min": 1},
+                        {"min": 0, "max": 5, "type": "integer"},
+                        {"in": ["EUR", "x"], "approval_needed_in": ["x"]},
+                    ]
                 ),
                 "note": st.sampled_from(
                     [{"type": "any"}, {"type": "integer", "optional": True}, {"starts_with": "INV"}]

@@ -29,6 +29,7 @@ def open_redis(url: str, max_connections: int) -> Redis:
         max_connections=max_connections,
         timeout=None,
         socket_connect_timeout=_CONNECT_TIMEOUT,
+        socket_timeout=None,  # whoever asks has a deadline of its own, and a timer for each answer costs more than reading it
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )

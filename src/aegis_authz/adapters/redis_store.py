@@ -11,6 +11,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from aegis_authz.adapters import redis_keys
 from aegis_authz.adapters.batcher import Batcher
 from aegis_authz.adapters.redis_client import open_redis, said, script
+from aegis_authz.adapters.redis_wire import RedisWire
 from aegis_authz.adapters.settle_script import Arguments, read_settled, settle_arguments
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -31,6 +32,7 @@ class RedisStore:
 
     def __init__(self, url: str, clock: Clock, jti_margin: float) -> None:
         self._redis = open_redis(url, max_connections=_MAX_PIPELINES + 1)
+        self._wire = RedisWire(self._redis)
         self._clock = clock
         self._jti_margin = jti_margin
         self._text = script("settle.lua")
@@ -63,6 +65,7 @@ class RedisStore:
     async def close(self) -> None:
         """Wait for what is under way and close the connections."""
         await self._batcher.drain()
+        await self._wire.close()
         await self._redis.aclose()
 
     async def _prepare(self) -> None:
@@ -111,11 +114,7 @@ class RedisStore:
         return replies
 
     async def _evaluate(self, calls: list[Arguments]) -> list[object]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for arguments in calls:
-            pipeline.execute_command("EVALSHA", self._sha, *arguments)
-        replies: list[object] = await pipeline.execute(raise_on_error=False)
-        return replies
+        return await self._wire.ask([("EVALSHA", self._sha, *arguments) for arguments in calls])
 
 
 def _outcome(reply: object) -> Settled | Exception:

@@ -34,14 +34,13 @@ class ControlHost(uvicorn.Server):
             )
         )
         self._bulletin = services.bulletin
-        self._ends = asyncio.Event()
+        self._ends: asyncio.Future[None] | None = None
 
     async def main_loop(self) -> None:
         """Tick once a second and not ten times: an idle control plane sleeps."""
-        ends = asyncio.ensure_future(self._ends.wait())
+        self._ends = asyncio.get_running_loop().create_future()
         while not await self.on_tick(0):
-            await asyncio.wait({ends}, timeout=_TICK_SECONDS)
-        ends.cancel()
+            await asyncio.wait({self._ends}, timeout=_TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let held polls go first, then stop as uvicorn does."""
@@ -62,4 +61,5 @@ class ControlHost(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
-        self._ends.set()
+        if self._ends is not None and not self._ends.done():
+            self._ends.set_result(None)

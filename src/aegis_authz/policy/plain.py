@@ -8,7 +8,7 @@ tries it first and judges in full whatever does not meet it, so a plain rule may
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
@@ -59,15 +59,33 @@ def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
         if all(rule["effect"] == Effect.ALLOW.value and not rule["redact"] for _, rule in applying):
             plain[wanted] = {
                 "policies": [*sorted({name for name, _ in applying})],
-                "parameters": _together(rule["parameters"] for _, rule in applying),
-                "thresholds": _together(rule["thresholds"] for _, rule in applying),
+                "checks": _together(check for _, rule in applying for check in _checks(rule)),
             }
     return plain
 
 
-def _together(lists: Iterable[Json]) -> list[Json]:
+def _checks(rule: _Rule) -> Iterator[Json]:
+    """What must hold of a parameter, which must be there under its own name: one flat list, for Rego pays by the loop."""
+    for spec in map(_object, _list(rule["parameters"])):
+        checks = [_object(check) for check in _list(spec["checks"])]
+        if not _imply_type({str(check["condition"]) for check in checks}, spec["type"]):
+            yield {"parameter": spec["name"], "condition": "type", "limit": spec["type"]}
+        yield from ({"parameter": spec["name"], **check} for check in checks)
+    yield from _list(rule["thresholds"])
+
+
+def _imply_type(conditions: set[str], kind: Json) -> bool:
+    """Whether no value of another type meets all these conditions."""
+    if kind == "string":
+        return not conditions.isdisjoint(("equals", "in", "matches", "starts_with"))
+    if kind == "number" and {"min", "max"} <= conditions:
+        return True  # Rego orders the types too: what lies between two numbers is a number
+    return kind in ("number", "boolean") and not conditions.isdisjoint(("equals", "in"))
+
+
+def _together(checks: Iterable[Json]) -> list[Json]:
     """All of them, each once, in a fixed order."""
-    return [value for _, value in sorted({canonical(one): one for listed in lists for one in _list(listed)}.items())]
+    return [check for _, check in sorted({canonical(one): one for one in checks}.items())]
 
 
 def _object(value: Json) -> Mapping[str, Json]:
