@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here and for `floor`, where it is quiet
 from aegis_authz.bench.calls import Call, Signer
 from aegis_authz.bench.tokens import mesh_signer
-from aegis_authz.bootstrap.pyvoy_process import pyvoy_command
-from aegis_authz.config import AuthzSettings, ProxySettings
+from aegis_authz.bootstrap.pyvoy_process import PyvoyMissing, pyvoy_command
+from aegis_authz.config import AuthzSettings, ProxySettings, WorkerHost
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
@@ -86,14 +86,15 @@ async def line_up(folder: Path, wanted: Sequence[str], policies: int, say: Say) 
         for name in (name for name in NAMES if name in wanted):
             say(f"starting {name}")
             try:
-                member = await _Start(world, name, stack).member()
-            except peer.PeerMissing as missing:
+                start = _Start(world, name, stack)
+                member = await start.member()
+            except (peer.PeerMissing, PyvoyMissing) as missing:
                 left_out[name] = str(missing)
                 say(f"left out: {name}. {missing}")
                 continue
             binary = peer.find_peer() if name == PEER else binary
-            expected = [(ALLOWED, 200), (REFUSED, 403)] if member.judges else [(ALLOWED, 200)]
-            await proven(name, member.url, world.signer, expected, world.folder)
+            calls = (ALLOWED, REFUSED) if member.judges else (ALLOWED,)
+            await proven(name, member.url, world.signer, calls, start.log)
             members.append(member)
         yield Started(LineUp(members, DEFAULT, left_out), world.signer, ALLOWED, REFUSED, binary)
 
@@ -152,7 +153,7 @@ class _Start:
         self._folder = world.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
 
     async def member(self) -> Member:
-        """Start it. Raises PeerMissing, OSError."""
+        """Start it. Raises PeerMissing, PyvoyMissing, OSError."""
         world, name = self._world, self._name
         if name == FLOOR:
             return world.floor
@@ -173,6 +174,11 @@ class _Start:
         return await self._variant()
 
     @property
+    def log(self) -> Path:
+        """What it has to say."""
+        return self._folder / "log"
+
+    @property
     def _address(self) -> str:
         return f"unix:{self._folder}/authz.sock"
 
@@ -180,7 +186,7 @@ class _Start:
         self, command: Sequence[str], environment: Mapping[str, str], shared: Sequence[str], *, judges: bool
     ) -> Member:
         path = environment.get("PYTHONPATH", str(_ROOT))
-        started = process(command, self._folder / "log", {**environment, "PYTHONPATH": path})
+        started = process(command, self.log, {**environment, "PYTHONPATH": path})
         pid = await self._stack.enter_async_context(started)
         return await self._member(self._address, pid, shared, judges, joined=False)
 
@@ -196,7 +202,7 @@ class _Start:
         data = peer_data(key, thumbprint(key), self._world.policies)
         others = (ports["server"], ports["diagnostic"])
         command = peer.command(peer.find_peer(), self._folder, data, ports["check"], others)
-        pid = await self._stack.enter_async_context(process(command, self._folder / "log", peer.ENVIRONMENT))
+        pid = await self._stack.enter_async_context(process(command, self.log, peer.ENVIRONMENT))
         return await self._member(f"127.0.0.1:{ports['check']}", pid, (), True, joined=True)
 
     async def _naive(self) -> Member:
@@ -225,6 +231,8 @@ class _Start:
             settings["otlp_endpoint"] = ""
         if not part:
             settings["host"] = self._name.removeprefix("Aegis (").removesuffix(")")
+        if settings["host"] == WorkerHost.PYVOY.value:
+            pyvoy_command(self._address, "")  # says in words that it cannot be, before a process only ends
         await asyncio.to_thread(config.write_text, yaml.safe_dump(settings), "utf-8")
         product = ["aegis_authz.cli", "serve", "authz", "--config", str(config)]
         missing = ["benchmarks.contenders.without", part, str(config)]

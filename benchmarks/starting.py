@@ -12,15 +12,16 @@ from pathlib import Path
 
 import httpx
 
-from aegis_authz.bench.calls import Call, Signer
+from aegis_authz.bench.calls import Call, Due, Signer
 
 _PATIENCE = 20.0
 _PAUSE = 0.1
 _GRACE = 5.0
+_LAST_WORDS = 2000  # characters: the log is gone with its folder when the message is read
 
 
 class NotUp(Exception):
-    """A contender does not answer as it must; the message says what it did, and where its log is."""
+    """A contender does not answer as it must; the message says what it did, and the end of its log."""
 
 
 @asynccontextmanager
@@ -41,24 +42,48 @@ async def process(command: Sequence[str], log: Path, environment: Mapping[str, s
             child.wait()
 
 
-async def proven(name: str, url: str, signer: Signer, expected: Sequence[tuple[Call, int]], log: Path) -> None:
-    """Call through `url` until every call is answered with its status; the first may need time. Raises NotUp."""
+async def proven(name: str, url: str, signer: Signer, calls: Sequence[Call], log: Path) -> None:
+    """Call through `url` until every call is answered as it is due; the first may need time. Raises NotUp."""
     tokens = signer.tokens(f"proof-{os.urandom(8).hex()}", time.time())
     give_up = time.monotonic() + _PATIENCE
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=5) as client:
-        for call, status in expected:
-            seen = 0
-            while seen != status:
+        for call in calls:
+            seen = await _answer(client, call, next(tokens))
+            while not _is_right(seen, call.due):
                 if time.monotonic() > give_up:
-                    raise NotUp(f"{name} answers {call.path} with {seen}, not {status}; see {log}")
-                seen = await _status(client, call, next(tokens))
-                if seen != status:
-                    await asyncio.sleep(_PAUSE)
+                    raise NotUp(f"{name}: {_text(seen)} where {_text(call.due)} is due{_last_words(log)}")
+                await asyncio.sleep(_PAUSE)
+                seen = await _answer(client, call, next(tokens))
 
 
-async def _status(client: httpx.AsyncClient, call: Call, token: str) -> int:
+def _last_words(log: Path) -> str:
+    try:
+        words = log.read_text("utf-8", "replace").strip()[-_LAST_WORDS:]
+    except OSError:
+        return ""
+    return f":\n{words}" if words else ""
+
+
+def _is_right(seen: Due, due: Due) -> bool:
+    return seen.status == due.status and (not due.reason or seen.reason in ("", due.reason))
+
+
+def _text(answer: Due) -> str:
+    return f"HTTP {answer.status} {answer.reason}".rstrip() if answer.status else "no answer"
+
+
+async def _answer(client: httpx.AsyncClient, call: Call, token: str) -> Due:
     headers = {"host": call.host, "content-type": "application/json", "x-aegis-token": token}
     try:
-        return (await client.post(call.path, content=call.body, headers=headers)).status_code
+        response = await client.post(call.path, content=call.body, headers=headers)
     except httpx.HTTPError:
-        return 0
+        return Due(0)
+    return Due(response.status_code, _reason(response))
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        members = response.json()
+    except ValueError:
+        return ""
+    return str(members.get("reason", "")) if isinstance(members, dict) else ""

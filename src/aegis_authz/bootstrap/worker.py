@@ -40,6 +40,7 @@ from aegis_authz.telemetry.spans import DecisionSpans
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY = 1.0
+_FOLLOW_EVERY = 2.0  # a call that meets a newer revision does not wait for it
 _OPA_QUERIES = 2
 _OPA_BATCH = 64
 _OPA_WINDOW = 0.003
@@ -77,7 +78,7 @@ async def _serve(
 ) -> None:
     clock, ids = SystemClock(), SystemIds()
     opa = OpaHttp(settings.opa_socket)
-    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), _LOOK_EVERY)
+    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), _FOLLOW_EVERY)
     pdp = OpaPdp(opa, _OPA_QUERIES, _OPA_BATCH, _OPA_WINDOW)
     store = RedisStore(settings.redis, clock, _JTI_MARGIN)
     records = _records(settings, worker, clock)

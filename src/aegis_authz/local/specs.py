@@ -36,7 +36,7 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path) -> 
     authz = write_settings(layout.state / "authz.yaml", authz_settings(layout, options))
     workers = range(options.workers)
     # a larger heap target halves the share of the garbage collector, and a second thread mostly waits for the first
-    opa_environment = {"GOGC": "800", "GOMAXPROCS": str((options.workers + 1) // 2)}
+    opa_environment = {"GOGC": "800", "GOMEMLIMIT": "1GiB", "GOMAXPROCS": str((options.workers + 1) // 2)}
     return [
         [spec("redis", _redis(layout), {})],
         [spec("control", _control(layout, options), {})],

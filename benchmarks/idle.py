@@ -1,0 +1,79 @@
+"""`python -m benchmarks.idle`: what a mesh costs that nobody calls, as the share of a core each process takes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aegis_authz.demo.mesh import CommandFailed
+from aegis_authz.local.servers import ServerMissing
+from benchmarks.alone import alone, parts
+from benchmarks.goals import MOST_IDLE
+from benchmarks.results import Idle
+from benchmarks.rounds import part_seconds
+
+OUT = Path(__file__).parent / "out" / "idle.json"
+_UNUSABLE = 2
+
+
+def main() -> int:
+    """Run it; returns the exit code: 1 when the goal is missed, 2 when nothing could be measured."""
+    parser = argparse.ArgumentParser(prog="benchmarks.idle", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30.0, help="measured (default: 30)")
+    parser.add_argument("--settle", type=float, default=10.0, help="seconds waited before (default: 10)")
+    parser.add_argument("--policies", type=int, default=1000, help="other policies loaded (default: 1000)")
+    chosen = parser.parse_args()
+    console = Console()
+    try:
+        found = uvloop.run(measure(chosen.policies, chosen.settle, chosen.seconds))
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        OUT.write_text(found.model_dump_json(indent=2) + "\n", "utf-8")
+    except (CommandFailed, ServerMissing, OSError) as fault:
+        console.print(Text(f"idle: {fault}", style="bold red"), soft_wrap=True)
+        return _UNUSABLE
+    show(console, found)
+    return 0 if total(found) < MOST_IDLE else 1
+
+
+async def measure(policies: int, settle: float, seconds: float) -> Idle:
+    """Bring a mesh up, let it settle, and look at it for so many seconds. Raises CommandFailed, ServerMissing, OSError."""
+    async with alone(policies) as mesh:
+        pids = parts(mesh.processes())
+        await asyncio.sleep(settle)
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), part_seconds(pids)
+        await asyncio.sleep(seconds)
+        ended, after = loop.time(), part_seconds(pids)
+    return Idle(cores=shares(before, after, ended - began), seconds=ended - began)
+
+
+def shares(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """The share of a core each part took, from its CPU seconds before and after."""
+    return {part: (after[part] - before[part]) / seconds for part in before}
+
+
+def total(found: Idle) -> float:
+    """The share of a core all parts take together."""
+    return sum(found.cores.values())
+
+
+def show(console: Console, found: Idle) -> None:
+    """Print what was found, and the goal met or missed."""
+    table = Table("part", "share of a core")
+    for part, share in sorted(found.cores.items(), key=lambda one: -one[1]):
+        table.add_row(part, f"{share:.2%}")
+    console.print(table)
+    verdict = "met" if total(found) < MOST_IDLE else "missed"
+    console.print(f"together {total(found):.2%} of a core; goal, less than {MOST_IDLE:.0%}: {verdict}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

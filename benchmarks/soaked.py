@@ -1,0 +1,199 @@
+"""What a soak found: each series flat or drifting, what is wrong in one sentence each, and the picture of it all."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aegis_authz.bench.outcome import Outcome
+from benchmarks.drift import Allowed, trend
+from benchmarks.samples import DESCRIPTORS, KEYS, MEMORY, THREADS, USED, Sample, Series
+
+MIDDLE, TAIL = "median latency in ms", "99th percentile of latency in ms"
+PER_CALL = "bytes for each call"
+CALLS, RECORDS = "calls", "records"
+ALLOWED: Mapping[str, Allowed] = {
+    MEMORY: Allowed(0.05, 4.0),
+    DESCRIPTORS: Allowed(0.05, 8.0),
+    THREADS: Allowed(0.0, 4.0),
+    KEYS: Allowed(0.05, 200.0),
+    USED: Allowed(0.05, 2.0),
+    MIDDLE: Allowed(0.5, 2.0),
+    TAIL: Allowed(0.75, 10.0),
+    PER_CALL: Allowed(0.05, 20.0),
+}
+"""How far each may rise over a run."""
+MOST_REFUSED = 0.01
+"""Share of the calls: at half of the ceiling none needs to be, yet a machine may stop for a moment."""
+LEAST_WINDOWS = 6
+
+
+class Found(BaseModel):
+    """One series over the run, warm-up and all.
+
+    A value is None where there was nothing to measure; `share` is the rise after the warm-up, None without a median.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    whose: str
+    what: str
+    values: tuple[float | None, ...]
+    middle: float
+    rise: float
+    share: float | None
+    drifts: bool
+
+    @property
+    def sentence(self) -> str:
+        """The drift in words."""
+        by = "without end" if self.share is None else f"by {self.share:.0%}"
+        return f"{self.whose}: {self.what} drifts {by} over the run, {self.rise:+.1f} on {self.middle:.1f}"
+
+
+class Soaked(BaseModel):
+    """A soak. `times` are the seconds of the values of all series, `faults` why it fails, none when it does not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rate: float
+    seconds: float
+    warm_up: float
+    right: int
+    refused: Mapping[str, int]
+    wrong: int
+    failed: int
+    records: int
+    times: tuple[float, ...]
+    series: tuple[Found, ...]
+    faults: tuple[str, ...]
+
+
+def judge(rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], records: int, warm_up: float) -> Soaked:
+    """Judge a run by its windows, each with the sample at its end, and by its number of records.
+
+    `warm_up` is the seconds at the beginning that no trend is looked for in. Raises ValueError when fewer than six
+    windows are left.
+    """
+    times = tuple(sample.at for sample in samples)
+    series = tuple(_found(*key, times, values, warm_up) for key, values in _series(outcomes, samples).items())
+    refused: Counter[str] = Counter()
+    for outcome in outcomes:
+        refused.update(outcome.refused)
+    return Soaked(
+        rate=rate,
+        seconds=times[-1],
+        warm_up=warm_up,
+        right=sum(outcome.right for outcome in outcomes),
+        refused=dict(refused),
+        wrong=sum(outcome.wrong for outcome in outcomes),
+        failed=sum(outcome.failed for outcome in outcomes),
+        records=records,
+        times=times,
+        series=series,
+        faults=(*_wrongs(outcomes, refused, records), *(one.sentence for one in series if one.drifts)),
+    )
+
+
+def keep(found: Soaked, folder: Path) -> list[Path]:
+    """Write figures and pictures; returns where. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / "soak.json"
+    table.write_text(found.model_dump_json(indent=1) + "\n", "utf-8")
+    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = _picture(found)
+        pictures = [folder / f"soak.{kind}" for kind in ("svg", "png")]
+        for path in pictures:
+            figure.savefig(path, dpi=144)
+    return [table, *pictures]
+
+
+def show(console: Console, found: Soaked) -> None:
+    """Print every series, and what fails the run."""
+    table = Table("whose", "what", "median", "rise", "")
+    for one in found.series:
+        style = "bold red" if one.drifts else ""
+        verdict = "DRIFTS" if one.drifts else "flat"
+        table.add_row(one.whose, one.what, f"{one.middle:,.1f}", f"{one.rise:+,.1f}", verdict, style=style)
+    console.print(table)
+    turned_away = sum(found.refused.values())
+    console.print(
+        f"{found.right:,} right answers at {found.rate:.0f} a second, {turned_away} refused, {found.wrong} wrong, "
+        f"{found.failed} not answered, {found.records:,} records in {found.seconds:.0f} s"
+    )
+    for fault in found.faults:
+        console.print(Text(fault, style="bold red"))
+    console.print("failed" if found.faults else "nothing drifts")
+
+
+def _series(outcomes: Sequence[Outcome], samples: Sequence[Sample]) -> dict[Series, list[float]]:
+    series = {key: [sample.values[key] for sample in samples] for key in samples[0].values}
+    series[CALLS, MIDDLE] = [outcome.quantile(0.5) for outcome in outcomes]
+    series[CALLS, TAIL] = [outcome.quantile(0.99) for outcome in outcomes]
+    grown = [later.records - earlier.records for earlier, later in pairwise(samples)]
+    sizes = [size / max(outcome.sent, 1) for size, outcome in zip(grown, outcomes[1:], strict=True)]
+    series[RECORDS, PER_CALL] = [sizes[0], *sizes]
+    return series
+
+
+def _found(whose: str, what: str, times: Sequence[float], values: Sequence[float], warm_up: float) -> Found:
+    kept = [
+        (time, value) for time, value in zip(times, values, strict=True) if time > warm_up and not math.isnan(value)
+    ]
+    seen = trend([time for time, _ in kept], [value for _, value in kept], ALLOWED[what])
+    return Found(
+        whose=whose,
+        what=what,
+        values=tuple(None if math.isnan(value) else value for value in values),
+        middle=seen.middle,
+        rise=seen.rise,
+        share=None if math.isinf(seen.share) else seen.share,
+        drifts=seen.drifts,
+    )
+
+
+def _wrongs(outcomes: Sequence[Outcome], refused: Mapping[str, int], records: int) -> Iterator[str]:
+    faults: Counter[str] = Counter()
+    for outcome in outcomes:
+        faults.update(outcome.faults)
+    for fault, count in faults.items():
+        yield f"calls: {count} answered wrongly or not at all, {fault}"
+    sent = sum(outcome.sent for outcome in outcomes)
+    if sum(refused.values()) > sent * MOST_REFUSED:
+        listed = ", ".join(f"{count} {reason}" for reason, count in refused.items())
+        yield f"calls: of {sent} more than {MOST_REFUSED:.0%} were refused, {listed}"
+    answered = sum(outcome.right for outcome in outcomes)
+    if records < answered:
+        yield f"records: {records} were written for {answered} decisions"
+
+
+def _picture(found: Soaked) -> Figure:
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    shown = (MEMORY, DESCRIPTORS, THREADS, KEYS, TAIL, PER_CALL)
+    for axes, what in zip(figure.subplots(2, 3, sharex=True).flat, shown, strict=True):
+        _lines(axes, found, what)
+    figure.supxlabel("minutes")
+    return figure
+
+
+def _lines(axes: Axes, found: Soaked, what: str) -> None:
+    for one in (one for one in found.series if one.what == what):
+        values = [math.nan if value is None else value for value in one.values]
+        label = f"{one.whose}{' drifts' if one.drifts else ''}"
+        axes.plot([time / 60 for time in found.times], values, linewidth=2.2 if one.drifts else 1.2, label=label)
+    axes.axvspan(0, found.warm_up / 60, color="#E2E2E2", linewidth=0)
+    axes.set_title(what, loc="left", fontsize=10)
+    axes.set_ylim(bottom=0)
+    if axes.lines:
+        axes.legend(frameon=False, fontsize=7)
