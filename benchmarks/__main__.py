@@ -29,6 +29,7 @@ from benchmarks.results import Flat, Idle, Results, read, write
 from benchmarks.rounds import Rounds
 from benchmarks.run import QUICK_SHARES, SHARES, Wish, play
 from benchmarks.sending import Vegeta
+from benchmarks.starting import NotUp
 
 OUT = Path(__file__).parent / "out"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -50,7 +51,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder:
             results = uvloop.run(_run(Path(folder), chosen, console))
         return publish(results, OUT, PAGE if chosen.write_docs else None, console)
-    except (VegetaMissing, LoadFailed, CommandFailed, ServerMissing, OSError, ValueError) as fault:
+    except (NotUp, VegetaMissing, LoadFailed, CommandFailed, ServerMissing, OSError, ValueError) as fault:
         console.print(Text(f"bench: {fault}", style="bold red"), soft_wrap=True)
         return _UNUSABLE
 
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help=f"under two minutes: {', '.join(QUICK)}; 2 rounds of 2 s")
     parser.add_argument("--rounds", type=int, help="rounds of each load (default: 5)")
     parser.add_argument("--seconds", type=float, help="seconds of a round (default: 5)")
-    parser.add_argument("--connections", type=int, default=48, help="of the closed loop (default: 48)")
+    parser.add_argument("--connections", type=int, default=24, help="of the closed loop (default: 24)")
     parser.add_argument("--policies", type=int, default=1000, help="other policies loaded (default: 1000)")
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of: {', '.join(NAMES)}")
     parser.add_argument("--write-docs", action="store_true", help="put table and pictures into docs/")

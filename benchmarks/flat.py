@@ -126,7 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.flat", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="of each size (default: 5)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of a round (default: 4)")
-    parser.add_argument("--connections", type=int, default=48, help="of the closed loop (default: 48)")
+    parser.add_argument("--connections", type=int, default=24, help="of the closed loop (default: 24)")
     chosen = parser.parse_args()
     console = Console()
     try:

@@ -157,9 +157,11 @@ class _Start:
         world, name = self._world, self._name
         if name == FLOOR:
             return world.floor
-        if name == DEFAULT:
-            return Member(name, world.mesh.proxy, _renamed(world.parts("authz-0", "opa", "redis", "envoy")), True)
         self._folder.mkdir()
+        if name == DEFAULT:
+            worker = world.mesh.pids()["authz-0"]
+            address = str(read_facts(world.mesh.state)["authz"][0])
+            return await self._member(address, worker, ("opa", "redis"), True, joined=False)
         if name == PEER:
             return await self._peer()
         if name == NAIVE:
@@ -238,7 +240,3 @@ class _Start:
         missing = ["benchmarks.contenders.without", part, str(config)]
         command = [sys.executable, "-m", *(missing if part else product)]
         return await self._behind(command, {}, ("opa", "redis"), judges=True)
-
-
-def _renamed(parts: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    return {name.partition("-")[0]: pids for name, pids in parts.items()}

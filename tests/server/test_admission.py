@@ -63,6 +63,15 @@ def test_one_wave_of_slow_checks_is_one_reason_to_cut() -> None:
     assert admission.limit == 85
 
 
+def test_a_few_slow_checks_among_many_turn_nobody_away() -> None:
+    admission = Admission(least=1, most=100, target=0.02)
+    played(admission, rounds=500, seconds=0.001)
+    for number in range(1000):
+        assert admission.enter()
+        admission.leave(20_000.0 + number, 20_000.0 + number + (0.1 if number % 20 == 0 else 0.001))
+    assert admission.limit == 100
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), max_size=300))
 def test_whatever_happens_the_limit_stays_within_its_bounds(steps: list[tuple[bool, float]]) -> None:
     admission, now = Admission(least=3, most=9, target=0.02), 0.0

@@ -1,22 +1,24 @@
 """How many checks may be under way: as many as are answered in time, and no more.
 
-Additive increase, multiplicative decrease (Chiu and Jain, 1989), steered by how long a check took: a queue that
-grows shows as time long before it shows as a fault. Beyond the limit a check is refused at once, which costs a
+Additive increase, multiplicative decrease (Chiu and Jain, 1989), steered by how long checks take: a queue that
+grows shows as time long before it shows as a fault. It is their moving average that counts, so that one slow check,
+or a machine that stops for a moment, turns nobody away. Beyond the limit a check is refused at once, which costs a
 fraction of judging it, so that those admitted still get their answer in time.
 """
 
 from __future__ import annotations
 
 _CUT = 0.85
+_WEIGHT = 0.05  # of one check in the average
 
 
 class Admission:
-    """Between `least` and `most` checks at once; fewer when checks take longer than `target` seconds.
+    """Between `least` and `most` checks at once; fewer when checks take longer than `target` seconds on average.
 
     `now` is in `Clock.monotonic` seconds everywhere.
     """
 
-    __slots__ = ("_cut_at", "_least", "_limit", "_most", "_target", "under_way")
+    __slots__ = ("_cut_at", "_least", "_limit", "_most", "_target", "_usual", "under_way")
 
     def __init__(self, least: int, most: int, target: float) -> None:
         self.under_way = 0
@@ -24,6 +26,7 @@ class Admission:
         self._most = most
         self._target = target
         self._limit = float(max(least, min(most, 2 * least)))
+        self._usual = 0.0
         self._cut_at = float("-inf")
 
     @property
@@ -42,7 +45,8 @@ class Admission:
         """A check ended that had begun at `began`."""
         busy = 2 * self.under_way >= self._limit
         self.under_way -= 1
-        if now - began <= self._target:
+        self._usual += (now - began - self._usual) * _WEIGHT
+        if self._usual <= self._target:
             if busy:
                 self._limit = min(self._most, self._limit + 1 / self._limit)
         elif began > self._cut_at:  # those that began before the last cut say nothing of what it did
