@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from aegis_authz.adapters.pace import Pace
+
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
 
 Send = Callable[[list[Question], float], Awaitable[Sequence[Reply | Exception]]]
 """Asks a batch before the deadline given (monotonic seconds); one reply a question, or the exception for it alone."""
-
-_MEMORY = 0.05  # seconds over which the rate of questions is felt
-_WORTH_WAITING_FOR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,7 @@ class Batcher(Generic[Question, Reply]):
         self._waiting: list[_Waiting[Question, Reply]] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self._flush_is_due = False
-        self._last_flush = -math.inf
-        self._rate = _Rate()
+        self._pace = Pace(window)
         self._deadlines = _Deadlines()
 
     async def ask(self, question: Question, deadline: float) -> Reply:
@@ -54,7 +52,7 @@ class Batcher(Generic[Question, Reply]):
         self._waiting.append(_Waiting(question, reply, deadline))
         self._deadlines.add(reply, deadline, loop)
         now = loop.time()
-        self._rate.one_more(now)
+        self._pace.came(now)
         if not self._flush_is_due:
             self._flush_is_due = True
             self._schedule(loop, now, deadline)
@@ -69,9 +67,8 @@ class Batcher(Generic[Question, Reply]):
             await asyncio.gather(*self._under_way)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop, now: float, deadline: float) -> None:
-        begins = self._last_flush + self._window
-        is_busy = self._rate.expected_within(self._window) >= _WORTH_WAITING_FOR
-        if is_busy and now < begins and deadline - now > 2 * self._window:
+        begins = self._pace.next_start(now)
+        if begins > now and deadline - now > 2 * self._window:
             loop.call_at(begins, self._flush)
         else:
             loop.call_soon(self._flush)
@@ -84,7 +81,7 @@ class Batcher(Generic[Question, Reply]):
             batch = [waiting for waiting in batch if not waiting.reply.done()]
             if batch:
                 loop = asyncio.get_running_loop()
-                self._last_flush = loop.time()
+                self._pace.began(loop.time())
                 task = loop.create_task(self._ask(batch))
                 self._under_way.add(task)
                 task.add_done_callback(self._asked)
@@ -109,21 +106,6 @@ class Batcher(Generic[Question, Reply]):
                 waiting.reply.set_exception(reply)
             else:
                 waiting.reply.set_result(reply)
-
-
-class _Rate:
-    """How many questions come, with those of long ago forgotten (an exponentially weighted average)."""
-
-    def __init__(self) -> None:
-        self._felt = 0.0
-        self._at = -math.inf
-
-    def one_more(self, now: float) -> None:
-        self._felt = self._felt * math.exp((self._at - now) / _MEMORY) + 1.0
-        self._at = now
-
-    def expected_within(self, seconds: float) -> float:
-        return self._felt * seconds / _MEMORY
 
 
 class _Deadlines:

@@ -13,6 +13,7 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.adapters.pace import Pace
 from aegis_authz.adapters.record_folder import FolderBusy, RecordFolder
 from aegis_authz.adapters.record_recovery import LogAltered
 from aegis_authz.core.reason import Reason
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _LOCK_PATIENCE = 3.0
 _LOCK_PAUSE = 0.05
+_WINDOW = 0.003  # seconds between commits when much comes
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
 
@@ -58,6 +60,7 @@ class FileRecordLog:
         self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []
         self._is_writing = False
+        self._pace = Pace(_WINDOW)
         self._waiting = 0
         self._open = False
         self._fault = ""
@@ -118,15 +121,26 @@ class FileRecordLog:
         written = self._loop.create_future()
         self._waiting += 1
         self._gathered.append((encoded, written))
+        self._pace.came(self._loop.time())
         if not self._is_writing:
             self._is_writing = True
-            self._loop.call_soon(self._hand_over)
+            self._schedule(self._loop)
         await written
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have what is gathered written: at once, or in a moment when much comes, for to be durable costs by the time."""
+        now = loop.time()
+        begins = self._pace.next_start(now)
+        if begins > now:
+            loop.call_at(begins, self._hand_over)
+        else:
+            loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
         """Give the thread all that was gathered; from the event loop."""
-        if self._gathered:
+        if self._gathered and self._loop is not None:
             batch, self._gathered = self._gathered, []
+            self._pace.began(self._loop.time())
             self._queue.put(batch)
 
     def _take_folder(self) -> None:
@@ -206,4 +220,5 @@ class FileRecordLog:
             else:
                 written.set_result(None)
         self._is_writing = bool(self._gathered)
-        self._hand_over()
+        if self._is_writing and self._loop is not None:
+            self._schedule(self._loop)
