@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # importlib mode puts no folder of tests on the path
-
 from sample_runs import good_run as made
 
 from benchmarks.results import Results

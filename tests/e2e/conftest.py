@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.local.documents import example_documents
-
-sys.path.append(str(Path(__file__).parents[1]))  # importlib mode puts no folder of tests on the path
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

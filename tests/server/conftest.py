@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # importlib mode puts no folder of tests on the path
-
 from frame_peer import Dial, FramePeer
 
 from aegis_authz.server.http2 import frames

@@ -6,50 +6,43 @@ conventions.
 
 from __future__ import annotations
 
-from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision, Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, get_current_span
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.telemetry.traceparent import read_traceparent
 
-_PROPAGATOR = TraceContextTextMapPropagator()
 _NAME = "aegis.check"
 _SCOPE = InstrumentationScope("aegis")
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-_NOTHING = Context()
+# to refuse is to work: no error of ours
+_DENIED, _LET_THROUGH = Status(StatusCode.OK), Status(StatusCode.UNSET)
 
 Attributes = dict[str, str | float | tuple[str, ...]]
 
 
 class DecisionSpans:
-    """Makes the span of each decision that `sampler` takes, and hands it to `processor`.
+    """Makes the span of each decision, unless the caller does not sample its trace, and hands it to `processor`.
 
     A span is made whole from its record, after the fact. Starting, filling and ending one through a Tracer
     costs forty times as much and ends with the same values (docs/decisions/0009-telemetry-in-groups.md).
     """
 
-    def __init__(self, processor: SpanProcessor, service: str, environment: str, sampler: Sampler = DEFAULT_ON) -> None:
+    def __init__(self, processor: SpanProcessor, service: str, environment: str) -> None:
         self._processor = processor
-        self._sampler = sampler
         self._ids = RandomIdGenerator()
         self._resource = Resource.create({"service.name": service, "deployment.environment.name": environment})
 
     def emit(self, record: DecisionRecord, traceparent: str) -> None:
         """Emit the span of one decision, child of the W3C `traceparent` ("" for none)."""
-        context = _PROPAGATOR.extract({"traceparent": traceparent}, _NOTHING) if traceparent else _NOTHING
-        parent: SpanContext | None = get_current_span(context).get_span_context()
-        if parent is None or not parent.is_valid:
-            parent = None
-        trace_id = parent.trace_id if parent is not None else self._ids.generate_trace_id()
-        sampling = self._sampler.should_sample(context, trace_id, _NAME, SpanKind.SERVER)
-        if sampling.decision is not Decision.RECORD_AND_SAMPLE:
+        parent = read_traceparent(traceparent)
+        if parent is not None and not parent.trace_flags.sampled:
             return
+        trace_id = parent.trace_id if parent is not None else self._ids.generate_trace_id()
         started = int(record.time * 1e9)
         is_denial = record.effect is Effect.DENY
         self._processor.on_end(
@@ -61,8 +54,7 @@ class DecisionSpans:
                 attributes=_attributes(record),
                 events=(_violation(record, started),) if is_denial else (),
                 kind=SpanKind.SERVER,
-                # to refuse is to work: no error of ours
-                status=Status(StatusCode.OK if is_denial else StatusCode.UNSET),
+                status=_DENIED if is_denial else _LET_THROUGH,
                 start_time=started,
                 end_time=started + int(record.total_ms * 1e6),
                 instrumentation_scope=_SCOPE,
@@ -82,7 +74,6 @@ def _attributes(record: DecisionRecord) -> Attributes:
     attributes: Attributes = {
         "aegis.decision": record.effect.value,
         "aegis.reason": record.reason.value,
-        "aegis.decision_id": record.decision_id,
         "aegis.org": record.org,
         "aegis.tenant": record.tenant,
         "aegis.agent": record.agent,
@@ -97,6 +88,8 @@ def _attributes(record: DecisionRecord) -> Attributes:
         "server.address": record.host,
     }
     kept: Attributes = {name: value for name, value in attributes.items() if value}
+    # what no two decisions share comes last: the exporter encodes what they share once
+    kept["aegis.decision_id"] = record.decision_id
     for stage, spent in record.stages.items():
         kept[f"aegis.stage.{stage}_ms"] = spent
     return kept
