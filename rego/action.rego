@@ -2,14 +2,29 @@
 package aegis.authz
 
 action(call, documents) := combined(effects, verdicts, documents) if {
-	verdicts := [verdict(document, rule, call.action.properties) |
+	seen := world(call)
+	judging := [verdict(document, rule, seen) |
 		some document in documents
-		actions := document.tools[call.resource.id]
-		some name in [call.action.name, "*"]
-		some rule in actions[name]
+		some rule in rules_of(document.tools, call)
 	]
+	denying := [denied(document, rule, seen) |
+		some document in documents
+		some rule in rules_of(document.denied, call)
+		not excused(rule, seen)
+	]
+	abroad := [refused_region(document, seen) |
+		some document in documents
+		outside(document, call.resource.id)
+	]
+	verdicts := array.concat(judging, array.concat(denying, abroad))
 	effects := {given.effect | some given in verdicts}
 }
+
+rules_of(tools, call) := [rule |
+	actions := tools[call.resource.id]
+	some name in [call.action.name, "*"]
+	some rule in actions[name]
+]
 
 # A rule that cannot be read denies.
 default verdict(_, _, _) := {
@@ -17,29 +32,21 @@ default verdict(_, _, _) := {
 	"effect": "deny",
 	"findings": [],
 	"redact": [],
+	"headers": [],
 	"approval": null,
 }
 
-verdict(document, rule, parameters) := {
+verdict(document, rule, seen) := {
 	"policy": document.name,
 	"effect": effect_of(rule, failed, exceeded),
 	"findings": told(failed, exceeded),
 	"redact": rule.redact,
+	"headers": rule.headers,
 	"approval": rule.approval,
 } if {
-	is_array(rule.parameters)
-	is_array(rule.thresholds)
-	failed := [finding |
-		some spec in rule.parameters
-		some finding in failures(spec, parameters, document.disclose)
-	]
-	exceeded := [finding(threshold.parameter, condition, threshold.limit, value, document.disclose) |
-		some threshold in rule.thresholds
-		value := value_of(parameters, threshold.parameter)
-		value != absent
-		condition := threshold.condition
-		not holds(condition, threshold, value)
-	]
+	is_array(rule.values)
+	failed := [finding | some spec in rule.values; some finding in failures(spec, seen, document.disclose)]
+	exceeded := [finding | some spec in rule.values; some finding in excesses(spec, seen, document.disclose)]
 }
 
 # `rule.effect` is what the rule gives when no condition stands in the way.
@@ -58,19 +65,66 @@ told(failed, exceeded) := exceeded if {
 	failed == []
 } else := failed
 
-combined(effects, verdicts, documents) := passed("ALLOWED", deciders(verdicts)) if {
+# A rule that denies is excused by one condition that is known not to hold, and by nothing else.
+excused(rule, seen) if {
+	some spec in rule.values
+	refuted(spec, seen)
+}
+
+denied(document, rule, seen) := denying(document, array.concat(stated, missed)) if {
+	stated := [finding(rule.label, "denied", null, null, false)]
+	missed := [one |
+		some spec in rule.values
+		some one in failures(spec, seen, document.disclose)
+		one.condition in {"missing", "type"}
+	]
+}
+
+# A tool whose region is not said is in none that a document names.
+outside(document, tool) if {
+	document.regions != null
+	not inside(document, tool)
+}
+
+inside(document, tool) if data.aegis.policies.regions[tool] in document.regions
+
+refused_region(document, seen) := denying(document, [finding(
+	"context.region",
+	"regions",
+	document.regions,
+	object.get(seen.context, "region", ""),
+	document.disclose,
+)])
+
+denying(document, findings) := {
+	"policy": document.name,
+	"effect": "deny",
+	"findings": findings,
+	"redact": [],
+	"headers": [],
+	"approval": null,
+}
+
+combined(effects, verdicts, documents) := passed("ALLOWED", deciders(verdicts), headers(verdicts)) if {
 	effects == {"allow"}
-} else := sanitized(deciders(verdicts), redactions(verdicts)) if {
+	not contradictory(verdicts)
+} else := sanitized(deciders(verdicts), obligations(verdicts)) if {
 	effects in {{"sanitize"}, {"sanitize", "allow"}}
-} else := refused(reason_of(findings), detail_of(denying), deciders(denying), findings) if {
+	not contradictory(verdicts)
+} else := refused(reason_of(findings), detail_of(denials), deciders(denials), findings) if {
 	"deny" in effects
-	denying := [given | some given in verdicts; given.effect == "deny"]
-	findings := findings_of(denying)
+	denials := [given | some given in verdicts; given.effect == "deny"]
+	findings := findings_of(denials)
 } else := needing(verdicts, [given | some given in verdicts; given.effect == "approval_needed"]) if {
 	"approval_needed" in effects
 	not "deny" in effects
+	not contradictory(verdicts)
 } else := denial("POLICY_DENIED", "no rule lists this action of this tool", names(documents)) if {
 	verdicts == []
+} else := denial("POLICY_DENIED", "two rules set one header to different values", deciders(verdicts)) if {
+	verdicts != []
+	not "deny" in effects
+	contradictory(verdicts)
 }
 
 deciders(verdicts) := sort({given.policy | some given in verdicts})
@@ -78,15 +132,17 @@ deciders(verdicts) := sort({given.policy | some given in verdicts})
 reason_of(findings) := "PARAMETER_MISSING" if {
 	some finding in findings
 	finding.condition == "missing"
+	not startswith(finding.parameter, "context.")
 } else := "PARAMETER_TYPE" if {
 	some finding in findings
 	finding.condition == "type"
+	not startswith(finding.parameter, "context.")
 } else := "POLICY_DENIED"
 
 needing(verdicts, holding) := held(
 	detail_of(holding),
 	deciders(holding),
-	redactions(verdicts),
+	obligations(verdicts),
 	findings_of(holding),
 	{"groups": sort(groups), "expires_in": min({given.approval.expires_in | some given in holding})},
 ) if {
@@ -114,12 +170,3 @@ detail_of(verdicts) := concat("; ", [sprintf("%s: %s %s", [given.policy, finding
 	some given in verdicts
 	some finding in given.findings
 ])
-
-# What all the rules want redacted, merged for each direction.
-redactions(rules) := [{"kind": "redact", "target": target, "detectors": detectors, "fields": fields} |
-	some target in ["request", "response"]
-	wanted := [redact | some rule in rules; some redact in rule.redact; redact.target == target]
-	wanted != []
-	detectors := sort({detector | some redact in wanted; some detector in redact.detectors})
-	fields := sort({field | some redact in wanted; some field in redact.fields})
-]

@@ -7,8 +7,7 @@ decided(rules, parameters) := decision if {
 }
 
 capped := object.union(rule, {
-	"parameters": [amount(at_most(10000))],
-	"thresholds": [over(5000)],
+	"values": [asking(amount(at_most(10000)), over(5000))],
 	"approval": {"groups": ["finance"], "expires_in": 600},
 })
 
@@ -111,7 +110,7 @@ test_rules_that_ask_different_groups_need_one_in_common if {
 }
 
 test_a_rule_that_cannot_be_read_denies if {
-	every broken in [{}, object.remove(rule, ["parameters"]), object.remove(rule, ["thresholds"]), null, "x"] {
+	every broken in [{}, object.remove(rule, ["values"]), object.remove(rule, ["headers"]), null, "x"] {
 		decided([rule, broken], {}).effect == "deny"
 	}
 }

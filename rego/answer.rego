@@ -1,5 +1,5 @@
 # Decides what agents may do. `input.calls` is a list of calls in the shape of OpenID AuthZEN:
-# subject, action and resource. The answer holds one decision for each call, in order.
+# subject, action, resource and context. The answer holds one decision for each call, in order.
 #
 # Everything is a function of one call: no `with`, so that a batch shares its evaluation, and no search
 # over policies: documents are looked up by org, tenant and agent.
@@ -46,17 +46,26 @@ plainly_allowed(call) := allowed(plain.policies) if {
 	parameters := call.action.properties
 	is_object(parameters)
 	every check in plain.checks {
-		holds(check.condition, check, parameters[check.parameter])
+		meets(check.condition, check, parameters[check.parameter])
 	}
 }
 
-# What there is for an agent: one look-up for each shape of scope in use (eight at most), however many
-# policies there are. A shape is ["org", "tenant", "agent"] with "*" where documents say "*".
+# What there is for an agent: one look-up for each shape of scope in use (a handful), however many policies
+# there are. A shape says how org, tenant and agent are written in the scopes that have it.
 nodes_of(who) := [node |
-	own := object.union(who, {"*": "*"})
 	some shape in data.aegis.policies.shapes
-	node := data.aegis.policies.scopes[concat("/", [own[shape[0]], own[shape[1]], own[shape[2]]])]
+	node := data.aegis.policies.scopes[concat("/", [part(who.org, shape[0]), part(who.tenant, shape[1]), part(who.agent, shape[2])])]
 ]
+
+# How documents of a shape would name this one: "" in full, "*" not at all, a number by that many first letters.
+part(name, "") := name
+
+part(_, "*") := "*"
+
+part(name, length) := concat("", [substring(name, 0, length), "*"]) if {
+	is_number(length)
+	count(name) >= length
+}
 
 # Enforcing documents decide alone. An agent that is only observed goes through, but not to foreign hosts.
 governed(call, enforced, observed) := judged(call, enforced) if {
@@ -68,7 +77,7 @@ governed(call, enforced, observed) := judged(call, enforced) if {
 	enforced == []
 	observed != []
 	call.resource.type == "unclaimed"
-} else := passed("SHADOWED", names(observed)) if {
+} else := passed("SHADOWED", names(observed), []) if {
 	enforced == []
 	observed != []
 	call.resource.type != "unclaimed"

@@ -46,7 +46,7 @@ test_an_agent_no_document_covers_is_denied if {
 
 test_another_tenants_documents_do_not_count if {
 	policies := {
-		"shapes": [["org", "tenant", "agent"]],
+		"shapes": [["", "", ""]],
 		"scopes": {"acme/apac/payer": {"enforce": [bank([rule])], "shadow": []}},
 	}
 	decision := authz.decide(pay({})) with data.aegis.policies as policies
@@ -55,11 +55,14 @@ test_another_tenants_documents_do_not_count if {
 
 test_all_eight_scopes_are_found if {
 	every scope in [
-		["org", "tenant", "agent"], ["org", "tenant", "*"], ["org", "*", "agent"], ["org", "*", "*"],
-		["*", "tenant", "agent"], ["*", "tenant", "*"], ["*", "*", "agent"], ["*", "*", "*"],
+		["", "", ""], ["", "", "*"], ["", "*", ""], ["", "*", "*"],
+		["*", "", ""], ["*", "", "*"], ["*", "*", ""], ["*", "*", "*"],
 	] {
-		names := {"org": "acme", "tenant": "emea", "agent": "payer", "*": "*"}
-		key := concat("/", [names[part] | some part in scope])
+		names := ["acme", "emea", "payer"]
+		key := concat("/", [written |
+			some position, part in scope
+			written := {"": names[position], "*": "*"}[part]
+		])
 		policies := {"shapes": [scope], "scopes": {key: {"enforce": [bank([rule])], "shadow": []}}}
 		decision := authz.decide(pay({})) with data.aegis.policies as policies
 		decision.effect == "allow"
@@ -67,9 +70,9 @@ test_all_eight_scopes_are_found if {
 }
 
 test_documents_of_wider_scopes_can_only_tighten if {
-	strict := object.union(rule, {"parameters": [amount(at_most(10))]})
+	strict := object.union(rule, {"values": [amount(at_most(10))]})
 	policies := {
-		"shapes": [["org", "tenant", "agent"], ["org", "*", "*"]],
+		"shapes": [["", "", ""], ["", "*", "*"]],
 		"scopes": {
 			"acme/emea/payer": {"enforce": [bank([rule])], "shadow": []},
 			"acme/*/*": {"enforce": [document("org-wide", {"bank": {"*": [strict]}})], "shadow": []},
@@ -81,7 +84,7 @@ test_documents_of_wider_scopes_can_only_tighten if {
 }
 
 test_an_observed_agent_goes_through_and_would_says_what_enforcing_had_done if {
-	strict := object.union(rule, {"parameters": [amount(at_most(10))], "redact": []})
+	strict := object.union(rule, {"values": [amount(at_most(10))], "redact": []})
 	policies := only("payer", [], [bank([strict])])
 	small := authz.decide(pay({"amount": 9})) with data.aegis.policies as policies
 	large := authz.decide(pay({"amount": 11})) with data.aegis.policies as policies
@@ -93,7 +96,7 @@ test_an_observed_agent_goes_through_and_would_says_what_enforcing_had_done if {
 }
 
 test_enforcing_documents_decide_and_observing_ones_only_say_what_they_would_do if {
-	strict := object.union(rule, {"parameters": [amount(at_most(10))]})
+	strict := object.union(rule, {"values": [amount(at_most(10))]})
 	policies := only("payer", [bank([rule])], [document("trial", {"bank": {"pay": [strict]}})])
 	decision := authz.decide(pay({"amount": 11})) with data.aegis.policies as policies
 	[decision.effect, decision.reason, decision.would] == ["allow", "ALLOWED", "deny"]
@@ -104,4 +107,34 @@ test_observing_documents_never_open_what_enforcing_ones_deny if {
 	policies := only("payer", [document("closed", {})], [bank([rule])])
 	decision := authz.decide(pay({})) with data.aegis.policies as policies
 	[decision.effect, decision.reason, decision.would] == ["deny", "POLICY_DENIED", "allow"]
+}
+
+test_groups_are_found_by_the_beginning_of_a_name if {
+	every row in [
+		[2, "pa*", "allow"], [5, "payer*", "allow"], [1, "p*", "allow"],
+		[2, "po*", "deny"], [6, "payer-*", "deny"], [6, "payer*", "deny"],
+	] {
+		key := sprintf("acme/emea/%s", [row[1]])
+		policies := {"shapes": [["", "", row[0]]], "scopes": {key: {"enforce": [bank([rule])], "shadow": []}}}
+		decision := authz.decide(pay({})) with data.aegis.policies as policies
+		decision.effect == row[2]
+	}
+}
+
+plainly(checks, parameters) := decision if {
+	node := {
+		"enforce": [bank([object.union(rule, {"effect": "deny"})])],
+		"shadow": [],
+		"plain": {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks}}},
+	}
+	policies := {"shapes": [["", "", ""]], "scopes": {"acme/emea/payer": node}}
+	decision := authz.decide(pay(parameters)) with data.aegis.policies as policies
+}
+
+test_a_plain_rule_allows_without_looking_further_and_whatever_misses_it_is_judged_in_full if {
+	checks := [{"parameter": "amount", "condition": "max", "limit": 5}]
+	plainly(checks, {"amount": 5}).effect == "allow"
+	every other in [{"amount": 6}, {}, [], "x"] {
+		plainly(checks, other).effect == "deny"
+	}
 }

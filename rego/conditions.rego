@@ -1,87 +1,63 @@
-# The conditions on one parameter. A condition holds only when it provably does.
+# The conditions on one value. A condition holds only when it provably does.
 package aegis.authz
 
-# No JSON value is a set, so a set stands for "not there".
-absent := set()
-
+# What refuses the call.
 default failures(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]
 
-failures(spec, parameters, disclose) := failures_of(spec, judged_value(spec, parameters), disclose)
+failures(spec, seen, disclose) := failures_of(spec, value_of(spec, seen), seen, disclose) if is_array(spec.asks)
 
-# A tool whose reader ignores case takes Amount for amount. Where the parameter may be left out, the other
-# spelling is judged as the parameter itself; where it may not, it is missing.
-judged_value(spec, parameters) := object.get(parameters, spec.name, absent) if {
-	not spec.optional
-} else := value_of(parameters, spec.name) if {
-	spec.optional
-}
-
-value_of(parameters, name) := parameters[name] if {
-	name in object.keys(parameters)
-} else := value if {
-	not name in object.keys(parameters)
-	some other, value in parameters
-	lower(upper(other)) == lower(upper(name))
-} else := absent
-
-failures_of(spec, value, disclose) := [finding(spec.name, condition, check.limit, value, disclose) |
-	some check in spec.checks
-	condition := check.condition
-	not holds(condition, check, value)
-] if {
+failures_of(spec, value, seen, disclose) := unmet(spec, spec.checks, value, seen, disclose) if {
 	value != absent
 	typed(spec.type, value)
 } else := [] if {
 	value == absent
 	spec.optional
-} else := [{"parameter": spec.name, "condition": "missing", "limit": null, "seen": null}] if {
+} else := [{"parameter": spec.label, "condition": "missing", "limit": null, "seen": null}] if {
 	value == absent
-} else := [finding(spec.name, "type", spec.type, type_name(value), disclose)]
+} else := [finding(spec.label, "type", spec.type, type_name(value), disclose)]
 
-holds("max", check, value) if value <= check.limit
+# What an approval makes up for.
+default excesses(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]
 
-holds("min", check, value) if value >= check.limit
-
-holds("equals", check, value) if value == check.limit
-
-holds("in", check, value) if value in check.limit
-
-holds("not_in", check, value) if {
-	limit := check.limit
-	is_array(limit)
-	not value in limit
+excesses(spec, seen, disclose) := [] if {
+	spec.asks == []
+} else := unmet(spec, spec.asks, value, seen, disclose) if {
+	value := value_of(spec, seen)
+	value != absent
+	typed(spec.type, value)
+} else := [] if {
+	value := value_of(spec, seen)
+	refusing(spec, value)
 }
 
-holds("matches", check, value) if regex.match(check.pattern, value)
+# Whether `failures` has it that a value of the right type is not there.
+refusing(_, value) if value == absent
 
-holds("starts_with", check, value) if startswith(value, check.limit)
-
-holds("approval_needed_over", check, value) if value <= check.limit
-
-holds("approval_needed_in", check, value) if {
-	limit := check.limit
-	is_array(limit)
-	not value in limit
+refusing(spec, value) if {
+	value != absent
+	not typed(spec.type, value)
 }
 
-holds("type", check, value) if typed(check.limit, value)
+unmet(spec, checks, value, seen, disclose) := [finding(spec.label, check.condition, check.limit, value, disclose) |
+	some check in checks
+	not holds(check, value, seen)
+]
 
-typed("any", _)
-
-typed("string", value) if is_string(value)
-
-typed("number", value) if is_number(value)
-
-typed("integer", value) if {
-	is_number(value)
-	value == floor(value)
+# Whether a condition of a rule that denies is known not to hold.
+refuted(spec, seen) if {
+	spec.optional
+	not spec.forbidden
+	value_of(spec, seen) == absent
 }
 
-typed("boolean", value) if is_boolean(value)
-
-typed("array", value) if is_array(value)
-
-typed("object", value) if is_object(value)
+refuted(spec, seen) if {
+	value := value_of(spec, seen)
+	value != absent
+	typed(spec.type, value)
+	some check in spec.checks
+	not holds(check, value, seen)
+	readable(check, value, seen)
+}
 
 finding(name, condition, limit, seen, disclose) := {
 	"parameter": name,

@@ -12,12 +12,12 @@ allowed(policies) := {
 	"would": null,
 }
 
-passed(reason, policies) := {
+passed(reason, policies, obligations) := {
 	"effect": "allow",
 	"reason": reason,
 	"detail": "",
 	"policies": policies,
-	"obligations": [],
+	"obligations": obligations,
 	"findings": [],
 	"approval": null,
 }

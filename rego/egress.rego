@@ -3,18 +3,30 @@
 package aegis.authz
 
 foreign(call, documents) := denial("TOOL_UNKNOWN", "the host is known, but no tool claims it", names(documents)) if {
-	is_known_host(call.resource.properties.host, documents)
+	is_known_place(call.resource.properties, documents)
 } else := denial("EGRESS_DENIED", "the host is in no egress list of the agent", names(documents))
 
-is_known_host(host, documents) if {
+is_known_place(place, documents) if {
 	some document in documents
-	document.egress.hosts[host]
+	some entry in document.egress.hosts[place.host]
+	has_all(entry, place)
 }
 
 # A suffix starts with its dot, so it ends on the boundary of a label.
-is_known_host(host, documents) if {
+is_known_place(place, documents) if {
 	some document in documents
-	some suffix in document.egress.suffixes
-	endswith(host, suffix)
-	count(host) > count(suffix)
+	some entry in document.egress.suffixes
+	endswith(place.host, entry.suffix)
+	count(place.host) > count(entry.suffix)
+	has_all(entry, place)
 }
+
+has_all(entry, place) if {
+	in_list(entry.ports, object.get(place, "port", absent))
+	in_list(entry.schemes, object.get(place, "scheme", absent))
+	in_list(entry.methods, object.get(place, "method", absent))
+}
+
+in_list(null, _)
+
+in_list(list, value) if value in list

@@ -2,9 +2,13 @@ package aegis.authz_test
 
 import data.aegis.authz
 
+anything := {"ports": null, "schemes": null, "methods": null}
+
+narrow := {"ports": [443], "schemes": ["https"], "methods": ["POST"]}
+
 known := object.union(document("egress-policy", {}), {"egress": {
-	"hosts": {"api.openai.com": true},
-	"suffixes": [".slack.com"],
+	"hosts": {"api.openai.com": [anything], "mail.example": [narrow]},
+	"suffixes": [object.union(anything, {"suffix": ".slack.com"}), object.union(narrow, {"suffix": ".hooks.example"})],
 }})
 
 reason(host) := decision.reason if {
@@ -35,4 +39,19 @@ test_no_document_is_another_reason if {
 test_observing_documents_open_no_host if {
 	decision := authz.decide(to_host("payer", "a.slack.com")) with data.aegis.policies as only("payer", [], [known])
 	[decision.effect, decision.reason, decision.would] == ["deny", "EGRESS_DENIED", "deny"]
+}
+
+place(changes) := decision.reason if {
+	base := {"port": 443, "scheme": "https", "method": "POST"}
+	asked := object.union(call("payer", "unclaimed", "", "", {}), {"resource": {"properties": object.union(base, changes)}})
+	decision := authz.decide(asked) with data.aegis.policies as only("payer", [known], [])
+}
+
+test_a_host_may_be_known_for_some_ports_schemes_and_methods_alone if {
+	every host in ["mail.example", "a.hooks.example"] {
+		place({"host": host}) == "TOOL_UNKNOWN"
+		every other in [{"port": 80}, {"port": null}, {"scheme": "http"}, {"method": "GET"}] {
+			place(object.union({"host": host}, other)) == "EGRESS_DENIED"
+		}
+	}
 }

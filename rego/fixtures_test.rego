@@ -26,29 +26,56 @@ to_host(agent, host) := object.union(
 )
 
 rule := {
+	"id": "allowed_tools[0]",
 	"effect": "allow",
-	"parameters": [],
-	"thresholds": [],
+	"values": [],
 	"redact": [],
+	"headers": [],
 	"approval": {"groups": [], "expires_in": 900},
 }
 
-amount(checks) := {"name": "amount", "optional": false, "type": "number", "checks": checks}
+# What a rule asks of one parameter.
+value(name, kind, checks) := {
+	"of": "parameters",
+	"label": name,
+	"path": [name],
+	"optional": false,
+	"type": kind,
+	"checks": checks,
+	"asks": [],
+}
+
+optional(spec) := object.union(spec, {"optional": true})
+
+asking(spec, asks) := object.union(spec, {"asks": asks})
+
+# What a rule asks of the circumstances of a call.
+around(name, kind, checks) := object.union(
+	value(name, kind, checks),
+	{"of": "context", "label": sprintf("context.%s", [name])},
+)
+
+amount(checks) := value("amount", "number", checks)
 
 at_most(limit) := [{"condition": "min", "limit": 0}, {"condition": "max", "limit": limit}]
 
-over(limit) := {"parameter": "amount", "condition": "approval_needed_over", "limit": limit}
+over(limit) := [{"condition": "approval_needed_over", "limit": limit}]
+
+denial(label, values) := {"id": label, "label": label, "values": values}
 
 document(name, tools) := {
 	"name": name,
 	"disclose": false,
 	"tools": tools,
+	"denied": {},
+	"regions": null,
 	"egress": {"hosts": {}, "suffixes": []},
 }
 
 # Policies of one agent alone.
 only(agent, enforced, observed) := {
-	"shapes": [["org", "tenant", "agent"]],
+	"shapes": [["", "", ""]],
+	"regions": {},
 	"scopes": {sprintf("acme/emea/%s", [agent]): {"enforce": enforced, "shadow": observed}},
 }
 

@@ -26,31 +26,52 @@ listing := {"tools/list", "http:get", "subscriptions/listen"}
 
 # Open to an agent with any rule for the server. A stream can carry any tool's results, and a notification or a
 # reply to the server what any tool's arguments could: all of the agent's redactions for it apply.
-session(call, documents) := opened(call.action.name, listed) if {
+session(call, documents) := opened(call.action.name, listed, hidden) if {
 	listed := rules_for(call.resource.id, documents)
+	hidden := denied_outright(call.resource.id, documents)
 	count(listed) > 0
+	not "*" in hidden
+	not barred(call.resource.id, listed, documents)
 } else := denial("POLICY_DENIED", "no rule lists this tool", names(documents)) if {
 	count(rules_for(call.resource.id, documents)) == 0
+} else := denial("POLICY_DENIED", "the tool is denied, or outside the regions of a document", names(documents)) if {
+	count(rules_for(call.resource.id, documents)) > 0
 }
 
-rules_for(tool, documents) := [{"policy": document.name, "action": name, "redact": rule.redact} |
+barred(tool, _, documents) if {
+	some document in documents
+	outside(document, tool)
+}
+
+barred(_, listed, _) if contradictory(listed)
+
+# Actions that a rule denies whatever the call.
+denied_outright(tool, documents) := {name |
+	some document in documents
+	some name, rules in document.denied[tool]
+	some rule in rules
+	rule.values == []
+}
+
+rules_for(tool, documents) := [{"policy": document.name, "action": name, "redact": rule.redact, "headers": rule.headers} |
 	some document in documents
 	some name, rules in document.tools[tool]
 	some rule in rules
 ]
 
-opened(method, listed) := sanitized(deciders(listed), obligations) if {
-	obligations := array.concat(redactions(listed), tool_filter(method, listed))
-	count(obligations) > 0
-} else := passed("ALLOWED", deciders(listed)) if {
+opened(method, listed, hidden) := sanitized(deciders(listed), demanded) if {
+	bodily := array.concat(redactions(listed), tool_filter(method, listed, hidden))
+	count(bodily) > 0
+	demanded := array.concat(bodily, headers(listed))
+} else := passed("ALLOWED", deciders(listed), headers(listed)) if {
 	count(redactions(listed)) == 0
-	count(tool_filter(method, listed)) == 0
+	count(tool_filter(method, listed, hidden)) == 0
 }
 
-tool_filter(method, listed) := [] if {
+tool_filter(method, listed, hidden) := [] if {
 	not method in listing
 } else := [] if {
 	"*" in actions_of(listed)
-} else := [{"kind": "filter_tools", "allowed": sort(actions_of(listed))}]
+} else := [{"kind": "filter_tools", "allowed": sort(actions_of(listed) - hidden)}]
 
 actions_of(listed) := {rule.action | some rule in listed}

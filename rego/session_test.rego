@@ -75,3 +75,30 @@ test_an_observed_agents_session_goes_through if {
 	[listing.effect, listing.reason, listing.would] == ["allow", "SHADOWED", "sanitize"]
 	[reading.effect, reading.reason, reading.would] == ["allow", "SHADOWED", "deny"]
 }
+
+test_tools_that_are_denied_outright_are_not_shown if {
+	closed := object.union(hub({"a": [rule], "b": [rule]}), {"denied": {"hub": {"b": [denial("d", [])]}}})
+	coded([closed], "tools/list").obligations == [{"kind": "filter_tools", "allowed": ["a"]}]
+	sometimes := object.union(closed, {"denied": {"hub": {"b": [denial("d", [amount([])])]}}})
+	coded([sometimes], "tools/list").obligations == [{"kind": "filter_tools", "allowed": ["a", "b"]}]
+}
+
+test_the_session_of_a_server_that_is_denied_or_abroad_is_closed if {
+	denied := object.union(hub({"a": [rule]}), {"denied": {"hub": {"*": [denial("d", [])]}}})
+	abroad := object.union(hub({"a": [rule]}), {"regions": ["eu"]})
+	every closed in [denied, abroad] {
+		decision := coded([closed], "initialize")
+		[decision.effect, decision.reason] == ["deny", "POLICY_DENIED"]
+	}
+}
+
+with_header(value) := object.union(rule, {"headers": [{"name": "x-a", "value": value}]})
+
+test_a_session_carries_the_headers_of_its_rules if {
+	carried := coded([hub({"a": [with_header("1")], "b": [with_header("1")]})], "initialize")
+	carried.obligations == [{"kind": "set_header", "name": "x-a", "value": "1"}]
+	torn := coded([hub({"a": [with_header("1")], "b": [with_header("2")]})], "initialize")
+	torn.effect == "deny"
+	listed := coded([hub({"a": [with_header("1")]})], "tools/list")
+	[obligation.kind | some obligation in listed.obligations] == ["filter_tools", "set_header"]
+}

@@ -39,6 +39,14 @@ class Ids(Protocol):
         ...
 
 
+class Credentials(Protocol):
+    """Secrets that tools want and agents must not have."""
+
+    def secret(self, org: str, tenant: str, name: str) -> str:
+        """The secret of that name of one tenant, fit for a header. Raises Refused(OBLIGATION_UNMET)."""
+        ...
+
+
 class Pdp(Protocol):
     """The policy decision point (OPA)."""
 

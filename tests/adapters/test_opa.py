@@ -83,9 +83,9 @@ async def pdp(socket: Path) -> AsyncIterator[OpaPdp]:
 
 
 def question(action: str) -> Evaluation:
-    identity = Identity("acme", "emea", "bot", "aegis", "k", "j", 0.0, 1.0, ())
-    call = ToolCall(CallKind.HTTP, "t", action, {}, (), "h", None, "GET", "/", "", PLAIN_HTTP, "d", "")
-    return Evaluation(identity, call, 0.0, "test")
+    identity = Identity("acme", "emea", "bot", "aegis", "k", "j", 0.0, 1.0, (), "")
+    call = ToolCall(CallKind.HTTP, "t", action, {}, (), "h", None, "GET", "/", "", PLAIN_HTTP, "d", "", "http")
+    return Evaluation(identity, call, 0.0, "test", frozenset())
 
 
 async def ask(pdp: OpaPdp, action: str, seconds: float = 5) -> str:

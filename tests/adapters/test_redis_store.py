@@ -51,7 +51,7 @@ def settlement(
     tenant: str = "emea", jti: str = "", life: float = 60, opens: ApprovalRequest | None = None
 ) -> Settlement:
     now = time.time()
-    identity = Identity("acme", tenant, "bot", "aegis", "k", jti or secrets.token_hex(8), now, now + life, ())
+    identity = Identity("acme", tenant, "bot", "aegis", "k", jti or secrets.token_hex(8), now, now + life, (), "")
     return Settlement(identity, None, opens, now)
 
 
@@ -262,7 +262,7 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
     store = RedisStore(real_redis.url, clock, 60)
     await store.ready()
     now = clock.now()
-    what = Settlement(Identity("acme", "emea", "bot", "aegis", "k", "j", now, now + 60, ()), None, None, now)
+    what = Settlement(Identity("acme", "emea", "bot", "aegis", "k", "j", now, now + 60, (), ""), None, None, now)
     first, second = await settle(store, what), await settle(store, what)
     assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
     assert second.outcome is SettleOutcome.REPLAYED

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 from pydantic import BaseModel, ConfigDict
 
+from aegis_authz.adapters.credential_folder import CredentialFolder
 from aegis_authz.adapters.memory_record_log import MemoryRecordLog
 from aegis_authz.adapters.memory_store import MemoryStore
 from aegis_authz.adapters.opa import OpaPdp
@@ -140,7 +141,12 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
     limits = Limits(total=10, pdp=10, environment="test")
     async with MemoryRecordLog() as records:
         recorder = Recorder(records, _Quiet(), clock, required=True)
-        yield World(Pipeline(snapshots, pdp, MemoryStore(clock, 60), recorder, clock, SystemIds(), limits), records)
+        yield World(
+            Pipeline(
+                snapshots, pdp, MemoryStore(clock, 60), recorder, clock, SystemIds(), CredentialFolder(None), limits
+            ),
+            records,
+        )
     await pdp.close()
     await snapshots.close()
 

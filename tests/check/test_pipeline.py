@@ -33,8 +33,8 @@ from aegis_authz.core.snapshot import Snapshot, Trust
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
-STRIPE = Tool("stripe", "api.stripe.example", None, "", (Action("pay", "POST", ("v1", "payments"), (AMOUNT,)),), "")
-GITHUB = Tool("github", "github.example", None, "", (), "/mcp")
+STRIPE = Tool("stripe", "api.stripe.example", None, "", (Action("pay", "POST", ("v1", "payments"), (AMOUNT,)),), "", "")
+GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "")
 TRUST = Trust(
     "aegis",
     "mesh",
@@ -43,7 +43,7 @@ TRUST = Trust(
     300,
     5,
 )
-SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control")
+SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control", frozenset())
 
 
 def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **changes: Any) -> Decision:
@@ -127,6 +127,11 @@ class World:
             return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at)
         return Settled(SettleOutcome.CLEAR, "", 0.0)
 
+    def secret(self, org: str, tenant: str, name: str) -> str:
+        if name != "known":
+            raise Refused(Reason.OBLIGATION_UNMET, "no such credential")
+        return f"{org}-{tenant}-secret"
+
     async def append(self, record: Record) -> None:
         if callable(self.record_fault):
             await self.record_fault()
@@ -144,7 +149,7 @@ class World:
 
     def pipeline(self, require_record: bool = True) -> Pipeline:
         recorder = Recorder(self, self, self, require_record)
-        return Pipeline(self, self, self, recorder, self, self, Limits(total=0.1, pdp=0.05, environment="test"))
+        return Pipeline(self, self, self, recorder, self, self, self, Limits(total=0.1, pdp=0.05, environment="test"))
 
 
 def token(**changes: Any) -> bytes:
@@ -327,7 +332,9 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
 
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), ())
-    snapshot = Snapshot("r1", Catalogue.of((Tool("crm", "crm.example", None, "", (shown,), ""),)), TRUST, "")
+    snapshot = Snapshot(
+        "r1", Catalogue.of((Tool("crm", "crm.example", None, "", (shown,), "", ""),)), TRUST, "", frozenset()
+    )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
     await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET"))

@@ -125,7 +125,7 @@ class Play:
     ) -> Settled:
         jti = "used" if kind == "used" else str(number)
         issued = self.clock.now() - (AGES if kind == "old" else 0)
-        who = Identity("acme", *agent, "aegis", "k", jti, issued, issued + 60, ())
+        who = Identity("acme", *agent, "aegis", "k", jti, issued, issued + 60, (), "")
         settled = await side.store.settle(Settlement(who, claims, opens, self.clock.now()), time.monotonic() + 10)
         SEEN[settled.outcome] += 1
         if opens is not None and opens.id == settled.approval_id and opens not in self.opened:

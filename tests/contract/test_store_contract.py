@@ -46,7 +46,7 @@ class Contract:
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
         now = self.clock.now()
-        return Identity("acme", tenant, agent, "aegis", "k", jti or secrets.token_hex(8), now, now + 60, ())
+        return Identity("acme", tenant, agent, "aegis", "k", jti or secrets.token_hex(8), now, now + 60, (), "")
 
     async def settle(
         self, identity: Identity | None = None, claims: Override | None = None, opens: ApprovalRequest | None = None

@@ -41,6 +41,7 @@ def identity(now: float, jti: str = "j1") -> Identity:
         issued_at=now,
         expires_at=now + 60,
         actors=(),
+        on_behalf_of="",
     )
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.control.policy_routes import MAX_POLICY_BYTES
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
@@ -190,7 +191,7 @@ async def test_a_body_that_is_not_as_it_must_be_is_refused(
         (b"{}", {"content-type": "text/plain"}, 415),
         (b"{}", {}, 415),
         (b"{}", {"content-type": "application/json", "content-encoding": "gzip"}, 415),
-        (b" " * (8 * 1024 * 1024 + 1), {"content-type": "application/json"}, 413),
+        (b" " * (MAX_POLICY_BYTES + 1), {"content-type": "application/json"}, 413),
     ],
 )
 async def test_only_one_strict_json_object_of_bounded_size_is_read(

@@ -57,6 +57,7 @@ actions:
             ),
         ),
         mcp_path="",
+        region="eu",
     )
 
 

@@ -59,7 +59,7 @@ def test_documents_are_found_by_scope_and_only_shapes_in_use_are_looked_up(trust
         for raw in ({"agent": "a"}, {"org": "o", "tenant": "t", "agent": "a", "mode": "shadow"})
     ]
     policies: Any = compile_policy(documents, [], trust, "").data["aegis"]["policies"]  # type: ignore[index, call-overload]
-    assert policies["shapes"] == [["*", "*", "agent"], ["org", "tenant", "agent"]]
+    assert policies["shapes"] == [["", "", ""], ["*", "*", ""]]
     assert {scope: (len(modes["enforce"]), len(modes["shadow"])) for scope, modes in policies["scopes"].items()} == {
         "*/*/a": (1, 0),
         "o/t/a": (0, 1),

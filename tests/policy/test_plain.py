@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aegis_authz.core.catalogue import Tool
 from aegis_authz.policy.compile import compile_policy
 from aegis_authz.policy.document import PolicyDocument
 
@@ -107,13 +108,42 @@ CONDITIONS = st.fixed_dictionaries(
                         {"min": 1},
                         {"min": 0, "max": 5, "type": "integer"},
                         {"in": ["EUR", "x"], "approval_needed_in": ["x"]},
+                        {"in": ["EUR"], "else": "approval_needed"},
+                        [{"type": "string"}, {"starts_with": "E", "else": "approval_needed"}],
+                        {"equals": {"parameter": "note"}},
+                        {"max": {"parameter": "amount"}, "optional": True},
+                        {"exists": False},
+                        {"every": {"in": [5]}},
+                        {"schema": {"type": "string"}},
                     ]
                 ),
                 "note": st.sampled_from(
                     [{"type": "any"}, {"type": "integer", "optional": True}, {"starts_with": "INV"}]
                 ),
+                "/note/deep": st.just({"max": 5, "optional": True}),
             },
         ),
+        "context": st.sampled_from(
+            [
+                {},
+                {"environment": {"equals": "test"}},
+                {"environment": {"equals": "live"}},
+                {"time": {"within": [{"from": "1970-01-01", "until": "1970-01-01"}]}},
+                {"region": {"in": ["eu"], "optional": True}},
+            ]
+        ),
+    },
+)
+DENIALS = st.fixed_dictionaries(
+    {"name": st.just("bank"), "actions": st.sampled_from([["pay"], ["*"]])},
+    optional={
+        "conditions": st.sampled_from(
+            [
+                {"parameters": {"amount": {"over": 5}}},
+                {"parameters": {"note": {"in": ["x"], "optional": True}}},
+                {"context": {"environment": {"equals": "live"}}},
+            ]
+        )
     },
 )
 RULES = st.fixed_dictionaries(
@@ -122,20 +152,29 @@ RULES = st.fixed_dictionaries(
         "actions": st.sampled_from([["pay"], ["get"], ["pay", "get"], ["*"]]),
         "conditions": CONDITIONS,
     },
-    optional={"sanitize": st.just({"request": {"detectors": ["us_ssn"]}}), "approval": st.just({"always": True})},
+    optional={
+        "sanitize": st.just({"request": {"detectors": ["us_ssn"]}}),
+        "approval": st.just({"always": True}),
+        "obligations": st.sampled_from(["1", "2"]).map(
+            lambda value: {"set_headers": [{"name": "x-a", "value": value}]}
+        ),
+    },
 )
 DOCUMENTS = st.fixed_dictionaries(
     {
         "org": st.sampled_from(["o", "o", "*"]),
         "tenant": st.sampled_from(["t", "t", "*"]),
-        "agent": st.sampled_from(["a", "a", "b", "*"]),
+        "agent": st.sampled_from(["a", "a", "b", "*", "a*", "ab*"]),
         "mode": st.sampled_from(["enforce", "enforce", "enforce", "shadow"]),
         "disclose_limits": st.booleans(),
         "allowed_tools": st.lists(RULES, max_size=3),
-    }
+        "denied_tools": st.one_of(st.just([]), st.just([]), st.lists(DENIALS, max_size=1)),
+    },
+    optional={"regions": st.sampled_from([["eu"], ["us"]])},
 )
+TOOLS = [Tool("bank", "bank.example", None, "", (), "", "eu"), Tool("shop", "shop.example", None, "", (), "", "us")]
 CALLS = st.tuples(
-    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["a", "ab", "b", "c"]),
     st.sampled_from(["http", "mcp_tool", "mcp_session", "unclaimed"]),
     st.sampled_from(["bank", "shop", ""]),
     st.sampled_from(["pay", "get", "*", "tools/list", ""]),
@@ -174,7 +213,7 @@ def test_calls_are_decided_as_without_plain_rules(
     opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
 ) -> None:
     policies = [PolicyDocument.model_validate(raw) for raw in documents]
-    data = json.loads(json.dumps(compile_policy(policies, [], trust, "").data))
+    data = json.loads(json.dumps(compile_policy(policies, TOOLS, trust, "").data))
     calls = [call(*one) for one in asked]
     quick = decisions(opa_binary, tmp_path, data, calls)
     for node in data["aegis"]["policies"]["scopes"].values():

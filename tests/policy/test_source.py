@@ -41,9 +41,14 @@ def test_a_file_may_hold_several_documents_and_empty_ones_do_not_count() -> None
         ("a: &x 1\n", "f.yaml:1:4: a: anchors (&name) are not allowed"),
         ("a: !!str 1\n", "f.yaml:1:4: a: tags (!name) are not allowed"),
         ("a: !!python/object:os.system {}\n", "f.yaml:1:4: a: tags (!name) are not allowed"),
-        ("<<: {a: 1}\n", "f.yaml:1:1: merge keys (<<) are not allowed; write the members out"),
+        ("<<: {a: 1}\n", "f.yaml:1:1: <<: merge keys (<<) are not allowed; write the members out"),
         ("a:\t1\n", "f.yaml:1:3: tabs are not allowed; use spaces"),
         ("1: a\n", "f.yaml:1:1: 1: a key must be a text; write '1' in quotes"),
+        (
+            "x: {yes: a}\n",
+            "f.yaml:1:5: x.yes: 'yes' is read differently by different YAML readers; write true, false or "
+            + "a plain number, or put it in quotes",
+        ),
         ("true: a\n", "f.yaml:1:1: true: a key must be a text; write 'true' in quotes"),
         ("? [a]\n: b\n", "f.yaml:1:3: a key must be a text"),
         ("a: 1e999\n", "f.yaml:1:4: a: the number is out of range"),
@@ -79,20 +84,96 @@ def test_deep_nesting_stops_at_the_limit() -> None:
 
 
 def test_an_oversize_file_is_refused_unread() -> None:
-    assert complaints("a: " + "x" * MAX_BYTES) == [f"f.yaml:1:1: larger than {MAX_BYTES} bytes"]
-    assert complaints("a: " + "é" * (MAX_BYTES // 2)) == [f"f.yaml:1:1: larger than {MAX_BYTES} bytes"]
+    expected = [f"f.yaml:1:1: larger than {MAX_BYTES} bytes; put it into several files"]
+    assert complaints("a: " + "x" * MAX_BYTES) == expected
+    assert complaints("a: " + "é" * (MAX_BYTES // 2)) == expected
 
 
-def test_a_problem_shows_its_line_with_a_caret() -> None:
+def test_a_problem_shows_its_line_and_the_one_before_with_a_mark_under_the_word() -> None:
     _, problems = read_source("f.yaml", "one: 1\ntwo: yes\n")
-    assert str(problems[0]).splitlines()[1:] == ["    two: yes", "         ^"]
+    assert str(problems[0]).splitlines()[1:] == ["  1 | one: 1", "  2 | two: yes", "    |      ^^^"]
 
 
-def test_a_long_line_is_cut_around_the_caret() -> None:
+def test_a_long_line_is_cut_around_the_mark() -> None:
     _, problems = read_source("f.yaml", '{"a": "' + "x" * 500 + '", "b": yes}')
-    shown, caret = str(problems[0]).splitlines()[1:]
-    assert len(shown) <= 104
-    assert shown[caret.index("^") :].startswith("yes")
+    shown, mark = str(problems[0]).splitlines()[1:]
+    assert len(shown) <= 115
+    assert shown[mark.index("^") :].startswith("yes")
+    assert mark.count("^") == 3
+
+
+def test_every_value_and_key_has_its_place() -> None:
+    (document,), _ = read_source("f.yaml", "a: 1\nb:\n  - x\n  - {c: é, d: 2}\n")
+    places = {location: (place.line, place.column) for location, place in document.at.items()}
+    assert places == {
+        (): (1, 1), ("a",): (1, 4), ("b",): (3, 3), ("b", 0): (3, 5),
+        ("b", 1): (4, 5), ("b", 1, "c"): (4, 9), ("b", 1, "d"): (4, 15),
+    }  # fmt: skip
+    assert {location: (place.line, place.column) for location, place in document.keys.items()} == {
+        ("a",): (1, 1), ("b",): (2, 1), ("b", 1, "c"): (4, 6), ("b", 1, "d"): (4, 12),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_places_count_lines_as_editors_do(ending: str) -> None:
+    (document,), _ = read_source("f.yaml", ending.join(["a: 1", "", "# é", "b: [x, y]", ""]))
+    assert (document.at[("b", 1)].line, document.at[("b", 1)].column) == (4, 8)
+
+
+def test_places_stay_right_behind_a_member_that_is_given_twice() -> None:
+    (document,), problems = read_source("f.yaml", "a: {x: 1}\nb: 2\na: {b: [3], c: 4}\nc: 5\n")
+    assert [str(one).splitlines()[0] for one in problems] == ["f.yaml:3:1: a: given twice; first on line 1"]
+    assert document.value == {"a": {"x": 1}, "b": 2, "c": 5}
+    assert (document.at[("c",)].line, document.at[("c",)].column) == (4, 4)
+    assert document.at.keys() == {(), ("a",), ("a", "x"), ("b",), ("c",)}
+
+
+def test_what_is_repeated_inside_a_repeated_member_is_told_as_well() -> None:
+    assert complaints("a: 1\na:\n  x: 1\n  x: 2\n") == [
+        "f.yaml:2:1: a: given twice; first on line 1", "f.yaml:4:3: a.x: given twice",
+    ]  # fmt: skip
+
+
+def test_a_file_that_breaks_off_keeps_what_stood_before_and_its_problem() -> None:
+    documents, problems = read_source("f.yaml", "tool: a\n---\ntool: b\nhost: [x\n")
+    assert [(one.value, one.broken) for one in documents] == [
+        ({"tool": "a"}, False), ({"tool": "b", "host": ["x"]}, True),
+    ]  # fmt: skip
+    assert documents[1].told == tuple(problems)
+
+
+def test_after_a_hundred_problems_the_rest_of_a_file_is_not_read() -> None:
+    found = complaints("a: yes\n---\n" * 500)
+    assert len(found) == 101
+    assert found[-1] == "f.yaml:201:4: more problems follow in this file"
+
+
+@given(st.data())
+def test_places_are_where_the_values_are_written(data: st.DataObject) -> None:
+    import json
+
+    value = data.draw(st.recursive(st.integers(-99, 99) | st.text('aé"\\\n ', max_size=4), _containers, max_leaves=9))
+    text = json.dumps(value, indent=data.draw(st.sampled_from([None, 1, 2])), ensure_ascii=False)
+    lines = text.split("\n")
+    (document,), problems = read_source("f.yaml", text)
+    assert problems == []
+    assert document.value == value
+    for location, place in document.at.items():
+        inner = document.value
+        for part in location:
+            inner = inner[part]  # type: ignore[index]
+        written = (
+            "{"
+            if isinstance(inner, dict)
+            else "["
+            if isinstance(inner, list)
+            else json.dumps(inner, ensure_ascii=False)
+        )
+        assert lines[place.line - 1][place.column - 1 :].startswith(written)
+
+
+def _containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3)
 
 
 def test_control_characters_of_a_file_never_reach_a_terminal() -> None:

@@ -28,6 +28,7 @@ STRIPE = Tool(
         Action("update_payment", "PUT", ("v1", "payments", "{id}"), ()),
     ),
     "",
+    "",
 )
 CATALOGUE = Catalogue.of((STRIPE,))
 
@@ -84,7 +85,7 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
     search = Action(
         "search", "GET", ("search",), (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING),)
     )
-    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), ""),))
+    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", ""),))
     call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
     assert call.parameters == {"q": "x"}
 

@@ -14,7 +14,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http import read_tool_call
 from aegis_authz.wire.mcp import rpc_of
 
-GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp")
+GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "")
 CATALOGUE = Catalogue.of((GITHUB,))
 
 

@@ -14,7 +14,7 @@ from aegis_authz.policy.problems import Problem
 from aegis_authz.wire import strict_json
 
 _SECONDS = 10.0
-_MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_MAX_ANSWER_BYTES = 80 * 1024 * 1024  # the documents of a revision
 
 
 class ControlUnreachable(Exception):
@@ -127,6 +127,8 @@ def _problems(said: Mapping[str, Json]) -> tuple[Problem, ...]:
             field=_text(item, "field"),
             message=_text(item, "message"),
             excerpt=_text(item, "excerpt"),
+            before=_text(item, "before"),
+            cut=_number(item, "cut", 0),
         )
         for item in listed
         if isinstance(item, Mapping)
@@ -138,6 +140,6 @@ def _text(said: Mapping[str, Json], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _number(said: Mapping[str, Json], name: str) -> int:
+def _number(said: Mapping[str, Json], name: str, otherwise: int = 1) -> int:
     value = said.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 1
+    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

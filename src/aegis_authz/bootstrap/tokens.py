@@ -15,7 +15,9 @@ TOKEN_FAULTS = (KeyFolderError, SettingsError, ValueError)
 """Everything that keeps a token from being minted; the messages are fit to show."""
 
 
-def mint_agent_token(state: Path, org: str, tenant: str, agent: str, ttl: float, actors: Sequence[str]) -> str:
+def mint_agent_token(
+    state: Path, org: str, tenant: str, agent: str, ttl: float, actors: Sequence[str], on_behalf_of: str = ""
+) -> str:
     """A token of an agent of the mesh in this folder. Raises TOKEN_FAULTS."""
     settings = load_settings(state / "control.yaml", ControlSettings)
     if ttl > settings.max_token_life:
@@ -31,4 +33,5 @@ def mint_agent_token(state: Path, org: str, tenant: str, agent: str, ttl: float,
         ttl=ttl,
         jti=SystemIds().token(),
         actors=actors,
+        on_behalf_of=on_behalf_of,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, multiprocess
 
+from aegis_authz.adapters.credential_folder import CredentialFolder
 from aegis_authz.adapters.key_folder import KeyFolderError, load_ed25519
 from aegis_authz.adapters.opa import OpaPdp
 from aegis_authz.adapters.opa_http import OpaHttp
@@ -97,6 +98,7 @@ async def _serve(
         recorder=Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED),
         clock=clock,
         ids=ids,
+        credentials=CredentialFolder(settings.credentials),
         limits=_limits(settings),
     )
     handler = CheckHandler(pipeline, _admission(settings), settings.budget.reserve_ms / 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Finding
@@ -18,17 +19,36 @@ _NEXT_STEP = {
 _WORDS = {
     "max": "at most {limit}",
     "min": "at least {limit}",
-    "over": "over {limit}",
+    "over": "more than {limit}",
+    "under": "less than {limit}",
     "in": "one of {limit}",
     "not_in": "none of {limit}",
     "equals": "exactly {limit}",
     "not": "other than {limit}",
     "matches": "matching {limit}",
     "starts_with": "starting with {limit}",
+    "ends_with": "ending with {limit}",
+    "length": "of a length of {limit}",
+    "count": "a list of {limit}",
+    "host_in": "a host among {limit}",
+    "url_host_in": "a URL of a host among {limit}",
+    "email_domain_in": "an address of a domain among {limit}",
+    "in_ranges": "an address in {limit}",
+    "not_in_ranges": "an address outside {limit}",
+    "within": "within {limit}",
+    "not_within": "outside {limit}",
+    "regions": "a tool in {limit}",
     "type": "of type {limit}",
     "approval_needed_over": "at most {limit} without an approval",
     "approval_needed_in": "other than {limit} without an approval",
 }
+_CONTEXT = "context."
+_SIZES = {"equals": "exactly", "min": "at least", "max": "at most"}
+
+
+def shown_findings(decision: Decision) -> tuple[Finding, ...]:
+    """The findings a caller may see: not which rule denied, for its name is a part of the policy's text."""
+    return tuple(finding for finding in decision.findings if finding.condition != "denied")
 
 
 def sentence(decision: Decision, call: ToolCall | None, approval_id: str) -> str:
@@ -38,7 +58,7 @@ def sentence(decision: Decision, call: ToolCall | None, approval_id: str) -> str
     """
     spec = REASONS[decision.reason]
     parts = [_opening(decision, call), spec.text]
-    parts += [_finding(finding) for finding in decision.findings]
+    parts += [_finding(finding) for finding in shown_findings(decision)]
     if spec.retry is Retry.AFTER_APPROVAL:
         parts.append(
             f"Approval {approval_id} is pending. Once it is granted, repeat exactly this call with a fresh token "
@@ -58,17 +78,29 @@ def _opening(decision: Decision, call: ToolCall | None) -> str:
 
 def _finding(finding: Finding) -> str:
     words = _WORDS.get(finding.condition)
+    name = finding.parameter.removeprefix(_CONTEXT)
+    what = f"The call's {name}" if finding.parameter.startswith(_CONTEXT) else f"The parameter {finding.parameter}"
     if finding.condition == "missing":
-        return f"The parameter {finding.parameter} is required."
+        return f"{what} is required."
     if finding.limit is None or words is None:
-        return f"The parameter {finding.parameter} does not meet the condition '{finding.condition}'."
-    seen = "" if finding.seen is None else f" {finding.parameter} is {_short(finding.seen)};"
+        return f"{what} does not meet the condition '{finding.condition}'."
+    seen = "" if finding.seen is None else f" {finding.parameter} is {_short(_readable(finding))};"
     return f"Seen:{seen} allowed is {words.format(limit=_short(finding.limit))}."
+
+
+def _readable(finding: Finding) -> Json:
+    if finding.parameter == "context.time" and isinstance(finding.seen, int):
+        return datetime.fromtimestamp(finding.seen // 1_000_000_000, UTC).isoformat()
+    return finding.seen
 
 
 def _short(value: Json) -> str:
     if isinstance(value, str):
         text = value
+    elif isinstance(value, dict) and value.keys() == {"parameter"}:
+        text = f"the parameter {value['parameter']}"
+    elif isinstance(value, dict) and value.keys() <= _SIZES.keys():
+        text = " and ".join(f"{_SIZES[word]} {bound}" for word, bound in value.items())
     elif isinstance(value, list) and all(isinstance(item, str) for item in value):
         text = ", ".join(str(item) for item in value)
     else:

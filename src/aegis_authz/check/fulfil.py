@@ -10,41 +10,70 @@ import orjson
 from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.check.fields import read_field
 from aegis_authz.core.call import Rpc
-from aegis_authz.core.decision import Decision, Obligation, Redact, Target
+from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, Redact, SetHeader, Target
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.ports import Credentials
 from aegis_authz.wire.obligations import obligations_to_data
 
 
 @dataclass(frozen=True, slots=True)
 class Fulfilment:
     """Header and metadata changes. `processing` is "", or which bodies pass the processor:
-    "request", "response" or "both".
+    "request", "response" or "both". `headers` are those the tool receives.
     """
 
     processing: str
     metadata: Mapping[str, str]
+    headers: Mapping[str, str]
 
 
-NOTHING_TO_FULFIL = Fulfilment("", {})
+NOTHING_TO_FULFIL = Fulfilment("", {}, {})
 
 
-def fulfil(decision: Decision, rpc: Rpc) -> Fulfilment:
-    """Say how the obligations are met. Raises Refused(OBLIGATION_UNKNOWN) for one that cannot be."""
+def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials: Credentials) -> Fulfilment:
+    """Say how the obligations are met.
+
+    Raises Refused(OBLIGATION_UNKNOWN) for one that is not known, Refused(OBLIGATION_UNMET) for one that cannot be met
+    at present.
+    """
     if not decision.obligations:
         return NOTHING_TO_FULFIL
-    targets = {_target(obligation) for obligation in decision.obligations}
+    headers = _headers(decision, identity, credentials)
+    bodily = [one for one in decision.obligations if isinstance(one, Redact | FilterTools)]
+    if not bodily:
+        return Fulfilment("", {}, headers)
+    targets = {_target(obligation) for obligation in bodily}
     return Fulfilment(
         processing="both" if len(targets) == 2 else targets.pop().value,
         metadata={
-            "obligations": orjson.dumps(obligations_to_data(decision.obligations)).decode(),
+            "obligations": orjson.dumps(obligations_to_data(bodily)).decode(),
             "rpc_id": "" if rpc.id is None else orjson.dumps(rpc.id).decode(),
             "rpc_method": rpc.method,
         },
+        headers=headers,
     )
 
 
-def _target(obligation: Obligation) -> Target:
+def _headers(decision: Decision, identity: Identity | None, credentials: Credentials) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for one in decision.obligations:
+        if isinstance(one, SetHeader):
+            name, value = one.name, one.value
+        elif isinstance(one, InjectCredential) and decision.effect.lets_through:
+            if identity is None:
+                raise Refused(Reason.OBLIGATION_UNMET, "nobody to lend a credential to")
+            name, value = one.header, one.prefix + credentials.secret(identity.org, identity.tenant, one.credential)
+        else:
+            continue
+        if name in headers:
+            raise Refused(Reason.OBLIGATION_UNKNOWN, "two values for one header")
+        headers[name] = value
+    return headers
+
+
+def _target(obligation: Redact | FilterTools) -> Target:
     if isinstance(obligation, Redact):
         unknown = [name for name in obligation.detectors if name not in DETECTORS]
         if unknown:

@@ -21,7 +21,7 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.ports import Clock, Ids, Pdp, Snapshots, Store
+from aegis_authz.ports import Clock, Credentials, Ids, Pdp, Snapshots, Store
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.003  # ports keep their limits themselves and say what was slow; the outer limit catches what does not
@@ -37,6 +37,7 @@ class Pipeline:
     recorder: Recorder
     clock: Clock
     ids: Ids
+    credentials: Credentials
     limits: Limits
 
     async def check(self, request: bytes, traceparent: str, deadline: float) -> Answer:
@@ -49,7 +50,7 @@ class Pipeline:
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total + _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
-            fulfilment = fulfil(decision, rpc_shape(draft))  # 6
+            fulfilment = fulfil(decision, rpc_shape(draft), draft.identity, self.credentials)  # 6
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision)
         except TimeoutError:
@@ -82,7 +83,7 @@ class Pipeline:
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
             call = draft.call = parse(http, snapshot, draft.override)  # 3
             draft.done("parse", self.clock)
-            question = Evaluation(identity, call, draft.time, self.limits.environment)
+            question = Evaluation(identity, call, draft.time, self.limits.environment, snapshot.reads)
             decision = await self.pdp.evaluate(question, until)  # 4
             draft.done("evaluate", self.clock)
             if decision.revision == snapshot.revision:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aegis_authz.check.detectors import detectors_named
 from aegis_authz.check.dlp import Redactor
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.decision import Decision, FilterTools, Obligation, Redact
+from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, Obligation, Redact, SetHeader
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
@@ -53,14 +53,14 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
 
 def _parameters(decision: Decision, draft: Draft) -> Mapping[str, Json]:
     # what policy wants redacted from the call has no place in its record either
-    if draft.call is None or decision.effect is Effect.SANITIZE or decision.obligations:
+    if draft.call is None or decision.effect is Effect.SANITIZE or decision.changes_bodies:
         return {}
     return {name: draft.call.parameters[name] for name in draft.call.declared if name in draft.call.parameters}
 
 
 def _path(decision: Decision, draft: Draft) -> str:
     path = draft.http.path if draft.http is not None else ""
-    if not decision.obligations:
+    if not decision.changes_bodies:
         return path
     names = {name for one in decision.obligations if isinstance(one, Redact) for name in one.detectors}
     return Redactor(detectors_named(names)).text(path)
@@ -69,4 +69,8 @@ def _path(decision: Decision, draft: Draft) -> str:
 def _obligation(obligation: Obligation) -> str:
     if isinstance(obligation, FilterTools):
         return "filter_tools"
+    if isinstance(obligation, SetHeader):
+        return f"set_header:{obligation.name}"
+    if isinstance(obligation, InjectCredential):
+        return f"inject_credential:{obligation.credential}:{obligation.header}"
     return f"redact:{obligation.target.value}:{','.join((*obligation.detectors, *obligation.fields))}"

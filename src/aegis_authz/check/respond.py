@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.explain import sentence
+from aegis_authz.check.explain import sentence, shown_findings
 from aegis_authz.check.fulfil import Fulfilment
 from aegis_authz.core.call import PLAIN_HTTP, HttpCall, Rpc, RpcShape
 from aegis_authz.core.decision import Answer, Decision, Finding
@@ -63,6 +63,7 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     upstream = (
         {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
     )
+    upstream |= fulfilment.headers
     if draft.call is not None and draft.call.content_type:
         upstream["content-type"] = draft.call.content_type
     removed = (*_SECRETS, *(_PARTIAL if fulfilment.processing else (OBLIGATION_HEADER,)))
@@ -103,8 +104,9 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
         "revision": decision.revision,
         "retry": spec.retry.value,
     }
-    if decision.findings:
-        facts["findings"] = [_finding(finding) for finding in decision.findings]
+    findings = shown_findings(decision)
+    if findings:
+        facts["findings"] = [_finding(finding) for finding in findings]
     if settled is not None and approval_id:
         base = draft.snapshot.status_base if draft.snapshot is not None else ""
         facts["approval"] = {

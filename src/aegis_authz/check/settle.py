@@ -43,7 +43,7 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
     if held and settlement.opens is not None and settled.outcome is SettleOutcome.OPENED:
         return decision
     if held and settlement.claims is not None and clear:
-        effect = Effect.SANITIZE if decision.obligations else Effect.ALLOW
+        effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
         return replace(decision, effect=effect, reason=Reason.APPROVED)
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
 

@@ -28,6 +28,9 @@ def mint(
         list[str] | None,
         typer.Option("--act", help="Who the agent acts through, nearest first; may be given up to five times."),
     ] = None,
+    on_behalf_of: Annotated[
+        str, typer.Option("--on-behalf-of", help="The person or system the agent serves; policies can ask for it.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a token that is good for one call.
@@ -41,7 +44,7 @@ def mint(
     from aegis_authz.bootstrap.tokens import TOKEN_FAULTS, mint_agent_token
 
     try:
-        minted = mint_agent_token(state, org, tenant, agent, ttl, act or ())
+        minted = mint_agent_token(state, org, tenant, agent, ttl, act or (), on_behalf_of)
     except TOKEN_FAULTS as fault:
         raise unusable("token mint", str(fault)) from None
     if as_json:

@@ -13,14 +13,13 @@ from aegis_authz.control.publishing import Published
 from aegis_authz.control.services import ControlServices
 from aegis_authz.control.status_board import Activation, OpaState
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.release import Change, Sources
+from aegis_authz.core.release import MAX_FILES, MAX_SOURCE_BYTES, Change, Sources
 from aegis_authz.policy.problems import Problem
 
-MAX_POLICY_BYTES = 8 * 1024 * 1024
+MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, and what JSON adds to their texts
 _MAX_SMALL_BYTES = 16 * 1024
 _MAX_NAME = 128
 _MAX_MESSAGE = 500
-_MAX_FILES = 10_000
 _DEFAULT_WAIT = 5.0
 
 
@@ -77,6 +76,8 @@ def problem_list(problems: tuple[Problem, ...]) -> list[Json]:
             "field": problem.field,
             "message": problem.message,
             "excerpt": problem.excerpt,
+            "before": problem.before,
+            "cut": problem.cut,
         }
         for problem in problems
     ]
@@ -86,8 +87,8 @@ def _texts(body: Mapping[str, Json], name: str) -> dict[str, str]:
     files = body.get(name)
     if not isinstance(files, Mapping):
         raise HttpProblem(400, f"{name} must be an object of file name to text")
-    if len(files) > _MAX_FILES:
-        raise HttpProblem(400, f"{name} has more than {_MAX_FILES} files")
+    if len(files) > MAX_FILES:
+        raise HttpProblem(400, f"{name} has more than {MAX_FILES} files")
     texts: dict[str, str] = {}
     for path, text in files.items():
         if not isinstance(text, str) or not path.isprintable() or not 0 < len(path) <= 512:

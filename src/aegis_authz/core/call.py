@@ -90,3 +90,4 @@ class ToolCall:
     rpc: Rpc
     digest: str
     content_type: str
+    scheme: str

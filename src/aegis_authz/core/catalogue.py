@@ -57,7 +57,7 @@ class Tool:
     """One tool. `host` is what agents call; `port` None means the scheme's default.
 
     `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host.
-    `mcp_path` is the endpoint of an MCP server, "" for a plain HTTP tool.
+    `mcp_path` is the endpoint of an MCP server, "" for a plain HTTP tool. `region` is where it is, "" when not said.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Tool:
     upstream: str
     actions: tuple[Action, ...]
     mcp_path: str
+    region: str
 
     @property
     def is_mcp(self) -> bool:

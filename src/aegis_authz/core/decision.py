@@ -13,18 +13,23 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 
+CONTEXT = frozenset(("time", "environment", "source", "on_behalf_of", "acted_by", "token_age"))
+"""What a policy can ask about the circumstances of a call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The question: subject, action, resource and context of OpenID AuthZEN 1.0.
 
-    `time` is seconds since the epoch; `environment` is the name of the mesh's environment.
+    `time` is seconds since the epoch; `environment` is the name of the mesh's environment. `reads` are the words of
+    `CONTEXT` that policy asks about; the PDP is told no others.
     """
 
     identity: Identity
     call: ToolCall
     time: float
     environment: str
+    reads: frozenset[str]
 
 
 class Target(Enum):
@@ -32,6 +37,23 @@ class Target(Enum):
 
     REQUEST = "request"
     RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class SetHeader:
+    """Obligation: the tool receives this header, whatever the agent sent under its name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class InjectCredential:
+    """Obligation: the tool receives a header of `prefix` and the secret of that name, which the agent never sees."""
+
+    header: str
+    credential: str
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +72,7 @@ class FilterTools:
     allowed: tuple[str, ...]
 
 
-Obligation = Redact | FilterTools
+Obligation = Redact | FilterTools | SetHeader | InjectCredential
 """What must be done for the decision to hold. A kind not listed here is a deny."""
 
 
@@ -99,6 +121,11 @@ class Decision:
             return  # an approved or shadowed call may still carry redactions
         if spec.effect is not self.effect:
             raise ValueError(f"{self.reason.value} cannot explain {self.effect.value}")
+
+    @property
+    def changes_bodies(self) -> bool:
+        """Whether a request or response body has to pass the processor for the decision to hold."""
+        return any(isinstance(one, Redact | FilterTools) for one in self.obligations)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a Decision has no truth value; look at its effect")

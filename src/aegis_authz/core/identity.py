@@ -14,7 +14,8 @@ class Identity:
     """The verified agent. Exists only after its token verified.
 
     `issued_at` and `expires_at` are seconds since the epoch. `actors` is the delegation chain of
-    RFC 8693 section 4.1, nearest actor first; empty when the agent acts for itself.
+    RFC 8693 section 4.1, nearest actor first; empty when the agent acts for itself. `on_behalf_of` is whom the
+    agent serves, "" when the issuer did not say.
     """
 
     org: str
@@ -26,6 +27,7 @@ class Identity:
     issued_at: float
     expires_at: float
     actors: tuple[str, ...]
+    on_behalf_of: str
 
     @property
     def scope(self) -> str:

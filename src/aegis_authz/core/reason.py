@@ -63,6 +63,7 @@ class Reason(Enum):
     APPROVAL_USED = "APPROVAL_USED"
 
     OBLIGATION_UNKNOWN = "OBLIGATION_UNKNOWN"
+    OBLIGATION_UNMET = "OBLIGATION_UNMET"
     RESPONSE_WITHHELD = "RESPONSE_WITHHELD"
     RECORD_FAILED = "RECORD_FAILED"
     NOT_READY = "NOT_READY"
@@ -197,6 +198,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         ),
         Reason.OBLIGATION_UNKNOWN: _faulty(
             "Policy demands something this version cannot do; the call was not let through."
+        ),
+        Reason.OBLIGATION_UNMET: _faulty(
+            "Policy demands something that cannot be done at present; the call was not let through."
         ),
         Reason.RESPONSE_WITHHELD: _refusal(
             502,

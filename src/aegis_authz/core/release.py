@@ -9,6 +9,10 @@ from enum import Enum
 
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 """What a revision may look like: also a file name, so nothing that could leave a folder."""
+MAX_FILES = 20_000
+"""How many documents' files a folder may hold."""
+MAX_SOURCE_BYTES = 24 * 1024 * 1024
+"""How large they may be together."""
 
 
 @dataclass(frozen=True, slots=True)

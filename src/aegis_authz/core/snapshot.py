@@ -28,10 +28,12 @@ class Trust:
 class Snapshot:
     """One policy revision as the data plane sees it. Loaded once per call; never mixed with another.
 
-    `status_base` is the URL under which approvals are looked up, "" when there is none.
+    `status_base` is the URL under which approvals are looked up, "" when there is none. `reads` are the words of
+    `core.decision.CONTEXT` that its policies ask about.
     """
 
     revision: str
     catalogue: Catalogue
     trust: Trust
     status_base: str
+    reads: frozenset[str]

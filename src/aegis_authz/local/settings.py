@@ -43,6 +43,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         records=layout.records,
         record_key=layout.keys / "records.pem",
         environment=options.environment,
+        credentials=layout.state / "credentials",
         metrics=f"127.0.0.1:{options.ports['metrics']}",
         metrics_dir=layout.run / "metrics",
         ready_socket=str(layout.socket("ready-{worker}")),

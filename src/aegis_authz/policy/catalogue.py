@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -88,18 +89,30 @@ class ActionEntry(Part):
     parameters: dict[Words, ParameterEntry] = Field(default_factory=dict)
 
 
+class McpTool(Part):
+    """One tool of an MCP server, with its arguments and their types in short: `{owner: string}`."""
+
+    description: str = ""
+    parameters: dict[Words, ParameterKind] = Field(default_factory=dict)
+
+
 class McpEntry(Part):
-    """Marks an MCP server: its actions are the server's tools, their parameters the arguments."""
+    """Marks an MCP server: its actions are the server's tools, their parameters the arguments.
+
+    Where `tools` lists them, rules can name no others.
+    """
+
+    tools: dict[Words, McpTool] | None = None
 
 
 class ToolEntry(Part):
-    """One document of a catalogue. `region`, `owner` and `cost` describe the tool and decide nothing."""
+    """One document of a catalogue. `region` is what documents and conditions name; `owner` and `cost` decide nothing."""
 
     tool: Name
     host: Annotated[str, AfterValidator(_address)]
     upstream: Annotated[str, AfterValidator(_upstream)] = ""
     description: str = ""
-    region: AnyScalar | None = None
+    region: Words | None = None
     owner: AnyScalar | None = None
     cost: AnyScalar | None = None
     actions: dict[str, ActionEntry] | None = None
@@ -110,6 +123,18 @@ class ToolEntry(Part):
         if (self.actions is None) == (self.mcp is None):
             raise ValueError("must have either actions (an HTTP API) or mcp (an MCP server)")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTool:
+    """A tool with all that rules may name: its actions, and of each the parameters with their types.
+
+    `actions` is None where the catalogue does not list them (an MCP server without `tools`). An HTTP action without
+    parameters takes any.
+    """
+
+    tool: Tool
+    actions: Mapping[str, Mapping[str, str]] | None
 
 
 def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
@@ -131,8 +156,19 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         upstream=f"{url.scheme}://{url.netloc}" if entry.upstream else "",
         actions=actions,
         mcp_path="" if entry.mcp is None else url.path or DEFAULT_MCP_PATH,
+        region=entry.region or "",
     )
     return tool, []
+
+
+def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
+    """What rules may say about a tool."""
+    if entry.mcp is None:
+        actions = {one.name: {part.name: part.type.value for part in one.parameters} for one in tool.actions}
+        return KnownTool(tool, actions)
+    if entry.mcp.tools is None:
+        return KnownTool(tool, None)
+    return KnownTool(tool, {name: dict(one.parameters) for name, one in entry.mcp.tools.items()})
 
 
 def _action(name: str, entry: ActionEntry, faults: list[tuple[Location, str]]) -> Action:
@@ -169,11 +205,12 @@ def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:
                 problems.append(source.problem(("tool",), message))
             if (tool.host, tool.port) == (other.host, other.port):
                 problems += [source.problem(at, f"{why} ({_where(elsewhere)})") for at, why in _collisions(tool, other)]
-        for later, action in enumerate(tool.actions):
-            for earlier in tool.actions[:later]:
-                if _collide(action, earlier):
-                    at = ("actions", action.name, "match")
-                    problems.append(source.problem(at, f"matches the same requests as action {quoted(earlier.name)}"))
+        first: dict[object, Action] = {}
+        for action in tool.actions:
+            earlier = first.setdefault(_requests(action), action)
+            if earlier is not action:
+                at = ("actions", action.name, "match")
+                problems.append(source.problem(at, f"matches the same requests as action {quoted(earlier.name)}"))
     return problems
 
 
@@ -196,11 +233,11 @@ def _collisions(tool: Tool, other: Tool) -> list[tuple[Location, str]]:
             for action in tool.actions
             if _covers(action.template, other.mcp_path)
         ]
+    known = {_requests(one): one.name for one in other.actions}
     return [
-        (("actions", action.name, "match"), f"matches the same requests as {quoted(one.name)} of {quoted(other.name)}")
+        (("actions", action.name, "match"), f"matches the same requests as {quoted(name)} of {quoted(other.name)}")
         for action in tool.actions
-        for one in other.actions
-        if _collide(action, one)
+        if (name := known.get(_requests(action))) is not None
     ]
 
 
@@ -211,13 +248,9 @@ def _covers(template: tuple[str, ...], path: str) -> bool:
     )
 
 
-def _collide(one: Action, other: Action) -> bool:
-    # The reader prefers literals, leftmost first; only templates with variables in the same places can tie.
-    return (
-        one.method == other.method
-        and len(one.template) == len(other.template)
-        and all(
-            (a.startswith("{") and b.startswith("{")) or a == b
-            for a, b in zip(one.template, other.template, strict=True)
-        )
-    )
+def _requests(action: Action) -> tuple[str, tuple[str, ...]]:
+    """Equal for two actions that could claim one request.
+
+    The reader prefers literals, leftmost first; only templates with variables in the same places can tie.
+    """
+    return action.method, tuple("{" if part.startswith("{") else part for part in action.template)

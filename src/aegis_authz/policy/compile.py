@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.catalogue import Tool
-from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.canonical_json import canonical
-from aegis_authz.policy.conditions import Check, ParameterConditions, anchored, parameter_conditions
-from aegis_authz.policy.document import Approval, PolicyDocument, Sanitize, ToolRule
+from aegis_authz.policy.document import PolicyDocument
 from aegis_authz.policy.library import rego_library
 from aegis_authz.policy.plain import plain_rules
+from aegis_authz.policy.rule_data import document_data, reads
+from aegis_authz.policy.scope import shape_of
 from aegis_authz.policy.snapshot import trust_from_data
 from aegis_authz.policy.tool_data import tools_to_data
 from aegis_authz.policy.words import ANY
@@ -45,8 +45,13 @@ def compile_policy(
     """
     trust_from_data(trust_data)
     content: dict[str, Json] = {
-        "policies": _by_scope(policies),
-        "snapshot": {"catalogue": tools_to_data(tools), "trust": dict(trust_data), "status_base": status_base},
+        "policies": _policies(policies, tools),
+        "snapshot": {
+            "catalogue": tools_to_data(tools),
+            "trust": dict(trust_data),
+            "status_base": status_base,
+            "reads": sorted(reads(policies)),
+        },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)
     snapshot = {**_object(content["snapshot"]), "revision": revision}
@@ -71,96 +76,22 @@ def _object(value: Json) -> Mapping[str, Json]:
     return value
 
 
-def _by_scope(policies: Sequence[PolicyDocument]) -> dict[str, Json]:
-    scopes: dict[str, dict[str, list[dict[str, Json]]]] = {}
-    shapes: set[tuple[str, str, str]] = set()
+def _policies(policies: Sequence[PolicyDocument], tools: Sequence[Tool]) -> dict[str, Json]:
+    scopes: dict[str, dict[str, list[Mapping[str, Json]]]] = {}
     for policy in policies:
         modes = scopes.setdefault(policy.scope, {"enforce": [], "shadow": []})
-        modes[policy.mode].append(_document(policy))
-        shapes.add(_shape(policy))
+        modes[policy.mode].append(document_data(policy))
     for modes in scopes.values():
         for documents in modes.values():
             documents.sort(key=canonical)
-    named = {policy.scope for policy in policies if ANY not in _shape(policy)}
+    shapes = {shape_of(scope) for scope in scopes}
+    regions = {tool.name: tool.region for tool in tools if tool.region}
+    named = {policy.scope for policy in policies if ANY not in policy.scope}
     return {
-        "shapes": [list(shape) for shape in sorted(shapes)],
+        "shapes": [list(shape) for shape in sorted(shapes, key=canonical)],
+        "regions": dict(regions),
         "scopes": {
-            scope: {**modes, "plain": plain_rules(scope, scopes)} if scope in named else dict(modes)
+            scope: {**modes, "plain": plain_rules(scope, scopes, shapes, regions)} if scope in named else dict(modes)
             for scope, modes in scopes.items()
         },
     }
-
-
-def _shape(policy: PolicyDocument) -> tuple[str, str, str]:
-    return (
-        ANY if policy.org == ANY else "org",
-        ANY if policy.tenant == ANY else "tenant",
-        ANY if policy.agent == ANY else "agent",
-    )
-
-
-def _document(policy: PolicyDocument) -> dict[str, Json]:
-    tools: dict[str, dict[str, list[Json]]] = {}
-    for rule in policy.allowed_tools:
-        compiled = _rule(rule)
-        for action in rule.actions:
-            tools.setdefault(rule.name, {}).setdefault(action, []).append(compiled)
-    for actions in tools.values():
-        for rules in actions.values():
-            rules.sort(key=canonical)
-    return {
-        "name": policy.title,
-        "disclose": policy.disclose_limits,
-        "tools": dict(tools),
-        "egress": {
-            "hosts": {host: True for host in policy.egress.allow if not host.startswith("*.")},
-            "suffixes": sorted(host[1:] for host in policy.egress.allow if host.startswith("*.")),
-        },
-    }
-
-
-def _rule(rule: ToolRule) -> dict[str, Json]:
-    found, faults = parameter_conditions(rule.conditions)
-    if faults:
-        raise ValueError(f"the conditions of {rule.name} did not pass the checks: {faults[0][1]}")
-    approval = rule.approval or Approval()
-    return {
-        "effect": _effect(rule, approval),
-        "parameters": [_parameter(one) for one in found],
-        "thresholds": [{"parameter": one.name, **_check(check)} for one in found for check in one.thresholds],
-        "redact": _redactions(rule.sanitize),
-        "approval": {"groups": sorted(approval.groups), "expires_in": approval.expires_in},
-    }
-
-
-def _effect(rule: ToolRule, approval: Approval) -> str:
-    if approval.always:
-        return Effect.APPROVAL_NEEDED.value
-    return Effect.ALLOW.value if rule.sanitize is None else Effect.SANITIZE.value
-
-
-def _parameter(one: ParameterConditions) -> dict[str, Json]:
-    return {
-        "name": one.name,
-        "optional": one.optional,
-        "type": one.type,
-        "checks": [_check(check) for check in one.checks],
-    }
-
-
-def _check(check: Check) -> dict[str, Json]:
-    compiled: dict[str, Json] = {"condition": check.condition, "limit": check.limit}
-    if check.condition == "matches":
-        compiled["pattern"] = anchored(str(check.limit))
-    return compiled
-
-
-def _redactions(sanitize: Sanitize | None) -> list[Json]:
-    if sanitize is None:
-        return []
-    targets = (("request", sanitize.request), ("response", sanitize.response))
-    return [
-        {"target": target, "detectors": sorted(redaction.detectors), "fields": sorted(redaction.fields)}
-        for target, redaction in targets
-        if redaction is not None
-    ]

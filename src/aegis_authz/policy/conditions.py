@@ -1,52 +1,67 @@
-"""The conditions of a rule in their one compiled form: for each parameter its type, its checks and its thresholds."""
+"""The conditions of a rule in their one compiled form: for each value its type and the checks it must pass."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+from typing import Literal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.document import Conditions, ParameterRule
+from aegis_authz.policy.compared import Check, Fault, asked_kind, checks_of, fits
+from aegis_authz.policy.json_schema import schema_faults, schema_of_member
+from aegis_authz.policy.rule import Conditions
 from aegis_authz.policy.source import Location
+from aegis_authz.policy.time_windows import time_checks
+from aegis_authz.policy.values import ParameterRule
+from aegis_authz.policy.words import Other
 
 _OVER = "approval_needed_over"
 _DEFAULT_PARAMETER = "amount"
-_NUMERIC = ("max", "min", _OVER)
-_TEXTUAL = ("matches", "starts_with")
-_CHECKS = ("equals", "in", "not_in", "min", "max", "matches", "starts_with")
-_THRESHOLDS = (_OVER, "approval_needed_in")
+_UPPER = ("max", "under", _OVER)
+_LOWER = ("min", "over")
 
-Fault = tuple[Location, str]
-"""Where inside the conditions something is wrong, and what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One comparison. `condition` is the word findings use, `limit` what the parameter is held against."""
-
-    condition: str
-    limit: Json
+Origin = Literal["parameters", "context"]
+CONTEXT_TYPES: Mapping[str, str] = {
+    "environment": "string",
+    "source": "string",
+    "on_behalf_of": "string",
+    "acted_by": "array",
+    "token_age": "number",
+    "region": "string",
+}
+"""The type of what `context` knows besides the time."""
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterConditions:
-    """All that is asked of one parameter. `type` is a JSON type, "integer" or "any"."""
+class ValueConditions:
+    """All that is asked of one value: a parameter, or something around the call.
 
+    `name` is a parameter's name or JSON pointer ("" for all of them), or a word of `context`. `type` is a JSON type,
+    "integer" or "any". A `forbidden` value must not be there.
+    """
+
+    of: Origin
     name: str
     optional: bool
     type: str
     checks: tuple[Check, ...]
-    thresholds: tuple[Check, ...]
+    forbidden: bool = False
+
+    @property
+    def label(self) -> str:
+        """How findings name it."""
+        return f"context.{self.name}" if self.of == "context" else self.name or "parameters"
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return path_of(self.name) if self.of == "parameters" else (self.name,)
 
 
-@dataclass(slots=True)
-class _Draft:
-    name: str
-    optional: bool = False
-    type: str | None = None
-    given: dict[str, tuple[Json, Location]] = field(default_factory=dict)
+def path_of(name: str) -> tuple[str, ...]:
+    """The member names that lead to a parameter: its name alone, or the parts of a JSON pointer (RFC 6901)."""
+    if not name.startswith("/"):
+        return (name,) if name else ()
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/"))
 
 
 def short_form(key: str) -> tuple[str, str] | None:
@@ -59,31 +74,52 @@ def short_form(key: str) -> tuple[str, str] | None:
     return None
 
 
-def parameter_conditions(conditions: Conditions) -> tuple[list[ParameterConditions], list[Fault]]:
-    """Bring both ways of writing conditions into one form, in order of parameter name.
+def value_conditions(conditions: Conditions, denying: bool = False) -> tuple[list[ValueConditions], list[Fault]]:
+    """Bring all ways of writing conditions into one form, in order of what they are about.
 
-    Returns what was understood and all faults; only a result without faults may be compiled.
+    `denying` conditions say when a rule denies: nothing is added to them. Returns what was understood and all
+    faults; only a result without faults may be compiled.
     """
     faults: list[Fault] = []
     drafts: dict[str, _Draft] = {}
-    for name, rule in conditions.parameters.items():
-        drafts[name] = _from_rule(name, rule)
-        if not drafts[name].given and rule.type is None:
-            faults.append((("parameters", name), "asks for nothing; write type: any to ask only that it is present"))
+    for name, rules in conditions.parameters.items():
+        drafts[name] = _drafted(name, rules, faults)
     for key, limit in conditions.short_forms.items():
         _add_short_form(drafts, key, limit, conditions, faults)
-    found = [_settled(drafts[name], faults) for name in sorted(drafts)]
-    return found, faults
+    found = [_settled("parameters", drafts[name], faults, denying) for name in sorted(drafts)]
+    if conditions.arguments is not None:
+        schema, wrong = schema_faults(conditions.arguments)
+        faults += [(("schema", *inner), message) for inner, message in wrong]
+        check = Check("schema", schema, "deny", {"whole": schema_of_member(schema)})
+        found.append(ValueConditions("parameters", "", False, "object", (check,)))
+    return found + _around(conditions, faults, denying), faults
 
 
-def _from_rule(name: str, rule: ParameterRule) -> _Draft:
-    given: dict[str, tuple[Json, Location]] = {}
-    for word in (*_CHECKS, *_THRESHOLDS):
-        value = getattr(rule, "allowed" if word == "in" else word)
-        if value is not None:
-            limit = list(value) if isinstance(value, tuple) else value
-            given[word] = (limit, ("parameters", name, word))
-    return _Draft(name, rule.optional, rule.type, given)
+@dataclass(slots=True)
+class _Draft:
+    name: str
+    optional: bool = False
+    present: bool = False
+    type: str | None = None
+    checks: list[tuple[Check, Location]] = field(default_factory=list)
+
+
+def _drafted(name: str, rules: tuple[ParameterRule, ...], faults: list[Fault]) -> _Draft:
+    at: Location = ("parameters", name)
+    draft = _Draft(name)
+    if "" in path_of(name) or any(part.isdecimal() for part in path_of(name)[1:]):
+        faults.append((at, "a pointer names members of mappings; write every or any for the elements of a list"))
+    for position, rule in enumerate(rules):
+        inner = (*at, position)
+        draft.optional = draft.optional or rule.optional
+        draft.present = draft.present or rule.exists is True
+        if rule.type is not None and draft.type not in (None, rule.type):
+            faults.append(((*inner, "type"), f"is a {rule.type} here and a {draft.type} above"))
+        draft.type = draft.type or rule.type
+        draft.checks += checks_of(rule, inner, faults)
+    if not draft.checks and draft.type is None and not draft.present:
+        faults.append((at, "asks for nothing; write exists: true to ask only that it is present"))
+    return draft
 
 
 def _add_short_form(
@@ -100,95 +136,82 @@ def _add_short_form(
             return
         name = bounded[0] if bounded else _DEFAULT_PARAMETER
     draft = drafts.setdefault(name, _Draft(name))
-    if word in draft.given:
+    if any(check.condition == word for check, _ in draft.checks):
         faults.append(((key,), f"{word} of {name} is given twice"))
         return
-    draft.given[word] = (limit, (key,))
+    draft.checks.append((Check(word, limit, "approval_needed" if word == _OVER else "deny", {}), (key,)))
 
 
-def _settled(draft: _Draft, faults: list[Fault]) -> ParameterConditions:
+def _around(conditions: Conditions, faults: list[Fault], denying: bool) -> list[ValueConditions]:
+    found = []
+    context = conditions.context
+    if context.time is not None:
+        found.append(ValueConditions("context", "time", False, "number", time_checks(context.time, faults)))
+    for name, kind in CONTEXT_TYPES.items():
+        rule: ParameterRule | None = getattr(context, name)
+        if rule is None:
+            continue
+        at: Location = ("context", name)
+        checks = checks_of(rule, at, faults)
+        draft = _Draft(name, rule.optional, rule.exists is True, rule.type or kind, checks)
+        if not draft.checks and not draft.present:
+            faults.append((at, "asks for nothing"))
+        if rule.type is not None and rule.type != kind:
+            faults.append(((*at, "type"), f"{name} is a {kind}"))
+        if any(isinstance(value, Other) for value in vars(rule).values()):
+            faults.append((at, "is not compared with parameters"))
+        found.append(_settled("context", draft, faults, denying or kind != "number"))
+    return found
+
+
+def _settled(of: Origin, draft: _Draft, faults: list[Fault], denying: bool) -> ValueConditions:
     kind = _kind(draft, faults)
-    given = {word: limit for word, (limit, _) in draft.given.items()}
-    if ("max" in given or _OVER in given) and "min" not in given:
-        given["min"] = 0  # or minus a million would be "at most 5000"
-    _check_order(draft, given, faults)
-    _check_pattern(draft, faults)
-    return ParameterConditions(
-        name=draft.name,
-        optional=draft.optional,
-        type=kind,
-        checks=tuple(Check(word, given[word]) for word in _CHECKS if word in given),
-        thresholds=tuple(Check(word, given[word]) for word in _THRESHOLDS if word in given),
-    )
+    words = {check.condition for check, _ in draft.checks}
+    checks = [check for check, _ in draft.checks]
+    if not denying and not words.isdisjoint(_UPPER) and words.isdisjoint(_LOWER):
+        checks.append(Check("min", 0, "deny", {}))  # or minus a million would be "at most 5000"
+    _check_order(draft, checks, faults)
+    forbidden = "exists" in words
+    optional = draft.optional or forbidden or (denying and draft.present)
+    return ValueConditions(of, draft.name, optional, kind, tuple(checks), forbidden)
 
 
 def _kind(draft: _Draft, faults: list[Fault]) -> str:
     kind, because = draft.type, "type"
-    for word, (limit, location) in draft.given.items():
-        asked = _asked_kind(word, limit)
+    for check, location in draft.checks:
+        asked = asked_kind(check)
         if asked == "mixed":
             faults.append((location, "must hold values of one type"))
-        elif kind is None or kind == "any":
-            kind, because = asked, word
-        elif not fits(asked, kind):
+        elif asked != "any" and kind in (None, "any"):
+            kind, because = asked, check.condition
+        elif not fits(asked, kind or "any"):
             faults.append((location, f"is about a {asked}, but {because} is about a {kind}"))
     return kind or "any"
 
 
-def fits(asked: str, declared: str) -> bool:
-    """Whether a condition about one type can hold for a parameter of another."""
-    numbers = ("number", "integer")
-    return asked == declared or "any" in (asked, declared) or (asked in numbers and declared in numbers)
-
-
-def _asked_kind(word: str, limit: Json) -> str:
-    if word in _NUMERIC:
-        return "number"
-    if word in _TEXTUAL:
-        return "string"
-    values = limit if isinstance(limit, list) else [limit]
-    kinds = {_kind_of(value) for value in values}
-    return kinds.pop() if len(kinds) == 1 else "mixed"
-
-
-def _kind_of(value: Json) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "string" if isinstance(value, str) else "number"
-
-
-def _check_order(draft: _Draft, given: Mapping[str, Json], faults: list[Fault]) -> None:
-    low, high, over = (_as_number(given.get(word)) for word in ("min", "max", _OVER))
+def _check_order(draft: _Draft, checks: list[Check], faults: list[Fault]) -> None:
+    """Say so when no value could ever pass; a list of values must leave one, too."""
+    refusing = [check for check in checks if check.otherwise == "deny"]
+    low = max((_number(check) for check in refusing if check.condition == "min"), default=None)
+    high = min((_number(check) for check in refusing if check.condition == "max"), default=None)
     if low is not None and high is not None and low > high:
-        word = "max" if "max" in draft.given else "min"
-        note = "; negative values are refused unless a min is given" if "min" not in draft.given else ""
-        faults.append((draft.given[word][1], f"no value is at least {low} and at most {high}{note}"))
-    if over is not None and high is not None and over > high:
-        faults.append((draft.given[_OVER][1], f"can never be reached: above {high} the call is denied"))
-    allowed, asked = given.get("in"), given.get("approval_needed_in")
-    if isinstance(allowed, list) and isinstance(asked, list) and not all(value in allowed for value in asked):
-        faults.append((draft.given["approval_needed_in"][1], "names a value that `in` does not allow"))
+        given = {check.condition for check, _ in draft.checks}
+        at = next(where for check, where in draft.checks if check.condition in ("max", "min"))
+        note = "; negative values are refused unless a min is given" if "min" not in given else ""
+        faults.append((at, f"no value is at least {low:g} and at most {high:g}{note}"))
+    lists = {check.condition: check.limit for check in checks}
+    allowed, asked = lists.get("in"), lists.get("approval_needed_in")
+    if isinstance(allowed, list) and isinstance(asked, list) and not _hashed(asked) <= _hashed(allowed):
+        at = next(where for check, where in draft.checks if check.condition == "approval_needed_in")
+        faults.append((at, "names a value that `in` does not allow"))
 
 
-def _as_number(value: Json) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _hashed(values: list[Json]) -> set[object]:
+    return set(values)  # the lists of conditions hold scalars alone
 
 
-def _check_pattern(draft: _Draft, faults: list[Fault]) -> None:
-    pattern, location = draft.given.get("matches", (None, ()))
-    if not isinstance(pattern, str):
-        return
-    options = re2.Options()
-    options.log_errors = False
-    for text in (pattern, anchored(pattern)):
-        try:
-            re2.compile(text, options)
-        except re2.error as fault:
-            reason = fault.args[0].decode("utf-8", "replace") if isinstance(fault.args[0], bytes) else str(fault)
-            faults.append((location, f"is not an RE2 pattern: {reason}"))
-            return
-
-
-def anchored(pattern: str) -> str:
-    """The pattern, made to match the whole text and nothing less."""
-    return f"\\A(?:{pattern})\\z"
+def _number(check: Check) -> float:
+    """The bound, or one that never collides where it is another parameter."""
+    if isinstance(check.limit, int | float):
+        return check.limit
+    return float("-inf") if check.condition == "min" else float("inf")

@@ -1,131 +1,69 @@
-"""The policy document: what a security engineer writes, as exact, immutable types."""
+"""The documents of a policy folder: policies, the templates they extend, and the definitions they share."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from aegis_authz.policy.checking import Part
+from aegis_authz.policy.rule import Approval, DenyRule, ToolRule
+from aegis_authz.policy.values import TimeWindow
 from aegis_authz.policy.words import (
     ANY,
     LISTED,
     SOME,
     UNIQUE,
     AnyScalar,
-    EgressHost,
+    HostPattern,
     Name,
-    NameOrAny,
-    Number,
-    ParameterKind,
-    Pointer,
+    NameOrGlob,
     Words,
 )
 
-MAX_APPROVAL_LIFE = 7 * 86400
-"""The longest an approval may be waited for and used, in seconds."""
+
+def _entry(value: object) -> object:
+    return {"host": value} if isinstance(value, str) else value
 
 
-class ParameterRule(Part):
-    """What one parameter must be. A parameter with a rule must be present unless `optional`."""
+class EgressHost(Part):
+    """A host, or `*.` and the domain whose hosts are meant; with the ports, schemes and methods it is known for."""
 
-    optional: bool = False
-    type: ParameterKind | None = None
-    equals: AnyScalar | None = None
-    allowed: Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE] | None = Field(default=None, alias="in")
-    not_in: Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE] | None = None
-    min: Number | None = None
-    max: Number | None = None
-    matches: str | None = None
-    starts_with: Annotated[str, Field(min_length=1)] | None = None
-    approval_needed_over: Number | None = None
-    approval_needed_in: Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE] | None = None
-
-
-class Conditions(Part):
-    """Conditions of a rule: `parameters`, and the short forms `max_X`, `min_X`, `approval_needed_over[_X]`."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-    __pydantic_extra__: dict[str, Number]
-
-    parameters: dict[Words, ParameterRule] = Field(default_factory=dict)
-
-    @property
-    def short_forms(self) -> dict[str, int | float]:
-        return self.__pydantic_extra__
-
-
-class Redaction(Part):
-    """What to redact in a body: what detectors find, and what JSON pointers name."""
-
-    detectors: Annotated[tuple[Name, ...], LISTED, UNIQUE] = ()
-    fields: Annotated[tuple[Pointer, ...], LISTED, UNIQUE] = ()
-
-    @model_validator(mode="after")
-    def _redacts_something(self) -> Redaction:
-        if not self.detectors and not self.fields:
-            raise ValueError("names neither detectors nor fields")
-        return self
-
-
-class Sanitize(Part):
-    """Redactions of the request on its way to the tool and of the response on its way back."""
-
-    request: Redaction | None = None
-    response: Redaction | None = None
-
-    @model_validator(mode="after")
-    def _sanitizes_something(self) -> Sanitize:
-        if self.request is None and self.response is None:
-            raise ValueError("names neither request nor response")
-        return self
-
-
-class Approval(Part):
-    """Who may approve (any approver when `groups` is empty), for how many seconds, and whether always needed."""
-
-    groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
-    expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] = 900
-    always: bool = False
-
-
-class ToolRule(Part):
-    """One entry of `allowed_tools`."""
-
-    name: Name
-    actions: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE]
-    conditions: Conditions = Field(default_factory=lambda: Conditions.model_validate({}))
-    sanitize: Sanitize | None = None
-    approval: Approval | None = None
-
-    @model_validator(mode="after")
-    def _any_stands_alone(self) -> ToolRule:
-        if ANY in self.actions and len(self.actions) > 1:
-            raise ValueError('"*" already means every action; leave the others out')
-        return self
+    host: HostPattern
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], LISTED, SOME, UNIQUE] | None = None
+    schemes: Annotated[tuple[Literal["http", "https"], ...], LISTED, SOME, UNIQUE] | None = None
+    methods: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE] | None = None
 
 
 class Egress(Part):
     """Which hosts outside the catalogue are known to the agent's owner. Everything else is refused as foreign."""
 
     default: Literal["deny"] = "deny"
-    allow: Annotated[tuple[EgressHost, ...], LISTED, UNIQUE] = ()
+    allow: Annotated[tuple[Annotated[EgressHost, BeforeValidator(_entry)], ...], LISTED, UNIQUE] = ()
 
 
-class PolicyDocument(Part):
-    """One policy document. `org`, `tenant` and `agent` may be "*" for all."""
+class RuleSet(Part):
+    """What a document and a template both hold."""
 
-    org: NameOrAny = ANY
-    tenant: NameOrAny = ANY
-    agent: NameOrAny
+    description: str = ""
+    allowed_tools: Annotated[tuple[ToolRule, ...], LISTED] = ()
+    denied_tools: Annotated[tuple[DenyRule, ...], LISTED] = ()
+    egress: Egress = Egress()
+    regions: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE] | None = None
+
+
+class PolicyDocument(RuleSet):
+    """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group."""
+
+    org: NameOrGlob = ANY
+    tenant: NameOrGlob = ANY
+    agent: NameOrGlob
     mode: Literal["enforce", "shadow"] = "enforce"
     name: Words | None = None
-    description: str = ""
     owner: Words | None = None
     ticket: Words | None = None
     disclose_limits: bool = False
-    allowed_tools: Annotated[tuple[ToolRule, ...], LISTED] = ()
-    egress: Egress = Egress()
+    extends: Words | None = None
 
     @property
     def scope(self) -> str:
@@ -136,3 +74,42 @@ class PolicyDocument(Part):
     def title(self) -> str:
         """The name decisions give as theirs."""
         return self.name or self.scope
+
+    def extended(self, template: Template) -> PolicyDocument:
+        """This document with the rules of `template` beside its own, and only the regions both allow."""
+        name = template.template
+        regions = self.regions if template.regions is None else template.regions
+        if self.regions is not None and template.regions is not None:
+            regions = tuple(region for region in self.regions if region in template.regions)
+        known = dict.fromkeys((*self.egress.allow, *template.egress.allow))
+        return self.model_copy(
+            update={
+                "allowed_tools": (*self.allowed_tools, *(rule.inherited(name) for rule in template.allowed_tools)),
+                "denied_tools": (*self.denied_tools, *(rule.inherited(name) for rule in template.denied_tools)),
+                "egress": Egress(allow=tuple(known)),
+                "regions": regions,
+            }
+        )
+
+
+class Template(RuleSet):
+    """Rules that documents share by `extends: name`. It covers no agent itself and extends nothing."""
+
+    template: Words
+
+
+class Definitions(Part):
+    """Values that documents use by name, with a name each."""
+
+    lists: dict[Words, Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE]] = Field(default_factory=dict)
+    patterns: dict[Words, str] = Field(default_factory=dict)
+    time_windows: dict[Words, TimeWindow] = Field(default_factory=dict)
+    approvers: dict[Words, Approval] = Field(default_factory=dict)
+    detectors: dict[Words, Annotated[tuple[Name, ...], LISTED, SOME, UNIQUE]] = Field(default_factory=dict)
+
+
+class DefinitionsDocument(Part):
+    """A document that only names things."""
+
+    define: Definitions
+    description: str = ""

@@ -8,11 +8,12 @@ tries it first and judges in full whatever does not meet it, so a plain rule may
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.canonical_json import canonical
+from aegis_authz.policy.scope import Shape, covering
 from aegis_authz.policy.words import ANY
 
 Document = Mapping[str, Json]
@@ -20,30 +21,30 @@ Scopes = Mapping[str, Mapping[str, Sequence[Document]]]
 """By scope: the compiled documents that `enforce` and those that `shadow`."""
 
 _Rule = Mapping[str, Json]
+_NOT_PLAIN = frozenset(("than", "path"))  # compares with another parameter, or looks into a list
 
 
-def plain_rules(scope: str, scopes: Scopes) -> dict[str, Json]:
+def plain_rules(scope: str, scopes: Scopes, shapes: Collection[Shape], regions: Mapping[str, str]) -> dict[str, Json]:
     """The plain rules of one agent, by tool and action; none when a shadow document covers it.
 
-    `scope` is `org/tenant/agent`, each a name.
+    `scope` is `org/tenant/agent`, each a name; `shapes` are those of all scopes; `regions` of tools, by name.
     """
-    covering = [scopes[name] for name in _covering(scope) if name in scopes]
-    if any(modes["shadow"] for modes in covering):
+    about = [scopes[name] for name in covering(scope, shapes) if name in scopes]
+    if any(modes["shadow"] for modes in about):
         return {}
-    documents = [document for modes in covering for document in modes["enforce"]]
+    documents = [document for modes in about for document in modes["enforce"]]
     found: dict[str, Json] = {}
     for tool in sorted({tool for document in documents for tool in _object(document["tools"])}):
+        if any(not _reaches(document, regions.get(tool)) for document in documents):
+            continue
         plain = _of_tool(tool, documents)
         if plain:
             found[tool] = plain
     return found
 
 
-def _covering(scope: str) -> list[str]:
-    covering = [""]
-    for name in scope.split("/"):
-        covering = [f"{prefix}/{part}" if prefix else part for prefix in covering for part in (name, ANY)]
-    return covering
+def _reaches(document: Document, region: str | None) -> bool:
+    return document["regions"] is None or region in _list(document["regions"])
 
 
 def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
@@ -53,10 +54,11 @@ def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
         for action, listed in _object(_object(document["tools"]).get(tool, {})).items()
         for rule in _list(listed)
     ]
+    denied = {action for document in documents for action in _object(_object(document["denied"]).get(tool, {}))}
     plain: dict[str, Json] = {}
     for wanted in sorted({action for _, action, _ in rules if action != ANY}):
         applying = [(name, rule) for name, action, rule in rules if action in (wanted, ANY)]
-        if all(rule["effect"] == Effect.ALLOW.value and not rule["redact"] for _, rule in applying):
+        if denied.isdisjoint((wanted, ANY)) and all(_simply_allows(rule) for _, rule in applying):
             plain[wanted] = {
                 "policies": [*sorted({name for name, _ in applying})],
                 "checks": _together(check for _, rule in applying for check in _checks(rule)),
@@ -64,14 +66,34 @@ def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
     return plain
 
 
+def _simply_allows(rule: _Rule) -> bool:
+    return (
+        rule["effect"] == Effect.ALLOW.value
+        and not rule["redact"]
+        and not rule["headers"]
+        and all(_is_plain(_object(spec)) for spec in _list(rule["values"]))
+    )
+
+
+def _is_plain(spec: _Rule) -> bool:
+    """Whether it asks of one parameter alone, by its name alone."""
+    return (
+        spec["of"] == "parameters"
+        and len(_list(spec["path"])) == 1
+        and "forbidden" not in spec
+        and all(_NOT_PLAIN.isdisjoint(_object(check)) for check in (*_list(spec["checks"]), *_list(spec["asks"])))
+    )
+
+
 def _checks(rule: _Rule) -> Iterator[Json]:
     """What must hold of a parameter, which must be there under its own name: one flat list, for Rego pays by the loop."""
-    for spec in map(_object, _list(rule["parameters"])):
+    for spec in map(_object, _list(rule["values"])):
         checks = [_object(check) for check in _list(spec["checks"])]
+        name = _list(spec["path"])[0]
         if not _imply_type({str(check["condition"]) for check in checks}, spec["type"]):
-            yield {"parameter": spec["name"], "condition": "type", "limit": spec["type"]}
-        yield from ({"parameter": spec["name"], **check} for check in checks)
-    yield from _list(rule["thresholds"])
+            yield {"parameter": name, "condition": "type", "limit": spec["type"]}
+        yield from ({"parameter": name, **check} for check in checks)
+        yield from ({"parameter": name, **_object(check)} for check in _list(spec["asks"]))
 
 
 def _imply_type(conditions: set[str], kind: Json) -> bool:

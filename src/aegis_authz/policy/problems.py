@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
 
-_EXCERPT_WIDTH = 100
+EXCERPT_WIDTH = 100
+"""How many characters of a line are shown."""
+MOST_PROBLEMS = 1000
+"""How many problems are told of a set of documents; the work of finding more is saved."""
+MOST_IN_A_FILE = 100
+
+_MANY_WORDS = 500
+_WORD = re.compile(r'\?|"(?:[^"\\]|\\.)*"?|\'[^\']*\'?|[^\s,\[\]{}:]+(?::[^\s,\[\]{}:]+)*')
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong. `line` and `column` count from 1; `excerpt` is the source line, "" when there is none."""
+    """One thing wrong. `line` and `column` count from 1.
+
+    `excerpt` is the source line, "" when there is none, and `before` the line above it; of both, the first `cut`
+    characters are left out. Read as text it is `file:line:column: field: message` and these lines, with a mark.
+    """
 
     path: str
     line: int
@@ -19,40 +32,96 @@ class Problem:
     field: str
     message: str
     excerpt: str = ""
+    before: str = ""
+    cut: int = 0
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
         head = f"{self.path}:{self.line}:{self.column}: {field}{self.message}"
         if not self.excerpt.strip():
             return head
-        start = max(0, self.column - 1 - _EXCERPT_WIDTH // 2)
-        shown = self.excerpt[start : start + _EXCERPT_WIDTH]
-        return f"{head}\n    {shown}\n    {' ' * (self.column - 1 - start)}^"
+        return "\n".join((head, *self._shown()))
+
+    def _shown(self) -> Iterator[str]:
+        start = max(0, self.column - 1 - self.cut)
+        # What comes from elsewhere may hold the whole line.
+        left_out = 0 if start < EXCERPT_WIDTH else start - EXCERPT_WIDTH // 2
+        gap = "... " if self.cut or left_out else ""
+        width = len(str(self.line))
+        line = self.excerpt[left_out : left_out + EXCERPT_WIDTH]
+        word = _WORD.match(line, start - left_out)
+        if self.before.strip():
+            above = self.before[left_out : left_out + EXCERPT_WIDTH].rstrip()
+            yield f"  {self.line - 1:>{width}} | {gap if above else ''}{above}".rstrip()
+        yield f"  {self.line} | {gap}{line}".rstrip()
+        mark = "^" * max(1, len(word.group()) if word else 1)
+        yield f"  {' ' * width} | {' ' * (len(gap) + start - left_out)}{mark}"
 
 
 class PolicyErrors(Exception):
-    """Everything wrong with a set of documents, in order of file and line."""
+    """Everything wrong with a set of documents, in order of file and line; of very many, the first ones."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(_first(sorted(set(problems))))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _first(problems: list[Problem]) -> list[Problem]:
+    told: list[Problem] = []
+    for path, group in groupby(problems, key=lambda problem: problem.path):
+        here = list(group)
+        told += here[:MOST_IN_A_FILE]
+        if len(here) > MOST_IN_A_FILE:
+            after = here[MOST_IN_A_FILE]
+            told.append(Problem(path, after.line, after.column, "", "more problems follow in this file"))
+    if len(told) <= MOST_PROBLEMS:
+        return told
+    after = told[MOST_PROBLEMS]
+    more = Problem(after.path, after.line, after.column, "", "more problems follow in this and later files")
+    return [*told[:MOST_PROBLEMS], more]
 
 
 def printable(text: str) -> str:
     """The text with every control character as `?`, fit for a terminal."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def quoted(text: str) -> str:
     """A name out of a document, in quotes, short and printable."""
-    shown = printable(text)
+    shown = printable(text[:81])
     return f"'{shown if len(shown) <= 80 else shown[:77] + '...'}'"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known word, or `; known are ...`, or ""."""
-    words = sorted(set(known))
-    nearest = difflib.get_close_matches(word[:80], words, n=1, cutoff=0.6)
+def described(value: object) -> str:
+    """A value as messages name what was found: `the text 'five'`, `a list`, `nothing`."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {str(value)[:40]}"
+        case str():
+            return f"the text {quoted(value)}" if value else "an empty text"
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case _:
+            return "a mapping" if value else "an empty mapping"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """`; did you mean 'x'?` for the nearest known word, or `; known here: ...`, or ""."""
+    nearest = difflib.get_close_matches(word[:80], sorted(_candidates(word, known)), n=1, cutoff=0.6)
     if nearest:
         return f"; did you mean {quoted(nearest[0])}?"
-    return f"; known here: {', '.join(words)}" if 0 < len(words) <= 12 else ""
+    return f"; known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""
+
+
+def _candidates(word: str, known: Collection[str]) -> Collection[str]:
+    """Those worth comparing: of very many, some that are about as long and begin alike."""
+    if len(known) <= _MANY_WORDS:
+        return known
+    alike = (one for one in known if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
+    return list(islice(alike, _MANY_WORDS))

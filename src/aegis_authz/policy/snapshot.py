@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.decision import CONTEXT
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.policy.keys import raw_key
@@ -63,7 +64,7 @@ def trust_from_data(data: Json) -> Trust:
 
 def snapshot_from_data(data: Json) -> Snapshot:
     """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise."""
-    item = members(data, {"revision", "catalogue", "trust", "status_base"}, "the snapshot")
+    item = members(data, {"revision", "catalogue", "trust", "status_base", "reads"}, "the snapshot")
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
@@ -72,7 +73,15 @@ def snapshot_from_data(data: Json) -> Snapshot:
         catalogue=Catalogue.of(tools_from_data(item["catalogue"])),
         trust=trust_from_data(item["trust"]),
         status_base=text(item["status_base"], "status_base"),
+        reads=_reads(item["reads"]),
     )
+
+
+def _reads(data: Json) -> frozenset[str]:
+    words = frozenset(text(word, "reads") for word in listed(data, "reads"))
+    if not words <= CONTEXT:
+        raise ValueError("reads names something that is not known around a call")
+    return words
 
 
 def _published(keys: Sequence[Mapping[str, Json]]) -> list[Json]:

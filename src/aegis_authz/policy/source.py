@@ -6,122 +6,110 @@ keys, tabs, directives or words that YAML 1.1 and 1.2 read differently (`yes`, `
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import yaml
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.problems import Problem, printable, quoted
+from aegis_authz.policy.places import Location, Offset, Place, Places, field_name, place_of, problem_at
+from aegis_authz.policy.problems import MOST_IN_A_FILE, Problem, printable, quoted
+from aegis_authz.policy.scalars import Unreadable, plain_value
+from aegis_authz.policy.texts import MAX_BYTES, refused_text
 
-MAX_BYTES = 1024 * 1024
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Location", "Place", "SourceDocument", "field_name", "read_source"]
+
 MAX_DEPTH = 64
+MAX_VALUES = 100_000
+"""How many keys and values one file may hold."""
 
-Location = tuple[str | int, ...]
-"""Where a value stands in its document: member names and list positions from the root."""
-
+_Value = yaml.ScalarEvent | yaml.CollectionStartEvent
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a large set twenty times faster
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
-# Tabs; line breaks only YAML 1.1 knows; marks that reorder what a person sees or are not seen at all.
-_REFUSED_CHARACTERS = re.compile(r"[\t\x85\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
-_WORDS: Mapping[str, Json] = {"null": None, "~": None, "": None, "true": True, "false": False}
-_UNCLEAR = re.compile(
-    r"(?i:yes|no|on|off|y|n|null|true|false|[-+]?\.inf|\.nan|nan|[-+]?inf(inity)?)\Z"
-    r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z"
-    r"|[-+]?(0[xob][0-9a-fA-F_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?)\Z"
-)
+_SHAPE = "; look at the indentation: members that belong together begin in the same column"
+_SHAPELESS = ("mapping values are not allowed", "did not find expected key", "did not find expected '-'", "block ")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A position in a text, counted from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceDocument:
-    """One document of a file and where each of its values (`at`) and keys (`keys`) stands."""
+    """One document of a file, and where what it holds was written.
+
+    `told` is what is wrong with it already; of the values at the `doubtful` locations nothing more can be said. `blank` are the places of empty values. A `broken` document could not be read to its
+    end: the value is what stood before.
+    """
 
     path: str
     value: Json
-    at: Mapping[Location, Place]
-    keys: Mapping[Location, Place]
-    lines: tuple[str, ...]
+    places: Places
+    told: tuple[Problem, ...] = ()
+    doubtful: frozenset[Location] = frozenset()
+    blank: tuple[Location, ...] = ()
+    broken: bool = False
+
+    @property
+    def at(self) -> dict[Location, Place]:
+        """Where each value stands, by its location."""
+        return self.places.of_values
+
+    @property
+    def keys(self) -> dict[Location, Place]:
+        """Where the key of each member stands."""
+        return self.places.of_keys
 
     def problem(self, location: Location, message: str, on_key: bool = False) -> Problem:
         """A problem with the value at `location`, or the nearest value around it that exists."""
-        place: Place | None = self.keys.get(location) if on_key else None
+        place = self.keys.get(location) if on_key else None
         nearest = location
         while place is None:
             place = self.at.get(nearest)
             if place is None and not nearest:
                 place = Place(1, 1)
             nearest = nearest[:-1]
-        return _problem(self.path, self.lines, place, field_name(location), message)
+        return problem_at(self.path, self.places.text, place, field_name(location), message)
 
 
 def read_source(path: str, text: str) -> tuple[list[SourceDocument], list[Problem]]:
     """Read every document of one file.
 
-    `path` only names the file in messages. Returns the documents that could be read and all
-    problems; a document with problems is still returned where its shape is known. Never raises.
+    `path` only names the file in messages; where it ends in `.json` the text must be JSON. Returns the documents, each
+    with its own problems in `told`, and all problems of the file. Never raises.
     """
-    lines = tuple(printable(line) for line in _LINE_BREAK.split(text))
-    early = _refused_text(path, text, lines)
+    early = refused_text(path, text)
     if early is not None:
         return [], [early]
-    reader = _Reader(path, lines)
+    reader = _Reader(path, text)
     try:
-        for event in _events(text):
-            reader.take(event)
+        reader.read()
     except _Stop as fault:
-        reader.complain(fault.place, (), str(fault))
+        reader.stop(fault.at, str(fault))
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
-        place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
-        reader.complain(place, (), f"not YAML: {printable(str(fault.problem or fault.context))}")
+        said = str(fault.problem or fault.context)
+        hint = _SHAPE if said.startswith(_SHAPELESS) else ""
+        reader.stop(0 if mark is None else mark.index, f"not YAML: {printable(said)}{hint}")
     except yaml.YAMLError as fault:
-        reader.complain(Place(1, 1), (), f"not YAML: {printable(str(fault).splitlines()[0])}")
+        reader.stop(0, f"not YAML: {printable(str(fault).splitlines()[0])}")
     return reader.documents, reader.problems
-
-
-def field_name(location: Location) -> str:
-    """`allowed_tools[0].conditions.max_amount` for a location."""
-    name = ""
-    for part in location:
-        if isinstance(part, int):
-            name += f"[{part}]"
-        else:
-            shown = printable(part)[:80]
-            name += f".{shown}" if name else shown
-    return name
 
 
 class _Stop(Exception):
     """Nothing after this place in the file can be read with one meaning."""
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, at: Offset, message: str) -> None:
         super().__init__(message)
-        self.place = place
-
-
-class _Unreadable(Exception):
-    """A scalar that is not exactly one JSON value; the message says what to write."""
+        self.at = at
 
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list that has begun. `key` is the member whose value comes next, None between members."""
+    """A mapping or list that has begun. `key` is the member whose value comes next, None between members.
+
+    `repeated` is where the places of a member begin that was given before and does not count.
+    """
 
     value: dict[str, Json] | list[Json]
     location: Location
     key: str | None = None
+    repeated: int | None = None
 
 
 @dataclass(slots=True)
@@ -129,49 +117,84 @@ class _Reader:
     """Builds documents out of parser events; keeps the open containers on a list, not on the call stack."""
 
     path: str
-    lines: tuple[str, ...]
+    text: str
     documents: list[SourceDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _open: list[_Open] = field(default_factory=list)
-    _at: dict[Location, Place] = field(default_factory=dict)
-    _keys: dict[Location, Place] = field(default_factory=dict)
+    _marks: list[Offset] = field(default_factory=list)
+    _blank: list[Location] = field(default_factory=list)
+    _doubtful: list[Location] = field(default_factory=list)
+    _told: int = 0
     _root: Json = None
-    _blank: bool = True
+    _empty: bool = True
 
-    def take(self, event: yaml.Event) -> None:
-        mark = event.start_mark
-        place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
-        match event:
-            case yaml.DocumentStartEvent():
-                self._at, self._keys, self._root, self._blank = {}, {}, None, True
-                if event.version is not None or event.tags:
-                    self.complain(place, (), "directives (%YAML, %TAG) are not allowed")
-            case yaml.DocumentEndEvent():
-                if not self._blank:
-                    self.documents.append(SourceDocument(self.path, self._root, self._at, self._keys, self.lines))
-            case yaml.AliasEvent():
-                self._refuse_marks(event, place)
-                self._put(None, place)
-            case yaml.ScalarEvent():
-                self._refuse_marks(event, place)
-                self._scalar(event, place)
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                self._refuse_marks(event, place)
-                self._begin({} if isinstance(event, yaml.MappingStartEvent) else [], place)
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                self._open.pop()
+    def read(self) -> None:
+        """Take every event of the file. Raises _Stop, yaml.YAMLError."""
+        loader = _LOADER(self.text)
+        take: dict[type, Callable[..., None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._mapping,
+            yaml.SequenceStartEvent: self._sequence,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+            yaml.DocumentEndEvent: self._finish,
+            yaml.StreamStartEvent: self._stream,
+        }
+        try:
+            event = loader.get_event()
+            while type(event) is not yaml.StreamEndEvent:
+                take[type(event)](event, event.start_mark.index)
+                event = loader.get_event()
+        finally:
+            loader.dispose()
 
-    def complain(self, place: Place, location: Location, message: str) -> None:
-        self.problems.append(_problem(self.path, self.lines, place, field_name(location), message))
+    def complain(self, at: Offset, location: Location, message: str, harmless: bool = False) -> None:
+        """A `harmless` problem leaves no doubt of what the value is."""
+        if not harmless:
+            self._doubtful.append(location)
+        if len(self.problems) < MOST_IN_A_FILE:
+            place = place_of(self.text, at)
+            self.problems.append(problem_at(self.path, self.text, place, field_name(location), message))
+        else:
+            raise _Stop(at, "more problems follow in this file")
 
-    def _refuse_marks(self, event: yaml.NodeEvent, place: Place) -> None:
-        if isinstance(event, yaml.AliasEvent):
-            self.complain(place, self._here(), "aliases (*name) are not allowed; write the value out")
-            return
+    def stop(self, at: Offset, message: str) -> None:
+        """Say why the rest is not read, and keep what the last document held until there."""
+        self.problems.append(problem_at(self.path, self.text, place_of(self.text, at), "", message))
+        if isinstance(self._root, dict) and self._open:
+            self._keep(broken=True)
+
+    def _stream(self, event: yaml.Event, at: Offset) -> None:
+        """Nothing has been said yet."""
+
+    def _document(self, event: yaml.DocumentStartEvent, at: Offset) -> None:
+        self._marks, self._blank, self._doubtful = [], [], []
+        self._root, self._empty, self._told = None, True, len(self.problems)
+        if event.version is not None or event.tags:
+            self.complain(at, (), "directives (%YAML, %TAG) are not allowed", harmless=True)
+
+    def _finish(self, event: yaml.Event, at: Offset) -> None:
+        if not self._empty:
+            self._keep(broken=False)
+        self._root = None
+
+    def _keep(self, broken: bool) -> None:
+        places = Places(self.text, self._root, self._marks)
+        told = tuple(self.problems[self._told :])
+        doubtful, blank = frozenset(self._doubtful), tuple(self._blank)
+        self.documents.append(SourceDocument(self.path, self._root, places, told, doubtful, blank, broken))
+
+    def _alias(self, event: yaml.Event, at: Offset) -> None:
+        self.complain(at, self._here(), "aliases (*name) are not allowed; write the value out")
+        self._put(None, at)
+
+    def _refuse_marks(self, event: _Value, at: Offset) -> None:
         if event.anchor is not None:
-            self.complain(place, self._here(), "anchors (&name) are not allowed")
-        if getattr(event, "tag", None) is not None:
-            self.complain(place, self._here(), "tags (!name) are not allowed")
+            self.complain(at, self._here(), "anchors (&name) are not allowed", harmless=True)
+        if event.tag is not None:
+            self.complain(at, self._here(), "tags (!name) are not allowed")
 
     def _here(self) -> Location:
         if not self._open:
@@ -181,106 +204,87 @@ class _Reader:
             return (*top.location, len(top.value))
         return top.location if top.key is None else (*top.location, top.key)
 
-    def _expects_key(self) -> bool:
-        return bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
+    def _mapping(self, event: yaml.MappingStartEvent, at: Offset) -> None:
+        self._begin({}, event, at)
 
-    def _begin(self, value: dict[str, Json] | list[Json], place: Place) -> None:
+    def _sequence(self, event: yaml.SequenceStartEvent, at: Offset) -> None:
+        self._begin([], event, at)
+
+    def _begin(self, value: dict[str, Json] | list[Json], event: _Value, at: Offset) -> None:
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_marks(event, at)
         if len(self._open) >= MAX_DEPTH:
-            raise _Stop(place, f"nested more than {MAX_DEPTH} levels deep")
-        location = self._here()
-        self._put(value, place)
-        self._open.append(_Open(value, location))
+            raise _Stop(at, f"nested more than {MAX_DEPTH} levels deep")
+        opened = _Open(value, self._here())
+        self._put(value, at)
+        self._open.append(opened)
 
-    def _scalar(self, event: yaml.ScalarEvent, place: Place) -> None:
-        plain = event.style is None or event.style == ""
-        try:
-            value = _plain_value(event.value) if plain else event.value
-        except _Unreadable as fault:
-            self.complain(place, self._here(), str(fault))
-            value = event.value
-        if not self._expects_key():
-            if self._open or not (plain and event.value == ""):
-                self._blank = False
-            self._put(value, place)
-        elif plain and event.value == "<<":
-            self.complain(place, self._here(), "merge keys (<<) are not allowed; write the members out")
-            self._open[-1].key = "<<"
+    def _end(self, event: yaml.Event, at: Offset) -> None:
+        self._open.pop()
+        if self._open:
+            self._forget_repeated(self._open[-1])
+
+    def _scalar(self, event: yaml.ScalarEvent, at: Offset) -> None:
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_marks(event, at)
+        text: str = event.value
+        top = self._open[-1] if self._open else None
+        names = top is not None and top.key is None and isinstance(top.value, dict)
+        value: Json = text
+        if not event.style:
+            try:
+                value = plain_value(text)
+            except Unreadable as fault:
+                self.complain(at, (*self._here(), text) if names else self._here(), str(fault))
+        if top is None:
+            self._empty = text == "" and not event.style
+            self._put(value, at)
+        elif names:
+            self._name(top, value, event, at)
         else:
-            self._name(value, event.value, place)
+            self._put(value, at)
+            self._forget_repeated(top)
 
-    def _name(self, value: Json, text: str, place: Place) -> None:
-        top = self._open[-1]
-        if not isinstance(value, str):
-            self.complain(place, (*top.location, text), f"a key must be a text; write {quoted(text)} in quotes")
-        elif isinstance(top.value, dict) and text in top.value:
-            first = self._keys[(*top.location, text)]
-            self.complain(place, (*top.location, text), f"given twice; first on line {first.line}")
+    def _name(self, top: _Open, value: Json, event: yaml.ScalarEvent, at: Offset) -> None:
+        text: str = event.value
+        if text in top.value:
+            top.repeated = len(self._marks)
+        if not event.style and text == "<<":
+            self.complain(at, (*top.location, text), "merge keys (<<) are not allowed; write the members out")
+        elif not isinstance(value, str):
+            self.complain(at, (*top.location, text), f"a key must be a text; write {quoted(text)} in quotes")
+        elif top.repeated is not None:
+            first = Places(self.text, self._root, self._marks).of_keys.get((*top.location, text))
+            where = "" if first is None else f"; first on line {first.line}"
+            self.complain(at, (*top.location, text), f"given twice{where}", harmless=True)
         top.key = text
-        self._keys.setdefault((*top.location, text), place)
+        self._marks.append(at)
 
-    def _put(self, value: Json, place: Place) -> None:
-        location = self._here()
-        self._at.setdefault(location, place)
+    def _put(self, value: Json, at: Offset) -> None:
+        marks = self._marks
+        if len(marks) > MAX_VALUES:
+            raise _Stop(at, f"more than {MAX_VALUES} keys and values in one document")
         if not self._open:
-            self._root, self._blank = value, self._blank and value is None
+            self._root = value
+            self._empty = self._empty and value is None
+            if value is None:
+                self._blank.append(())
+            marks.append(at)
             return
         top = self._open[-1]
+        if value is None:
+            self._blank.append(self._here())
         if isinstance(top.value, list):
             top.value.append(value)
         elif top.key is None:
-            raise _Stop(place, "a key must be a text")
+            raise _Stop(at, "a key must be a text")
         else:
             top.value.setdefault(top.key, value)
             top.key = None
+        marks.append(at)
 
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    loader = _LOADER(text)
-    try:
-        while loader.check_event():
-            yield loader.get_event()
-    finally:
-        loader.dispose()
-
-
-def _plain_value(text: str) -> Json:
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.match(text):
-        if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
-            raise _Unreadable("the integer does not fit 64 bits")
-        return int(text)
-    if _FLOAT.match(text):
-        number = float(text)
-        if not math.isfinite(number):
-            raise _Unreadable("the number is out of range")
-        return number
-    if _UNCLEAR.match(text):
-        raise _Unreadable(
-            f"{quoted(text)} is read differently by different YAML readers; write true, false or a plain number, "
-            "or put it in quotes"
-        )
-    return text
-
-
-def _refused_text(path: str, text: str, lines: tuple[str, ...]) -> Problem | None:
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        return Problem(path, 1, 1, "", "not UTF-8")
-    if size > MAX_BYTES:
-        return Problem(path, 1, 1, "", f"larger than {MAX_BYTES} bytes")
-    refused = _REFUSED_CHARACTERS.search(text)
-    if refused is None:
-        return None
-    before = _LINE_BREAK.split(text[: refused.start()])
-    tab = refused.group() == "\t"
-    message = (
-        "tabs are not allowed; use spaces" if tab else f"the character U+{ord(refused.group()):04X} is not allowed"
-    )
-    return _problem(path, lines, Place(len(before), len(before[-1]) + 1), "", message)
-
-
-def _problem(path: str, lines: tuple[str, ...], place: Place, name: str, message: str) -> Problem:
-    excerpt = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
-    return Problem(path, place.line, place.column, name, message, excerpt)
+    def _forget_repeated(self, top: _Open) -> None:
+        """A member given twice counts once: drop the places of the second."""
+        if top.repeated is not None:
+            del self._marks[top.repeated :]
+            top.repeated = None

@@ -17,6 +17,7 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
             "port": tool.port,
             "upstream": tool.upstream,
             "mcp_path": tool.mcp_path,
+            "region": tool.region,
             "actions": [_action_to_data(action) for action in sorted(tool.actions, key=lambda action: action.name)],
         }
         for tool in sorted(tools, key=lambda tool: tool.name)
@@ -62,7 +63,7 @@ def _action_to_data(action: Action) -> Json:
 
 
 def _tool(data: Json) -> Tool:
-    item = members(data, {"name", "host", "port", "upstream", "mcp_path", "actions"}, "a tool")
+    item = members(data, {"name", "host", "port", "upstream", "mcp_path", "region", "actions"}, "a tool")
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
@@ -73,6 +74,7 @@ def _tool(data: Json) -> Tool:
         upstream=text(item["upstream"], "a tool's upstream"),
         actions=tuple(_action(action) for action in listed(item["actions"], "a tool's actions")),
         mcp_path=text(item["mcp_path"], "a tool's mcp_path"),
+        region=text(item["region"], "a tool's region"),
     )
 
 

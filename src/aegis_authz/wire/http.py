@@ -85,6 +85,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
             }
         ),
         content_type=content_type,
+        scheme=http.scheme,
     )
 
 
@@ -103,6 +104,7 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         rpc=PLAIN_HTTP,
         digest="",
         content_type="",
+        scheme=http.scheme,
     )
 
 

@@ -124,6 +124,7 @@ def _tool_call(
         rpc=rpc,
         digest=digest_of(content),
         content_type=judged_type(http) if http.body else "",
+        scheme=http.scheme,
     )
 
 

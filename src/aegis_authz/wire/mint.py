@@ -34,11 +34,13 @@ def mint_token(
     ttl: float,
     jti: str,
     actors: Sequence[str] = (),
+    on_behalf_of: str = "",
 ) -> str:
     """Mint the token of one call of one agent.
 
     `now` is seconds since the epoch, kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is
-    the delegation chain of RFC 8693 section 4.1, nearest actor first. Raises ValueError for a name
+    the delegation chain of RFC 8693 section 4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to
+    say nothing. Raises ValueError for a name
     that cannot be one, a ttl out of range or an empty or overlong text.
     """
     for what, name in (("org", org), ("tenant", tenant), ("agent", agent)):
@@ -61,6 +63,8 @@ def mint_token(
         "nbf": issued_at,
         "exp": expires_at,
     }
+    if on_behalf_of:
+        claims["on_behalf_of"] = _text("on_behalf_of", on_behalf_of)
     act = _chain(actors)
     if act is not None:
         claims["act"] = act

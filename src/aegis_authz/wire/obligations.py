@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
+from aegis_authz.core.decision import FilterTools, InjectCredential, Obligation, Redact, SetHeader, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -14,6 +14,8 @@ OBLIGATION_HEADER = "x-aegis-obligation"
 
 _REDACT = {"kind", "target", "detectors", "fields"}
 _FILTER_TOOLS = {"kind", "allowed"}
+_SET_HEADER = {"kind", "name", "value"}
+_INJECT_CREDENTIAL = {"kind", "header", "credential", "prefix"}
 
 
 def obligations_to_data(obligations: Sequence[Obligation]) -> list[Json]:
@@ -34,6 +36,10 @@ def _to_data(obligation: Obligation) -> Json:
             return {"kind": "redact", "target": target.value, "detectors": list(detectors), "fields": list(fields)}
         case FilterTools(allowed):
             return {"kind": "filter_tools", "allowed": list(allowed)}
+        case SetHeader(name, value):
+            return {"kind": "set_header", "name": name, "value": value}
+        case InjectCredential(header, credential, prefix):
+            return {"kind": "inject_credential", "header": header, "credential": credential, "prefix": prefix}
 
 
 def _from_data(item: Json) -> Obligation:
@@ -43,6 +49,10 @@ def _from_data(item: Json) -> Obligation:
             return Redact(Target(target), _texts(item["detectors"]), _texts(item["fields"]))
         if kind == "filter_tools" and item.keys() == _FILTER_TOOLS:
             return FilterTools(_texts(item["allowed"]))
+        if kind == "set_header" and item.keys() == _SET_HEADER:
+            return SetHeader(*_texts([item["name"], item["value"]]))
+        if kind == "inject_credential" and item.keys() == _INJECT_CREDENTIAL:
+            return InjectCredential(*_texts([item["header"], item["credential"], item["prefix"]]))
     raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
 
 

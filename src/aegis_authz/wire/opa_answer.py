@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import orjson
 
-from aegis_authz.core.call import CallKind
-from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding
+from aegis_authz.core.call import CallKind, ToolCall
+from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, FilterTools, Finding, Redact
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
@@ -22,20 +22,21 @@ _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings",
 _EFFECTS = {effect.value: effect for effect in Effect}
 _REASONS = {reason.value: reason for reason in Reason}
 _MAX_APPROVAL_LIFE = 7 * 86400
+_PORTS = {"http": 80, "https": 443}
 
 
 def question_to_data(question: Evaluation) -> dict[str, Json]:
-    """One call as OPA's input: subject, action and resource of OpenID AuthZEN 1.0, section 5.
+    """One call as OPA's input: subject, action, resource and context of OpenID AuthZEN 1.0, section 5.
 
-    What no rule of `rego/` reads is left out: OPA spends as long on taking in a call as on judging it. Who adds a
-    time must not send fractions of seconds: OPA hashes a number by its integer part, and the calls of a batch would
+    What no rule reads is left out: OPA spends as long on taking in a call as on judging it. The time is in whole
+    nanoseconds and never has a fraction: OPA hashes a number by its integer part, and the calls of a batch would
     collide in each of its caches.
     """
     identity, call = question.identity, question.call
     resource: dict[str, Json] = {"type": call.kind.value, "id": call.tool}
     if call.kind is CallKind.UNCLAIMED:
-        resource["properties"] = {"host": call.host}
-    return {
+        resource["properties"] = _place(call)
+    asked: dict[str, Json] = {
         "subject": {
             "type": "agent",
             "id": identity.scope,
@@ -44,6 +45,25 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
         "action": {"name": call.action, "properties": call.parameters},
         "resource": resource,
     }
+    if question.reads:
+        asked["context"] = {word: value for word, value in _context(question).items() if word in question.reads}
+    return asked
+
+
+def _place(call: ToolCall) -> Json:
+    port = call.port if call.port is not None else _PORTS.get(call.scheme)
+    return {"host": call.host, "port": port, "scheme": call.scheme, "method": call.method}
+
+
+def _context(question: Evaluation) -> dict[str, Json]:
+    identity, call = question.identity, question.call
+    known: dict[str, Json] = {
+        "time": int(question.time * 1e9),
+        "acted_by": list(identity.actors),
+        "token_age": max(0, int(question.time - identity.issued_at)),
+    }
+    texts = {"environment": question.environment, "source": call.source, "on_behalf_of": identity.on_behalf_of}
+    return known | {word: said for word, said in texts.items() if said}
 
 
 def decisions_from_data(result: Json, count: int) -> list[Decision | Refused]:
@@ -87,10 +107,11 @@ def _decision(text: bytes, revision: str) -> Decision:
     if allowed_by is not _EFFECTS[effect] or _REASONS[reason] is Reason.APPROVED:
         raise _malformed("the reason does not explain the effect")
     obligations = obligations_from_data(data["obligations"])
-    if _EFFECTS[effect] is Effect.SANITIZE and not obligations:
-        raise _malformed("sanitize without an obligation")
-    if _EFFECTS[effect] is Effect.ALLOW and obligations:
-        raise _malformed("allow with an obligation")
+    bodily = [one for one in obligations if isinstance(one, Redact | FilterTools)]
+    if _EFFECTS[effect] is Effect.SANITIZE and not bodily:
+        raise _malformed("sanitize without a body to change")
+    if _EFFECTS[effect] is Effect.ALLOW and bodily:
+        raise _malformed("allow with a body to change")
     return Decision(
         effect=_EFFECTS[effect],
         reason=_REASONS[reason],

@@ -26,7 +26,7 @@ _MAX_TOKEN_BYTES = 4096
 _MAX_ACTORS = 5
 _HEADER_MEMBERS = {"alg", "typ", "kid"}
 _ALGORITHMS = ("EdDSA", "Ed25519")
-_AGENT_CLAIMS = {"iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp", "act"}
+_AGENT_CLAIMS = {"iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp", "act", "on_behalf_of"}
 _OVERRIDE_CLAIMS = {"iss", "aud", "sub", "apr", "digest", "rev", "jti", "iat", "exp"}
 
 
@@ -81,6 +81,7 @@ def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
         issued_at=issued_at,
         expires_at=expires_at,
         actors=_actors(claims.get("act")),
+        on_behalf_of=_text(claims, "on_behalf_of", _AGENT) if "on_behalf_of" in claims else "",
     )
     if claims.get("sub") != identity.scope:
         raise Refused(_AGENT.malformed, "sub is not org/tenant/agent")

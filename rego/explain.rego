@@ -1,0 +1,91 @@
+# Why a call is decided as it is: every rule that was looked at, and what became of each of its conditions.
+# The decision beside it is the one `answer` gives; nothing here decides.
+package aegis.authz
+
+explanations := [explained(call) | some call in input.calls]
+
+explained(call) := {
+	"decision": decide(call),
+	"documents": [looked_at(document, mode, call) |
+		some node in nodes_of(call.subject.properties)
+		some mode in ["enforce", "shadow"]
+		some document in node[mode]
+	],
+}
+
+looked_at(document, mode, call) := {
+	"name": document.name,
+	"mode": mode,
+	"regions": document.regions,
+	"outside": is_outside(document, call),
+	"rules": array.concat(allowing, denying_rules),
+} if {
+	seen := world(call)
+	allowing := [{
+		"id": rule.id,
+		"outcome": verdict(document, rule, seen).effect,
+		"conditions": conditions_of(rule, seen),
+	} |
+		some rule in rules_of(document.tools, call)
+	]
+	denying_rules := [{
+		"id": rule.id,
+		"outcome": outcome_of_denial(rule, seen),
+		"conditions": conditions_of(rule, seen),
+	} |
+		some rule in rules_of(document.denied, call)
+	]
+}
+
+is_outside(document, call) if {
+	outside(document, call.resource.id)
+} else := false
+
+outcome_of_denial(rule, seen) := "excused" if {
+	excused(rule, seen)
+} else := "deny"
+
+conditions_of(rule, seen) := [condition |
+	some spec in rule.values
+	some condition in judged_conditions(spec, value_of(spec, seen), seen)
+]
+
+judged_conditions(spec, value, seen) := array.concat(
+	[told_of(spec, "present", null, null, spec.optional, "deny")],
+	[told_of(spec, check.condition, check.limit, null, null, otherwise) |
+		some [otherwise, check] in all_checks(spec)
+	],
+) if {
+	value == absent
+} else := array.concat(
+	[told_of(spec, "type", spec.type, value, false, "deny")],
+	[told_of(spec, check.condition, check.limit, value, null, otherwise) |
+		some [otherwise, check] in all_checks(spec)
+	],
+) if {
+	not typed(spec.type, value)
+} else := array.concat(
+	[told_of(spec, "type", spec.type, value, true, "deny")],
+	[told_of(spec, check.condition, check.limit, value, does_hold(check, value, seen), otherwise) |
+		some [otherwise, check] in all_checks(spec)
+	],
+)
+
+all_checks(spec) := array.concat(
+	[["deny", check] | some check in spec.checks],
+	[["approval_needed", check] | some check in spec.asks],
+)
+
+does_hold(check, value, seen) if {
+	holds(check, value, seen)
+} else := false
+
+# `holds` is null where the condition was not reached.
+told_of(spec, condition, limit, value, held_true, otherwise) := {
+	"parameter": spec.label,
+	"condition": condition,
+	"limit": limit,
+	"seen": value,
+	"holds": held_true,
+	"otherwise": otherwise,
+}

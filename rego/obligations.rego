@@ -1,0 +1,35 @@
+# What must be done for a decision to hold, merged from all the rules that decided.
+package aegis.authz
+
+obligations(rules) := array.concat(redactions(rules), headers(rules))
+
+# What all the rules want redacted, merged for each direction.
+redactions(rules) := [{"kind": "redact", "target": target, "detectors": detectors, "fields": fields} |
+	some target in ["request", "response"]
+	wanted := [redact | some rule in rules; some redact in rule.redact; redact.target == target]
+	wanted != []
+	detectors := sort({detector | some redact in wanted; some detector in redact.detectors})
+	fields := sort({field | some redact in wanted; some field in redact.fields})
+]
+
+headers(rules) := [header_obligation(wanted) | some wanted in sort(headers_wanted(rules))]
+
+header_obligation(wanted) := {"kind": "set_header", "name": wanted.name, "value": wanted.value} if {
+	not wanted.credential
+} else := {
+	"kind": "inject_credential",
+	"header": wanted.name,
+	"credential": wanted.credential,
+	"prefix": wanted.prefix,
+}
+
+headers_wanted(rules) := {header |
+	some rule in rules
+	some header in rule.headers
+}
+
+# One header cannot have two values.
+contradictory(rules) if {
+	wanted := headers_wanted(rules)
+	count({header.name | some header in wanted}) < count(wanted)
+}

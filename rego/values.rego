@@ -1,0 +1,55 @@
+# Where the values stand that conditions are about.
+package aegis.authz
+
+# No JSON value is a set, so a set stands for "not there".
+absent := set()
+
+# What conditions may look at: the parameters of the call, and what is known around it.
+world(call) := {
+	"parameters": call.action.properties,
+	"context": object.union(object.get(call, "context", {}), region_of(call.resource.id)),
+}
+
+region_of(tool) := {"region": region} if {
+	region := data.aegis.policies.regions[tool]
+} else := {}
+
+value_of(spec, seen) := value if {
+	value := object.get(seen[spec.of], spec.path, absent)
+	value != absent
+} else := value if {
+	spec.optional
+	spec.of == "parameters"
+	value := misspelt(seen.parameters, spec.path)
+} else := absent
+
+# A tool whose reader ignores case takes Amount for amount. Where the parameter may be left out, the other
+# spelling is judged as the parameter itself; where it may not, it is missing.
+misspelt(parameters, path) := value if {
+	count(path) == 1
+	some name, value in parameters
+	folded([name]) == folded(path)
+} else := value if {
+	count(path) > 1
+	walk(parameters, [found, value])
+	folded(found) == folded(path)
+}
+
+folded(path) := [lower(upper(part)) | some part in path]
+
+typed("any", _)
+
+typed("string", value) if is_string(value)
+
+typed("number", value) if is_number(value)
+
+typed("integer", value) if {
+	is_number(value)
+	value == floor(value)
+}
+
+typed("boolean", value) if is_boolean(value)
+
+typed("array", value) if is_array(value)
+
+typed("object", value) if is_object(value)

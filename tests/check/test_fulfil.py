@@ -1,0 +1,103 @@
+"""Obligations of the kinds there are, turned into what Envoy is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil
+from aegis_authz.core.call import PLAIN_HTTP, Rpc, RpcShape
+from aegis_authz.core.decision import (
+    Decision,
+    FilterTools,
+    InjectCredential,
+    Obligation,
+    Redact,
+    SetHeader,
+    Target,
+)
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+
+REDACTED = Redact(Target.RESPONSE, ("us_ssn",), ("/patient/notes",))
+COST = SetHeader("x-cost-center", "4711")
+
+
+def decision(*obligations: Obligation) -> Decision:
+    bodily = any(isinstance(one, Redact | FilterTools) for one in obligations)
+    return Decision(
+        effect=Effect.SANITIZE if bodily else Effect.ALLOW,
+        reason=Reason.SANITIZED if bodily else Reason.ALLOWED,
+        detail="",
+        policies=("p",),
+        revision="r",
+        obligations=obligations,
+        findings=(),
+        approval=None,
+        would=None,
+    )
+
+
+class OneSecret:
+    def secret(self, org: str, tenant: str, name: str) -> str:
+        if name != "stripe":
+            raise Refused(Reason.OBLIGATION_UNMET, "no such credential")
+        return f"{org}-{tenant}-s3cret"
+
+
+WHO = Identity("acme", "emea", "bot", "aegis", "k", "j", 0.0, 60.0, (), "")
+LENT = InjectCredential("authorization", "stripe", "Bearer ")
+
+
+def fulfilled(*obligations: Obligation, rpc: Rpc = PLAIN_HTTP, identity: Identity | None = WHO) -> Fulfilment:
+    return fulfil(decision(*obligations), rpc, identity, OneSecret())
+
+
+def test_without_obligations_there_is_nothing_to_fulfil() -> None:
+    assert fulfilled() is NOTHING_TO_FULFIL
+
+
+def test_a_header_needs_no_processor() -> None:
+    found = fulfilled(COST)
+    assert (found.processing, found.metadata, found.headers) == ("", {}, {"x-cost-center": "4711"})
+
+
+def test_bodies_pass_the_processor_and_headers_are_set_beside() -> None:
+    found = fulfilled(REDACTED, COST, rpc=Rpc(RpcShape.CALL, 7, "tools/call"))
+    assert found.processing == "response"
+    assert [one["kind"] for one in json.loads(found.metadata["obligations"])] == ["redact"]
+    assert found.metadata["rpc_id"] == "7"
+    assert found.headers == {"x-cost-center": "4711"}
+
+
+def test_a_list_of_tools_is_filtered_in_the_response() -> None:
+    assert fulfilled(FilterTools(("a",))).processing == "response"
+
+
+@pytest.mark.parametrize(
+    "obligations",
+    [
+        (COST, SetHeader("x-cost-center", "1")),
+        (SetHeader("authorization", "Basic eDp5"), LENT),
+        (Redact(Target.REQUEST, ("unheard_of",), ()),),
+        (Redact(Target.REQUEST, (), ("not a pointer",)),),
+    ],
+)
+def test_what_cannot_be_done_refuses_the_call(obligations: tuple[Obligation, ...]) -> None:
+    with pytest.raises(Refused) as refusal:
+        fulfilled(*obligations)
+    assert refusal.value.reason is Reason.OBLIGATION_UNKNOWN
+
+
+def test_a_credential_of_the_callers_tenant_is_lent_to_the_call() -> None:
+    assert fulfilled(LENT).headers == {"authorization": "Bearer acme-emea-s3cret"}
+
+
+@pytest.mark.parametrize(("lent", "who"), [(InjectCredential("authorization", "other", ""), WHO), (LENT, None)])
+def test_a_credential_that_is_not_there_refuses_the_call(lent: InjectCredential, who: Identity | None) -> None:
+    with pytest.raises(Refused) as refusal:
+        fulfilled(lent, identity=who)
+    assert refusal.value.reason is Reason.OBLIGATION_UNMET
