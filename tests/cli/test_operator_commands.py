@@ -89,7 +89,7 @@ class Mesh:
 
     def held(self) -> None:
         now = SystemClock().now()
-        who = Identity("acme", "emea", "finance-agent", "aegis", "k", "j1", now, now + 60, ())
+        who = Identity("acme", "emea", "finance-agent", "aegis", "k", "j1", now, now + 60, (), "")
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, "acme", "emea", "finance-agent", "stripe-payments", "create_payment", parameters,

@@ -16,8 +16,9 @@ UNABLE = 2
 
 @contextmanager
 def told(command: str) -> Iterator[None]:
-    """Turn the faults of `bootstrap.admin` inside the block into a sentence on stderr and an exit code."""
+    """Turn the faults of `bootstrap.admin` and of the lab inside the block into a sentence on stderr and an exit code."""
     from aegis_authz.bootstrap.admin import ADMIN_FAULTS, ControlRefused, PolicyErrors
+    from aegis_authz.bootstrap.lab import LAB_FAULTS
 
     try:
         yield
@@ -28,7 +29,7 @@ def told(command: str) -> Iterator[None]:
     except ControlRefused as refused:
         typer.echo(f"aegis {command}: {refused}", err=True)
         raise typer.Exit(REFUSED) from None
-    except ADMIN_FAULTS as fault:
+    except (*ADMIN_FAULTS, *LAB_FAULTS) as fault:
         typer.echo(f"aegis {command}: {fault}", err=True)
         raise typer.Exit(UNABLE) from None
 

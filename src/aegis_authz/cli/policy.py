@@ -9,14 +9,23 @@ from typing import Annotated
 
 import typer
 
+from aegis_authz.cli import (
+    policy_explain,
+    policy_fmt,
+    policy_init,
+    policy_lint,
+    policy_mutate,
+    policy_schema,
+    policy_simulate,
+    policy_test,
+)
+from aegis_authz.cli.document_folders import MeshState, Policies, Tools, document_folders
 from aegis_authz.cli.faults import REFUSED, told, unusable
 from aegis_authz.core.json_value import Json
 
 app = typer.Typer(help="Check, publish and roll back policies and tool catalogues.", no_args_is_help=True)
 
 State = Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")]
-Policies = Annotated[Path | None, typer.Option("--policies", help="Folder of policy documents.")]
-Tools = Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues.")]
 Message = Annotated[str, typer.Option("--message", "-m", help="Why; kept in the change log.")]
 As = Annotated[str | None, typer.Option("--as", help="Your name; default: the user of the operating system.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until OPA runs it.")]
@@ -27,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def validate(
     policies: Policies = None,
     tools: Tools = None,
-    state: Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")] = None,
+    state: MeshState = None,
     as_json: AsJson = False,
 ) -> None:
     """Check documents without publishing them. Exits with 1 when any has a problem.
@@ -39,7 +48,7 @@ def validate(
     from aegis_authz.cli.policy_text import problems_json
 
     with told("policy validate"):
-        policies, tools = _folders("policy validate", policies, tools, state)
+        policies, tools = document_folders("policy validate", policies, tools, state)
         try:
             counted = validate_documents(policies, tools)
         except PolicyErrors as errors:
@@ -102,7 +111,7 @@ def publish(
     from aegis_authz.cli.policy_text import problems_json, release_text
 
     with told("policy publish"):
-        policies, tools = _folders("policy publish", policies, tools, state)
+        policies, tools = document_folders("policy publish", policies, tools, state)
         sources = read_documents(policies, tools)
         with control_client(state) as control:
             try:
@@ -160,17 +169,6 @@ def status(state: State, as_json: AsJson = False) -> None:
         status_tables(standing, log)
 
 
-def _folders(command: str, policies: Path | None, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
-    from aegis_authz.bootstrap.admin import mesh_folders
-
-    if policies is not None and tools is not None:
-        return policies, tools
-    if state is None:
-        raise unusable(command, "give both --policies and --tools, or --dir of a mesh")
-    used = mesh_folders(state)
-    return policies or used.policies, tools or used.tools
-
-
 def _routes(state: Path, tools: Mapping[str, str]) -> None:
     from aegis_authz.bootstrap.mesh import routes_changed
 
@@ -180,3 +178,13 @@ def _routes(state: Path, tools: Mapping[str, str]) -> None:
 def _exit_by_activation(said: Mapping[str, Json]) -> None:
     if not said.get("active_on") or said.get("refused") or said.get("waiting_for"):
         raise typer.Exit(REFUSED)
+
+
+app.command("test")(policy_test.test)
+app.command("mutate")(policy_mutate.mutate)
+app.command("lint")(policy_lint.lint)
+app.command("init")(policy_init.init)
+app.command("fmt")(policy_fmt.fmt)
+app.command("schema")(policy_schema.schema)
+app.command("explain")(policy_explain.explain)
+app.command("simulate")(policy_simulate.simulate)

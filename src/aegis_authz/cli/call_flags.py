@@ -1,0 +1,133 @@
+"""A call as it is given by options of a command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.lab.calls import CallContext, TriedCall
+from aegis_authz.lab.cases import call_faults
+from aegis_authz.policy.checking import validated
+from aegis_authz.policy.problems import did_you_mean, quoted
+from aegis_authz.policy.read import Loaded
+from aegis_authz.policy.source import read_source
+from aegis_authz.wire import strict_json
+
+_NAMED = ("agent", "tool", "action", "host", "method")
+
+
+class FlagsInvalid(Exception):
+    """Options that make no call; the message names each and is fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFlags:
+    """The options as given: "" and empty where they were not. The lists hold `name=value`."""
+
+    agent: str = ""
+    tool: str = ""
+    action: str = ""
+    host: str = ""
+    method: str = ""
+    parameters: Sequence[str] = ()
+    texts: Sequence[str] = ()
+    context: Sequence[str] = ()
+
+    @property
+    def names_call(self) -> bool:
+        """Whether it is said which call is meant, and not only what is to be changed of one."""
+        return any(getattr(self, name) for name in _NAMED)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.names_call or self.parameters or self.texts or self.context)
+
+
+def call_of_flags(flags: CallFlags, loaded: Loaded, amended: TriedCall | None = None) -> TriedCall:
+    """The call that options make; with `amended`, that call with what the options say instead. Raises FlagsInvalid."""
+    given: dict[str, Json] = {name: value for name in _NAMED if (value := getattr(flags, name))}
+    context: dict[str, Json] = {} if amended is None else amended.context.model_dump(mode="json")
+    context |= _context(flags.context)
+    parameters: dict[str, object] = {} if amended is None else dict(amended.parameters)
+    parameters |= _parameters(flags)
+    if amended is not None:
+        given = _instead(amended, given)
+    documents, problems = read_source("options", json.dumps({**given, "context": context}, ensure_ascii=False))
+    call, wrong = validated(TriedCall, documents[0]) if documents else (None, problems)
+    if call is None or wrong:
+        raise FlagsInvalid("; ".join(_told(problem.field, problem.message) for problem in wrong))
+    call = call.model_copy(update={"parameters": parameters})
+    faults = [_told(".".join(map(str, at)), message) for at, message in call_faults(call, loaded)]
+    if faults:
+        raise FlagsInvalid("; ".join(faults))
+    return call
+
+
+def _instead(amended: TriedCall, given: Mapping[str, Json]) -> dict[str, Json]:
+    left_out = ("tool", "action") if "host" in given else ("host",) if "tool" in given else ()
+    kept = {name: value for name in _NAMED if name not in left_out and (value := getattr(amended, name))}
+    return {**kept, **given}
+
+
+def _parameters(flags: CallFlags) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for option, listed in (("--param", flags.parameters), ("--param-text", flags.texts)):
+        for name, text in _pairs(option, listed):
+            if name in found:
+                raise FlagsInvalid(f"{option}: {quoted(name)} is given twice")
+            found[name] = text if option == "--param-text" else _value(name, text)
+    return found
+
+
+def _value(name: str, text: str) -> Json:
+    try:
+        json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+    try:
+        return strict_json.parse(text.encode("utf-8", "surrogatepass"))
+    except Refused as refusal:
+        raise FlagsInvalid(f"--param: {quoted(name)}: {refusal.detail}; give a text with --param-text") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and its like are texts
+
+
+def _context(listed: Sequence[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, text in _pairs("--context", listed):
+        if name not in CallContext.model_fields:
+            near = did_you_mean(name, CallContext.model_fields)
+            raise FlagsInvalid(f"--context: unknown key {quoted(name)}{near}")
+        if name in found:
+            raise FlagsInvalid(f"--context: {quoted(name)} is given twice")
+        found[name] = text
+        if name == "token_age" and text.isdecimal():
+            found[name] = int(text)
+        elif name == "acted_by":
+            found[name] = [part.strip() for part in text.split(",") if part.strip()]
+    return found
+
+
+def _pairs(option: str, listed: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for one in listed:
+        name, separator, text = one.partition("=")
+        if not separator or not name:
+            raise FlagsInvalid(f"{option}: {quoted(one)} is not NAME=VALUE")
+        if any("\ud800" <= character <= "\udfff" for character in one):  # how bytes that are no text are passed on
+            raise FlagsInvalid(f"{option}: {quoted(name)} is not UTF-8")
+        yield name, text
+
+
+def _told(field: str, message: str) -> str:
+    head, _, rest = field.partition(".")
+    if head == "context":
+        return f"--context {rest}: {message}" if rest else f"--context: {message}"
+    if head == "parameters":
+        return f"--param {rest}: {message}"
+    return f"--{head}: {message}" if head else message

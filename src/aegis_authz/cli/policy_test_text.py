@@ -1,0 +1,128 @@
+"""How the outcomes of policy tests and their coverage read, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.lab.coverage import Coverage, percent_of
+from aegis_authz.lab.trial import Outcome, decided_data
+from aegis_authz.policy.problems import printable
+
+_WIDE = 160
+_TOLD_ANYHOW = ("effect", "reason", "findings")
+
+
+def failure_line(outcome: Outcome) -> str:
+    """Where the expectation stands, what was expected and what was decided and why; "" when the test passed."""
+    if outcome.passed:
+        return ""
+    first = outcome.differences[0]
+    expected = ", ".join(f"{one.member} {_shown(one.expected)}" for one in outcome.differences)
+    others = (one for one in outcome.differences if one.member not in _TOLD_ANYHOW)
+    decided = [_decided(outcome), *(f"{one.member} {_shown(one.decided)}" for one in others)]
+    case = outcome.case
+    return printable(f"{case.path}:{first.line}: {case.name}: expected {expected}; decided {'; '.join(decided)}")
+
+
+def outcomes_text(outcomes: Sequence[Outcome]) -> str:
+    """A line for each failure and a summary."""
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    passed = f"{len(outcomes) - len(failed)} passed"
+    summary = f"{passed}, {len(failed)} failed" if failed else passed
+    return "\n".join([*map(failure_line, failed), summary])
+
+
+def show_coverage(covered: Sequence[Coverage]) -> None:
+    """Print a row for each document, then every rule and condition that was not tried."""
+    table = Table(title="Coverage", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("policy")
+    for column in ("rules reached", "conditions seen", "covered"):
+        table.add_column(column, justify="right")
+    for one in covered:
+        table.add_row(*map(Text, (printable(one.document), *_counts([one]))))
+    if len(covered) > 1:
+        table.add_section()
+        table.add_row(*map(Text, ("all", *_counts(covered))))
+    terminal = Console()
+    # a pipe has no width: lines are not to be folded for one
+    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    console.print(table)
+    for one in covered:
+        for gap in one.gaps:
+            line = f"{gap.path}:{gap.line}: {one.document} {gap.rule}: {gap.what}"
+            console.print(Text(printable(line)), soft_wrap=True)
+
+
+def outcomes_json(outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> str:
+    """Everything as one JSON object; `coverage` only where it was asked for."""
+    failed = sum(not outcome.passed for outcome in outcomes)
+    told: dict[str, Json] = {
+        "passed": len(outcomes) - failed,
+        "failed": failed,
+        "tests": [_outcome(outcome) for outcome in outcomes],
+    }
+    if covered is not None:
+        told["coverage"] = {"percent": _rounded(percent_of(covered)), "policies": [_coverage(one) for one in covered]}
+    return json.dumps(told, indent=2)
+
+
+def _decided(outcome: Outcome) -> str:
+    data = decided_data(outcome.decided)
+    detail = f" ({data['detail']})" if data["detail"] else ""
+    return f"{data['effect']} {data['reason']}{detail}; findings {_shown(data['findings'])}"
+
+
+def _shown(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(_shown(one) for one in value)
+    return json.dumps(value)
+
+
+def _counts(covered: Sequence[Coverage]) -> tuple[str, str, str]:
+    """Of each condition there are two things to see: that it holds, and that it does not."""
+    reached, rules = sum(one.rules_reached for one in covered), sum(one.rules for one in covered)
+    seen, sides = sum(one.sides_seen for one in covered), sum(one.sides for one in covered)
+    return f"{reached}/{rules}", f"{seen}/{sides}", f"{_rounded(percent_of(covered))}%"
+
+
+def _rounded(percent: float) -> float:
+    """Down, so that only the whole is called 100."""
+    return int(percent * 10) / 10
+
+
+def _outcome(outcome: Outcome) -> Mapping[str, Json]:
+    case = outcome.case
+    return {
+        "name": case.name,
+        "file": case.path,
+        "line": case.line,
+        "passed": outcome.passed,
+        "differences": [
+            {"member": one.member, "line": one.line, "expected": one.expected, "decided": one.decided}
+            for one in outcome.differences
+        ],
+        "decided": decided_data(outcome.decided),
+    }
+
+
+def _coverage(one: Coverage) -> Mapping[str, Json]:
+    return {
+        "policy": one.document,
+        "percent": _rounded(one.percent),
+        "rules": one.rules,
+        "rules_reached": one.rules_reached,
+        "condition_sides": one.sides,
+        "condition_sides_seen": one.sides_seen,
+        "gaps": [{"file": gap.path, "line": gap.line, "rule": gap.rule, "what": gap.what} for gap in one.gaps],
+    }

@@ -1,0 +1,126 @@
+"""Calls as people write them in tests and for `explain`, turned into the question the mesh would put to OPA."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
+
+from aegis_authz.core.call import PLAIN_HTTP, CallKind, ToolCall
+from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.decision import CONTEXT, Evaluation
+from aegis_authz.core.identity import NAME, Identity
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.checking import Part
+from aegis_authz.policy.words import LISTED, Words
+from aegis_authz.wire.opa_answer import question_to_data
+
+DEFAULT_TIME = "2026-01-01T12:00:00+00:00"
+"""When a call is made that does not say when: the same moment on every day the tests run."""
+
+_METHODS = ("initialize", "http:get", "http:delete")  # as calls of streamable HTTP are named
+
+
+def _scope(value: str) -> str:
+    parts = value.split("/")
+    if len(parts) != 3 or any(NAME.match(part) is None for part in parts):
+        raise ValueError("must be org/tenant/agent, such as acme/emea/finance-agent")
+    return value
+
+
+def _moment(value: str) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a moment such as 2026-03-02T10:00:00+01:00") from None
+    if moment.tzinfo is None:
+        raise ValueError("must say its zone, as 2026-03-02T10:00:00+01:00 or 2026-03-02T09:00:00Z does")
+    return value
+
+
+def _parameters(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a mapping")  # noqa: TRY004  # pydantic wants ValueError
+    return value
+
+
+class CallContext(Part):
+    """What is true around a tried call. `token_age` is in seconds."""
+
+    time: Annotated[str, AfterValidator(_moment)] = DEFAULT_TIME
+    environment: str = ""
+    source: str = ""
+    on_behalf_of: str = ""
+    acted_by: Annotated[tuple[Words, ...], LISTED] = ()
+    token_age: Annotated[int, Field(ge=0)] = 0
+
+
+class TriedCall(Part):
+    """One call of a tool's action, or of a `host` that no tool claims."""
+
+    agent: Annotated[str, AfterValidator(_scope)]
+    tool: str = ""
+    action: str = ""
+    parameters: Annotated[dict[str, object], PlainValidator(_parameters)] = Field(default_factory=dict)
+    host: str = ""
+    method: str = "POST"
+    context: CallContext = CallContext()
+
+    @model_validator(mode="after")
+    def _calls_something(self) -> TriedCall:
+        if bool(self.tool) == bool(self.host):
+            raise ValueError("must have either a tool and its action, or the host that is called")
+        if self.tool and not self.action:
+            raise ValueError("must name the action of the tool")
+        return self
+
+
+def question_of(call: TriedCall, catalogue: Catalogue) -> dict[str, Json]:
+    """The question the mesh would ask, with everything that is known around the call."""
+    org, tenant, agent = call.agent.split("/")
+    context = call.context
+    now = datetime.fromisoformat(context.time).timestamp()
+    identity = Identity(
+        org=org,
+        tenant=tenant,
+        agent=agent,
+        issuer="",
+        key_id="",
+        jti="",
+        issued_at=now - context.token_age,
+        expires_at=now,
+        actors=context.acted_by,
+        on_behalf_of=context.on_behalf_of,
+    )
+    made = ToolCall(
+        kind=_kind(call, catalogue),
+        tool=call.tool,
+        action=call.action,
+        parameters=call.parameters,  # type: ignore[arg-type]  # it came out of a source document: it is Json
+        declared=(),
+        host=call.host,
+        port=None,
+        method=call.method,
+        path="/",
+        source=context.source,
+        rpc=PLAIN_HTTP,
+        digest="",
+        content_type="",
+        scheme="https",
+    )
+    return question_to_data(Evaluation(identity, made, now, context.environment, CONTEXT))
+
+
+def _kind(call: TriedCall, catalogue: Catalogue) -> CallKind:
+    if call.host:
+        return CallKind.UNCLAIMED
+    tool = catalogue.by_name.get(call.tool)
+    if tool is None or not tool.is_mcp:
+        return CallKind.HTTP
+    return CallKind.MCP_SESSION if is_method(call.action) else CallKind.MCP_TOOL
+
+
+def is_method(action: str) -> bool:
+    """Whether an action of an MCP server is a method of the protocol, such as tools/list, and no tool of the server."""
+    return "/" in action or action in _METHODS

@@ -1,0 +1,253 @@
+"""Policy tests as people write them: a call and what is expected of its decision."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.lab.calls import TriedCall, is_method
+from aegis_authz.policy.catalogue import KnownTool
+from aegis_authz.policy.checking import Part, validated
+from aegis_authz.policy.problems import PolicyErrors, Problem, did_you_mean, quoted
+from aegis_authz.policy.read import Loaded
+from aegis_authz.policy.rule import MAX_APPROVAL_LIFE
+from aegis_authz.policy.source import Location, SourceDocument, read_source
+from aegis_authz.policy.words import LISTED, SOME, UNIQUE, Number, Words
+
+REASONS_OF_POLICY = (
+    Reason.ALLOWED,
+    Reason.SANITIZED,
+    Reason.SHADOWED,
+    Reason.APPROVAL_NEEDED,
+    Reason.TOOL_UNKNOWN,
+    Reason.EGRESS_DENIED,
+    Reason.POLICY_ABSENT,
+    Reason.POLICY_DENIED,
+    Reason.PARAMETER_MISSING,
+    Reason.PARAMETER_TYPE,
+)
+"""What policy alone can answer; the others come from the mesh around it."""
+
+_PARAMETERS: Location = ("call", "parameters")
+_KINDS: Mapping[str, Mapping[str, bool]] = {
+    "redact": {"target": True, "detectors": False, "fields": False},
+    "filter_tools": {"allowed": True},
+    "set_header": {"name": True, "value": True},
+    "inject_credential": {"header": False, "credential": True, "prefix": False},
+}
+"""The members of each kind of obligation, and whether they must be given."""
+
+
+def _effect(value: str) -> str:
+    return _one_of(value, [effect.value for effect in Effect], "effect")
+
+
+def _reason(value: str) -> str:
+    return _one_of(value, [reason.value for reason in REASONS_OF_POLICY], "reason that policy gives")
+
+
+def _one_of(value: str, known: Sequence[str], kind: str) -> str:
+    if value not in known:
+        near = did_you_mean(value, known) or f"; known: {', '.join(known)}"
+        raise ValueError(f"{quoted(value)} is no {kind}{near}")
+    return value
+
+
+def _finding(value: str) -> str:
+    if len(value.split(" ")) < 2:
+        raise ValueError(f'{quoted(value)} is not a parameter and a condition, such as "amount max"')
+    return value
+
+
+EffectWord = Annotated[str, AfterValidator(_effect)]
+ReasonWord = Annotated[str, AfterValidator(_reason)]
+FindingWords = Annotated[Words, AfterValidator(_finding)]
+
+
+class ExpectedObligation(Part):
+    """One obligation as data, as OPA gives it. Lists may be left out when empty."""
+
+    kind: Literal["redact", "filter_tools", "set_header", "inject_credential"]
+    target: Literal["request", "response"] | None = None
+    detectors: Annotated[tuple[str, ...], LISTED] | None = None
+    fields: Annotated[tuple[str, ...], LISTED] | None = None
+    allowed: Annotated[tuple[str, ...], LISTED] | None = None
+    name: str | None = None
+    value: str | None = None
+    header: str | None = None
+    credential: str | None = None
+    prefix: str | None = None
+
+    @model_validator(mode="after")
+    def _has_the_members_of_its_kind(self) -> ExpectedObligation:
+        known = _KINDS[self.kind]
+        given = self.model_fields_set - {"kind"}
+        for member in sorted(given - known.keys()):
+            raise ValueError(f"{self.kind} has no {quoted(member)}; it has {', '.join(known)}")
+        for member, needed in known.items():
+            if needed and member not in given:
+                raise ValueError(f"{self.kind} needs {quoted(member)}")
+        return self
+
+    @property
+    def data(self) -> Mapping[str, Json]:
+        """The obligation with every member of its kind, as decisions have it; lists sorted."""
+        left_out: Mapping[str, Json] = {"detectors": [], "fields": [], "header": "authorization", "prefix": ""}
+        members: dict[str, Json] = {"kind": self.kind}
+        for member in _KINDS[self.kind]:
+            value = getattr(self, member)
+            members[member] = sorted(value) if isinstance(value, tuple) else left_out.get(member, value)
+            if isinstance(value, str):
+                members[member] = value
+        return members
+
+
+class ExpectedApproval(Part):
+    """What is expected of the approval that is asked for; what is left out is not looked at."""
+
+    groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
+    expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] | None = None
+
+
+class Expected(Part):
+    """What is expected of a decision; what is left out is not looked at."""
+
+    effect: EffectWord
+    reason: ReasonWord | None = None
+    policies: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
+    obligations: Annotated[tuple[ExpectedObligation, ...], LISTED] | None = None
+    findings: Annotated[tuple[FindingWords, ...], LISTED, UNIQUE] | None = None
+    would: EffectWord | None = None
+    approval: ExpectedApproval | None = None
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Expected:
+        if self.reason is not None and REASONS[Reason(self.reason)].effect.value != self.effect:
+            explained = REASONS[Reason(self.reason)].effect.value
+            raise ValueError(f"{self.reason} is a reason for {explained}, never for {self.effect}")
+        if self.approval is not None and self.effect != Effect.APPROVAL_NEEDED.value:
+            raise ValueError(f"only approval_needed asks for an approval, not {self.effect}")
+        return self
+
+
+class WrittenCase(Part):
+    """One test as written."""
+
+    name: Words
+    call: TriedCall
+    expect: Expected
+
+
+class CasesDocument(Part):
+    """A document of tests."""
+
+    tests: Annotated[tuple[WrittenCase, ...], LISTED, SOME]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One readable test and where it was written. `lines` go from a member of `expect` to its line."""
+
+    name: str
+    call: TriedCall
+    expect: Expected
+    path: str
+    line: int
+    lines: Mapping[str, int]
+
+
+def cases_of(sources: Mapping[str, str], loaded: Loaded) -> list[Case]:
+    """Read tests, in order of file and place.
+
+    `sources` go from a file's name, as messages shall show it, to its text. `loaded` are the documents the tests are
+    about. Raises PolicyErrors with every problem of every file; a name that no document has is one.
+    """
+    cases: list[Case] = []
+    problems: list[Problem] = []
+    for path in sorted(sources):
+        documents, wrong = read_source(path, sources[path])
+        problems += wrong
+        taken: set[str] = set()
+        for source in documents:
+            found, wrong = validated(CasesDocument, source)
+            problems += wrong
+            if found is None:
+                continue
+            for position, written in enumerate(found.tests):
+                faults = [*_namesake(written, taken), *_unknown(written, loaded)]
+                problems += [
+                    source.problem(("tests", position, *inner), message, on_key=inner[:-1] == _PARAMETERS)
+                    for inner, message in faults
+                ]
+                taken.add(written.name)
+                cases.append(_case(written, source, position))
+    if problems:
+        raise PolicyErrors(problems)
+    return cases
+
+
+def _case(written: WrittenCase, source: SourceDocument, position: int) -> Case:
+    at: Location = ("tests", position)
+    lines = {
+        member: source.at[(*at, "expect", member)].line
+        for member in Expected.model_fields
+        if (*at, "expect", member) in source.at
+    }
+    return Case(written.name, written.call, written.expect, source.path, source.at[at].line, lines)
+
+
+def _namesake(written: WrittenCase, taken: Collection[str]) -> Iterator[tuple[Location, str]]:
+    if written.name in taken:
+        yield ("name",), "another test of this file has this name"
+
+
+def _unknown(written: WrittenCase, loaded: Loaded) -> Iterator[tuple[Location, str]]:
+    """Names no document has: the test would pass or fail for the wrong reason."""
+    call = written.call
+    titles = {policy.title for policy in loaded.policies}
+    for position, title in enumerate(written.expect.policies or ()):
+        if title not in titles:
+            yield ("expect", "policies", position), f"no policy is called {quoted(title)}{did_you_mean(title, titles)}"
+    for inner, message in call_faults(call, loaded):
+        yield ("call", *inner), message
+
+
+def call_faults(call: TriedCall, loaded: Loaded) -> Iterator[tuple[Location, str]]:
+    """What a call names that the catalogue does not have, each with its place inside the call."""
+    if call.host:
+        yield from _claimed_host(call.host, loaded)
+    elif call.tool not in loaded.known:
+        near = did_you_mean(call.tool, loaded.known)
+        yield ("tool",), f"no tool {quoted(call.tool)} in the catalogue{near}"
+    else:
+        yield from _unknown_action(call, loaded.known[call.tool])
+
+
+def _unknown_action(call: TriedCall, known: KnownTool) -> Iterator[tuple[Location, str]]:
+    actions = known.actions
+    if actions is None or (known.tool.is_mcp and is_method(call.action)):
+        return  # an MCP server's methods, such as resources/read, are actions, too
+    if call.action not in actions:
+        near = did_you_mean(call.action, actions)
+        yield ("action",), f"tool {quoted(call.tool)} has no action {quoted(call.action)}{near}"
+        return
+    declared = actions[call.action]
+    if known.tool.is_mcp or not declared:
+        return
+    for name in call.parameters:
+        if name not in declared:
+            near = did_you_mean(name, declared)
+            message = f"action {quoted(call.action)} declares no parameter {quoted(name)}{near}"
+            yield ("parameters", name), message
+
+
+def _claimed_host(host: str, loaded: Loaded) -> Iterator[tuple[Location, str]]:
+    for tool in loaded.tools:
+        if tool.host == host and tool.port is None:
+            yield ("host",), f"tool {quoted(tool.name)} answers there; write its tool and action"

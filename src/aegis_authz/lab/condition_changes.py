@@ -1,0 +1,225 @@
+"""Every small mistake one could make in the conditions of a rule, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.lab.raw import Change, elements, inside, members, removed, replaced, shown, without_each
+from aegis_authz.policy.conditions import short_form
+from aegis_authz.policy.source import Location
+
+_OPPOSITES = {"max": "over", "min": "under", "equals": "not", "in": "not_in", "in_ranges": "not_in_ranges"}
+_OPPOSITES |= {"within": "not_within", "every": "any"}
+_OPPOSITES |= {opposite: word for word, opposite in _OPPOSITES.items()}
+_UPPER = ("max", "under", "approval_needed_over")
+_LOWER = ("min", "over")
+_LISTS = (
+    "in",
+    "not_in",
+    "host_in",
+    "url_host_in",
+    "email_domain_in",
+    "in_ranges",
+    "not_in_ranges",
+    "approval_needed_in",
+)
+_SIZES = ("length", "count")
+_ELEMENTS = ("every", "any")
+_NO_COMPARISONS = ("else", "optional", "at")
+_ALWAYS_KNOWN = ("acted_by", "token_age")  # `optional` means nothing for them
+_SCHEMA_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_SCHEMA_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_SCHEMA_NOTES = ("$schema", "$comment", "$defs", "title", "description", "examples", "default")
+_SCHEMA_INNER = ("items", "contains", "additionalProperties", "propertyNames")
+_SCHEMA_NAMED = ("properties", "$defs")
+_SCHEMA_LISTED = ("allOf", "anyOf", "oneOf")
+_MINUTES = 24 * 60
+
+
+def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+    """The changes of the conditions at a location. Bounds move so that the rule lets more through."""
+    for key in members(root, at):
+        split = short_form(key)
+        if split is not None:
+            yield from _short_form_changes(root, at, key, split, denying)
+    for name, value in members(root, (*at, "parameters")).items():
+        where = (*at, "parameters", name)
+        if isinstance(value, list):
+            for inner, _ in elements(root, where):
+                yield from _value_changes(root, inner, inner if len(value) > 1 else where, denying)
+        else:
+            yield from _value_changes(root, where, where, denying)
+    for name in members(root, (*at, "context")):
+        where = (*at, "context", name)
+        if name == "time":
+            yield from _time_changes(root, where, denying)
+        else:
+            yield from _value_changes(root, where, where, denying, has_absence=name not in _ALWAYS_KNOWN)
+    if "schema" in members(root, at):
+        yield Change((*at, "schema"), "schema is removed", removed(root, (*at, "schema")))
+        yield from _schema_changes(root, (*at, "schema"), denying)
+
+
+def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, str], denying: bool) -> Iterator[Change]:
+    where, (word, name) = (*at, key), split
+    limit = inside(root, where)
+    yield Change(where, f"{key} {shown(limit)} is removed", removed(root, where))
+    yield from _moved(root, where, key, _is_raised(word, denying))
+    if word not in _OPPOSITES:
+        return
+    opposite = {_OPPOSITES[word]: limit}
+    given = inside(root, (*at, "parameters", name))
+    rules = given if isinstance(given, list) else [] if given is None else [given]
+    negated = replaced(removed(root, where), (*at, "parameters", name), [*rules, opposite])
+    yield Change(where, f"{key} {shown(limit)} is turned into {_OPPOSITES[word]}", negated)
+
+
+def _value_changes(
+    root: Json, at: Location, whole: Location, denying: bool, has_absence: bool = True
+) -> Iterator[Change]:
+    """The changes of what is asked of one value; `whole` is what goes when nothing is asked any more."""
+    yield from _comparison_changes(root, at, whole, denying)
+    asked = members(root, at)
+    words = [word for word in asked if word not in _NO_COMPARISONS]
+    if not denying and any(not word.startswith("approval_needed") for word in words):
+        flipped = "deny" if asked.get("else") == "approval_needed" else "approval_needed"
+        place = (*at, "else") if "else" in asked else at
+        yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
+    if has_absence and "exists" not in asked:
+        if asked.get("optional") is True:
+            yield Change((*at, "optional"), "optional is removed", removed(root, (*at, "optional")))
+        else:
+            yield Change(at, "optional: true is added", replaced(root, (*at, "optional"), True))
+
+
+def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool) -> Iterator[Change]:
+    asked = members(root, at)
+    words = [word for word in asked if word not in _NO_COMPARISONS]
+    for word in words:
+        where = (*at, word)
+        value = asked[word]
+        gone = where if len(words) > 1 else whole
+        yield Change(where, f"{word} {shown(value)} is removed", removed(root, gone))
+        if word in _OPPOSITES and _OPPOSITES[word] not in asked:
+            negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), value)
+            yield Change(where, f"{word} {shown(value)} is turned into {_OPPOSITES[word]}", negated)
+        if word == "exists":
+            yield Change(where, f"exists is {shown(value is not True)}", replaced(root, where, value is not True))
+        if word in _UPPER or word in _LOWER:
+            yield from _moved(root, where, word, _is_raised(word, denying))
+        if word in _LISTS:
+            yield from without_each(root, where, word)
+        if word in _SIZES:
+            yield from _size_changes(root, where, denying)
+        if word in _ELEMENTS:
+            yield from _comparison_changes(root, where, where, denying)
+        if word == "schema":
+            yield from _schema_changes(root, where, denying)
+
+
+def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+    bounds = members(root, at)
+    for word, bound in bounds.items():
+        where = (*at, word)
+        yield from _moved(root, where, f"{at[-1]} {word}", _is_raised(word, denying))
+        if len(bounds) > 1:
+            yield Change(where, f"{at[-1]} {word} {shown(bound)} is removed", removed(root, where))
+
+
+def _is_raised(word: str, denying: bool) -> bool:
+    """Whether a higher bound lets more through."""
+    return (word not in _LOWER) is not denying
+
+
+def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Change]:
+    """The bound moved by the least that its way of writing shows."""
+    bound = inside(root, at)
+    if isinstance(bound, bool) or not isinstance(bound, int | float):
+        return
+    sign = 1 if is_raised else -1
+    moved: int | float = bound + sign
+    if isinstance(bound, float):
+        exact = Decimal(repr(bound))
+        exponent = exact.as_tuple().exponent
+        moved = float(exact + sign * Decimal(1).scaleb(min(int(exponent), 0)))
+    yield Change(at, f"{name} {shown(bound)} became {shown(moved)}", replaced(root, at, moved))
+
+
+def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+    asked = members(root, at)
+    words = [word for word in asked if word != "else"]
+    for word in words:
+        where = (*at, word)
+        gone = where if len(words) > 1 else at
+        yield Change(where, f"{word} is removed", removed(root, gone))
+        if _OPPOSITES[word] not in asked:
+            negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), asked[word])
+            yield Change(where, f"{word} is turned into {_OPPOSITES[word]}", negated)
+        yield from without_each(root, where, "time window")
+        for window, _ in elements(root, where):
+            yield from _window_changes(root, window, (word == "within") is not denying)
+    if not denying:
+        flipped = "deny" if asked.get("else") == "approval_needed" else "approval_needed"
+        place = (*at, "else") if "else" in asked else at
+        yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
+
+
+def _window_changes(root: Json, at: Location, widens: bool) -> Iterator[Change]:
+    window = members(root, at)
+    yield from without_each(root, (*at, "weekdays"), "weekday")
+    for word in ("weekdays", "hours", "from", "until", "holidays"):
+        if word in window and len(window) > 1:
+            yield Change((*at, word), f"{word} {shown(window[word])} is removed", removed(root, (*at, word)))
+    yield from without_each(root, (*at, "holidays"), "holiday")
+    for word, new in _moved_edges(window, 1 if widens else -1):
+        yield Change((*at, word), f"{word} {shown(window[word])} became {new}", replaced(root, (*at, word), new))
+
+
+def _moved_edges(window: Mapping[str, Json], step: int) -> Iterator[tuple[str, str]]:
+    """The edges of a window, each moved by a minute or a day; out by a positive step."""
+    hours, since, until = window.get("hours"), window.get("from"), window.get("until")
+    if isinstance(hours, str):
+        start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in hours.split("-"))
+        for first, last in ((start - step, end), (start, end + step)):
+            if 0 <= first < last <= _MINUTES:
+                yield "hours", f"{first // 60:02}:{first % 60:02}-{last // 60:02}:{last % 60:02}"
+    for word, day, days in (("from", since, -step), ("until", until, step)):
+        moved = _moved_day(day, days) if isinstance(day, str) else None
+        if moved is not None:
+            yield word, moved
+
+
+def _moved_day(day: str, days: int) -> str | None:
+    try:
+        return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    except OverflowError:
+        return None  # the calendar ends there
+
+
+def _schema_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+    """Below a schema: keywords dropped, bounds moved, members of lists dropped."""
+    asked = members(root, at)
+    words = [word for word in asked if word not in _SCHEMA_NOTES]
+    for word in words if len(words) > 1 else ():
+        yield Change((*at, word), f"{word} of the schema is removed", removed(root, (*at, word)))
+    for word in asked:
+        where = (*at, word)
+        if word in _SCHEMA_UPPER or word in _SCHEMA_LOWER:
+            yield from _moved(root, where, f"{word} of the schema", (word in _SCHEMA_UPPER) is not denying)
+        if word in ("required", "enum", *_SCHEMA_LISTED):
+            yield from without_each(root, where, f"{word} of the schema:")
+        for inner in _schemas_in(root, where, word):
+            yield from _schema_changes(root, inner, denying is not (word == "not"))
+
+
+def _schemas_in(root: Json, at: Location, word: str) -> Iterator[Location]:
+    """Where a keyword of a schema holds other schemas."""
+    if word in _SCHEMA_INNER or word == "not":
+        yield at
+    elif word in _SCHEMA_NAMED:
+        yield from ((*at, name) for name in members(root, at))
+    elif word in _SCHEMA_LISTED:
+        yield from (where for where, _ in elements(root, at))

@@ -1,0 +1,71 @@
+"""Every small mistake one could make in a document or template, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.lab.condition_changes import condition_changes
+from aegis_authz.lab.raw import Change, elements, inside, members, removed, replaced, shown, without_each
+from aegis_authz.policy.source import Location
+
+_NOBODY_CALLS: Json = {"name": "removed-rule", "actions": ["removed"]}
+_DIRECTIONS = ("request", "response")
+
+
+def document_changes(root: Json) -> Iterator[Change]:
+    """The changes of a document as it was read, with every name written out; not all of them are documents."""
+    document = members(root, ())
+    if "agent" in document and document.get("mode", "enforce") == "enforce":
+        yield Change(("mode",), "mode is shadow", replaced(root, ("mode",), "shadow"))
+    for listed in ("allowed_tools", "denied_tools"):
+        for at, rule in elements(root, (listed,)):
+            # a stand-in keeps the places of the rules after it, by which denials are named
+            gone = replaced(root, at, _NOBODY_CALLS)
+            yield Change(at, f"the rule for {shown(inside(rule, ('name',)))} is removed", gone)
+            yield from without_each(root, (*at, "actions"), "action")
+            yield from condition_changes(root, (*at, "conditions"), denying=listed == "denied_tools")
+            yield from _demand_changes(root, at)
+    if "regions" in document:
+        yield Change(("regions",), "regions are removed", removed(root, ("regions",)))
+        yield from without_each(root, ("regions",), "region")
+    yield from _egress_changes(root)
+
+
+def _demand_changes(root: Json, at: Location) -> Iterator[Change]:
+    """What a rule that allows demands besides."""
+    for word in ("sanitize", "approval", "obligations"):
+        if word in members(root, at):
+            are = "are" if word.endswith("s") else "is"
+            yield Change((*at, word), f"{word} {are} removed", removed(root, (*at, word)))
+    sanitize = (*at, "sanitize")
+    for direction in _DIRECTIONS:
+        where = (*sanitize, direction)
+        if direction in members(root, sanitize):
+            yield Change(where, f"sanitize of the {direction} is removed", removed(root, where))
+        for word, kind in (("detectors", "detector"), ("fields", "field")):
+            if word in members(root, where):
+                yield Change((*where, word), f"{word} of the {direction} are removed", removed(root, (*where, word)))
+            yield from without_each(root, (*where, word), f"{direction} {kind}")
+    approval = (*at, "approval")
+    if members(root, approval).get("always") is True:
+        yield Change((*approval, "always"), "always is removed", removed(root, (*approval, "always")))
+    if "groups" in members(root, approval):
+        gone = removed(root, (*approval, "groups"))
+        yield Change((*approval, "groups"), "groups are removed: any approver may approve", gone)
+    yield from without_each(root, (*approval, "groups"), "group")
+    for word in ("set_headers", "inject_credentials"):
+        where = (*at, "obligations", word)
+        if word in members(root, where[:-1]):
+            yield Change(where, f"{word} are removed", removed(root, where))
+        yield from without_each(root, where, word)
+
+
+def _egress_changes(root: Json) -> Iterator[Change]:
+    allow = ("egress", "allow")
+    for at, entry in elements(root, allow):
+        yield Change(at, f"egress to {shown(entry)} is removed", removed(root, at))
+        for word in ("ports", "schemes", "methods"):
+            if word in members(root, at):
+                yield Change((*at, word), f"{word} of {shown(entry)} are removed", removed(root, (*at, word)))
+            yield from without_each(root, (*at, word), word)

@@ -1,0 +1,95 @@
+"""What an explanation does not show by itself, in sentences: what there is where nothing was found."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.refused import Refused
+from aegis_authz.lab.calls import is_method
+from aegis_authz.lab.explanation import Explanation
+from aegis_authz.policy.problems import printable, quoted
+from aegis_authz.policy.read import LoadedPolicy
+from aegis_authz.policy.words import ANY
+
+_NEAREST = 3
+_MOST = 12
+_COMPARED = 2000
+
+
+def sentences(explanation: Explanation, written: Sequence[LoadedPolicy]) -> tuple[str, ...]:
+    """What to add to an explanation; `written` are all documents there are."""
+    names = {one.name for one in explanation.documents}
+    covering = [one for one in written if one.document.title in names]
+    if not covering:
+        return (_uncovered(explanation.call.agent, written),)
+    enforcing = [one for one in covering if one.document.mode == "enforce"]
+    told = list(_of_host(explanation, covering) if explanation.call.host else _of_action(explanation, covering))
+    if not enforcing:
+        told.append("every document that covers the agent is in shadow mode: nothing is enforced")
+    return tuple(told)
+
+
+def _uncovered(agent: str, written: Sequence[LoadedPolicy]) -> str:
+    if not written:
+        return f"no document covers {agent}: the folder holds no policy"
+    places = {one.document.scope: f"{one.source.path}:{one.source.problem((), '').line}" for one in written}
+    near = _nearest(agent, places)
+    told = f"no document covers {agent}"
+    if near:
+        return f"{told}; the nearest: {', '.join(f'{scope} ({places[scope]})' for scope in near)}"
+    return f"{told}; those there are cover {_few(sorted(places))}"
+
+
+def _nearest(agent: str, scopes: dict[str, str]) -> list[str]:
+    """Of very many scopes, those of the same tenant or with the same agent are compared first."""
+    tenant, _, name = agent.rpartition("/")
+    alike = [scope for scope in scopes if scope.startswith(f"{tenant}/") or scope.endswith(f"/{name}")]
+    others = (scope for scope in scopes if scope not in set(alike)) if len(scopes) <= _COMPARED else iter(())
+    compared = [*islice(alike, _COMPARED), *others]
+    return difflib.get_close_matches(agent, sorted(compared), n=_NEAREST, cutoff=0.6)
+
+
+def _of_host(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> Iterator[str]:
+    known = sorted({entry.host for one in covering for entry in one.document.egress.allow})
+    lists = f"the egress lists of the agent name {_few(known)}" if known else "no egress list of the agent names a host"
+    yield f"no tool of the catalogue answers at {printable(explanation.call.host)}; {lists}"
+
+
+def _of_action(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> Iterator[str]:
+    call = explanation.call
+    judging = [one for one in explanation.documents if one.mode == "enforce"] or explanation.documents
+    if any(not rule.denies for one in judging for rule in one.rules):
+        return
+    if not _is_denied(explanation):
+        if is_method(call.action):
+            yield f"{printable(call.action)} belongs to the session, which is open to an agent with any rule for the server"
+        return
+    listed: dict[str, set[str]] = {}
+    for one in covering:
+        if one.document.mode == judging[0].mode:
+            for rule in one.document.allowed_tools:
+                listed.setdefault(rule.name, set()).update(rule.actions)
+    told = f"no rule of allowed_tools lists {quoted(call.action)} of {quoted(call.tool)} for this agent"
+    if not listed:
+        yield f"{told}; its documents allow nothing"
+        return
+    there = "; ".join(f"{tool}: {_actions(actions)}" for tool, actions in islice(sorted(listed.items()), _MOST))
+    more = f"; and {len(listed) - _MOST} more tools" if len(listed) > _MOST else ""
+    yield f"{told}; its rules list {there}{more}"
+
+
+def _is_denied(explanation: Explanation) -> bool:
+    decision = explanation.decision
+    return isinstance(decision, Refused) or Effect.DENY in (decision.effect, decision.would)
+
+
+def _actions(actions: set[str]) -> str:
+    return "every action" if ANY in actions else _few(sorted(actions))
+
+
+def _few(names: Sequence[str]) -> str:
+    told = ", ".join(map(printable, names[:_MOST]))
+    return f"{told} and {len(names) - _MOST} more" if len(names) > _MOST else told

@@ -1,0 +1,228 @@
+"""Why a call is decided as it is, as rego/explain.rego tells it, with the places where everything was written.
+
+Nothing here judges: what is not told to the letter is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from aegis_authz.core.decision import Decision
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.opa import LabError
+from aegis_authz.lab.written import Key, WrittenRule, conditions_of, key_of, line_of, rules_of
+from aegis_authz.policy.read import LoadedPolicy
+from aegis_authz.wire.opa_answer import decisions_from_data
+
+State = Literal["held", "failed", "not reached"]
+Failing = Literal["deny", "approval_needed", "excuses"]
+
+_DENYING = "denied_tools["
+_EFFECTS = frozenset(effect.value for effect in Effect)
+_EXCUSED = "excused"
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAtCondition:
+    """What became of one condition.
+
+    `wanted` is what the value is compared with, `seen` the value, None where it is not `there`. `failing` is what it
+    means when the condition does not hold; in a rule that denies, it excuses the call. `line` is where it was written,
+    None for what nobody wrote: the type a condition implies, and the 0 below which an upper bound refuses.
+    """
+
+    parameter: str
+    condition: str
+    wanted: Json
+    seen: Json
+    there: bool
+    state: State
+    failing: Failing
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAtRule:
+    """What became of one rule that lists the action. `outcome` is an effect, or `excused` for one that denies."""
+
+    id: str
+    outcome: str
+    path: str
+    line: int
+    conditions: tuple[LookedAtCondition, ...]
+
+    @property
+    def denies(self) -> bool:
+        """Whether it stands in `denied_tools`."""
+        return _is_denying(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAtDocument:
+    """What became of one document that covers the agent. `outside`: the tool is in none of its `regions`."""
+
+    name: str
+    mode: str
+    regions: tuple[str, ...] | None
+    outside: bool
+    path: str
+    line: int
+    rules: tuple[LookedAtRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A call, its decision and all that led to it, enforcing documents first.
+
+    A Refused is a decision the mesh could not read and would deny.
+    """
+
+    call: TriedCall
+    decision: Decision | Refused
+    documents: tuple[LookedAtDocument, ...]
+
+
+def explanation_of(call: TriedCall, told: Mapping[str, Json], written: Sequence[LoadedPolicy]) -> Explanation:
+    """Read what `Workbench.explain` told of one call. `written` are the documents it was told about.
+
+    Raises LabError for anything but the known shape.
+    """
+    members = _members(told, ("decision", "documents"), "an explanation")
+    documents = _list(members["documents"], "documents")
+    by_name = {one.document.title: one for one in written}
+    [decision] = decisions_from_data({"revision": "lab", "decisions": [members["decision"]]}, 1)
+    looked_at = sorted((_document(one, by_name, call) for one in documents), key=lambda one: one.mode)
+    return Explanation(call, decision, tuple(looked_at))
+
+
+def _document(told: Json, by_name: Mapping[str, LoadedPolicy], call: TriedCall) -> LookedAtDocument:
+    members = _members(told, ("name", "mode", "regions", "outside", "rules"), "a document")
+    name, mode, outside = _text(members["name"]), _text(members["mode"]), members["outside"]
+    if name not in by_name or mode not in ("enforce", "shadow") or not isinstance(outside, bool):
+        raise _unknown("a document nobody wrote")
+    one = by_name[name]
+    rules = {rule.id: rule for rule in rules_of(one)}
+    regions = members["regions"]
+    return LookedAtDocument(
+        name=name,
+        mode=mode,
+        regions=None if regions is None else tuple(map(_text, _list(regions, "regions"))),
+        outside=outside,
+        path=one.source.path,
+        line=line_of(one.source, ()),
+        rules=tuple(_rule(rule, rules, call) for rule in _list(members["rules"], "rules")),
+    )
+
+
+def _rule(told: Json, rules: Mapping[str, WrittenRule], call: TriedCall) -> LookedAtRule:
+    members = _members(told, ("id", "outcome", "conditions"), "a rule")
+    named, outcome = _text(members["id"]), _text(members["outcome"])
+    if named not in rules or outcome not in (_EFFECTS if not _is_denying(named) else {_EXCUSED, "deny"}):
+        raise _unknown("a rule nobody wrote, or an unknown outcome")
+    written = rules[named]
+    conditions = [_told_condition(one) for one in _list(members["conditions"], "conditions")]
+    absent = {one.parameter for one in conditions if one.condition == "present"}
+    forbidden = {one.parameter for one in conditions if one.condition == "exists" and one.limit is False}
+    lines: dict[Key, int] = {}
+    for one in conditions_of(written):
+        lines.setdefault(one.key, one.line)
+    return LookedAtRule(
+        id=named,
+        outcome=outcome,
+        path=written.source.path,
+        line=written.line,
+        conditions=tuple(
+            LookedAtCondition(
+                parameter=one.parameter,
+                condition=one.condition,
+                wanted=one.limit,
+                seen=call.context.time if one.parameter == "context.time" else one.seen,
+                there=one.parameter not in absent,
+                state=_state(one, _is_denying(named) and one.parameter not in forbidden),
+                failing=_failing(one, named, outcome, one.parameter in forbidden),
+                line=lines.get(one.key),
+            )
+            for one in conditions
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A condition as it is told; `holds` None where it was not reached."""
+
+    parameter: str
+    condition: str
+    limit: Json
+    seen: Json
+    holds: bool | None
+    otherwise: Failing
+
+    @property
+    def key(self) -> Key:
+        """How it is known again where it was written."""
+        if self.condition in ("present", "type"):
+            return self.parameter, self.condition, b""
+        return key_of(self.parameter, self.condition, self.limit)
+
+
+def _told_condition(told: Json) -> _Told:
+    members = _members(told, ("parameter", "condition", "limit", "seen", "holds", "otherwise"), "a condition")
+    holds, otherwise = members["holds"], members["otherwise"]
+    if not isinstance(holds, bool) and holds is not None:
+        raise _unknown("a condition that neither holds nor fails")
+    meaning: Failing = "approval_needed" if otherwise == "approval_needed" else "deny"
+    if otherwise != meaning:
+        raise _unknown("a condition of unknown meaning")
+    parameter, condition = _text(members["parameter"]), _text(members["condition"])
+    return _Told(parameter, condition, members["limit"], members["seen"], holds, meaning)
+
+
+def _state(one: _Told, excusable: bool) -> State:
+    if one.holds is None:
+        return "not reached"
+    if one.condition == "present" and one.holds and excusable:
+        return "failed"  # a rule that denies is about a value that is there
+    return "held" if one.holds else "failed"
+
+
+def _failing(one: _Told, rule: str, outcome: str, forbidden: bool) -> Failing:
+    """In a rule that denies, only what is known not to hold excuses: not what is missing, of another type or unreadable."""
+    if not _is_denying(rule):
+        return one.otherwise
+    if one.condition == "present":
+        return "excuses" if one.holds and not forbidden else "deny"
+    if one.condition == "type" or (one.holds is False and outcome != _EXCUSED):
+        return "deny"
+    return "excuses"
+
+
+def _is_denying(rule: str) -> bool:
+    return rule.rpartition(":")[2].startswith(_DENYING)
+
+
+def _members(told: Json, names: Sequence[str], kind: str) -> Mapping[str, Json]:
+    if not isinstance(told, Mapping) or told.keys() != set(names):
+        raise _unknown(f"{kind} without exactly {', '.join(names)}")
+    return told
+
+
+def _list(told: Json, kind: str) -> Sequence[Json]:
+    if not isinstance(told, list):
+        raise _unknown(f"{kind} that are no list")
+    return told
+
+
+def _text(told: Json) -> str:
+    if not isinstance(told, str):
+        raise _unknown("something else where a text should be")
+    return told
+
+
+def _unknown(what: str) -> LabError:
+    return LabError(f"OPA explained in a way this version does not know: {what}")

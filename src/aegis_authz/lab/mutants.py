@@ -1,0 +1,136 @@
+"""Mutation testing of policies: does any test notice when a document says something slightly different?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.lab.cases import Case
+from aegis_authz.lab.document_changes import document_changes
+from aegis_authz.lab.raw import Change
+from aegis_authz.lab.trial import differences
+from aegis_authz.lab.workbench import Workbench
+from aegis_authz.policy.canonical_json import canonical
+from aegis_authz.policy.document import PolicyDocument, Template
+from aegis_authz.policy.read import LoadedPolicy
+from aegis_authz.policy.rule_data import document_data
+from aegis_authz.policy.scope import covers
+from aegis_authz.policy.source import SourceDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change: where it stands, what it is in words, and the documents it changes, by place among all."""
+
+    path: str
+    line: int
+    field: str
+    words: str
+    changed: Mapping[int, PolicyDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutants:
+    """All changes that mean something, and how many others would have meant the same as what is written."""
+
+    found: tuple[Mutant, ...]
+    equivalent: int
+
+
+def mutants_of(written: Sequence[LoadedPolicy]) -> Mutants:
+    """One mutant for each small change of each document and of each template that one of them extends.
+
+    Changes that give no valid document are left out, as are those that compile to the same data.
+    """
+    seen: set[tuple[tuple[int, bytes], ...]] = set()
+    original = {position: _compiled(one.document) for position, one in enumerate(written)}
+    found: list[Mutant] = []
+    equivalent = 0
+    for source, change, changed in _variants(written):
+        data = tuple((position, _compiled(document)) for position, document in sorted(changed.items()))
+        if any(not compiled for _, compiled in data):
+            continue
+        if all(compiled == original[position] for position, compiled in data) or data in seen:
+            equivalent += 1
+            continue
+        seen.add(data)
+        place = source.problem(change.at, change.words)
+        found.append(Mutant(place.path, place.line, place.field, change.words, changed))
+    return Mutants(tuple(found), equivalent)
+
+
+def spread(mutants: Sequence[Mutant], most: int) -> list[Mutant]:
+    """At most that many of them, taken evenly from all."""
+    if len(mutants) <= most:
+        return [*mutants]
+    return [mutants[position * len(mutants) // most] for position in range(most)]
+
+
+def survivors(
+    bench: Workbench, cases: Sequence[Case], mutants: Sequence[Mutant], tried: Callable[[], None]
+) -> list[Mutant]:
+    """The mutants under which every test passes as before.
+
+    `cases` must all pass as the documents are. `tried` is called after each mutant. The bench runs the documents as
+    they are when this returns. Raises LabError, Refused.
+    """
+    found = []
+    try:
+        for mutant in mutants:
+            if not _is_noticed(bench, cases, mutant):
+                found.append(mutant)
+            tried()
+    finally:
+        bench.put(bench.loaded.policies)
+    return found
+
+
+def _is_noticed(bench: Workbench, cases: Sequence[Case], mutant: Mutant) -> bool:
+    scopes = {document.scope for document in mutant.changed.values()}
+    about = [case for case in cases if any(covers(scope, case.call.agent) for scope in scopes)]
+    if not about:
+        return False  # a document says nothing to agents it does not cover
+    whole = bench.loaded.policies
+    bench.put([mutant.changed.get(position, document) for position, document in enumerate(whole)])
+    decided = bench.decide([case.call for case in about])
+    return any(differences(case, one) for case, one in zip(about, decided, strict=True))
+
+
+def _variants(
+    written: Sequence[LoadedPolicy],
+) -> Iterator[tuple[SourceDocument, Change, Mapping[int, PolicyDocument]]]:
+    extending: dict[str, list[int]] = {}
+    for position, one in enumerate(written):
+        if one.template is not None and one.document.extends is not None:
+            extending.setdefault(one.document.extends, []).append(position)
+        for change in document_changes(one.source.value):
+            document = _document(change.value, None if one.template is None else one.template.value)
+            if document is not None:
+                yield one.source, change, {position: document}
+    for positions in extending.values():
+        template = written[positions[0]].template
+        for change in document_changes(template.value) if template is not None else ():
+            changed = {position: _document(written[position].source.value, change.value) for position in positions}
+            whole = {position: document for position, document in changed.items() if document is not None}
+            if template is not None and len(whole) == len(changed):
+                yield template, change, whole
+
+
+def _document(value: Json, template: Json) -> PolicyDocument | None:
+    """The document with what it extends, None when one of both is not valid."""
+    try:
+        document = PolicyDocument.model_validate(value)
+        return document if template is None else document.extended(Template.model_validate(template))
+    except ValidationError:
+        return None
+
+
+def _compiled(document: PolicyDocument) -> bytes:
+    """What makes a difference to decisions; empty when it does not compile."""
+    try:
+        return canonical({"mode": document.mode, "data": document_data(document)})
+    except ValueError:
+        return b""

@@ -1,0 +1,92 @@
+"""A document as it was read, changed in one place: what was read stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.source import Location
+
+_FEW = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a document: the place that changed, the change in words, and the whole document after it."""
+
+    at: Location
+    words: str
+    value: Json
+
+
+def inside(value: Json, at: Location) -> Json:
+    """The value at a location; None where there is none."""
+    for part in at:
+        if isinstance(value, Mapping):
+            value = value.get(str(part))
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
+def replaced(value: Json, at: Location, new: Json) -> Json:
+    """The value with another one at a location; mappings on the way that are not there are made."""
+    if not at:
+        return new
+    part, rest = at[0], at[1:]
+    if isinstance(value, list) and isinstance(part, int):
+        return [replaced(inner, rest, new) if position == part else inner for position, inner in enumerate(value)]
+    members = value if isinstance(value, Mapping) else {}
+    return {**members, str(part): replaced(members.get(str(part)), rest, new)}
+
+
+def removed(value: Json, at: Location) -> Json:
+    """The value without the member or element at a location."""
+    outer, last = at[:-1], at[-1]
+    holder = inside(value, outer)
+    if isinstance(holder, list):
+        return replaced(value, outer, [inner for position, inner in enumerate(holder) if position != last])
+    members = holder if isinstance(holder, Mapping) else {}
+    return replaced(value, outer, {name: inner for name, inner in members.items() if name != last})
+
+
+def elements(value: Json, at: Location) -> Iterator[tuple[Location, Json]]:
+    """Each element of the list at a location, with its own location; none where there is no list."""
+    listed = inside(value, at)
+    for position, inner in enumerate(listed if isinstance(listed, list) else ()):
+        yield (*at, position), inner
+
+
+def members(value: Json, at: Location) -> Mapping[str, Json]:
+    """The mapping at a location; empty where there is none."""
+    found = inside(value, at)
+    return found if isinstance(found, Mapping) else {}
+
+
+def without_each(value: Json, at: Location, kind: str) -> Iterator[Change]:
+    """The document without one element of a list, for each of several."""
+    listed = [*elements(value, at)]
+    for where, inner in listed if len(listed) > 1 else ():
+        yield Change(where, f"{kind} {shown(inner)} is removed", removed(value, where))
+
+
+def shown(value: Json) -> str:
+    """A value in a few words."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            text = str(value)
+        case list() if len(value) <= _FEW:
+            text = "[" + ", ".join(shown(one) for one in value) + "]"
+        case list():
+            text = f"a list of {len(value)}"
+        case Mapping():
+            named = value.get("name") or value.get("host") or value.get("credential")
+            text = str(named) if isinstance(named, str) else "{" + ", ".join(value) + "}"
+        case _:
+            text = "nothing"
+    return text if len(text) <= 60 else text[:57] + "..."

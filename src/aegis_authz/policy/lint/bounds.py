@@ -1,0 +1,87 @@
+"""Lints of limits: approvals that can never be asked for, and limits that a call evades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aegis_authz.policy.compared import Check
+from aegis_authz.policy.conditions import ValueConditions
+from aegis_authz.policy.lint.clashes import is_number, limits_of, passing
+from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.ground import Ground, LintedRule
+from aegis_authz.policy.source import Location
+from aegis_authz.policy.values import ParameterRule, Size
+
+_UPPER = ("max", "under", "approval_needed_over")
+
+
+def bound_findings(ground: Ground) -> Iterator[Finding]:
+    """Findings of rules that allow; what denies needs no limit."""
+    for rule in ground.rules():
+        if rule.denying:
+            continue
+        for value in rule.values.values():
+            yield from _approvals(rule, value)
+            yield from _optional(rule, value)
+        for at, rules in rule.parameter_rules():
+            yield from _on_empty(rule, at, rules)
+
+
+def _approvals(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
+    for nth, check in enumerate(value.checks):
+        if check.otherwise == "approval_needed" and "than" not in check.compiled:
+            said = _never_asked(check, value)
+            if said is not None:
+                code, why = said
+                yield found(code, rule.problem(rule.place_of(value, nth), f"never asks for an approval: {why}"))
+
+
+def _never_asked(ask: Check, value: ValueConditions) -> tuple[str, str] | None:
+    """The code and the reason where everything that is allowed meets the check that would ask."""
+    word, limit = ask.condition, ask.limit
+    if word == "approval_needed_in" and isinstance(limit, list):
+        denying = [check for check in value.checks if check.otherwise == "deny"]
+        return None if passing(limit, denying) else ("approval-never", "none of these values is allowed")
+    if not is_number(limit):
+        return None
+    low, high = limits_of([check for check in value.checks if check.otherwise == "deny"])
+    if high is not None and word in ("approval_needed_over", "max") and high.value <= limit:
+        most = f"{value.label} is {'at most' if high.included else 'less than'} {high.value}"
+        return ("approval-never" if high.value == limit else "approval-above-maximum"), most
+    if high is not None and word == "under" and (high.value < limit or (high.value == limit and not high.included)):
+        return "approval-never", f"{value.label} is less than {limit} in any case"
+    if low is not None and word == "min" and low.value >= limit:
+        return "approval-never", f"{value.label} is at least {limit} in any case"
+    if low is not None and word == "over" and (low.value > limit or (low.value == limit and not low.included)):
+        return "approval-never", f"{value.label} is more than {limit} in any case"
+    return None
+
+
+def _optional(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
+    bounded = next((check.condition for check in value.checks if check.condition in _UPPER), None)
+    if not value.optional or value.forbidden or bounded is None:
+        return
+    for at, rules in rule.parameter_rules():
+        if at[-2:] == (value.of, value.name):
+            position = next((place for place, one in enumerate(rules) if one.optional), 0)
+            message = f"a call without {value.label} passes, although it has a limit ({bounded})"
+            yield found("optional-bound", rule.problem((*at, position, "optional"), message))
+
+
+def _on_empty(rule: LintedRule, at: Location, rules: tuple[ParameterRule, ...]) -> Iterator[Finding]:
+    if any(_refuses_empty(one) for one in rules):
+        return
+    for position, one in enumerate(rules):
+        if one.every is not None:
+            message = "an empty list meets this, too; add count: {min: 1} where that is not meant"
+            yield found("every-on-empty", rule.problem((*at, position, "every"), message))
+
+
+def _refuses_empty(rule: ParameterRule) -> bool:
+    schema = rule.json_schema or {}
+    least = schema.get("minItems", 0)
+    return rule.some is not None or _at_least_one(rule.count) or (isinstance(least, int) and least > 0)
+
+
+def _at_least_one(size: Size | None) -> bool:
+    return size is not None and ((size.min or 0) > 0 or (size.equals or 0) > 0)

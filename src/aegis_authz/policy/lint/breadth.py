@@ -1,0 +1,107 @@
+"""Lints of what is wider than it should be: rules, approvals, agents nobody judges, documents nobody owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.ground import Ground, LintedDocument, LintedRule
+from aegis_authz.policy.rule import Approval, ToolRule
+from aegis_authz.policy.scope import covers
+from aegis_authz.policy.values import Comparisons, ParameterRule
+from aegis_authz.policy.words import ANY, Other
+
+_NEGATIVE = {"not": "differs", "not_in": "not_in", "not_in_ranges": "not_in_ranges"}
+_POSITIVE = (
+    "equals",
+    "allowed",
+    "matches",
+    "starts_with",
+    "ends_with",
+    "host_in",
+    "url_host_in",
+    "email_domain_in",
+    "in_ranges",
+    "json_schema",
+)
+
+
+def breadth_findings(ground: Ground) -> Iterator[Finding]:
+    """Findings of each document, then of each rule."""
+    enforced = {one.document.scope for one in ground.documents if one.document.mode == "enforce"}
+    wide = {scope for scope in enforced if ANY in scope}
+    for one in ground.documents:
+        yield from _unowned(one)
+        yield from _only_observed(one, enforced, wide)
+        yield from _all_but_denied(one)
+        yield from (finding for rule in one.allowing for finding in _everything(rule))
+    for rule in ground.rules():
+        if not rule.denying:
+            yield from _any_approver(rule)
+            yield from _lists_of_forbidden(rule)
+
+
+def _unowned(one: LintedDocument) -> Iterator[Finding]:
+    if one.document.owner is None:
+        message = "says no owner; name who answers for it with owner: ..."
+        yield found("missing-owner", one.loaded.source.problem((), message))
+
+
+def _only_observed(one: LintedDocument, enforced: set[str], wide: set[str]) -> Iterator[Finding]:
+    scope = one.document.scope
+    if one.document.mode != "shadow" or scope in enforced or any(covers(other, scope) for other in wide):
+        return
+    message = (
+        f"no enforcing document covers all of {scope}: calls of an agent that only shadow documents cover go through"
+    )
+    yield found("shadow-only", one.loaded.source.problem(("mode",), message, on_key=True))
+
+
+def _everything(rule: LintedRule) -> Iterator[Finding]:
+    """Told for each document of a template, because it is graver in one for all agents."""
+    given = rule.rule
+    if not isinstance(given, ToolRule) or ANY not in given.actions or rule.values:
+        return
+    if given.sanitize is None and given.approval is None:
+        message = f"allows every action of {given.name}, those of later versions too, without any condition"
+        all_agents = rule.document.agent == ANY
+        yield found("allow-everything", rule.problem((), message), "error" if all_agents else "warning")
+
+
+def _any_approver(rule: LintedRule) -> Iterator[Finding]:
+    given = rule.rule
+    if not isinstance(given, ToolRule):
+        return
+    approval = given.approval or Approval()
+    asks = any(check.otherwise == "approval_needed" for value in rule.values.values() for check in value.checks)
+    if (asks or approval.always) and not approval.groups:
+        message = "names no groups: any approver of the tenant may approve"
+        yield found(
+            "wide-approval", rule.problem(("approval",) if rule.raw(("approval",)) is not None else (), message)
+        )
+
+
+def _all_but_denied(one: LintedDocument) -> Iterator[Finding]:
+    """A rule for every action, and rules that take some away again."""
+    open_tools = {rule.rule.name for rule in one.allowing if ANY in rule.rule.actions}
+    for rule in one.denying:
+        if rule.rule.name in open_tools and ANY not in rule.rule.actions and not rule.values:
+            message = "takes some actions away from a rule that allows all; list the allowed actions there instead"
+            yield found("not-in-denylist", rule.problem((), message))
+
+
+def _lists_of_forbidden(rule: LintedRule) -> Iterator[Finding]:
+    positive = {at: any(map(_says_what_is_allowed, rules)) for at, rules in rule.parameter_rules()}
+    for at, comparisons in rule.comparisons():
+        around = at[:-1] if isinstance(comparisons, ParameterRule) else ()
+        if positive.get(around, False) or _says_what_is_allowed(comparisons):
+            continue
+        for word, name in _NEGATIVE.items():
+            value = getattr(comparisons, name)
+            if value is not None and not isinstance(value, Other):
+                message = "says what is forbidden, which is never complete; say what is allowed instead"
+                yield found("not-in-denylist", rule.problem((*at, word), message))
+
+
+def _says_what_is_allowed(comparisons: Comparisons) -> bool:
+    return any(getattr(comparisons, name, None) is not None for name in _POSITIVE)

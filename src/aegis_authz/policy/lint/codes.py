@@ -1,0 +1,50 @@
+"""The codes of findings: how much each matters, and in one line what it says. Each has a page in docs/lint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""From the one that matters most."""
+
+INVALID = "invalid"
+UNUSED_SILENCE = "unused-silence"
+NEVER_SILENT = frozenset((INVALID, UNUSED_SILENCE))
+"""Codes that no comment silences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of finding. `severity` is the usual one; a finding may be graver."""
+
+    severity: Severity
+    summary: str
+
+
+CODES: Mapping[str, Code] = {
+    INVALID: Code("error", "the document cannot be published"),
+    "allow-everything": Code("warning", "a rule allows every action of a tool without any condition"),
+    "approval-above-maximum": Code("warning", "an approval is needed above a value that is never allowed"),
+    "approval-never": Code("warning", "nothing that is allowed can ever need the approval"),
+    "conflict": Code("warning", "two rules for one call contradict each other, so that it is always denied"),
+    "every-on-empty": Code("note", "an empty list meets `every`"),
+    "missing-owner": Code("note", "a document does not say who answers for it"),
+    "not-in-denylist": Code("note", "a list of what is forbidden, where a list of what is allowed is safer"),
+    "optional-bound": Code("warning", "a maximum that a call evades by leaving the parameter out"),
+    "pattern-matches-everything": Code("warning", "a pattern that every text matches"),
+    "pattern-matches-nothing": Code("warning", "a pattern that no text matches"),
+    "shadow-only": Code("warning", "agents that no enforcing document covers go through"),
+    "shadowed-deny": Code("note", "a denied_tools rule that changes no decision"),
+    "time-never": Code("warning", "a time window without any moment"),
+    "unanchored-expectation": Code("note", "a pattern written as if it were searched for, or as if a dot were a dot"),
+    "unlisted-mcp-tools": Code("note", "rules name tools of an MCP server that lists none"),
+    "unreachable-rule": Code("warning", "every call a rule is about is denied"),
+    "unused-definition": Code("note", "nothing uses a definition"),
+    UNUSED_SILENCE: Code("warning", "a comment silences nothing"),
+    "unused-template": Code("note", "no document extends a template"),
+    "unused-tool": Code("note", "no rule names a tool"),
+    "wide-approval": Code("note", "any approver of the tenant may approve"),
+}

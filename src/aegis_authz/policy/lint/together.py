@@ -1,0 +1,110 @@
+"""Documents that are judged together: which of them meet, and what they allow and deny between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aegis_authz.policy.catalogue import KnownTool
+from aegis_authz.policy.lint.ground import LintedDocument, LintedRule
+from aegis_authz.policy.scope import covers
+from aegis_authz.policy.words import ANY
+
+_About = tuple[str, str]
+"""A scope and the name of a tool."""
+
+
+@dataclass
+class Together:
+    """Documents of one mode. What is found out for a scope is kept, for many documents may share it."""
+
+    documents: Sequence[LintedDocument]
+    tools: Mapping[str, KnownTool]
+    _allowing: list[dict[str, list[LintedRule]]] = field(init=False)
+    _denying: list[dict[str, list[LintedRule]]] = field(init=False)
+    _parts: dict[str, tuple[str, ...]] = field(init=False)
+    _by_scope: dict[str, list[int]] = field(default_factory=dict)
+    _near: dict[str, list[int]] = field(default_factory=dict)
+    _deniers: dict[_About, list[LintedRule]] = field(default_factory=dict)
+    _allowed: dict[_About, frozenset[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._allowing = [_by_tool(one.allowing) for one in self.documents]
+        self._denying = [_by_tool(one.denying) for one in self.documents]
+        for position, one in enumerate(self.documents):
+            self._by_scope.setdefault(one.document.scope, []).append(position)
+        self._parts = {scope: tuple(scope.split("/")) for scope in self._by_scope}
+
+    def near(self, scope: str) -> list[int]:
+        """The positions of all documents that could cover an agent of this scope, in order."""
+        if scope not in self._near:
+            own = self._parts[scope]
+            wide = ANY in scope
+            near = {other for other, parts in self._parts.items() if (wide or ANY in other) and _overlap(own, parts)}
+            self._near[scope] = sorted(position for other in near | {scope} for position in self._by_scope[other])
+        return self._near[scope]
+
+    def allowing(self, position: int, tool: str) -> Sequence[LintedRule]:
+        """The rules of one document that allow something of a tool."""
+        return self._allowing[position].get(tool, ())
+
+    def all_allowing(self, scope: str, tool: str) -> Iterator[LintedRule]:
+        """The same of all documents near a scope."""
+        for position in self.near(scope):
+            yield from self.allowing(position, tool)
+
+    def allowed(self, scope: str, tool: str) -> frozenset[str]:
+        """The actions of a tool that some agent of this scope may have a rule for."""
+        key = scope, tool
+        if key not in self._allowed:
+            rules = self.all_allowing(scope, tool)
+            self._allowed[key] = frozenset(action for rule in rules for action in self.actions_of(rule))
+        return self._allowed[key]
+
+    def deniers(self, scope: str, tool: str) -> list[LintedRule]:
+        """The rules that deny something of a tool to all agents of this scope, whatever the call."""
+        key = scope, tool
+        if key not in self._deniers:
+            self._deniers[key] = [
+                rule
+                for position in self.covering(scope)
+                for rule in self._denying[position].get(tool, ())
+                if not rule.values
+            ]
+        return self._deniers[key]
+
+    def covering(self, scope: str) -> Iterator[int]:
+        """The positions of the documents that cover all agents of this scope."""
+        for position in self.near(scope):
+            if covers(self.documents[position].document.scope, scope):
+                yield position
+
+    def actions_of(self, rule: LintedRule) -> frozenset[str]:
+        """What a rule is about: `*` alone where it means more than the catalogue lists."""
+        tool = self.tools[rule.rule.name]
+        if rule.rule.actions == (ANY,) and tool.actions is not None and not tool.tool.is_mcp:
+            return frozenset(tool.actions)
+        return frozenset(rule.rule.actions)
+
+
+def shared(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether a call can be of both."""
+    return not one.isdisjoint(other) or (ANY in one and bool(other)) or (ANY in other and bool(one))
+
+
+def _by_tool(rules: Iterable[LintedRule]) -> dict[str, list[LintedRule]]:
+    tools: dict[str, list[LintedRule]] = {}
+    for rule in rules:
+        tools.setdefault(rule.rule.name, []).append(rule)
+    return tools
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether an agent could be of both scopes. Each part is a name, or the beginning of names and a `*`."""
+    return all(left == right or _share(left, right) for left, right in zip(one, other, strict=True))
+
+
+def _share(one: str, other: str) -> bool:
+    if one.endswith(ANY) and other.endswith(ANY):
+        return one.startswith(other[:-1]) or other.startswith(one[:-1])
+    return (one.endswith(ANY) and other.startswith(one[:-1])) or (other.endswith(ANY) and one.startswith(other[:-1]))

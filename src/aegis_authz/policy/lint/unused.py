@@ -1,0 +1,92 @@
+"""Lints of what nothing uses, and of MCP servers whose tools nobody listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.ground import Ground, inside
+from aegis_authz.policy.problems import quoted
+from aegis_authz.policy.words import ANY
+
+_KINDS = ("lists", "patterns", "time_windows", "approvers", "detectors")
+_LISTS = ("allowed_tools", "denied_tools")
+
+
+def unused_findings(ground: Ground) -> Iterator[Finding]:
+    """Findings of definitions, of templates and of tools."""
+    yield from _definitions(ground)
+    yield from _templates(ground)
+    yield from _tools(ground)
+
+
+def _definitions(ground: Ground) -> Iterator[Finding]:
+    defining = [source for source in ground.beside if inside(source.value, ("define",)) is not None]
+    if not defining:
+        return
+    written = {id(one.loaded.source): one.loaded.source.places.written for one in ground.documents}
+    raw = [*written.values(), *(source.value for source in ground.beside)]
+    used = {name for value in raw for name in _named(value)}
+    for source in defining:
+        for kind in _KINDS:
+            names = inside(source.value, ("define", kind))
+            for name in names if isinstance(names, Mapping) else ():
+                if (kind, name) not in used:
+                    problem = source.problem(("define", kind, name), f"nothing uses {quoted(name)}", on_key=True)
+                    yield found("unused-definition", problem)
+
+
+def _templates(ground: Ground) -> Iterator[Finding]:
+    extended = {one.document.extends for one in ground.documents}
+    for source in ground.beside:
+        name = inside(source.value, ("template",))
+        if isinstance(name, str) and name not in extended:
+            message = f"no document extends {quoted(name)}; its rules are about nobody"
+            yield found("unused-template", source.problem(("template",), message))
+
+
+def _tools(ground: Ground) -> Iterator[Finding]:
+    named: dict[str, set[str]] = {}
+    for rule in ground.every_rule():
+        named.setdefault(rule.rule.name, set()).update(rule.rule.actions)
+    for source in ground.beside:
+        for name in _tools_of_template(source.value):
+            named.setdefault(name, set())
+    for source in ground.tools:
+        tool = str(inside(source.value, ("tool",)))
+        if tool not in named:
+            yield found("unused-tool", source.problem(("tool",), f"no rule names {quoted(tool)}: no agent can call it"))
+            continue
+        known = ground.loaded.known.get(tool)
+        actions = sorted(named[tool] - {ANY})
+        if known is not None and known.actions is None and actions:
+            shown = ", ".join(map(quoted, actions[:3])) + (", ..." if len(actions) > 3 else "")
+            message = f"lists no tools, so nothing checks the names and parameters that rules use ({shown})"
+            yield found("unlisted-mcp-tools", source.problem(("mcp",), message, on_key=True))
+
+
+def _tools_of_template(value: Json) -> Iterator[str]:
+    for listed in _LISTS:
+        rules = inside(value, (listed,))
+        for rule in rules if isinstance(rules, list) else ():
+            yield str(inside(rule, ("name",)))
+
+
+def _named(value: Json, word: str = "") -> Iterator[tuple[str, str]]:
+    """The kinds and names of definitions that a document uses, and perhaps some it does not."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(inner, str):
+                kind = {"list": "lists", "pattern": "patterns", "approvers": "approvers"}.get(key)
+                if kind is not None:
+                    yield kind, inner
+            else:
+                yield from _named(inner, key)
+    elif isinstance(value, list):
+        kind = {"within": "time_windows", "not_within": "time_windows", "detectors": "detectors"}.get(word)
+        for inner in value:
+            if kind is not None and isinstance(inner, str):
+                yield kind, inner
+            else:
+                yield from _named(inner)

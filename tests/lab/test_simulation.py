@@ -1,0 +1,103 @@
+"""Many calls under a draft, and against what there is, on a real OPA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tried_policies import POLICIES, TOOLS
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.lab.call_sources import PlacedCall
+from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.opa import LabOpa, lab_opa
+from aegis_authz.lab.simulation import Flip, flips, simulated, simulated_under, summary_of
+from aegis_authz.lab.workbench import Workbench
+from aegis_authz.policy.read import Loaded, load
+
+
+@pytest.fixture(scope="module")
+def opa(opa_binary: Path) -> Iterator[LabOpa]:
+    with lab_opa(opa_binary) as running:
+        yield running
+
+
+def loaded(policies: str = POLICIES) -> Loaded:
+    return load({"agents.yaml": policies}, {"tools.yaml": TOOLS})
+
+
+def payments(*amounts: float, payee: str = "ACME") -> list[PlacedCall]:
+    calls = [
+        TriedCall(
+            agent="acme/emea/payer", tool="payments-api", action="pay", parameters={"amount": one, "payee": payee}
+        )
+        for one in amounts
+    ]
+    return [PlacedCall(call, "calls.yaml", number) for number, call in enumerate(calls, start=1)]
+
+
+def changes(opa: LabOpa, calls: list[PlacedCall], right: str, changed: str) -> list[Flip]:
+    """What changes when the draft says this instead."""
+    assert right in POLICIES
+    bench = Workbench(loaded(POLICIES.replace(right, changed)), opa)
+    after = simulated(bench, calls)
+    return flips(simulated_under(bench, loaded().policies, calls), after)
+
+
+def test_calls_are_decided_in_order(opa: LabOpa) -> None:
+    found = simulated(Workbench(loaded(), opa), payments(1, 1000, 2))
+
+    assert [(one.placed.line, one.effect) for one in found] == [(1, Effect.ALLOW), (2, Effect.DENY), (3, Effect.ALLOW)]
+
+
+def test_no_calls_are_decided_without_asking(opa: LabOpa) -> None:
+    assert simulated(Workbench(loaded(), opa), []) == []
+
+
+def test_thousands_of_calls_are_decided(opa: LabOpa) -> None:
+    found = simulated(Workbench(loaded(), opa), payments(*range(2001)))
+
+    assert summary_of(found).effects == {"allow": 101, "deny": 1900}
+
+
+def test_effects_and_reasons_are_counted(opa: LabOpa) -> None:
+    bench = Workbench(loaded(), opa)
+
+    summary = summary_of(simulated(bench, [*payments(500, 1, 600), *payments(1, payee="Initech")]))
+
+    assert summary.calls == 4
+    assert list(summary.effects.items()) == [("allow", 1), ("approval_needed", 1), ("deny", 2)]
+    assert list(summary.reasons.items()) == [("POLICY_DENIED", 2), ("ALLOWED", 1), ("APPROVAL_NEEDED", 1)]
+
+
+def test_a_lower_limit_is_stricter(opa: LabOpa) -> None:
+    [flip] = changes(opa, payments(10, 60, 200), "max_amount: 100", "max_amount: 50")
+
+    assert (flip.after.placed.line, flip.direction) == (2, "stricter")
+    assert (flip.before.effect, flip.after.effect) == (Effect.ALLOW, Effect.DENY)
+    assert flip.members == ("effect", "reason")
+
+
+def test_a_higher_limit_is_milder(opa: LabOpa) -> None:
+    [flip] = changes(opa, payments(10, 60, 200), "max_amount: 100", "max_amount: 500")
+
+    assert (flip.after.placed.line, flip.direction) == (3, "milder")
+
+
+def test_other_approvers_are_a_change_of_neither_direction(opa: LabOpa) -> None:
+    [flip] = changes(opa, payments(10, payee="Initech"), "groups: [finance]", "groups: [anybody]")
+
+    assert (flip.direction, flip.members) == ("other", ("approval",))
+
+
+def test_a_lost_redaction_is_a_change(opa: LabOpa) -> None:
+    call = TriedCall(agent="acme/emea/reader", tool="records-api", action="read")
+
+    [flip] = changes(opa, [PlacedCall(call, "calls.yaml", 1)], ", fields: [/notes]", "")
+
+    assert (flip.direction, flip.members) == ("other", ("obligations",))
+
+
+def test_another_name_of_a_document_changes_nothing(opa: LabOpa) -> None:
+    assert changes(opa, payments(10, 200), "name: paying", "name: spending") == []
