@@ -94,7 +94,11 @@ test_a_pointer_leads_into_parameters_and_other_spellings_of_it_too if {
 	loose := [object.union(rule, {"values": [deep(optional(amount(at_most(5))))]})]
 	decided(loose, {"a": {}}).effect == "allow"
 	decided(loose, {"A": {"B": 6}}).effect == "deny"
-	decided(loose, {"a": ["x", 1]}).effect == "allow"
+	decided(loose, {"other": ["x", 1]}).effect == "allow"
+	every way in [{"a": ["x", 1]}, {"a": 6}, {"a": "{\"b\": 6}"}, {"A": [{"b": 6}]}, {"a": null}] {
+		decided(loose, way).reason == "PARAMETER_TYPE"
+		denying([deep(optional(amount([{"condition": "over", "limit": 5}])))], way).effect == "deny"
+	}
 }
 
 with_headers(headers) := object.union(rule, {"headers": headers})

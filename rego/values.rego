@@ -21,7 +21,22 @@ value_of(spec, seen) := value if {
 	spec.optional
 	spec.of == "parameters"
 	value := misspelt(seen.parameters, spec.path)
+} else := {"in the way"} if {
+	spec.optional
+	spec.of == "parameters"
+	blocked(seen.parameters, spec.path)
 } else := absent
+
+# Something on the way to a member is no mapping: a reader that unpacks texts or lists could find the member there.
+# It is judged as a value of no type at all, which no JSON value is.
+blocked(parameters, path) if {
+	count(path) > 1
+	walk(parameters, [found, value])
+	count(found) > 0
+	count(found) < count(path)
+	folded(found) == folded(array.slice(path, 0, count(found)))
+	not is_object(value)
+}
 
 # A tool whose reader ignores case takes Amount for amount. Where the parameter may be left out, the other
 # spelling is judged as the parameter itself; where it may not, it is missing.
@@ -32,12 +47,13 @@ misspelt(parameters, path) := value if {
 } else := value if {
 	count(path) > 1
 	walk(parameters, [found, value])
+	count(found) == count(path)
 	folded(found) == folded(path)
 }
 
 folded(path) := [lower(upper(part)) | some part in path]
 
-typed("any", _)
+typed("any", value) if not is_set(value)
 
 typed("string", value) if is_string(value)
 

@@ -32,6 +32,8 @@ JSON_VALUES = st.recursive(
         ("NaN", Reason.MALFORMED_CALL),
         ('{"a":Infinity}', Reason.MALFORMED_CALL),
         ("1e400", Reason.MALFORMED_CALL),
+        ("1e-400", Reason.MALFORMED_CALL),
+        ("1.2345e-320", Reason.MALFORMED_CALL),
         ("0.12345678901234567890123", Reason.MALFORMED_CALL),
         ("18446744073709551616", Reason.MALFORMED_CALL),
         ("9" * 5000, Reason.MALFORMED_CALL),

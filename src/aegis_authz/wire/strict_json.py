@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import NoReturn, cast
@@ -65,9 +66,12 @@ def _float(text: str) -> float:
 
 
 def _is_exact(text: str, number: float) -> bool:
-    # 17 significant digits name a double; more could be read differently by a decimal reader.
+    # 17 significant digits name a double; more could be read differently by a decimal reader. So could what is too
+    # near to nothing: 1e-400 is 0 as a double.
     digits = text.lstrip("-").lower().split("e")[0].replace(".", "").strip("0")
-    return len(digits) <= 15 or Decimal(text) == Decimal(repr(number))
+    if len(digits) <= 15 and (not digits or abs(number) >= sys.float_info.min):
+        return True
+    return Decimal(text) == Decimal(repr(number))
 
 
 def _integer(text: str) -> int:
