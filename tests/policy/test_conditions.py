@@ -93,6 +93,12 @@ def test_what_surrounds_a_call_takes_the_words_of_a_parameter() -> None:
     assert found["context.environment"].path == ("environment",)
 
 
+def test_what_must_be_known_around_a_call_is_not_optional_unless_the_rule_denies() -> None:
+    told = {"context": {"on_behalf_of": {"exists": True}}}
+    assert not settled(told)["context.on_behalf_of"].optional
+    assert settled(told, denying=True)["context.on_behalf_of"].optional
+
+
 def test_all_parameters_at_once_are_judged_by_a_schema() -> None:
     (found,) = settled({"schema": {"type": "object", "required": ["a"]}}).values()
     assert (found.label, found.path, found.type) == ("parameters", (), "object")

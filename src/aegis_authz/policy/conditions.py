@@ -160,7 +160,7 @@ def _around(conditions: Conditions, faults: list[Fault], denying: bool) -> list[
             faults.append(((*at, "type"), f"{name} is a {kind}"))
         if any(isinstance(value, Other) for value in vars(rule).values()):
             faults.append((at, "is not compared with parameters"))
-        found.append(_settled("context", draft, faults, denying or kind != "number"))
+        found.append(_settled("context", draft, faults, denying))
     return found
 
 

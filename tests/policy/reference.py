@@ -1,0 +1,241 @@
+"""The policy language once more, slowly and plainly, from docs/policy-reference.md alone. For tests: it decides nothing.
+
+A comparison is True, False, or None where what it needs cannot be read. In `allowed_tools` only True holds; a rule of
+`denied_tools` is excused only by False.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jsonschema import Draft202012Validator
+from reference_comparisons import ABSENT, compared, comparisons, found, host_matches, is_kind, kind, of_parameters_alone
+
+from aegis_authz.policy.document import EgressHost, PolicyDocument
+from aegis_authz.policy.rule import Conditions, DenyRule, ToolRule
+from aegis_authz.policy.values import ParameterRule, TimeRule, TimeWindow
+
+Call = Mapping[str, Any]
+_STRICTNESS = ["allow", "sanitize", "approval_needed", "deny"]
+_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is compared with the answer of the real thing."""
+
+    effect: str
+    reason: str
+    obligations: tuple[tuple[Any, ...], ...]
+    would: str | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one rule says. `faults` are "missing" and "type" of parameters."""
+
+    effect: str
+    faults: frozenset[str] = frozenset()
+    rule: ToolRule | None = None
+
+
+def decide(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[str, str]) -> Outcome:
+    """The decision on one question, as OPA is asked it."""
+    about = [one for one in documents if _covers(one, call["subject"]["properties"])]
+    enforced = [one for one in about if one.mode == "enforce"]
+    observed = [one for one in about if one.mode == "shadow"]
+    would = _judged(observed, call, regions).effect if observed else None
+    if enforced:
+        said = _judged(enforced, call, regions)
+        return Outcome(said.effect, said.reason, said.obligations, would)
+    if not observed:
+        return Outcome("deny", "POLICY_ABSENT", (), None)
+    if call["resource"]["type"] == "unclaimed":
+        return Outcome("deny", "EGRESS_DENIED", (), would)
+    return Outcome("allow", "SHADOWED", (), would)
+
+
+def _covers(document: PolicyDocument, who: Mapping[str, str]) -> bool:
+    pairs = ((document.org, who["org"]), (document.tenant, who["tenant"]), (document.agent, who["agent"]))
+    return all(name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted for wanted, name in pairs)
+
+
+def _judged(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[str, str]) -> Outcome:
+    if call["resource"]["type"] == "unclaimed":
+        place = call["resource"]["properties"]
+        known = any(_knows(entry, place) for one in documents for entry in one.egress.allow)
+        return Outcome("deny", "TOOL_UNKNOWN" if known else "EGRESS_DENIED", (), None)
+    verdicts = list(_verdicts(documents, call, regions))
+    if not verdicts:
+        return Outcome("deny", "POLICY_DENIED", (), None)
+    effect = max((one.effect for one in verdicts), key=_STRICTNESS.index)
+    if effect == "deny":
+        faults = {fault for one in verdicts if one.effect == "deny" for fault in one.faults}
+        reason = (
+            "PARAMETER_MISSING" if "missing" in faults else "PARAMETER_TYPE" if "type" in faults else "POLICY_DENIED"
+        )
+        return Outcome("deny", reason, (), None)
+    rules = [one.rule for one in verdicts if one.rule is not None]
+    headers = {header for rule in rules for header in _headers(rule)}
+    if len({name for name, _ in headers}) < len(headers):
+        return Outcome("deny", "POLICY_DENIED", (), None)
+    if effect == "approval_needed" and not _approvable(verdicts):
+        return Outcome("deny", "POLICY_DENIED", (), None)
+    reason = {"allow": "ALLOWED", "sanitize": "SANITIZED", "approval_needed": "APPROVAL_NEEDED"}[effect]
+    return Outcome(effect, reason, (*_redactions(rules), *sorted(headers)), None)
+
+
+def _knows(entry: EgressHost, place: Mapping[str, Any]) -> bool:
+    return (
+        host_matches(place["host"], [entry.host])
+        and (entry.ports is None or place["port"] in entry.ports)
+        and (entry.schemes is None or place["scheme"] in entry.schemes)
+        and (entry.methods is None or place["method"] in entry.methods)
+    )
+
+
+def _verdicts(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[str, str]) -> Iterator[Verdict]:
+    tool, action = call["resource"]["id"], call["action"]["name"]
+    for document in documents:
+        if document.regions is not None and regions.get(tool) not in document.regions:
+            yield Verdict("deny")
+        for rule in document.allowed_tools:
+            if rule.name == tool and {action, "*"} & set(rule.actions):
+                yield _allowing(rule, call, regions.get(tool))
+        for denial in document.denied_tools:
+            if denial.name == tool and {action, "*"} & set(denial.actions):
+                yield from _denying(denial, call, regions.get(tool))
+
+
+def _allowing(rule: ToolRule, call: Call, region: str | None) -> Verdict:
+    faults, failed = set(), set()
+    for fault, of_context, checks in _examined(rule.conditions, call, region, denying=False):
+        if fault and fault != "absent":
+            failed.add("deny")
+            faults |= set() if of_context else {fault}
+        failed |= {otherwise for held, otherwise in checks if held is not True}
+    if "deny" in failed:
+        return Verdict("deny", frozenset(faults))
+    if "approval_needed" in failed or (rule.approval is not None and rule.approval.always):
+        return Verdict("approval_needed", rule=rule)
+    return Verdict("sanitize" if rule.sanitize is not None else "allow", rule=rule)
+
+
+def _denying(rule: DenyRule, call: Call, region: str | None) -> Iterator[Verdict]:
+    faults = set()
+    for fault, of_context, checks in _examined(rule.conditions, call, region, denying=True):
+        if fault == "absent" or any(held is False for held, _ in checks):
+            return
+        faults |= {fault} - {""} if not of_context else set()
+    yield Verdict("deny", frozenset(faults))
+
+
+Examined = tuple[str, bool, list[tuple[bool | None, str]]]
+"""A fault ("", "absent", "missing" or "type"), whether it is about the context, and what each comparison found."""
+
+
+def _examined(conditions: Conditions, call: Call, region: str | None, denying: bool) -> Iterator[Examined]:
+    parameters = call["action"]["properties"]
+    asked = {name: list(rules) for name, rules in conditions.parameters.items()}
+    for key, limit in conditions.short_forms.items():
+        word, name = _short(key, conditions)
+        asked.setdefault(name, []).append(ParameterRule.model_validate({word: limit}))
+    for name, rules in asked.items():
+        path = (
+            [part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/")] if name[0] == "/" else [name]
+        )
+        optional = any(one.optional or one.exists is False or (denying and one.exists is True) for one in rules)
+        fault, checks = _one(rules, found(parameters, path, optional), optional, parameters, denying)
+        yield fault, False, checks
+    if conditions.arguments is not None:
+        yield "", False, [(Draft202012Validator(conditions.arguments).is_valid(parameters), "deny")]
+    around = {**call.get("context", {}), **({"region": region} if region else {})}
+    for name in ("environment", "source", "on_behalf_of", "acted_by", "token_age", "region"):
+        rule: ParameterRule | None = getattr(conditions.context, name)
+        if rule is not None:
+            optional = rule.optional or rule.exists is False or (denying and rule.exists is True)
+            kind = {"acted_by": "array", "token_age": "number"}.get(name, "string")
+            typed = rule.model_copy(update={"type": kind})
+            fault, checks = _one([typed], around.get(name, ABSENT), optional, {}, denying or kind != "number")
+            yield fault, True, checks
+    if conditions.context.time is not None:
+        yield "", True, list(_times(conditions.context.time, around["time"]))
+
+
+def _short(key: str, conditions: Conditions) -> tuple[str, str]:
+    for prefix, word in (("approval_needed_over_", "approval_needed_over"), ("max_", "max"), ("min_", "min")):
+        if key.startswith(prefix):
+            return word, key.removeprefix(prefix)
+    bounded = {other[4:] for other in conditions.short_forms if other[:4] in ("max_", "min_")}
+    return key, bounded.pop() if bounded else "amount"
+
+
+def _one(
+    rules: Sequence[ParameterRule], value: Any, optional: bool, parameters: Mapping[str, Any], denying: bool
+) -> tuple[str, list[tuple[bool | None, str]]]:
+    forbidden = any(one.exists is False for one in rules)
+    if value is ABSENT:
+        return ("absent" if optional and not (denying and forbidden) else "" if optional else "missing"), []
+    if not is_kind(kind(rules), value):
+        return "type", []
+    held_by: list[tuple[bool | None, str]] = []
+    for rule in rules:
+        held_by += [(held, rule.otherwise) for held in comparisons(rule, value, parameters)]
+        held_by += [(held, rule.otherwise) for held in of_parameters_alone(rule, value)]
+        if rule.approval_needed_over is not None:
+            held_by.append((compared("max", value, rule.approval_needed_over, parameters), "approval_needed"))
+        if rule.approval_needed_in is not None:
+            held_by.append((value not in rule.approval_needed_in, "approval_needed"))
+    upper = any(one.max is not None or one.under is not None or one.approval_needed_over is not None for one in rules)
+    lower = any(one.min is not None or one.over is not None for one in rules)
+    if upper and not lower and not denying:
+        held_by.append((value >= 0, "deny"))
+    return "", held_by
+
+
+def _times(rule: TimeRule, now: int) -> Iterator[tuple[bool | None, str]]:
+    moment = datetime.fromtimestamp(now // 1_000_000_000, UTC)
+    if rule.within is not None:
+        yield any(_falls_in(window, moment) for window in rule.within), rule.otherwise
+    if rule.not_within is not None:
+        yield not any(_falls_in(window, moment) for window in rule.not_within), rule.otherwise
+
+
+def _falls_in(window: TimeWindow, moment: datetime) -> bool:
+    local = moment.astimezone(ZoneInfo(window.zone))
+    start, end = window.hours.split("-")
+    day = local.date().isoformat()
+    return (
+        (window.weekdays is None or _DAYS[local.weekday()] in window.weekdays)
+        and start <= local.strftime("%H:%M") < end
+        and (window.since is None or day >= window.since)
+        and (window.until is None or day <= window.until)
+        and day not in window.holidays
+    )
+
+
+def _approvable(verdicts: Sequence[Verdict]) -> bool:
+    demanded = [
+        set(one.rule.approval.groups)
+        for one in verdicts
+        if one.effect == "approval_needed" and one.rule is not None and one.rule.approval and one.rule.approval.groups
+    ]
+    return not demanded or bool(set.intersection(*demanded))
+
+
+def _headers(rule: ToolRule) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if rule.obligations is not None:
+        yield from ((one.name, ("set", one.value)) for one in rule.obligations.set_headers)
+        yield from ((one.header, ("inject", one.credential, one.prefix)) for one in rule.obligations.inject_credentials)
+
+
+def _redactions(rules: Sequence[ToolRule]) -> Iterator[tuple[Any, ...]]:
+    for target in ("request", "response"):
+        wanted = [one for rule in rules if rule.sanitize and (one := getattr(rule.sanitize, target)) is not None]
+        if wanted:
+            detectors = sorted({name for one in wanted for name in one.detectors})
+            yield target, tuple(detectors), tuple(sorted({name for one in wanted for name in one.fields}))

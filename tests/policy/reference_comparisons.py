@@ -1,0 +1,202 @@
+"""The comparisons of the reference interpreter: True, False, or None where what one needs cannot be read."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
+
+from aegis_authz.policy.values import Comparisons, ElementRule, ParameterRule, Size
+from aegis_authz.policy.words import Other
+
+ABSENT = object()
+BLOCKED = object()
+
+
+def found(parameters: Any, path: list[str], optional: bool) -> Any:
+    value = parameters
+    for part in path:
+        value = value[part] if isinstance(value, dict) and part in value else ABSENT
+    if value is not ABSENT or not optional:
+        return value
+    value = parameters
+    for part in path:
+        if not isinstance(value, dict):
+            return BLOCKED
+        spelt = [inner for name, inner in value.items() if name.upper().lower() == part.upper().lower()]
+        if not spelt:
+            return ABSENT
+        value = spelt[0]
+    return value
+
+
+def kind(rules: Sequence[Comparisons]) -> str:
+    for rule in rules:
+        if rule.type is not None and rule.type != "any":
+            return rule.type
+    for rule in rules:
+        words = {name for name in type(rule).model_fields if getattr(rule, name) is not None}
+        if words & {"min", "max", "over", "under", "approval_needed_over"}:
+            return "number"
+        texts = {"matches", "starts_with", "ends_with", "length", "host_in", "url_host_in", "email_domain_in"}
+        if words & {*texts, "in_ranges", "not_in_ranges"}:
+            return "string"
+        if words & {"count", "every", "some"}:
+            return "array"
+        for name in ("equals", "differs", "allowed", "not_in", "approval_needed_in"):
+            limit = getattr(rule, name, None)
+            if limit is not None and not isinstance(limit, Other):
+                sample = limit[0] if isinstance(limit, tuple) else limit
+                return "boolean" if isinstance(sample, bool) else "string" if isinstance(sample, str) else "number"
+    return "any"
+
+
+def is_kind(kind: str, value: Any) -> bool:
+    if value is BLOCKED:
+        return False
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {
+        "any": True,
+        "string": isinstance(value, str),
+        "number": number,
+        "integer": number and value == int(value),
+        "boolean": isinstance(value, bool),
+        "array": isinstance(value, list),
+        "object": isinstance(value, dict),
+    }[kind]
+
+
+def comparisons(rule: Comparisons, value: Any, parameters: Mapping[str, Any]) -> Iterator[bool | None]:
+    for word in ("equals", "differs", "min", "max", "over", "under"):
+        limit = getattr(rule, word)
+        if limit is not None:
+            yield compared(word, value, limit, parameters)
+    if rule.allowed is not None:
+        yield any(_same(value, one) for one in rule.allowed)
+    if rule.not_in is not None:
+        yield not any(_same(value, one) for one in rule.not_in)
+    if rule.matches is not None:
+        yield re2.fullmatch(rule.matches, value) is not None
+    if rule.starts_with is not None:
+        yield value.startswith(rule.starts_with)
+    if rule.ends_with is not None:
+        yield value.endswith(rule.ends_with)
+    if rule.length is not None:
+        yield _sized(rule.length, len(value))
+    for patterns, host in (
+        (rule.host_in, _host),
+        (rule.url_host_in, _url_host),
+        (rule.email_domain_in, _email_domain),
+    ):
+        if patterns is not None:
+            named = host(value)
+            yield None if named is None else host_matches(named, patterns)
+    for ranges, inside in ((rule.in_ranges, True), (rule.not_in_ranges, False)):
+        if ranges is not None:
+            yield _in_ranges(value, ranges, inside)
+
+
+def of_parameters_alone(rule: ParameterRule, value: Any) -> Iterator[bool | None]:
+    if rule.exists is False:
+        yield False
+    if rule.count is not None:
+        yield _sized(rule.count, len(value))
+    if rule.json_schema is not None:
+        yield Draft202012Validator(rule.json_schema).is_valid(value)
+    for word, element, empty in (("every", rule.every, all), ("any", rule.some, any)):
+        if element is not None:
+            judged = [_element(element, one) for one in value]
+            held = empty(one is True for one in judged)
+            yield True if held else None if None in judged else False
+            assert word
+
+
+def _element(rule: ElementRule, element: Any) -> bool | None:
+    if rule.at is not None:
+        if not isinstance(element, dict):
+            return None
+        element = found(element, rule.at[1:].split("/"), False)
+    if element is ABSENT or not is_kind(kind([rule]), element):
+        return None
+    judged = list(comparisons(rule, element, {}))
+    return True if all(one is True for one in judged) else None if None in judged else False
+
+
+def compared(word: str, value: Any, limit: Any, parameters: Mapping[str, Any]) -> bool | None:
+    if isinstance(limit, Other):
+        limit = parameters.get(limit.parameter, ABSENT)
+        numeric = word not in ("equals", "differs")
+        if limit is ABSENT or (numeric and not is_kind("number", limit)) or not _alike(value, limit):
+            return None
+    match word:
+        case "equals":
+            return _same(value, limit)
+        case "differs":
+            return not _same(value, limit)
+        case "min":
+            return bool(value >= limit)
+        case "max":
+            return bool(value <= limit)
+        case "over":
+            return bool(value > limit)
+    return bool(value < limit)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    kinds = ("string", "number", "boolean", "array", "object")
+    return any(is_kind(kind, one) and is_kind(kind, other) for kind in kinds) or (one is None and other is None)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _sized(size: Size, length: int) -> bool:
+    return (
+        (size.equals is None or length == size.equals)
+        and (size.min is None or length >= size.min)
+        and (size.max is None or length <= size.max)
+    )
+
+
+def _host(text: str) -> str | None:
+    labels = text.lower().split(".")
+    fine = all(re.fullmatch(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", label, re.ASCII) for label in labels)
+    return text.lower() if fine and len(text) <= 253 else None
+
+
+def _url_host(text: str) -> str | None:
+    scheme, separator, rest = text.partition("://")
+    if scheme.lower() not in ("http", "https", "ws", "wss") or not separator:
+        return None
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    after = rest[len(authority) :]
+    if not all("!" <= character <= "~" and character != "\\" for character in after):
+        return None
+    host, colon, port = authority.partition(":")
+    if colon and not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
+        return None
+    return _host(host)
+
+
+def _email_domain(text: str) -> str | None:
+    local, at, domain = text.partition("@")
+    if not at or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+", local, re.ASCII):
+        return None
+    return _host(domain)
+
+
+def host_matches(host: str, patterns: Iterable[str]) -> bool:
+    return any(host.endswith(one[1:]) and host != one[1:] if one.startswith("*.") else host == one for one in patterns)
+
+
+def _in_ranges(text: str, ranges: Iterable[str], inside: bool) -> bool | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return any(address in ipaddress.ip_network(one) for one in ranges) is inside
