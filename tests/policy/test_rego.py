@@ -23,6 +23,11 @@ def test_the_librarys_own_tests_pass(opa_binary: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_librarys_tests_reach_every_line_of_it(opa_binary: Path) -> None:
+    done = run(opa_binary, "test", "--threshold", "100")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_library_passes_strict_checks_and_is_formatted(opa_binary: Path) -> None:
     checked = run(opa_binary, "check", "--strict")
     assert checked.returncode == 0, checked.stderr
