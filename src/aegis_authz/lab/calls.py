@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
@@ -65,6 +65,8 @@ class TriedCall(Part):
     parameters: Annotated[dict[str, object], PlainValidator(_parameters)] = Field(default_factory=dict)
     host: str = ""
     method: str = "POST"
+    scheme: Literal["http", "https"] = "https"
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     context: CallContext = CallContext()
 
     @model_validator(mode="after")
@@ -100,14 +102,14 @@ def question_of(call: TriedCall, catalogue: Catalogue) -> dict[str, Json]:
         parameters=call.parameters,  # type: ignore[arg-type]  # it came out of a source document: it is Json
         declared=(),
         host=call.host,
-        port=None,
+        port=call.port,
         method=call.method,
         path="/",
         source=context.source,
         rpc=PLAIN_HTTP,
         digest="",
         content_type="",
-        scheme="https",
+        scheme=call.scheme,
     )
     return question_to_data(Evaluation(identity, made, now, context.environment, CONTEXT))
 

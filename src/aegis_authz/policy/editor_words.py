@@ -148,6 +148,8 @@ _TESTS: Mapping[str, str] = {
     "TriedCall.parameters": "The parameters of the call.",
     "TriedCall.host": "A host that no tool claims.",
     "method": "The HTTP method of a call to a host; default POST.",
+    "port": "The port of a call to a host; default that of its scheme.",
+    "scheme": "The scheme of a call to a host; default https.",
     "TriedCall.context": "What is true around the call.",
     "CallContext.time": "When the call is made, with its zone: 2026-03-02T10:00:00+01:00.",
     "effect": "What is decided.",
