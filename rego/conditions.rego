@@ -6,7 +6,10 @@ default failures(_, _, _) := [{"parameter": "", "condition": "unreadable", "limi
 
 failures(spec, seen, disclose) := failures_of(spec, value_of(spec, seen), seen, disclose) if is_array(spec.asks)
 
-failures_of(spec, value, seen, disclose) := unmet(spec, spec.checks, value, seen, disclose) if {
+failures_of(spec, value, seen, disclose) := array.concat(
+	unmet(spec, spec.checks, value, seen, disclose),
+	incomparable(spec, value, seen, disclose),
+) if {
 	value != absent
 	typed(spec.type, value)
 } else := [] if {
@@ -15,6 +18,17 @@ failures_of(spec, value, seen, disclose) := unmet(spec, spec.checks, value, seen
 } else := [{"parameter": spec.label, "condition": "missing", "limit": null, "seen": null}] if {
 	value == absent
 } else := [finding(spec.label, "type", spec.type, type_name(value), disclose)]
+
+# What a value is compared with must be there, too, and of its type: no approval makes up for that.
+incomparable(spec, value, seen, disclose) := [unlike(check, value, limit, disclose) |
+	some check in array.concat(spec.checks, spec.asks)
+	limit := object.get(seen.parameters, check.than, absent)
+	not comparable(check.condition, value, limit)
+]
+
+unlike(check, value, limit, disclose) := {"parameter": check.limit.parameter, "condition": "missing", "limit": null, "seen": null} if {
+	limit == absent
+} else := finding(check.limit.parameter, "type", type_name(value), type_name(limit), disclose) if limit != absent
 
 # What an approval makes up for.
 default excesses(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]

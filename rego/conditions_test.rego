@@ -81,6 +81,16 @@ test_an_ask_nobody_knows_needs_an_approval if {
 	decided([gated], {"stage": "staging"}).effect == "approval_needed"
 }
 
+test_what_is_compared_with_must_be_there_and_alike_and_no_approval_makes_up_for_it if {
+	check := {"condition": "max", "limit": {"parameter": "limit"}, "than": ["limit"]}
+	every spec in [amount([check]), asking(amount([]), [check])] {
+		rules := [object.union(rule, {"values": [spec]})]
+		decided(rules, {"amount": 1, "limit": 2}).effect == "allow"
+		decided(rules, {"amount": 1}).reason == "PARAMETER_MISSING"
+		decided(rules, {"amount": 1, "limit": "2"}).reason == "PARAMETER_TYPE"
+	}
+}
+
 test_values_that_cannot_be_read_deny if {
 	every broken in [null, "x", {}, object.remove(amount([]), ["asks"]), object.remove(amount([]), ["checks"])] {
 		decided([object.union(rule, {"values": [broken]})], {"amount": 1}).effect == "deny"

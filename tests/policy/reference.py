@@ -13,7 +13,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jsonschema import Draft202012Validator
-from reference_comparisons import ABSENT, compared, comparisons, found, host_matches, is_kind, kind, of_parameters_alone
+from reference_comparisons import (
+    ABSENT,
+    Held,
+    compared,
+    comparisons,
+    found,
+    host_matches,
+    is_kind,
+    kind,
+    of_parameters_alone,
+)
 
 from aegis_authz.policy.document import EgressHost, PolicyDocument
 from aegis_authz.policy.rule import Conditions, DenyRule, ToolRule
@@ -117,7 +127,12 @@ def _allowing(rule: ToolRule, call: Call, region: str | None) -> Verdict:
         if fault and fault != "absent":
             failed.add("deny")
             faults |= set() if of_context else {fault}
-        failed |= {otherwise for held, otherwise in checks if held is not True}
+        for held, otherwise in checks:
+            if isinstance(held, str):  # what it is compared with; no approval makes up for that
+                failed.add("deny")
+                faults.add(held)
+            elif held is not True:
+                failed.add(otherwise)
     if "deny" in failed:
         return Verdict("deny", frozenset(faults))
     if "approval_needed" in failed or (rule.approval is not None and rule.approval.always):
@@ -131,10 +146,11 @@ def _denying(rule: DenyRule, call: Call, region: str | None) -> Iterator[Verdict
         if fault == "absent" or any(held is False for held, _ in checks):
             return
         faults |= {fault} - {""} if not of_context else set()
+        faults |= {held for held, _ in checks if isinstance(held, str)}
     yield Verdict("deny", frozenset(faults))
 
 
-Examined = tuple[str, bool, list[tuple[bool | None, str]]]
+Examined = tuple[str, bool, list[tuple[Held, str]]]
 """A fault ("", "absent", "missing" or "type"), whether it is about the context, and what each comparison found."""
 
 
@@ -176,13 +192,13 @@ def _short(key: str, conditions: Conditions) -> tuple[str, str]:
 
 def _one(
     rules: Sequence[ParameterRule], value: Any, optional: bool, parameters: Mapping[str, Any], denying: bool
-) -> tuple[str, list[tuple[bool | None, str]]]:
+) -> tuple[str, list[tuple[Held, str]]]:
     forbidden = any(one.exists is False for one in rules)
     if value is ABSENT:
         return ("absent" if optional and not (denying and forbidden) else "" if optional else "missing"), []
     if not is_kind(kind(rules), value):
         return "type", []
-    held_by: list[tuple[bool | None, str]] = []
+    held_by: list[tuple[Held, str]] = []
     for rule in rules:
         held_by += [(held, rule.otherwise) for held in comparisons(rule, value, parameters)]
         held_by += [(held, rule.otherwise) for held in of_parameters_alone(rule, value)]
@@ -197,7 +213,7 @@ def _one(
     return "", held_by
 
 
-def _times(rule: TimeRule, now: int) -> Iterator[tuple[bool | None, str]]:
+def _times(rule: TimeRule, now: int) -> Iterator[tuple[Held, str]]:
     moment = datetime.fromtimestamp(now // 1_000_000_000, UTC)
     if rule.within is not None:
         yield any(_falls_in(window, moment) for window in rule.within), rule.otherwise

@@ -15,6 +15,8 @@ from aegis_authz.policy.words import Other
 
 ABSENT = object()
 BLOCKED = object()
+Held = bool | None | str
+"""What a comparison found; "missing" or "type" where the parameter it compares with is not there, or unlike."""
 
 
 def found(parameters: Any, path: list[str], optional: bool) -> Any:
@@ -70,7 +72,7 @@ def is_kind(kind: str, value: Any) -> bool:
     }[kind]
 
 
-def comparisons(rule: Comparisons, value: Any, parameters: Mapping[str, Any]) -> Iterator[bool | None]:
+def comparisons(rule: Comparisons, value: Any, parameters: Mapping[str, Any]) -> Iterator[Held]:
     for word in ("equals", "differs", "min", "max", "over", "under"):
         limit = getattr(rule, word)
         if limit is not None:
@@ -126,12 +128,14 @@ def _element(rule: ElementRule, element: Any) -> bool | None:
     return True if all(one is True for one in judged) else None if None in judged else False
 
 
-def compared(word: str, value: Any, limit: Any, parameters: Mapping[str, Any]) -> bool | None:
+def compared(word: str, value: Any, limit: Any, parameters: Mapping[str, Any]) -> Held:
     if isinstance(limit, Other):
         limit = parameters.get(limit.parameter, ABSENT)
         numeric = word not in ("equals", "differs")
-        if limit is ABSENT or (numeric and not is_kind("number", limit)) or not _alike(value, limit):
-            return None
+        if limit is ABSENT:
+            return "missing"
+        if (numeric and not is_kind("number", limit)) or not _alike(value, limit):
+            return "type"
     match word:
         case "equals":
             return _same(value, limit)

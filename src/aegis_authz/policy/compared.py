@@ -18,6 +18,8 @@ from aegis_authz.policy.words import Other
 MAX_PATTERN = 4096
 """How many characters a pattern may have."""
 
+NOTHING_ELSE = "a parameter that must be absent has no other condition"
+
 _NUMERIC = ("max", "min", "over", "under", "approval_needed_over")
 _TEXTUAL = ("matches", "starts_with", "ends_with", "length", "in_ranges", "not_in_ranges")
 _HOSTS = ("host_in", "url_host_in", "email_domain_in")
@@ -68,8 +70,8 @@ def checks_of(rule: ParameterRule, at: Location, faults: list[Fault]) -> list[tu
         for word, limit, compiled, where in _comparisons(rule, at, faults)
     ]
     if rule.exists is False:
-        if rule.optional or found:
-            faults.append(((*at, "exists"), "a parameter that must be absent has no other condition"))
+        if rule.optional or rule.type is not None or found:
+            faults.append(((*at, "exists"), NOTHING_ELSE))
         found.append((Check("exists", False, otherwise, {}), (*at, "exists")))
     if rule.count is not None:
         found.append((Check("count", _size(rule.count), otherwise, {}), (*at, "count")))

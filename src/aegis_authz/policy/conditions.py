@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.compared import Check, Fault, asked_kind, checks_of, fits
+from aegis_authz.policy.compared import NOTHING_ELSE, Check, Fault, asked_kind, checks_of, fits
 from aegis_authz.policy.json_schema import schema_faults, schema_of_member
 from aegis_authz.policy.rule import Conditions
 from aegis_authz.policy.source import Location
@@ -172,6 +172,9 @@ def _settled(of: Origin, draft: _Draft, faults: list[Fault], denying: bool) -> V
         checks.append(Check("min", 0, "deny", {}))  # or minus a million would be "at most 5000"
     _check_order(draft, checks, faults)
     forbidden = "exists" in words
+    if forbidden and (draft.present or words != {"exists"}):
+        at = next(where for check, where in draft.checks if check.condition == "exists")
+        faults += [(at, NOTHING_ELSE)] if (at, NOTHING_ELSE) not in faults else []
     optional = draft.optional or forbidden or (denying and draft.present)
     return ValueConditions(of, draft.name, optional, kind, tuple(checks), forbidden)
 
