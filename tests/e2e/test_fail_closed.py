@@ -29,6 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SOON_MS = 50
 TRIES = 20
+OUT_OF_TIME = frozenset({Reason.PDP_TIMEOUT, Reason.STORE_TIMEOUT, Reason.DEADLINE_EXCEEDED})
 SLOW_TRIES = 1
 FORBIDDEN = b'{"amount":50000}'
 SOON = {Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.STORE_UNAVAILABLE, Reason.STORE_TIMEOUT}
@@ -156,7 +157,11 @@ async def _denied_by(fault: Fault, mesh: BreakableMesh, door: Door, token: str) 
         seen = await mesh.caller.call(door, early)
         assert seen.decision == "deny", seen
         if seen.reason != fault.reason.value:
-            assert Reason(seen.reason) in fault.at_first, seen
+            if Reason(seen.reason) in OUT_OF_TIME - fault.at_first:
+                slow.append(seen)
+                assert len(slow) <= SLOW_TRIES, slow  # a busy machine may stop a process for a while
+            else:
+                assert Reason(seen.reason) in fault.at_first, seen
         elif fault.reason in SOON and seen.ms is not None and seen.ms >= SOON_MS:
             slow.append(seen)
             assert len(slow) <= SLOW_TRIES, slow  # a busy machine may stop a process for a while
