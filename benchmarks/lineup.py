@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here and for `floor`, where it is quiet
 from aegis_authz.bench.calls import Call, Signer
 from aegis_authz.bench.tokens import mesh_signer
-from aegis_authz.bootstrap.pyvoy_process import PyvoyMissing, pyvoy_command
-from aegis_authz.config import AuthzSettings, ProxySettings, WorkerHost
+from aegis_authz.config import AuthzSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
@@ -37,10 +36,10 @@ from benchmarks.starting import process, proven
 
 DEFAULT = f"Aegis ({AuthzSettings.model_fields['host'].default.value})"
 """Aegis as it is delivered."""
-_HOSTS = ("http2", "grpc", "pyvoy")
+_HOSTS = ("http2", "grpc")
 _WITHOUT = {f"Aegis without {part}": part for part in PARTS}
-_NOOP_GRPC, _NOOP_PYVOY = "no-op (grpc.aio)", "no-op (pyvoy)"
-NAMES = (FLOOR, _NOOP_GRPC, _NOOP_PYVOY, PEER, NAIVE, *(f"Aegis ({host})" for host in _HOSTS), *_WITHOUT)
+_NOOP_GRPC = "no-op (grpc.aio)"
+NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *(f"Aegis ({host})" for host in _HOSTS), *_WITHOUT)
 """Everyone, in the order of the table."""
 QUICK = (FLOOR, PEER, DEFAULT)
 """Those of a quick run."""
@@ -88,7 +87,7 @@ async def line_up(folder: Path, wanted: Sequence[str], policies: int, say: Say) 
             try:
                 start = _Start(world, name, stack)
                 member = await start.member()
-            except (peer.PeerMissing, PyvoyMissing) as missing:
+            except peer.PeerMissing as missing:
                 left_out[name] = str(missing)
                 say(f"left out: {name}. {missing}")
                 continue
@@ -153,7 +152,7 @@ class _Start:
         self._folder = world.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
 
     async def member(self) -> Member:
-        """Start it. Raises PeerMissing, PyvoyMissing, OSError."""
+        """Start it. Raises PeerMissing, OSError."""
         world, name = self._world, self._name
         if name == FLOOR:
             return world.floor
@@ -168,11 +167,7 @@ class _Start:
             return await self._naive()
         if name == _NOOP_GRPC:
             command = [sys.executable, "-m", "benchmarks.contenders.noop_grpc", self._address]
-            return await self._behind(command, {}, (), judges=False)
-        if name == _NOOP_PYVOY:
-            command, environment = pyvoy_command(self._address, "benchmarks.contenders.noop_pyvoy:app")
-            path = f"{_ROOT}:{environment['PYTHONPATH']}"
-            return await self._behind(command, {**environment, "PYTHONPATH": path}, (), judges=False)
+            return await self._behind(command, (), judges=False)
         return await self._variant()
 
     @property
@@ -184,11 +179,8 @@ class _Start:
     def _address(self) -> str:
         return f"unix:{self._folder}/authz.sock"
 
-    async def _behind(
-        self, command: Sequence[str], environment: Mapping[str, str], shared: Sequence[str], *, judges: bool
-    ) -> Member:
-        path = environment.get("PYTHONPATH", str(_ROOT))
-        started = process(command, self.log, {**environment, "PYTHONPATH": path})
+    async def _behind(self, command: Sequence[str], shared: Sequence[str], *, judges: bool) -> Member:
+        started = process(command, self.log, {"PYTHONPATH": str(_ROOT)})
         pid = await self._stack.enter_async_context(started)
         return await self._member(self._address, pid, shared, judges, joined=False)
 
@@ -215,7 +207,7 @@ class _Start:
         await asyncio.to_thread(pem.write_bytes, text)
         servers = (str(facts["opa"]).removeprefix("unix://"), str(facts["redis"]))
         command = [sys.executable, "-m", "benchmarks.contenders.naive", self._address, *servers, str(pem)]
-        return await self._behind(command, {}, ("opa", "redis"), judges=True)
+        return await self._behind(command, ("opa", "redis"), judges=True)
 
     async def _variant(self) -> Member:
         """Aegis in another host, or with a part missing, beside the mesh's own worker."""
@@ -233,10 +225,8 @@ class _Start:
             settings["otlp_endpoint"] = ""
         if not part:
             settings["host"] = self._name.removeprefix("Aegis (").removesuffix(")")
-        if settings["host"] == WorkerHost.PYVOY.value:
-            pyvoy_command(self._address, "")  # says in words that it cannot be, before a process only ends
         await asyncio.to_thread(config.write_text, yaml.safe_dump(settings), "utf-8")
         product = ["aegis_authz.cli", "serve", "authz", "--config", str(config)]
         missing = ["benchmarks.contenders.without", part, str(config)]
         command = [sys.executable, "-m", *(missing if part else product)]
-        return await self._behind(command, {}, ("opa", "redis"), judges=True)
+        return await self._behind(command, ("opa", "redis"), judges=True)

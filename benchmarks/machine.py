@@ -26,7 +26,7 @@ def describe(peer: Path | None) -> dict[str, str]:
         "load before the run": f"{os.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
         **versions(),
-        **{name: importlib.metadata.version(name) for name in ("grpcio", "uvloop", "pyvoy") if _is_installed(name)},
+        **{name: importlib.metadata.version(name) for name in ("grpcio", "uvloop") if _is_installed(name)},
         "vegeta": VEGETA_VERSION,
         **({"opa-envoy-plugin": _plugin_version(peer)} if peer else {}),
     }

@@ -25,11 +25,10 @@ class RecordMode(Enum):
 class WorkerHost(Enum):
     """What carries calls to the handlers of a worker.
 
-    `http2` is our own framing on asyncio, `grpc` is grpc.aio, `pyvoy` is Python inside an Envoy (extra `pyvoy`).
+    `http2` is our own framing on asyncio, `grpc` is grpc.aio.
     """
 
     HTTP2 = "http2"
-    PYVOY = "pyvoy"
     GRPC = "grpc"
 
 

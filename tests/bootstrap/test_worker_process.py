@@ -20,8 +20,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aegis_authz.bootstrap.pyvoy_process import PyvoyMissing, pyvoy_command
-
 PATIENCE = 30.0
 
 
@@ -64,13 +62,8 @@ class Settings:
         return self
 
 
-@pytest.fixture(params=["http2", "pyvoy", "grpc"])
+@pytest.fixture(params=["http2", "grpc"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "pyvoy":
-        try:
-            pyvoy_command("unix:/run/authz.sock", "module:app")
-        except PyvoyMissing as fault:
-            pytest.skip(str(fault))
     return Settings(tmp_path, request.param)
 
 

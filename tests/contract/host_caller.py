@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aegis_authz.bootstrap.pyvoy_process import PyvoyMissing, pyvoy_command
 from aegis_authz.server.host import BODY_SERVICE
 from aegis_authz.wire.envoy import CHECK_METHOD, SERVICE
 
@@ -82,16 +80,11 @@ class Caller:
 
 @contextmanager
 def running(kind: str, folder: Path) -> Iterator[Worker]:
-    """A worker hosted in `kind`; its log is in `folder`. Skips the test where there is no pyvoy."""
+    """A worker hosted in `kind`; its log is in `folder`."""
     address = f"unix:{folder}/authz.sock"
-    arguments, environment = [sys.executable, str(SCRIPT), kind, address], dict(os.environ)
-    if kind == "pyvoy":
-        try:
-            arguments, environment = pyvoy_command(address, "contract.host_script:app")
-        except PyvoyMissing as fault:
-            pytest.skip(str(fault))
+    arguments = [sys.executable, str(SCRIPT), kind, address]
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(arguments, stdout=log, stderr=log)
     try:
         yield Worker(address, process)
     finally:

@@ -1,24 +1,20 @@
 """Scripted handlers for the contract of the hosts, and the process that serves them.
 
-`python host_script.py grpc|http2 ADDRESS` serves them; for pyvoy this module is the ASGI application. Each message
-says what is to be done with it: a word and what belongs to it. What happened is asked for by calls, so that a
-test needs nothing of the process but its socket.
+`python host_script.py grpc|http2 ADDRESS` serves them. Each message says what is to be done with it: a word and
+what belongs to it. What happened is asked for by calls, so that a test needs nothing of the process but its socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import uvloop
 
-from aegis_authz.server.asgi_host import AsgiHost, Scope, Send
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.grpc_framing import Receive
 from aegis_authz.server.grpc_host import GrpcHost
 from aegis_authz.server.host import Host
 from aegis_authz.server.http2_host import Http2Host
@@ -120,28 +116,6 @@ class Script:
         assert self.host is not None
         await self.host.stop(grace)
         self.stopped.set()
-
-
-class _Application:
-    """The ASGI application: the process ends when the host has stopped, like a worker's."""
-
-    def __init__(self) -> None:
-        self._host: AsgiHost | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            assert self._host is not None
-            return await self._host(scope, receive, send)
-        script = Script()
-        self._host = script.host = AsgiHost(script.check, script.process)
-        await script.host.start()
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await script.stopped.wait()
-        os._exit(0)
-
-
-app = _Application()
 
 
 async def _serve(kind: str, address: str) -> None:

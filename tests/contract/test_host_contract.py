@@ -1,4 +1,4 @@
-"""One suite for the hosts of a worker: grpc.aio, our own HTTP/2 and pyvoy must look alike from outside."""
+"""One suite for the hosts of a worker: grpc.aio and our own HTTP/2 must look alike from outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aegis_authz.server.host import MAX_MESSAGE
 from aegis_authz.wire.envoy import CHECK_METHOD, SERVICE
 
 
-@pytest.fixture(scope="module", params=["http2", "pyvoy", "grpc"])
+@pytest.fixture(scope="module", params=["http2", "grpc"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

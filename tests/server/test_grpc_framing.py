@@ -10,44 +10,19 @@ from hypothesis import strategies as st
 
 from aegis_authz.server.grpc_framing import (
     ABORTED,
-    INTERNAL,
     INVALID_ARGUMENT,
     OK,
     RESOURCE_EXHAUSTED,
     UNIMPLEMENTED,
-    Receive,
     StreamBroken,
     Unframer,
-    each_message,
     frame,
-    one_message,
     timeout_of,
     trailers,
 )
 
 MOST = 1_000
 MESSAGES = st.lists(st.binary(max_size=50), max_size=20)
-
-
-def receiving(*pieces: bytes, ended: bool = True) -> Receive:
-    """ASGI's receive, of a caller that says so much and is done, or gone."""
-    last = len(pieces) - 1
-    events: list[dict[str, object]] = [
-        {"type": "http.request", "body": piece, "more_body": not ended or number < last}
-        for number, piece in enumerate(pieces)
-    ]
-    told = iter([*events, *itertools.repeat({"type": "http.disconnect"}, 3)])
-
-    async def receive() -> dict[str, object]:
-        return next(told)
-
-    return receive
-
-
-async def status_of(receive: Receive) -> int:
-    with pytest.raises(StreamBroken) as fault:
-        await one_message(receive, MOST)
-    return fault.value.status
 
 
 @given(MESSAGES, st.lists(st.integers(0, 1_200), max_size=20))
@@ -126,47 +101,3 @@ def test_a_time_limit_that_cannot_be_read_is_none(value: bytes) -> None:
 def test_trailers_say_how_a_call_ended() -> None:
     assert trailers(OK) == [(b"grpc-status", b"0")]
     assert trailers(ABORTED, "cut, 100%\n") == [(b"grpc-status", b"10"), (b"grpc-message", b"cut, 100%25%0A")]
-
-
-async def test_the_one_message_of_a_call_may_come_in_pieces() -> None:
-    assert await one_message(receiving(frame(b"whole")), MOST) == b"whole"
-    assert await one_message(receiving(b"", frame(b"whole")[:3], frame(b"whole")[3:], b""), MOST) == b"whole"
-
-
-async def test_a_call_without_its_one_message_is_broken() -> None:
-    assert await status_of(receiving(b"")) == INVALID_ARGUMENT
-    assert await status_of(receiving(frame(b"half")[:-1])) == INVALID_ARGUMENT
-    assert await status_of(receiving(frame(b"a") + frame(b"b"))) == INVALID_ARGUMENT
-    assert await status_of(receiving(frame(b"a") + b"\0")) == INVALID_ARGUMENT
-    assert await status_of(receiving(frame(bytes(MOST + 1)))) == RESOURCE_EXHAUSTED
-    assert await status_of(receiving(b"\0", ended=False)) == ABORTED
-
-
-async def test_what_is_no_bytes_is_the_servers_fault() -> None:
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": "text"}
-
-    assert await status_of(receive) == INTERNAL
-
-
-async def test_messages_come_until_the_caller_is_done() -> None:
-    pieces = receiving(frame(b"a") + frame(b"b")[:4], frame(b"b")[4:], b"")
-    assert [message async for message in each_message(pieces, MOST)] == [b"a", b"b"]
-    assert [message async for message in each_message(receiving(b""), MOST)] == []
-
-
-@pytest.mark.parametrize(
-    ("receive", "status"),
-    [
-        (lambda: receiving(frame(b"a"), ended=False), ABORTED),
-        (lambda: receiving(frame(b"a") + b"\0"), INVALID_ARGUMENT),
-        (lambda: receiving(frame(b"a"), b"\x01\0\0\0\0"), UNIMPLEMENTED),
-    ],
-    ids=["gone", "inside a message", "compressed"],
-)
-async def test_a_stream_that_breaks_off_is_no_end(receive, status: int) -> None:  # type: ignore[no-untyped-def]
-    messages = each_message(receive(), MOST)
-    assert await anext(messages) == b"a"
-    with pytest.raises(StreamBroken) as fault:
-        await anext(messages)
-    assert fault.value.status == status

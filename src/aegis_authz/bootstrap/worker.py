@@ -61,21 +61,14 @@ HostOf = Callable[[Check, Process], Host]
 """Makes the host of the two handlers."""
 
 
-async def run_worker(
-    settings: AuthzSettings, worker: int, host_of: HostOf, started: asyncio.Event, stop: asyncio.Event
-) -> None:
-    """Set `started` when calls are taken, serve until `stop`. Raises WORKER_FAULTS when it cannot start."""
+async def run_worker(settings: AuthzSettings, worker: int, host_of: HostOf, stop: asyncio.Event) -> None:
+    """Serve until `stop`. Raises WORKER_FAULTS when it cannot start."""
     async with AsyncExitStack() as stack:
-        await _serve(settings, worker, host_of, started, stop, stack)
+        await _serve(settings, worker, host_of, stop, stack)
 
 
 async def _serve(
-    settings: AuthzSettings,
-    worker: int,
-    host_of: HostOf,
-    started: asyncio.Event,
-    stop: asyncio.Event,
-    stack: AsyncExitStack,
+    settings: AuthzSettings, worker: int, host_of: HostOf, stop: asyncio.Event, stack: AsyncExitStack
 ) -> None:
     clock, ids = SystemClock(), SystemIds()
     opa = OpaHttp(settings.opa_socket)
@@ -114,7 +107,6 @@ async def _serve(
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
-    started.set()
     _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
     await stop.wait()
 

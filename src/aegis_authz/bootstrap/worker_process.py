@@ -21,7 +21,7 @@ def serve_worker(settings: AuthzSettings, worker: int) -> None:
 
 
 async def _run(settings: AuthzSettings, worker: int) -> None:
-    started, stop = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
@@ -30,4 +30,4 @@ async def _run(settings: AuthzSettings, worker: int) -> None:
     def host_of(check: Check, process: Process) -> Host:
         return kind(settings.listen.format(worker=worker), check, process)
 
-    await run_worker(settings, worker, host_of, started, stop)
+    await run_worker(settings, worker, host_of, stop)

@@ -25,7 +25,7 @@ def up(
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Metrics; 0: any free port.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Authorizer processes.")] = 2,
     host: Annotated[
-        Literal["http2", "grpc", "pyvoy"],
+        Literal["http2", "grpc"],
         typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
     ] = "http2",
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",

@@ -33,15 +33,6 @@ def authz(
     # prometheus_client looks at this once, when it is imported
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir)
     settings.metrics_dir.mkdir(parents=True, exist_ok=True)
-    from aegis_authz.config import WorkerHost
-
-    if settings.host is WorkerHost.PYVOY:
-        from aegis_authz.bootstrap.pyvoy_process import PyvoyMissing, become_pyvoy
-
-        try:
-            become_pyvoy(config, settings, worker)
-        except (PyvoyMissing, OSError) as fault:
-            raise _unable("authz", fault) from None
     from aegis_authz.bootstrap.worker import WORKER_FAULTS
     from aegis_authz.bootstrap.worker_process import serve_worker
 

@@ -6,7 +6,6 @@ Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -95,41 +94,3 @@ class Unframer:
         if length > self._most:
             raise StreamBroken(RESOURCE_EXHAUSTED, "the message is too long")
         return int(length) + _HEAD.size
-
-
-Receive = Callable[[], Awaitable[dict[str, object]]]
-"""ASGI's receive."""
-
-
-async def one_message(receive: Receive, most: int) -> bytes:
-    """The only message of a unary call. Does not wait for the end of the request. Raises StreamBroken."""
-    unframer = Unframer(most)
-    while True:
-        data, ended = await _chunk(receive)
-        if messages := unframer.feed(data):
-            unframer.close()
-            if len(messages) > 1:
-                raise StreamBroken(INVALID_ARGUMENT, "more than one message")
-            return messages[0]
-        if ended:
-            raise StreamBroken(INVALID_ARGUMENT, "no message")
-
-
-async def each_message(receive: Receive, most: int) -> AsyncIterator[bytes]:
-    """The messages of a stream until the caller closes its side. Raises StreamBroken, also when the caller is gone."""
-    unframer, ended = Unframer(most), False
-    while not ended:
-        data, ended = await _chunk(receive)
-        for message in unframer.feed(data):
-            yield message
-    unframer.close()
-
-
-async def _chunk(receive: Receive) -> tuple[bytes, bool]:
-    event = await receive()
-    if event["type"] != "http.request":
-        raise StreamBroken(ABORTED, "the caller is gone")
-    data = event.get("body", b"")
-    if not isinstance(data, bytes):
-        raise StreamBroken(INTERNAL, "the host gave no bytes")
-    return data, not event.get("more_body", False)

@@ -1,6 +1,6 @@
 """The HTTP/2 host: gRPC on an asyncio socket, nothing between Envoy and the handlers but frames.
 
-Carries bytes and nothing else, like the other hosts. What came together is answered together: one read and one
+Carries bytes and nothing else, like the other host. What came together is answered together: one read and one
 write of the socket serve all calls of one turn of the loop, which is where its speed comes from.
 """
 
