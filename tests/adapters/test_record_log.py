@@ -132,11 +132,10 @@ async def test_a_failing_disk_refuses_everything_that_waits_and_later_goes_on(
             _break(broken, step)
             waiting = asyncio.gather(*(log.append(record(number)) for number in range(2, 5)), return_exceptions=True)
             assert {str(answer) for answer in await waiting} == {"RECORD_FAILED: No space left on device"}
-            assert not log.healthy()
             assert log.trouble == "No space left on device"
             assert await refused(log, 5) == "No space left on device"
         await log.append(record(6))
-        assert log.healthy()
+        assert log.trouble == ""
     assert ids(tmp_path) == ["0190-0001", "0190-0006"]
     report = verified(tmp_path)
     assert report.is_intact, report.damages
@@ -203,7 +202,7 @@ async def test_no_record_is_answered_for_once_its_file_was_removed(tmp_path: Pat
         (tmp_path / "w" / name).unlink()
         answers = [await _answer(log, number) for number in range(3, 6)]
         assert answers[-1] is Reason.RECORD_FAILED
-        assert not log.healthy()
+        assert log.trouble
 
 
 async def _answer(log: FileRecordLog, number: int) -> Reason | None:
@@ -220,7 +219,7 @@ async def test_a_file_cut_while_it_is_written_stays_refused(tmp_path: Path) -> N
         os.truncate(tmp_path / "w" / "00000001.jsonl", 10)
         assert "was changed while it was written" in await refused(log, 2)
         assert "is sealed but missing" in await refused(log, 3)
-        assert not log.healthy()
+        assert log.trouble
     assert not verified(tmp_path).is_intact
 
 

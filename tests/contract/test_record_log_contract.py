@@ -16,7 +16,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.record_chain import read_members
-from aegis_authz.wire.record_verify import Line, Note, verify_log
+from aegis_authz.wire.record_verify import Line, LogCheck, Note
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 Log = FileRecordLog | MemoryRecordLog
@@ -61,7 +61,10 @@ async def test_appends_at_once_are_all_kept_in_one_chain(made: Made) -> None:
         lines, notes = read()
     public = KEY.public_key().public_bytes_raw()
     numbered = [Line("w", number, line) for number, line in enumerate(lines, start=1)]
-    report = verify_log("w", public, numbered, [Note("w", note) for note in notes])
+    check = LogCheck("w", public, [Note("w", note) for note in notes])
+    for line in numbered:
+        check.add(line)
+    report = check.conclude()
     assert report.is_intact, report.damages
     assert {read_members(line)["decision_id"] for line in lines} == {f"0190-{number:04d}" for number in range(300)}
 
@@ -71,9 +74,9 @@ async def test_a_log_not_started_or_closed_refuses(made: Made) -> None:
     with pytest.raises(Refused) as refusal:
         await log.append(record(1))
     assert refusal.value.reason is Reason.RECORD_FAILED
-    assert (log.ready, log.healthy()) == (False, False)
+    assert (log.ready, log.trouble) == (False, "the record log is closed")
     async with log:
-        assert (log.ready, log.healthy(), log.trouble) == (True, True, "")
+        assert (log.ready, log.trouble) == (True, "")
         await log.append(record(2))
     assert log.trouble == "the record log is closed"
     with pytest.raises(Refused):
@@ -102,4 +105,4 @@ async def test_a_record_without_json_form_is_refused_and_harms_no_other(made: Ma
         assert refusal.value.reason is Reason.RECORD_FAILED
         await log.append(record(2))
         assert len(read()[0]) == 1
-        assert log.healthy()
+        assert log.trouble == ""

@@ -11,7 +11,7 @@ import pytest
 
 import aegis_authz.core
 from aegis_authz.core.decision import Answer, Decision, denied
-from aegis_authz.core.effect import Effect, strictest
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import REASONS, Reason, Retry
 from aegis_authz.core.settlement import SETTLE_REFUSALS, SettleOutcome
 
@@ -78,16 +78,12 @@ def test_a_decision_and_an_answer_have_no_truth_value() -> None:
             bool(value)
 
 
-def test_nothing_to_combine_is_a_denial() -> None:
-    assert strictest([]) is Effect.DENY
-
-
-def test_the_strictest_effect_wins_in_every_order() -> None:
+def test_the_stricter_effect_is_the_greater() -> None:
     ordered = [Effect.ALLOW, Effect.SANITIZE, Effect.APPROVAL_NEEDED, Effect.DENY]
     for i, milder in enumerate(ordered):
         for stricter in ordered[i:]:
-            assert strictest([milder, stricter]) is stricter
-            assert strictest([stricter, milder]) is stricter
+            assert max(milder, stricter) is stricter
+            assert max(stricter, milder) is stricter
 
 
 def test_every_reason_has_exactly_one_row() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.wire.checkpoint import Checkpoint, sign_checkpoint
 from aegis_authz.wire.record_chain import cut_record, encode_record, genesis, link
-from aegis_authz.wire.record_verify import MAX_DAMAGES, Line, LogCheck, LogReport, Note, verify_log
+from aegis_authz.wire.record_verify import MAX_DAMAGES, Line, LogCheck, LogReport, Note
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -51,7 +51,10 @@ def verify(
 ) -> LogReport:
     raw = io.BytesIO(b"".join(lines))
     numbered = [Line("w/00000001.jsonl", number, line) for number, line in enumerate(raw, start=1)]
-    return verify_log("w", PUBLIC, numbered, [note()] if notes is None else notes, expected)
+    check = LogCheck("w", PUBLIC, [note()] if notes is None else notes, expected)
+    for line in numbered:
+        check.add(line)
+    return check.conclude()
 
 
 def said(report: LogReport) -> str:

@@ -55,10 +55,6 @@ class MemoryRecordLog:
         """Why the next append will fail, "" when it will not."""
         return self.failing if self.ready else "the record log is closed"
 
-    def healthy(self) -> bool:
-        """Whether the next append will succeed."""
-        return not self.trouble
-
     @property
     def note(self) -> bytes:
         """The signed checkpoint of everything appended."""

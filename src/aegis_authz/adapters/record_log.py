@@ -104,10 +104,6 @@ class FileRecordLog:
         """Why the next append must be expected to fail, in words fit to show; "" when it need not."""
         return self._fault if self._open else "the record log is closed"
 
-    def healthy(self) -> bool:
-        """Whether the next append can be expected to succeed."""
-        return not self.trouble
-
     async def append(self, record: Record) -> None:
         """Return once the record is durable and sealed. Raises Refused(RECORD_FAILED)."""
         if self._loop is None or not self._open:

@@ -31,12 +31,5 @@ def bench_of(loaded: Loaded) -> Iterator[Workbench]:
         yield Workbench(loaded, opa)
 
 
-@contextmanager
-def workbench(policies: Path, tools: Path) -> Iterator[Workbench]:
-    """The documents of two folders, running in an OPA. Raises PolicyErrors, SourceFolderError, LabError."""
-    with bench_of(loaded_folders(policies, tools)) as bench:
-        yield bench
-
-
 def _from_here(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
     return {str(folder / path): text for path, text in texts.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 from functools import total_ordering
 from typing import NoReturn
@@ -33,11 +32,3 @@ class Effect(Enum):
 
 
 _STRICTNESS = {effect: rank for rank, effect in enumerate(Effect)}
-
-
-def strictest(effects: Iterable[Effect]) -> Effect:
-    """Combine verdicts by deny-overrides (XACML 3.0, appendix C.2).
-
-    Takes any number of effects and returns the strictest; nothing to combine is DENY.
-    """
-    return max(effects, default=Effect.DENY)

@@ -6,14 +6,11 @@ Small but real HTTP servers. Each remembers the last body it received, so that t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Coroutine
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-
-Handler = Callable[[Request], Coroutine[None, None, Response]]
 
 PATIENT = {
     "patient": {

@@ -255,4 +255,3 @@ JsonSchema = Annotated[dict[str, object], PlainValidator(_json_schema), WithJson
 Scalars = Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE]
 HostPatterns = Annotated[tuple[HostPattern, ...], LISTED, SOME, UNIQUE]
 AddressRanges = Annotated[tuple[AddressRange, ...], LISTED, SOME, UNIQUE]
-Texts = Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE]

@@ -20,8 +20,3 @@ def digest_of(call: Mapping[str, Json]) -> str:
     that of RFC 8785 for all values `strict_json` lets pass, except that integers beyond 2^53 are kept.
     """
     return hashlib.sha256(_DOMAIN + orjson.dumps(call, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def bytes_digest(data: bytes) -> str:
-    """SHA-256 (hex) of bytes that have no canonical form."""
-    return hashlib.sha256(data).hexdigest()

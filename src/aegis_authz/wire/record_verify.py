@@ -85,7 +85,9 @@ class LogReport:
 class LogCheck:
     """Follows one writer's log, line by line, and compares it with its checkpoints.
 
-    `notes` are the log's own checkpoint notes, read before its lines; `expected` are checkpoints kept elsewhere.
+    `notes` are the log's own checkpoint notes, read before its lines; `expected` are checkpoints kept elsewhere,
+    verified before. The log is intact only when every line is whole and in its place, every note verifies and agrees,
+    the newest covers exactly the last line, and every checkpoint kept elsewhere still holds.
     """
 
     def __init__(
@@ -242,22 +244,3 @@ def trusted_seals(notes: Iterable[Note], writer: str, public_key: bytes) -> tupl
         else:
             distrusted.append((note, f"it is a checkpoint of {checkpoint.writer}"))
     return list(seals.values()), distrusted
-
-
-def verify_log(
-    writer: str,
-    public_key: bytes,
-    lines: Iterable[Line],
-    notes: Iterable[Note],
-    expected: Sequence[Checkpoint] = (),
-) -> LogReport:
-    """Prove a log that nobody writes to.
-
-    Takes all its lines in order, its own checkpoint notes, and checkpoints kept elsewhere, verified before.
-    The log is intact only when every line is whole and in its place, every note verifies and agrees, the
-    newest covers exactly the last line, and every checkpoint kept elsewhere still holds.
-    """
-    check = LogCheck(writer, public_key, notes, expected)
-    for line in lines:
-        check.add(line)
-    return check.conclude()
