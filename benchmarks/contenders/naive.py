@@ -18,7 +18,7 @@ import uvloop
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc.aio import ServicerContext
 
-from aegis_authz.wire.envoy import SERVICE
+from aegis_authz.wire.envoy.ext_authz import SERVICE
 from benchmarks.contenders.said import ALLOW, denial
 from benchmarks.documents import ACTION, TOOL
 

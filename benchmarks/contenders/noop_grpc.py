@@ -7,7 +7,7 @@ import sys
 import grpc
 import uvloop
 
-from aegis_authz.wire.envoy import SERVICE
+from aegis_authz.wire.envoy.ext_authz import SERVICE
 from benchmarks.contenders.said import ALLOW
 
 

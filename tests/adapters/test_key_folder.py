@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_public_key
 
 from aegis_authz.adapters.key_folder import KeyFolderError, load_ed25519, load_keys, load_p256, load_token, open_keys
-from aegis_authz.wire.jwk import raw_from_jwk
+from aegis_authz.encoding.jwk import raw_from_jwk
 
 SECRETS = ["issuer.pem", "approvals.pem", "bundle.pem", "records.pem", "admin.token", "opa.token"]
 

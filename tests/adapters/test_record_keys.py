@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from aegis_authz.adapters.record_keys import RecordKeyError, load_public_keys
-from aegis_authz.wire.jwk import okp_jwk
+from aegis_authz.encoding.jwk import okp_jwk
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 RAW = KEY.public_key().public_bytes_raw()

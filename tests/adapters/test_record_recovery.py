@@ -12,8 +12,8 @@ from aegis_authz.adapters.record_log import FileRecordLog
 from aegis_authz.adapters.record_recovery import LogAltered
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.record import RedactionRecord
-from aegis_authz.wire.checkpoint import Checkpoint, sign_checkpoint
-from aegis_authz.wire.record_chain import encode_record, link, read_link, read_members
+from aegis_authz.evidence.chain import encode_record, link, read_link, read_members
+from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

@@ -12,9 +12,9 @@ from aegis_authz.adapters import redis_client, redis_keys
 from aegis_authz.adapters.redis_approvals import RedisApprovals
 from aegis_authz.adapters.redis_revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id, partition_of
 from aegis_authz.ports import StoreDown
-from aegis_authz.wire.approval_document import approval_to_text
 
 Desk = tuple[RedisApprovals, RedisRevocations]
 HELD = approval_id("acme", "emea", "0" * 32)

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.bench.calls import DENIED, Call, Due, Signer, due_of, mixed, url_of, write_targets
 from aegis_authz.core.snapshot import Trust
-from aegis_authz.wire.jwk import thumbprint
-from aegis_authz.wire.token import read_agent_token
+from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.identity.token import read_agent_token
 
 NOW = 1_800_000_000.0
 BASE = "http://127.0.0.1:8080"

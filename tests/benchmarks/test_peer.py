@@ -13,7 +13,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.bench.calls import Call, Signer
-from aegis_authz.wire.jwk import thumbprint
+from aegis_authz.encoding.jwk import thumbprint
 from benchmarks.contenders import peer
 from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT, payment, peer_data
 

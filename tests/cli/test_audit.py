@@ -15,7 +15,7 @@ from aegis_authz.cli.audit import app
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, RedactionRecord
-from aegis_authz.wire.jwk import okp_jwk, thumbprint
+from aegis_authz.encoding.jwk import okp_jwk, thumbprint
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

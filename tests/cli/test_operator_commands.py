@@ -28,8 +28,8 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.release import Sources
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.core.snapshot import Trust
-from aegis_authz.wire.jwk import thumbprint
-from aegis_authz.wire.token import read_agent_token, read_override_token
+from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.identity.token import read_agent_token, read_override_token
 
 POLICY = """\
 agent: finance-agent

@@ -14,7 +14,7 @@ from contract.host_caller import KINDS, PATIENCE, PROCESS_METHOD, Caller, Stream
 from grpc_health.v1 import health_pb2
 
 from aegis_authz.server.host import MAX_MESSAGE
-from aegis_authz.wire.envoy import CHECK_METHOD, SERVICE
+from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD, SERVICE
 
 
 @pytest.fixture(scope="module", params=["http2", "grpc"])

@@ -15,8 +15,8 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.record_chain import read_members
-from aegis_authz.wire.record_verify import Line, LogCheck, Note
+from aegis_authz.evidence.chain import read_members
+from aegis_authz.evidence.verify import Line, LogCheck, Note
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 Log = FileRecordLog | MemoryRecordLog

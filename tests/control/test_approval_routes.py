@@ -13,8 +13,8 @@ from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Trust
-from aegis_authz.wire.jwk import thumbprint
-from aegis_authz.wire.token import read_override_token
+from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.identity.token import read_override_token
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 HELD = "apr_0a0123456789abcdef0123456789abcdef"

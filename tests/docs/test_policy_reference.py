@@ -7,9 +7,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.cli import app
 from aegis_authz.policy.read import Loaded, load
+from aegis_authz.redact.detectors.table import DETECTORS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy-reference.md"
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)

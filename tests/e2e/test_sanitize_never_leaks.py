@@ -22,17 +22,17 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from aegis_authz.check.sanitizer import Sanitizer
 from aegis_authz.core.decision import Answer, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record, RedactionRecord
 from aegis_authz.core.refused import Refused
+from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.server.ext_proc import BodyHandler, StreamAborted
 from aegis_authz.server.grpc_host import GrpcHost
-from aegis_authz.wire.envoy import write_check_response
-from aegis_authz.wire.ext_proc import replaced_reply, streamed_reply
+from aegis_authz.wire.envoy.ext_authz import write_check_response
+from aegis_authz.wire.envoy.ext_proc import replaced_reply, streamed_reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

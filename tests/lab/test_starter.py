@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.lab.case_schema import any_schema
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.coverage import coverage_of, percent_of
@@ -21,6 +20,7 @@ from aegis_authz.policy.formatting import formatted
 from aegis_authz.policy.read import Loaded, load
 from aegis_authz.policy.rule import Redaction
 from aegis_authz.policy.source import read_source
+from aegis_authz.redact.detectors.table import DETECTORS
 
 NAMES = Names("acme", "emea", "payments-agent", "payments", "payments.example", ToolKind.HTTP)
 MISREAD = Names("2024", "on", "010", "1e3", "10:30", ToolKind.MCP)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
 from aegis_authz.control.building import BUNDLE_KEY_ID
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
@@ -30,6 +29,7 @@ from aegis_authz.local.settings import (
     write_settings,
 )
 from aegis_authz.policy.read import load
+from aegis_authz.redact.detectors.table import DETECTORS
 
 PORTS = {"proxy": 1001, "reverse": 1002, "control": 1003, "metrics": 1004, "probe": 1005}
 

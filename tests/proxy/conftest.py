@@ -24,8 +24,8 @@ from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Answer, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.proxy.render import write_config
-from aegis_authz.wire.envoy import SERVICE, write_check_response
-from aegis_authz.wire.ext_proc import Part, Piece, headers_reply, read_piece, replaced_reply, streamed_reply
+from aegis_authz.wire.envoy.ext_authz import SERVICE, write_check_response
+from aegis_authz.wire.envoy.ext_proc import Part, Piece, headers_reply, read_piece, replaced_reply, streamed_reply
 
 TIMEOUT = 10.0
 MOST_BODY = 65_536

@@ -9,7 +9,7 @@ import pytest
 
 from aegis_authz.core.decision import Answer, Target
 from aegis_authz.core.effect import Effect
-from aegis_authz.wire.ext_proc import BodyMode
+from aegis_authz.wire.envoy.ext_proc import BodyMode
 
 if TYPE_CHECKING:
     from conftest import Authorizer, Proxy, ToolServer

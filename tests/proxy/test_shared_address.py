@@ -12,7 +12,7 @@ from aegis_authz.core.call import HttpCall
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.refused import Refused
 from aegis_authz.proxy.shared_address import action_matches
-from aegis_authz.wire.http import read_tool_call
+from aegis_authz.wire.http.tool_call import read_tool_call
 
 WORDS = ("pay", "pay:send", "a,b", "{x}", "{y}")
 

@@ -12,7 +12,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record, RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.server.ext_proc import BodyHandler, StreamAborted
-from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
+from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 
 SSN = "123-45-6789"
 BODY = b'{"a":"123-45-6789"}'

@@ -23,7 +23,7 @@ from aegis_authz.server.grpc_health import WATCH as HEALTH_WATCH
 from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2_host import Http2Host
-from aegis_authz.wire.envoy import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
 
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"
 COMPRESSED = b"\x01" + frame(b"message")[1:]

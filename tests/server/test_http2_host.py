@@ -15,7 +15,7 @@ from aegis_authz.server.grpc_framing import OK
 from aegis_authz.server.host import BODY_SERVICE
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2_host import Http2Host
-from aegis_authz.wire.envoy import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
 
 
 async def echo(message: bytes, traceparent: str, time_left: float | None) -> bytes:

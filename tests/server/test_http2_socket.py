@@ -15,7 +15,7 @@ from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2_host import Http2Host
 from aegis_authz.server.http2_socket import Answering, Call, Http2Socket
-from aegis_authz.wire.envoy import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
 
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"
 MOST_UNDER_WAY = 8_192

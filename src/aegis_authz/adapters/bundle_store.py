@@ -16,8 +16,8 @@ from aegis_authz.adapters import durable_files
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.encoding import strict_json
 from aegis_authz.ports import Clock
-from aegis_authz.wire import strict_json
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from aegis_authz.adapters import durable_files
 from aegis_authz.adapters.system import SystemIds
-from aegis_authz.wire.jwk import okp_jwk
+from aegis_authz.encoding.jwk import okp_jwk
 
 ISSUER, APPROVALS, BUNDLE, RECORDS = "issuer.pem", "approvals.pem", "bundle.pem", "records.pem"
 BUNDLE_PUBLIC, RECORDS_PUBLIC = "bundle.pub.pem", "records.pub.json"

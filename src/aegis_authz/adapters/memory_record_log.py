@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.checkpoint import Checkpoint, sign_checkpoint
-from aegis_authz.wire.record_chain import encode_record, genesis, link, require_writer
+from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
+from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))  # protects nothing; a twin needs no secret
 

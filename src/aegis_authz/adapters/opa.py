@@ -13,7 +13,7 @@ from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.opa_answer import decisions_from_data, question_to_data
+from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
 ANSWER_PATH = "/v1/data/aegis/authz/answer"
 _SERVICE_FAULTS = (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT)

@@ -12,10 +12,10 @@ from pathlib import Path
 from aegis_authz.adapters.record_folder import LOCK
 from aegis_authz.adapters.record_recovery import SLOTS, read_notes, record_files
 from aegis_authz.core.json_value import Json
-from aegis_authz.wire.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
-from aegis_authz.wire.jwk import thumbprint
-from aegis_authz.wire.record_chain import NotARecord, read_members
-from aegis_authz.wire.record_verify import Damage, Line, LogCheck, LogReport, Note, trusted_seals
+from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.evidence.chain import NotARecord, read_members
+from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
+from aegis_authz.evidence.verify import Damage, Line, LogCheck, LogReport, Note, trusted_seals
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01

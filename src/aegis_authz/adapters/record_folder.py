@@ -29,8 +29,8 @@ from aegis_authz.adapters.record_recovery import (
     read_seals,
     sync_folder,
 )
-from aegis_authz.wire.checkpoint import Checkpoint, sign_checkpoint
-from aegis_authz.wire.record_chain import cut_record, encode_record, genesis, link, require_writer
+from aegis_authz.evidence.chain import cut_record, encode_record, genesis, link, require_writer
+from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 
 LOCK = "lock"
 _PROBE = "probe.tmp"

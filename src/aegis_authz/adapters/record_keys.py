@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from aegis_authz.adapters.key_folder import load_ed25519
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.jwk import raw_from_jwk
-from aegis_authz.wire.strict_json import parse_object
+from aegis_authz.encoding.jwk import raw_from_jwk
+from aegis_authz.encoding.strict_json import parse_object
 
 _MAX_FILE_BYTES = 65_536
 

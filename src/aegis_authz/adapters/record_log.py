@@ -19,8 +19,8 @@ from aegis_authz.adapters.record_recovery import LogAltered
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record
 from aegis_authz.core.refused import Refused
+from aegis_authz.evidence.chain import encode_record
 from aegis_authz.ports import Clock
-from aegis_authz.wire.record_chain import encode_record
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from aegis_authz.wire.checkpoint import Checkpoint
-from aegis_authz.wire.record_chain import NotARecord, read_link
-from aegis_authz.wire.record_verify import Note, trusted_seals
+from aegis_authz.evidence.chain import NotARecord, read_link
+from aegis_authz.evidence.checkpoint import Checkpoint
+from aegis_authz.evidence.verify import Note, trusted_seals
 
 SLOTS = ("checkpoint-a.note", "checkpoint-b.note")
 _FILE_NAME = re.compile(r"[0-9]{8}\.jsonl")

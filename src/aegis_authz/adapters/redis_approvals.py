@@ -8,6 +8,7 @@ from typing import cast
 
 from aegis_authz.adapters import redis_keys
 from aegis_authz.adapters.redis_client import answering, open_redis, script
+from aegis_authz.approvals.document import approval_from_text
 from aegis_authz.core.approval import (
     TRANSITIONS,
     Approval,
@@ -16,7 +17,6 @@ from aegis_authz.core.approval import (
     ApprovalState,
 )
 from aegis_authz.ports import Clock, StoreDown
-from aegis_authz.wire.approval_document import approval_from_text
 
 _CONNECTIONS = 4
 _VERDICTS = (ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.CANCELLED)

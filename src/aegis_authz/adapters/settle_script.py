@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aegis_authz.adapters import redis_keys
+from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, partition_of
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
-from aegis_authz.wire.approval_document import approval_to_text
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 _KEEP_APPROVALS_MS = 86_400_000

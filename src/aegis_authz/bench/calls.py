@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.signing import SigningKey
 
-from aegis_authz.wire.mint import MAX_TTL, mint_token
+from aegis_authz.identity.mint import MAX_TTL, mint_token
 
 TOKEN_HEADER = "X-Aegis-Token"  # noqa: S105  # a header's name
 ONE_DENIED_IN = 20

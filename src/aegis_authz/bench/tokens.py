@@ -15,7 +15,7 @@ from aegis_authz.bench.calls import Signer
 from aegis_authz.bootstrap.keys import issuer_key
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config import ControlSettings
-from aegis_authz.wire.mint import MAX_TTL
+from aegis_authz.identity.mint import MAX_TTL
 
 
 class NoTokens(Exception):

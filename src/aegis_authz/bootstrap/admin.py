@@ -11,8 +11,8 @@ from aegis_authz.adapters.control_client import ControlClient, ControlRefused, C
 from aegis_authz.adapters.key_folder import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
 from aegis_authz.policy.problems import PolicyErrors, Problem
-from aegis_authz.wire import strict_json
 
 __all__ = [
     "ADMIN_FAULTS",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aegis_authz.adapters.key_folder import Keys
 from aegis_authz.adapters.source_folder import read_sources
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.trust import trust_data
 from aegis_authz.core.release import Sources
+from aegis_authz.redact.detectors.table import DETECTORS
 
 
 def policy_builder(settings: ControlSettings, keys: Keys) -> PolicyBuilder:

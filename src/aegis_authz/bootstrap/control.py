@@ -14,9 +14,9 @@ from aegis_authz.adapters.key_folder import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.redis_approvals import RedisApprovals
 from aegis_authz.adapters.source_folder import read_sources
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.approvals.deciding import Approver
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
-from aegis_authz.control.approving import Approver
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.ports import Releases

@@ -9,11 +9,11 @@ from aegis_authz.adapters.key_folder import load_keys, load_p256
 from aegis_authz.adapters.source_folder import read_sources
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.release import Sources
 from aegis_authz.policy.problems import PolicyErrors, Problem
 from aegis_authz.policy.read import load
+from aegis_authz.redact.detectors.table import DETECTORS
 
 
 def read_documents(policies: Path, tools: Path) -> Sources:

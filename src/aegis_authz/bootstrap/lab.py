@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aegis_authz.bootstrap.documents import read_documents
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.opa import LabError, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import ServerMissing, find_opa
 from aegis_authz.policy.read import Loaded, load
+from aegis_authz.redact.detectors.table import DETECTORS
 
 LAB_FAULTS = (LabError, Refused, ServerMissing)
 """Everything that keeps OPA from being asked here; the messages are fit to show."""

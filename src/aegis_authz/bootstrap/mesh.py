@@ -9,7 +9,6 @@ from aegis_authz.adapters.key_folder import KeyFolderError, open_keys
 from aegis_authz.adapters.source_folder import SourceFolderError, read_sources
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
@@ -19,6 +18,7 @@ from aegis_authz.local.settings import MeshOptions
 from aegis_authz.policy.problems import PolicyErrors
 from aegis_authz.policy.read import load
 from aegis_authz.proxy.render import write_config, write_xds
+from aegis_authz.redact.detectors.table import DETECTORS
 
 MESH_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError, PolicyErrors)
 """What can be wrong with a mesh's folders; the messages are fit to show."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from aegis_authz.adapters.source_folder import read_tests
 from aegis_authz.bootstrap.documents import read_documents
-from aegis_authz.check.detectors import DETECTORS
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.opa import lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import find_opa
 from aegis_authz.policy.read import load
+from aegis_authz.redact.detectors.table import DETECTORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from aegis_authz.bootstrap.admin import ADMIN_FAULTS, control_client
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
+from aegis_authz.evidence.chain import NotARecord, read_members
+from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
 from aegis_authz.local.proof import AGENT, ORG, TENANT, Means, Proof, prove
-from aegis_authz.wire.mint import mint_token
-from aegis_authz.wire.record_chain import NotARecord, read_members
 
 PROOF_FAULTS = (*ADMIN_FAULTS, EchoPortTaken, OSError)
 """Everything that keeps a mesh from being asked at all; the messages are fit to show."""

@@ -9,7 +9,7 @@ from aegis_authz.adapters.key_folder import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config import ControlSettings
-from aegis_authz.wire.mint import mint_token
+from aegis_authz.identity.mint import mint_token
 
 TOKEN_FAULTS = (KeyFolderError, SettingsError, ValueError)
 """Everything that keeps a token from being minted; the messages are fit to show."""

@@ -9,9 +9,9 @@ from aegis_authz.core.call import PLAIN_HTTP, Rpc, RpcShape
 from aegis_authz.core.decision import Obligation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire import strict_json
-from aegis_authz.wire.mcp import TOOLS_CALL
-from aegis_authz.wire.obligations import obligations_from_data
+from aegis_authz.encoding import strict_json
+from aegis_authz.wire.mcp.message import TOOLS_CALL
+from aegis_authz.wire.opa.obligations import obligations_from_data
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import orjson
 
-from aegis_authz.check.detectors import DETECTORS
-from aegis_authz.check.fields import read_field
 from aegis_authz.core.call import Rpc
 from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, Redact, SetHeader, Target
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.ports import Credentials
-from aegis_authz.wire.obligations import obligations_to_data
+from aegis_authz.redact.detectors.table import DETECTORS
+from aegis_authz.redact.fields import read_field
+from aegis_authz.wire.opa.obligations import obligations_to_data
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from aegis_authz.core.identity import Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.wire.http import read_tool_call
+from aegis_authz.wire.http.tool_call import read_tool_call
 
 
 def parse(http: HttpCall, snapshot: Snapshot, override: Override | None) -> ToolCall:

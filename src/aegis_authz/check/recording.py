@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aegis_authz.check.detectors import detectors_named
-from aegis_authz.check.dlp import Redactor
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, Obligation, Redact, SetHeader
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.ports import Clock
+from aegis_authz.redact.detectors.table import detectors_named
+from aegis_authz.redact.redactor import Redactor
 
 
 def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.explain import sentence, shown_findings
 from aegis_authz.check.fulfil import Fulfilment
+from aegis_authz.check.refusal_text import sentence, shown_findings
 from aegis_authz.core.call import PLAIN_HTTP, HttpCall, Rpc, RpcShape
 from aegis_authz.core.decision import Answer, Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.wire.http import claimants
-from aegis_authz.wire.mcp import rpc_of
-from aegis_authz.wire.obligations import OBLIGATION_HEADER
+from aegis_authz.wire.http.tool_call import claimants
+from aegis_authz.wire.mcp.message import rpc_of
+from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
 
 _SECRETS = ("x-aegis-token", "x-aegis-approval", "proxy-authorization")

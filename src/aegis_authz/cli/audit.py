@@ -64,7 +64,7 @@ def checkpoint(
     Exits with 1 when a log has no checkpoint that can be trusted, 2 when it cannot be read.
     """
     from aegis_authz.bootstrap.records import RECORD_FAULTS, newest_notes, record_keys
-    from aegis_authz.wire.checkpoint import CheckpointInvalid
+    from aegis_authz.evidence.checkpoint import CheckpointInvalid
 
     records = _records(folder, state)
     try:

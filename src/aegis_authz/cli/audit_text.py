@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from aegis_authz.bootstrap.records import ReadRecord
 from aegis_authz.core.json_value import Json
-from aegis_authz.wire.record_verify import LogReport
+from aegis_authz.evidence.verify import LogReport
 
 _COLUMNS = ("time", "answer", "reason", "agent", "tool", "action", "ms", "decision")
 

@@ -9,13 +9,13 @@ from typing import NoReturn
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
 from aegis_authz.lab.calls import CallContext, TriedCall
 from aegis_authz.lab.cases import call_faults
 from aegis_authz.policy.checking import validated
 from aegis_authz.policy.problems import did_you_mean, quoted
 from aegis_authz.policy.read import Loaded
 from aegis_authz.policy.source import read_source
-from aegis_authz.wire import strict_json
 
 _NAMED = ("agent", "tool", "action", "host", "method")
 

@@ -29,9 +29,9 @@ def lint(
     Example: aegis policy lint --policies policies/agents --tools policies/tools
     """
     from aegis_authz.bootstrap.documents import read_documents
-    from aegis_authz.check.detectors import DETECTORS
     from aegis_authz.cli.policy_lint_text import findings_json, findings_text
     from aegis_authz.policy.lint.linted import linted
+    from aegis_authz.redact.detectors.table import DETECTORS
 
     with told(COMMAND):
         policies, tools = document_folders(COMMAND, policies, tools, state)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire import strict_json
+from aegis_authz.encoding import strict_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

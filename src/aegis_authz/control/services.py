@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aegis_authz.control.approving import Approver
+from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.status_board import StatusBoard

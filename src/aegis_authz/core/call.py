@@ -73,7 +73,7 @@ class ToolCall:
 
     `parameters` is everything a policy may judge. `declared` names the parameters the catalogue
     lists one by one; only these may enter a record. `digest` is the SHA-256 of the canonical form
-    (`wire/canonical.py`), to which an approval is bound. `content_type` is the media type the body
+    (`wire/call_digest.py`), to which an approval is bound. `content_type` is the media type the body
     was judged as; the tool must receive that very type, "" when there is no body.
     """
 

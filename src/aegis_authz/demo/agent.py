@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.wire.mint import mint_token
+from aegis_authz.identity.mint import mint_token
 
 
 @dataclass(frozen=True, slots=True)

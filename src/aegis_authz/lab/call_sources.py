@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import call_faults
 from aegis_authz.policy.checking import validated
@@ -18,7 +19,6 @@ from aegis_authz.policy.problems import MOST_IN_A_FILE, PolicyErrors, Problem
 from aegis_authz.policy.read import Loaded
 from aegis_authz.policy.source import MAX_BYTES, SourceDocument, read_source
 from aegis_authz.policy.texts import refused_text
-from aegis_authz.wire import strict_json
 
 _LINES = (".jsonl", ".ndjson")
 

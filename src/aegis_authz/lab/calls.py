@@ -14,7 +14,7 @@ from aegis_authz.core.identity import NAME, Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.checking import Part
 from aegis_authz.policy.words import LISTED, Words
-from aegis_authz.wire.opa_answer import question_to_data
+from aegis_authz.wire.opa.answer import question_to_data
 
 DEFAULT_TIME = "2026-01-01T12:00:00+00:00"
 """When a call is made that does not say when: the same moment on every day the tests run."""

@@ -17,7 +17,7 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.opa import LabError
 from aegis_authz.lab.written import Key, WrittenRule, conditions_of, key_of, line_of, rules_of
 from aegis_authz.policy.read import LoadedPolicy
-from aegis_authz.wire.opa_answer import decisions_from_data
+from aegis_authz.wire.opa.answer import decisions_from_data
 
 State = Literal["held", "failed", "not reached"]
 Failing = Literal["deny", "approval_needed", "excuses"]

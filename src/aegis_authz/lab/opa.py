@@ -16,7 +16,7 @@ from aegis_authz.core.decision import Decision
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.policy.library import rego_library
-from aegis_authz.wire.opa_answer import decisions_from_data
+from aegis_authz.wire.opa.answer import decisions_from_data
 
 _START_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0

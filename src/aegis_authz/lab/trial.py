@@ -11,7 +11,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, Expected
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.canonical_json import canonical
-from aegis_authz.wire.obligations import obligations_to_data
+from aegis_authz.wire.opa.obligations import obligations_to_data
 
 _SETS = ("policies", "obligations", "findings")
 

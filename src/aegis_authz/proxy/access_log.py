@@ -10,7 +10,7 @@ from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessL
 from envoy_data_plane.google.protobuf import Struct
 
 from aegis_authz.proxy.typed import packed
-from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
+from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 
 _FIELDS = {
     "time": "%START_TIME%",

@@ -31,7 +31,7 @@ from envoy_data_plane.envoy.type.v3 import Percent
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.clusters import HTTP_OPTIONS, is_ip, members, roomy
 from aegis_authz.proxy.typed import UNIX, address_of, host_and_port, milliseconds, packed
-from aegis_authz.wire.envoy import SERVICE
+from aegis_authz.wire.envoy.ext_authz import SERVICE
 
 AUTHORIZERS = "aegis_authz"
 """The name of the cluster."""

@@ -45,9 +45,9 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.authorizers import body_service, check_service
 from aegis_authz.proxy.typed import extension, packed
-from aegis_authz.wire.envoy import READ_HEADERS
-from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
-from aegis_authz.wire.obligations import OBLIGATION_HEADER
+from aegis_authz.wire.envoy.ext_authz import READ_HEADERS
+from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
+from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 SANITIZE = "aegis.sanitize"

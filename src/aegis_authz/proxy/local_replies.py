@@ -26,7 +26,7 @@ from envoy_data_plane.google.protobuf import Struct
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import REASONS, Reason, Retry
 from aegis_authz.proxy.typed import overwritten
-from aegis_authz.wire.ext_proc import METADATA_NAMESPACE
+from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 from aegis_authz.wire.problem import PROBLEM_TYPE
 
 _BY_STATUS = {413: Reason.BODY_TRUNCATED, 503: Reason.INTERNAL_FAULT}

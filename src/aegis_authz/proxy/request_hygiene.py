@@ -9,7 +9,7 @@ from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutatio
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from aegis_authz.proxy.typed import extension
-from aegis_authz.wire.obligations import OBLIGATION_HEADER
+from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 _OURS = (
     OBLIGATION_HEADER,

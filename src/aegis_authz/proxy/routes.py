@@ -25,8 +25,8 @@ from aegis_authz.proxy.clusters import cluster_name, place_of
 from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.typed import packed
-from aegis_authz.wire.envoy import TOOL_EXTENSION
-from aegis_authz.wire.obligations import OBLIGATION_HEADER
+from aegis_authz.wire.envoy.ext_authz import TOOL_EXTENSION
+from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 FORWARD, REVERSE = "forward", "reverse"
 """The names of the two route configurations and of their listeners."""

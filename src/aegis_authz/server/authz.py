@@ -14,7 +14,7 @@ from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import Answer, denied
 from aegis_authz.core.reason import Reason
 from aegis_authz.server.admission import Admission
-from aegis_authz.wire.envoy import write_check_response
+from aegis_authz.wire.envoy.ext_authz import write_check_response
 
 _log = logging.getLogger(__name__)
 _DEFAULT_TIME = 1.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from aegis_authz.check.body_filter import UNKNOWN_HEAD, BodyFacts, BodyFilter, filter_for
-from aegis_authz.check.heads import judged_request_head, judged_response_head
-from aegis_authz.check.sanitizer import Sanitizer
 from aegis_authz.core.decision import Target
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.ext_proc import (
+from aegis_authz.redact.bodies import UNKNOWN_HEAD, BodyFacts, BodyFilter, filter_for
+from aegis_authz.redact.heads import judged_request_head, judged_response_head
+from aegis_authz.redact.sanitizer import Sanitizer
+from aegis_authz.wire.envoy.ext_proc import (
     BodyMode,
     Part,
     Piece,

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from aegis_authz.check.body_terms import BodyTerms, read_terms
-from aegis_authz.check.sanitizer import Sanitizer
 from aegis_authz.check.withhold import last_event, withheld
 from aegis_authz.core.call import RpcShape
 from aegis_authz.core.decision import Target
@@ -20,8 +19,9 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.ports import Clock, RecordLog
+from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.server.body_side import Side, State, streamed
-from aegis_authz.wire.ext_proc import BodyMode, Part, Piece, immediate_reply, read_piece
+from aegis_authz.wire.envoy.ext_proc import BodyMode, Part, Piece, immediate_reply, read_piece
 
 _log = logging.getLogger(__name__)
 _THREAD_FROM = 64 * 1024

@@ -27,7 +27,7 @@ from aegis_authz.server.grpc_health import Health
 from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE, Process
 from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2_socket import Answering, Call
-from aegis_authz.wire.envoy import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
 
 _log = logging.getLogger(__name__)
 

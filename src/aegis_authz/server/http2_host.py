@@ -16,7 +16,7 @@ from aegis_authz.server.grpc_health import Health
 from aegis_authz.server.host import BODY_SERVICE, Process
 from aegis_authz.server.http2_calls import Calls
 from aegis_authz.server.http2_socket import Http2Socket
-from aegis_authz.wire.envoy import SERVICE
+from aegis_authz.wire.envoy.ext_authz import SERVICE
 
 _LAST_WORDS: Final = 1.0  # seconds for what was cut off to say so in its records
 

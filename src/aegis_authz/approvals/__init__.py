@@ -1,0 +1,1 @@
+"""Held calls: what is kept of them, and deciding them."""

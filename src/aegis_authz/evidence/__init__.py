@@ -1,0 +1,1 @@
+"""Records nobody can alter unseen: the chain, its checkpoints, and their verification."""

@@ -1,0 +1,246 @@
+"""Offline proof that a record log is whole: pure, over the log's lines and its signed checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_members
+from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint
+
+MAX_DAMAGES = 100
+"""So many damages are described; further ones are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as it was read, its newline included, and where: the file's label and the line's number from 1."""
+
+    file: str
+    number: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A checkpoint note as it was read, and from which file."""
+
+    file: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A checkpoint whose signature was verified, and the file it came from."""
+
+    file: str
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is not as the writer left it. `line` and `seq` are 0 where there is none."""
+
+    file: str
+    line: int
+    seq: int
+    decision_id: str
+    what: str
+
+    def sentence(self) -> str:
+        """The damage in one line for a person."""
+        decision = f" (decision {self.decision_id})" if self.decision_id else ""
+        place = f"{self.file} line {self.line}" if self.line else self.file
+        return f"record {self.seq}{decision} in {place}: {self.what}" if self.seq else f"{place}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What is known of one writer's log. Times are seconds since the epoch, None without records.
+
+    `records` counts the lines read, `sealed` those that the newest trusted checkpoint covers. `key_id` is
+    the thumbprint of the key the log was verified with. `cuts` names the tails cut off at restarts.
+    `damage_count` may exceed the damages described.
+    """
+
+    writer: str
+    records: int
+    sealed: int
+    first_time: float | None
+    last_time: float | None
+    head: str
+    key_id: str
+    cuts: tuple[str, ...]
+    damages: tuple[Damage, ...]
+    damage_count: int
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing at all is wrong with the log."""
+        return self.damage_count == 0
+
+
+class LogCheck:
+    """Follows one writer's log, line by line, and compares it with its checkpoints.
+
+    `notes` are the log's own checkpoint notes, read before its lines; `expected` are checkpoints kept elsewhere,
+    verified before. The log is intact only when every line is whole and in its place, every note verifies and agrees,
+    the newest covers exactly the last line, and every checkpoint kept elsewhere still holds.
+    """
+
+    def __init__(
+        self, writer: str, public_key: bytes, notes: Iterable[Note], expected: Sequence[Checkpoint] = ()
+    ) -> None:
+        self._writer = writer
+        self._public_key = public_key
+        self._damages: list[Damage] = []
+        self._damage_count = 0
+        self._seals, self._distrusted = trusted_seals(notes, writer, public_key)
+        self._expected = expected
+        sizes = [seal.checkpoint.size for seal in self._seals]
+        self._newest = max(sizes, default=-1)
+        self._keep = {*sizes, *(checkpoint.size for checkpoint in expected)}
+        start = genesis(writer, public_key)
+        self._heads = {0: start}
+        self._seq, self._head = 0, start
+        self._accepted: tuple[bytes, ...] | None = (start,)
+        self._first_beyond: Line | None = None
+        self._lines = 0
+        self._times: tuple[float, float] | None = None
+        self._cuts: list[str] = []
+
+    @property
+    def seq(self) -> int:
+        """The number of the last record read."""
+        return self._seq
+
+    def add(self, line: Line) -> None:
+        """Take the next line, in the order of the files."""
+        self._lines += 1
+        found: Link | None = None
+        members: Mapping[str, Json] = {}
+        try:
+            found = read_link(line.raw)
+            members = read_members(line.raw)
+        except NotARecord as fault:
+            self._damage(line.file, f"it is not a readable record ({fault})", line, self._seq + 1)
+            self._advance(self._seq + 1, b"", None, line)
+        else:
+            if not found.is_whole:
+                self._damage(line.file, "its bytes do not match its hash", line, self._seq + 1)
+                self._advance(self._seq + 1, found.computed, (found.stated, found.computed), line)
+            elif self._is_in_place(line, found):
+                self._advance(found.seq, found.computed, (found.computed,), line)
+        self._remember(members)
+
+    def conclude(self, later: Iterable[Note] | None = None) -> LogReport:
+        """Compare with the checkpoints and report.
+
+        `later` is given for a log that was written to meanwhile: its notes as they were after the lines were
+        read, which may cover records not read. It is None when nobody wrote.
+        """
+        chain_holds = self._damage_count == 0
+        for seal in self._seals:
+            self._compare(seal, chain_holds)
+        for checkpoint in self._expected:
+            self._compare(Seal("the checkpoint kept elsewhere", checkpoint), chain_holds)
+        for note, why in self._distrusted:
+            self._damage(note.file, why)
+        later_seals, _ = trusted_seals(later or (), self._writer, self._public_key)
+        for seal in later_seals:
+            if seal.checkpoint.size <= self._seq and seal not in self._seals:
+                self._compare(seal, chain_holds)
+        sealed = max((seal.checkpoint.size for seal in (*self._seals, *later_seals)), default=-1)
+        if sealed < 0:
+            self._damage(self._writer, "no signed checkpoint of this log can be trusted")
+        elif sealed < self._seq:
+            self._beyond(sealed)
+        return self._report(max(sealed, 0))
+
+    def _is_in_place(self, line: Line, found: Link) -> bool:
+        """Whether the chain goes on from this whole line; reports what is wrong with its place."""
+        expected = self._seq + 1
+        if found.writer != self._writer:
+            self._damage(line.file, f"it belongs to the log of {found.writer}", line, found.seq)
+        elif found.seq < expected:
+            self._damage(line.file, f"it is out of order, record {expected} belongs here", line, found.seq)
+            return False
+        elif found.seq > expected:
+            missing = f"record {expected}" if found.seq == expected + 1 else f"records {expected} to {found.seq - 1}"
+            self._damage(line.file, f"{missing} missing before it", line, found.seq)
+        elif self._accepted is not None and found.prev not in self._accepted:
+            self._damage(line.file, _BAD_START if expected == 1 else _BAD_LINK, line, expected)
+        return True
+
+    def _advance(self, seq: int, head: bytes, accepted: tuple[bytes, ...] | None, line: Line) -> None:
+        self._seq, self._head, self._accepted = seq, head, accepted
+        if seq in self._keep or seq >= self._newest:
+            self._heads[seq] = head
+        if self._first_beyond is None and seq > self._newest:
+            self._first_beyond = line
+
+    def _compare(self, seal: Seal, chain_holds: bool) -> None:
+        size = seal.checkpoint.size
+        if size > self._seq:
+            missing = f"{self._seq + 1} to {size}" if size > self._seq + 1 else f"{size}"
+            self._damage(seal.file, f"it seals {size} records, {missing} missing: the log was truncated or rolled back")
+        elif chain_holds and self._heads[size] != seal.checkpoint.head:
+            self._damage(seal.file, f"its hash of record {size} is another: the log was rewritten or forked before it")
+
+    def _beyond(self, sealed: int) -> None:
+        first = self._first_beyond if sealed == self._newest else None
+        self._damage(first.file if first else self._writer, _UNSEALED, first, sealed + 1)
+
+    def _remember(self, members: Mapping[str, Json]) -> None:
+        time = members.get("time")
+        if isinstance(time, (int, float)):
+            self._times = (self._times[0] if self._times else time, time)
+        if members.get("kind") == "cut":
+            self._cuts.append(str(members.get("kept_in")))
+
+    def _damage(self, file: str, what: str, line: Line | None = None, seq: int = 0) -> None:
+        self._damage_count += 1
+        if len(self._damages) < MAX_DAMAGES:
+            decision_id = decision_id_in(line.raw) if line is not None else ""
+            self._damages.append(Damage(file, line.number if line is not None else 0, seq, decision_id, what))
+
+    def _report(self, sealed: int) -> LogReport:
+        return LogReport(
+            writer=self._writer,
+            records=self._lines,
+            sealed=sealed,
+            first_time=self._times[0] if self._times else None,
+            last_time=self._times[1] if self._times else None,
+            head=self._head.hex(),
+            key_id=thumbprint(self._public_key),
+            cuts=tuple(self._cuts),
+            damages=tuple(self._damages),
+            damage_count=self._damage_count,
+        )
+
+
+_BAD_START = "the log does not begin as it must for this writer and this key: it was replaced, or the key is another"
+_BAD_LINK = "it does not continue the record before it: the log was rewritten or forked here"
+_UNSEALED = (
+    "no signed checkpoint covers it: it was added by another hand, the checkpoint was rolled back, "
+    "or the writer died before it could answer for it"
+)
+
+
+def trusted_seals(notes: Iterable[Note], writer: str, public_key: bytes) -> tuple[list[Seal], list[tuple[Note, str]]]:
+    """Divide notes into those that seal `writer`'s log under `public_key`, each state once, and the others with why not."""
+    seals: dict[Checkpoint, Seal] = {}
+    distrusted: list[tuple[Note, str]] = []
+    for note in notes:
+        try:
+            checkpoint = read_checkpoint(note.raw, public_key)
+        except CheckpointInvalid as fault:
+            distrusted.append((note, str(fault)))
+            continue
+        if checkpoint.writer == writer:
+            seals.setdefault(checkpoint, Seal(note.file, checkpoint))
+        else:
+            distrusted.append((note, f"it is a checkpoint of {checkpoint.writer}"))
+    return list(seals.values()), distrusted

@@ -1,0 +1,1 @@
+"""Who acts, and how that is proven: tokens verified and tokens issued."""

@@ -1,0 +1,198 @@
+"""Agent tokens and override tokens: compact JWS with Ed25519, verified strictly (RFC 7515, 8037, 8725).
+
+PyJWT is not used here: it accepts some non-canonical base64 and costs more than twice as much for
+each token (docs/dependencies.md); the tests hold this reader against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
+
+from aegis_authz.core.identity import NAME, Identity, Override
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.snapshot import Trust
+from aegis_authz.encoding import base64url, strict_json
+
+AGENT_TYPE = "aegis+jwt"
+OVERRIDE_TYPE = "aegis-override+jwt"
+_MAX_TOKEN_BYTES = 4096
+_MAX_ACTORS = 5
+_HEADER_MEMBERS = {"alg", "typ", "kid"}
+_ALGORITHMS = ("EdDSA", "Ed25519")
+_AGENT_CLAIMS = {"iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp", "act", "on_behalf_of"}
+_OVERRIDE_CLAIMS = {"iss", "aud", "sub", "apr", "digest", "rev", "jti", "iat", "exp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Which reasons a kind of token is refused with."""
+
+    malformed: Reason
+    unsigned: Reason
+    untrusted: Reason
+    invalid: Reason
+    expired: Reason
+    early: Reason
+
+
+_AGENT = Refusals(
+    Reason.CREDENTIAL_MALFORMED,
+    Reason.CREDENTIAL_UNSIGNED,
+    Reason.CREDENTIAL_UNTRUSTED,
+    Reason.CREDENTIAL_INVALID,
+    Reason.CREDENTIAL_EXPIRED,
+    Reason.CREDENTIAL_NOT_YET_VALID,
+)
+_OVERRIDE = Refusals(
+    Reason.APPROVAL_INVALID,
+    Reason.APPROVAL_INVALID,
+    Reason.APPROVAL_INVALID,
+    Reason.APPROVAL_INVALID,
+    Reason.APPROVAL_EXPIRED,
+    Reason.APPROVAL_INVALID,
+)
+
+
+def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
+    """Verify an agent token.
+
+    `now` is seconds since the epoch. Returns the identity; raises Refused with the CREDENTIAL_
+    reason that fits. Nothing in the token chooses the key or the algorithm: `kid` only looks up a
+    trusted Ed25519 key.
+    """
+    claims, key_id = _verified(token, AGENT_TYPE, trust.token_keys, _AGENT)
+    _only(claims, _AGENT_CLAIMS, _AGENT)
+    issued_at, not_before, expires_at = (_time(claims, name, _AGENT) for name in ("iat", "nbf", "exp"))
+    org, tenant, agent = (_name(claims, name) for name in ("org", "tenant", "agent"))
+    identity = Identity(
+        org=org,
+        tenant=tenant,
+        agent=agent,
+        issuer=_text(claims, "iss", _AGENT),
+        key_id=key_id,
+        jti=_text(claims, "jti", _AGENT),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        actors=_actors(claims.get("act")),
+        on_behalf_of=_text(claims, "on_behalf_of", _AGENT) if "on_behalf_of" in claims else "",
+    )
+    if claims.get("sub") != identity.scope:
+        raise Refused(_AGENT.malformed, "sub is not org/tenant/agent")
+    _check_audience(claims, trust, _AGENT)
+    if expires_at - issued_at > trust.max_token_life or expires_at <= issued_at:
+        raise Refused(_AGENT.malformed, "the token lives longer than allowed")
+    _check_times(issued_at, not_before, expires_at, now, trust.clock_skew, _AGENT)
+    return identity
+
+
+def read_override_token(token: str, trust: Trust, now: float) -> Override:
+    """Verify an override token. Raises Refused(APPROVAL_INVALID) or Refused(APPROVAL_EXPIRED)."""
+    claims, _ = _verified(token, OVERRIDE_TYPE, trust.approval_keys, _OVERRIDE)
+    _only(claims, _OVERRIDE_CLAIMS, _OVERRIDE)
+    _check_audience(claims, trust, _OVERRIDE)
+    issued_at, expires_at = _time(claims, "iat", _OVERRIDE), _time(claims, "exp", _OVERRIDE)
+    _check_times(issued_at, issued_at, expires_at, now, trust.clock_skew, _OVERRIDE)
+    return Override(
+        approval_id=_text(claims, "apr", _OVERRIDE),
+        scope=_text(claims, "sub", _OVERRIDE),
+        digest=_text(claims, "digest", _OVERRIDE),
+        revision=_text(claims, "rev", _OVERRIDE),
+        jti=_text(claims, "jti", _OVERRIDE),
+        expires_at=expires_at,
+    )
+
+
+def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusals) -> tuple[dict[str, Json], str]:
+    if len(token) > _MAX_TOKEN_BYTES:
+        raise Refused(refusals.malformed, "the token is too long")
+    try:
+        raw = token.encode("ascii")
+        head, payload, signature = raw.split(b".")
+        header = _header(head)
+        signed = base64url.decode(signature)
+        claims_text = base64url.decode(payload)
+    except (ValueError, Refused):
+        raise Refused(refusals.malformed, "not a compact JWS of JSON") from None
+    if header.get("alg") not in _ALGORITHMS:
+        raise Refused(refusals.unsigned, "the algorithm is not EdDSA")
+    if set(header) != _HEADER_MEMBERS or header["typ"] != kind:
+        raise Refused(refusals.malformed, "the header is not {alg, typ, kid} of the right typ")
+    key_id = header["kid"]
+    key = keys.get(key_id) if isinstance(key_id, str) else None
+    if key is None or not isinstance(key_id, str):
+        raise Refused(refusals.untrusted, "no trusted key has this kid")
+    if len(signed) != 64:
+        raise Refused(refusals.invalid, "the signature is not 64 bytes")
+    try:
+        crypto_sign_open(signed + raw[: len(head) + 1 + len(payload)], key)
+    except BadSignatureError:
+        raise Refused(refusals.invalid, "the signature does not verify") from None
+    try:
+        return strict_json.parse_object(claims_text), key_id
+    except Refused:
+        raise Refused(refusals.malformed, "the claims are not a JSON object") from None
+
+
+@lru_cache(256)
+def _header(head: bytes) -> Mapping[str, Json]:
+    """The header, remembered: all tokens of one issuer's key have the same."""
+    return strict_json.parse_object(base64url.decode(head))
+
+
+def _only(claims: Mapping[str, Json], known: set[str], refusals: Refusals) -> None:
+    if not claims.keys() <= known:
+        raise Refused(refusals.malformed, "the token has a claim that is not known")
+
+
+def _check_audience(claims: Mapping[str, Json], trust: Trust, refusals: Refusals) -> None:
+    if claims.get("iss") != trust.issuer:
+        raise Refused(refusals.untrusted, "another issuer")
+    if claims.get("aud") != trust.audience:
+        raise Refused(refusals.untrusted, "another audience")
+
+
+def _check_times(
+    issued_at: float, not_before: float, expires_at: float, now: float, skew: float, refusals: Refusals
+) -> None:
+    if now >= expires_at:
+        raise Refused(refusals.expired, "past its exp")
+    if issued_at > now + skew or not_before > now + skew:
+        raise Refused(refusals.early, "issued in the future")
+
+
+def _text(claims: Mapping[str, Json], name: str, refusals: Refusals) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 256:
+        raise Refused(refusals.malformed, f"{name} is missing or not a short text")
+    return value
+
+
+def _name(claims: Mapping[str, Json], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or NAME.match(value) is None:
+        raise Refused(_AGENT.malformed, f"{name} is missing or not a name")
+    return value
+
+
+def _time(claims: Mapping[str, Json], name: str, refusals: Refusals) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**40:
+        raise Refused(refusals.malformed, f"{name} is missing or not a time")
+    return float(value)
+
+
+def _actors(act: Json) -> tuple[str, ...]:
+    actors: list[str] = []
+    while act is not None:
+        if not isinstance(act, dict) or not act.keys() <= {"sub", "act"} or len(actors) == _MAX_ACTORS:
+            raise Refused(_AGENT.malformed, "act is not a short chain of {sub, act}")
+        actors.append(_text(act, "sub", _AGENT))
+        act = act.get("act")
+    return tuple(actors)

@@ -1,0 +1,1 @@
+"""The redaction engine: detectors, and what rewrites bodies and heads."""

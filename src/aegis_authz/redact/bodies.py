@@ -1,0 +1,212 @@
+"""Body filters: raw bytes in, in any portions; bytes that may be shown out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.redact.sanitizer import Sanitizer
+from aegis_authz.redact.sse import Event, EventSplitter
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a body that must be judged as a whole."""
+
+EVENT_LIMIT = 1024 * 1024
+"""Bytes of one server-sent event, before and after; MCP clients refuse longer ones."""
+
+_NO_CONTENT = (204, 205, 304)
+_LINES = ("application/x-ndjson", "application/jsonl", "application/jsonlines", "application/json-lines")
+_TEXTS = (
+    "application/graphql",
+    "application/javascript",
+    "application/toml",
+    "application/x-www-form-urlencoded",
+    "application/xml",
+    "application/yaml",
+    "application/x-yaml",
+)
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+
+
+class BodyFilter(Protocol):
+    """One body on its way. Every method raises Refused when the body must not be shown."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether output comes before the end, so that headers must go first."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes; return what may be shown already."""
+        ...
+
+    def finish(self) -> bytes:
+        """The body is complete; return what is left to show."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFacts:
+    """What the head of a message says of its body. `status` is None for a request.
+
+    Each header is given with every value it was sent with.
+    """
+
+    status: int | None
+    content_type: tuple[str, ...]
+    content_encoding: tuple[str, ...]
+    is_partial: bool
+
+
+UNKNOWN_HEAD = BodyFacts(None, (), (), False)
+"""A body whose head was not shown to us: judged by its content alone."""
+
+
+def filter_for(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
+    """Choose the filter of a body.
+
+    Raises Refused with CONTENT_ENCODED for a compressed body, AMBIGUOUS_HEADERS for several content
+    types, MALFORMED_CALL for another charset than UTF-8, a part of a body, a protocol switch, or content
+    that cannot be looked at. Bodies that turn out to be empty are never refused for their type.
+    """
+    if facts.status in _NO_CONTENT:
+        return Nothing("a body where there can be none")
+    if any(
+        coding.strip().lower() not in ("", "identity")
+        for value in facts.content_encoding
+        for coding in value.split(",")
+    ):
+        return Nothing("the body is compressed", Reason.CONTENT_ENCODED)
+    if facts.is_partial or facts.status == 206:
+        return Nothing("a part of a body: what it is cut from cannot be judged")
+    if facts.status == 101:
+        raise Refused(Reason.MALFORMED_CALL, "the protocol is switched to one that cannot be judged")
+    if len(facts.content_type) > 1:
+        return Nothing("more than one content type", Reason.AMBIGUOUS_HEADERS)
+    return _by_type(facts, sanitizer)
+
+
+def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
+    media_type, *parameters = (part.strip().lower() for part in (facts.content_type or ("",))[0].split(";"))
+    if any(part.startswith("charset") and not _is_utf8(part) for part in parameters):
+        return Nothing("not declared as UTF-8")
+    if media_type == "text/event-stream":
+        return Sse(sanitizer)
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return Json(sanitizer)
+    if sanitizer.filters_tools and media_type and (facts.status is None or facts.status < 300):
+        return Nothing("a list of tools in a form that cannot be filtered")
+    if media_type in _LINES:
+        return Text(sanitizer, by_lines=True)
+    if not media_type or media_type.startswith("text/") or media_type in _TEXTS or media_type.endswith("+xml"):
+        return Text(sanitizer, by_lines=False)
+    return Nothing("content that cannot be looked at")
+
+
+def _is_utf8(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.strip() == "charset" and value.strip().strip('"') in _CHARSETS
+
+
+class Nothing:
+    """Passes an empty body and refuses any other."""
+
+    streams = False
+
+    def __init__(self, why: str, reason: Reason = Reason.MALFORMED_CALL) -> None:
+        self._why = why
+        self._reason = reason
+
+    def feed(self, data: bytes) -> bytes:
+        """Raises Refused for the first byte."""
+        if data:
+            raise Refused(self._reason, self._why)
+        return b""
+
+    def finish(self) -> bytes:
+        """Nothing came, nothing is shown."""
+        return b""
+
+
+class _Whole:
+    """Gathers a body up to BODY_LIMIT; nothing is shown before all of it is judged."""
+
+    streams = False
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        self._sanitizer = sanitizer
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        """Hold the bytes. Raises Refused(BODY_TRUNCATED) beyond the limit."""
+        if len(self._body) + len(data) > BODY_LIMIT:
+            raise Refused(Reason.BODY_TRUNCATED, "the body is larger than what can be checked")
+        self._body += data
+        return b""
+
+
+class Json(_Whole):
+    """A body that is JSON."""
+
+    def finish(self) -> bytes:
+        """The redacted JSON; empty for an empty body."""
+        return self._sanitizer.json(bytes(self._body)) if self._body else b""
+
+
+class Text(_Whole):
+    """A body of text: JSON when it parses as JSON, whole or (`by_lines`) line by line."""
+
+    def __init__(self, sanitizer: Sanitizer, by_lines: bool) -> None:
+        super().__init__(sanitizer)
+        self._by_lines = by_lines
+
+    def finish(self) -> bytes:
+        """The redacted text. Raises Refused(MALFORMED_CALL) for bytes that are not UTF-8."""
+        try:
+            text = self._body.decode("utf-8", "strict")
+        except UnicodeDecodeError:
+            raise Refused(Reason.MALFORMED_CALL, "the text is not UTF-8") from None
+        if "\0" in text:
+            raise Refused(Reason.MALFORMED_CALL, "the text holds NUL, as binary data and UTF-16 do")
+        text = text.removeprefix("\ufeff")
+        lines = text.split("\n") if self._by_lines else [text]
+        return "\n".join(map(self._sanitizer.text, lines)).encode("utf-8")
+
+
+class Sse:
+    """Server-sent events: each is shown as soon as it is whole and redacted."""
+
+    streams = True
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        self._sanitizer = sanitizer
+        self._events = EventSplitter(EVENT_LIMIT)
+
+    def feed(self, data: bytes) -> bytes:
+        """The redacted events that are complete now."""
+        return b"".join(map(self._redacted, self._events.feed(data)))
+
+    def finish(self) -> bytes:
+        """Nothing: an event left open at the end is no event."""
+        return b""
+
+    def _redacted(self, event: Event) -> bytes:
+        data = event.data
+        lines: list[tuple[str, str]] = []
+        for name, value in event.lines:
+            if name != "data":
+                lines.append((self._sanitizer.plain(name), self._sanitizer.plain(value)))
+            elif data is not None:
+                lines += (("data", line) for line in self._data(data).split("\n"))
+                data = None
+        encoded = Event(tuple(lines)).encode()
+        if len(encoded) > EVENT_LIMIT:
+            raise Refused(Reason.BODY_TRUNCATED, "a redacted event is too large")
+        return encoded
+
+    def _data(self, data: str) -> str:
+        if data and self._sanitizer.is_rpc:
+            return self._sanitizer.json(data.encode("utf-8")).decode("utf-8")
+        return self._sanitizer.text(data)

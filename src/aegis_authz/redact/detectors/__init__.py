@@ -1,0 +1,1 @@
+"""The kinds of sensitive data, each a pattern and a validator."""

@@ -1,0 +1,83 @@
+"""JSON pointers that name what must not be shown, whatever it holds."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.redact.redactor import FIELD_MARKER
+
+ANY = "*"
+"""A segment that stands for every member or element; `~1` and `~0` escape as in RFC 6901."""
+
+_BAD_ESCAPE = re.compile(r"~(?![01])")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One pointer: as written, and split. Names match in any case, for some readers ignore it."""
+
+    pointer: str
+    segments: tuple[str, ...]
+
+
+def read_field(pointer: str) -> Field:
+    """Read an RFC 6901 pointer whose segments may be `*`. Raises Refused(OBLIGATION_UNKNOWN) for anything else."""
+    if (pointer and not pointer.startswith("/")) or _BAD_ESCAPE.search(pointer):
+        raise Refused(Reason.OBLIGATION_UNKNOWN, "a field is no JSON pointer")
+    segments = tuple(part.replace("~1", "/").replace("~0", "~").casefold() for part in pointer.split("/")[1:])
+    return Field(pointer, segments)
+
+
+def blank_fields(value: Json, fields: Iterable[Field], counts: Counter[str]) -> Json:
+    """The value with all that the fields name made neutral: its type stays, its content does not."""
+    for field in fields:
+        value = _blank(value, field, 0, counts)
+    return value
+
+
+def blank_members(members: dict[str, Json], fields: Iterable[Field], counts: Counter[str]) -> dict[str, Json]:
+    """`blank_fields` for an object that stays one: a pointer to all of it empties it."""
+    value = blank_fields(members, fields, counts)
+    return value if isinstance(value, dict) else {}
+
+
+def _blank(value: Json, field: Field, depth: int, counts: Counter[str]) -> Json:
+    if depth == len(field.segments):
+        counts[field.pointer] += 1
+        return _neutral(value)
+    segment = field.segments[depth]
+    if isinstance(value, dict):
+        return {
+            name: _blank(inner, field, depth + 1, counts) if segment in (ANY, name.casefold()) else inner
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _blank(inner, field, depth + 1, counts) if segment in (ANY, str(place)) else inner
+            for place, inner in enumerate(value)
+        ]
+    return value
+
+
+def _neutral(value: Json) -> Json:
+    match value:
+        case bool():
+            return False
+        case int():
+            return 0
+        case float():
+            return 0.0
+        case str():
+            return FIELD_MARKER
+        case None:
+            return None
+        case dict():
+            return {}
+        case _:
+            return []

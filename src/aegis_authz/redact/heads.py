@@ -1,0 +1,100 @@
+"""What the head of a message may say when its body is redacted: the address and every header, judged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.redact.mirrored import redacted_mirror
+from aegis_authz.redact.sanitizer import Sanitizer
+from aegis_authz.redact.text.topics import topics_of
+
+_ADDRESSES = (":path", "referer")
+_CREDENTIALS = ("authorization", "cookie")
+"""By these the tool knows its caller: redacted, they would be another caller's."""
+
+_OPAQUE = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "date",
+        "expires",
+        "host",
+        "last-event-id",
+        "last-modified",
+        "mcp-method",
+        "mcp-protocol-version",
+        "mcp-session-id",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "x-request-id",
+    }
+)
+"""Headers whose form is fixed or chosen by chance: a match in them is one by chance too, and must not change them."""
+
+_OURS = (":", "x-aegis-", "x-envoy-")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChanges:
+    """Headers to overwrite, and headers to take away."""
+
+    changed: Mapping[str, str]
+    removed: tuple[str, ...]
+
+
+def judged_request_head(headers: Mapping[str, tuple[str, ...]], sanitizer: Sanitizer) -> HeadChanges:
+    """How the head of a request must change.
+
+    Raises Refused(POLICY_DENIED) where something to redact stands in the address, which cannot be replaced, and
+    what `redacted_mirror` raises for the headers that mirror an MCP message.
+    """
+    for name in _ADDRESSES:
+        for value in headers.get(name, ()):
+            if any(sanitizer.plain(text) != text for text in (value, value.replace("+", " "))):
+                raise Refused(Reason.POLICY_DENIED, f"{name} holds what must be redacted")
+    mirrors = {name: values for name, values in headers.items() if name == "mcp-name" or name.startswith("mcp-param-")}
+    mirrored: dict[str, str] = {}
+    for name, values in mirrors.items():
+        mirrored |= redacted_mirror(name, values, sanitizer)
+    skipped = {*_ADDRESSES, *_CREDENTIALS, *mirrors}
+    others = _redacted({name: values for name, values in headers.items() if name not in skipped}, sanitizer)
+    return HeadChanges({**others.changed, **mirrored}, others.removed)
+
+
+def judged_response_head(headers: Mapping[str, tuple[str, ...]], sanitizer: Sanitizer) -> HeadChanges:
+    """How the head of a response must change."""
+    return _redacted(headers, sanitizer)
+
+
+def _redacted(headers: Mapping[str, tuple[str, ...]], sanitizer: Sanitizer) -> HeadChanges:
+    changed: dict[str, str] = {}
+    removed: list[str] = []
+    for name, values in headers.items():
+        if name in _OPAQUE or name.startswith(_OURS):
+            continue
+        texts = [_text(value) for value in values]
+        shown = [sanitizer.plain(text, topics_of(name)) for text in texts]
+        if shown == texts:
+            continue
+        if len(shown) == 1:
+            changed[name] = shown[0]
+        else:  # some, as set-cookie, cannot be written as one
+            removed.append(name)
+    return HeadChanges(changed, tuple(removed))
+
+
+def _text(value: str) -> str:
+    """The header as text: its bytes, which came as Latin-1, are UTF-8 where they can be."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value

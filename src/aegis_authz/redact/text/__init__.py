@@ -1,0 +1,1 @@
+"""Text as detectors see it: folded, searched by patterns, near to topics."""

@@ -1,0 +1,1 @@
+"""Envoy's messages: the check and its answer, and the processing of bodies."""

@@ -1,0 +1,127 @@
+"""Plain HTTP by the tool catalogue: which action of which tool a request is, and with what parameters."""
+
+from __future__ import annotations
+
+from aegis_authz.core.call import PLAIN_HTTP, CallKind, HttpCall, ToolCall
+from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+from aegis_authz.wire.call_digest import digest_of
+from aegis_authz.wire.http.address import path_segments, query_parameters
+from aegis_authz.wire.http.content_type import judged_type
+from aegis_authz.wire.http.parameters import extract
+from aegis_authz.wire.mcp import message as mcp
+
+
+def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
+    """Turn a request into the call of a tool.
+
+    Returns a call of kind UNCLAIMED when no entry of the catalogue claims the address. Raises
+    Refused with ACTION_UNKNOWN when a tool claims the address and none of its actions the request,
+    and with MALFORMED_CALL, DUPLICATE_KEY, PARAMETER_TYPE or HEADER_MISMATCH when the request cannot be
+    judged without doubt.
+    """
+    tools, path = claimants(http, catalogue)
+    if not tools:
+        return _unclaimed(http)
+    for tool in tools:
+        if tool.is_mcp and path == tool.mcp_path:
+            return mcp.read_mcp_call(http, tool)
+    segments = path_segments(path)
+    found = [
+        (tuple(map(_is_variable, action.template)), tool, action, variables)
+        for tool in tools
+        for action in tool.actions
+        if action.method == http.method and (variables := _match(action.template, segments)) is not None
+    ]
+    if not found:
+        raise Refused(Reason.ACTION_UNKNOWN, f"no action of {tools[0].name} matches {http.method} {path}"[:200])
+    _, tool, action, variables = min(found, key=lambda candidate: candidate[0])
+    return _call(http, path, tool, action, variables)
+
+
+def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], str]:
+    """The tools that may answer a request, and the path as they will see it.
+
+    A reverse route's first path segment is the tool's name; Envoy takes it off before the tool sees it.
+    """
+    if not http.tool_hint:
+        return catalogue.by_address.get((http.host, http.port), ()), http.path
+    tool = catalogue.by_name.get(http.tool_hint)
+    prefix = f"/{http.tool_hint}"
+    if tool is None or not (http.path == prefix or http.path.startswith(prefix + "/")):
+        return (), http.path
+    return (tool,), http.path[len(prefix) :] or "/"
+
+
+def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
+    body: Json = strict_json.parse(http.body) if http.body else None
+    content_type = judged_type(http) if http.body else ""
+    query = query_parameters(http.query)
+    return ToolCall(
+        kind=CallKind.HTTP,
+        tool=tool.name,
+        action=action.name,
+        parameters=extract(action, body, bool(http.body), variables, query),
+        declared=tuple(parameter.name for parameter in action.parameters),
+        host=tool.host,
+        port=tool.port,
+        method=http.method,
+        path=path,
+        source=http.source,
+        rpc=PLAIN_HTTP,
+        digest=digest_of(
+            {
+                "tool": tool.name,
+                "action": action.name,
+                "host": tool.host,
+                "port": tool.port,
+                "method": http.method,
+                "path": path,
+                "query": dict(query),
+                "body": body,
+                "has_body": bool(http.body),
+            }
+        ),
+        content_type=content_type,
+        scheme=http.scheme,
+    )
+
+
+def _unclaimed(http: HttpCall) -> ToolCall:
+    return ToolCall(
+        kind=CallKind.UNCLAIMED,
+        tool="",
+        action="",
+        parameters={},
+        declared=(),
+        host=http.host,
+        port=http.port,
+        method=http.method,
+        path=http.path,
+        source=http.source,
+        rpc=PLAIN_HTTP,
+        digest="",
+        content_type="",
+        scheme=http.scheme,
+    )
+
+
+def _is_variable(segment: str) -> bool:
+    return segment.startswith("{")
+
+
+def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
+    if len(template) != len(segments):
+        return None
+    variables: dict[str, str] = {}
+    for wanted, seen in zip(template, segments, strict=True):
+        if _is_variable(wanted):
+            if not seen:
+                return None
+            variables[wanted[1:-1]] = seen
+        elif wanted != seen:
+            return None
+    return variables

@@ -1,0 +1,1 @@
+"""Messages of the Model Context Protocol as calls of tools."""

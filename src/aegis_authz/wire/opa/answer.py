@@ -1,0 +1,160 @@
+"""Questions to OPA and its answers: core values and plain JSON, read strictly.
+
+An answer is believed only when every member is there, of its type, and known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import orjson
+
+from aegis_authz.core.call import CallKind, ToolCall
+from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, FilterTools, Finding, Redact
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.opa.obligations import obligations_from_data
+
+_MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would"}
+_EFFECTS = {effect.value: effect for effect in Effect}
+_REASONS = {reason.value: reason for reason in Reason}
+_MAX_APPROVAL_LIFE = 7 * 86400
+_PORTS = {"http": 80, "https": 443}
+
+
+def question_to_data(question: Evaluation) -> dict[str, Json]:
+    """One call as OPA's input: subject, action, resource and context of OpenID AuthZEN 1.0, section 5.
+
+    What no rule reads is left out: OPA spends as long on taking in a call as on judging it. The time is in whole
+    nanoseconds and never has a fraction: OPA hashes a number by its integer part, and the calls of a batch would
+    collide in each of its caches.
+    """
+    identity, call = question.identity, question.call
+    resource: dict[str, Json] = {"type": call.kind.value, "id": call.tool}
+    if call.kind is CallKind.UNCLAIMED:
+        resource["properties"] = _place(call)
+    asked: dict[str, Json] = {
+        "subject": {
+            "type": "agent",
+            "id": identity.scope,
+            "properties": {"org": identity.org, "tenant": identity.tenant, "agent": identity.agent},
+        },
+        "action": {"name": call.action, "properties": call.parameters},
+        "resource": resource,
+    }
+    if question.reads:
+        asked["context"] = {word: value for word, value in _context(question).items() if word in question.reads}
+    return asked
+
+
+def _place(call: ToolCall) -> Json:
+    port = call.port if call.port is not None else _PORTS.get(call.scheme)
+    return {"host": call.host, "port": port, "scheme": call.scheme, "method": call.method}
+
+
+def _context(question: Evaluation) -> dict[str, Json]:
+    identity, call = question.identity, question.call
+    known: dict[str, Json] = {
+        "time": int(question.time * 1e9),
+        "acted_by": list(identity.actors),
+        "token_age": max(0, int(question.time - identity.issued_at)),
+    }
+    texts = {"environment": question.environment, "source": call.source, "on_behalf_of": identity.on_behalf_of}
+    return known | {word: said for word, said in texts.items() if said}
+
+
+def decisions_from_data(result: Json, count: int) -> list[Decision | Refused]:
+    """Read the answer to `count` calls.
+
+    Returns a decision for each, or the Refused with which that one call alone is to be refused.
+    Raises Refused(DECISION_UNDEFINED) when there is no answer, Refused(DECISION_MALFORMED) when it is not
+    one answer a call.
+    """
+    if result is None:
+        raise Refused(Reason.DECISION_UNDEFINED, "OPA has no such document")
+    if not isinstance(result, dict) or result.keys() != {"revision", "decisions"}:
+        raise Refused(Reason.DECISION_MALFORMED, "not {revision, decisions}")
+    revision, decisions = result["revision"], result["decisions"]
+    if not isinstance(revision, str) or not revision or not isinstance(decisions, list):
+        raise Refused(Reason.DECISION_MALFORMED, "no revision or no list of decisions")
+    if len(decisions) != count:
+        raise Refused(Reason.DECISION_MALFORMED, f"{len(decisions)} decisions for {count} calls")
+    return [_read(decision, revision) for decision in decisions]
+
+
+def _read(data: Json, revision: str) -> Decision | Refused:
+    try:
+        return _decision(orjson.dumps(data), revision)
+    except Refused as refusal:
+        return refusal
+
+
+@lru_cache(maxsize=256)
+def _decision(text: bytes, revision: str) -> Decision:
+    """Most decisions are those of an earlier call to the letter: to know them again takes a tenth of reading them."""
+    data: Json = orjson.loads(text)
+    if not isinstance(data, dict) or data.keys() != _MEMBERS:
+        raise _malformed("a decision has not exactly the known members")
+    effect, reason, would = data["effect"], data["reason"], data["would"]
+    if not isinstance(effect, str) or effect not in _EFFECTS or not isinstance(reason, str) or reason not in _REASONS:
+        raise _malformed("an unknown effect or reason")
+    if would is not None and (not isinstance(would, str) or would not in _EFFECTS):
+        raise _malformed("an unknown effect in would")
+    allowed_by = REASONS[_REASONS[reason]].effect
+    if allowed_by is not _EFFECTS[effect] or _REASONS[reason] is Reason.APPROVED:
+        raise _malformed("the reason does not explain the effect")
+    obligations = obligations_from_data(data["obligations"])
+    bodily = [one for one in obligations if isinstance(one, Redact | FilterTools)]
+    if _EFFECTS[effect] is Effect.SANITIZE and not bodily:
+        raise _malformed("sanitize without a body to change")
+    if _EFFECTS[effect] is Effect.ALLOW and bodily:
+        raise _malformed("allow with a body to change")
+    return Decision(
+        effect=_EFFECTS[effect],
+        reason=_REASONS[reason],
+        detail=_text(data["detail"]),
+        policies=tuple(_text(item) for item in _list(data["policies"])),
+        revision=revision,
+        obligations=obligations,
+        findings=tuple(_finding(item) for item in _list(data["findings"])),
+        approval=_terms(data["approval"], _EFFECTS[effect]),
+        would=_EFFECTS[would] if isinstance(would, str) else None,
+    )
+
+
+def _terms(data: Json, effect: Effect) -> ApprovalTerms | None:
+    if effect is not Effect.APPROVAL_NEEDED:
+        if data is not None:
+            raise _malformed("approval terms nobody needs")
+        return None
+    if not isinstance(data, dict) or data.keys() != {"groups", "expires_in"}:
+        raise _malformed("approval_needed without its terms")
+    life = data["expires_in"]
+    if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life <= _MAX_APPROVAL_LIFE:
+        raise _malformed("an approval that expires never or at once")
+    return ApprovalTerms(tuple(_text(item) for item in _list(data["groups"])), float(life))
+
+
+def _finding(data: Json) -> Finding:
+    if not isinstance(data, dict) or data.keys() != {"parameter", "condition", "limit", "seen"}:
+        raise _malformed("a finding has not exactly the known members")
+    return Finding(_text(data["parameter"]), _text(data["condition"]), data["limit"], data["seen"])
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise _malformed("something else where a text should be")
+    return value
+
+
+def _list(value: Json) -> Sequence[Json]:
+    if not isinstance(value, list):
+        raise _malformed("something else where a list should be")
+    return value
+
+
+def _malformed(detail: str) -> Refused:
+    return Refused(Reason.DECISION_MALFORMED, detail)

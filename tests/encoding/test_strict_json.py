@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a":1,"a":2}', Reason.DUPLICATE_KEY),
+        ('{"amount":1,"Amount":2}', Reason.DUPLICATE_KEY),
+        ('{"a":{"b":1,"B":2}}', Reason.DUPLICATE_KEY),
+        ("NaN", Reason.MALFORMED_CALL),
+        ('{"a":Infinity}', Reason.MALFORMED_CALL),
+        ("1e400", Reason.MALFORMED_CALL),
+        ("1e-400", Reason.MALFORMED_CALL),
+        ("1.2345e-320", Reason.MALFORMED_CALL),
+        ("0.12345678901234567890123", Reason.MALFORMED_CALL),
+        ("18446744073709551616", Reason.MALFORMED_CALL),
+        ("9" * 5000, Reason.MALFORMED_CALL),
+        ('"\\ud800"', Reason.MALFORMED_CALL),
+        ("{'a':1}", Reason.MALFORMED_CALL),
+        ('{"a":1,}', Reason.MALFORMED_CALL),
+        ('{"a":1} {"a":2}', Reason.MALFORMED_CALL),
+        ("", Reason.MALFORMED_CALL),
+        ('"a\nb"', Reason.MALFORMED_CALL),
+        ("\ufeff{}", Reason.MALFORMED_CALL),
+        ("[" * 65 + "]" * 65, Reason.MALFORMED_CALL),
+        ("[" * 100_000 + "]" * 100_000, Reason.MALFORMED_CALL),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else value.value,
+)
+def test_what_two_readers_could_take_differently_is_refused(text: str, reason: Reason) -> None:
+    with pytest.raises(Refused) as refused:
+        strict_json.parse(text.encode())
+    assert refused.value.reason is reason
+
+
+def test_bytes_that_are_not_utf8_are_refused() -> None:
+    with pytest.raises(Refused):
+        strict_json.parse(b'{"a":"\xff"}')
+
+
+@pytest.mark.parametrize("text", ["0.1", "4200.50", "1e2", "-0.0", "9007199254740993", "1.10", "5e-324"])
+def test_numbers_that_a_double_or_64_bits_hold_are_kept_exactly(text: str) -> None:
+    value = strict_json.parse(text.encode())
+    assert isinstance(value, int | float)
+    assert value == float(text) if "." in text or "e" in text else value == int(text)
+
+
+def test_a_surrogate_pair_is_one_character() -> None:
+    assert strict_json.parse(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    assert strict_json.parse(b"[" * 63 + b"]" * 63)
+
+
+@given(JSON_VALUES)
+def test_what_is_read_is_what_was_written(value: Json) -> None:
+    try:
+        read = strict_json.parse(json.dumps(value).encode())
+    except Refused as refused:
+        assert refused.reason is Reason.DUPLICATE_KEY  # keys that differ only in case
+    else:
+        assert read == value
+
+
+@given(st.binary(max_size=200))
+def test_hostile_bytes_are_read_or_refused(data: bytes) -> None:
+    try:
+        value = strict_json.parse(data)
+    except Refused:
+        return
+    assert not isinstance(value, float) or math.isfinite(value)
+    assert json.loads(data) == value

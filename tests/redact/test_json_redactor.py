@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.redact.sanitizer import Sanitizer
+
+SSN = "123-45-6789"
+KEYS = st.text(max_size=4)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def sanitizer(*obligations: Obligation, rpc_id: Json = 1, is_rpc: bool = False) -> Sanitizer:
+    return Sanitizer(obligations, Target.RESPONSE, is_rpc, rpc_id)
+
+
+def redact(*detectors: str, fields: tuple[str, ...] = ()) -> Redact:
+    return Redact(Target.RESPONSE, detectors, fields)
+
+
+def run(cleaner: Sanitizer, value: Json) -> Json:
+    shown: Json = json.loads(cleaner.json(json.dumps(value).encode()))
+    return shown
+
+
+def test_strings_keys_and_numbers_are_redacted_and_types_stay() -> None:
+    cleaner = sanitizer(redact("us_ssn"))
+    value: Json = {"a": [f"is {SSN}"], SSN: True, "n": 123456789, "f": 123456789.0, "amount": 123456789.75, "z": None}
+    assert run(cleaner, value) == {
+        "a": ["is [REDACTED:us_ssn]"],
+        "[REDACTED:us_ssn]": True,
+        "n": 0,
+        "f": 0.0,
+        "amount": 123456789.75,
+        "z": None,
+    }
+    assert cleaner.counts == {"us_ssn": 4}
+
+
+def test_keys_that_redaction_made_alike_stay_apart() -> None:
+    shown = run(sanitizer(redact("us_ssn")), {SSN: 1, "234-56-7890": 2})
+    assert shown == {"[REDACTED:us_ssn]": 1, "[REDACTED:us_ssn]#2": 2}
+
+
+def test_a_key_gives_meaning_to_all_that_is_under_it() -> None:
+    cleaner = sanitizer(redact("date_of_birth", "us_ssn"))
+    value: Json = {
+        "patient": {"dateOfBirth": {"year": 1980, "text": ["1980-01-02"]}, "ssn": 12345678, "seen": "2024-05-05"},
+        "rows": [{"label": "Date of birth", "value": "2.1.1980"}, {"label": "Visit", "value": "2.1.2024"}],
+    }
+    assert run(cleaner, value) == {
+        "patient": {
+            "dateOfBirth": {"year": 0, "text": ["[REDACTED:date_of_birth]"]},
+            "ssn": 0,
+            "seen": "2024-05-05",
+        },
+        "rows": [
+            {"label": "Date of birth", "value": "[REDACTED:date_of_birth]"},
+            {"label": "Visit", "value": "2.1.2024"},
+        ],
+    }
+
+
+def test_fields_are_blanked_with_their_type_kept() -> None:
+    fields = ("/patient/notes", "/rows/*/x", "/list/0", "/a~1b", "/absent/x", "/Other")
+    cleaner = sanitizer(redact(fields=fields))
+    value: Json = {
+        "patient": {"Notes": "private"},
+        "rows": [{"x": 7}, {"x": True}, {"x": 1.5}, {"x": None}, {"x": {"k": 1}}, {"x": [1]}],
+        "list": ["first", "second"],
+        "a/b": "slash",
+        "other": "any case",
+        "kept": "kept",
+    }
+    assert run(cleaner, value) == {
+        "patient": {"Notes": "[REDACTED]"},
+        "rows": [{"x": 0}, {"x": False}, {"x": 0.0}, {"x": None}, {"x": {}}, {"x": []}],
+        "list": ["[REDACTED]", "second"],
+        "a/b": "[REDACTED]",
+        "other": "[REDACTED]",
+        "kept": "kept",
+    }
+    assert cleaner.counts == {"/patient/notes": 1, "/rows/*/x": 6, "/list/0": 1, "/a~1b": 1, "/Other": 1}
+
+
+@pytest.mark.parametrize("pointer", ["patient", "/a~2b", "/a~", "$.x"])
+def test_a_field_that_is_no_pointer_is_refused(pointer: str) -> None:
+    with pytest.raises(Refused) as refused:
+        sanitizer(redact(fields=(pointer,)))
+    assert refused.value.reason is Reason.OBLIGATION_UNKNOWN
+
+
+def test_mcp_results_are_redacted_in_content_and_structured_content() -> None:
+    cleaner = sanitizer(redact("us_ssn", fields=("/patient/notes",)), is_rpc=True, rpc_id=123456789)
+    patient: Json = {"patient": {"notes": "private", "ssn": SSN}}
+    message: Json = {
+        "jsonrpc": "2.0",
+        "id": 123456789,
+        "result": {"structuredContent": patient, "content": [{"type": "text", "text": json.dumps(patient)}]},
+    }
+    blank = {"patient": {"notes": "[REDACTED]", "ssn": "[REDACTED:us_ssn]"}}
+    assert run(cleaner, message) == {
+        "jsonrpc": "2.0",
+        "id": 123456789,
+        "result": {
+            "structuredContent": blank,
+            "content": [{"type": "text", "text": json.dumps(blank, separators=(",", ":"))}],
+        },
+    }
+
+
+def test_mcp_request_arguments_and_notifications_are_redacted() -> None:
+    cleaner = Sanitizer([Redact(Target.REQUEST, ("us_ssn",), ("/notes",))], Target.REQUEST, True, 7)
+    message: Json = {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"arguments": {"notes": "x", "s": SSN}},
+    }
+    assert run(cleaner, message) == {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"arguments": {"notes": "[REDACTED]", "s": "[REDACTED:us_ssn]"}},
+    }
+    log: Json = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": [SSN]}}
+    assert SSN not in json.dumps(run(sanitizer(redact("us_ssn"), is_rpc=True), [log, log]))
+
+
+def test_base64_text_in_mcp_content_is_opened_and_binary_is_refused() -> None:
+    def blob(data: bytes) -> Json:
+        text = base64.b64encode(data).decode()
+        return {"jsonrpc": "2.0", "id": 1, "result": {"contents": [{"uri": "x:y", "blob": text}]}}
+
+    cleaner = sanitizer(redact("us_ssn"), is_rpc=True)
+    assert run(cleaner, blob(b"fine")) == blob(b"fine")
+    assert run(cleaner, blob(SSN.encode())) == blob(b"[REDACTED:us_ssn]")
+    with pytest.raises(Refused):
+        run(cleaner, blob(b"\x89PNG\xff"))
+    image: Json = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "image", "data": "not base64!"}]}}
+    with pytest.raises(Refused):
+        run(cleaner, image)
+
+
+def test_a_list_of_tools_shows_the_allowed_ones_and_is_private() -> None:
+    cleaner = sanitizer(FilterTools(("read",)), is_rpc=True)
+    tools: Json = [{"name": "read"}, {"name": "delete"}, {"name": 7}, "odd"]
+    message: Json = {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools, "cacheScope": "public", "ttlMs": 5}}
+    assert run(cleaner, message) == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {"tools": [{"name": "read"}], "cacheScope": "private", "ttlMs": 5},
+    }
+    assert cleaner.counts == {"filter_tools": 3}
+
+
+def test_two_filters_leave_what_both_allow() -> None:
+    cleaner = sanitizer(FilterTools(("a", "b")), FilterTools(("b", "c")), is_rpc=True)
+    message: Json = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": n} for n in "abc"]}}
+    assert run(cleaner, message) == {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "b"}]}}
+
+
+def test_text_like_json_in_which_no_field_can_be_found_is_refused() -> None:
+    message: Json = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": '{"a":1,"a":2}'}]}}
+    assert run(sanitizer(redact("us_ssn"), is_rpc=True), message) == message
+    with pytest.raises(Refused):
+        run(sanitizer(redact(fields=("/a",)), is_rpc=True), message)
+
+
+@pytest.mark.parametrize("body", [b'{"a":1,"A":2}', b'{"a":NaN}', b'{"a":"\xff"}', b"{", b"\xef\xbb\xbf{}"])
+def test_json_that_two_readers_could_take_differently_is_refused(body: bytes) -> None:
+    with pytest.raises(Refused):
+        sanitizer(redact("us_ssn")).json(body)
+
+
+def _plant(value: Json, secret: str, path: list[int], as_key: bool) -> Json:
+    """The value with the secret in some position, which the path chooses."""
+    if isinstance(value, list) and value:
+        at = path[0] % len(value)
+        return [_plant(inner, secret, path[1:] or [0], as_key) if i == at else inner for i, inner in enumerate(value)]
+    if isinstance(value, dict) and value:
+        at = path[0] % len(value)
+        return {
+            name: _plant(inner, secret, path[1:] or [0], as_key) if i == at else inner
+            for i, (name, inner) in enumerate(value.items())
+        }
+    return {secret: value} if as_key else secret
+
+
+@given(
+    value=VALUES,
+    path=st.lists(st.integers(0, 5), min_size=1, max_size=4),
+    before=st.text(max_size=12),
+    after=st.text(max_size=12),
+    separator=st.sampled_from(["-", "\u2010", "\u2011", "\u2013", "\u2212", "\uff0d"]),
+    as_key=st.booleans(),
+    escapes=st.lists(st.booleans(), min_size=11, max_size=11),
+    nested=st.integers(0, 2),
+)
+def test_no_planted_number_leaves_whatever_stands_around_it(
+    value: Json,
+    path: list[int],
+    before: str,
+    after: str,
+    separator: str,
+    as_key: bool,
+    escapes: list[bool],
+    nested: int,
+) -> None:
+    secret = f"123{separator}45{separator}6789"
+    text = json.dumps(_plant(value, f"{before}\x00SSN\x00{after}", path, as_key))
+    escaped = "".join(f"\\u{ord(c):04x}" if flag else c for c, flag in zip(secret, escapes, strict=True))
+    text = text.replace("\\u0000SSN\\u0000", escaped)
+    for _ in range(nested):
+        text = json.dumps({"jsonrpc": "2.0", "text": text})
+    try:
+        shown = sanitizer(redact("us_ssn"), is_rpc=bool(nested)).json(text.encode())
+    except Refused:
+        return  # names that differ only in case: nothing leaves at all
+    decoded = shown.decode()
+    for _ in range(3):
+        decoded = decoded.replace("\\\\", "\\")
+    everything = decoded + json.dumps(json.loads(shown), ensure_ascii=False)
+    assert secret not in everything
+    assert "6789" not in everything
+
+
+@pytest.mark.parametrize("identifier", [SSN, 123456789])
+def test_a_request_whose_id_would_carry_what_must_be_redacted_is_refused(identifier: Json) -> None:
+    obligations = (Redact(Target.REQUEST, ("us_ssn",), ()),)
+    cleaner = Sanitizer(obligations, Target.REQUEST, True, identifier)
+    message: Json = {"jsonrpc": "2.0", "id": identifier, "method": "tools/call", "params": {"name": "x"}}
+    with pytest.raises(Refused) as refused:
+        run(cleaner, message)
+    assert refused.value.reason is Reason.POLICY_DENIED

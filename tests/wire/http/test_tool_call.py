@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegis_authz.core.call import CallKind, HttpCall, ToolCall
+from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.http.tool_call import read_tool_call
+
+AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
+PAYEE = Parameter("payee", ParameterSource.BODY, "/to/0/name", ParameterType.STRING)
+LIMIT = Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER)
+STRIPE = Tool(
+    "stripe",
+    "api.stripe.example",
+    None,
+    "http://127.0.0.1:9001",
+    (
+        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE)),
+        Action("get_payment", "GET", ("v1", "payments", "{id}"), ()),
+        Action("latest_payment", "GET", ("v1", "payments", "latest"), ()),
+        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,)),
+        Action("update_payment", "PUT", ("v1", "payments", "{id}"), ()),
+    ),
+    "",
+    "",
+)
+CATALOGUE = Catalogue.of((STRIPE,))
+
+
+def http(method: str, target: str, body: bytes = b"", **changes: Any) -> HttpCall:
+    path, _, query = target.partition("?")
+    given: dict[str, Any] = {
+        "request_id": "r1",
+        "method": method,
+        "scheme": "http",
+        "host": "api.stripe.example",
+        "port": None,
+        "path": path,
+        "query": query,
+        "headers": {},
+        "body": body,
+        "source": "10.0.0.1",
+        "tool_hint": "",
+    }
+    return HttpCall(**given | changes)
+
+
+def read(method: str, target: str, body: bytes = b"", **changes: Any) -> ToolCall:
+    return read_tool_call(http(method, target, body, **changes), CATALOGUE)
+
+
+def reason_of(method: str, target: str, body: bytes = b"", **changes: Any) -> Reason:
+    with pytest.raises(Refused) as refused:
+        read(method, target, body, **changes)
+    return refused.value.reason
+
+
+def test_a_declared_parameter_is_taken_by_its_pointer() -> None:
+    call = read("POST", "/v1/payments", b'{"amount":4200,"to":[{"name":"bob"}],"note":"x"}')
+    assert (call.tool, call.action) == ("stripe", "create_payment")
+    assert call.parameters == {"amount": 4200, "payee": "bob"}
+
+
+def test_an_absent_declared_parameter_is_absent() -> None:
+    assert read("POST", "/v1/payments", b"{}").parameters == {}
+
+
+def test_without_declarations_path_query_and_body_are_the_parameters() -> None:
+    call = read("PUT", "/v1/payments/p%201?dry=1", b'{"note":"x"}')
+    assert call.parameters == {"id": "p 1", "dry": "1", "note": "x"}
+
+
+def test_a_query_of_structured_names_is_read_name_by_name() -> None:
+    call = read("PUT", "/v1/payments/p1?filter[a]=1&filter[b]=2", b'{"note":"100%"}')
+    assert call.parameters == {"id": "p1", "filter[a]": "1", "filter[b]": "2", "note": "100%"}
+
+
+def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
+    search = Action(
+        "search", "GET", ("search",), (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING),)
+    )
+    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", ""),))
+    call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
+    assert call.parameters == {"q": "x"}
+
+
+def test_a_literal_segment_wins_over_a_variable() -> None:
+    assert read("GET", "/v1/payments/latest").action == "latest_payment"
+    assert read("GET", "/v1/payments/p1").action == "get_payment"
+
+
+def test_an_address_nobody_claims_is_unclaimed() -> None:
+    call = read("GET", "/", host="evil.example")
+    assert (call.kind, call.tool, call.host) == (CallKind.UNCLAIMED, "", "evil.example")
+    assert read("GET", "/", port=8080).kind is CallKind.UNCLAIMED
+
+
+def test_a_reverse_route_names_its_tool() -> None:
+    call = read("GET", "/stripe/v1/payments/p1", host="127.0.0.1", port=1234, tool_hint="stripe")
+    assert (call.action, call.host, call.path) == ("get_payment", "api.stripe.example", "/v1/payments/p1")
+
+
+def test_a_reverse_route_cannot_reach_another_tool_by_its_path() -> None:
+    assert read("GET", "/v1/payments/p1", tool_hint="stripe").kind is CallKind.UNCLAIMED
+    assert read("GET", "/stripex/v1/payments/p1", tool_hint="stripe").kind is CallKind.UNCLAIMED
+    assert read("GET", "/gone/x", tool_hint="gone").kind is CallKind.UNCLAIMED
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "reason"),
+    [
+        ("DELETE", "/v1/payments/p1", b"", Reason.ACTION_UNKNOWN),
+        ("GET", "/v2/payments", b"", Reason.ACTION_UNKNOWN),
+        ("GET", "/v1/payments/", b"", Reason.ACTION_UNKNOWN),
+        ("GET", "/v1/payments;a=b/p1", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/%2e%2e", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/a%2Fb", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/a%5cb", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/%ff", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/a%00b", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1?a=1&a=2", b"", Reason.DUPLICATE_KEY),
+        ("GET", "/v1/payments/p1?a=1&A=2", b"", Reason.DUPLICATE_KEY),
+        ("GET", "/v1/payments/p1?id=p2", b"", Reason.DUPLICATE_KEY),
+        ("GET", "/v1/payments/p1?a=1;b=2", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments?limit=ten", b"", Reason.PARAMETER_TYPE),
+        ("GET", "/v1/payments?limit=1.5", b"", Reason.PARAMETER_TYPE),
+        ("POST", "/v1/payments", b'{"amount":"4200"}', Reason.PARAMETER_TYPE),
+        ("POST", "/v1/payments", b'{"amount":true}', Reason.PARAMETER_TYPE),
+        ("POST", "/v1/payments", b'{"amount":null}', Reason.PARAMETER_TYPE),
+        ("POST", "/v1/payments", b'{"amount":[4200]}', Reason.PARAMETER_TYPE),
+        ("POST", "/v1/payments", b'{"amount":NaN}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount":1,"Amount":50000}', Reason.DUPLICATE_KEY),
+        ("POST", "/v1/payments", b"amount=4200", Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1", b"[1]", Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1", b'{"id":"p2"}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1", b'{"ID":"p2"}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?Note=b", b'{"note":"a"}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?note[]=b", b'{"note":"a"}', Reason.DUPLICATE_KEY),
+        ("GET", "/v1/payments/p1?id[0]=p2", b"", Reason.DUPLICATE_KEY),
+        ("POST", "/v1/payments", b'{"Amount":50000}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"to":[{"NAME":"bob"}]}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments?amount=50000", b'{"amount":1}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments?dry=1", b'{"amount":1}', Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments?LIMIT=5", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments?limit=5", b'{"limit":50000}', Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1", b'{"note":"x"}', Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1?_method=DELETE", b"{}", Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1", b'{"_Method":"DELETE"}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount":1,"_method":"DELETE"}', Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1?a=%zz", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p1?%u0061mount=5", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/p%", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/%252e%252e%252fadmin", b"", Reason.MALFORMED_CALL),
+        ("GET", "/v1/payments/a%255Cb", b"", Reason.MALFORMED_CALL),
+    ],
+)
+def test_a_request_in_doubt_is_refused(method: str, target: str, body: bytes, reason: Reason) -> None:
+    assert reason_of(method, target, body) is reason
+
+
+@pytest.mark.parametrize(
+    ("sent", "forwarded"),
+    [
+        (None, "application/json"),
+        ("application/x-www-form-urlencoded", "application/json"),
+        ("text/plain", "application/json"),
+        ("application/json; charset=UTF-8", "application/json"),
+        ("application/merge-patch+json", "application/merge-patch+json"),
+    ],
+)
+def test_the_tool_is_told_to_read_what_was_judged(sent: str | None, forwarded: str) -> None:
+    headers = {} if sent is None else {"content-type": (sent,)}
+    assert read("POST", "/v1/payments", b'{"amount":1}', headers=headers).content_type == forwarded
+
+
+def test_another_charset_is_refused() -> None:
+    headers = {"content-type": ("application/json; charset=utf-16",)}
+    assert reason_of("POST", "/v1/payments", b"{}", headers=headers) is Reason.MALFORMED_CALL
+
+
+def test_two_content_types_that_envoy_joined_are_refused() -> None:
+    headers = {"content-type": ("application/x-www-form-urlencoded,text/x+json",)}
+    assert reason_of("POST", "/v1/payments", b"{}", headers=headers) is Reason.AMBIGUOUS_HEADERS
+
+
+def test_the_digest_does_not_see_spelling_but_every_value() -> None:
+    digest = read("POST", "/v1/payments", b'{"amount":7000,"note":"a"}').digest
+    assert read("POST", "/v1/payments", b' { "note" : "a", "amount" : 7000 } ').digest == digest
+    assert read("POST", "/v1/payments", b'{"amount":7001,"note":"a"}').digest != digest
+    assert read("POST", "/v1/payments", b'{"amount":7000,"note":"b"}').digest != digest
+    update = read("PUT", "/v1/payments/p1", b'{"note":"a"}').digest
+    assert read("PUT", "/v1/payments/p1?x=1", b'{"note":"a"}').digest != update
+
+
+@given(st.text(max_size=60), st.binary(max_size=60))
+def test_hostile_requests_are_read_or_refused(path: str, body: bytes) -> None:
+    try:
+        call = read("POST", "/" + path, body)
+    except Refused:
+        return
+    assert call.tool == "stripe"

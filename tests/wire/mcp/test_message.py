@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aegis_authz.core.call import CallKind, HttpCall, RpcShape, ToolCall
+from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.http.tool_call import read_tool_call
+from aegis_authz.wire.mcp.message import rpc_of
+
+GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "")
+CATALOGUE = Catalogue.of((GITHUB,))
+
+
+def http(message: Any, method: str = "POST", path: str = "/mcp", **headers: str) -> HttpCall:
+    body = b"" if message is None else message if isinstance(message, bytes) else json.dumps(message).encode()
+    return HttpCall(
+        request_id="r",
+        method=method,
+        scheme="http",
+        host="github.mcp.example",
+        port=None,
+        path=path,
+        query="",
+        headers={name.replace("_", "-"): (value,) for name, value in headers.items()},
+        body=body,
+        source="",
+        tool_hint="",
+    )
+
+
+def read(message: Any, **rest: str) -> ToolCall:
+    return read_tool_call(http(message, **rest), CATALOGUE)
+
+
+def call_message(**changes: Any) -> dict[str, Any]:
+    params = {"name": "list_issues", "arguments": {"repo": "aegis"}}
+    return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params} | changes
+
+
+def test_tools_call_is_the_action_it_names() -> None:
+    call = read(call_message(), mcp_method="tools/call", mcp_name="list_issues")
+    assert (call.kind, call.tool, call.action) == (CallKind.MCP_TOOL, "github", "list_issues")
+    assert call.parameters == {"repo": "aegis"}
+    assert (call.rpc.shape, call.rpc.id) == (RpcShape.CALL, 7)
+
+
+def test_other_methods_keep_their_name() -> None:
+    call = read({"jsonrpc": "2.0", "id": "a", "method": "tools/list"})
+    assert (call.kind, call.action, call.rpc.shape) == (CallKind.MCP_SESSION, "tools/list", RpcShape.REQUEST)
+    notified = read({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    assert (notified.action, notified.rpc.shape) == ("notifications/initialized", RpcShape.NOTIFICATION)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_streams_and_session_ends_are_actions_of_their_own(method: str) -> None:
+    assert read(None, method=method).action == f"http:{method.lower()}"
+
+
+def test_a_reply_to_the_server_is_a_response() -> None:
+    assert read({"jsonrpc": "2.0", "id": 1, "result": {}}).action == "response"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [call_message()],
+        call_message(jsonrpc="1.0"),
+        call_message(id=None),
+        call_message(id=True),
+        call_message(id=1.5),
+        call_message(extra=1),
+        call_message(params=["list_issues"]),
+        call_message(params={"arguments": {}}),
+        call_message(params={"name": ["list_issues"], "arguments": {}}),
+        call_message(params={"name": "list_issues", "arguments": []}),
+        {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "x"}},
+        {"jsonrpc": "2.0", "id": 1, "result": {}, "error": {}},
+        {"jsonrpc": "2.0", "result": {}},
+        {"jsonrpc": "2.0", "id": 1},
+        b"",
+        b"not json",
+    ],
+    ids=str,
+)
+def test_what_is_not_exactly_one_message_is_refused(message: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        read(message)
+    assert refused.value.reason is Reason.MALFORMED_CALL
+
+
+def test_a_doubled_name_is_refused() -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_issues","name":"delete_repository"}}'
+    with pytest.raises(Refused) as refused:
+        read(body)
+    assert refused.value.reason is Reason.DUPLICATE_KEY
+
+
+@pytest.mark.parametrize(
+    "headers", [{"mcp_method": "tools/list"}, {"mcp_name": "delete_repository"}, {"mcp_name": "=?base64?!!?="}], ids=str
+)
+def test_headers_that_contradict_the_body_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(Refused) as refused:
+        read(call_message(), **headers)
+    assert refused.value.reason is Reason.HEADER_MISMATCH
+
+
+def test_an_encoded_name_header_is_understood() -> None:
+    message = call_message(params={"name": "größe", "arguments": {}})
+    encoded = base64.b64encode("größe".encode()).decode()
+    assert read(message, mcp_name=f"=?base64?{encoded}?=").action == "größe"
+
+
+def test_the_digest_binds_arguments_but_not_the_id() -> None:
+    digest = read(call_message()).digest
+    assert read(call_message(id=8)).digest == digest
+    assert read(call_message(params={"name": "list_issues", "arguments": {"repo": "b"}})).digest != digest
+
+
+def test_the_digest_binds_the_query_which_a_server_may_read() -> None:
+    plain = http(call_message())
+    assert (
+        read_tool_call(replace(plain, query="profile=admin"), CATALOGUE).digest
+        != read_tool_call(plain, CATALOGUE).digest
+    )
+
+
+def test_another_path_of_the_server_is_no_action() -> None:
+    with pytest.raises(Refused) as refused:
+        read(call_message(), path="/admin")
+    assert refused.value.reason is Reason.ACTION_UNKNOWN
+
+
+def test_an_unreadable_message_is_answered_by_status_alone() -> None:
+    assert rpc_of(http(b"{")).shape is RpcShape.NOTIFICATION
+    assert rpc_of(http(call_message())).shape is RpcShape.CALL

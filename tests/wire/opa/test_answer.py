@@ -1,0 +1,114 @@
+"""The question OPA is asked: what policy reads, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from aegis_authz.core.call import PLAIN_HTTP, CallKind, ToolCall
+from aegis_authz.core.decision import CONTEXT, Decision, Evaluation, SetHeader
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
+
+WHO = Identity("acme", "emea", "bot", "aegis", "k", "j", 1000.0, 1060.0, ("planner",), "ann@acme.example")
+CALL = ToolCall(
+    CallKind.HTTP,
+    "bank",
+    "pay",
+    {"amount": 1},
+    (),
+    "bank.example",
+    None,
+    "POST",
+    "/pay",
+    "192.0.2.1",
+    PLAIN_HTTP,
+    "d",
+    "",
+    "http",
+)
+QUESTION = Evaluation(WHO, CALL, 1007.25, "production", CONTEXT)
+
+
+def test_all_that_is_known_around_a_call_is_told_when_policy_reads_it() -> None:
+    assert question_to_data(QUESTION)["context"] == {
+        "time": 1007_250_000_000,
+        "environment": "production",
+        "source": "192.0.2.1",
+        "on_behalf_of": "ann@acme.example",
+        "acted_by": ["planner"],
+        "token_age": 7,
+    }
+
+
+def test_what_no_rule_reads_is_left_out() -> None:
+    assert question_to_data(replace(QUESTION, reads=frozenset(("token_age",))))["context"] == {"token_age": 7}
+    assert "context" not in question_to_data(replace(QUESTION, reads=frozenset()))
+
+
+def test_what_is_not_known_is_absent_and_not_empty() -> None:
+    nobody = replace(QUESTION, identity=replace(WHO, actors=(), on_behalf_of=""), environment="")
+    told = question_to_data(replace(nobody, call=replace(CALL, source="")))["context"]
+    assert told == {"time": 1007_250_000_000, "acted_by": [], "token_age": 7}
+
+
+def test_a_token_from_a_clock_that_is_ahead_is_new_and_not_older_than_new() -> None:
+    early = replace(QUESTION, identity=replace(WHO, issued_at=1010.0), reads=frozenset(("token_age",)))
+    assert question_to_data(early)["context"] == {"token_age": 0}
+
+
+@pytest.mark.parametrize(("scheme", "port", "told"), [("http", None, 80), ("https", None, 443), ("https", 8443, 8443)])
+def test_an_unclaimed_address_is_told_with_its_port(scheme: str, port: int | None, told: int) -> None:
+    call = replace(CALL, kind=CallKind.UNCLAIMED, scheme=scheme, port=port)
+    resource = question_to_data(replace(QUESTION, call=call))["resource"]
+    assert isinstance(resource, dict)
+    assert resource["properties"] == {"host": "bank.example", "port": told, "scheme": scheme, "method": "POST"}
+
+
+def answered(effect: str, reason: str, obligations: list[Json]) -> Decision | Refused:
+    decision: Json = {
+        "effect": effect,
+        "reason": reason,
+        "detail": "",
+        "policies": [],
+        "obligations": obligations,
+        "findings": [],
+        "approval": None,
+        "would": None,
+    }
+    (read,) = decisions_from_data({"revision": "r", "decisions": [decision]}, 1)
+    return read
+
+
+HEADER: Json = {"kind": "set_header", "name": "x-a", "value": "b"}
+REDACT: Json = {"kind": "redact", "target": "request", "detectors": ["us_ssn"], "fields": []}
+
+
+def test_an_allow_may_set_headers() -> None:
+    read = answered("allow", "ALLOWED", [HEADER])
+    assert isinstance(read, Decision)
+    assert (read.effect, read.obligations, read.changes_bodies) == (Effect.ALLOW, (SetHeader("x-a", "b"),), False)
+
+
+@pytest.mark.parametrize(
+    ("effect", "reason", "obligations"),
+    [("allow", "ALLOWED", [REDACT]), ("sanitize", "SANITIZED", [HEADER]), ("sanitize", "SANITIZED", [])],
+)
+def test_an_effect_that_its_obligations_contradict_is_not_believed(
+    effect: str, reason: str, obligations: list[Json]
+) -> None:
+    read = answered(effect, reason, obligations)
+    assert isinstance(read, Refused)
+    assert read.reason is Reason.DECISION_MALFORMED
+
+
+@pytest.mark.parametrize("item", [{"kind": "notify"}, {**HEADER, "more": 1}, {**HEADER, "value": 1}])  # type: ignore[dict-item]
+def test_an_obligation_that_is_not_known_to_the_letter_refuses(item: Json) -> None:
+    read = answered("allow", "ALLOWED", [item])
+    assert isinstance(read, Refused)
+    assert read.reason is Reason.OBLIGATION_UNKNOWN

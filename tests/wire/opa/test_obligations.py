@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from aegis_authz.core.decision import FilterTools, Redact, Target
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.opa.obligations import obligations_from_data, obligations_to_data
+
+REDACT: dict[str, Json] = {"kind": "redact", "target": "request", "detectors": ["us_ssn"], "fields": ["/a"]}
+
+
+def test_obligations_survive_the_way_through_data() -> None:
+    obligations = (Redact(Target.RESPONSE, ("us_ssn",), ("/a/*",)), FilterTools(("read", "list")))
+    assert obligations_from_data(obligations_to_data(obligations)) == obligations
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        "redact",
+        [None],
+        [{}],
+        [{"kind": "notify"}],
+        [{**REDACT, "kind": "Redact"}],
+        [{**REDACT, "target": "both"}],
+        [{**REDACT, "extra": 1}],
+        [{**REDACT, "detectors": "us_ssn"}],
+        [{**REDACT, "detectors": [1]}],
+        [{**REDACT, "fields": None}],
+        [{key: value for key, value in REDACT.items() if key != "fields"}],
+        [{"kind": "filter_tools"}],
+        [{"kind": "filter_tools", "allowed": [None]}],
+        [REDACT, {"kind": "filter_tools", "allowed": [], "more": []}],
+    ],
+)
+def test_anything_not_known_to_the_letter_is_refused(data: Json) -> None:
+    with pytest.raises(Refused) as refused:
+        obligations_from_data(data)
+    assert refused.value.reason is Reason.OBLIGATION_UNKNOWN
