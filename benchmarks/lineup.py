@@ -23,7 +23,7 @@ from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.local.facts import read_facts
 from aegis_authz.local.ports import choose_ports
 from aegis_authz.local.settings import trusted_authorities
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 from benchmarks.contenders import peer
 from benchmarks.contenders.without import PARTS
 from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT, peer_data, write_documents

@@ -37,7 +37,7 @@ decide(call) := decision if {
 }
 
 # Most calls meet rules that simply allow. Which those are was worked out when the documents were compiled
-# (policy/plain.py); a call for which all their conditions hold is allowed, as judging it in full would find.
+# (policy/compile/fast_path.py); a call for which all their conditions hold is allowed, as judging it in full would find.
 plainly_allowed(call) := allowed(plain.policies) if {
 	call.resource.type in {"http", "mcp_tool"}
 	who := call.subject.properties

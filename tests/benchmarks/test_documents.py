@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.policy.read import Loaded, load
+from aegis_authz.policy.load import Loaded, load
 from benchmarks.documents import (
     ACTION,
     AGENT,

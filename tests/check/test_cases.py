@@ -36,10 +36,10 @@ from aegis_authz.check.recorder import Recorder
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
-from aegis_authz.policy.compile import compile_policy
-from aegis_authz.policy.library import rego_library
-from aegis_authz.policy.read import load
-from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.policy.bundle.library import rego_library
+from aegis_authz.policy.bundle.snapshot import trust_to_data
+from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.load import load
 from aegis_authz.wire.envoy.ext_authz import write_check_response
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from aegis_authz.adapters.memory_releases import MemoryReleases
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.release import Change, ChangeKind, Sources
-from aegis_authz.policy.problems import PolicyErrors
+from aegis_authz.policy.source.problems import PolicyErrors
 
 Documents = Callable[..., Sources]
 NewPlane = Callable[..., ControlServices]

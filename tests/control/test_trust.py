@@ -5,7 +5,7 @@ import pytest
 from aegis_authz.adapters.key_folder import Keys
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.trust import public_jwks, trust_data
-from aegis_authz.policy.snapshot import trust_from_data
+from aegis_authz.policy.bundle.snapshot import trust_from_data
 
 
 def test_the_data_plane_reads_back_the_very_keys(settings: ControlSettings, keys: Keys) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from aegis_authz.cli import app
-from aegis_authz.policy.read import Loaded, load
+from aegis_authz.policy.load import Loaded, load
 from aegis_authz.redact.detectors.table import DETECTORS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy-reference.md"

@@ -8,8 +8,8 @@ import pytest
 from tried_policies import POLICIES, TOOLS
 
 from aegis_authz.lab.call_sources import PlacedCall, calls_of, one_call
-from aegis_authz.policy.problems import PolicyErrors
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors
 
 LOADED = load({"agents.yaml": POLICIES}, {"tools.yaml": TOOLS})
 CALL = {"agent": "acme/emea/payer", "tool": "payments-api", "action": "pay", "parameters": {"amount": 5}}

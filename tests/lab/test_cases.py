@@ -6,8 +6,8 @@ import pytest
 from tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 from aegis_authz.lab.cases import Case, cases_of
-from aegis_authz.policy.problems import PolicyErrors
-from aegis_authz.policy.read import Loaded, load
+from aegis_authz.policy.load import Loaded, load
+from aegis_authz.policy.source.problems import PolicyErrors
 
 PAY = "agent: acme/emea/payer, tool: payments-api, action: pay"
 

@@ -13,7 +13,7 @@ from aegis_authz.lab.cases import cases_of
 from aegis_authz.lab.coverage import Coverage, Gap, coverage_of, percent_of
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 
 ANY_TOOL = "tool: any-api\nhost: any.example\nactions:\n  do: {match: POST /do}\n"
 

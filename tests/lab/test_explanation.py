@@ -16,7 +16,7 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.explanation import Explanation, LookedAtRule, explanation_of
 from aegis_authz.lab.opa import LabError, LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 
 ANY_TOOL = (
     "tool: any-api\nhost: any.example\nregion: eu\nactions:\n  do: {match: POST /do}\n  undo: {match: POST /undo}\n"

@@ -11,7 +11,7 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import Case, Expected
 from aegis_authz.lab.junit import junit_of_outcomes, junit_of_problems
 from aegis_authz.lab.trial import Outcome, differences
-from aegis_authz.policy.problems import Problem
+from aegis_authz.policy.source.problems import Problem
 
 HOSTILE = "]]> <evil a=\"b\" c='d'/> &amp; \x00 \x1b[31m \ud800 \ufffe \U0001f600"
 SAID = "]]> <evil a=\"b\" c='d'/> &amp; \ufffd \ufffd[31m \ufffd \ufffd \U0001f600"

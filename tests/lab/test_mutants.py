@@ -13,7 +13,7 @@ from aegis_authz.lab.mutants import Mutant, Mutants, mutants_of, spread, survivo
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.trial import tried
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.read import Loaded, load
+from aegis_authz.policy.load import Loaded, load
 
 ANY_TOOL = "tool: any-api\nhost: any.example\nactions:\n  do: {match: POST /do}\n  see: {match: GET /see}\n"
 MONDAYS = '{weekdays: [mon, tue], hours: "09:00-17:00", until: 2026-12-31}'

@@ -17,7 +17,7 @@ from aegis_authz.lab.explanation import Explanation, explanation_of
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.recorded import NotJudged, RecordedDecision, difference, not_recorded, recorded_decision
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 
 HUB = """\
 ---

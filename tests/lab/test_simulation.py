@@ -14,7 +14,7 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.simulation import Flip, flips, simulated, simulated_under, summary_of
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.read import Loaded, load
+from aegis_authz.policy.load import Loaded, load
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.starter import Names, ToolKind, faults, starter_files
 from aegis_authz.lab.trial import tried
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.formatting import formatted
-from aegis_authz.policy.read import Loaded, load
-from aegis_authz.policy.rule import Redaction
-from aegis_authz.policy.source import read_source
+from aegis_authz.policy.format.formatting import formatted
+from aegis_authz.policy.language.rule import Redaction
+from aegis_authz.policy.load import Loaded, load
+from aegis_authz.policy.source.reader import read_source
 from aegis_authz.redact.detectors.table import DETECTORS
 
 NAMES = Names("acme", "emea", "payments-agent", "payments", "payments.example", ToolKind.HTTP)

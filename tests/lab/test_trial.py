@@ -14,7 +14,7 @@ from aegis_authz.lab.cases import cases_of
 from aegis_authz.lab.opa import lab_opa
 from aegis_authz.lab.trial import Difference, Outcome, differences, tried
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 
 SHADOW = POLICIES.replace("name: reading\n", "name: reading\nmode: shadow\n")
 

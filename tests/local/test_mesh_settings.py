@@ -28,7 +28,7 @@ from aegis_authz.local.settings import (
     trusted_authorities,
     write_settings,
 )
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 from aegis_authz.redact.detectors.table import DETECTORS
 
 PORTS = {"proxy": 1001, "reverse": 1002, "control": 1003, "metrics": 1004, "probe": 1005}

@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.signing import SigningKey
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.bundle import pack
-from aegis_authz.policy.compile import Compiled, compile_policy
-from aegis_authz.policy.keys import thumbprint
-from aegis_authz.policy.library import rego_library
-from aegis_authz.policy.read import Loaded, load
-from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.policy.bundle.keys import thumbprint
+from aegis_authz.policy.bundle.library import rego_library
+from aegis_authz.policy.bundle.snapshot import trust_to_data
+from aegis_authz.policy.compile.compiler import Compiled, compile_policy
+from aegis_authz.policy.compile.pack import pack
+from aegis_authz.policy.load import Loaded, load
 
 ROOT = Path(__file__).resolve().parents[2]
 DETECTORS = {"us_ssn", "date_of_birth"}

@@ -25,9 +25,9 @@ from reference_comparisons import (
     of_parameters_alone,
 )
 
-from aegis_authz.policy.document import EgressHost, PolicyDocument
-from aegis_authz.policy.rule import Conditions, DenyRule, ToolRule
-from aegis_authz.policy.values import ParameterRule, TimeRule, TimeWindow
+from aegis_authz.policy.language.document import EgressHost, PolicyDocument
+from aegis_authz.policy.language.rule import Conditions, DenyRule, ToolRule
+from aegis_authz.policy.language.values import ParameterRule, TimeRule, TimeWindow
 
 Call = Mapping[str, Any]
 _STRICTNESS = ["allow", "sanitize", "approval_needed", "deny"]

@@ -10,8 +10,8 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
-from aegis_authz.policy.values import Comparisons, ElementRule, ParameterRule, Size
-from aegis_authz.policy.words import Other
+from aegis_authz.policy.language.types import Other
+from aegis_authz.policy.language.values import Comparisons, ElementRule, ParameterRule, Size
 
 ABSENT = object()
 BLOCKED = object()

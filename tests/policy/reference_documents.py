@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 from aegis_authz.core.catalogue import Tool
-from aegis_authz.policy.conditions import value_conditions
-from aegis_authz.policy.rule import Conditions
+from aegis_authz.policy.compile.conditions import value_conditions
+from aegis_authz.policy.language.rule import Conditions
 
 REGIONS = {"bank": "eu", "shop": "us"}
 TOOLS = [Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, "")) for name in ("bank", "shop", "desk")]

@@ -22,9 +22,9 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.lab.calls import TriedCall, question_of
 from aegis_authz.lab.opa import lab_opa
-from aegis_authz.policy.compile import compile_policy
-from aegis_authz.policy.document import PolicyDocument
-from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.policy.bundle.snapshot import trust_to_data
+from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.language.document import PolicyDocument
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "hostile-arguments.md"
 NOBODY = Catalogue.of(())

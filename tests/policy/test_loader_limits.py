@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import MAX_FILES, MAX_SOURCE_BYTES
-from aegis_authz.policy.problems import MOST_IN_A_FILE, MOST_PROBLEMS, PolicyErrors
-from aegis_authz.policy.read import load
-from aegis_authz.policy.source import read_source
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import MOST_IN_A_FILE, MOST_PROBLEMS, PolicyErrors
+from aegis_authz.policy.source.reader import read_source
 
 _CPU_SECONDS = 20
 _MEMORY = 1536 * 1024 * 1024
@@ -36,8 +36,8 @@ START = "agent: a\nallowed_tools:\n  - name: pay\n    actions: [send]\n    condi
 
 _CHILD = """
 import sys
-from aegis_authz.policy.problems import PolicyErrors
-from aegis_authz.policy.read import load
+from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.policy.load import load
 made = {}
 exec(sys.stdin.read(), made)
 try:

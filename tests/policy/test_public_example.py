@@ -11,8 +11,8 @@ from aegis_authz.core.decision import Decision
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.opa import lab_opa
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.problems import PolicyErrors
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors
 
 TOOL = """
 tool: stripe-payments

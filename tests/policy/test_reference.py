@@ -15,9 +15,9 @@ from reference_documents import REGIONS, TOOLS, call, documents
 
 from aegis_authz.core.decision import Decision, InjectCredential, Redact, SetHeader
 from aegis_authz.lab.opa import LabOpa, lab_opa
-from aegis_authz.policy.compile import compile_policy
-from aegis_authz.policy.document import PolicyDocument
-from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.policy.bundle.snapshot import trust_to_data
+from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.language.document import PolicyDocument
 
 TRUST = trust_to_data("lab", "lab", [], [], 300, 0)
 CALLS_A_SET = 40

@@ -11,7 +11,7 @@ import httpx
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
-from aegis_authz.policy.problems import Problem
+from aegis_authz.policy.source.problems import Problem
 
 _SECONDS = 10.0
 _MAX_ANSWER_BYTES = 80 * 1024 * 1024  # the documents of a revision

@@ -12,7 +12,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.policy.snapshot import snapshot_from_data
+from aegis_authz.policy.bundle.snapshot import snapshot_from_data
 
 _log = logging.getLogger(__name__)
 _REVISION_PATH = "/v1/data/aegis/revision"

@@ -12,7 +12,7 @@ from aegis_authz.adapters.key_folder import ADMIN_TOKEN, KeyFolderError, load_to
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
-from aegis_authz.policy.problems import PolicyErrors, Problem
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
 
 __all__ = [
     "ADMIN_FAULTS",

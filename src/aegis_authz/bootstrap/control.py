@@ -25,7 +25,7 @@ from aegis_authz.control.services import ControlServices
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
-from aegis_authz.policy.problems import PolicyErrors
+from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.release import Sources
-from aegis_authz.policy.problems import PolicyErrors, Problem
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
 from aegis_authz.redact.detectors.table import DETECTORS
 
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from aegis_authz.adapters.durable_files import replace
 from aegis_authz.lab.cases import CasesDocument
-from aegis_authz.policy.formatting import formatted, is_ours
-from aegis_authz.policy.member_order import KINDS
-from aegis_authz.policy.problems import PolicyErrors, Problem
+from aegis_authz.policy.format.formatting import formatted, is_ours
+from aegis_authz.policy.format.member_order import KINDS
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
 
 _KINDS: Mapping[str, type[BaseModel]] = {**KINDS, "tests": CasesDocument}
 _SUFFIXES = (".yaml", ".yml", ".json")

@@ -11,7 +11,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.lab.opa import LabError, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import ServerMissing, find_opa
-from aegis_authz.policy.read import Loaded, load
+from aegis_authz.policy.load import Loaded, load
 from aegis_authz.redact.detectors.table import DETECTORS
 
 LAB_FAULTS = (LabError, Refused, ServerMissing)

@@ -15,8 +15,8 @@ from aegis_authz.core.release import ReleasesFault
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh import Mesh
 from aegis_authz.local.settings import MeshOptions
-from aegis_authz.policy.problems import PolicyErrors
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.proxy.render import write_config, write_xds
 from aegis_authz.redact.detectors.table import DETECTORS
 

@@ -13,7 +13,7 @@ from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.opa import lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import find_opa
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 from aegis_authz.redact.detectors.table import DETECTORS
 
 

@@ -15,8 +15,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.lab.recorded import NotJudged, RecordedDecision, recorded_decision
-from aegis_authz.policy.problems import PolicyErrors, printable
-from aegis_authz.policy.read import Loaded
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.problems import PolicyErrors, printable
 
 RECORD_ERRORS = (NoRecords, NotJudged, OSError)
 """Everything that keeps a recorded call from being judged again; the messages are fit to show."""

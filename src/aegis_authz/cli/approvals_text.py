@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.source.problems import printable
 
 _COLUMNS = ("state", "agent", "call", "parameters", "expires")
 _SHORT = 60

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.bench.stages import Stage
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.source.problems import printable
 
 _WIDE = 160
 _SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999))

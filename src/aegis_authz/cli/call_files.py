@@ -10,7 +10,7 @@ import typer
 from aegis_authz.cli.faults import UNABLE, unusable
 
 if TYPE_CHECKING:
-    from aegis_authz.policy.problems import PolicyErrors
+    from aegis_authz.policy.source.problems import PolicyErrors
 
 _STANDARD_INPUT = "-"
 

@@ -12,10 +12,10 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.lab.calls import CallContext, TriedCall
 from aegis_authz.lab.cases import call_faults
-from aegis_authz.policy.checking import validated
-from aegis_authz.policy.problems import did_you_mean, quoted
-from aegis_authz.policy.read import Loaded
-from aegis_authz.policy.source import read_source
+from aegis_authz.policy.language.validation import validated
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.problems import did_you_mean, quoted
+from aegis_authz.policy.source.reader import read_source
 
 _NAMED = ("agent", "tool", "action", "host", "method")
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aegis_authz.local.checkup import Finding
 from aegis_authz.local.proof import Proof
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.source.problems import printable
 
 _WIDE = 160
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aegis_authz.cli.policy_explain_text import AgainstRecord
     from aegis_authz.lab.calls import TriedCall
     from aegis_authz.lab.explanation import Explanation
-    from aegis_authz.policy.read import Loaded
+    from aegis_authz.policy.load import Loaded
 
 COMMAND = "policy explain"
 

@@ -16,8 +16,8 @@ from aegis_authz.lab.explanation import Explanation, LookedAtCondition, LookedAt
 from aegis_authz.lab.raw import inside
 from aegis_authz.lab.recorded import RecordedDecision
 from aegis_authz.lab.trial import decided_data
-from aegis_authz.policy.conditions import path_of
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.compile.conditions import path_of
+from aegis_authz.policy.source.problems import printable
 
 EFFECT_STYLES = {"allow": "green", "sanitize": "cyan", "approval_needed": "yellow", "deny": "red"}
 """The colours of effects."""

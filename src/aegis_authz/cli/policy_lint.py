@@ -30,7 +30,7 @@ def lint(
     """
     from aegis_authz.bootstrap.documents import read_documents
     from aegis_authz.cli.policy_lint_text import findings_json, findings_text
-    from aegis_authz.policy.lint.linted import linted
+    from aegis_authz.policy.lint.run import linted
     from aegis_authz.redact.detectors.table import DETECTORS
 
     with told(COMMAND):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from aegis_authz.lab.mutants import Mutant, Mutants
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.source.problems import printable
 
 
 def survivors_text(made: Mutants, tried: int, left: Sequence[Mutant]) -> str:

@@ -43,7 +43,7 @@ def schema(
     Example: aegis policy schema --out .vscode/aegis.schema.json
     """
     from aegis_authz.lab.case_schema import any_schema, case_schema
-    from aegis_authz.policy.editor_schema import policy_schema, tool_schema
+    from aegis_authz.policy.editor.schema import policy_schema, tool_schema
 
     makers = {Kind.ANY: any_schema, Kind.POLICY: policy_schema, Kind.TOOL: tool_schema, Kind.TEST: case_schema}
     text = json.dumps(makers[kind](), indent=2, ensure_ascii=False)

@@ -16,7 +16,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.simulation import Direction, Flip, Simulated, Summary, summary_of
 from aegis_authz.lab.trial import decided_data
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.source.problems import printable
 
 _FIRST = 25
 _WIDE = 160

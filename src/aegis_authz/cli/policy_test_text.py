@@ -13,7 +13,7 @@ from rich.text import Text
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.coverage import Coverage, percent_of
 from aegis_authz.lab.trial import Outcome, decided_data
-from aegis_authz.policy.problems import printable
+from aegis_authz.policy.source.problems import printable
 
 _WIDE = 160
 _TOLD_ANYHOW = ("effect", "reason", "findings")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.problems import Problem, printable
+from aegis_authz.policy.source.problems import Problem, printable
 
 _LATEST = 10
 

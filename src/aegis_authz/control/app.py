@@ -18,7 +18,7 @@ from aegis_authz.control.policy_routes import policy_routes, problem_list
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
-from aegis_authz.policy.problems import PolicyErrors
+from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports import StoreDown
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from aegis_authz.control.services import ControlServices
 from aegis_authz.control.status_board import Activation, OpaState
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import MAX_FILES, MAX_SOURCE_BYTES, Change, Sources
-from aegis_authz.policy.problems import Problem
+from aegis_authz.policy.source.problems import Problem
 
 MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, and what JSON adds to their texts
 _MAX_SMALL_BYTES = 16 * 1024

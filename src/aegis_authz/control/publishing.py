@@ -11,7 +11,7 @@ from typing import Protocol
 from aegis_authz.control.bulletin import Bulletin, Live
 from aegis_authz.control.ports import Releases
 from aegis_authz.core.release import Change, ChangeKind, Sources
-from aegis_authz.policy.problems import PolicyErrors
+from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports import Clock
 
 _log = logging.getLogger(__name__)

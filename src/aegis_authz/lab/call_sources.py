@@ -13,12 +13,12 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import call_faults
-from aegis_authz.policy.checking import validated
-from aegis_authz.policy.places import Location, Places
-from aegis_authz.policy.problems import MOST_IN_A_FILE, PolicyErrors, Problem
-from aegis_authz.policy.read import Loaded
-from aegis_authz.policy.source import MAX_BYTES, SourceDocument, read_source
-from aegis_authz.policy.texts import refused_text
+from aegis_authz.policy.language.validation import validated
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.places import Location, Places
+from aegis_authz.policy.source.problems import MOST_IN_A_FILE, PolicyErrors, Problem
+from aegis_authz.policy.source.reader import MAX_BYTES, SourceDocument, read_source
+from aegis_authz.policy.source.texts import refused_text
 
 _LINES = (".jsonl", ".ndjson")
 

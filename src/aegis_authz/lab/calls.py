@@ -12,8 +12,8 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import CONTEXT, Evaluation
 from aegis_authz.core.identity import NAME, Identity
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.checking import Part
-from aegis_authz.policy.words import LISTED, Words
+from aegis_authz.policy.language.types import LISTED, Words
+from aegis_authz.policy.language.validation import Part
 from aegis_authz.wire.opa.answer import question_to_data
 
 DEFAULT_TIME = "2026-01-01T12:00:00+00:00"

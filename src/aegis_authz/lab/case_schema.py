@@ -5,7 +5,7 @@ from __future__ import annotations
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.cases import REASONS_OF_POLICY, CasesDocument, EffectWord, ReasonWord
-from aegis_authz.policy.editor_schema import constraint, either, policy_schema, schema_of, tool_schema
+from aegis_authz.policy.editor.schema import constraint, either, policy_schema, schema_of, tool_schema
 
 
 def case_schema() -> dict[str, Json]:

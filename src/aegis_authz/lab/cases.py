@@ -12,13 +12,13 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall, is_method
-from aegis_authz.policy.catalogue import KnownTool
-from aegis_authz.policy.checking import Part, validated
-from aegis_authz.policy.problems import PolicyErrors, Problem, did_you_mean, quoted
-from aegis_authz.policy.read import Loaded
-from aegis_authz.policy.rule import MAX_APPROVAL_LIFE
-from aegis_authz.policy.source import Location, SourceDocument, read_source
-from aegis_authz.policy.words import LISTED, SOME, UNIQUE, Number, Words
+from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.rule import MAX_APPROVAL_LIFE
+from aegis_authz.policy.language.types import LISTED, SOME, UNIQUE, Number, Words
+from aegis_authz.policy.language.validation import Part, validated
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.problems import PolicyErrors, Problem, did_you_mean, quoted
+from aegis_authz.policy.source.reader import Location, SourceDocument, read_source
 
 REASONS_OF_POLICY = (
     Reason.ALLOWED,

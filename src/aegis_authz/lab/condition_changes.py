@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.raw import Change, elements, inside, members, removed, replaced, shown, without_each
-from aegis_authz.policy.conditions import short_form
-from aegis_authz.policy.source import Location
+from aegis_authz.policy.compile.conditions import short_form
+from aegis_authz.policy.source.reader import Location
 
 _OPPOSITES = {"max": "over", "min": "under", "equals": "not", "in": "not_in", "in_ranges": "not_in_ranges"}
 _OPPOSITES |= {"within": "not_within", "every": "any"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.written import Key, WrittenRule, conditions_of, key_of, rules_of
-from aegis_authz.policy.read import LoadedPolicy
+from aegis_authz.policy.load import LoadedPolicy
 
 
 @dataclass(frozen=True, slots=True)

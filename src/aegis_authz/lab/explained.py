@@ -10,9 +10,9 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.calls import is_method
 from aegis_authz.lab.explanation import Explanation
-from aegis_authz.policy.problems import printable, quoted
-from aegis_authz.policy.read import LoadedPolicy
-from aegis_authz.policy.words import ANY
+from aegis_authz.policy.language.types import ANY
+from aegis_authz.policy.load import LoadedPolicy
+from aegis_authz.policy.source.problems import printable, quoted
 
 _NEAREST = 3
 _MOST = 12

@@ -8,7 +8,7 @@ from itertools import groupby
 from xml.etree import ElementTree as Xml
 
 from aegis_authz.lab.trial import Outcome
-from aegis_authz.policy.problems import Problem
+from aegis_authz.policy.source.problems import Problem
 
 _SUITE = "aegis policy test"
 # XML 1.0 cannot say these, not even escaped

@@ -13,12 +13,12 @@ from aegis_authz.lab.document_changes import document_changes
 from aegis_authz.lab.raw import Change
 from aegis_authz.lab.trial import differences
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.canonical_json import canonical
-from aegis_authz.policy.document import PolicyDocument, Template
-from aegis_authz.policy.read import LoadedPolicy
-from aegis_authz.policy.rule_data import document_data
-from aegis_authz.policy.scope import covers
-from aegis_authz.policy.source import SourceDocument
+from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.compile.rule_data import document_data
+from aegis_authz.policy.language.document import PolicyDocument, Template
+from aegis_authz.policy.language.scope import covers
+from aegis_authz.policy.load import LoadedPolicy
+from aegis_authz.policy.source.reader import SourceDocument
 
 
 @dataclass(frozen=True, slots=True)

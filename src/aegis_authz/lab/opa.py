@@ -15,7 +15,7 @@ import httpx
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
-from aegis_authz.policy.library import rego_library
+from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.wire.opa.answer import decisions_from_data
 
 _START_SECONDS = 20.0

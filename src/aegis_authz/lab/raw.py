@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.source import Location
+from aegis_authz.policy.source.reader import Location
 
 _FEW = 6
 

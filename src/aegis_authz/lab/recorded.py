@@ -14,8 +14,8 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import REASONS_OF_POLICY
 from aegis_authz.lab.explanation import Explanation
 from aegis_authz.lab.trial import decided_data
-from aegis_authz.policy.problems import printable
-from aegis_authz.policy.read import Loaded
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.problems import printable
 
 _POLICY = frozenset(reason.value for reason in REASONS_OF_POLICY)
 _APPROVED = Reason.APPROVED.value

@@ -14,8 +14,8 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.lab.call_sources import PlacedCall
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.canonical_json import canonical
-from aegis_authz.policy.document import PolicyDocument
+from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.language.document import PolicyDocument
 
 Direction = Literal["stricter", "milder", "other"]
 

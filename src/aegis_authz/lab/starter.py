@@ -10,12 +10,12 @@ from importlib.resources import files
 from string import Template
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.catalogue import ToolEntry
-from aegis_authz.policy.checking import Part, validated
-from aegis_authz.policy.formatting import formatted
-from aegis_authz.policy.scalars import Unreadable, plain_value
-from aegis_authz.policy.source import read_source
-from aegis_authz.policy.words import Name
+from aegis_authz.policy.format.formatting import formatted
+from aegis_authz.policy.language.catalogue import ToolEntry
+from aegis_authz.policy.language.types import Name
+from aegis_authz.policy.language.validation import Part, validated
+from aegis_authz.policy.source.reader import read_source
+from aegis_authz.policy.source.scalars import Unreadable, plain_value
 
 _OF_TESTS = "_test"
 _NAMING_FILES = ("agent", "tool")

@@ -10,7 +10,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, Expected
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.policy.canonical_json import canonical
+from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.wire.opa.obligations import obligations_to_data
 
 _SETS = ("policies", "obligations", "findings")

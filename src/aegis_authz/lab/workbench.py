@@ -10,10 +10,10 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.calls import TriedCall, question_of
 from aegis_authz.lab.opa import LabOpa
-from aegis_authz.policy.compile import compile_policy
-from aegis_authz.policy.document import PolicyDocument
-from aegis_authz.policy.read import Loaded
-from aegis_authz.policy.snapshot import trust_to_data
+from aegis_authz.policy.bundle.snapshot import trust_to_data
+from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.load import Loaded
 
 _NOBODY = trust_to_data("lab", "lab", [], [], 300, 0)  # tried calls carry no token
 

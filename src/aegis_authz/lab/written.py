@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.raw import inside
-from aegis_authz.policy.canonical_json import canonical
-from aegis_authz.policy.conditions import ValueConditions, short_form, value_conditions
-from aegis_authz.policy.read import LoadedPolicy
-from aegis_authz.policy.rule import Rule
-from aegis_authz.policy.rule_data import rule_ids
-from aegis_authz.policy.source import Location, SourceDocument
-from aegis_authz.policy.values import ParameterRule
+from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.compile.conditions import ValueConditions, short_form, value_conditions
+from aegis_authz.policy.compile.rule_data import rule_ids
+from aegis_authz.policy.language.rule import Rule
+from aegis_authz.policy.language.values import ParameterRule
+from aegis_authz.policy.load import LoadedPolicy
+from aegis_authz.policy.source.reader import Location, SourceDocument
 
 LISTS = ("allowed_tools", "denied_tools")
 

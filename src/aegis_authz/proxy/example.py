@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.policy.read import load
+from aegis_authz.policy.load import load
 from aegis_authz.proxy.render import config_files, write_files
 
 EXAMPLE = ProxySettings(

@@ -12,8 +12,8 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.opa import LabOpa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.lint.finding import Finding
-from aegis_authz.policy.lint.linted import linted
-from aegis_authz.policy.read import load
+from aegis_authz.policy.lint.run import linted
+from aegis_authz.policy.load import load
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 DETECTORS = {"us_ssn"}

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
-from aegis_authz.policy.compared import anchored, pattern_fault
+from aegis_authz.policy.compile.comparisons import anchored, pattern_fault
 from aegis_authz.policy.lint.pattern_shapes import matches_everything, matches_nothing, unanchored
 
 _PARTS = [

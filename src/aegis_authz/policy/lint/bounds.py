@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aegis_authz.policy.compared import Check
-from aegis_authz.policy.conditions import ValueConditions
+from aegis_authz.policy.compile.comparisons import Check
+from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.language.values import ParameterRule, Size
 from aegis_authz.policy.lint.clashes import is_number, limits_of, passing
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, LintedRule
-from aegis_authz.policy.source import Location
-from aegis_authz.policy.values import ParameterRule, Size
+from aegis_authz.policy.source.reader import Location
 
 _UPPER = ("max", "under", "approval_needed_over")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aegis_authz.policy.language.rule import Approval, ToolRule
+from aegis_authz.policy.language.scope import covers
+from aegis_authz.policy.language.types import ANY, Other
+from aegis_authz.policy.language.values import Comparisons, ParameterRule
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, LintedDocument, LintedRule
-from aegis_authz.policy.rule import Approval, ToolRule
-from aegis_authz.policy.scope import covers
-from aegis_authz.policy.values import Comparisons, ParameterRule
-from aegis_authz.policy.words import ANY, Other
 
 _NEGATIVE = {"not": "differs", "not_in": "not_in", "not_in_ranges": "not_in_ranges"}
 _POSITIVE = (

@@ -13,10 +13,10 @@ from typing import TypeGuard, TypeVar
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.compared import Check, fits
-from aegis_authz.policy.conditions import ValueConditions
+from aegis_authz.policy.compile.comparisons import Check, fits
+from aegis_authz.policy.compile.conditions import ValueConditions
 from aegis_authz.policy.lint.window_spans import windows_clash
-from aegis_authz.policy.problems import quoted
+from aegis_authz.policy.source.problems import quoted
 
 _MAPPED = ip_network("::ffff:0:0/96")
 _Item = TypeVar("_Item")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aegis_authz.policy.conditions import ValueConditions
+from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.language.rule import Approval, ToolRule
+from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.clashes import clash
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import LintedRule, Path
 from aegis_authz.policy.lint.together import Together, shared
-from aegis_authz.policy.problems import quoted
-from aegis_authz.policy.rule import Approval, ToolRule
-from aegis_authz.policy.source import Location
-from aegis_authz.policy.words import ANY
+from aegis_authz.policy.source.problems import quoted
+from aegis_authz.policy.source.reader import Location
 
 _Header = tuple[str, str, str]
 _BLOCK = 128  # rules that are looked at together before they are looked at one by one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aegis_authz.policy.lint.codes import CODES, SEVERITIES, Severity
-from aegis_authz.policy.problems import Problem
+from aegis_authz.policy.source.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

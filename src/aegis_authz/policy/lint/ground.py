@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.conditions import ValueConditions, short_form, value_conditions
-from aegis_authz.policy.document import PolicyDocument
-from aegis_authz.policy.problems import Problem
-from aegis_authz.policy.read import Loaded, LoadedPolicy
-from aegis_authz.policy.rule import Conditions, DenyRule, Rule
-from aegis_authz.policy.rule_data import rule_ids
-from aegis_authz.policy.source import Location, SourceDocument, read_source
-from aegis_authz.policy.values import Comparisons, ParameterRule
+from aegis_authz.policy.compile.conditions import ValueConditions, short_form, value_conditions
+from aegis_authz.policy.compile.rule_data import rule_ids
+from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.language.rule import Conditions, DenyRule, Rule
+from aegis_authz.policy.language.values import Comparisons, ParameterRule
+from aegis_authz.policy.load import Loaded, LoadedPolicy
+from aegis_authz.policy.source.problems import Problem
+from aegis_authz.policy.source.reader import Location, SourceDocument, read_source
 
 PARAMETERS: Location = ("conditions", "parameters")
 CONTEXT: Location = ("conditions", "context")

@@ -9,7 +9,7 @@ from aegis_authz.policy.lint.codes import Severity
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, inside
 from aegis_authz.policy.lint.pattern_shapes import matches_everything, matches_nothing, unanchored
-from aegis_authz.policy.problems import Problem, quoted
+from aegis_authz.policy.source.problems import Problem, quoted
 
 _ENDINGS = (
     "com|org|net|edu|gov|mil|int|info|biz|io|co|ai|app|dev|cloud|eu|uk|de|fr|nl|ch|at|it|es|se|us|jp|in|br|ca|au"

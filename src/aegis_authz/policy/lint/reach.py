@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.contradictions import contradictions
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, LintedDocument, LintedRule
 from aegis_authz.policy.lint.together import Together, shared
-from aegis_authz.policy.problems import quoted
-from aegis_authz.policy.words import ANY
+from aegis_authz.policy.source.problems import quoted
 
 
 def reach_findings(ground: Ground) -> Iterator[Finding]:

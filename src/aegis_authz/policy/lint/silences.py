@@ -10,8 +10,8 @@ import yaml
 
 from aegis_authz.policy.lint.codes import CODES, NEVER_SILENT, UNUSED_SILENCE
 from aegis_authz.policy.lint.finding import Finding, found
-from aegis_authz.policy.places import Offset, place_of, problem_at
-from aegis_authz.policy.problems import did_you_mean, quoted
+from aegis_authz.policy.source.places import Offset, place_of, problem_at
+from aegis_authz.policy.source.problems import did_you_mean, quoted
 
 _MARK = "aegis:"
 _COMMENT = re.compile(r"(?:(?<=[ \n\r])|\A)#[ ]*aegis:[ ]*allow[ ]+([a-z-]+(?:[ ]*,[ ]*[a-z-]+)*)")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from aegis_authz.policy.language.values import WEEKDAYS, TimeWindow
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import CONTEXT, Ground, inside
-from aegis_authz.policy.problems import quoted
-from aegis_authz.policy.values import WEEKDAYS, TimeWindow
+from aegis_authz.policy.source.problems import quoted
 
 _MOST_DAYS = 3660
 _WORDS = (("within", "it allows nothing"), ("not_within", "it excludes nothing"))

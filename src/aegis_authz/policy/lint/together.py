@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aegis_authz.policy.catalogue import KnownTool
+from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.scope import covers
+from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.ground import LintedDocument, LintedRule
-from aegis_authz.policy.scope import covers
-from aegis_authz.policy.words import ANY
 
 _About = tuple[str, str]
 """A scope and the name of a tool."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, inside
-from aegis_authz.policy.problems import quoted
-from aegis_authz.policy.words import ANY
+from aegis_authz.policy.source.problems import quoted
 
 _KINDS = ("lists", "patterns", "time_windows", "approvers", "detectors")
 _LISTS = ("allowed_tools", "denied_tools")

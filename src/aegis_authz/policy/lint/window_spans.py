@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.compared import Check
+from aegis_authz.policy.compile.comparisons import Check
 
 _Window = Mapping[str, Json]
 

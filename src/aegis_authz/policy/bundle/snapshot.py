@@ -1,0 +1,107 @@
+"""The data plane's part of a bundle: catalogue, trust and status address, written and read strictly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.decision import CONTEXT
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.policy.bundle.keys import raw_key
+from aegis_authz.policy.bundle.tool_data import listed, members, text, tools_from_data
+
+_TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
+_KEY_NOTES = {"use": "sig", "alg": "EdDSA"}
+
+
+def trust_to_data(
+    issuer: str,
+    audience: str,
+    token_keys: Sequence[Mapping[str, Json]],
+    approval_keys: Sequence[Mapping[str, Json]],
+    max_token_life: float,
+    clock_skew: float,
+) -> dict[str, Json]:
+    """Whose tokens are believed, as data of a bundle.
+
+    Keys are public OKP/Ed25519 JWKs whose `kid` is their RFC 7638 thumbprint (`use: sig` and `alg: EdDSA` may
+    stand beside it); times are seconds. Raises ValueError for anything else, private keys above all.
+    """
+    data: dict[str, Json] = {
+        "issuer": issuer,
+        "audience": audience,
+        "token_keys": _published(token_keys),
+        "approval_keys": _published(approval_keys),
+        "max_token_life": max_token_life,
+        "clock_skew": clock_skew,
+    }
+    trust_from_data(data)
+    return data
+
+
+def trust_from_data(data: Json) -> Trust:
+    """Read what `trust_to_data` wrote. Raises ValueError for anything else."""
+    item = members(data, _TRUST, "trust")
+    trust = Trust(
+        issuer=text(item["issuer"], "the issuer"),
+        audience=text(item["audience"], "the audience"),
+        token_keys=_keys(item["token_keys"], "token_keys"),
+        approval_keys=_keys(item["approval_keys"], "approval_keys"),
+        max_token_life=_seconds(item["max_token_life"], "max_token_life"),
+        clock_skew=_seconds(item["clock_skew"], "clock_skew"),
+    )
+    if not trust.issuer or not trust.audience:
+        raise ValueError("the issuer or the audience is empty")
+    if trust.max_token_life == 0:
+        raise ValueError("max_token_life is zero")
+    if trust.token_keys.keys() & trust.approval_keys.keys():
+        raise ValueError("one key signs both tokens and approvals")
+    return trust
+
+
+def snapshot_from_data(data: Json) -> Snapshot:
+    """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise."""
+    item = members(data, {"revision", "catalogue", "trust", "status_base", "reads"}, "the snapshot")
+    revision = text(item["revision"], "the revision")
+    if not revision:
+        raise ValueError("the revision is empty")
+    return Snapshot(
+        revision=revision,
+        catalogue=Catalogue.of(tools_from_data(item["catalogue"])),
+        trust=trust_from_data(item["trust"]),
+        status_base=text(item["status_base"], "status_base"),
+        reads=_reads(item["reads"]),
+    )
+
+
+def _reads(data: Json) -> frozenset[str]:
+    words = frozenset(text(word, "reads") for word in listed(data, "reads"))
+    if not words <= CONTEXT:
+        raise ValueError("reads names something that is not known around a call")
+    return words
+
+
+def _published(keys: Sequence[Mapping[str, Json]]) -> list[Json]:
+    bare: list[dict[str, Json]] = []
+    for key in keys:
+        if any(key.get(name, wanted) != wanted for name, wanted in _KEY_NOTES.items()):
+            raise ValueError("a key is not for EdDSA signatures")
+        bare.append({name: value for name, value in key.items() if name not in _KEY_NOTES})
+    return [*sorted(bare, key=lambda key: str(key.get("kid")))]
+
+
+def _keys(data: Json, what: str) -> Mapping[str, bytes]:
+    found = [raw_key(key) for key in listed(data, what)]
+    keys = dict(found)
+    if len(keys) != len(found):
+        raise ValueError(f"{what} names a key twice")
+    return MappingProxyType(keys)
+
+
+def _seconds(data: Json, what: str) -> float:
+    if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data) or not 0 <= data < 2**31:
+        raise ValueError(f"{what} is not a number of seconds")
+    return float(data)

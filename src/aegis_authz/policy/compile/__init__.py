@@ -1,0 +1,1 @@
+"""Checked documents to the data the decision library reads."""

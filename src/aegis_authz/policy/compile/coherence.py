@@ -1,0 +1,151 @@
+"""Whether a policy document makes sense: against itself, and against the tools there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.compile.comparisons import fits
+from aegis_authz.policy.compile.conditions import ValueConditions, short_form, value_conditions
+from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.document import RuleSet
+from aegis_authz.policy.language.reserved import reserved
+from aegis_authz.policy.language.rule import DenyRule, Redaction, Rule, ToolRule
+from aegis_authz.policy.language.types import ANY
+from aegis_authz.policy.language.validation import unknown_key
+from aegis_authz.policy.source.problems import Problem, did_you_mean, quoted
+from aegis_authz.policy.source.reader import Location, SourceDocument
+
+Fault = tuple[Location, str]
+_PARTS = ("parameters", "context", "schema")
+_CONDITION_KEYS = [*_PARTS, "approval_needed_over", "max_amount", "min_amount"]
+_LISTS = ("allowed_tools", "denied_tools")
+
+
+def condition_key_problems(source: SourceDocument) -> list[Problem]:
+    """Members of `conditions` that are no condition, found in the raw document so that other errors do not hide them."""
+    problems = []
+    for location, key in _condition_keys(source.value):
+        if reserved(key) is not None or (key not in _PARTS and short_form(key) is None):
+            problems.append(source.problem((*location, key), unknown_key(key, _CONDITION_KEYS), on_key=True))
+    return problems
+
+
+def document_problems(
+    source: SourceDocument,
+    document: RuleSet,
+    tools: Mapping[str, KnownTool],
+    tool_names: Collection[str],
+    detectors: Collection[str] | None,
+) -> list[Problem]:
+    """What is wrong with a well-shaped document or template.
+
+    `tools` are the readable tools; `tool_names` all names the catalogue gives, so that a tool with an
+    error of its own is not called unknown as well. `detectors` are the known ones, None to accept any.
+    """
+    faults: list[Fault] = []
+    for listed in _LISTS:
+        rules: tuple[Rule, ...] = getattr(document, listed)
+        for position, rule in enumerate(rules):
+            found = _rule_faults(rule, tools, tool_names, detectors)
+            faults += [((listed, position, *inner), message) for inner, message in found]
+    return [source.problem(location, message) for location, message in faults]
+
+
+def _condition_keys(value: Json) -> Iterator[tuple[Location, str]]:
+    for listed in _LISTS:
+        rules = value.get(listed) if isinstance(value, dict) else None
+        for position, rule in enumerate(rules if isinstance(rules, list) else []):
+            conditions = rule.get("conditions") if isinstance(rule, dict) else None
+            for key in conditions if isinstance(conditions, dict) else {}:
+                yield (listed, position, "conditions"), key
+
+
+def _rule_faults(
+    rule: Rule, tools: Mapping[str, KnownTool], tool_names: Collection[str], detectors: Collection[str] | None
+) -> Iterator[Fault]:
+    if rule.name not in tool_names:
+        yield ("name",), f"no tool {quoted(rule.name)} in the catalogue{did_you_mean(rule.name, tool_names)}"
+    found, own = value_conditions(rule.conditions, denying=isinstance(rule, DenyRule))
+    yield from ((("conditions", *inner), message) for inner, message in own)
+    if isinstance(rule, ToolRule):
+        yield from _approval_faults(rule, found)
+        yield from _detector_faults(rule, detectors)
+    else:
+        yield from _denial_faults(rule, found)
+    tool = tools.get(rule.name)
+    if tool is not None and tool.actions is not None:
+        yield from _catalogue_faults(rule, tool, found)
+
+
+def _denial_faults(rule: Rule, found: list[ValueConditions]) -> Iterator[Fault]:
+    if any(check.otherwise == "approval_needed" for one in found for check in one.checks):
+        yield ("conditions",), "a rule that denies cannot ask for an approval; put this into allowed_tools"
+
+
+def _approval_faults(rule: ToolRule, found: list[ValueConditions]) -> Iterator[Fault]:
+    asks = any(check.otherwise == "approval_needed" for one in found for check in one.checks)
+    if rule.approval is not None and not rule.approval.always and not asks:
+        yield (
+            ("approval",),
+            (
+                "nothing in this rule asks for an approval; add approval_needed_over, approval_needed_in or "
+                "else: approval_needed to a condition, or always: true"
+            ),
+        )
+
+
+def _detector_faults(rule: ToolRule, detectors: Collection[str] | None) -> Iterator[Fault]:
+    if detectors is None or rule.sanitize is None:
+        return
+    targets: tuple[tuple[str, Redaction | None], ...] = (
+        ("request", rule.sanitize.request),
+        ("response", rule.sanitize.response),
+    )
+    for target, redaction in targets:
+        for position, name in enumerate(redaction.detectors if redaction else ()):
+            if name not in detectors:
+                yield (
+                    ("sanitize", target, "detectors", position),
+                    f"no detector {quoted(name)}{did_you_mean(name, detectors)}",
+                )
+
+
+def _catalogue_faults(rule: Rule, tool: KnownTool, found: list[ValueConditions]) -> Iterator[Fault]:
+    known = tool.actions or {}
+    chosen: list[str] = []
+    for position, name in enumerate(rule.actions):
+        if name == ANY:
+            chosen = list(known)
+        elif name in known:
+            chosen.append(name)
+        else:
+            yield (
+                ("actions", position),
+                f"tool {quoted(rule.name)} has no action {quoted(name)}{did_you_mean(name, known)}",
+            )
+    for name in chosen:
+        for one in found:
+            if one.of == "parameters" and known[name]:
+                yield from _parameter_faults(one, name, known[name])
+
+
+def _parameter_faults(one: ValueConditions, action: str, declared: Mapping[str, str]) -> Iterator[Fault]:
+    others = [check.compiled["than"] for check in one.checks if "than" in check.compiled]
+    for path in (one.path, *others):
+        name = path[0] if isinstance(path, tuple | list) and path else None
+        if isinstance(name, str) and name not in declared:
+            yield (
+                ("conditions",),
+                f"action {quoted(action)} declares no parameter {quoted(name)}{did_you_mean(name, declared)}",
+            )
+    if len(one.path) == 1 and one.path[0] in declared and not fits(one.type, declared[one.path[0]]):
+        yield (
+            ("conditions",),
+            f"{quoted(one.name)} is a {declared[one.name]} in the catalogue, but the conditions are about a {one.type}",
+        )
+    if len(one.path) > 1 and declared.get(one.path[0], "any") not in ("object", "any"):
+        yield (
+            ("conditions",),
+            f"{quoted(one.path[0])} is a {declared[one.path[0]]} in the catalogue and has no members",
+        )

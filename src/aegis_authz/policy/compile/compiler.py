@@ -1,0 +1,97 @@
+"""Policies, tools and trust as the data of a bundle: what the Rego library looks up and the data plane reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.bundle.library import rego_library
+from aegis_authz.policy.bundle.snapshot import trust_from_data
+from aegis_authz.policy.bundle.tool_data import tools_to_data
+from aegis_authz.policy.compile.fast_path import plain_rules
+from aegis_authz.policy.compile.rule_data import document_data, reads
+from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.language.scope import shape_of
+from aegis_authz.policy.language.types import ANY
+
+REVISION_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One immutable generation: `data` is the whole of the bundle's data.json, `revision` names it and the library."""
+
+    revision: str
+    data: dict[str, Json]
+
+
+def compile_policy(
+    policies: Sequence[PolicyDocument],
+    tools: Sequence[Tool],
+    trust_data: Mapping[str, Json],
+    status_base: str,
+    rego: Mapping[str, str] | None = None,
+) -> Compiled:
+    """Compile checked documents.
+
+    `trust_data` is what `trust_to_data` made; `status_base` the URL under which approvals are looked up,
+    "" for none; `rego` the library the bundle will carry, by default the one of this package. The
+    order of documents, tools, files and keys does not matter: same content, same revision. Raises
+    ValueError for documents that did not pass `load` and for unreadable trust.
+    """
+    trust_from_data(trust_data)
+    content: dict[str, Json] = {
+        "policies": _policies(policies, tools),
+        "snapshot": {
+            "catalogue": tools_to_data(tools),
+            "trust": dict(trust_data),
+            "status_base": status_base,
+            "reads": sorted(reads(policies)),
+        },
+    }
+    revision = revision_of(content, rego_library() if rego is None else rego)
+    snapshot = {**_object(content["snapshot"]), "revision": revision}
+    return Compiled(revision, {"aegis": {**content, "revision": revision, "snapshot": snapshot}})
+
+
+def revision_of(content: Mapping[str, Json], rego: Mapping[str, str]) -> str:
+    """The name of a generation: hex of the SHA-256 over its canonical content and library, shortened."""
+    return hashlib.sha256(canonical({"data": dict(content), "rego": dict(rego)})).hexdigest()[:REVISION_LENGTH]
+
+
+def content_of(compiled: Compiled) -> dict[str, Json]:
+    """The content `revision_of` was taken of: the data without the revision itself."""
+    aegis = _object(compiled.data["aegis"])
+    snapshot = {key: value for key, value in _object(aegis["snapshot"]).items() if key != "revision"}
+    return {"policies": aegis["policies"], "snapshot": snapshot}
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise TypeError("not an object")
+    return value
+
+
+def _policies(policies: Sequence[PolicyDocument], tools: Sequence[Tool]) -> dict[str, Json]:
+    scopes: dict[str, dict[str, list[Mapping[str, Json]]]] = {}
+    for policy in policies:
+        modes = scopes.setdefault(policy.scope, {"enforce": [], "shadow": []})
+        modes[policy.mode].append(document_data(policy))
+    for modes in scopes.values():
+        for documents in modes.values():
+            documents.sort(key=canonical)
+    shapes = {shape_of(scope) for scope in scopes}
+    regions = {tool.name: tool.region for tool in tools if tool.region}
+    named = {policy.scope for policy in policies if ANY not in policy.scope}
+    return {
+        "shapes": [list(shape) for shape in sorted(shapes, key=canonical)],
+        "regions": dict(regions),
+        "scopes": {
+            scope: {**modes, "plain": plain_rules(scope, scopes, shapes, regions)} if scope in named else dict(modes)
+            for scope, modes in scopes.items()
+        },
+    }

@@ -1,0 +1,122 @@
+"""What is known of an agent's calls before any is made: the actions that one list of conditions settles.
+
+Most calls meet rules that allow, and every condition holds. For each agent with a document of its own the rules that
+apply to a named action are gathered here from all documents that cover the agent. Where all of them simply allow,
+the conditions of all together are kept as the action's *plain* rule: a call for which they hold is allowed. Rego
+tries it first and judges in full whatever does not meet it, so a plain rule may be missing and must never be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.language.scope import Shape, covering
+from aegis_authz.policy.language.types import ANY
+
+Document = Mapping[str, Json]
+Scopes = Mapping[str, Mapping[str, Sequence[Document]]]
+"""By scope: the compiled documents that `enforce` and those that `shadow`."""
+
+_Rule = Mapping[str, Json]
+_NOT_PLAIN = frozenset(("than", "path"))  # compares with another parameter, or looks into a list
+
+
+def plain_rules(scope: str, scopes: Scopes, shapes: Collection[Shape], regions: Mapping[str, str]) -> dict[str, Json]:
+    """The plain rules of one agent, by tool and action; none when a shadow document covers it.
+
+    `scope` is `org/tenant/agent`, each a name; `shapes` are those of all scopes; `regions` of tools, by name.
+    """
+    about = [scopes[name] for name in covering(scope, shapes) if name in scopes]
+    if any(modes["shadow"] for modes in about):
+        return {}
+    documents = [document for modes in about for document in modes["enforce"]]
+    found: dict[str, Json] = {}
+    for tool in sorted({tool for document in documents for tool in _object(document["tools"])}):
+        if any(not _reaches(document, regions.get(tool)) for document in documents):
+            continue
+        plain = _of_tool(tool, documents)
+        if plain:
+            found[tool] = plain
+    return found
+
+
+def _reaches(document: Document, region: str | None) -> bool:
+    return document["regions"] is None or region in _list(document["regions"])
+
+
+def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
+    rules: list[tuple[str, str, _Rule]] = [
+        (str(document["name"]), action, _object(rule))
+        for document in documents
+        for action, listed in _object(_object(document["tools"]).get(tool, {})).items()
+        for rule in _list(listed)
+    ]
+    denied = {action for document in documents for action in _object(_object(document["denied"]).get(tool, {}))}
+    plain: dict[str, Json] = {}
+    for wanted in sorted({action for _, action, _ in rules if action != ANY}):
+        applying = [(name, rule) for name, action, rule in rules if action in (wanted, ANY)]
+        if denied.isdisjoint((wanted, ANY)) and all(_simply_allows(rule) for _, rule in applying):
+            plain[wanted] = {
+                "policies": [*sorted({name for name, _ in applying})],
+                "checks": _together(check for _, rule in applying for check in _checks(rule)),
+            }
+    return plain
+
+
+def _simply_allows(rule: _Rule) -> bool:
+    return (
+        rule["effect"] == Effect.ALLOW.value
+        and not rule["redact"]
+        and not rule["headers"]
+        and all(_is_plain(_object(spec)) for spec in _list(rule["values"]))
+    )
+
+
+def _is_plain(spec: _Rule) -> bool:
+    """Whether it asks of one parameter alone, by its name alone."""
+    return (
+        spec["of"] == "parameters"
+        and len(_list(spec["path"])) == 1
+        and "forbidden" not in spec
+        and all(_NOT_PLAIN.isdisjoint(_object(check)) for check in (*_list(spec["checks"]), *_list(spec["asks"])))
+    )
+
+
+def _checks(rule: _Rule) -> Iterator[Json]:
+    """What must hold of a parameter, which must be there under its own name: one flat list, for Rego pays by the loop."""
+    for spec in map(_object, _list(rule["values"])):
+        checks = [_object(check) for check in _list(spec["checks"])]
+        name = _list(spec["path"])[0]
+        if not _imply_type({str(check["condition"]) for check in checks}, spec["type"]):
+            yield {"parameter": name, "condition": "type", "limit": spec["type"]}
+        yield from ({"parameter": name, **check} for check in checks)
+        yield from ({"parameter": name, **_object(check)} for check in _list(spec["asks"]))
+
+
+def _imply_type(conditions: set[str], kind: Json) -> bool:
+    """Whether no value of another type meets all these conditions."""
+    if kind == "string":
+        return not conditions.isdisjoint(("equals", "in", "matches", "starts_with"))
+    if kind == "number" and {"min", "max"} <= conditions:
+        return True  # Rego orders the types too: what lies between two numbers is a number
+    return kind in ("number", "boolean") and not conditions.isdisjoint(("equals", "in"))
+
+
+def _together(checks: Iterable[Json]) -> list[Json]:
+    """All of them, each once, in a fixed order."""
+    return [check for _, check in sorted({canonical(one): one for one in checks}.items())]
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise TypeError("not an object")
+    return value
+
+
+def _list(value: Json) -> Sequence[Json]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value

@@ -1,0 +1,50 @@
+"""Time windows, turned into what Rego compares: minutes of a day, days of the week and the calendar."""
+
+from __future__ import annotations
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.compile.comparisons import Check, Fault
+from aegis_authz.policy.language.values import WEEKDAYS, TimeRule, TimeWindow
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_FIRST, _LAST = "0000-01-01", "9999-12-31"
+
+
+def time_checks(rule: TimeRule, faults: list[Fault]) -> tuple[Check, ...]:
+    """The checks of a time rule. Faults are added to `faults`."""
+    checks = []
+    for word, windows in (("within", rule.within), ("not_within", rule.not_within)):
+        if windows is not None:
+            compiled: list[Json] = [_window(window) for window in windows]
+            checks.append(Check(word, [*map(shown, windows)], rule.otherwise, {"windows": compiled}))
+    if not checks:
+        faults.append((("context", "time"), "must have within or not_within or both"))
+    return tuple(checks)
+
+
+def shown(window: TimeWindow) -> str:
+    """The window's name, or its own words."""
+    if window.name is not None:
+        return window.name
+    days = ",".join(window.weekdays) if window.weekdays is not None else ""
+    span = f"{window.since or ''}..{window.until or ''}" if window.since or window.until else ""
+    return " ".join(part for part in (days, window.hours, span, window.zone) if part)
+
+
+def _window(window: TimeWindow) -> Json:
+    start, end = window.hours.split("-")
+    weekdays = WEEKDAYS if window.weekdays is None else window.weekdays
+    return {
+        "zone": window.zone,
+        "weekdays": [full for short, full in zip(WEEKDAYS, _DAYS, strict=True) if short in weekdays],
+        "from": _minutes(start),
+        "to": _minutes(end),
+        "first": window.since or _FIRST,
+        "last": window.until or _LAST,
+        "holidays": sorted(window.holidays),
+    }
+
+
+def _minutes(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return int(hours) * 60 + int(minutes)

@@ -1,0 +1,1 @@
+"""What editors are given: a schema of the documents, with descriptions."""

@@ -1,0 +1,220 @@
+"""JSON Schema 2020-12 of documents, for editors: completion, explanations and typos as they are made.
+
+It knows the shape of documents, not their meaning: what it accepts, `validate` may still refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar, get_args
+
+from pydantic import BaseModel
+from pydantic.functional_validators import AfterValidator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
+from aegis_authz.policy.language import types as words
+from aegis_authz.policy.language.catalogue import ToolEntry
+from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_Mapping = dict[str, Json]
+Constraints = Mapping[Callable[..., object], _Mapping]
+"""What schemas say of the values a validating function accepts."""
+
+_NAME = "[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+_CLOCK = "([01][0-9]|2[0-4]):[0-5][0-9]"
+
+
+def constraint(annotated: object, schema: _Mapping) -> dict[Callable[..., object], _Mapping]:
+    """The constraint of a type that has one validating function, such as `words.Name`."""
+    functions = [one.func for one in get_args(annotated)[1:] if isinstance(one, AfterValidator)]
+    return {functions[-1]: schema}
+
+
+_CONSTRAINTS: Constraints = {
+    words.SOME.func: {"minItems": 1},
+    words.UNIQUE.func: {"uniqueItems": True},
+    **constraint(words.Words, {"minLength": 1, "maxLength": 256}),
+    **constraint(words.Name, {"pattern": f"^{_NAME}$"}),
+    **constraint(words.NameOrGlob, {"pattern": rf"^(\*|{_NAME}|[a-z0-9][a-z0-9._-]{{0,62}}\*)$"}),
+    **constraint(words.HostPattern, {"pattern": r"^(\*\.)?[A-Za-z0-9_.-]+$"}),
+    **constraint(words.Pointer, {"pattern": "^(/([^~/]|~[01])*)+$"}),
+    **constraint(words.Day, {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+    **constraint(words.Hours, {"pattern": f"^{_CLOCK}-{_CLOCK}$"}),
+    **constraint(words.AddressRange, {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
+}
+
+_ALSO: Mapping[str, _Mapping] = {
+    "ParameterRule": {"description": "What one value must be. It must be there unless it is optional."},
+    "Sanitize": {"minProperties": 1},
+    "Redaction": {"minProperties": 1},
+    "Obligations": {"minProperties": 1},
+    "Size": {"minProperties": 1},
+    "ToolEntry": {"oneOf": [{"required": ["actions"]}, {"required": ["mcp"]}]},
+    "TriedCall": {"oneOf": [{"required": ["tool", "action"]}, {"required": ["host"]}]},
+}
+"""What models ask for beyond the shape of their members."""
+
+
+def policy_schema() -> _Mapping:
+    """The schema of policies, templates and definitions."""
+    schema = schema_of("Aegis policy", (PolicyDocument, Template, DefinitionsDocument))
+    _take_names(_mapping(schema["$defs"]))
+    return schema
+
+
+def tool_schema() -> _Mapping:
+    """The schema of tool catalogues."""
+    return schema_of("Aegis tool", (ToolEntry,))
+
+
+def either(title: str, schemas: Sequence[_Mapping]) -> _Mapping:
+    """The schema of documents that are what one of these schemas says."""
+    documents: list[Json] = []
+    parts: _Mapping = {}
+    for schema in schemas:
+        listed = schema.get("oneOf")
+        documents += listed if isinstance(listed, list) else [{"$ref": schema["$ref"]}]
+        parts.update(_mapping(schema["$defs"]))
+    return {"$schema": DIALECT, "title": title, "oneOf": documents, "$defs": parts}
+
+
+def schema_of(title: str, models: Sequence[type[BaseModel]], constraints: Constraints | None = None) -> _Mapping:
+    """The schema of documents that are one of these models; `constraints` are those of validators of their own."""
+
+    generator = type("Generator", (_Generator,), {"known": {**_CONSTRAINTS, **(constraints or {})}})
+    _, whole = models_json_schema([(model, "validation") for model in models], schema_generator=generator)
+    parts: dict[str, Json] = {name: _plain(name, part) for name, part in sorted(whole["$defs"].items())}
+    documents: list[Json] = [{"$ref": f"#/$defs/{model.__name__}"} for model in models]
+    one: _Mapping = {"oneOf": documents} if len(documents) > 1 else {"$ref": f"#/$defs/{models[0].__name__}"}
+    return {"$schema": DIALECT, "title": title, **one, "$defs": parts}
+
+
+class _Generator(GenerateJsonSchema):
+    """Says of validating functions what pydantic cannot know."""
+
+    known: ClassVar[Constraints] = {}
+
+    def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
+        return {**super().function_after_schema(schema), **self.known.get(schema["function"]["function"], {})}
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        inner = super().function_before_schema(schema)
+        return _one_or_more(inner) if schema["function"]["function"] is words.ONE_OR_MORE.func else inner
+
+
+def _one_or_more(inner: JsonSchemaValue) -> JsonSchemaValue:
+    return {"anyOf": [inner["items"], inner]}
+
+
+def _plain(name: str, part: _Mapping) -> _Mapping:
+    """The schema of one model without what pydantic says of Python, and with a description of each member."""
+    cleaned = _mapping(_cleaned(part))
+    members = _mapping(cleaned.get("properties", {}))
+    if name == "Conditions":
+        _short_forms(cleaned, members)
+    if name == "Egress":
+        allow = _mapping(members["allow"])
+        allow["items"] = {"anyOf": [{"type": "string"}, allow["items"]]}
+    for member in members:
+        members[member] = {**_mapping(members[member]), "description": _description(name, member)}
+    return {**cleaned, **_ALSO.get(name, {})}
+
+
+def _description(model: str, member: str) -> str:
+    return DESCRIPTIONS.get(f"{model}.{member}") or DESCRIPTIONS.get(member, "")
+
+
+def _short_forms(conditions: _Mapping, members: _Mapping) -> None:
+    number: _Mapping = {"type": "number"}
+    members["approval_needed_over"] = {**number}
+    conditions["patternProperties"] = {
+        "^max_.": {
+            **number,
+            "description": "The parameter is at most this; negative values are refused unless a min is given.",
+        },
+        "^min_.": {**number, "description": "The parameter is at least this."},
+        "^approval_needed_over_.": {**number, "description": "Above this, the call needs an approval."},
+    }
+    conditions["additionalProperties"] = False
+
+
+def _cleaned(value: Json) -> Json:
+    """Without titles, without defaults that say nothing, and without the null that stands for a member left out."""
+    if isinstance(value, list):
+        return [_cleaned(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept: _Mapping = {}
+    for word, inner in value.items():
+        if word == "properties":
+            kept[word] = {name: _cleaned(one) for name, one in _mapping(inner).items()}
+        elif word == "default":
+            if isinstance(inner, str | bool | int | float) and inner != "":
+                kept[word] = inner
+        elif word != "title":
+            kept[word] = _cleaned(inner)
+    choices = kept.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        rest = [one for one in choices if one != {"type": "null"}]
+        kept.pop("anyOf")
+        kept = {**kept, **_mapping(rest[0])} if len(rest) == 1 else {**kept, "anyOf": [*rest]}
+    return kept
+
+
+def _take_names(parts: _Mapping) -> None:
+    """Let the names of definitions stand where the language takes them."""
+    # sets of detectors may be named otherwise than detectors
+    _mapping(_mapping(_mapping(parts["Redaction"])["properties"])["detectors"])["items"] = {"type": "string"}
+    for name, part in parts.items():
+        members = _mapping(_mapping(part).get("properties", {}))
+        for member, schema in members.items() if name != "Definitions" else ():
+            members[member] = _list_or_name(_mapping(schema))
+            if member == "matches":
+                members[member] = _or(_mapping(schema), _named("pattern"))
+    rule = _mapping(_mapping(parts["TimeRule"])["properties"])
+    for windows in map(_mapping, (rule["within"], rule["not_within"])):
+        for listed in _arrays(windows):
+            listed["items"] = {"anyOf": [{"type": "string"}, listed["items"]]}
+    approval = _mapping(parts["Approval"])
+    by_name: _Mapping = {"approvers": {"type": "string", "description": DESCRIPTIONS["approvers"]}}
+    parts["NamedApproval"] = {**approval, "properties": {**by_name, **_mapping(approval["properties"])}}
+    asked = _mapping(_mapping(_mapping(parts["ToolRule"])["properties"])["approval"])
+    asked["$ref"] = "#/$defs/NamedApproval"
+
+
+def _list_or_name(schema: _Mapping) -> _Mapping:
+    """A list of plain values may be one that is defined."""
+    items = schema.get("items")
+    if schema.get("type") != "array" or not isinstance(items, dict) or "$ref" in items or "anyOf" in items:
+        return schema
+    return _or(schema, _named("list"))
+
+
+def _or(schema: _Mapping, other: _Mapping) -> _Mapping:
+    noted = {word: schema[word] for word in ("description",) if word in schema}
+    first = {word: inner for word, inner in schema.items() if word not in noted}
+    return {**noted, "anyOf": [first, other]}
+
+
+def _named(kind: str) -> _Mapping:
+    member: _Mapping = {kind: {"type": "string", "description": DESCRIPTIONS[kind]}}
+    return {"type": "object", "properties": member, "required": [kind], "additionalProperties": False}
+
+
+def _arrays(schema: _Mapping) -> Iterator[_Mapping]:
+    if schema.get("type") == "array":
+        yield schema
+    choices = schema.get("anyOf")
+    for one in choices if isinstance(choices, list) else ():
+        yield from _arrays(_mapping(one))
+
+
+def _mapping(value: Json) -> _Mapping:
+    if not isinstance(value, dict):
+        raise TypeError("not a mapping")
+    return value

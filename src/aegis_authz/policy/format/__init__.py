@@ -1,0 +1,1 @@
+"""Documents written anew in the one layout."""

@@ -1,0 +1,71 @@
+"""In which order the members of documents are written: that of the policy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from aegis_authz.policy.language.catalogue import ToolEntry
+from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule
+from aegis_authz.policy.language.shapes import Shape
+from aegis_authz.policy.language.values import ElementRule, ParameterRule, TimeWindow
+
+KINDS: Mapping[str, type[BaseModel]] = {
+    "define": DefinitionsDocument,
+    "template": Template,
+    "agent": PolicyDocument,
+    "tool": ToolEntry,
+}
+"""The kinds of documents, by the member that only documents of that kind have."""
+
+RULES = ("allowed_tools", "denied_tools")
+"""Members that only policies and templates have."""
+
+_Entry = TypeVar("_Entry")
+
+_REST = "..."
+_RULED = ("regions", *RULES, "egress")
+_RULE = ("name", "actions", "description", "conditions")
+_COMPARED = tuple(field.alias or name for name, field in ElementRule.model_fields.items() if name != "at")
+_ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
+    PolicyDocument: (
+        *("org", "tenant", "agent", "mode", "name", "description", "owner", "ticket", "disclose_limits", "extends"),
+        *_RULED,
+    ),
+    Template: ("template", "description", *_RULED),
+    DefinitionsDocument: ("description", "define"),
+    ToolRule: (*_RULE, "sanitize", "approval", "obligations"),
+    DenyRule: _RULE,
+    Conditions: (_REST, "parameters", "context", "schema"),
+    ElementRule: ("at", *_COMPARED),
+    ParameterRule: (
+        *_COMPARED,
+        *("count", "every", "any", "schema", "exists", "approval_needed_over", "approval_needed_in"),
+        *(_REST, "optional", "else"),
+    ),
+    Approval: ("approvers", "groups", "expires_in", "always"),
+    TimeWindow: ("name", "zone", "weekdays", "hours", "from", "until", "holidays"),
+    ToolEntry: ("tool", "description", "host", "upstream", "owner", "cost", "region", "actions", "mcp"),
+}
+"""Where the order of the model is not that of the reference."""
+
+
+def ordered(entries: Sequence[_Entry], key: Callable[[_Entry], str], shape: Shape | None) -> list[_Entry]:
+    """The entries of a mapping of that shape in their order; members nobody knows last, names as they were written."""
+    if shape is None or shape.model is None:
+        return list(entries)
+    order = _ORDERS.get(shape.model) or tuple(shape.members)
+    ranks = {name: rank for rank, name in enumerate(order)}
+    unknown = ranks.get(_REST, len(ranks))
+    return sorted(entries, key=lambda entry: ranks.get(key(entry), unknown))
+
+
+def kind_of(members: Sequence[str], kinds: Mapping[str, type[BaseModel]]) -> type[BaseModel] | None:
+    """The model of a document with these members, None where it is no document of ours."""
+    known = next((model for member, model in kinds.items() if member in members), None)
+    if known is None and not set(RULES).isdisjoint(members):
+        return PolicyDocument
+    return known

@@ -1,0 +1,1 @@
+"""What may be written: rules, documents, catalogues and their words."""

@@ -1,0 +1,256 @@
+"""The tool catalogue: what an operator writes about a tool, turned into `core.catalogue` values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.policy.language.types import AnyScalar, Name, ParameterKind, Words, host_name, pointer
+from aegis_authz.policy.language.validation import Part
+from aegis_authz.policy.source.problems import Problem, quoted
+from aegis_authz.policy.source.reader import Location, SourceDocument
+
+DEFAULT_MCP_PATH = "/mcp"
+
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY")
+_VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
+_LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]*\Z")
+_ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
+
+
+def _address(value: str) -> str:
+    name, _, port = value.partition(":")
+    if ":" in value and not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+        raise ValueError(f"{quoted(value)} has no port between 1 and 65535 after the colon")
+    return f"{host_name(name)}:{int(port)}" if port else host_name(name)
+
+
+def _upstream(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        raise ValueError(f"{quoted(value)} is not a URL") from None
+    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or url.query or url.fragment:
+        raise ValueError("must be http:// or https://, a host, a port if any and, for MCP, the endpoint's path")
+    netloc = host_name(url.hostname) + (f":{port}" if port is not None else "")
+    return f"{url.scheme}://{netloc}{_path(url.path.rstrip('/')) if url.path.rstrip('/') else ''}"
+
+
+def _path(value: str) -> str:
+    segments = value[1:].split("/")
+    if not value.startswith("/") or any(part in (".", "..") for part in segments):
+        raise ValueError(f"{quoted(value)} is not a path that starts with / and does not climb")
+    if any(not part for part in segments[:-1]):
+        raise ValueError(f"{quoted(value)} has an empty segment")
+    return value
+
+
+def _match(value: str) -> str:
+    method, _, path = value.partition(" ")
+    if method not in _METHODS:
+        raise ValueError(f"must be a method and a path, such as POST /v1/payments; methods are {', '.join(_METHODS)}")
+    segments = _path(path)[1:].split("/")
+    for segment in segments:
+        if not _VARIABLE.match(segment) and not _LITERAL.match(segment):
+            raise ValueError(f"{quoted(segment)} is neither plain text nor one {{variable}}")
+    variables = [segment for segment in segments if segment.startswith("{")]
+    if len(set(variables)) != len(variables):
+        raise ValueError("names a path variable twice")
+    return value
+
+
+class ParameterEntry(Part):
+    """Where a parameter is taken from: "/pointer" into the body, "{variable}" of the path or "?name" of the query."""
+
+    at: str = Field(alias="from")
+    type: ParameterKind = "any"
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> ParameterEntry:
+        if self.at.startswith("/"):
+            pointer(self.at)
+        elif not _VARIABLE.match(self.at) and not (self.at.startswith("?") and len(self.at) > 1):
+            raise ValueError('from must be a JSON pointer "/amount", a path variable "{id}" or a query parameter "?q"')
+        return self
+
+
+class ActionEntry(Part):
+    """One action: the requests that are it, and its parameters (none listed: all that the request holds)."""
+
+    match: Annotated[str, AfterValidator(_match)]
+    description: str = ""
+    parameters: dict[Words, ParameterEntry] = Field(default_factory=dict)
+
+
+class McpTool(Part):
+    """One tool of an MCP server, with its arguments and their types in short: `{owner: string}`."""
+
+    description: str = ""
+    parameters: dict[Words, ParameterKind] = Field(default_factory=dict)
+
+
+class McpEntry(Part):
+    """Marks an MCP server: its actions are the server's tools, their parameters the arguments.
+
+    Where `tools` lists them, rules can name no others.
+    """
+
+    tools: dict[Words, McpTool] | None = None
+
+
+class ToolEntry(Part):
+    """One document of a catalogue. `region` is what documents and conditions name; `owner` and `cost` decide nothing."""
+
+    tool: Name
+    host: Annotated[str, AfterValidator(_address)]
+    upstream: Annotated[str, AfterValidator(_upstream)] = ""
+    description: str = ""
+    region: Words | None = None
+    owner: AnyScalar | None = None
+    cost: AnyScalar | None = None
+    actions: dict[str, ActionEntry] | None = None
+    mcp: McpEntry | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> ToolEntry:
+        if (self.actions is None) == (self.mcp is None):
+            raise ValueError("must have either actions (an HTTP API) or mcp (an MCP server)")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTool:
+    """A tool with all that rules may name: its actions, and of each the parameters with their types.
+
+    `actions` is None where the catalogue does not list them (an MCP server without `tools`). An HTTP action without
+    parameters takes any.
+    """
+
+    tool: Tool
+    actions: Mapping[str, Mapping[str, str]] | None
+
+
+def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
+    """The core value of an entry, or None and what is wrong beyond its shape."""
+    faults: list[tuple[Location, str]] = []
+    url = urlsplit(entry.upstream)
+    if entry.mcp is None and url.path:
+        faults.append((("upstream",), "an HTTP tool's upstream has no path; put it into the actions"))
+    if entry.actions is not None and not entry.actions:
+        faults.append((("actions",), "must not be empty"))
+    actions = tuple(_action(name, action, faults) for name, action in sorted((entry.actions or {}).items()))
+    if faults:
+        return None, faults
+    name, _, port = entry.host.partition(":")
+    tool = Tool(
+        name=entry.tool,
+        host=name,
+        port=int(port) if port else None,
+        upstream=f"{url.scheme}://{url.netloc}" if entry.upstream else "",
+        actions=actions,
+        mcp_path="" if entry.mcp is None else url.path or DEFAULT_MCP_PATH,
+        region=entry.region or "",
+    )
+    return tool, []
+
+
+def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
+    """What rules may say about a tool."""
+    if entry.mcp is None:
+        actions = {one.name: {part.name: part.type.value for part in one.parameters} for one in tool.actions}
+        return KnownTool(tool, actions)
+    if entry.mcp.tools is None:
+        return KnownTool(tool, None)
+    return KnownTool(tool, {name: dict(one.parameters) for name, one in entry.mcp.tools.items()})
+
+
+def _action(name: str, entry: ActionEntry, faults: list[tuple[Location, str]]) -> Action:
+    if not _ACTION_NAME.match(name):
+        faults.append((("actions", name), "an action is named with letters, digits and _ . / -, at most 128"))
+    method, _, path = entry.match.partition(" ")
+    template = tuple(path[1:].split("/"))
+    parameters = []
+    for key in sorted(entry.parameters):
+        parameter = _parameter(key, entry.parameters[key])
+        if parameter.source is ParameterSource.PATH and f"{{{parameter.at}}}" not in template:
+            where: Location = ("actions", name, "parameters", key, "from")
+            faults.append((where, f"the path has no variable {quoted('{' + parameter.at + '}')}"))
+        parameters.append(parameter)
+    return Action(name, method, template, tuple(parameters))
+
+
+def _parameter(name: str, entry: ParameterEntry) -> Parameter:
+    kind = ParameterType(entry.type)
+    if entry.at.startswith("/"):
+        return Parameter(name, ParameterSource.BODY, entry.at, kind)
+    if entry.at.startswith("{"):
+        return Parameter(name, ParameterSource.PATH, entry.at[1:-1], kind)
+    return Parameter(name, ParameterSource.QUERY, entry.at[1:], kind)
+
+
+def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:
+    """Every pair of entries between which a request could not be told apart, said at the later one."""
+    problems: list[Problem] = []
+    for position, (tool, source) in enumerate(tools):
+        for other, elsewhere in tools[:position]:
+            if tool.name == other.name:
+                message = f"another tool is named {quoted(tool.name)} ({_where(elsewhere)})"
+                problems.append(source.problem(("tool",), message))
+            if (tool.host, tool.port) == (other.host, other.port):
+                problems += [source.problem(at, f"{why} ({_where(elsewhere)})") for at, why in _collisions(tool, other)]
+        first: dict[object, Action] = {}
+        for action in tool.actions:
+            earlier = first.setdefault(_requests(action), action)
+            if earlier is not action:
+                at = ("actions", action.name, "match")
+                problems.append(source.problem(at, f"matches the same requests as action {quoted(earlier.name)}"))
+    return problems
+
+
+def _where(source: SourceDocument) -> str:
+    return f"{source.path}:{source.at[()].line}" if () in source.at else source.path
+
+
+def _collisions(tool: Tool, other: Tool) -> list[tuple[Location, str]]:
+    if tool.is_mcp and other.is_mcp:
+        same = tool.mcp_path == other.mcp_path
+        return [(("host",), f"tool {quoted(other.name)} is an MCP server at the same address")] if same else []
+    if tool.is_mcp:
+        taken = [action for action in other.actions if _covers(action.template, tool.mcp_path)]
+        return [
+            (("host",), f"action {quoted(one.name)} of {quoted(other.name)} has the endpoint's path") for one in taken
+        ]
+    if other.is_mcp:
+        return [
+            (("actions", action.name, "match"), f"{other.mcp_path} is the MCP endpoint of tool {quoted(other.name)}")
+            for action in tool.actions
+            if _covers(action.template, other.mcp_path)
+        ]
+    known = {_requests(one): one.name for one in other.actions}
+    return [
+        (("actions", action.name, "match"), f"matches the same requests as {quoted(name)} of {quoted(other.name)}")
+        for action in tool.actions
+        if (name := known.get(_requests(action))) is not None
+    ]
+
+
+def _covers(template: tuple[str, ...], path: str) -> bool:
+    segments = path[1:].split("/")
+    return len(template) == len(segments) and all(
+        wanted.startswith("{") or wanted == seen for wanted, seen in zip(template, segments, strict=True)
+    )
+
+
+def _requests(action: Action) -> tuple[str, tuple[str, ...]]:
+    """Equal for two actions that could claim one request.
+
+    The reader prefers literals, leftmost first; only templates with variables in the same places can tie.
+    """
+    return action.method, tuple("{" if part.startswith("{") else part for part in action.template)

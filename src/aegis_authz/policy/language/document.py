@@ -1,0 +1,115 @@
+"""The documents of a policy folder: policies, the templates they extend, and the definitions they share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from aegis_authz.policy.language.rule import Approval, DenyRule, ToolRule
+from aegis_authz.policy.language.types import (
+    ANY,
+    LISTED,
+    SOME,
+    UNIQUE,
+    AnyScalar,
+    HostPattern,
+    Name,
+    NameOrGlob,
+    Words,
+)
+from aegis_authz.policy.language.validation import Part
+from aegis_authz.policy.language.values import TimeWindow
+
+
+def _entry(value: object) -> object:
+    return {"host": value} if isinstance(value, str) else value
+
+
+class EgressHost(Part):
+    """A host, or `*.` and the domain whose hosts are meant; with the ports, schemes and methods it is known for."""
+
+    host: HostPattern
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], LISTED, SOME, UNIQUE] | None = None
+    schemes: Annotated[tuple[Literal["http", "https"], ...], LISTED, SOME, UNIQUE] | None = None
+    methods: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE] | None = None
+
+
+class Egress(Part):
+    """Which hosts outside the catalogue are known to the agent's owner. Everything else is refused as foreign."""
+
+    default: Literal["deny"] = "deny"
+    allow: Annotated[tuple[Annotated[EgressHost, BeforeValidator(_entry)], ...], LISTED, UNIQUE] = ()
+
+
+class RuleSet(Part):
+    """What a document and a template both hold."""
+
+    description: str = ""
+    allowed_tools: Annotated[tuple[ToolRule, ...], LISTED] = ()
+    denied_tools: Annotated[tuple[DenyRule, ...], LISTED] = ()
+    egress: Egress = Egress()
+    regions: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE] | None = None
+
+
+class PolicyDocument(RuleSet):
+    """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group."""
+
+    org: NameOrGlob = ANY
+    tenant: NameOrGlob = ANY
+    agent: NameOrGlob
+    mode: Literal["enforce", "shadow"] = "enforce"
+    name: Words | None = None
+    owner: Words | None = None
+    ticket: Words | None = None
+    disclose_limits: bool = False
+    extends: Words | None = None
+
+    @property
+    def scope(self) -> str:
+        """`org/tenant/agent`."""
+        return f"{self.org}/{self.tenant}/{self.agent}"
+
+    @property
+    def title(self) -> str:
+        """The name decisions give as theirs."""
+        return self.name or self.scope
+
+    def extended(self, template: Template) -> PolicyDocument:
+        """This document with the rules of `template` beside its own, and only the regions both allow."""
+        name = template.template
+        regions = self.regions if template.regions is None else template.regions
+        if self.regions is not None and template.regions is not None:
+            regions = tuple(region for region in self.regions if region in template.regions)
+        known = dict.fromkeys((*self.egress.allow, *template.egress.allow))
+        return self.model_copy(
+            update={
+                "allowed_tools": (*self.allowed_tools, *(rule.inherited(name) for rule in template.allowed_tools)),
+                "denied_tools": (*self.denied_tools, *(rule.inherited(name) for rule in template.denied_tools)),
+                "egress": Egress(allow=tuple(known)),
+                "regions": regions,
+            }
+        )
+
+
+class Template(RuleSet):
+    """Rules that documents share by `extends: name`. It covers no agent itself and extends nothing."""
+
+    template: Words
+
+
+class Definitions(Part):
+    """Values that documents use by name, with a name each."""
+
+    lists: dict[Words, Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE]] = Field(default_factory=dict)
+    patterns: dict[Words, str] = Field(default_factory=dict)
+    time_windows: dict[Words, TimeWindow] = Field(default_factory=dict)
+    approvers: dict[Words, Approval] = Field(default_factory=dict)
+    detectors: dict[Words, Annotated[tuple[Name, ...], LISTED, SOME, UNIQUE]] = Field(default_factory=dict)
+
+
+class DefinitionsDocument(Part):
+    """A document that only names things."""
+
+    define: Definitions
+    description: str = ""

@@ -1,0 +1,158 @@
+"""One rule of a document: which calls it is about, under which conditions, and what it then demands."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+
+from aegis_authz.policy.language.types import (
+    ANY,
+    LISTED,
+    ONE_OR_MORE,
+    SOME,
+    UNIQUE,
+    HeaderName,
+    HeaderPrefix,
+    HeaderValue,
+    JsonSchema,
+    Name,
+    Number,
+    Pointer,
+    Words,
+)
+from aegis_authz.policy.language.validation import Part
+from aegis_authz.policy.language.values import ParameterRule, TimeRule
+
+MAX_APPROVAL_LIFE = 7 * 86400
+"""The longest an approval may be waited for and used, in seconds."""
+
+
+class ContextConditions(Part):
+    """What must be true around a call: when, where, from where, for whom and through whom it is made."""
+
+    time: TimeRule | None = None
+    environment: ParameterRule | None = None
+    source: ParameterRule | None = None
+    on_behalf_of: ParameterRule | None = None
+    acted_by: ParameterRule | None = None
+    token_age: ParameterRule | None = None
+    region: ParameterRule | None = None
+
+
+class Conditions(Part):
+    """Conditions of a rule: on parameters, in short (`max_X`, `min_X`, `approval_needed_over[_X]`), and around the call."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Number]
+
+    parameters: dict[Words, Annotated[tuple[ParameterRule, ...], ONE_OR_MORE, SOME]] = Field(default_factory=dict)
+    context: ContextConditions = ContextConditions()
+    arguments: JsonSchema | None = Field(default=None, alias="schema")
+
+    @property
+    def short_forms(self) -> dict[str, int | float]:
+        return self.__pydantic_extra__
+
+
+class Redaction(Part):
+    """What to redact in a body: what detectors find, and what JSON pointers name."""
+
+    detectors: Annotated[tuple[Name, ...], LISTED, UNIQUE] = ()
+    fields: Annotated[tuple[Pointer, ...], LISTED, UNIQUE] = ()
+
+    @model_validator(mode="after")
+    def _redacts_something(self) -> Redaction:
+        if not self.detectors and not self.fields:
+            raise ValueError("names neither detectors nor fields")
+        return self
+
+
+class Sanitize(Part):
+    """Redactions of the request on its way to the tool and of the response on its way back."""
+
+    request: Redaction | None = None
+    response: Redaction | None = None
+
+    @model_validator(mode="after")
+    def _sanitizes_something(self) -> Sanitize:
+        if self.request is None and self.response is None:
+            raise ValueError("names neither request nor response")
+        return self
+
+
+class Approval(Part):
+    """Who may approve (any approver when `groups` is empty), for how many seconds, and whether always needed."""
+
+    groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
+    expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] = 900
+    always: bool = False
+
+
+class SetHeader(Part):
+    """A header of the request as the tool receives it; what the agent sent under that name is replaced."""
+
+    name: HeaderName
+    value: HeaderValue
+
+
+class InjectCredential(Part):
+    """A header of the request with a secret that the agent never sees: `prefix` and the tenant's credential."""
+
+    credential: Name
+    header: HeaderName = "authorization"
+    prefix: HeaderPrefix = ""
+
+
+class Obligations(Part):
+    """What must be done for an allow to hold."""
+
+    set_headers: Annotated[tuple[SetHeader, ...], LISTED, SOME] = ()
+    inject_credentials: Annotated[tuple[InjectCredential, ...], LISTED, SOME] = ()
+
+    @model_validator(mode="after")
+    def _demands_each_header_once(self) -> Obligations:
+        names = [one.name for one in self.set_headers] + [one.header for one in self.inject_credentials]
+        if not names:
+            raise ValueError("demands nothing")
+        if len(set(names)) != len(names):
+            raise ValueError("sets one header twice")
+        return self
+
+
+class Rule(Part):
+    """What allowing and denying rules share. `origin` is the name of the template it came from, "" for its own."""
+
+    name: Name
+    actions: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE]
+    conditions: Conditions = Field(default_factory=lambda: Conditions.model_validate({}))
+    description: str = ""
+    _origin: str = PrivateAttr(default="")
+
+    @model_validator(mode="after")
+    def _any_stands_alone(self) -> Rule:
+        if ANY in self.actions and len(self.actions) > 1:
+            raise ValueError('"*" already means every action; leave the others out')
+        return self
+
+    @property
+    def origin(self) -> str:
+        return self._origin
+
+    def inherited(self, origin: str) -> Self:
+        """The same rule, as taken over from the template of that name."""
+        copied = self.model_copy()
+        copied._origin = origin
+        return copied
+
+
+class ToolRule(Rule):
+    """One entry of `allowed_tools`: allows when every condition holds."""
+
+    sanitize: Sanitize | None = None
+    approval: Approval | None = None
+    obligations: Obligations | None = None
+
+
+class DenyRule(Rule):
+    """One entry of `denied_tools`: denies unless a condition provably does not hold."""

@@ -1,0 +1,48 @@
+"""Scopes `org/tenant/agent` as documents write them: names, groups of names (`finance-*`) and `*` for all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from aegis_authz.policy.language.types import ANY
+
+Shape = tuple[str | int, str | int, str | int]
+"""How the parts of a scope are written: "" a name, "*" all, a number a group by that many first letters."""
+
+
+def shape_of(scope: str) -> Shape:
+    """The shape of one scope."""
+    org, tenant, agent = map(_part_shape, scope.split("/"))
+    return org, tenant, agent
+
+
+def covering(scope: str, shapes: Collection[Shape]) -> Iterator[str]:
+    """The scopes of these shapes that would cover an agent, itself among them when its shape is; in a fixed order.
+
+    `scope` is `org/tenant/agent`, each a name.
+    """
+    parts = scope.split("/")
+    for shape in sorted(shapes, key=str):
+        written = [_written(name, part) for name, part in zip(parts, shape, strict=True)]
+        if None not in written:
+            yield "/".join(part for part in written if part is not None)
+
+
+def covers(pattern: str, scope: str) -> bool:
+    """Whether documents of one scope are about the agents of another, each of which may hold groups."""
+    return all(
+        wanted == given or (wanted.endswith(ANY) and given.startswith(wanted[:-1]))
+        for wanted, given in zip(pattern.split("/"), scope.split("/"), strict=True)
+    )
+
+
+def _part_shape(part: str) -> str | int:
+    if part == ANY:
+        return ANY
+    return len(part) - 1 if part.endswith(ANY) else ""
+
+
+def _written(name: str, shape: str | int) -> str | None:
+    if isinstance(shape, int):
+        return name[:shape] + ANY if len(name) >= shape else None
+    return shape or name

@@ -1,0 +1,53 @@
+"""The one way in: texts of policies and tool catalogues in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from aegis_authz.policy.lint.bounds import bound_findings
+from aegis_authz.policy.lint.breadth import breadth_findings
+from aegis_authz.policy.lint.codes import INVALID
+from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.ground import Ground, ground_of
+from aegis_authz.policy.lint.patterns import pattern_findings
+from aegis_authz.policy.lint.reach import reach_findings
+from aegis_authz.policy.lint.silences import heeded
+from aegis_authz.policy.lint.times import time_findings
+from aegis_authz.policy.lint.unused import unused_findings
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors
+
+_FAMILIES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
+    bound_findings,
+    breadth_findings,
+    pattern_findings,
+    reach_findings,
+    time_findings,
+    unused_findings,
+)
+
+
+def linted(
+    policies: Mapping[str, str], tools: Mapping[str, str], detectors: Collection[str] | None, now: datetime
+) -> list[Finding]:
+    """Everything found, in order of file and place.
+
+    Both mappings go from a file's name, as findings shall show it, to its text; `detectors` as for `load`. `now` says
+    which windows of time are over. Documents that cannot be loaded have their problems as findings and no others.
+    """
+    try:
+        loaded = load(policies, tools, detectors)
+    except PolicyErrors as errors:
+        return [found(INVALID, problem) for problem in errors.problems]
+    ground = ground_of(loaded, policies, tools, now)
+    findings = _once(finding for family in _FAMILIES for finding in family(ground))
+    return sorted(heeded(findings, {**policies, **tools}), key=lambda one: one.order)
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding of a code at a place; what a template causes in several documents is told once, as the gravest."""
+    kept: dict[tuple[str, str, int, int], Finding] = {}
+    for one in sorted(findings, key=lambda one: one.order):
+        kept.setdefault((one.code, one.problem.path, one.problem.line, one.problem.column), one)
+    return list(kept.values())

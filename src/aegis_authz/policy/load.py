@@ -1,0 +1,240 @@
+"""The one way in: texts of policies and tool catalogues in, checked values out."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.compile.coherence import condition_key_problems, document_problems
+from aegis_authz.policy.compile.comparisons import pattern_fault
+from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, ambiguities, known_tool, tool_of
+from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RuleSet, Template
+from aegis_authz.policy.language.reuse import Defined, written_out
+from aegis_authz.policy.language.validation import validated
+from aegis_authz.policy.source.problems import MOST_PROBLEMS, PolicyErrors, Problem, did_you_mean, quoted
+from aegis_authz.policy.source.reader import SourceDocument, read_source
+
+_Ruled = TypeVar("_Ruled", bound=RuleSet)
+# Tools of files that could not be read to their ends, so that rules about them are not called wrong as well.
+_TOOL = re.compile(r"""^(?:.*[{,])?\s*["']?tool["']?\s*:\s*["']?([a-z0-9._-]{1,63})""", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A checked document, whole with what it extends, and where it was written."""
+
+    document: PolicyDocument
+    source: SourceDocument
+    template: SourceDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Documents that passed every check, in order of file name and place.
+
+    `policies` and `tools` are what is compiled. `written` are the same policies with their sources, and `known` is
+    what rules may say of each tool.
+    """
+
+    policies: tuple[PolicyDocument, ...]
+    tools: tuple[Tool, ...]
+    written: tuple[LoadedPolicy, ...] = ()
+    known: Mapping[str, KnownTool] = field(default_factory=dict)
+
+
+def load(
+    policy_sources: Mapping[str, str],
+    tool_sources: Mapping[str, str],
+    detectors: Collection[str] | None = None,
+) -> Loaded:
+    """Read policies and tools.
+
+    Both mappings go from a file's name, as messages shall show it, to its text. `detectors` are the
+    names `sanitize` may use, None to accept any. Raises PolicyErrors with every problem of every file.
+    """
+    with _uncollected():
+        return _loaded(policy_sources, tool_sources, detectors)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nothing made while reading is garbage soon: looking for some again and again takes a third of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _loaded(
+    policy_sources: Mapping[str, str], tool_sources: Mapping[str, str], detectors: Collection[str] | None
+) -> Loaded:
+    problems: list[Problem] = []
+    tools, names = _tools(_documents(tool_sources, problems), problems)
+    for path in {problem.path for problem in problems}:
+        names.update(_TOOL.findall(tool_sources[path]))
+    known = {one.tool.name: one for one in tools}
+    reading = _Reading(known, names, detectors, problems)
+    written = reading.policies(_documents(policy_sources, problems))
+    if problems:
+        raise PolicyErrors(problems)
+    return Loaded(tuple(one.document for one in written), tuple(one.tool for one in tools), tuple(written), known)
+
+
+def _documents(sources: Mapping[str, str], problems: list[Problem]) -> list[SourceDocument]:
+    documents: list[SourceDocument] = []
+    for path in sorted(sources):
+        found, wrong = read_source(path, sources[path])
+        documents += found
+        said_later = {problem for document in found for problem in document.told}
+        problems += [problem for problem in wrong if problem not in said_later]
+    return documents
+
+
+def _tools(documents: list[SourceDocument], problems: list[Problem]) -> tuple[list[KnownTool], set[str]]:
+    tools: list[tuple[KnownTool, SourceDocument]] = []
+    names: set[str] = set()
+    for source in documents:
+        name = source.value.get("tool") if isinstance(source.value, dict) else None
+        if isinstance(name, str):
+            names.add(name)
+        entry, wrong = validated(ToolEntry, source)
+        problems += wrong
+        if entry is None:
+            continue
+        tool, faults = tool_of(entry)
+        problems += [source.problem(location, message) for location, message in faults]
+        if tool is not None:
+            tools.append((known_tool(entry, tool), source))
+    problems += ambiguities([(one.tool, source) for one, source in tools])
+    return [one for one, _ in tools], names
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Reads the documents of a policy folder: definitions first, then templates, then those that use both.
+
+    `names` are the names of all tools, so that a tool with an error of its own is not called unknown as well.
+    """
+
+    known: Mapping[str, KnownTool]
+    names: Collection[str]
+    detectors: Collection[str] | None
+    problems: list[Problem]
+    _wrong_templates: set[str] = field(default_factory=set)
+
+    def policies(self, sources: Sequence[SourceDocument]) -> list[LoadedPolicy]:
+        defined = self._definitions([source for source in sources if _has(source, "define")])
+        sources = [written_out(source, defined) for source in sources if not _has(source, "define")]
+        templates = self._templates([source for source in sources if _has(source, "template")])
+        found = []
+        for source in sources:
+            if len(self.problems) > MOST_PROBLEMS:
+                break  # no more are told
+            if not _has(source, "template"):
+                document = self._checked(PolicyDocument, source)
+                if document is not None:
+                    found += self._extended(document, source, templates)
+        self._refuse_namesakes(found)
+        return found
+
+    def _definitions(self, sources: Sequence[SourceDocument]) -> Defined:
+        defined = Defined()
+        for source in sources:
+            self.problems += defined.add(source)
+        for source in sources:
+            document, wrong = validated(DefinitionsDocument, written_out(source, defined))
+            wrong += _pattern_problems(source)
+            if document is not None and self.detectors is not None:
+                wrong += _detector_problems(source, document, self.detectors)
+            self.problems += wrong
+            defined.doubt(wrong)
+        return defined
+
+    def _templates(self, sources: Sequence[SourceDocument]) -> dict[str, tuple[Template, SourceDocument]]:
+        templates: dict[str, tuple[Template, SourceDocument]] = {}
+        for source in sources:
+            template = self._checked(Template, source)
+            if template is None:
+                self._wrong_templates.add(_text(source, "template"))
+                continue
+            if template.template in templates:
+                self.problems.append(source.problem(("template",), "another template has this name"))
+            templates.setdefault(template.template, (template, source))
+        return templates
+
+    def _checked(self, model: type[_Ruled], source: SourceDocument) -> _Ruled | None:
+        document, wrong = validated(model, source, condition_key_problems(source))
+        self.problems += wrong
+        if document is None:
+            return None
+        self.problems += document_problems(source, document, self.known, self.names, self.detectors)
+        return document
+
+    def _extended(
+        self, document: PolicyDocument, source: SourceDocument, templates: Mapping[str, tuple[Template, SourceDocument]]
+    ) -> list[LoadedPolicy]:
+        if document.extends is None:
+            return [LoadedPolicy(document, source)]
+        if document.extends in self._wrong_templates:
+            return []
+        if document.extends not in templates:
+            message = f"no template {quoted(document.extends)}{did_you_mean(document.extends, templates)}"
+            self.problems.append(source.problem(("extends",), message))
+            return []
+        template, written = templates[document.extends]
+        whole = document.extended(template)
+        if whole.regions == ():
+            self.problems.append(source.problem(("regions",), "shares no region with the template it extends"))
+        return [LoadedPolicy(whole, source, written)]
+
+    def _refuse_namesakes(self, found: Sequence[LoadedPolicy]) -> None:
+        """Decisions, explanations and tests name documents by their titles."""
+        first: dict[str, SourceDocument] = {}
+        for one in found:
+            title = one.document.title
+            earlier = first.setdefault(title, one.source)
+            if earlier is not one.source:
+                at = "name" if one.document.name else "agent"
+                where = f"{earlier.path}:{earlier.at[()].line}" if () in earlier.at else earlier.path
+                message = f"another document is called {quoted(title)} ({where}); give one of them another name"
+                self.problems.append(one.source.problem((at,), message))
+
+
+def _pattern_problems(source: SourceDocument) -> list[Problem]:
+    define = source.value.get("define") if isinstance(source.value, Mapping) else None
+    patterns = define.get("patterns") if isinstance(define, Mapping) else None
+    named = patterns.items() if isinstance(patterns, Mapping) else ()
+    faults = ((name, pattern_fault(one)) for name, one in named if isinstance(one, str))
+    return [source.problem(("define", "patterns", name), fault) for name, fault in faults if fault is not None]
+
+
+def _detector_problems(
+    source: SourceDocument, document: DefinitionsDocument, detectors: Collection[str]
+) -> list[Problem]:
+    return [
+        source.problem(
+            ("define", "detectors", name, position), f"no detector {quoted(one)}{did_you_mean(one, detectors)}"
+        )
+        for name, group in document.define.detectors.items()
+        for position, one in enumerate(group)
+        if one not in detectors
+    ]
+
+
+def _text(source: SourceDocument, key: str) -> str:
+    value = source.value.get(key) if isinstance(source.value, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _has(source: SourceDocument, key: str) -> bool:
+    value: Json = source.value
+    return isinstance(value, Mapping) and key in value

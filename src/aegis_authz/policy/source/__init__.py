@@ -1,0 +1,1 @@
+"""Text of policies to values that know where they were written."""

@@ -1,0 +1,221 @@
+"""Plain rules: found where they are, and never another verdict than judging in full."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aegis_authz.core.catalogue import Tool
+from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.language.document import PolicyDocument
+
+REGO = Path(__file__).resolve().parents[3] / "rego"
+
+
+def document(agent: str = "a", **members: Any) -> dict[str, Any]:
+    return {"org": "o", "tenant": "t", "agent": agent, **members}
+
+
+def rule(actions: list[str], **members: Any) -> dict[str, Any]:
+    return {"name": "bank", "actions": actions, **members}
+
+
+def scopes(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
+    compiled = compile_policy([PolicyDocument.model_validate(raw) for raw in documents], [], trust, "")
+    found: dict[str, Any] = compiled.data["aegis"]["policies"]["scopes"]  # type: ignore[index,call-overload,assignment]
+    return found
+
+
+def plain(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = scopes(trust, *documents)["o/t/a"]["plain"]
+    return found
+
+
+def test_an_action_that_rules_simply_allow_has_a_plain_rule(trust: Any) -> None:
+    (found,) = plain(trust, document(allowed_tools=[rule(["pay"], conditions={"max_amount": 5})]))["bank"].values()
+    assert found["policies"] == ["o/t/a"]
+    assert found["checks"] == [
+        {"parameter": "amount", "condition": "max", "limit": 5},
+        {"parameter": "amount", "condition": "min", "limit": 0},
+    ]
+
+
+def test_rules_of_all_documents_that_cover_the_agent_are_gathered(trust: Any) -> None:
+    own = document(allowed_tools=[rule(["pay"], conditions={"max_amount": 5})])
+    everyones = {"agent": "*", "name": "house rules", "allowed_tools": [rule(["*"], conditions={"max_fee": 1})]}
+    found = plain(trust, own, everyones)["bank"]["pay"]
+    assert found["policies"] == ["house rules", "o/t/a"]
+    assert {check["parameter"] for check in found["checks"]} == {"amount", "fee"}
+
+
+def test_a_type_is_checked_unless_another_condition_implies_it(trust: Any) -> None:
+    parameters = {
+        "a": {"type": "integer", "in": [1, 2]},
+        "b": {"min": 1},
+        "c": {"matches": "x"},
+        "d": {"not_in": ["x"]},
+        "e": {"equals": True},
+        "f": {"type": "any"},
+    }
+    found = plain(trust, document(allowed_tools=[rule(["pay"], conditions={"parameters": parameters})]))["bank"]["pay"]
+    assert {check["parameter"]: check["limit"] for check in found["checks"] if check["condition"] == "type"} == {
+        "a": "integer",
+        "b": "number",
+        "d": "string",
+        "f": "any",
+    }
+
+
+def test_where_a_rule_does_more_than_allow_there_is_none(trust: Any) -> None:
+    asks = rule(["pay"], approval={"always": True})
+    redacts = rule(["pay"], sanitize={"request": {"detectors": ["us_ssn"]}})
+    for other in (asks, redacts):
+        assert plain(trust, document(allowed_tools=[rule(["pay", "get"]), other]))["bank"].keys() == {"get"}
+
+
+def test_an_agent_that_is_also_observed_has_none(trust: Any) -> None:
+    own = document(allowed_tools=[rule(["pay"])])
+    for observer in (document(mode="shadow", name="s"), {"agent": "*", "mode": "shadow"}):
+        assert plain(trust, own, observer) == {}
+
+
+def test_a_scope_that_is_none_agents_own_has_none(trust: Any) -> None:
+    assert "plain" not in scopes(trust, {"agent": "a", "allowed_tools": [rule(["pay"])]})["*/*/a"]
+
+
+NUMBERS = st.sampled_from([-1, 0, 3, 5, 5.5, 10, 11])
+VALUES = st.one_of(NUMBERS, st.sampled_from(["EUR", "INV-1", "", "x", None, True, [], [5], {}]))
+PARAMETERS = st.dictionaries(st.sampled_from(["amount", "Amount", "currency", "note"]), VALUES, max_size=3)
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_amount": st.sampled_from([5, 10]),
+        "approval_needed_over_amount": st.sampled_from([3, 5]),
+        "parameters": st.fixed_dictionaries(
+            {},
+            optional={
+                "currency": st.sampled_from(
+                    [
+                        {"in": ["EUR", "x"]},
+                        {"matches": "[A-Z]+", "optional": True},
+                        {"not_in": ["x"]},
+                        {"equals": True},
+                        {"min": 1},
+                        {"min": 0, "max": 5, "type": "integer"},
+                        {"in": ["EUR", "x"], "approval_needed_in": ["x"]},
+                        {"in": ["EUR"], "else": "approval_needed"},
+                        [{"type": "string"}, {"starts_with": "E", "else": "approval_needed"}],
+                        {"equals": {"parameter": "note"}},
+                        {"max": {"parameter": "amount"}, "optional": True},
+                        {"exists": False},
+                        {"every": {"in": [5]}},
+                        {"schema": {"type": "string"}},
+                    ]
+                ),
+                "note": st.sampled_from(
+                    [{"type": "any"}, {"type": "integer", "optional": True}, {"starts_with": "INV"}]
+                ),
+                "/note/deep": st.just({"max": 5, "optional": True}),
+            },
+        ),
+        "context": st.sampled_from(
+            [
+                {},
+                {"environment": {"equals": "test"}},
+                {"environment": {"equals": "live"}},
+                {"time": {"within": [{"from": "1970-01-01", "until": "1970-01-01"}]}},
+                {"region": {"in": ["eu"], "optional": True}},
+            ]
+        ),
+    },
+)
+DENIALS = st.fixed_dictionaries(
+    {"name": st.just("bank"), "actions": st.sampled_from([["pay"], ["*"]])},
+    optional={
+        "conditions": st.sampled_from(
+            [
+                {"parameters": {"amount": {"over": 5}}},
+                {"parameters": {"note": {"in": ["x"], "optional": True}}},
+                {"context": {"environment": {"equals": "live"}}},
+            ]
+        )
+    },
+)
+RULES = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["bank", "shop"]),
+        "actions": st.sampled_from([["pay"], ["get"], ["pay", "get"], ["*"]]),
+        "conditions": CONDITIONS,
+    },
+    optional={
+        "sanitize": st.just({"request": {"detectors": ["us_ssn"]}}),
+        "approval": st.just({"always": True}),
+        "obligations": st.sampled_from(["1", "2"]).map(
+            lambda value: {"set_headers": [{"name": "x-a", "value": value}]}
+        ),
+    },
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "org": st.sampled_from(["o", "o", "*"]),
+        "tenant": st.sampled_from(["t", "t", "*"]),
+        "agent": st.sampled_from(["a", "a", "b", "*", "a*", "ab*"]),
+        "mode": st.sampled_from(["enforce", "enforce", "enforce", "shadow"]),
+        "disclose_limits": st.booleans(),
+        "allowed_tools": st.lists(RULES, max_size=3),
+        "denied_tools": st.one_of(st.just([]), st.just([]), st.lists(DENIALS, max_size=1)),
+    },
+    optional={"regions": st.sampled_from([["eu"], ["us"]])},
+)
+TOOLS = [Tool("bank", "bank.example", None, "", (), "", "eu"), Tool("shop", "shop.example", None, "", (), "", "us")]
+CALLS = st.tuples(
+    st.sampled_from(["a", "ab", "b", "c"]),
+    st.sampled_from(["http", "mcp_tool", "mcp_session", "unclaimed"]),
+    st.sampled_from(["bank", "shop", ""]),
+    st.sampled_from(["pay", "get", "*", "tools/list", ""]),
+    PARAMETERS,
+)
+
+
+def call(agent: str, kind: str, tool: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    who = {"org": "o", "tenant": "t", "agent": agent, "actors": []}
+    return {
+        "subject": {"type": "agent", "id": f"o/t/{agent}", "properties": who},
+        "action": {"name": action, "properties": parameters},
+        "resource": {
+            "type": kind,
+            "id": tool,
+            "properties": {"host": "h", "port": None, "method": "POST", "path": "/"},
+        },
+        "context": {"time": 1, "environment": "test", "source": ""},
+    }
+
+
+def decisions(opa: Path, folder: Path, data: Any, calls: list[dict[str, Any]]) -> Any:
+    (folder / "data.json").write_text(json.dumps(data))
+    (folder / "input.json").write_text(json.dumps({"calls": calls}))
+    sources = ["--data", REGO, "--data", folder / "data.json", "--input", folder / "input.json"]
+    arguments = [opa, "eval", "--format", "raw", *sources, "data.aegis.authz.answer.decisions"]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(DOCUMENTS, max_size=4), st.lists(CALLS, min_size=20, max_size=60))
+def test_calls_are_decided_as_without_plain_rules(
+    opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
+) -> None:
+    policies = [PolicyDocument.model_validate(raw) for raw in documents]
+    data = json.loads(json.dumps(compile_policy(policies, TOOLS, trust, "").data))
+    calls = [call(*one) for one in asked]
+    quick = decisions(opa_binary, tmp_path, data, calls)
+    for node in data["aegis"]["policies"]["scopes"].values():
+        node.pop("plain", None)
+    assert quick == decisions(opa_binary, tmp_path, data, calls)

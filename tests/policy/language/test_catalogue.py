@@ -1,0 +1,126 @@
+"""The tool catalogue: entries, and what would leave a request in doubt."""
+
+from __future__ import annotations
+
+import pytest
+
+from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors
+
+
+def tools(text: str) -> tuple[Tool, ...]:
+    return load({}, {"tools.yaml": text}).tools
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(PolicyErrors) as caught:
+        tools(text)
+    return [str(problem).splitlines()[0] for problem in caught.value.problems]
+
+
+def http_tool(name: str, host: str, **actions: str) -> str:
+    lines = "".join(f"  {action}: {{match: '{match}'}}\n" for action, match in actions.items())
+    return f"tool: {name}\nhost: {host}\nactions:\n{lines}---\n"
+
+
+def test_an_http_tool_becomes_its_core_value() -> None:
+    (tool,) = tools("""
+tool: search
+host: API.Search.example:8080
+upstream: https://10.0.0.7:9001/
+region: eu
+cost: 0.01
+actions:
+  find:
+    match: GET /v1/{index}/find
+    parameters:
+      index: {from: "{index}", type: string}
+      limit: {from: "?limit", type: integer}
+      body: {from: /a~1b/0}
+""")
+    assert tool == Tool(
+        name="search",
+        host="api.search.example",
+        port=8080,
+        upstream="https://10.0.0.7:9001",
+        actions=(
+            Action(
+                "find",
+                "GET",
+                ("v1", "{index}", "find"),
+                (
+                    Parameter("body", ParameterSource.BODY, "/a~1b/0", ParameterType.ANY),
+                    Parameter("index", ParameterSource.PATH, "index", ParameterType.STRING),
+                    Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER),
+                ),
+            ),
+        ),
+        mcp_path="",
+        region="eu",
+    )
+
+
+def test_the_path_of_an_mcp_upstream_is_the_endpoint() -> None:
+    for upstream, base, path in (
+        ("upstream: http://127.0.0.1:9002/srv/mcp", "http://127.0.0.1:9002", "/srv/mcp"),
+        ("upstream: http://127.0.0.1:9002", "http://127.0.0.1:9002", "/mcp"),
+        ("", "", "/mcp"),
+    ):
+        (tool,) = tools(f"tool: hub\nhost: hub.example\n{upstream}\nmcp: {{}}\n")
+        assert (tool.upstream, tool.mcp_path, tool.is_mcp) == (base, path, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tool: x\nhost: x.example\n", "must have either actions (an HTTP API) or mcp"),
+        ("tool: x\nhost: x.example\nmcp: {}\nactions: {a: {match: GET /}}\n", "must have either actions"),
+        ("tool: x\nhost: x.example\nactions: {}\n", "actions: must not be empty"),
+        ("tool: x\nhost: http://x.example\nmcp: {}\n", "host: 'http://x.example' has no port"),
+        ("tool: x\nhost: x.example:99999\nmcp: {}\n", "host: 'x.example:99999' has no port"),
+        ('tool: x\nhost: "x.example:"\nmcp: {}\n', "has no port"),
+        ("tool: x\nhost: x.example\nupstream: ftp://y\nmcp: {}\n", "upstream: must be http:// or https://"),
+        ("tool: x\nhost: x.example\nupstream: http://u:p@y\nmcp: {}\n", "upstream: must be http:// or https://"),
+        ("tool: x\nhost: x.example\nupstream: http://y?q\nmcp: {}\n", "upstream: must be http:// or https://"),
+        ("tool: x\nhost: x.example\nupstream: http://y/api\nactions: {a: {match: GET /}}\n", "has no path"),
+        ("tool: x\nhost: x.example\nmcp: {path: /y}\n", "unknown key 'path'"),
+        (http_tool("x", "x.example", a="get /"), "must be a method and a path"),
+        (http_tool("x", "x.example", a="GET /a/../b"), "does not climb"),
+        (http_tool("x", "x.example", a="GET /a//b"), "has an empty segment"),
+        (http_tool("x", "x.example", a="GET /a{b}"), "'a{b}' is neither plain text nor one {variable}"),
+        (http_tool("x", "x.example", a="GET /{b}/{b}"), "names a path variable twice"),
+        (http_tool("x", "x.example", a="GET /a;b"), "neither plain text"),
+        ("tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {q: {from: q}}}}\n", "from must be"),
+        (
+            "tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {q: {from: '{q}'}}}}\n",
+            "no variable '{q}'",
+        ),
+    ],
+)
+def test_mistakes_are_named(text: str, expected: str) -> None:
+    (problem,) = problems(text)
+    assert expected in problem
+
+
+def test_two_actions_that_match_the_same_request_are_refused() -> None:
+    assert problems(http_tool("x", "x.example", a="GET /v/{id}", b="GET /v/{name}")) == [
+        "tools.yaml:5:14: actions.b.match: matches the same requests as action 'a'"
+    ]
+    assert len(problems(http_tool("x", "x.example", a="GET /v") + http_tool("z", "x.example", b="GET /v"))) == 1
+
+
+def test_a_literal_before_a_variable_is_no_ambiguity() -> None:
+    assert tools(http_tool("x", "x.example", a="GET /v/{id}", b="GET /v/new", c="POST /v/{id}", d="GET /{v}/new"))
+    assert tools(http_tool("x", "x.example", a="GET /v") + http_tool("z", "x.example:8080", b="GET /v"))
+
+
+def test_one_name_and_one_endpoint_belong_to_one_tool() -> None:
+    assert (
+        "another tool is named 'x'"
+        in problems(http_tool("x", "a.example", a="GET /") + http_tool("x", "b.example", a="GET /"))[0]
+    )
+    mcp = "tool: m\nhost: x.example\nmcp: {}\n---\n"
+    assert "is an MCP server at the same address" in problems(mcp + mcp.replace("m\n", "o\n", 1))[0]
+    assert "is the MCP endpoint of tool 'm'" in problems(mcp + http_tool("x", "x.example", a="POST /{any}"))[0]
+    assert "has the endpoint's path" in problems(http_tool("x", "x.example", a="POST /mcp") + mcp)[0]
