@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from aegis_authz.bench.fetch_vegeta import VegetaMissing, find_vegeta
-from aegis_authz.bench.vegeta import LoadFailed
 from aegis_authz.demo.mesh import CommandFailed
+from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
+from aegis_authz.load.vegeta import LoadFailed
 from aegis_authz.local.servers import ServerMissing
 from benchmarks import compare, pictures, report
 from benchmarks.goals import goals

@@ -10,15 +10,15 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here where it is quiet
-from aegis_authz.bench.calls import Signer, mixed, write_targets
-from aegis_authz.bench.tokens import mesh_signer
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
-from aegis_authz.local.facts import read_facts
-from aegis_authz.local.ports import choose_ports
+from aegis_authz.load.calls import Signer, mixed, write_targets
+from aegis_authz.load.tokens import mesh_signer
+from aegis_authz.local.mesh_facts import read_facts
 from aegis_authz.local.settings import trusted_authorities
+from aegis_authz.local.tcp_ports import choose_ports
 from benchmarks import documents
 from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT
 from benchmarks.floor import floor

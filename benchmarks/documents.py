@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from aegis_authz.bench.calls import DENIED, Call
+from aegis_authz.load.calls import DENIED, Call
 
 ORG, TENANT, AGENT = "acme", "emea", "finance-agent"
 TOOL, ACTION, HOST, PATH = "stripe-payments", "create_payment", "api.stripe.example", "/v1/payments"

@@ -14,8 +14,8 @@ from envoy_data_plane.google.protobuf import Any
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here where it is quiet
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.local.ports import choose_ports
 from aegis_authz.local.settings import trusted_authorities
+from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.proxy.bootstrap import bootstrap
 from aegis_authz.proxy.render import write_xds
 from benchmarks.floor import envoy_running

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from aegis_authz.bench.outcome import Outcome
+from aegis_authz.load.outcome import Outcome
 from benchmarks.results import DECIDING, FLOOR, QUANTILES, Answers, Contender, Milliseconds, Point, Span
 from benchmarks.rounds import Closed, Target
 

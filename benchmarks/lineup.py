@@ -13,16 +13,16 @@ import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here and for `floor`, where it is quiet
-from aegis_authz.bench.calls import Call, Signer
-from aegis_authz.bench.tokens import mesh_signer
 from aegis_authz.config import AuthzSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.encoding.jwk import thumbprint
-from aegis_authz.local.facts import read_facts
-from aegis_authz.local.ports import choose_ports
+from aegis_authz.load.calls import Call, Signer
+from aegis_authz.load.tokens import mesh_signer
+from aegis_authz.local.mesh_facts import read_facts
 from aegis_authz.local.settings import trusted_authorities
+from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.policy.load import load
 from benchmarks.contenders import peer
 from benchmarks.contenders.without import PARTS

@@ -9,7 +9,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from aegis_authz.bench.fetch_vegeta import VERSION as VEGETA_VERSION
+from aegis_authz.load.fetch_vegeta import VERSION as VEGETA_VERSION
 from aegis_authz.local.servers import versions
 
 _ASK_TIMEOUT = 10.0

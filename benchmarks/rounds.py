@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Protocol, TypeVar
 
-from aegis_authz.bench.outcome import Outcome
-from aegis_authz.bench.vegeta import Plan
+from aegis_authz.load.outcome import Outcome
+from aegis_authz.load.vegeta import Plan
 from benchmarks.cpu import cpu_seconds
 
 TAIL = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aegis_authz.bench.vegeta import Plan
+from aegis_authz.load.vegeta import Plan
 from benchmarks import gather
 from benchmarks.cpu import resident_mib
 from benchmarks.machine import taken_by_others, ticks

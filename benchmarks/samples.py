@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from aegis_authz.local.facts import read_facts
+from aegis_authz.local.mesh_facts import read_facts
 from benchmarks.cpu import resident_mib
 
 MEMORY = "memory in MiB"

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from itertools import islice, repeat
 from pathlib import Path
 
-from aegis_authz.bench.calls import Call, Signer, mixed, write_targets
-from aegis_authz.bench.outcome import Outcome
-from aegis_authz.bench.vegeta import Plan, attack
+from aegis_authz.load.calls import Call, Signer, mixed, write_targets
+from aegis_authz.load.outcome import Outcome
+from aegis_authz.load.vegeta import Plan, attack
 from benchmarks.rounds import Entrant
 
 

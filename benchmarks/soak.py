@@ -21,10 +21,10 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.text import Text
 
-from aegis_authz.bench.fetch_vegeta import VegetaMissing, find_vegeta
-from aegis_authz.bench.outcome import Outcome
-from aegis_authz.bench.vegeta import LoadFailed, Plan, attack
 from aegis_authz.demo.mesh import CommandFailed
+from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
+from aegis_authz.load.outcome import Outcome
+from aegis_authz.load.vegeta import LoadFailed, Plan, attack
 from aegis_authz.local.servers import ServerMissing
 from benchmarks import soaked
 from benchmarks.alone import Alone, alone

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.bench.outcome import Outcome
+from aegis_authz.load.outcome import Outcome
 from benchmarks.drift import Allowed, trend
 from benchmarks.samples import DESCRIPTORS, KEYS, MEMORY, THREADS, USED, Sample, Series
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from aegis_authz.bench.calls import Call, Due, Signer
+from aegis_authz.load.calls import Call, Due, Signer
 
 _PATIENCE = 20.0
 _PAUSE = 0.1

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import aegis_authz
-from aegis_authz.adapters.record_files import find_records, verify_folder
-from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.records.files import find_records, verify_folder
+from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.record import RedactionRecord
 
@@ -21,7 +21,7 @@ WRITER = """
 import asyncio, os, sys
 from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.record import RedactionRecord
 

@@ -9,10 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
-from aegis_authz.bench.calls import Signer
-from aegis_authz.bench.outcome import Outcome
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
+from aegis_authz.load.calls import Signer
+from aegis_authz.load.outcome import Outcome
 from benchmarks import results
 from benchmarks.alone import Alone, other, write_documents
 from benchmarks.flat import AgentsLoad, Flat, Size, Started, gathered, ratio, show

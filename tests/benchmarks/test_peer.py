@@ -12,8 +12,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.bench.calls import Call, Signer
 from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.load.calls import Call, Signer
 from benchmarks.contenders import peer
 from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT, payment, peer_data
 

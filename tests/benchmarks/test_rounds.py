@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.bench.outcome import Outcome
-from aegis_authz.bench.vegeta import Plan
+from aegis_authz.load.outcome import Outcome
+from aegis_authz.load.vegeta import Plan
 from benchmarks import gather
 from benchmarks.results import FLOOR, PEER
 from benchmarks.rounds import TAIL, Closed, Entrant, Rounds, Target, part_seconds, targets_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.bench.calls import DENIED, Call, Signer
+from aegis_authz.load.calls import DENIED, Call, Signer
 from benchmarks.sending import Vegeta
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.bench.outcome import Outcome
+from aegis_authz.load.outcome import Outcome
 from benchmarks.samples import DESCRIPTORS, KEYS, MEMORY, Restarted, Sample, Sampler, Series, record_bytes, record_lines
 from benchmarks.soaked import Soaked, judge, keep
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.bench.calls import Signer
+from aegis_authz.load.calls import Signer
 from benchmarks import starting
 from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT
 from benchmarks.starting import NotUp, process, proven

@@ -22,13 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 from pydantic import BaseModel, ConfigDict
 
-from aegis_authz.adapters.credential_folder import CredentialFolder
-from aegis_authz.adapters.memory_record_log import MemoryRecordLog
-from aegis_authz.adapters.memory_store import MemoryStore
-from aegis_authz.adapters.opa import OpaPdp
-from aegis_authz.adapters.opa_http import OpaHttp, OpaUnreachable
-from aegis_authz.adapters.opa_snapshots import OpaSnapshots
-from aegis_authz.adapters.source_folder import read_sources
+from aegis_authz.adapters.files.credentials import CredentialFolder
+from aegis_authz.adapters.files.sources import read_sources
+from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
+from aegis_authz.adapters.opa.pdp import OpaPdp
+from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
@@ -40,6 +38,8 @@ from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.load import load
+from aegis_authz.testing.record_log import MemoryRecordLog
+from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.ext_authz import write_check_response
 
 ROOT = Path(__file__).resolve().parents[2]

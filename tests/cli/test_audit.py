@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
-from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.audit import app
 from aegis_authz.core.effect import Effect

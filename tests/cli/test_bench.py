@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner, Result
 
-from aegis_authz.adapters.key_folder import open_keys
-from aegis_authz.bench import fetch_vegeta
-from aegis_authz.bench.calls import Due
-from aegis_authz.bench.outcome import Outcome
-from aegis_authz.bench.stages import NothingRight, Stage, Wish
-from aegis_authz.bench.vegeta import Plan
+from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.cli import app, bench_aim
 from aegis_authz.cli.bench_aim import Aimed, Asked, BadBench, Who, aim_at
 from aegis_authz.cli.bench_text import stages_json
-from aegis_authz.local.facts import MeshNotRunning, take_lock, write_facts
+from aegis_authz.load import fetch_vegeta
+from aegis_authz.load.calls import Due
+from aegis_authz.load.outcome import Outcome
+from aegis_authz.load.stages import NothingRight, Stage, Wish
+from aegis_authz.load.vegeta import Plan
+from aegis_authz.local.mesh_facts import MeshNotRunning, take_lock, write_facts
 
 NOBODY = Who("", "", "")
 FINANCE = Who("acme", "emea", "finance-agent")

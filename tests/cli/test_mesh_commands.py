@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from aegis_authz.cli import app
 from aegis_authz.cli.mesh_run import Progress
 from aegis_authz.cli.mesh_text import _new_lines, endpoints, status_table
-from aegis_authz.local.facts import take_lock, write_facts
 from aegis_authz.local.health import Health
+from aegis_authz.local.mesh_facts import take_lock, write_facts
 from aegis_authz.local.supervisor import State, Status
 
 HEAVY = {"grpc", "redis", "pydantic", "httpx", "uvicorn", "starlette", "cryptography", "envoy_data_plane", "asyncio"}

@@ -14,12 +14,11 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from aegis_authz.adapters.key_folder import open_keys
-from aegis_authz.adapters.memory_releases import MemoryReleases
-from aegis_authz.adapters.memory_store import MemoryStore
+from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import control_services
-from aegis_authz.cli import approvals, policy, token
+from aegis_authz.cli import approvals, token
+from aegis_authz.cli.policy import app as policy
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.services import ControlServices
@@ -30,6 +29,8 @@ from aegis_authz.core.settlement import Settlement
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
+from aegis_authz.testing.releases import MemoryReleases
+from aegis_authz.testing.store import MemoryStore
 
 POLICY = """\
 agent: finance-agent
@@ -365,7 +366,7 @@ def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegi
 
 
 def test_new_tools_are_told_to_the_proxy_of_the_mesh(mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch) -> None:
-    import aegis_authz.bootstrap.mesh as bootstrap_mesh
+    import aegis_authz.commands.mesh as bootstrap_mesh
 
     told: list[tuple[Path, dict[str, str]]] = []
     monkeypatch.setattr(bootstrap_mesh, "routes_changed", lambda state, tools: told.append((state, tools)))

@@ -15,9 +15,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import uvloop
 
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.grpc_host import GrpcHost
+from aegis_authz.server.grpc.host import GrpcHost
 from aegis_authz.server.host import Host
-from aegis_authz.server.http2_host import Http2Host
+from aegis_authz.server.http2.host import Http2Host
 
 TINY = b"tiny"
 """A message of a stream that stands for itself."""

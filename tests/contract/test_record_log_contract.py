@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.adapters.memory_record_log import MemoryRecordLog
-from aegis_authz.adapters.record_log import FileRecordLog
+from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.chain import read_members
 from aegis_authz.evidence.verify import Line, LogCheck, Note
+from aegis_authz.testing.record_log import MemoryRecordLog
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 Log = FileRecordLog | MemoryRecordLog

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 import pytest
 from real_redis import RealRedis
 
-from aegis_authz.adapters.memory_store import MemoryStore
-from aegis_authz.adapters.redis_approvals import RedisApprovals
-from aegis_authz.adapters.redis_revocations import RedisRevocations, Revocation
-from aegis_authz.adapters.redis_store import RedisStore
+from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.revocations import RedisRevocations, Revocation
+from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
-from aegis_authz.ports import Approvals, Store
+from aegis_authz.ports.data_plane import Approvals, Store
+from aegis_authz.testing.store import MemoryStore
 
 
 class MovableClock:

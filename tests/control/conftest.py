@@ -9,8 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aegis_authz.adapters.key_folder import Keys, open_keys
-from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import control_services
 from aegis_authz.config import ControlSettings
@@ -19,7 +18,8 @@ from aegis_authz.control.host import ControlHost
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.core.release import Sources
-from aegis_authz.ports import Approvals, StoreDown
+from aegis_authz.ports.data_plane import Approvals, StoreDown
+from aegis_authz.testing.releases import MemoryReleases
 
 _POLICY = """\
 agent: finance-agent

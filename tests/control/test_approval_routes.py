@@ -5,8 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from aegis_authz.adapters.key_folder import Keys
-from aegis_authz.adapters.memory_store import MemoryStore
+from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.approval import ApprovalRequest
@@ -15,6 +14,7 @@ from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_override_token
+from aegis_authz.testing.store import MemoryStore
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 HELD = "apr_0a0123456789abcdef0123456789abcdef"

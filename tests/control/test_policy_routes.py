@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aegis_authz.adapters.memory_releases import MemoryReleases
 from aegis_authz.control.policy_routes import MAX_POLICY_BYTES
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
+from aegis_authz.testing.releases import MemoryReleases
 
 Documents = Callable[..., Sources]
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -112,7 +112,7 @@ async def test_a_rollback_does_not_bring_withdrawn_keys_back(
     tmp_path: Path,
     new_plane: Callable[..., ControlServices],
 ) -> None:
-    from aegis_authz.adapters.key_folder import open_keys
+    from aegis_authz.adapters.files.keys import open_keys
 
     await served.publisher.publish(documents(9000), "ann", "")
     rotated = new_plane(keys=open_keys(tmp_path / "rotated"))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.adapters.key_folder import open_keys
-from aegis_authz.adapters.memory_releases import MemoryReleases
+from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.services import ControlServices
 from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.testing.releases import MemoryReleases
 
 Documents = Callable[..., Sources]
 NewPlane = Callable[..., ControlServices]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aegis_authz.local.facts import is_running
+from aegis_authz.local.mesh_facts import is_running
 
 
 def test_an_invalid_policy_keeps_a_mesh_from_starting_and_says_where(tmp_path: Path) -> None:

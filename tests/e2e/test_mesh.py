@@ -16,7 +16,7 @@ from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import CommandFailed, DemoMesh
 from aegis_authz.demo.scenario import PAYMENTS
 from aegis_authz.local.documents import example_documents
-from aegis_authz.local.facts import is_running
+from aegis_authz.local.mesh_facts import is_running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aegis_authz.local.documents import example_documents
-from aegis_authz.local.facts import is_running, left_facts
+from aegis_authz.local.mesh_facts import is_running, left_facts
 from aegis_authz.local.servers import find_opa
 
 SECONDS = 40.0

@@ -30,7 +30,7 @@ from aegis_authz.core.record import Record, RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.server.ext_proc import BodyHandler, StreamAborted
-from aegis_authz.server.grpc_host import GrpcHost
+from aegis_authz.server.grpc.host import GrpcHost
 from aegis_authz.wire.envoy.ext_authz import write_check_response
 from aegis_authz.wire.envoy.ext_proc import replaced_reply, streamed_reply
 
@@ -58,7 +58,7 @@ VICTIM = """
 import asyncio, sys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.server.ext_proc import BodyHandler
-from aegis_authz.server.grpc_host import GrpcHost
+from aegis_authz.server.grpc.host import GrpcHost
 
 class Stuck:
     async def append(self, record):

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.local.facts import is_running, take_lock
 from aegis_authz.local.layout import open_layout
+from aegis_authz.local.mesh_facts import is_running, take_lock
 from aegis_authz.local.stopping import CannotStop, stop_mesh
 
 Ends = Callable[..., bool]
 SUPERVISOR = """
 import signal, sys, time
 from pathlib import Path
-from aegis_authz.local.facts import take_lock
+from aegis_authz.local.mesh_facts import take_lock
 lock = take_lock(Path(sys.argv[1]) / "lock")
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

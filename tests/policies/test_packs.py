@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from aegis_authz.bootstrap.lab import loaded_folders
 from aegis_authz.cli import app
+from aegis_authz.commands.lab import loaded_folders
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = ROOT / "policies" / "packs"

@@ -1,1 +1,1 @@
-"""One file for each real thing behind a port, and its memory twin."""
+"""One room for each real thing behind a port."""

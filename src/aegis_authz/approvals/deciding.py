@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalState
 from aegis_authz.identity.mint import mint_override
-from aegis_authz.ports import Approvals, Clock, Ids
+from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)
 _RUN_OUT = (ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.EXPIRED)

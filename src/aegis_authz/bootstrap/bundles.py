@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aegis_authz.adapters.key_folder import Keys
-from aegis_authz.adapters.source_folder import read_sources
+from aegis_authz.adapters.files.keys import Keys
+from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.trust import trust_data

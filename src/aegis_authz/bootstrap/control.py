@@ -9,24 +9,24 @@ from pathlib import Path
 
 import uvloop
 
-from aegis_authz.adapters.bundle_store import FileReleases
-from aegis_authz.adapters.key_folder import KeyFolderError, Keys, open_keys
-from aegis_authz.adapters.redis_approvals import RedisApprovals
-from aegis_authz.adapters.source_folder import read_sources
+from aegis_authz.adapters.files.bundles import FileReleases
+from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
+from aegis_authz.adapters.files.sources import read_sources
+from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.host import ControlHost
-from aegis_authz.control.ports import Releases
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.services import ControlServices
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports import Approvals, Clock, Ids
+from aegis_authz.ports.control_plane import Releases
+from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128

@@ -13,28 +13,28 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, multiprocess
 
-from aegis_authz.adapters.credential_folder import CredentialFolder
-from aegis_authz.adapters.key_folder import KeyFolderError, load_ed25519
-from aegis_authz.adapters.opa import OpaPdp
-from aegis_authz.adapters.opa_http import OpaHttp
-from aegis_authz.adapters.opa_snapshots import OpaSnapshots
-from aegis_authz.adapters.record_folder import FolderBusy
-from aegis_authz.adapters.record_log import FileRecordLog
-from aegis_authz.adapters.record_recovery import LogAltered
-from aegis_authz.adapters.redis_store import RedisStore
+from aegis_authz.adapters.files.credentials import CredentialFolder
+from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
+from aegis_authz.adapters.opa.http import OpaHttp
+from aegis_authz.adapters.opa.pdp import OpaPdp
+from aegis_authz.adapters.opa.snapshots import OpaSnapshots
+from aegis_authz.adapters.records.folder import FolderBusy
+from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.recorder import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode
-from aegis_authz.ports import StoreDown
+from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import Check, CheckHandler
 from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.server.host import Host, Process
 from aegis_authz.server.readiness import Probe, Readiness
-from aegis_authz.server.status_http import StatusServer, status_app
+from aegis_authz.server.status import StatusServer, status_app
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans

@@ -10,9 +10,9 @@ import uvloop
 from aegis_authz.bootstrap.worker import run_worker
 from aegis_authz.config import AuthzSettings, WorkerHost
 from aegis_authz.server.authz import Check
-from aegis_authz.server.grpc_host import GrpcHost
+from aegis_authz.server.grpc.host import GrpcHost
 from aegis_authz.server.host import Host, Process
-from aegis_authz.server.http2_host import Http2Host
+from aegis_authz.server.http2.host import Http2Host
 
 
 def serve_worker(settings: AuthzSettings, worker: int) -> None:

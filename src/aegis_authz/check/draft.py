@@ -8,7 +8,7 @@ from aegis_authz.core.call import HttpCall, ToolCall
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.ports import Clock
+from aegis_authz.ports.data_plane import Clock
 
 
 @dataclass(slots=True)

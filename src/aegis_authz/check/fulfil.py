@@ -12,7 +12,7 @@ from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, R
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.ports import Credentials
+from aegis_authz.ports.data_plane import Credentials
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.fields import read_field
 from aegis_authz.wire.opa.obligations import obligations_to_data

@@ -21,7 +21,7 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.ports import Clock, Credentials, Ids, Pdp, Snapshots, Store
+from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.003  # ports keep their limits themselves and say what was slow; the outer limit catches what does not

@@ -12,7 +12,7 @@ from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.ports import Clock, RecordLog, Telemetry
+from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 
 _log = logging.getLogger(__name__)
 

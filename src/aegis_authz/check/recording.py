@@ -9,7 +9,7 @@ from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, O
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
-from aegis_authz.ports import Clock
+from aegis_authz.ports.data_plane import Clock
 from aegis_authz.redact.detectors.table import detectors_named
 from aegis_authz.redact.redactor import Redactor
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli import approvals, audit, bench, demo, doctor, envoy, mesh, policy, serve, token
+from aegis_authz.cli import approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
+from aegis_authz.cli.policy import app as policy
 
 app = typer.Typer(
     name="aegis",

@@ -33,8 +33,8 @@ def list_(
 
     Example: aegis approvals list --dir DIR --state all
     """
-    from aegis_authz.bootstrap.admin import control_client
     from aegis_authz.cli.approvals_text import approvals_table
+    from aegis_authz.commands.admin import control_client
 
     with told("approvals list"), control_client(state) as control:
         said = control.approvals("" if standing == "all" else standing)
@@ -50,8 +50,8 @@ def show(approval_id: ApprovalId, state: State, as_json: AsJson = False) -> None
 
     Example: aegis approvals show apr_3f... --dir DIR
     """
-    from aegis_authz.bootstrap.admin import control_client
     from aegis_authz.cli.approvals_text import approval_sheet
+    from aegis_authz.commands.admin import control_client
 
     with told("approvals show"), control_client(state) as control:
         said = control.approval(approval_id)
@@ -67,8 +67,8 @@ def approve(approval_id: ApprovalId, state: State, by: As = None, note: Note = "
 
     Example: aegis approvals approve apr_3f... --dir DIR --as ann --note "invoice 1181"
     """
-    from aegis_authz.bootstrap.admin import control_client, operator_name
     from aegis_authz.cli.approvals_text import approved_text
+    from aegis_authz.commands.admin import control_client, operator_name
 
     with told("approvals approve"), control_client(state) as control:
         said = control.approve(approval_id, by or operator_name(), note)
@@ -84,8 +84,8 @@ def deny(approval_id: ApprovalId, state: State, by: As = None, note: Note = "", 
 
     Example: aegis approvals deny apr_3f... --dir DIR
     """
-    from aegis_authz.bootstrap.admin import control_client, operator_name
     from aegis_authz.cli.approvals_text import denied_text
+    from aegis_authz.commands.admin import control_client, operator_name
 
     with told("approvals deny"), control_client(state) as control:
         said = control.deny(approval_id, by or operator_name(), note)

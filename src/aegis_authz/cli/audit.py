@@ -37,8 +37,8 @@ def verify(
     Exits with 0 when all logs are intact, 1 when one was tampered with, 2 when they cannot be read.
     Rolling a log back together with its checkpoints is seen only against a checkpoint kept elsewhere.
     """
-    from aegis_authz.bootstrap.records import RECORD_FAULTS, load_expected, record_keys, verify_folder
     from aegis_authz.cli.audit_text import report_json, report_lines
+    from aegis_authz.commands.records import RECORD_FAULTS, load_expected, record_keys, verify_folder
 
     records = _records(folder, state)
     try:
@@ -63,7 +63,7 @@ def checkpoint(
 
     Exits with 1 when a log has no checkpoint that can be trusted, 2 when it cannot be read.
     """
-    from aegis_authz.bootstrap.records import RECORD_FAULTS, newest_notes, record_keys
+    from aegis_authz.commands.records import RECORD_FAULTS, newest_notes, record_keys
     from aegis_authz.evidence.checkpoint import CheckpointInvalid
 
     records = _records(folder, state)
@@ -90,8 +90,8 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """List the last records, oldest first. Reads without verifying; `aegis audit verify` does that."""
-    from aegis_authz.bootstrap.records import RECORD_FAULTS, last_records
     from aegis_authz.cli.audit_text import is_wanted, records_json, table
+    from aegis_authz.commands.records import RECORD_FAULTS, last_records
 
     try:
         found = last_records(_records(folder, state), count, lambda members: is_wanted(members, agent, effect))
@@ -108,8 +108,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""
-    from aegis_authz.bootstrap.records import RECORD_FAULTS, find_records
     from aegis_authz.cli.audit_text import in_full, records_json
+    from aegis_authz.commands.records import RECORD_FAULTS, find_records
 
     records = _records(folder, state)
     try:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from aegis_authz.bootstrap.records import ReadRecord
+from aegis_authz.commands.records import ReadRecord
 from aegis_authz.core.json_value import Json
 from aegis_authz.evidence.verify import LogReport
 

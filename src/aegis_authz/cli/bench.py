@@ -87,12 +87,12 @@ def bench(
 def _bench(asked: Asked, seconds: float, connections: int, rates: list[float], as_json: bool) -> None:
     import asyncio
 
-    from aegis_authz.bench.fetch_vegeta import VegetaMissing, find_vegeta
-    from aegis_authz.bench.stages import NothingRight, Wish
-    from aegis_authz.bench.tool import ToolPortTaken
-    from aegis_authz.bench.vegeta import LoadFailed
     from aegis_authz.cli.bench_aim import AIM_FAULTS, aim_at, load
     from aegis_authz.cli.bench_text import show_stages, stages_json
+    from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
+    from aegis_authz.load.stages import NothingRight, Wish
+    from aegis_authz.load.tool import ToolPortTaken
+    from aegis_authz.load.vegeta import LoadFailed
 
     try:
         aimed = aim_at(asked)

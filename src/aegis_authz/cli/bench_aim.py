@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from aegis_authz.bench.calls import DENIED, Call, Due, Signer, mixed
-from aegis_authz.bench.stages import Aim, Stage, Stages, Wish
-from aegis_authz.bench.tokens import NoTokens, SignedTokens, Tokens, mesh_signer, read_key, read_tokens
-from aegis_authz.bench.tool import tool_at
-from aegis_authz.bench.vegeta import attack
-from aegis_authz.bootstrap.tokens import TOKEN_FAULTS
-from aegis_authz.local.facts import MeshNotRunning, read_facts
+from aegis_authz.commands.tokens import TOKEN_FAULTS
+from aegis_authz.load.calls import DENIED, Call, Due, Signer, mixed
+from aegis_authz.load.stages import Aim, Stage, Stages, Wish
+from aegis_authz.load.tokens import NoTokens, SignedTokens, Tokens, mesh_signer, read_key, read_tokens
+from aegis_authz.load.tool import tool_at
+from aegis_authz.load.vegeta import attack
+from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
 from aegis_authz.local.proof import AGENT, ORG, TENANT
 
 _DOCTORS_TOOL = "doctor.aegis.internal"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.bench.stages import Stage
+from aegis_authz.load.stages import Stage
 from aegis_authz.policy.source.problems import printable
 
 _WIDE = 160

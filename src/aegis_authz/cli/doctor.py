@@ -47,9 +47,9 @@ def _prove_mesh(state: Path, as_json: bool) -> None:
     import asyncio
     from dataclasses import asdict
 
-    from aegis_authz.bootstrap.proof import PROOF_FAULTS, prove_mesh
     from aegis_authz.cli.doctor_text import show_proofs
-    from aegis_authz.local.facts import MeshNotRunning, read_facts
+    from aegis_authz.commands.proof import PROOF_FAULTS, prove_mesh
+    from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
 
     try:
         proofs = asyncio.run(prove_mesh(state, read_facts(state)))

@@ -17,8 +17,8 @@ UNABLE = 2
 @contextmanager
 def told(command: str) -> Iterator[None]:
     """Turn the faults of `bootstrap.admin` and of the lab inside the block into a sentence on stderr and an exit code."""
-    from aegis_authz.bootstrap.admin import ADMIN_FAULTS, ControlRefused, PolicyErrors
-    from aegis_authz.bootstrap.lab import LAB_FAULTS
+    from aegis_authz.commands.admin import ADMIN_FAULTS, ControlRefused, PolicyErrors
+    from aegis_authz.commands.lab import LAB_FAULTS
 
     try:
         yield

@@ -42,9 +42,9 @@ def up(
     from aegis_authz.cli.mesh_run import run_detached, run_foreground, run_supervisor
     from aegis_authz.config import WorkerHost
     from aegis_authz.local.documents import example_documents
-    from aegis_authz.local.facts import MeshRunning, is_running
-    from aegis_authz.local.ports import PortTaken, choose_ports, remembered_ports
+    from aegis_authz.local.mesh_facts import MeshRunning, is_running
     from aegis_authz.local.settings import MeshOptions
+    from aegis_authz.local.tcp_ports import PortTaken, choose_ports, remembered_ports
 
     if is_running(state):
         typer.echo(f"aegis up: {MeshRunning(state)}", err=True)
@@ -89,8 +89,8 @@ def status(
     from dataclasses import asdict
 
     from aegis_authz.cli.mesh_text import status_table
-    from aegis_authz.local.facts import MeshNotRunning, read_facts
     from aegis_authz.local.health import look_at
+    from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
 
     try:
         facts = read_facts(state)

@@ -15,7 +15,7 @@ import typer
 
 from aegis_authz.cli.faults import REFUSED
 from aegis_authz.cli.mesh_text import endpoints
-from aegis_authz.local.facts import MeshRunning, read_facts
+from aegis_authz.local.mesh_facts import MeshRunning, read_facts
 from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
 from aegis_authz.local.supervisor import StartFailed, State, Status
@@ -116,7 +116,7 @@ class Progress:
 
 
 def _run(state: Path, options: MeshOptions, progress: Progress, started: Callable[[dict[str, object]], None]) -> None:
-    from aegis_authz.bootstrap.mesh import MESH_FAULTS, mesh
+    from aegis_authz.commands.mesh import MESH_FAULTS, mesh
 
     try:
         asyncio.run(mesh(state, options).run(progress, started))

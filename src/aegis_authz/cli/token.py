@@ -41,7 +41,7 @@ def mint(
 
         curl -x "$PROXY" -H "x-aegis-token: $TOKEN" -d '{"amount":4200}' http://api.stripe.example/v1/payments
     """
-    from aegis_authz.bootstrap.tokens import TOKEN_FAULTS, mint_agent_token
+    from aegis_authz.commands.tokens import TOKEN_FAULTS, mint_agent_token
 
     try:
         minted = mint_agent_token(state, org, tenant, agent, ttl, act or (), on_behalf_of)

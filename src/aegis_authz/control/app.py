@@ -19,7 +19,7 @@ from aegis_authz.control.services import ControlServices
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports import StoreDown
+from aegis_authz.ports.data_plane import StoreDown
 
 _log = logging.getLogger(__name__)
 

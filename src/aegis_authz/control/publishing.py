@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aegis_authz.control.bulletin import Bulletin, Live
-from aegis_authz.control.ports import Releases
 from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports import Clock
+from aegis_authz.ports.control_plane import Releases
+from aegis_authz.ports.data_plane import Clock
 
 _log = logging.getLogger(__name__)
 _SELF = "control"

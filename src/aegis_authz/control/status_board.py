@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.ports import Clock
+from aegis_authz.ports.data_plane import Clock
 
 BUNDLE_NAME = "aegis"
 """What OPA's configuration must call the bundle."""

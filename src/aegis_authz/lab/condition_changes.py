@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.raw import Change, elements, inside, members, removed, replaced, shown, without_each
+from aegis_authz.lab.edits import Change, elements, inside, members, removed, replaced, shown, without_each
 from aegis_authz.policy.compile.conditions import short_form
 from aegis_authz.policy.source.reader import Location
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.written import Key, WrittenRule, conditions_of, key_of, rules_of
+from aegis_authz.lab.rule_places import Key, WrittenRule, conditions_of, key_of, rules_of
 from aegis_authz.policy.load import LoadedPolicy
 
 

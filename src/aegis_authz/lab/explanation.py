@@ -15,7 +15,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.opa import LabError
-from aegis_authz.lab.written import Key, WrittenRule, conditions_of, key_of, line_of, rules_of
+from aegis_authz.lab.rule_places import Key, WrittenRule, conditions_of, key_of, line_of, rules_of
 from aegis_authz.policy.load import LoadedPolicy
 from aegis_authz.wire.opa.answer import decisions_from_data
 

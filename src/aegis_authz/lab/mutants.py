@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.cases import Case
 from aegis_authz.lab.document_changes import document_changes
-from aegis_authz.lab.raw import Change
+from aegis_authz.lab.edits import Change
 from aegis_authz.lab.trial import differences
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical

@@ -21,7 +21,7 @@ _LONG_POLL_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class MeshOptions:
-    """What the user chose. `ports` maps proxy, reverse, control, metrics and probe to loopback ports."""
+    """What the user chose. `ports/data_plane` maps proxy, reverse, control, metrics and probe to loopback ports."""
 
     policies: Path
     tools: Path

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aegis_authz.local.facts import MeshRunning, left_facts, lock_holder, take_lock
 from aegis_authz.local.layout import discard_leftovers
+from aegis_authz.local.mesh_facts import MeshRunning, left_facts, lock_holder, take_lock
 
 _PATIENCE = 40.0
 _KILL_PATIENCE = 5.0

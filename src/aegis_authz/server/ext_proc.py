@@ -18,7 +18,7 @@ from aegis_authz.core.decision import Target
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
-from aegis_authz.ports import Clock, RecordLog
+from aegis_authz.ports.data_plane import Clock, RecordLog
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.server.body_side import Side, State, streamed
 from aegis_authz.wire.envoy.ext_proc import BodyMode, Part, Piece, immediate_reply, read_piece

@@ -1,0 +1,176 @@
+"""The folder of private keys and bearer tokens: made once, read strictly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from aegis_authz.adapters.files import durable as durable_files
+from aegis_authz.adapters.system import SystemIds
+from aegis_authz.encoding.jwk import okp_jwk
+
+ISSUER, APPROVALS, BUNDLE, RECORDS = "issuer.pem", "approvals.pem", "bundle.pem", "records.pem"
+BUNDLE_PUBLIC, RECORDS_PUBLIC = "bundle.pub.pem", "records.pub.json"
+ADMIN_TOKEN, OPA_TOKEN = "admin.token", "opa.token"
+_TOKEN = re.compile(r"[0-9a-f]{64}\Z")
+_MAX_FILE_BYTES = 16_384
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+
+
+class KeyFolderError(Exception):
+    """A key file is missing, unreadable, readable by others or not what it should be; fit to show, holds no key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a key folder holds. Secrets stay out of its repr."""
+
+    issuer: Ed25519PrivateKey = field(repr=False)
+    approvals: Ed25519PrivateKey = field(repr=False)
+    bundle: EllipticCurvePrivateKey = field(repr=False)
+    records: Ed25519PrivateKey = field(repr=False)
+    admin_token: str = field(repr=False)
+    opa_token: str = field(repr=False)
+
+
+def open_keys(folder: Path) -> Keys:
+    """Make whatever is missing in the folder, then load all of it.
+
+    Files are made whole or not at all, mode 0600, and never replaced: of two processes that start
+    together one writes and both read the same. Raises KeyFolderError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, make in _MAKERS.items():
+            if not (folder / name).exists():
+                durable_files.create(folder / name, make())
+    except OSError as fault:
+        raise KeyFolderError(f"{folder}: {fault.strerror}") from None
+    return load_keys(folder)
+
+
+def load_keys(folder: Path) -> Keys:
+    """Load an existing folder and bring its public halves up to date. Raises KeyFolderError."""
+    keys = Keys(
+        issuer=load_ed25519(folder / ISSUER),
+        approvals=load_ed25519(folder / APPROVALS),
+        bundle=load_p256(folder / BUNDLE),
+        records=load_ed25519(folder / RECORDS),
+        admin_token=load_token(folder / ADMIN_TOKEN),
+        opa_token=load_token(folder / OPA_TOKEN),
+    )
+    record_keys = {"keys": [okp_jwk(keys.records.public_key().public_bytes_raw())]}
+    _publish(folder / RECORDS_PUBLIC, json.dumps(record_keys, indent=2).encode("ascii") + b"\n")
+    _publish(folder / BUNDLE_PUBLIC, public_pem(keys.bundle))
+    return keys
+
+
+def load_signing_key(path: Path) -> PrivateKey:
+    """The private key, Ed25519 or P-256, of a PEM file that only its owner can read. Raises KeyFolderError."""
+    try:
+        key = load_pem_private_key(_secret(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyFolderError(f"{path}: not an unencrypted PEM private key") from None
+    if isinstance(key, Ed25519PrivateKey):
+        return key
+    if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+        return key
+    raise KeyFolderError(f"{path}: neither an Ed25519 nor an EC P-256 private key")
+
+
+def load_ed25519(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 private key of a PEM file that only its owner can read. Raises KeyFolderError."""
+    key = load_signing_key(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFolderError(f"{path}: not an Ed25519 private key")
+    return key
+
+
+def load_p256(path: Path) -> EllipticCurvePrivateKey:
+    """The P-256 private key of a PEM file that only its owner can read. Raises KeyFolderError."""
+    key = load_signing_key(path)
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise KeyFolderError(f"{path}: not an EC P-256 private key")
+    return key
+
+
+def load_token(path: Path) -> str:
+    """The 256-bit bearer token of a file that only its owner can read, 64 hex digits. Raises KeyFolderError."""
+    token = _secret(path).decode("ascii", "replace").strip()
+    if _TOKEN.match(token) is None:
+        raise KeyFolderError(f"{path}: not a token of 64 lower-case hex digits")
+    return token
+
+
+def public_pem(key: PrivateKey) -> bytes:
+    """The public half as PEM (SubjectPublicKeyInfo), as OPA wants it to verify bundles."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _secret(path: Path) -> bytes:
+    try:
+        # The open file is judged, not the name: what is checked is what is read.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise KeyFolderError(f"{path}: not a regular file")
+            if stat.S_IMODE(status.st_mode) & 0o077:
+                mode = stat.S_IMODE(status.st_mode)
+                raise KeyFolderError(f"{path}: mode {mode:04o} lets others use this secret; run: chmod 600 {path}")
+            return file.read(_MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise KeyFolderError(f"{path}: no such file") from None
+    except OSError as fault:
+        raise KeyFolderError(f"{path}: {fault.strerror}") from None
+
+
+def _publish(path: Path, content: bytes) -> None:
+    try:
+        if path.exists() and path.read_bytes() == content:
+            return
+        durable_files.replace(path, content, 0o644)
+    except OSError as fault:
+        raise KeyFolderError(f"{path}: {fault.strerror}") from None
+
+
+def _private_pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _new_ed25519() -> bytes:
+    return _private_pem(Ed25519PrivateKey.generate())
+
+
+def _new_p256() -> bytes:
+    return _private_pem(generate_private_key(SECP256R1()))
+
+
+def _new_token() -> bytes:
+    ids = SystemIds()
+    return (ids.token() + ids.token()).encode("ascii")
+
+
+_MAKERS: dict[str, Callable[[], bytes]] = {
+    ISSUER: _new_ed25519,
+    APPROVALS: _new_ed25519,
+    BUNDLE: _new_p256,
+    RECORDS: _new_ed25519,
+    ADMIN_TOKEN: _new_token,
+    OPA_TOKEN: _new_token,
+}

@@ -1,0 +1,80 @@
+"""The PDP port over OPA: calls that arrive together are judged in one query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+
+from aegis_authz.adapters.batching.batcher import Batcher
+from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
+from aegis_authz.core.decision import Decision, Evaluation
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
+
+ANSWER_PATH = "/v1/data/aegis/authz/answer"
+_SERVICE_FAULTS = (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT)
+_Question = dict[str, Json]
+_Answer = Decision | Refused
+
+
+class OpaPdp:
+    """`ports.Pdp` over a local OPA, with at most `max_queries` queries of at most `max_batch` calls under way.
+
+    When many calls come, queries begin `window` seconds apart: most of a query's cost is not its calls'.
+    """
+
+    def __init__(self, http: OpaHttp, max_queries: int, max_batch: int, window: float = 0.0) -> None:
+        self._http = http
+        self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
+
+    async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
+        """Judge one call. Raises Refused as `ports.Pdp` says."""
+        try:
+            return await self._batcher.ask(question_to_data(question), deadline)
+        except TimeoutError:
+            raise Refused(Reason.PDP_TIMEOUT, "no answer in time") from None
+
+    async def close(self) -> None:
+        """Wait for the queries under way and close the connections."""
+        await self._batcher.drain()
+        await self._http.close()
+
+    async def _query(self, questions: list[_Question], deadline: float) -> Sequence[_Answer]:
+        try:
+            return await self._ask(questions, deadline)
+        except Refused as refusal:
+            if len(questions) == 1 or refusal.reason in _SERVICE_FAULTS:
+                return [Refused(refusal.reason, refusal.detail) for _ in questions]
+            return await self._one_by_one(questions, deadline)
+
+    async def _one_by_one(self, questions: list[_Question], deadline: float) -> Sequence[_Answer]:
+        """Find the one call that spoils a batch without harming its mates."""
+        answers: list[_Answer] = []
+        for question in questions:
+            try:
+                answers += await self._ask([question], deadline)
+            except Refused as refusal:
+                answers.append(refusal)
+        return answers
+
+    async def _ask(self, questions: list[_Question], deadline: float) -> list[_Answer]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                status, answer = await self._http.post(ANSWER_PATH, orjson.dumps({"input": {"calls": questions}}))
+        except OpaUnreachable as fault:
+            raise Refused(Reason.PDP_UNAVAILABLE, str(fault)) from None
+        except TimeoutError:
+            raise Refused(Reason.PDP_TIMEOUT, "no answer in time") from None
+        if status != 200:
+            raise Refused(Reason.DECISION_MALFORMED, f"OPA answered {status}")
+        try:
+            document = orjson.loads(answer)
+        except orjson.JSONDecodeError:
+            raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not JSON") from None
+        if not isinstance(document, dict):
+            raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not an object")
+        return decisions_from_data(document.get("result"), len(questions))

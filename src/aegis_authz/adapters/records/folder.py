@@ -1,0 +1,211 @@
+"""One writer's folder on disk: its lock, its files of lines, its two checkpoint slots.
+
+    DIR/records/<writer>/lock                  held while a writer lives
+                         00000001.jsonl ...    the lines, a new file when one is full
+                         checkpoint-a.note     the newest signed checkpoint and the one before,
+                         checkpoint-b.note     written in turn
+                         *.torn                unsealed tails cut off at a restart
+
+The slots are overwritten and no history of them is kept: who wants to roll the log back needs a note he
+saved earlier and cannot cut one out of a file. Nothing here knows of threads or event loops; one thread owns it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aegis_authz.adapters.records.recovery import (
+    SLOTS,
+    LogAltered,
+    Sealed,
+    cut_tail,
+    file_name,
+    find_sealed,
+    read_seals,
+    sync_folder,
+)
+from aegis_authz.evidence.chain import cut_record, encode_record, genesis, link, require_writer
+from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
+
+LOCK = "lock"
+_PROBE = "probe.tmp"
+_PROBE_BYTES = 65536
+
+
+class FolderBusy(Exception):
+    """Another process writes to the folder; the message names it."""
+
+
+class RecordFolder:
+    """The files of one writer, opened for writing.
+
+    `open` must be called first. Every method may raise OSError; `commit` and `repair` raise LogAltered when
+    the files are not as this writer left them.
+    """
+
+    def __init__(self, folder: Path, writer: str, key: Ed25519PrivateKey, max_file_bytes: int) -> None:
+        self._folder = folder
+        self._writer = require_writer(writer)
+        self._key = key
+        self._public_key = key.public_key().public_bytes_raw()
+        self._max_file_bytes = max_file_bytes
+        self._lock = -1
+        self._file = -1
+        self._slots: list[int] = []
+        self._turn = 0
+        self._number = 1
+        self._offset = 0
+        self._checkpoint = Checkpoint(writer, 0, genesis(writer, self._public_key))
+
+    def take_lock(self) -> None:
+        """Become the folder's only writer, creating the folder. Raises FolderBusy."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            os.close(lock)
+            raise FolderBusy(f"another process writes to {self._folder}") from fault
+        self._lock = lock
+
+    def open(self, now: float) -> None:
+        """Continue the log, or begin it. `now` is seconds since the epoch.
+
+        An unsealed tail, never answered for, is cut off and kept in a `.torn` file, and a record of kind "cut" says so.
+        Raises LogAltered when the sealed part of the log is not there as it was sealed.
+        """
+        seals = read_seals(self._folder, self._writer, self._public_key)
+        cut: tuple[int, str] | None = None
+        if seals is not None:
+            self._checkpoint = max(seals, key=lambda checkpoint: checkpoint.size)
+            sealed = find_sealed(self._folder, self._checkpoint)
+            cut = cut_tail(self._folder, sealed)
+            self._number, self._offset = sealed.number, sealed.offset
+        self._fill_slots()
+        self._open_files(os.O_CREAT if seals is None else 0)
+        sync_folder(self._folder)
+        if cut is not None:
+            self.commit([encode_record(cut_record(now, *cut))])
+
+    def commit(self, records: Sequence[bytes]) -> None:
+        """Chain the encoded records, write them, seal them, and return when all of it is durable."""
+        seq, head = self._checkpoint.size, self._checkpoint.head
+        lines: list[bytes] = []
+        for record in records:
+            seq += 1
+            line, head = link(self._writer, seq, head, record)
+            lines.append(line)
+        data = b"".join(lines)
+        if self._offset and self._offset + len(data) > self._max_file_bytes:
+            self._rotate()
+        _write(self._file, data)
+        os.fdatasync(self._file)
+        self._require_untouched(self._offset + len(data))
+        checkpoint = Checkpoint(self._writer, seq, head)
+        self._seal(checkpoint)
+        self._checkpoint = checkpoint
+        self._offset += len(data)
+        self._turn ^= 1
+
+    def repair(self) -> None:
+        """After a failed commit: go back to the last sealed state, and prove that the disk takes writes again."""
+        self._close_files()
+        self._open_files()
+        # The slot first: were the lines cut first and the machine died, a note would seal what is not there.
+        self._seal(self._checkpoint)
+        sealed = find_sealed(self._folder, self._checkpoint)
+        if self._offset and sealed != Sealed(self._number, self._offset):
+            raise LogAltered(f"the last sealed record in {self._folder} is not where it was written")
+        os.ftruncate(self._file, self._offset)
+        os.fdatasync(self._file)
+        self._probe()
+
+    def close(self) -> None:
+        """Write the final checkpoint into both slots, and give the folder back."""
+        try:
+            if self._slots:
+                self._seal(self._checkpoint)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give the folder back as it is."""
+        self._close_files()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _fill_slots(self) -> None:
+        """Put the newest checkpoint into each slot that holds another, so that either may be overwritten next."""
+        note = sign_checkpoint(self._checkpoint, self._key, self._public_key)
+        for slot in SLOTS:
+            path = self._folder / slot
+            if path.exists() and path.read_bytes() == note:
+                continue
+            draft = self._folder / f"{slot}.tmp"
+            with draft.open("wb") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+
+    def _open_files(self, create: int = 0) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | create
+        self._file = os.open(self._path(self._number), flags, 0o600)
+        for slot in SLOTS:
+            self._slots.append(os.open(self._folder / slot, os.O_WRONLY | os.O_CLOEXEC))
+
+    def _close_files(self) -> None:
+        for descriptor in (self._file, *self._slots):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = -1
+        self._slots = []
+
+    def _rotate(self) -> None:
+        before = self._file
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(self._path(self._number + 1), flags, 0o600)
+        os.close(before)
+        sync_folder(self._folder)
+        self._number += 1
+        self._offset = 0
+
+    def _path(self, number: int) -> Path:
+        return self._folder / file_name(number)
+
+    def _seal(self, checkpoint: Checkpoint) -> None:
+        slot = self._slots[self._turn]
+        note = sign_checkpoint(checkpoint, self._key, self._public_key)
+        if os.fstat(slot).st_size > len(note):
+            os.ftruncate(slot, len(note))
+        if os.pwrite(slot, note, 0) != len(note):
+            raise OSError("the checkpoint was written in part only")
+        os.fdatasync(slot)
+
+    def _require_untouched(self, size: int) -> None:
+        """Were the file unlinked, cut or added to by another hand, the disk would not hold what we answer for."""
+        state = os.fstat(self._file)
+        if state.st_nlink == 0 or state.st_size != size or os.fstat(self._slots[self._turn]).st_nlink == 0:
+            raise LogAltered(f"{self._path(self._number)} or its checkpoint was changed while it was written")
+
+    def _probe(self) -> None:
+        probe = self._folder / _PROBE
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(_PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

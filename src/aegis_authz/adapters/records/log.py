@@ -1,0 +1,220 @@
+"""The durable record log: what is waiting is written together, sealed once, and answered together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aegis_authz.adapters.batching.pace import Pace
+from aegis_authz.adapters.records.folder import FolderBusy, RecordFolder
+from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import Record
+from aegis_authz.core.refused import Refused
+from aegis_authz.evidence.chain import encode_record
+from aegis_authz.ports.data_plane import Clock
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = 1.0
+_LOCK_PATIENCE = 3.0
+_LOCK_PAUSE = 0.05
+_WINDOW = 0.003  # seconds between commits when much comes
+
+_Waiting = tuple[bytes, asyncio.Future[None]]
+
+
+class FileRecordLog:
+    """`ports.RecordLog` over `folder`, of which it is the only writer (`DIR/records/<writer>`).
+
+    A thread of its own takes everything that waits, appends it with one write, makes it durable, seals it with a
+    signed checkpoint, makes that durable, and then answers all of it. What comes meanwhile is gathered and handed
+    over together: waking the thread for each record costs more than writing it. An append lasts until its batch is
+    sealed; one whose caller stopped waiting is written all the same. When the disk fails, every waiting append is
+    refused, and so is every later one until the log could go back to its last sealed state.
+    `signing_key` signs the checkpoints. A file is followed by the next at `max_file_bytes`; at most
+    `max_waiting` appends wait at a time.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: str,
+        signing_key: Ed25519PrivateKey,
+        clock: Clock,
+        *,
+        max_file_bytes: int = 64 * 1024 * 1024,
+        max_waiting: int = 8192,
+    ) -> None:
+        self._folder = RecordFolder(folder, writer, signing_key, max_file_bytes)
+        self._writer = writer
+        self._clock = clock
+        self._max_waiting = max_waiting
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._gathered: list[_Waiting] = []
+        self._is_writing = False
+        self._pace = Pace(_WINDOW)
+        self._waiting = 0
+        self._open = False
+        self._fault = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name=f"records-{writer}", daemon=True)
+
+    async def start(self) -> None:
+        """Continue the log, or begin it. Call once, from the event loop that will append.
+
+        Raises FolderBusy when another process writes to it, LogAltered when its sealed part was changed, OSError.
+        """
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._take_folder)
+        self._thread.start()
+        self._open = True
+
+    async def close(self) -> None:
+        """Write what waits and a final checkpoint, then give the folder back. Later appends are refused."""
+        if self._open:
+            self._open = False
+            self._hand_over()
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the log is open for appends."""
+        return self._open
+
+    @property
+    def trouble(self) -> str:
+        """Why the next append must be expected to fail, in words fit to show; "" when it need not."""
+        return self._fault if self._open else "the record log is closed"
+
+    async def append(self, record: Record) -> None:
+        """Return once the record is durable and sealed. Raises Refused(RECORD_FAILED)."""
+        if self._loop is None or not self._open:
+            raise Refused(Reason.RECORD_FAILED, "the record log is closed")
+        if self._waiting >= self._max_waiting:
+            raise Refused(Reason.RECORD_FAILED, "too many records wait to be written")
+        try:
+            encoded = encode_record(record.as_json())
+        except ValueError as fault:
+            raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
+        written = self._loop.create_future()
+        self._waiting += 1
+        self._gathered.append((encoded, written))
+        self._pace.came(self._loop.time())
+        if not self._is_writing:
+            self._is_writing = True
+            self._schedule(self._loop)
+        await written
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have what is gathered written: at once, or in a moment when much comes, for to be durable costs by the time."""
+        now = loop.time()
+        begins = self._pace.next_start(now)
+        if begins > now:
+            loop.call_at(begins, self._hand_over)
+        else:
+            loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Give the thread all that was gathered; from the event loop."""
+        if self._gathered and self._loop is not None:
+            batch, self._gathered = self._gathered, []
+            self._pace.began(self._loop.time())
+            self._queue.put(batch)
+
+    def _take_folder(self) -> None:
+        give_up = time.monotonic() + _LOCK_PATIENCE
+        while True:
+            try:
+                self._folder.take_lock()
+                break
+            except FolderBusy:
+                # The writer before us may still be closing, and a verification looks at the lock for a moment.
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(_LOCK_PAUSE)
+        try:
+            self._folder.open(self._clock.now())
+        except BaseException:
+            self._folder.release()
+            raise
+
+    def _run(self) -> None:
+        while (batch := self._take()) is not None:
+            problem = self._commit([encoded for encoded, _ in batch])
+            if batch:
+                self._answer(batch, problem)
+        try:
+            if self._fault:
+                self._folder.repair()
+            self._folder.close()
+        except (OSError, LogAltered):
+            _log.exception("the record log of %s could not write its final checkpoint", self._writer)
+            self._folder.release()
+
+    def _take(self) -> list[_Waiting] | None:
+        """What is to be written next, None when nothing more comes. Empty when a failed log should try to recover."""
+        try:
+            return self._queue.get(timeout=_RETRY_SECONDS if self._fault else None)
+        except Empty:
+            return []
+
+    def _commit(self, records: list[bytes]) -> str:
+        """Write and seal the records, after a repair when the log had failed. Returns what went wrong, "" for nothing."""
+        try:
+            if self._fault:
+                self._folder.repair()
+            if records:
+                self._folder.commit(records)
+        except (OSError, LogAltered) as fault:
+            return self._failed(fault.strerror or str(fault) if isinstance(fault, OSError) else str(fault))
+        except Exception as fault:  # noqa: BLE001 - the thread must live, or every later append would wait in vain
+            return self._failed(f"{type(fault).__name__} in the writer")
+        if self._fault:
+            _log.warning("the record log of %s writes again", self._writer)
+            self._fault = ""
+        return ""
+
+    def _failed(self, problem: str) -> str:
+        if problem != self._fault:
+            _log.error("the record log of %s cannot write: %s", self._writer, problem, exc_info=True)
+        self._fault = problem
+        return problem
+
+    def _answer(self, batch: list[_Waiting], problem: str) -> None:
+        if self._loop is None:
+            raise RuntimeError("the log was never started")
+        try:
+            self._loop.call_soon_threadsafe(self._resolve, batch, problem)
+        except RuntimeError:
+            _log.warning("%d records of %s were waited for by an event loop that is closed", len(batch), self._writer)
+
+    def _resolve(self, batch: list[_Waiting], problem: str) -> None:
+        self._waiting -= len(batch)
+        for _, written in batch:
+            if written.done():  # its caller stopped waiting
+                continue
+            if problem:
+                written.set_exception(Refused(Reason.RECORD_FAILED, problem))
+            else:
+                written.set_result(None)
+        self._is_writing = bool(self._gathered)
+        if self._is_writing and self._loop is not None:
+            self._schedule(self._loop)

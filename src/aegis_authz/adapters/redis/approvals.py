@@ -1,0 +1,116 @@
+"""The approver's side of the store, over Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import answering, open_redis, script
+from aegis_authz.approvals.document import approval_from_text
+from aegis_authz.core.approval import (
+    TRANSITIONS,
+    Approval,
+    ApprovalConflict,
+    ApprovalNotFound,
+    ApprovalState,
+)
+from aegis_authz.ports.data_plane import Clock, StoreDown
+
+_CONNECTIONS = 4
+_VERDICTS = (ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.CANCELLED)
+
+
+class RedisApprovals:
+    """`ports.Approvals` over Redis."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._redis = open_redis(url, _CONNECTIONS)
+        self._clock = clock
+        self._decide = script("decide.lua")
+
+    async def list(self, state: ApprovalState | None) -> list[Approval]:
+        """All remembered approvals in that state, newest first. Raises StoreDown."""
+        async with answering():
+            pipeline = self._redis.pipeline(transaction=False)
+            for partition in redis_keys.ALL_PARTITIONS:
+                pipeline.zrange(redis_keys.approvals(partition), 0, -1)
+            ids = [identifier.decode() for found in await pipeline.execute() for identifier in found]
+            for identifier in ids:
+                pipeline.hgetall(redis_keys.approval(identifier))
+            kept: list[dict[bytes, bytes]] = await pipeline.execute()
+        approvals = [self._approval(name, fields) for name, fields in zip(ids, kept, strict=True) if fields]
+        chosen = [approval for approval in approvals if state is None or approval.state is state]
+        return sorted(chosen, key=lambda approval: -approval.request.requested_at)
+
+    async def get(self, approval_id: str) -> Approval:
+        """One approval. Raises ApprovalNotFound, StoreDown."""
+        key = redis_keys.approval(approval_id)
+        async with answering():
+            fields = cast(dict[bytes, bytes], await self._redis.hgetall(key))
+        if not fields:
+            raise not_found(approval_id)
+        return self._approval(approval_id, fields)
+
+    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+        """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict, StoreDown.
+
+        After StoreDown the decision may have been made or not; `get` tells.
+        """
+        approval = await self.get(approval_id)
+        check_decision(approval, to, by)
+        request, now_ms = approval.request, int(now * 1000)
+        pointer = redis_keys.pending(request.org, request.tenant, request.agent, request.digest, request.revision)
+        keys = (redis_keys.approval(approval_id), pointer)
+        async with answering():
+            had = cast(bytes, await self._redis.eval(self._decide, 2, *keys, to.value, by, str(now_ms)))
+        if had == b"unknown":
+            raise not_found(approval_id)
+        if had != ApprovalState.PENDING.value.encode():
+            raise conflict(approval_id, had.decode())
+        return replace(approval, state=to, decided_by=by, decided_at=now_ms / 1000)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    def _approval(self, approval_id: str, fields: Mapping[bytes, bytes]) -> Approval:
+        try:
+            decided_at = fields.get(b"decided_at")
+            approval = Approval(
+                request=approval_from_text(fields[b"document"]),
+                state=ApprovalState(fields[b"state"].decode()),
+                decided_by=fields.get(b"decided_by", b"").decode(),
+                decided_at=int(decided_at) / 1000 if decided_at else None,
+            )
+        except (KeyError, ValueError):
+            raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None
+        can_expire = ApprovalState.EXPIRED in TRANSITIONS[approval.state]
+        if can_expire and self._clock.now() >= approval.request.expires_at:
+            return replace(approval, state=ApprovalState.EXPIRED)
+        return approval
+
+
+def check_decision(approval: Approval, to: ApprovalState, by: str) -> None:
+    """Refuse a step that is no verdict, a verdict that comes too late, and the requester's own. Raises ApprovalConflict."""
+    request = approval.request
+    if to not in _VERDICTS:
+        raise ApprovalConflict(f"approval {request.id} can be approved, denied or cancelled, not made {to.value}")
+    if approval.state is not ApprovalState.PENDING:
+        raise conflict(request.id, approval.state.value)
+    name = by.strip().casefold()
+    if not name:
+        raise ApprovalConflict(f"approval {request.id} cannot be decided by nobody: the decision needs a name")
+    if name in (request.agent, request.scope):
+        raise ApprovalConflict(f"approval {request.id} cannot be decided by its own requester")
+
+
+def conflict(approval_id: str, state: str) -> ApprovalConflict:
+    """The words for a step that cannot be made any more."""
+    return ApprovalConflict(f"approval {approval_id} is {state} and cannot be decided any more")
+
+
+def not_found(approval_id: str) -> ApprovalNotFound:
+    """The words for an approval that is not, or no longer, known."""
+    return ApprovalNotFound(f"no approval {approval_id} is remembered")

@@ -1,0 +1,64 @@
+"""Revoked agents, over Redis: the settle script refuses them from the next call on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import answering, open_redis
+from aegis_authz.core.approval import partition_of
+from aegis_authz.ports.data_plane import StoreDown
+
+_CONNECTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """An agent whose calls are refused. `scope` is `org/tenant/agent`, `at` seconds since the epoch."""
+
+    scope: str
+    by: str
+    at: float
+
+
+class RedisRevocations:
+    """Who is revoked. Kept until restored, and lost with Redis' data like everything in it."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = open_redis(url, _CONNECTIONS)
+
+    async def revoke(self, org: str, tenant: str, agent: str, by: str, now: float) -> None:
+        """Refuse every call of the agent from now on. Raises StoreDown."""
+        async with answering():
+            await self._redis.hset(_key(org, tenant), f"{org}/{tenant}/{agent}", f"{now:.3f} {by}")
+
+    async def restore(self, org: str, tenant: str, agent: str) -> bool:
+        """Take a revocation back; returns whether there was one. Raises StoreDown."""
+        async with answering():
+            return bool(await self._redis.hdel(_key(org, tenant), f"{org}/{tenant}/{agent}"))
+
+    async def list(self) -> list[Revocation]:
+        """All revocations, newest first. Raises StoreDown."""
+        async with answering():
+            pipeline = self._redis.pipeline(transaction=False)
+            for partition in redis_keys.ALL_PARTITIONS:
+                pipeline.hgetall(redis_keys.revoked(partition))
+            kept: list[dict[bytes, bytes]] = await pipeline.execute()
+        found = [_revocation(scope.decode(), fact.decode()) for fields in kept for scope, fact in fields.items()]
+        return sorted(found, key=lambda revocation: (-revocation.at, revocation.scope))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+
+def _key(org: str, tenant: str) -> str:
+    return redis_keys.revoked(partition_of(org, tenant))
+
+
+def _revocation(scope: str, fact: str) -> Revocation:
+    at, _, by = fact.partition(" ")
+    try:
+        return Revocation(scope, by, float(at))
+    except ValueError:
+        raise StoreDown(f"what Redis holds for {scope} is not a revocation") from None

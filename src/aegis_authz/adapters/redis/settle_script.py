@@ -1,0 +1,77 @@
+"""What the settle script takes and gives: core values and Redis' words."""
+
+from __future__ import annotations
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.approvals.document import approval_to_text
+from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, partition_of
+from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+
+_OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
+_KEEP_APPROVALS_MS = 86_400_000
+
+Arguments = tuple[str | bytes | int, ...]
+
+
+def settle_arguments(settlement: Settlement, jti_margin: float) -> Arguments:
+    """What EVALSHA takes after the script's name; the layout is that of settle.lua.
+
+    `jti_margin` is how many seconds past its life a used token is remembered.
+    """
+    identity = settlement.identity
+    partition = partition_of(identity.org, identity.tenant)
+    keys: Arguments = (
+        redis_keys.epoch(partition),
+        redis_keys.jti(identity.org, identity.tenant, identity.issuer, identity.jti),
+        redis_keys.revoked(partition),
+    )
+    arguments: Arguments = (
+        _ms(identity.issued_at),
+        _ms(identity.expires_at - identity.issued_at + jti_margin),
+        identity.scope,
+        _ms(settlement.now),
+    )
+    if settlement.claims is not None:
+        claims = settlement.claims
+        keys += (_claimed_key(claims.approval_id, partition),)
+        arguments += ("claim", claims.digest, claims.revision)
+    if settlement.opens is not None:
+        keys += _open_keys(settlement.opens)
+        arguments += ("open", *_open_arguments(settlement.opens))
+    return (len(keys), *keys, *arguments)
+
+
+def read_settled(reply: object) -> Settled:
+    """The script's answer. Raises ValueError for anything but the three texts it gives."""
+    if not isinstance(reply, list) or len(reply) != 3 or not all(isinstance(part, bytes) for part in reply):
+        raise ValueError("not three texts")
+    outcome = _OUTCOMES.get(reply[0])
+    if outcome is None or (outcome is SettleOutcome.OPENED) != (reply[1] != b""):
+        raise ValueError("not a known outcome")
+    return Settled(outcome, reply[1].decode(), int(reply[2]) / 1000)
+
+
+def _claimed_key(approval_id: str, partition: str) -> str:
+    """The approval's key, or one that never exists when the id cannot be one of this tenant's."""
+    try:
+        key = redis_keys.approval(approval_id)
+    except ApprovalNotFound:
+        return redis_keys.nothing(partition)
+    return key if key.startswith(f"aegis:{{{partition}}}:") else redis_keys.nothing(partition)
+
+
+def _open_keys(request: ApprovalRequest) -> Arguments:
+    return (
+        redis_keys.approval(request.id),
+        redis_keys.pending(request.org, request.tenant, request.agent, request.digest, request.revision),
+        redis_keys.approvals(partition_of(request.org, request.tenant)),
+    )
+
+
+def _open_arguments(request: ApprovalRequest) -> Arguments:
+    text = approval_to_text(request)
+    return (request.digest, request.revision, request.id, text, _ms(request.expires_at), _KEEP_APPROVALS_MS)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -1,0 +1,126 @@
+"""The store port over Redis: one script, one round trip; calls that arrive together share a pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from aegis_authz.adapters.batching.batcher import Batcher
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import open_redis, said, script
+from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, settle_arguments
+from aegis_authz.adapters.redis.wire import RedisWire
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.settlement import Settled, Settlement
+from aegis_authz.ports.data_plane import Clock, StoreDown
+
+_MAX_BATCH = 64
+_MAX_PIPELINES = 2
+_PROBE_TIMEOUT = 0.5
+
+
+class RedisStore:
+    """`ports.Store` over Redis.
+
+    A used token is remembered for its whole life and `jti_margin` seconds, from its first use on; the margin must
+    exceed the difference between any two clocks of the mesh. Needs no start: the first call or `ready` prepares Redis.
+    """
+
+    def __init__(self, url: str, clock: Clock, jti_margin: float) -> None:
+        self._redis = open_redis(url, max_connections=_MAX_PIPELINES + 1)
+        self._wire = RedisWire(self._redis)
+        self._clock = clock
+        self._jti_margin = jti_margin
+        self._text = script("settle.lua")
+        self._begin = script("begin.lua")
+        self._name = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._sha = ""
+        self._batcher: Batcher[Arguments, Settled] = Batcher(self._send, _MAX_BATCH, _MAX_PIPELINES)
+
+    async def ready(self) -> None:
+        """Make sure that Redis answers, knows the script, forgets nothing by itself, and has its epochs.
+
+        Raises StoreDown with a sentence for a person. After a Redis that evicts was seen, calls are refused too until
+        it was looked at again and found fit.
+        """
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                await self._prepare()
+        except (RedisError, OSError) as fault:
+            raise StoreDown(f"Redis cannot be used: {said(fault)}") from None
+
+    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+        """Settle one call. Raises Refused as `ports.Store` says."""
+        if deadline <= self._clock.monotonic():
+            raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
+        try:
+            return await self._batcher.ask(settle_arguments(settlement, self._jti_margin), deadline)
+        except TimeoutError:
+            raise Refused(Reason.STORE_TIMEOUT, "no answer in time") from None
+
+    async def close(self) -> None:
+        """Wait for what is under way and close the connections."""
+        await self._batcher.drain()
+        await self._wire.close()
+        await self._redis.aclose()
+
+    async def _prepare(self) -> None:
+        policy = await self._eviction()
+        if policy != "noeviction":
+            self._sha = ""  # no call is settled before this was looked at again
+            raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
+        pipeline.script_exists(self._name)
+        has_epochs, known = await pipeline.execute()
+        if not has_epochs:
+            begun = self._redis.pipeline(transaction=False)
+            for partition in redis_keys.ALL_PARTITIONS:
+                begun.eval(self._begin, 1, redis_keys.epoch(partition))
+            await begun.execute()
+        # never without need: older servers keep every SCRIPT LOAD in their append-only file
+        self._sha = self._name if list(known) == [True] else await self._redis.script_load(self._text)
+
+    async def _eviction(self) -> object:
+        """What Redis does when its memory is full."""
+        try:
+            return (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+        except ResponseError:  # hosted servers close CONFIG; INFO tells it too
+            return (await self._redis.info("memory")).get("maxmemory_policy")
+
+    async def _send(self, calls: list[Arguments], deadline: float) -> Sequence[Settled | Exception]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                replies = await self._ask(calls)
+        except TimeoutError:
+            return [Refused(Reason.STORE_TIMEOUT, "no answer in time") for _ in calls]
+        except (RedisError, OSError) as fault:
+            return [Refused(Reason.STORE_UNAVAILABLE, said(fault)) for _ in calls]
+        return [_outcome(reply) for reply in replies]
+
+    async def _ask(self, calls: list[Arguments]) -> list[object]:
+        if not self._sha:
+            await self._prepare()
+        replies = await self._evaluate(calls)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:  # Redis was restarted or its scripts were flushed; nothing of these calls has run
+            await self._prepare()
+            for index, reply in zip(unknown, await self._evaluate([calls[index] for index in unknown]), strict=True):
+                replies[index] = reply
+        return replies
+
+    async def _evaluate(self, calls: list[Arguments]) -> list[object]:
+        return await self._wire.ask([("EVALSHA", self._sha, *arguments) for arguments in calls])
+
+
+def _outcome(reply: object) -> Settled | Exception:
+    if isinstance(reply, RedisError):
+        return Refused(Reason.STORE_UNAVAILABLE, said(reply))
+    try:
+        return read_settled(reply)
+    except ValueError:
+        return Refused(Reason.STORE_UNAVAILABLE, "an unreadable answer")

@@ -1,0 +1,1 @@
+"""`aegis policy`, one file a verb."""

@@ -1,0 +1,38 @@
+"""Which folders of documents a command is about: those given, those of a mesh, or those one stands in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli.faults import unusable
+
+Policies = Annotated[
+    Path | None, typer.Option("--policies", help="Folder of policy documents; default: ./agents beside ./tools.")
+]
+Tools = Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools.")]
+MeshState = Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")]
+
+
+_HERE = (Path("agents"), Path("tools"))
+
+
+def document_folders(command: str, policies: Path | None, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
+    """The folders of policies and tools; what is not given is the mesh's, or `agents` and `tools` below this folder.
+
+    Raises typer.Exit, NoMesh.
+    """
+    from aegis_authz.commands.admin import mesh_folders
+
+    if policies is not None and tools is not None:
+        return policies, tools
+    if state is not None:
+        used = mesh_folders(state)
+        return policies or used.policies, tools or used.tools
+    if all(folder.is_dir() for folder in _HERE):
+        return policies or _HERE[0], tools or _HERE[1]
+    raise unusable(
+        command, "give --policies and --tools, or --dir of a mesh, or stand in a folder with agents/ and tools/"
+    )

@@ -1,0 +1,147 @@
+"""`aegis policy explain`: every rule and condition that a call met, and what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aegis_authz.cli.faults import told, unusable
+from aegis_authz.cli.policy.call_files import problems_told, read_calls
+from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+
+if TYPE_CHECKING:
+    from aegis_authz.cli.policy.call_flags import CallFlags
+    from aegis_authz.cli.policy.explain_text import AgainstRecord
+    from aegis_authz.commands.recorded_calls import FoundRecord
+    from aegis_authz.lab.calls import TriedCall
+    from aegis_authz.lab.explanation import Explanation
+    from aegis_authz.policy.load import Loaded
+
+COMMAND = "policy explain"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which call is to be explained, under which documents."""
+
+    source: str
+    record: str
+    flags: CallFlags
+    policies: Path
+    tools: Path
+    state: Path | None
+    as_json: bool
+
+
+def explain(
+    call: Annotated[
+        str, typer.Argument(help="A file with the call, as tests write it; - for standard input.", show_default=False)
+    ] = "",
+    policies: Policies = None,
+    tools: Tools = None,
+    state: MeshState = None,
+    record: Annotated[str, typer.Option("--record", help="Explain this decision of the mesh of --dir again.")] = "",
+    agent: Annotated[str, typer.Option("--agent", help="ORG/TENANT/AGENT.")] = "",
+    tool: Annotated[str, typer.Option("--tool", help="A tool of the catalogue.")] = "",
+    action: Annotated[str, typer.Option("--action", help="An action of the tool.")] = "",
+    host: Annotated[str, typer.Option("--host", help="Instead of a tool: a host that no tool claims.")] = "",
+    method: Annotated[str, typer.Option("--method", help="With --host: the HTTP method; default: POST.")] = "",
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter: JSON, else a text.")
+    ] = None,
+    param_text: Annotated[
+        list[str] | None, typer.Option("--param-text", metavar="NAME=VALUE", help="A parameter that is a text.")
+    ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            metavar="NAME=VALUE",
+            help="time, environment, source, on_behalf_of, acted_by (a,b) or token_age.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show why a call is decided as it is. Exits with 0 whatever the decision, 2 when it cannot be explained.
+
+    The call is that of a file or of --record, with what options say instead; or that of options alone.
+
+    Example: aegis policy explain --agent acme/emea/finance-agent --tool stripe-payments --action create_payment
+    --param amount=7000 --policies policies/agents --tools policies/tools
+    """
+    from aegis_authz.cli.policy.call_flags import CallFlags
+
+    flags = CallFlags(agent, tool, action, host, method, param or [], param_text or [], context or [])
+    if call and record:
+        raise unusable(COMMAND, "give a call or --record, not both")
+    if record and state is None:
+        raise unusable(COMMAND, "--record needs --dir, the mesh that kept the record")
+    if record and flags.names_call:
+        raise unusable(COMMAND, "with --record only --param, --param-text and --context can be given")
+    if not call and not record and flags.is_empty:
+        raise unusable(
+            COMMAND, "name a file with the call, or give --agent, --tool and --action, or --record and --dir"
+        )
+    with told(COMMAND):
+        folders = document_folders(COMMAND, policies, tools, state)
+        _explain(Asked(call, record, flags, *folders, state, as_json))
+
+
+def _explain(asked: Asked) -> None:
+    from aegis_authz.cli.policy.call_flags import FlagsInvalid
+    from aegis_authz.cli.policy.explain_text import Told, explanation_json, show_explanation
+    from aegis_authz.commands.admin import PolicyErrors
+    from aegis_authz.commands.lab import bench_of, loaded_folders
+    from aegis_authz.commands.recorded_calls import RECORD_ERRORS
+    from aegis_authz.lab.explanation import explanation_of
+    from aegis_authz.lab.explanation_notes import sentences
+
+    try:
+        loaded = loaded_folders(asked.policies, asked.tools)
+        call, found = _call(asked, loaded)
+    except PolicyErrors as errors:
+        raise problems_told(errors, asked.as_json) from None
+    except (FlagsInvalid, *RECORD_ERRORS) as fault:
+        raise unusable(COMMAND, str(fault)) from None
+    with bench_of(loaded) as bench:
+        [raw] = bench.explain([call])
+    explanation = explanation_of(call, raw, loaded.written)
+    against = None if found is None else _against_record(asked, found, explanation, loaded)
+    said = Told(explanation, sentences(explanation, loaded.written), against)
+    if asked.as_json:
+        typer.echo(explanation_json(said))
+    else:
+        show_explanation(said)
+
+
+def _call(asked: Asked, loaded: Loaded) -> tuple[TriedCall, FoundRecord | None]:
+    from aegis_authz.cli.policy.call_flags import call_of_flags
+    from aegis_authz.commands.recorded_calls import found_record
+    from aegis_authz.lab.call_sources import one_call
+
+    if asked.record and asked.state is not None:
+        found = found_record(asked.state, asked.record, loaded)
+        return call_of_flags(asked.flags, loaded, found.decision.call), found
+    if asked.source:
+        written = one_call(*read_calls(COMMAND, asked.source), loaded).call
+        return (written if asked.flags.is_empty else call_of_flags(asked.flags, loaded, written)), None
+    return call_of_flags(asked.flags, loaded), None
+
+
+def _against_record(asked: Asked, found: FoundRecord, explanation: Explanation, loaded: Loaded) -> AgainstRecord:
+    from aegis_authz.cli.policy.explain_text import AgainstRecord
+    from aegis_authz.commands.recorded_calls import revision_here
+    from aegis_authz.lab.recorded import difference, not_recorded
+
+    revision = "" if asked.state is None else revision_here(asked.policies, asked.tools, asked.state)
+    return AgainstRecord(
+        decision=found.decision,
+        file=found.file,
+        line=found.line,
+        not_recorded=not_recorded(found.decision, explanation, loaded),
+        difference=difference(found.decision, explanation),
+        revision_here=revision,
+    )

@@ -1,0 +1,277 @@
+"""How the explanation of a decision reads, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.lab.calls import is_method
+from aegis_authz.lab.edits import inside
+from aegis_authz.lab.explanation import Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule, State
+from aegis_authz.lab.recorded import RecordedDecision
+from aegis_authz.lab.trial import decided_data
+from aegis_authz.policy.compile.conditions import path_of
+from aegis_authz.policy.source.problems import printable
+
+EFFECT_STYLES = {"allow": "green", "sanitize": "cyan", "approval_needed": "yellow", "deny": "red"}
+"""The colours of effects."""
+
+_WIDE = 1000
+_LONGEST = 100
+_MARKS: Mapping[State, tuple[str, str, str]] = {
+    "held": ("\N{CHECK MARK}", "+", "green"),
+    "failed": ("\N{BALLOT X}", "x", "red"),
+    "not reached": ("\N{MIDDLE DOT}", "-", "dim"),
+}
+_FAILING = {"deny": "deny", "approval_needed": "approval_needed", "excuses": "the rule does not apply"}
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstRecord:
+    """What the record says that was explained again.
+
+    `not_recorded` are sentences about what it does not hold. `difference` is "" where the answer is the same, None
+    where there is none of policy to compare with. `revision_here` is "" where it is not known.
+    """
+
+    decision: RecordedDecision
+    file: str
+    line: int
+    not_recorded: tuple[str, ...]
+    difference: str | None
+    revision_here: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All there is to say: the explanation, what to add in sentences, and the record it is of."""
+
+    explanation: Explanation
+    sentences: tuple[str, ...]
+    record: AgainstRecord | None = None
+
+
+def show_explanation(told: Told) -> None:
+    """Print the decision, then a tree of what led to it, then what there is to add."""
+    terminal = Console()
+    # a pipe has no width: lines are not to be folded for one
+    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    for line in (*_header(told.explanation), *_record_lines(told.record)):
+        console.print(line, soft_wrap=True)
+    console.print(_tree(told.explanation, "utf" in (console.encoding or "")))
+    for sentence in told.sentences:
+        console.print(Text(printable(sentence)), soft_wrap=True)
+
+
+def explanation_json(told: Told) -> str:
+    """The same as one JSON object."""
+    explanation = told.explanation
+    said: dict[str, Json] = {
+        "call": explanation.call.model_dump(mode="json"),
+        "decision": decided_data(explanation.decision),
+        "documents": [_document_data(one) for one in explanation.documents],
+        "notes": list(told.sentences),
+    }
+    if told.record is not None:
+        said["record"] = _record_data(told.record)
+    return json.dumps(said, indent=2)
+
+
+def effect_text(effect: str) -> Text:
+    """An effect in its colour."""
+    return Text(effect, style=EFFECT_STYLES.get(effect, ""))
+
+
+def value_text(value: Json) -> str:
+    """A value as JSON, cut to what a line can hold."""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _header(explanation: Explanation) -> Iterator[Text]:
+    data = decided_data(explanation.decision)
+    effect = str(data["effect"])
+    yield Text.assemble(
+        (effect.upper(), f"bold {EFFECT_STYLES.get(effect, '')}"), " ", (str(data["reason"]), "bold"), _detail(data)
+    )
+    if data["policies"]:
+        yield Text(printable(f"decided by: {_listed(data['policies'])}"))
+    for obligation in _objects(data["obligations"]):
+        members = (f"{name} {_listed(value)}" for name, value in obligation.items() if name != "kind" and value != [])
+        yield Text(printable(f"obligation: {obligation['kind']}: {', '.join(members)}"))
+    approval = data["approval"]
+    if isinstance(approval, Mapping):
+        groups = approval["groups"]
+        who = f"one of {_listed(groups)}" if groups else "any approver"
+        yield Text(printable(f"approval: by {who}, within {approval['expires_in']} seconds"))
+    if data["would"] is not None:
+        yield Text.assemble("shadow documents would have decided: ", effect_text(str(data["would"])))
+
+
+def _detail(data: Mapping[str, Json]) -> str:
+    return printable(f": {data['detail']}") if data["detail"] else ""
+
+
+def _record_lines(record: AgainstRecord | None) -> Iterator[Text]:
+    if record is None:
+        return
+    said = record.decision
+    yield Text(printable(f"record {said.id} ({record.file}:{record.line}), read without verifying"))
+    if record.difference is None:
+        yield Text(printable(f"the recorded answer, {said.effect} {said.reason}, is not one of policy: not compared"))
+    elif record.difference:
+        yield Text(printable(f"the answer differs: {record.difference}"), style="yellow")
+    else:
+        yield Text(printable(f"the answer is the recorded one, {said.effect} {said.reason}"))
+    for sentence in (*record.not_recorded, *_revision_sentence(record)):
+        yield Text(printable(sentence), style="yellow")
+
+
+def _revision_sentence(record: AgainstRecord) -> Iterator[str]:
+    recorded = record.decision.revision
+    if not record.revision_here:
+        yield f"recorded under revision {recorded}; which revision these documents make cannot be told here"
+    elif record.revision_here != recorded:
+        yield f"recorded under revision {recorded}; these documents make revision {record.revision_here}"
+
+
+def _tree(explanation: Explanation, utf: bool) -> Tree:
+    call = explanation.call
+    what = f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
+    tree = Tree(Text(printable(f"{call.agent}: {what}"), style="bold"))
+    for document in explanation.documents:
+        named = Text.assemble(
+            (printable(document.name), "bold"),
+            f" {document.mode}",
+            (f"  {_place(document.path, document.line)}", "dim"),
+        )
+        branch = tree.add(named)
+        if document.outside:
+            branch.add(_outside(document, utf))
+        for rule in document.rules:
+            _add_rule(branch, rule, explanation, utf)
+        if not document.rules and not call.host and not is_method(call.action):
+            branch.add(Text("no rule lists the action", style="dim"))
+    return tree
+
+
+def _outside(document: LookedAtDocument, utf: bool) -> Text:
+    regions = ", ".join(document.regions or ())
+    return Text.assemble(
+        _mark("failed", utf), printable(f" the tool is in none of the regions {regions}"), " -> ", effect_text("deny")
+    )
+
+
+def _add_rule(branch: Tree, rule: LookedAtRule, explanation: Explanation, utf: bool) -> None:
+    outcome = Text("does not apply", style="dim") if rule.outcome == "excused" else effect_text(rule.outcome)
+    named = Text.assemble(printable(rule.id), ": ", outcome, (f"  {_place(rule.path, rule.line)}", "dim"))
+    listed = branch.add(named)
+    for condition in rule.conditions:
+        if (condition.parameter, condition.condition) != ("context.time", "type"):  # every call has a time
+            listed.add(_condition(condition, rule, explanation, utf))
+    if not rule.conditions:
+        listed.add(Text("no conditions", style="dim"))
+
+
+def _condition(one: LookedAtCondition, rule: LookedAtRule, explanation: Explanation, utf: bool) -> Text:
+    line = Text.assemble(_mark(one.state, utf), " ", (printable(one.parameter), "bold"), " ")
+    line.append(printable(one.condition) + _wanted(one, explanation))
+    if one.condition == "present":
+        line.append(": it is not there")
+    elif one.there:
+        line.append(f": seen {value_text(one.seen)}")
+    if one.state == "failed":
+        line.append_text(Text.assemble(" -> ", _meaning(one)))
+        if rule.denies and one.failing == "deny" and one.condition not in ("present", "type"):
+            line.append(" (it could not be read, which excuses nothing)")
+    elif one.state == "not reached":
+        line.append(" (not reached)", style="dim")
+    elif one.condition == "present":
+        line.append(", as it may be", style="dim")
+    else:
+        line.append_text(Text.assemble((" (else ", "dim"), _meaning(one), (")", "dim")))
+    if one.line is not None:
+        line.append(f"  line {one.line}", style="dim")
+    elif one.condition not in ("present", "type"):
+        line.append("  implied by the upper bound", style="dim")
+    return line
+
+
+def _wanted(one: LookedAtCondition, explanation: Explanation) -> str:
+    """What the value is compared with; of another parameter, its value, too."""
+    if one.wanted is None:
+        return ""
+    if isinstance(one.wanted, Mapping) and one.wanted.keys() == {"parameter"} and one.condition != "schema":
+        named = str(one.wanted["parameter"])
+        found = inside(explanation.call.parameters, path_of(named))  # type: ignore[arg-type]  # it was read as Json
+        shown = "nothing" if found is None else value_text(found)
+        return printable(f" the parameter {named}, {shown}")
+    return f" {value_text(one.wanted)}"
+
+
+def _meaning(one: LookedAtCondition) -> Text:
+    return Text(_FAILING[one.failing], style=EFFECT_STYLES.get(one.failing, ""))
+
+
+def _mark(state: State, utf: bool) -> tuple[str, str]:
+    sign, plain, style = _MARKS[state]
+    return (sign if utf else plain, style)
+
+
+def _place(path: str, line: int) -> str:
+    return printable(f"{path}:{line}")
+
+
+def _document_data(document: LookedAtDocument) -> Mapping[str, Json]:
+    return {
+        "name": document.name,
+        "mode": document.mode,
+        "file": document.path,
+        "line": document.line,
+        "regions": None if document.regions is None else list(document.regions),
+        "outside": document.outside,
+        "rules": [
+            {
+                "id": rule.id,
+                "outcome": rule.outcome,
+                "file": rule.path,
+                "line": rule.line,
+                "conditions": [asdict(condition) for condition in rule.conditions],
+            }
+            for rule in document.rules
+        ],
+    }
+
+
+def _record_data(record: AgainstRecord) -> Mapping[str, Json]:
+    said = record.decision
+    return {
+        "decision_id": said.id,
+        "file": record.file,
+        "line": record.line,
+        "effect": said.effect,
+        "reason": said.reason,
+        "would": said.would or None,
+        "findings": list(said.findings),
+        "revision": said.revision,
+        "revision_here": record.revision_here or None,
+        "not_recorded": list(record.not_recorded),
+        "same_answer": None if record.difference is None else record.difference == "",
+        "difference": record.difference,
+    }
+
+
+def _objects(value: Json) -> list[Mapping[str, Json]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _listed(value: Json) -> str:
+    if isinstance(value, list):
+        return ", ".join(_listed(one) for one in value)
+    return value if isinstance(value, str) else json.dumps(value)

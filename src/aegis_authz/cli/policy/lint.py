@@ -1,0 +1,49 @@
+"""`aegis policy lint`: what is allowed in a policy set and yet most likely not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli.faults import REFUSED, told
+from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+
+COMMAND = "policy lint"
+
+
+def lint(
+    policies: Policies = None,
+    tools: Tools = None,
+    state: MeshState = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on any finding, notes too.")] = False,
+) -> None:
+    """Show what is valid and most likely not meant. Exits with 1 when there is an error, 2 when it cannot look.
+
+    A comment `# aegis: allow CODE` on the line, or on the line above, silences a code there.
+
+    Example: aegis policy lint --policies policies/agents --tools policies/tools
+    """
+    from aegis_authz.cli.policy.lint_text import findings_json, findings_text
+    from aegis_authz.commands.documents import read_documents
+    from aegis_authz.policy.lint.run import linted
+    from aegis_authz.redact.detectors.table import DETECTORS
+
+    with told(COMMAND):
+        policies, tools = document_folders(COMMAND, policies, tools, state)
+        sources = read_documents(policies, tools)
+    findings = linted(
+        _from_here(policies, sources.policies), _from_here(tools, sources.tools), DETECTORS, datetime.now(UTC)
+    )
+    typer.echo(findings_json(findings) if as_json else findings_text(findings))
+    if any(strict or finding.severity == "error" for finding in findings):
+        raise typer.Exit(REFUSED)
+
+
+def _from_here(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts with their files named as they are found from here."""
+    return {str(folder / path): text for path, text in texts.items()}

@@ -1,0 +1,92 @@
+"""`aegis policy simulate`: many calls decided under a draft, and what that changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli.faults import REFUSED, told, unusable
+from aegis_authz.cli.policy.call_files import problems_told, read_calls
+from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+
+COMMAND = "policy simulate"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which calls are to be decided, under which documents."""
+
+    source: str
+    policies: Path
+    tools: Path
+    against: Path | None
+    show_all: bool
+    as_json: bool
+
+
+def simulate(
+    calls: Annotated[str, typer.Argument(help="A file of calls: one, a list, or JSON lines; - for standard input.")],
+    policies: Policies = None,
+    tools: Tools = None,
+    state: MeshState = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Show only what these policies decide differently, as it is now.")
+    ] = None,
+    fail_on_change: Annotated[
+        bool, typer.Option("--fail-on-change", help="With --against: exit with 1 when a call is decided differently.")
+    ] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every call and not the first ones alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, always with every call.")] = False,
+) -> None:
+    """Decide calls under a draft, without a mesh. Exits with 2 when that cannot be done; then nothing was decided.
+
+    With --against, the draft is held against the policies there: what is stricter under the draft, and what is milder.
+
+    Example: aegis policy simulate calls.jsonl --policies draft/agents --tools policies/tools --against policies/agents
+    """
+    if fail_on_change and against is None:
+        raise unusable(COMMAND, "--fail-on-change needs --against, the policies as they are now")
+    with told(COMMAND):
+        folders = document_folders(COMMAND, policies, tools, state)
+        changed = _simulate(Asked(calls, *folders, against, show_all, as_json))
+    if changed and fail_on_change:
+        raise typer.Exit(REFUSED)
+
+
+def _simulate(asked: Asked) -> bool:
+    """Whether a call is decided differently."""
+    from aegis_authz.cli.policy.simulate_text import (
+        comparison_json,
+        show_comparison,
+        show_simulation,
+        simulation_json,
+    )
+    from aegis_authz.commands.admin import PolicyErrors
+    from aegis_authz.commands.lab import bench_of, loaded_folders
+    from aegis_authz.lab.call_sources import calls_of
+    from aegis_authz.lab.simulation import flips, simulated, simulated_under
+
+    try:
+        loaded = loaded_folders(asked.policies, asked.tools)
+        earlier = None if asked.against is None else loaded_folders(asked.against, asked.tools)
+        calls = calls_of(*read_calls(COMMAND, asked.source), loaded)
+    except PolicyErrors as errors:
+        raise problems_told(errors, asked.as_json) from None
+    with bench_of(loaded) as bench:
+        after = simulated(bench, calls)
+        before = [] if earlier is None else simulated_under(bench, earlier.policies, calls)
+    if earlier is None:
+        if asked.as_json:
+            typer.echo(simulation_json(after))
+        else:
+            show_simulation(after, asked.show_all)
+        return False
+    changes = flips(before, after)
+    if asked.as_json:
+        typer.echo(comparison_json(before, after, changes))
+    else:
+        show_comparison(before, after, changes, asked.show_all)
+    return bool(changes)

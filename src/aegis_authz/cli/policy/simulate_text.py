@@ -1,0 +1,171 @@
+"""How simulated calls and what a draft changes read, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aegis_authz.cli.policy.explain_text import effect_text, value_text
+from aegis_authz.core.json_value import Json
+from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.simulation import Direction, Flip, Simulated, Summary, summary_of
+from aegis_authz.lab.trial import decided_data
+from aegis_authz.policy.source.problems import printable
+
+_FIRST = 25
+_WIDE = 160
+_SHORT = 60
+_DIRECTIONS: Mapping[Direction, str] = {"stricter": "red", "milder": "yellow", "other": "cyan"}
+
+
+def show_simulation(found: Sequence[Simulated], show_all: bool) -> None:
+    """Print a row for each call, of many the first ones, and a summary."""
+    table = _table("effect", "reason", "detail")
+    shown = found if show_all else found[:_FIRST]
+    for one in shown:
+        table.add_row(*_call_cells(one), effect_text(one.effect.value), one.reason, _cell(one.decided.detail))
+    console = _console()
+    console.print(table)
+    _print_more(console, len(found) - len(shown), "calls")
+    for line in _summary_lines(summary_of(found)):
+        console.print(line, soft_wrap=True)
+
+
+def show_comparison(
+    before: Sequence[Simulated], after: Sequence[Simulated], changes: Sequence[Flip], show_all: bool
+) -> None:
+    """Print a row for each call that is decided differently, of many the first ones, and a summary of both sides."""
+    console = _console()
+    if changes:
+        table = _table("direction", "before", "after", "detail")
+        shown = changes if show_all else changes[:_FIRST]
+        for one in shown:
+            style = _DIRECTIONS[one.direction]
+            direction = Text(one.direction if one.direction != "other" else _of_members(one), style=style)
+            sides = (_side(one.before, one), _side(one.after, one))
+            table.add_row(*_call_cells(one.after), direction, *sides, _cell(one.after.decided.detail))
+        console.print(table)
+        _print_more(console, len(changes) - len(shown), "changes")
+    for name, side in (("before", before), ("after", after)):
+        for line in _summary_lines(summary_of(side)):
+            console.print(Text.assemble(f"{name}: ", line), soft_wrap=True)
+    console.print(_changed(changes, len(after)), soft_wrap=True)
+
+
+def simulation_json(found: Sequence[Simulated]) -> str:
+    """Every call with its decision, and the summary, as one JSON object."""
+    told: Mapping[str, Json] = {
+        "summary": asdict(summary_of(found)),
+        "calls": [{**_place(one), "call": _call(one), "decided": decided_data(one.decided)} for one in found],
+    }
+    return json.dumps(told, indent=2)
+
+
+def comparison_json(before: Sequence[Simulated], after: Sequence[Simulated], changes: Sequence[Flip]) -> str:
+    """Every call that is decided differently, and both summaries, as one JSON object."""
+    told: Mapping[str, Json] = {
+        "before": asdict(summary_of(before)),
+        "after": asdict(summary_of(after)),
+        "changed": _counts(changes),
+        "changes": [
+            {
+                **_place(one.after),
+                "direction": one.direction,
+                "members": list(one.members),
+                "call": _call(one.after),
+                "before": decided_data(one.before.decided),
+                "after": decided_data(one.after.decided),
+            }
+            for one in changes
+        ],
+    }
+    return json.dumps(told, indent=2)
+
+
+def _console() -> Console:
+    terminal = Console()
+    # a pipe has no width: lines are not to be folded for one
+    return terminal if terminal.is_terminal else Console(width=_WIDE)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("line", justify="right")
+    for column in ("agent", "call", "parameters", *columns):
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _call_cells(one: Simulated) -> Iterator[Text]:
+    call = one.placed.call
+    yield Text(str(one.placed.line))
+    yield _cell(call.agent)
+    yield _cell(_what(call))
+    yield _cell(", ".join(f"{name}={value_text(value)}" for name, value in call.parameters.items()))  # type: ignore[arg-type]  # it came out of a source document: it is Json
+
+
+def _what(call: TriedCall) -> str:
+    return f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
+
+
+def _cell(text: str) -> Text:
+    shown = printable(text)
+    return Text(shown if len(shown) <= _SHORT else f"{shown[: _SHORT - 3]}...")
+
+
+def _side(side: Simulated, flip: Flip) -> Text:
+    """The effect, and the reason where that is what changes."""
+    told = effect_text(side.effect.value)
+    return told.append(f" {side.reason}", style="dim") if flip.direction == "other" else told
+
+
+def _of_members(flip: Flip) -> str:
+    return f"other {', '.join(flip.members)}"
+
+
+def _summary_lines(summary: Summary) -> Iterator[Text]:
+    told = Text(f"{_counted(summary.calls, 'call')}: ")
+    effects = [Text.assemble(f"{count} ", effect_text(effect)) for effect, count in summary.effects.items()]
+    reasons = ", ".join(f"{reason} {count}" for reason, count in summary.reasons.items())
+    yield Text.assemble(told, Text(", ").join(effects), f" ({reasons})")
+
+
+def _changed(changes: Sequence[Flip], calls: int) -> Text:
+    if not changes:
+        return Text(f"nothing changes for {_counted(calls, 'call')}")
+    counts = _counts(changes)
+    words = {
+        "stricter": "decided more strictly",
+        "milder": "decided more mildly",
+        "other": "same effect on other terms",
+    }
+    told = ", ".join(f"{counts[direction]} {words[direction]}" for direction in words if counts[direction])
+    return Text(f"{len(changes)} of {_counted(calls, 'call')} changed: {told}")
+
+
+def _counts(changes: Sequence[Flip]) -> dict[str, int]:
+    return {direction: sum(one.direction == direction for one in changes) for direction in _DIRECTIONS}
+
+
+def _print_more(console: Console, more: int, noun: str) -> None:
+    if more > 0:
+        console.print(f"\N{HORIZONTAL ELLIPSIS} and {more} more {noun}; --all shows them")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _place(one: Simulated) -> dict[str, Json]:
+    return {"file": one.placed.path, "line": one.placed.line}
+
+
+def _call(one: Simulated) -> Mapping[str, Json]:
+    told: Mapping[str, Json] = one.placed.call.model_dump(mode="json")
+    return told

@@ -1,0 +1,144 @@
+"""`aegis policy test`: the tests beside the policies, judged by a real OPA."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aegis_authz.cli.faults import REFUSED, told, unusable
+from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+from aegis_authz.cli.watching import each_change
+
+if TYPE_CHECKING:
+    from aegis_authz.lab.coverage import Coverage
+    from aegis_authz.lab.trial import Outcome
+
+COMMAND = "policy test"
+_LOOK_EVERY = 0.5  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one run is to do."""
+
+    policies: Path
+    tools: Path
+    coverage: bool
+    coverage_min: float | None
+    junit: Path | None
+    as_json: bool
+    only: str
+
+
+def test(
+    policies: Policies = None,
+    tools: Tools = None,
+    state: MeshState = None,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Show rules and conditions no test tries.")] = False,
+    coverage_min: Annotated[
+        float | None, typer.Option("--coverage-min", min=0, max=100, help="Fail below this many percent.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcomes as JUnit XML.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Run again whenever a document changes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    only: Annotated[str, typer.Option("--only", help="Only tests whose names contain this text.")] = "",
+) -> None:
+    """Run the tests beside the policies (*_test.yaml). Exits with 1 when any fails, 2 when they cannot be run.
+
+    Example: aegis policy test --policies policies/agents --tools policies/tools --coverage
+    """
+    with told(COMMAND):
+        chosen = document_folders(COMMAND, policies, tools, state)
+    if watch and as_json:
+        raise unusable(COMMAND, "--watch is for people; leave out --json")
+    wanted = coverage or coverage_min is not None
+    asked = Asked(*chosen, wanted, coverage_min, junit, as_json, only)
+    if watch:
+        watched(asked, lambda: time.sleep(_LOOK_EVERY))
+    elif code := run(asked):
+        raise typer.Exit(code)
+
+
+def watched(asked: Asked, wait: Callable[[], None]) -> None:
+    """Run at once and after each change of the folders, until Ctrl-C; `wait` is called between looks."""
+    from rich.console import Console
+
+    try:
+        for _ in each_change((asked.policies, asked.tools), wait):
+            Console().clear()  # nothing where there is no terminal
+            run(asked)
+            typer.echo("waiting for changes; Ctrl-C ends")
+    except KeyboardInterrupt:
+        typer.echo()
+
+
+def run(asked: Asked) -> int:
+    """One run, told. Returns the exit code."""
+    try:
+        with told(COMMAND):
+            return _run(asked)
+    except typer.Exit as ended:
+        return ended.exit_code
+
+
+def _run(asked: Asked) -> int:
+    from aegis_authz.cli.policy.text import problems_json
+    from aegis_authz.commands.admin import PolicyErrors
+    from aegis_authz.commands.policy_tests import trial_bench
+    from aegis_authz.lab.coverage import coverage_of
+    from aegis_authz.lab.junit import junit_of_problems
+    from aegis_authz.lab.trial import tried
+
+    try:
+        with trial_bench(asked.policies, asked.tools) as ready:
+            cases = [case for case in ready.cases if asked.only in case.name]
+            if not cases:
+                return _nothing(asked, len(ready.cases))
+            outcomes = tried(ready.bench, cases)
+            covered = None
+            if asked.coverage:
+                explained = ready.bench.explain([case.call for case in cases])
+                covered = coverage_of(ready.bench.loaded.written, explained)
+    except PolicyErrors as errors:
+        if asked.junit is not None:
+            asked.junit.write_bytes(junit_of_problems(errors.problems))
+        if not asked.as_json:
+            raise
+        typer.echo(problems_json(errors.problems))
+        return REFUSED
+    return _tell(asked, outcomes, covered)
+
+
+def _nothing(asked: Asked, others: int) -> int:
+    if others:
+        message = f"no test's name contains {asked.only!r}; there are {others} others"
+    else:
+        message = f"no tests found: no file below {asked.policies} has a name that ends in _test.yaml"
+    typer.echo(f"aegis {COMMAND}: {message}", err=True)
+    return REFUSED
+
+
+def _tell(asked: Asked, outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> int:
+    from aegis_authz.cli.policy.test_text import failure_line, outcomes_json, outcomes_text, show_coverage
+    from aegis_authz.lab.coverage import percent_of
+    from aegis_authz.lab.junit import junit_of_outcomes
+
+    if asked.junit is not None:
+        asked.junit.write_bytes(junit_of_outcomes([(outcome, failure_line(outcome)) for outcome in outcomes]))
+    if asked.as_json:
+        typer.echo(outcomes_json(outcomes, covered))
+    else:
+        typer.echo(outcomes_text(outcomes))
+        if covered is not None:
+            show_coverage(covered)
+    code = 0 if all(outcome.passed for outcome in outcomes) else REFUSED
+    if covered is not None and asked.coverage_min is not None and percent_of(covered) < asked.coverage_min:
+        reached = int(percent_of(covered) * 10) / 10
+        typer.echo(f"aegis {COMMAND}: {reached}% are covered, less than {asked.coverage_min:g}%", err=True)
+        code = REFUSED
+    return code

@@ -1,0 +1,57 @@
+"""Decision records of a mesh, to be judged again under documents of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegis_authz.adapters.files.keys import KeyFolderError, load_keys
+from aegis_authz.adapters.records.files import NoRecords, find_records
+from aegis_authz.bootstrap.bundles import policy_builder
+from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.documents import read_documents
+from aegis_authz.config import ControlSettings
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+from aegis_authz.lab.recorded import NotJudged, RecordedDecision, recorded_decision
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.problems import PolicyErrors, printable
+
+RECORD_ERRORS = (NoRecords, NotJudged, OSError)
+"""Everything that keeps a recorded call from being judged again; the messages are fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A decision record and where it stands."""
+
+    decision: RecordedDecision
+    file: str
+    line: int
+
+
+def found_record(state: Path, decision_id: str, loaded: Loaded) -> FoundRecord:
+    """The record of that id in the logs of a mesh, read without verifying. Raises RECORD_ERRORS."""
+    for one in find_records(state / "records", decision_id):
+        if one.members is not None and one.members.get("kind") == "decision":
+            return FoundRecord(recorded_decision(one.members, _environment(state), loaded), one.file, one.number)
+    raise NotJudged(f"no record of decision {printable(decision_id)} in {state / 'records'}")
+
+
+def revision_here(policies: Path, tools: Path, state: Path) -> str:
+    """The revision these documents would have if the mesh published them; "" where its settings or keys cannot be read."""
+    try:
+        builder = policy_builder(load_settings(state / "control.yaml", ControlSettings), load_keys(state / "keys"))
+        return builder.build(read_documents(policies, tools)).revision
+    except (SettingsError, KeyFolderError, PolicyErrors, OSError):
+        return ""
+
+
+def _environment(state: Path) -> str:
+    """The mesh's environment by its mesh.json; "" where that cannot be told."""
+    try:
+        told: Json = strict_json.parse_object((state / "mesh.json").read_bytes()).get("environment")
+    except (OSError, Refused):
+        return ""
+    return told if isinstance(told, str) else ""

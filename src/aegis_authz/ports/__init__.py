@@ -1,0 +1,1 @@
+"""What the inner rooms need from outside, one interface each."""

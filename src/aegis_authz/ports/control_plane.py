@@ -1,0 +1,38 @@
+"""What the control plane needs from outside, beside `aegis_authz.ports.data_plane`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aegis_authz.core.release import Change, Sources
+
+
+class Releases(Protocol):
+    """Every revision ever published, unchangeable, and the pointer to the one served.
+
+    Calls block on the disk. Every method may raise ReleasesFault.
+    """
+
+    def current(self) -> str:
+        """The revision served, "" before the first."""
+        ...
+
+    def bundle(self, revision: str) -> bytes:
+        """The signed bundle of a revision. Raises RevisionUnknown."""
+        ...
+
+    def sources(self, revision: str) -> Sources:
+        """The documents of a revision. Raises RevisionUnknown."""
+        ...
+
+    def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
+        """Store a revision; one that is there already stays as it is. Raises ValueError for a bad name."""
+        ...
+
+    def activate(self, change: Change) -> None:
+        """Log the change, then serve `change.revision`. Raises RevisionUnknown."""
+        ...
+
+    def changes(self) -> list[Change]:
+        """The change log, newest first."""
+        ...

@@ -1,0 +1,145 @@
+"""The memory twin of the Redis store, its approvals and its revocations: one object, one process, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from aegis_authz.adapters.redis.approvals import check_decision, not_found
+from aegis_authz.adapters.redis.keys import ALL_PARTITIONS
+from aegis_authz.adapters.redis.revocations import Revocation
+from aegis_authz.core.approval import (
+    TRANSITIONS,
+    Approval,
+    ApprovalRequest,
+    ApprovalState,
+    partition_of,
+)
+from aegis_authz.core.identity import Override
+from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.ports.data_plane import Clock
+
+_CLEAR = Settled(SettleOutcome.CLEAR, "", 0.0)
+_LOST = -1
+
+
+@dataclass
+class _Memory:
+    epochs: dict[str, int] = field(default_factory=dict)
+    tokens: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
+    revoked: dict[str, Revocation] = field(default_factory=dict)
+    approvals: dict[str, Approval] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """`ports.Store` and `ports.Approvals` in one process's memory; its epochs begin when it is made."""
+
+    def __init__(self, clock: Clock, jti_margin: float) -> None:
+        self._clock = clock
+        self._jti_margin = jti_margin
+        self._memory = _Memory(epochs=dict.fromkeys(ALL_PARTITIONS, _ms(clock.now())))
+
+    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+        """Settle one call as settle.lua does."""
+        identity, memory = settlement.identity, self._memory
+        epoch = memory.epochs.setdefault(partition := partition_of(identity.org, identity.tenant), _LOST)
+        token = (identity.org, identity.tenant, identity.issuer, identity.jti)
+        seen = self._clock.now() < memory.tokens.get(token, 0.0)
+        if not seen:
+            life = identity.expires_at - identity.issued_at
+            memory.tokens[token] = self._clock.now() + life + self._jti_margin
+        if epoch == _LOST:
+            memory.epochs[partition] = _ms(self._clock.now()) + 1
+            return _refuse(SettleOutcome.STORE_RESET)
+        if seen:
+            return _refuse(SettleOutcome.REPLAYED)
+        if _ms(identity.issued_at) < epoch:
+            return _refuse(SettleOutcome.STORE_RESET)
+        if identity.scope in memory.revoked:
+            return _refuse(SettleOutcome.REVOKED)
+        if settlement.claims is not None:
+            return self._claim(settlement.claims, identity.scope, settlement.now)
+        if settlement.opens is not None:
+            return self._open(settlement.opens, settlement.now)
+        return _CLEAR
+
+    async def revocations(self) -> list[Revocation]:
+        """All revocations, newest first."""
+        return sorted(self._memory.revoked.values(), key=lambda revocation: (-revocation.at, revocation.scope))
+
+    async def list(self, state: ApprovalState | None) -> list[Approval]:
+        """All approvals in that state, newest first."""
+        shown = [self._shown(approval) for approval in self._memory.approvals.values()]
+        chosen = [approval for approval in shown if state is None or approval.state is state]
+        return sorted(chosen, key=lambda approval: -approval.request.requested_at)
+
+    async def get(self, approval_id: str) -> Approval:
+        """One approval. Raises ApprovalNotFound."""
+        approval = self._memory.approvals.get(approval_id)
+        if approval is None:
+            raise not_found(approval_id)
+        return self._shown(approval)
+
+    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+        """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict."""
+        approval = await self.get(approval_id)
+        check_decision(approval, to, by)
+        decided = replace(approval, state=to, decided_by=by, decided_at=_ms(now) / 1000)
+        self._memory.approvals[approval_id] = decided
+        return decided
+
+    async def revoke(self, org: str, tenant: str, agent: str, by: str, now: float) -> None:
+        """Refuse every call of the agent from now on."""
+        scope = f"{org}/{tenant}/{agent}"
+        self._memory.revoked[scope] = Revocation(scope, by, round(now, 3))
+
+    async def restore(self, org: str, tenant: str, agent: str) -> bool:
+        """Take a revocation back; returns whether there was one."""
+        return self._memory.revoked.pop(f"{org}/{tenant}/{agent}", None) is not None
+
+    def forget_everything(self) -> None:
+        """Lose all data, as a Redis that comes back empty."""
+        self._memory = _Memory()
+
+    def _claim(self, claims: Override, scope: str, now: float) -> Settled:
+        approval = self._memory.approvals.get(claims.approval_id)
+        org, tenant, _ = scope.split("/")
+        if approval is None or _partition(approval) != partition_of(org, tenant):  # Redis does not look elsewhere
+            return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
+        if approval.state is ApprovalState.USED:
+            return _refuse(SettleOutcome.APPROVAL_USED)
+        request = approval.request
+        if (request.scope, request.digest, request.revision) != (scope, claims.digest, claims.revision):
+            return _refuse(SettleOutcome.APPROVAL_MISMATCH)
+        if approval.state is not ApprovalState.APPROVED:
+            return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
+        if _ms(now) >= _ms(request.expires_at):
+            return _refuse(SettleOutcome.APPROVAL_EXPIRED)
+        self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
+        return _CLEAR
+
+    def _open(self, request: ApprovalRequest, now: float) -> Settled:
+        for approval in self._memory.approvals.values():
+            held = approval.request
+            same = (held.scope, held.digest, held.revision) == (request.scope, request.digest, request.revision)
+            if same and approval.state is ApprovalState.PENDING and _ms(now) < _ms(held.expires_at):
+                return Settled(SettleOutcome.OPENED, held.id, _ms(held.expires_at) / 1000)
+        self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
+        return Settled(SettleOutcome.OPENED, request.id, _ms(request.expires_at) / 1000)
+
+    def _shown(self, approval: Approval) -> Approval:
+        can_expire = ApprovalState.EXPIRED in TRANSITIONS[approval.state]
+        if can_expire and self._clock.now() >= approval.request.expires_at:
+            return replace(approval, state=ApprovalState.EXPIRED)
+        return approval
+
+
+def _refuse(outcome: SettleOutcome) -> Settled:
+    return Settled(outcome, "", 0.0)
+
+
+def _partition(approval: Approval) -> str:
+    return partition_of(approval.request.org, approval.request.tenant)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.core.approval import PARTITIONS, ApprovalNotFound, approval_id, partition_of
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=300)  # halves of surrogate pairs too
+
+
+@given(ANY, ANY)
+def test_no_token_chooses_the_length_or_the_bytes_of_a_key(issuer: str, token_id: str) -> None:
+    key = redis_keys.jti("acme", "emea", issuer, token_id)
+    assert len(key) == len(redis_keys.jti("acme", "emea", "aegis", "j"))
+    assert key.isascii()
+    assert key.isprintable()
+
+
+@given(st.tuples(ANY, ANY), st.tuples(ANY, ANY))
+def test_two_tokens_share_a_key_only_when_they_are_one(one: tuple[str, str], other: tuple[str, str]) -> None:
+    same = redis_keys.jti("acme", "emea", *one) == redis_keys.jti("acme", "emea", *other)
+    assert same == (one == other)
+
+
+@pytest.mark.parametrize("separator", ["\x00", "1:", ":", "/", ""])
+def test_no_separator_lets_one_token_pass_for_another(separator: str) -> None:
+    one = redis_keys.jti("acme", "emea", "a" + separator + "b", "c")
+    assert one != redis_keys.jti("acme", "emea", "a", "b" + separator + "c")
+    assert one != redis_keys.jti("acme", "emea", "a", "b" + separator + separator + "c")
+
+
+def test_all_keys_of_a_tenant_lie_in_one_slot() -> None:
+    partition = partition_of("acme", "emea")
+    keys = (
+        redis_keys.epoch(partition),
+        redis_keys.jti("acme", "emea", "aegis", "{00}"),
+        redis_keys.revoked(partition),
+        redis_keys.approval(approval_id("acme", "emea", "0" * 32)),
+        redis_keys.approvals(partition),
+        redis_keys.pending("acme", "emea", "bot", "{00}", "{00}"),
+        redis_keys.nothing(partition),
+    )
+    assert len(set(keys)) == len(keys)
+    assert {key[key.index("{") + 1 : key.index("}")] for key in keys} == {partition}
+
+
+def test_every_partition_a_tenant_can_have_is_known() -> None:
+    assert len(redis_keys.ALL_PARTITIONS) == PARTITIONS
+    assert {partition_of("acme", f"tenant-{number}") for number in range(2000)} == set(redis_keys.ALL_PARTITIONS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "apr_",
+        "apr_00",
+        "apr_40" + "0" * 32,
+        "apr_00" + "0" * 33,
+        "apr_00" + "0" * 32 + "\n",
+        "apr_00" + "A" * 32,
+        "x" * 9999,
+    ],
+)
+def test_what_cannot_be_an_approval_id_names_no_key(name: str) -> None:
+    with pytest.raises(ApprovalNotFound) as caught:
+        redis_keys.approval(name)
+    assert len(str(caught.value)) < 120

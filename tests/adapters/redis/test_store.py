@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import hiredis
+import pytest
+from real_redis import RealRedis
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.store import RedisStore
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.approval import ApprovalRequest, approval_id, partition_of
+from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.ports.data_plane import StoreDown
+
+LONG = 10.0
+
+
+class Askew:
+    """The system's time, wrong by so many seconds."""
+
+    def __init__(self, ahead: float) -> None:
+        self._ahead = ahead
+
+    def now(self) -> float:
+        return time.time() + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@pytest.fixture
+async def store(real_redis: RealRedis) -> AsyncIterator[RedisStore]:
+    store = RedisStore(real_redis.url, SystemClock(), 60)
+    await store.ready()
+    await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
+    yield store
+    await store.close()
+
+
+def settlement(
+    tenant: str = "emea", jti: str = "", life: float = 60, opens: ApprovalRequest | None = None
+) -> Settlement:
+    now = time.time()
+    identity = Identity("acme", tenant, "bot", "aegis", "k", jti or secrets.token_hex(8), now, now + life, (), "")
+    return Settlement(identity, None, opens, now)
+
+
+def request(tenant: str = "emea") -> ApprovalRequest:
+    now, name = time.time(), approval_id("acme", tenant, secrets.token_hex(16))
+    texts = ("acme", tenant, "bot", "stripe", "pay")
+    return ApprovalRequest(name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900)
+
+
+async def settle(store: RedisStore, what: Settlement, seconds: float = LONG) -> Settled:
+    return await store.settle(what, asyncio.get_running_loop().time() + seconds)
+
+
+async def refusal(store: RedisStore, what: Settlement, seconds: float = LONG) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await settle(store, what, seconds)
+    return caught.value
+
+
+async def is_clear(store: RedisStore) -> bool:
+    return (await settle(store, settlement())).outcome is SettleOutcome.CLEAR
+
+
+def reads(real_redis: RealRedis) -> int:
+    """How often Redis read from a socket so far."""
+    told = real_redis.command("INFO", "stats")
+    assert isinstance(told, dict)
+    return int(told["total_reads_processed"])
+
+
+async def test_calls_that_arrive_together_share_a_pipeline(store: RedisStore, real_redis: RealRedis) -> None:
+    assert await is_clear(store)
+    before = reads(real_redis)
+    settled = await asyncio.gather(*(settle(store, settlement()) for _ in range(64)))
+    assert {one.outcome for one in settled} == {SettleOutcome.CLEAR}
+    assert reads(real_redis) - before < 10
+
+
+async def test_more_calls_than_a_pipeline_holds_are_all_answered(store: RedisStore) -> None:
+    settled = await asyncio.gather(*(settle(store, settlement(f"tenant-{n}")) for n in range(300)))
+    assert {one.outcome for one in settled} == {SettleOutcome.CLEAR}
+
+
+async def test_a_redis_that_dies_is_unavailable_and_back_at_once_when_it_returns(
+    store: RedisStore, real_redis: RealRedis
+) -> None:
+    older = settlement()
+    assert await is_clear(store)
+    real_redis.kill()
+    for _ in range(3):
+        assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+    with pytest.raises(StoreDown, match="ConnectionError"):
+        await store.ready()
+    real_redis.start()
+    assert (await settle(store, older)).outcome is SettleOutcome.STORE_RESET  # it came back empty
+    await asyncio.sleep(0.002)
+    assert await is_clear(store)
+
+
+async def test_a_redis_that_hangs_costs_its_time_and_no_more(store: RedisStore, real_redis: RealRedis) -> None:
+    real_redis.pause()
+    assert (await refusal(store, settlement(), 0.05)).reason is Reason.STORE_TIMEOUT
+    with pytest.raises(StoreDown, match="Timeout"):
+        await store.ready()
+    real_redis.go_on()
+    assert await is_clear(store)
+    await store.ready()
+
+
+async def test_each_call_has_its_own_deadline(store: RedisStore, real_redis: RealRedis) -> None:
+    real_redis.pause()
+    patient = asyncio.create_task(settle(store, settlement()))
+    assert (await refusal(store, settlement(), 0.05)).reason is Reason.STORE_TIMEOUT
+    assert not patient.done()
+    real_redis.go_on()
+    assert (await patient).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_call_without_time_left_spends_no_token(store: RedisStore) -> None:
+    late = settlement()
+    assert (await refusal(store, late, -0.001)).reason is Reason.STORE_TIMEOUT
+    assert (await settle(store, late)).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_call_given_up_while_it_waited_for_a_pipeline_spends_no_token(
+    store: RedisStore, real_redis: RealRedis
+) -> None:
+    real_redis.pause()
+    under_way = []
+    for _ in range(2):
+        under_way.append(asyncio.create_task(settle(store, settlement())))
+        await asyncio.sleep(0.01)
+    waiting = settlement()
+    assert (await refusal(store, waiting, 0.02)).reason is Reason.STORE_TIMEOUT
+    real_redis.go_on()
+    await asyncio.gather(*under_way)
+    assert (await settle(store, waiting)).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_redis_that_dies_over_a_call_is_unavailable(store: RedisStore, real_redis: RealRedis) -> None:
+    real_redis.pause()
+    sent = asyncio.create_task(refusal(store, settlement()))
+    await asyncio.sleep(0.02)
+    real_redis.kill()
+    assert (await sent).reason is Reason.STORE_UNAVAILABLE
+
+
+async def test_a_redis_without_memory_is_unavailable_and_writes_nothing(
+    store: RedisStore, real_redis: RealRedis
+) -> None:
+    real_redis.command("SET", "filling", "x" * 1_000_000)
+    real_redis.command("CONFIG", "SET", "maxmemory", "1mb")
+    before = real_redis.names()
+    full = settlement(opens=request())
+    refused = await refusal(store, full)
+    assert refused.reason is Reason.STORE_UNAVAILABLE
+    assert "'maxmemory'" in refused.detail
+    assert real_redis.names() == before
+    real_redis.command("CONFIG", "SET", "maxmemory", "0")
+    assert (await settle(store, full)).outcome is SettleOutcome.OPENED
+
+
+async def test_a_redis_that_forgot_the_script_is_told_again(store: RedisStore, real_redis: RealRedis) -> None:
+    real_redis.command("SCRIPT", "FLUSH")
+    settled = await asyncio.gather(*(settle(store, settlement()) for _ in range(20)))
+    assert {one.outcome for one in settled} == {SettleOutcome.CLEAR}
+
+
+async def test_a_store_that_was_never_asked_whether_it_is_ready_prepares_itself(real_redis: RealRedis) -> None:
+    store = RedisStore(real_redis.url, SystemClock(), 60)
+    assert (await settle(store, settlement())).outcome is SettleOutcome.STORE_RESET  # minted before the memory began
+    await asyncio.sleep(0.002)
+    assert await is_clear(store)
+    await store.close()
+
+
+@pytest.mark.parametrize("when", ["at the start", "later"])
+async def test_a_redis_that_evicts_is_not_used_until_it_stops(real_redis: RealRedis, when: str) -> None:
+    store = RedisStore(real_redis.url, SystemClock(), 60)
+    if when == "later":
+        await store.ready()
+    real_redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    for _ in range(2):
+        with pytest.raises(StoreDown, match="noeviction"):
+            await store.ready()
+    refused = await refusal(store, settlement())
+    assert refused.reason is Reason.STORE_UNAVAILABLE
+    assert "allkeys-lru" in refused.detail
+    real_redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    await store.ready()
+    await asyncio.sleep(0.002)
+    assert await is_clear(store)
+    await store.close()
+
+
+@pytest.mark.parametrize(("policy", "fit"), [("noeviction", True), ("volatile-ttl", False)])
+async def test_where_config_is_closed_the_eviction_policy_is_seen_all_the_same(
+    redis_binary: Path, policy: str, fit: bool
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="aegis-redis-") as folder:
+        closed = RealRedis(redis_binary, Path(folder), ("--rename-command", "CONFIG", "", "--maxmemory-policy", policy))
+        closed.start()
+        store = RedisStore(closed.url, SystemClock(), 60)
+        try:
+            if fit:
+                await store.ready()
+            else:
+                with pytest.raises(StoreDown, match="volatile-ttl"):
+                    await store.ready()
+        finally:
+            await store.close()
+            closed.kill()
+
+
+async def test_one_call_that_redis_cannot_run_harms_neither_its_mates_nor_its_token(
+    store: RedisStore, real_redis: RealRedis
+) -> None:
+    assert partition_of("acme", "emea") != partition_of("acme", "apac")
+    revoked = redis_keys.revoked(partition_of("acme", "emea"))
+    real_redis.command("SET", revoked, "not a hash")
+    spoilt = settlement("emea")
+    answers = await asyncio.gather(
+        settle(store, settlement("apac")), refusal(store, spoilt), settle(store, settlement("apac"))
+    )
+    assert isinstance(answers[1], Refused)
+    assert answers[1].reason is Reason.STORE_UNAVAILABLE
+    assert answers[0].outcome is answers[2].outcome is SettleOutcome.CLEAR
+    real_redis.command("DEL", revoked)
+    assert (await settle(store, spoilt)).outcome is SettleOutcome.CLEAR
+
+
+async def test_an_approval_that_cannot_be_read_takes_no_token(store: RedisStore, real_redis: RealRedis) -> None:
+    held = request()
+    broken = ("state", "approved", "scope", held.scope, "digest", "d1", "revision", "r1")  # no expiry
+    real_redis.command("HSET", redis_keys.approval(held.id), *broken)
+    override = Override(held.id, held.scope, "d1", "r1", "o", held.expires_at)
+    what = settlement()
+    claiming = Settlement(what.identity, override, None, what.now)
+    assert (await refusal(store, claiming)).reason is Reason.STORE_UNAVAILABLE
+    assert (await settle(store, what)).outcome is SettleOutcome.CLEAR
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
+    real_redis: RealRedis, ahead: float
+) -> None:
+    clock = Askew(ahead)
+    store = RedisStore(real_redis.url, clock, 60)
+    await store.ready()
+    now = clock.now()
+    what = Settlement(Identity("acme", "emea", "bot", "aegis", "k", "j", now, now + 60, (), ""), None, None, now)
+    first, second = await settle(store, what), await settle(store, what)
+    assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
+    assert second.outcome is SettleOutcome.REPLAYED
+    await store.close()
+
+
+async def test_memories_that_have_begun_do_not_begin_again(store: RedisStore, real_redis: RealRedis) -> None:
+    names = [redis_keys.epoch(partition) for partition in redis_keys.ALL_PARTITIONS]
+    before = [real_redis.command("GET", name) for name in names]
+    real_redis.command("DEL", names[-1])
+    await asyncio.sleep(0.002)
+    await store.ready()
+    after = [real_redis.command("GET", name) for name in names]
+    assert after[:-1] == before[:-1]
+    assert int(str(after[-1], "ascii")) > int(str(before[-1], "ascii"))
+
+
+async def test_only_epochs_stay_for_ever(store: RedisStore, real_redis: RealRedis) -> None:
+    await settle(store, settlement(life=60))
+    await settle(store, settlement(opens=request()))
+    kinds = {"jti": 120, "pending": 900, "approval": 900 + 86_400, "approvals": 900 + 86_400}
+    seen = set()
+    for key in real_redis.names():
+        kind, left = key.split(":")[2], real_redis.command("TTL", key)
+        seen.add(kind)
+        assert isinstance(left, int)
+        assert left == -1 if kind == "epoch" else kinds[kind] - 10 < left <= kinds[kind], key
+    assert seen == {"epoch", *kinds}
+
+
+async def test_an_index_outlives_its_longest_approval(store: RedisStore, real_redis: RealRedis) -> None:
+    long, short = request(), request()
+    now = long.requested_at
+    for held, digest, life in ((long, "d1", 9000), (short, "d2", 10)):
+        values = {name: getattr(held, name) for name in ApprovalRequest.__slots__}
+        asked = ApprovalRequest(**{**values, "digest": digest, "expires_at": now + life})
+        await settle(store, settlement(opens=asked))
+    left = real_redis.command("TTL", redis_keys.approvals(partition_of("acme", "emea")))
+    assert isinstance(left, int)
+    assert left > 86_400 + 8000
+
+
+async def test_closing_lets_calls_under_way_finish(real_redis: RealRedis) -> None:
+    store = RedisStore(real_redis.url, SystemClock(), 60)
+    await store.ready()
+    await asyncio.sleep(0.002)
+    calls = [asyncio.create_task(settle(store, settlement())) for _ in range(200)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert {(await call).outcome for call in calls} == {SettleOutcome.CLEAR}
+
+
+@asynccontextmanager
+async def speaking(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Something that prepares like Redis and gives EVALSHA this answer, or hangs up when there is none.
+
+    Yields its URL and the names of the commands it got.
+    """
+    heard: list[bytes] = []
+    prepared = {
+        b"CONFIG": b"*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n",
+        b"EXISTS": b":1\r\n",
+        b"SCRIPT": b"$40\r\n" + b"a" * 40 + b"\r\n",
+        b"EVALSHA": answer,
+    }
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        commands = hiredis.Reader()
+        while data := await reader.read(65536):
+            commands.feed(data)
+            while (command := commands.gets()) is not False:
+                heard.append(command[0])
+                writer.write(prepared.get(command[0], b"+OK\r\n"))
+            if heard[-1] == b"EVALSHA" and not answer:
+                break
+        writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="aegis-redis-") as folder:
+        server = await asyncio.start_unix_server(serve, f"{folder}/r.sock")
+        async with server:
+            yield f"unix://{folder}/r.sock?protocol=2", heard
+
+
+CLEAR = b"*3\r\n$5\r\nclear\r\n$0\r\n\r\n$1\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"+OK\r\n", id="a text"),
+        pytest.param(b"$-1\r\n", id="nothing"),
+        pytest.param(b"*0\r\n", id="an empty list"),
+        pytest.param(b"*1\r\n$5\r\nclear\r\n", id="too short"),
+        pytest.param(CLEAR.replace(b"clear", b"CLEAR"), id="an unknown outcome"),
+        pytest.param(CLEAR.replace(b"$0\r\n\r\n", b"$1\r\nx\r\n"), id="an approval nobody opened"),
+        pytest.param(CLEAR.replace(b"$5\r\nclear", b"$6\r\nopened"), id="opened without an approval"),
+        pytest.param(CLEAR.replace(b"$1\r\n0\r\n", b"$1\r\nx\r\n"), id="no time"),
+        pytest.param(b"*3\r\n:1\r\n:1\r\n:1\r\n", id="numbers"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n", id="another protocol"),
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_never_an_allow(answer: bytes) -> None:
+    async with speaking(answer) as (url, _):
+        store = RedisStore(url, SystemClock(), 60)
+        assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+        await store.close()
+
+
+async def test_an_answer_that_can_be_read_is_taken() -> None:
+    async with speaking(CLEAR) as (url, _):
+        store = RedisStore(url, SystemClock(), 60)
+        assert await is_clear(store)
+        await store.close()
+
+
+async def test_a_call_whose_answer_was_lost_is_not_sent_again() -> None:
+    async with speaking(b"") as (url, heard):
+        store = RedisStore(url, SystemClock(), 60)
+        assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+        assert heard.count(b"EVALSHA") == 1
+        await store.close()
+
+
+@pytest.mark.parametrize("act", [lambda store: store.ready(), lambda store: settle(store, settlement())])
+async def test_no_fault_tells_the_password(act: Callable[[RedisStore], Awaitable[object]]) -> None:
+    store = RedisStore("redis://:sesame@127.0.0.1:1/0", SystemClock(), 60)
+    with pytest.raises((StoreDown, Refused)) as caught:
+        await act(store)
+    assert "sesame" not in str(caught.value)
+    await store.close()
