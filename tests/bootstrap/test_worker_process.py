@@ -1,4 +1,4 @@
-"""A worker's process in each host, without OPA and Redis: it is there, is not ready, and ends in order."""
+"""A worker's process in each host, without OPA, Redis and any extra: it is there, is not ready, and ends in order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from missing_modules import without_modules
+
+from aegis_authz.cli import EXTRAS
 
 PATIENCE = 30.0
+
+WITHOUT_EXTRAS = without_modules(EXTRAS)
+"""The command line as a worker's image has it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def start() -> Iterator[Start]:
     processes: list[subprocess.Popen[str]] = []
 
     def started(settings: Settings) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "aegis_authz.cli", "serve", "authz", "--config", str(settings.write())]
+        command = [sys.executable, "-c", WITHOUT_EXTRAS, "serve", "authz", "--config", str(settings.write())]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
         return processes[-1]

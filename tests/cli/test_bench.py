@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.keys import open_keys
-from aegis_authz.cli import app, bench_aim
+from aegis_authz.cli import bench_aim
+from aegis_authz.cli.app import app
 from aegis_authz.cli.bench_aim import Aimed, Asked, BadBench, Who, aim_at
 from aegis_authz.cli.bench_text import stages_json
 from aegis_authz.load import fetch_vegeta

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from aegis_authz.cli import app
+from aegis_authz.cli.app import app
 from aegis_authz.cli.mesh_run import Progress
 from aegis_authz.cli.mesh_text import _new_lines, endpoints, status_table
 from aegis_authz.local.health import Health

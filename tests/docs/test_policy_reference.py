@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from aegis_authz.cli import app
+from aegis_authz.cli.app import app
 from aegis_authz.policy.load import Loaded, load
 from aegis_authz.redact.detectors.table import DETECTORS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from aegis_authz.cli import app
+from aegis_authz.cli.app import app
 from aegis_authz.commands.lab import loaded_folders
 
 ROOT = Path(__file__).resolve().parents[2]

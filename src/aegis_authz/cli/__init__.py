@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
-from typing import Annotated
+import sys
+from types import MappingProxyType
+from typing import Final
 
-import typer
-
-from aegis_authz.cli import approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
-from aegis_authz.cli.policy import app as policy
-
-app = typer.Typer(
-    name="aegis",
-    help="Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+EXTRAS: Final = MappingProxyType(
+    {
+        "betterproto2": "cli",
+        "certifi": "local",
+        "envoy_data_plane": "cli",
+        "httpx": "cli",
+        "httpx2": "demo",
+        "jwt": "control",
+        "mcp": "demo",
+        "rich": "cli",
+        "typer": "cli",
+    }
 )
+"""The extra of the distribution that brings each module a bare installation, which can only be a worker, lacks."""
 
-app.command()(mesh.up)
-app.command()(mesh.down)
-app.command()(mesh.status)
-app.command()(mesh.logs)
-app.command()(doctor.doctor)
-app.command()(demo.demo)
-app.command()(bench.bench)
-app.add_typer(token.app, name="token")
-app.add_typer(policy.app, name="policy")
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(audit.app, name="audit")
-app.add_typer(envoy.app, name="envoy")
-app.add_typer(serve.app, name="serve")
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(installed_version("aegis-authz"))
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
-) -> None:
-    """Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis."""
+_UNABLE = 2
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; when a module of an extra is missing, say which extra to install."""
+    try:
+        # a worker's image has no typer
+        if sys.argv[1:2] == ["serve"]:
+            from aegis_authz.cli.serve import serve
+
+            serve(sys.argv[2:])
+        else:
+            from aegis_authz.cli.app import app
+
+            app()
+    except ModuleNotFoundError as fault:
+        extra = EXTRAS.get((fault.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"aegis: {fault.name} is not installed; install the extra: pip install 'aegis-authz[{extra}]'\n"
+        )
+        raise SystemExit(_UNABLE) from None

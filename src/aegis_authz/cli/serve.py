@@ -1,35 +1,63 @@
-"""`aegis serve`: the processes of a mesh, one at a time."""
+"""`aegis serve`: the processes of a mesh, one at a time. Works without any extra, as a worker's image does."""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
-
-import typer
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound="BaseModel")
 
-app = typer.Typer(help="Run one process of a mesh in the foreground.", no_args_is_help=True)
-
-ConfigFile = Annotated[
-    Path, typer.Option("--config", help="The process's settings (YAML).", exists=True, dir_okay=False)
-]
+_UNABLE = 2
 
 
-@app.command()
-def authz(
-    config: ConfigFile,
-    worker: Annotated[int, typer.Option("--worker", min=0, help="Number of this worker.")] = 0,
-) -> None:
-    """Serve ext_authz and ext_proc to Envoy."""
+def serve(arguments: Sequence[str]) -> None:
+    """Run the process that the arguments name until it is told to stop.
+
+    Ends with 2 and a sentence on stderr when the arguments or the settings cannot be used.
+    """
+    options = _parser().parse_args(arguments)
+    if options.process == "authz":
+        _authz(options.config, options.worker)
+    else:
+        _control(options.config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("aegis serve", description="Run one process of a mesh in the foreground.")
+    processes = parser.add_subparsers(dest="process", required=True)
+    authz = processes.add_parser("authz", help="Serve ext_authz and ext_proc to Envoy.")
+    authz.add_argument("--worker", type=_number, default=0, help="Number of this worker.")
+    control = processes.add_parser("control", help="Serve the control plane: bundles, approvals, keys.")
+    for process in (authz, control):
+        process.add_argument("--config", type=_file, required=True, help="The process's settings (YAML).")
+    return parser
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a worker")
+    return int(text)
+
+
+def _authz(config: Path, worker: int) -> None:
     from aegis_authz.config import AuthzSettings
 
-    settings = _settings(config, AuthzSettings)
+    settings = _settings("authz", config, AuthzSettings)
     # prometheus_client looks at this once, when it is imported
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir)
     settings.metrics_dir.mkdir(parents=True, exist_ok=True)
@@ -43,28 +71,26 @@ def authz(
         raise _unable("authz", fault) from None
 
 
-@app.command()
-def control(config: ConfigFile) -> None:
-    """Serve the control plane: bundles, approvals, keys."""
+def _control(config: Path) -> None:
     from aegis_authz.bootstrap.control import run_control
     from aegis_authz.config import ControlSettings
 
     _log_to_stderr()
-    run_control(_settings(config, ControlSettings))
+    run_control(_settings("control", config, ControlSettings))
 
 
-def _settings(config: Path, kind: type[Settings]) -> Settings:
+def _settings(process: str, config: Path, kind: type[Settings]) -> Settings:
     from aegis_authz.bootstrap.settings import SettingsError, load_settings
 
     try:
         return load_settings(config, kind)
     except SettingsError as fault:
-        raise _unable("", fault) from None
+        raise _unable(process, fault) from None
 
 
-def _unable(command: str, fault: Exception) -> typer.Exit:
-    typer.echo(f"aegis serve {command}: {fault}".replace(" :", ":"), err=True)
-    return typer.Exit(2)
+def _unable(process: str, fault: Exception) -> SystemExit:
+    sys.stderr.write(f"aegis serve {process}: {fault}\n")
+    return SystemExit(_UNABLE)
 
 
 def _log_to_stderr() -> None:

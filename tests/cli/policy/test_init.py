@@ -131,7 +131,7 @@ def test_a_file_in_place_of_the_folder_is_told(folder: Path) -> None:
 
 def test_nothing_slow_is_loaded(folder: Path) -> None:
     """Under a second, on a machine where loading gRPC alone may take one."""
-    run = "import sys; from aegis_authz.cli import app; app(sys.argv[1:], standalone_mode=False)"
+    run = "import sys; from aegis_authz.cli.app import app; app(sys.argv[1:], standalone_mode=False)"
     told = "; print([name for name in ('grpc', 'httpx', 'opentelemetry', 'cryptography') if name in sys.modules])"
     command = [sys.executable, "-c", run + told, "policy", "init", str(folder), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)

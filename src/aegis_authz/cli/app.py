@@ -1,0 +1,54 @@
+"""All commands in one application."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli import approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
+from aegis_authz.cli.policy import app as policy
+
+app = typer.Typer(
+    name="aegis",
+    help="Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command()(mesh.up)
+app.command()(mesh.down)
+app.command()(mesh.status)
+app.command()(mesh.logs)
+app.command()(doctor.doctor)
+app.command()(demo.demo)
+app.command()(bench.bench)
+app.add_typer(token.app, name="token")
+app.add_typer(policy.app, name="policy")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(audit.app, name="audit")
+app.add_typer(envoy.app, name="envoy")
+
+
+@app.command(
+    "serve",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
+def _serve(context: typer.Context) -> None:
+    """Run one process of a mesh in the foreground."""
+    serve.serve(context.args)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(installed_version("aegis-authz"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis."""
