@@ -1,7 +1,7 @@
-"""Lends these tests the real Redis of tests/real_redis.py."""
+"""Lends these tests the real Redis of tests/support/real_redis.py."""
 
 from __future__ import annotations
 
-from real_redis import real_redis
+from tests.support.real_redis import real_redis
 
 __all__ = ["real_redis"]

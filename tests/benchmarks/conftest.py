@@ -1,11 +1,11 @@
-"""Lends these tests the runs of sample_runs.py."""
+"""Lends these tests the runs of tests/support/sample_runs.py."""
 
 from __future__ import annotations
 
 import pytest
-from sample_runs import good_run as made
 
 from benchmarks.results import Results
+from tests.support.sample_runs import good_run as made
 
 
 @pytest.fixture

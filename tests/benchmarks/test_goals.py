@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from sample_runs import DEFAULT, answers, contender, point, run
 
 from benchmarks.goals import Goal, goals
 from benchmarks.results import NAIVE, PEER, Flat, Idle, Results
+from tests.support.sample_runs import DEFAULT, answers, contender, point, run
 
 
 def named(found: list[Goal], words: str) -> Goal:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sample_runs import DEFAULT, answers, contender, run
 
 from benchmarks.__main__ import main, publish
 from benchmarks.report import END, START
 from benchmarks.results import Idle, Results, read, write
+from tests.support.sample_runs import DEFAULT, answers, contender, run
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sample_runs import DEFAULT, contender, run
-
 from benchmarks.pictures import CPU, LATENCY, draw
 from benchmarks.results import FLOOR, PEER, Results
+from tests.support.sample_runs import DEFAULT, contender, run
 
 
 def test_each_picture_is_there_for_pages_and_for_screens(good_run: Results, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sample_runs import DEFAULT, answers, contender, run
 
 from benchmarks.compare import compare
 from benchmarks.goals import goals
 from benchmarks.report import END, START, WIDE, markdown, show, write_docs
 from benchmarks.results import PEER, Results, read, write
+from tests.support.sample_runs import DEFAULT, answers, contender, run
 
 
 def shown(results: Results) -> str:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from made_records import DENIED
 
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.telemetry.spans import DecisionSpans
+from tests.support.made_records import DENIED
 
 
 class Collector:

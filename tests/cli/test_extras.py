@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from missing_modules import without_modules
 
 from aegis_authz.cli import EXTRAS
+from tests.support.missing_modules import without_modules
 
 
 def aegis(missing: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from contract.host_caller import KINDS, PATIENCE, PROCESS_METHOD, Caller, Stream, Worker, running
 from grpc_health.v1 import health_pb2
 
 from aegis_authz.server.host import MAX_MESSAGE
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD, SERVICE
+from tests.support.host_caller import KINDS, PATIENCE, PROCESS_METHOD, Caller, Stream, Worker, running
 
 
 @pytest.fixture(scope="module", params=["http2", "grpc"])

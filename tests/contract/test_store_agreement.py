@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_redis import RealRedis
 
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
@@ -20,6 +19,7 @@ from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.store import MemoryStore
+from tests.support.real_redis import RealRedis
 
 AGES = 10_000_000.0
 """Seconds: older than any memory, and a margin that no example outlives."""

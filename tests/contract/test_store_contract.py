@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from real_redis import RealRedis
 
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations, Revocation
@@ -19,6 +18,7 @@ from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import Approvals, Store
 from aegis_authz.testing.store import MemoryStore
+from tests.support.real_redis import RealRedis
 
 
 class MovableClock:

@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, unpacked
-from fail_closed.doors import DOORS, PLAIN, Caller, Door, Seen, Sent
-from fail_closed.faults import FAULTS, Fault
-from fail_closed.mesh import BreakableMesh
-from fail_closed.requests import BAD_REQUESTS, BadRequest
-from fail_closed.table import DENIED, WRITE, Table, rows_of_page
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.demo.mesh import demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.local.documents import example_documents
+from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, unpacked
+from tests.support.fail_closed.doors import DOORS, PLAIN, Caller, Door, Seen, Sent
+from tests.support.fail_closed.faults import FAULTS, Fault
+from tests.support.fail_closed.mesh import BreakableMesh
+from tests.support.fail_closed.requests import BAD_REQUESTS, BadRequest
+from tests.support.fail_closed.table import DENIED, WRITE, Table, rows_of_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tried_policies import POLICIES, TOOLS
 
 from aegis_authz.lab.call_sources import PlacedCall, calls_of, one_call
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
+from tests.support.tried_policies import POLICIES, TOOLS
 
 LOADED = load({"agents.yaml": POLICIES}, {"tools.yaml": TOOLS})
 CALL = {"agent": "acme/emea/payer", "tool": "payments-api", "action": "pay", "parameters": {"amount": 5}}

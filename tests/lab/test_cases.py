@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.policy.load import Loaded, load
 from aegis_authz.policy.source.problems import PolicyErrors
+from tests.support.tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 PAY = "agent: acme/emea/payer, tool: payments-api, action: pay"
 

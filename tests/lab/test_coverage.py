@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import cases_of
@@ -14,6 +13,7 @@ from aegis_authz.lab.coverage import Coverage, Gap, coverage_of, percent_of
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
+from tests.support.tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 ANY_TOOL = "tool: any-api\nhost: any.example\nactions:\n  do: {match: POST /do}\n"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tried_policies import POLICIES, TOOLS
 
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
@@ -17,6 +16,7 @@ from aegis_authz.lab.explanation import Explanation, LookedAtRule, explanation_o
 from aegis_authz.lab.opa import LabError, LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
+from tests.support.tried_policies import POLICIES, TOOLS
 
 ANY_TOOL = (
     "tool: any-api\nhost: any.example\nregion: eu\nactions:\n  do: {match: POST /do}\n  undo: {match: POST /undo}\n"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tried_policies import POLICIES, TOOLS
 
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.explanation import explanation_of
@@ -14,6 +13,7 @@ from aegis_authz.lab.explanation_notes import sentences
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
+from tests.support.tried_policies import POLICIES, TOOLS
 
 ANY_TOOL = "tool: any-api\nhost: any.example\nactions:\n  do: {match: POST /do}\n  undo: {match: POST /undo}\n"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.mutants import Mutant, Mutants, mutants_of, spread, survivors
@@ -14,6 +13,7 @@ from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.trial import tried
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import Loaded, load
+from tests.support.tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 ANY_TOOL = "tool: any-api\nhost: any.example\nactions:\n  do: {match: POST /do}\n  see: {match: GET /see}\n"
 MONDAYS = '{weekdays: [mon, tue], hours: "09:00-17:00", until: 2026-12-31}'

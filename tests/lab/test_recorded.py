@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_records import DENIED
-from tried_policies import POLICIES, TOOLS
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
@@ -18,6 +16,8 @@ from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.recorded import NotJudged, RecordedDecision, difference, not_recorded, recorded_decision
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
+from tests.support.made_records import DENIED
+from tests.support.tried_policies import POLICIES, TOOLS
 
 HUB = """\
 ---

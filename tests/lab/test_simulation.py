@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tried_policies import POLICIES, TOOLS
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.lab.call_sources import PlacedCall
@@ -15,6 +14,7 @@ from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.simulation import Flip, flips, simulated, simulated_under, summary_of
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import Loaded, load
+from tests.support.tried_policies import POLICIES, TOOLS
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -15,6 +14,7 @@ from aegis_authz.lab.opa import lab_opa
 from aegis_authz.lab.trial import Difference, Outcome, differences, tried
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
+from tests.support.tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
 
 SHADOW = POLICIES.replace("name: reading\n", "name: reading\nmode: shadow\n")
 

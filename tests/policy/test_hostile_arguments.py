@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_values import ADDRESSES, COMMON, DENIALS, DENIED_PLACES, LISTS, NUMBERS, PLACES, TEXTS, Hostile
 
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import Decision
@@ -25,6 +24,17 @@ from aegis_authz.lab.opa import lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.language.document import PolicyDocument
+from tests.support.hostile_values import (
+    ADDRESSES,
+    COMMON,
+    DENIALS,
+    DENIED_PLACES,
+    LISTS,
+    NUMBERS,
+    PLACES,
+    TEXTS,
+    Hostile,
+)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "hostile-arguments.md"
 NOBODY = Catalogue.of(())

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reference_documents import TOOLS, call, documents
 
 from aegis_authz.core.decision import Decision
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.language.document import PolicyDocument
+from tests.support.reference_documents import TOOLS, call, documents
 
 TRUST = trust_to_data("lab", "lab", [], [], 300, 0)
 CALLS_A_SET = 40

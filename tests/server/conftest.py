@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from frame_peer import Dial, FramePeer
 
 from aegis_authz.server.http2 import frames
+from tests.support.frame_peer import Dial, FramePeer
 
 
 @pytest.fixture

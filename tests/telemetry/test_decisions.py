@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from made_records import DENIED
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
@@ -8,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
+from tests.support.made_records import DENIED
 
 
 def never(delay: float, callback: object) -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from made_records import DENIED
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.telemetry.metrics import DecisionMetrics
+from tests.support.made_records import DENIED
 
 
 class Timer:

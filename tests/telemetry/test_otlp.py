@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from made_records import DENIED
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,6 +13,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.telemetry.otlp import encoded
 from aegis_authz.telemetry.spans import DecisionSpans
+from tests.support.made_records import DENIED
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

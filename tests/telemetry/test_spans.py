@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from made_records import DENIED
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.telemetry.spans import DecisionSpans
+from tests.support.made_records import DENIED
 
 
 def spans() -> tuple[DecisionSpans, InMemorySpanExporter]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from real_redis import RealRedis
 
 from aegis_authz.adapters.redis import client as redis_client
 from aegis_authz.adapters.redis import keys as redis_keys
@@ -16,6 +15,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id, partition_of
 from aegis_authz.ports.data_plane import StoreDown
+from tests.support.real_redis import RealRedis
 
 Desk = tuple[RedisApprovals, RedisRevocations]
 HELD = approval_id("acme", "emea", "0" * 32)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hiredis
 import pytest
-from real_redis import RealRedis
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.store import RedisStore
@@ -21,6 +20,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import StoreDown
+from tests.support.real_redis import RealRedis
 
 LONG = 10.0
 

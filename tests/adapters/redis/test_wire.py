@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from real_redis import RealRedis
 from redis.exceptions import RedisError, ResponseError
 
 from aegis_authz.adapters.redis.client import open_redis
 from aegis_authz.adapters.redis.wire import RedisWire
+from tests.support.real_redis import RealRedis
 
 
 @pytest.fixture

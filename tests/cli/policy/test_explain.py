@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from made_records import DENIED
-from tried_policies import written_folders
 from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.keys import open_keys
@@ -19,6 +17,8 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.recorded_calls import revision_here
 from aegis_authz.core.reason import Reason
+from tests.support.made_records import DENIED
+from tests.support.tried_policies import written_folders
 
 Run = Callable[..., Result]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tried_policies import MORE_TESTS, TESTS, written_folders
 from typer.testing import CliRunner, Result
 
 from aegis_authz.cli.policy import app as policy
+from tests.support.tried_policies import MORE_TESTS, TESTS, written_folders
 
 Run = Callable[..., Result]
 

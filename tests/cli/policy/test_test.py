@@ -8,12 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
-from tried_policies import MORE_TESTS, TESTS, written_folders
 from typer.testing import CliRunner, Result
 
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.cli.policy.test import Asked, watched
 from aegis_authz.cli.watching import each_change
+from tests.support.tried_policies import MORE_TESTS, TESTS, written_folders
 
 WRONG = TESTS.replace("effect: allow\n", "effect: deny\n").replace("reason: ALLOWED\n", "reason: POLICY_DENIED\n")
 

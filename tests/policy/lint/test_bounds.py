@@ -7,7 +7,7 @@ import pytest
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.opa import LabOpa
-from tests.policy.lint.linting import codes, document, effects, findings, paying
+from tests.support.linting import codes, document, effects, findings, paying
 
 ASKED = "approval: {groups: [g]}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.policy.lint.linting import codes, document, findings, paying
+from tests.support.linting import codes, document, findings, paying
 
 ALL = 'allowed_tools:\n  - {name: stripe-payments, actions: ["*"]%s}\n'
 SHADOW = document("mode: shadow\nallowed_tools: [{name: stripe-payments, actions: [refund]}]\n", more="name: trial\n")

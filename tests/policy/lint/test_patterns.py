@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.policy.lint.linting import codes, findings, paying
+from tests.support.linting import codes, findings, paying
 
 
 def _with(pattern: str) -> str:

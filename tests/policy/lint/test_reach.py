@@ -9,7 +9,7 @@ import pytest
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.opa import LabOpa
-from tests.policy.lint.linting import MCP, codes, document, effects, findings
+from tests.support.linting import MCP, codes, document, effects, findings
 
 PAY = "{name: stripe-payments, actions: [create_payment]%s}"
 REFUND = "{name: stripe-payments, actions: [refund]}"

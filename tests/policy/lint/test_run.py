@@ -10,7 +10,7 @@ import pytest
 
 from aegis_authz.policy.lint.codes import CODES
 from aegis_authz.policy.lint.run import linted
-from tests.policy.lint.linting import DETECTORS, NOW, TOOL, codes, document, findings
+from tests.support.linting import DETECTORS, NOW, TOOL, codes, document, findings
 
 PAGES = Path(__file__).resolve().parents[3] / "docs" / "lint"
 _BLOCK = re.compile(r"```yaml\n# (policy|tool|mended|mended tool)\n(.*?)```", re.DOTALL)

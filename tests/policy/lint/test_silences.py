@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.policy.lint.linting import MCP, TOOL, codes, document, findings
+from tests.support.linting import MCP, TOOL, codes, document, findings
 
 RULE = 'allowed_tools:\n{}  - name: stripe-payments{}\n    actions: ["*"]\n'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.policy.lint.linting import codes, findings, paying
+from tests.support.linting import codes, findings, paying
 
 
 def _within(window: str, word: str = "within") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.policy.lint.linting import MCP, TOOL, codes, document, findings, paying
+from tests.support.linting import MCP, TOOL, codes, document, findings, paying
 
 DEFINE = """\
 define:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from frame_peer import Dial, FramePeer
 from grpc_health.v1 import health_pb2
 
 from aegis_authz.server.grpc.framing import (
@@ -24,6 +23,7 @@ from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from tests.support.frame_peer import Dial, FramePeer
 
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"
 COMPRESSED = b"\x01" + frame(b"message")[1:]

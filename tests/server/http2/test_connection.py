@@ -8,11 +8,11 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import pytest
-from hostile_peer import BLOCK, ENDED, FIELDS, REQUEST, STARTED, Hostile, data, opened
 
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.connection import Cancelled, Connection, Event, Opened, Received
 from aegis_authz.server.http2.frames import ConnectionBroken, frame
+from tests.support.hostile_peer import BLOCK, ENDED, FIELDS, REQUEST, STARTED, Hostile, data, opened
 
 WINDOW = 1024 * 1024
 

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from frame_peer import Dial
 
 from aegis_authz.server.grpc.framing import OK
 from aegis_authz.server.host import BODY_SERVICE
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from tests.support.frame_peer import Dial
 
 
 async def echo(message: bytes, traceparent: str, time_left: float | None) -> bytes:

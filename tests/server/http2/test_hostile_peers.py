@@ -7,7 +7,6 @@ import struct
 
 import hpack
 import pytest
-from hostile_peer import BLOCK, ENDED, FIELDS, REQUEST, STARTED, Hostile, data, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.connection import Cancelled, Connection, Event, Opened, Received
 from aegis_authz.server.http2.frames import PREFACE, ConnectionBroken, frame
 from aegis_authz.server.http2.headers import block_of
+from tests.support.hostile_peer import BLOCK, ENDED, FIELDS, REQUEST, STARTED, Hostile, data, opened
 
 PROTOCOL, FLOW, SIZE = frames.PROTOCOL_ERROR, frames.FLOW_CONTROL_ERROR, frames.FRAME_SIZE_ERROR
 CALM = frames.ENHANCE_YOUR_CALM

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import pytest
-from frame_peer import Dial
 
 from aegis_authz.server.grpc.framing import OK, StreamBroken, frame
 from aegis_authz.server.host import BODY_SERVICE
@@ -16,6 +15,7 @@ from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.http2.socket import Answering, Call, Http2Socket
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from tests.support.frame_peer import Dial
 
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"
 MOST_UNDER_WAY = 8_192

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fail_closed.doors import DOORS, MCP_DOORS, Door, Sent
-
 from aegis_authz.core.reason import Reason
 from aegis_authz.demo.agent import Tokens
+from tests.support.fail_closed.doors import DOORS, MCP_DOORS, Door, Sent
 
 MORE_THAN_IS_READ = 1_100_000
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from fail_closed.mesh import PATIENCE
+
+from tests.support.fail_closed.mesh import PATIENCE
 
 SIGNATURES = ".signatures.json"
 _BUNDLE_TYPE = "application/vnd.openpolicyagent.bundles"

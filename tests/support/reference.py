@@ -13,7 +13,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jsonschema import Draft202012Validator
-from reference_comparisons import (
+
+from aegis_authz.policy.language.document import EgressHost, PolicyDocument
+from aegis_authz.policy.language.rule import Conditions, DenyRule, ToolRule
+from aegis_authz.policy.language.values import ParameterRule, TimeRule, TimeWindow
+from tests.support.reference_comparisons import (
     ABSENT,
     Held,
     compared,
@@ -24,10 +28,6 @@ from reference_comparisons import (
     kind,
     of_parameters_alone,
 )
-
-from aegis_authz.policy.language.document import EgressHost, PolicyDocument
-from aegis_authz.policy.language.rule import Conditions, DenyRule, ToolRule
-from aegis_authz.policy.language.values import ParameterRule, TimeRule, TimeWindow
 
 Call = Mapping[str, Any]
 _STRICTNESS = ["allow", "sanitize", "approval_needed", "deny"]

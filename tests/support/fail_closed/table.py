@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fail_closed.doors import DOORS, Door, Seen
+from tests.support.fail_closed.doors import DOORS, Door, Seen
 
-PAGE = Path(__file__).parents[2] / "docs" / "fail-closed.md"
+PAGE = Path(__file__).parents[3] / "docs" / "fail-closed.md"
 WRITE = "AEGIS_WRITE_DOCS"
 """Set in the environment, the page is written instead of compared."""
 

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fail_closed.impostors import (
+from aegis_authz.core.reason import Reason
+from tests.support.fail_closed.impostors import (
     http,
     opa_answering,
     opa_deciding,
@@ -16,9 +17,7 @@ from fail_closed.impostors import (
     opa_that_stops_in_mid_answer,
     redis_answering,
 )
-from fail_closed.mesh import AUTHORIZERS, BreakableMesh, Serve
-
-from aegis_authz.core.reason import Reason
+from tests.support.fail_closed.mesh import AUTHORIZERS, BreakableMesh, Serve
 
 Breaks = Callable[[BreakableMesh], AbstractAsyncContextManager[None]]
 

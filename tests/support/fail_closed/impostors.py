@@ -7,7 +7,7 @@ import json
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Mapping
 
-from fail_closed.mesh import Serve
+from tests.support.fail_closed.mesh import Serve
 
 ALLOW: Mapping[str, object] = {
     "effect": "allow",

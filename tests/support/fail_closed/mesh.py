@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fail_closed.doors import PLAIN, Caller
 from redis.asyncio import Redis
 
 from aegis_authz.demo.mesh import DemoMesh
+from tests.support.fail_closed.doors import PLAIN, Caller
 
 AUTHORIZERS = ("authz-0", "authz-1")
 PATIENCE = 15.0
