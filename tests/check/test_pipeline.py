@@ -23,13 +23,15 @@ from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.recorder import Recorder
 from aegis_authz.check.refusing import refuse
 from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
-from aegis_authz.core.decision import Answer, ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
+from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.status_codes import STATUS_CODES
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
@@ -244,7 +246,7 @@ async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: byte
 async def test_a_pdp_that_gives_no_decision_denies_and_spends_the_token(reason: Reason) -> None:
     world = World(answers=[Refused(reason, "why")])
     answer = await world.check()
-    assert (answer.effect, answer.status) == (Effect.DENY, REASONS[reason].http_status)
+    assert (answer.effect, answer.status) == (Effect.DENY, STATUS_CODES[reason].http)
     assert (world.records[0].reason, world.records[0].detail) == (reason, "why")
     assert len(world.settled) == 1
     assert b"why" not in answer.body

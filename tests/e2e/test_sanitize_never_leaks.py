@@ -22,7 +22,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from aegis_authz.core.decision import Answer, Target
+from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -31,6 +31,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.server.ext_proc import BodyHandler, StreamAborted
 from aegis_authz.server.grpc.host import GrpcHost
+from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import write_check_response
 from aegis_authz.wire.envoy.ext_proc import replaced_reply, streamed_reply
 

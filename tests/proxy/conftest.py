@@ -21,9 +21,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
-from aegis_authz.core.decision import Answer, Target
+from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.proxy.render import write_config
+from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import SERVICE, write_check_response
 from aegis_authz.wire.envoy.ext_proc import Part, Piece, headers_reply, read_piece, replaced_reply, streamed_reply
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aegis_authz.core.decision import Answer, Target
+from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
+from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_proc import BodyMode
 
 if TYPE_CHECKING:

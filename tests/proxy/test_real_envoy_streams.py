@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from aegis_authz.core.decision import Answer
 from aegis_authz.core.effect import Effect
+from aegis_authz.wire.envoy.answer import Answer
 
 if TYPE_CHECKING:
     from conftest import Authorizer, Proxy, ToolServer

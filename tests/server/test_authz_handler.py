@@ -10,11 +10,12 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.core.decision import Answer, Decision
+from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
+from aegis_authz.wire.envoy.answer import Answer
 
 ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, (), {})
 

@@ -16,12 +16,13 @@ from aegis_authz.check.recorder import Recorder
 from aegis_authz.check.respond import respond, rpc_shape
 from aegis_authz.check.settle import settled_decision, settlement_of
 from aegis_authz.core.call import HttpCall
-from aegis_authz.core.decision import Answer, Decision, Evaluation, denied
+from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
+from aegis_authz.wire.envoy.answer import Answer
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.003  # ports keep their limits themselves and say what was slow; the outer limit catches what does not

@@ -7,9 +7,10 @@ from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.respond import respond
-from aegis_authz.core.decision import Answer, denied
+from aegis_authz.core.decision import denied
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.envoy.answer import Answer
 
 
 async def refuse(pipeline: Pipeline, reason: Reason, request: bytes, traceparent: str, deadline: float) -> Answer:

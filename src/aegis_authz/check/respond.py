@@ -8,14 +8,16 @@ from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import Fulfilment
 from aegis_authz.check.refusal_text import sentence, shown_findings
 from aegis_authz.core.call import PLAIN_HTTP, HttpCall, Rpc, RpcShape
-from aegis_authz.core.decision import Answer, Decision, Finding
+from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.tool_call import claimants
 from aegis_authz.wire.mcp.message import rpc_of
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
+from aegis_authz.wire.status_codes import STATUS_CODES
 
 _SECRETS = ("x-aegis-token", "x-aegis-approval", "proxy-authorization")
 _PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
@@ -40,16 +42,16 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     headers = {"x-aegis-decision": decision.effect.value, "x-aegis-decision-id": draft.decision_id}
     if draft.settled is not None and draft.settled.approval_id and decision.reason is Reason.APPROVAL_NEEDED:
         headers["x-aegis-approval-id"] = draft.settled.approval_id
-    spec = REASONS[decision.reason]
     if decision.effect.lets_through:  # only then does the fulfilment count
         return _let_through(decision, fulfilment, draft, headers)
+    spec = REASONS[decision.reason]
     if spec.retry is Retry.LATER:
         headers["retry-after"] = _RETRY_AFTER
     rpc = rpc_shape(draft)
     status, content_type, body = _body(_refusal(decision, spec, draft), rpc)
     return Answer(
         effect=decision.effect,
-        grpc_code=spec.grpc_code,
+        grpc_code=STATUS_CODES[decision.reason].grpc,
         status=status,
         body=body,
         client_headers={**headers, "content-type": content_type},
@@ -69,7 +71,7 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     removed = (*_SECRETS, *(_PARTIAL if fulfilment.processing else (OBLIGATION_HEADER,)))
     return Answer(
         effect=decision.effect,
-        grpc_code=REASONS[decision.reason].grpc_code,
+        grpc_code=STATUS_CODES[decision.reason].grpc,
         status=200,
         body=b"",
         client_headers=headers,
@@ -115,9 +117,8 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
             "expires_at": settled.approval_expires_at,
         }
     words = sentence(decision, draft.call, approval_id)
-    return Refusal(
-        title=spec.text, sentence=words, status=spec.http_status, jsonrpc_code=spec.jsonrpc_code, facts=facts
-    )
+    codes = STATUS_CODES[decision.reason]
+    return Refusal(title=spec.text, sentence=words, status=codes.http, jsonrpc_code=codes.jsonrpc, facts=facts)
 
 
 def _finding(finding: Finding) -> Json:

@@ -12,6 +12,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, Retry
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
+from aegis_authz.wire.status_codes import STATUS_CODES
 
 _NEXT_STEP = {
     Retry.NEVER: "Do not retry this call as it is.",
@@ -65,7 +66,7 @@ def last_event(reason: Reason, terms: BodyTerms) -> bytes | None:
 
 
 def _refusal(reason: Reason, terms: BodyTerms | None) -> Refusal:
-    spec = REASONS[reason]
+    spec, codes = REASONS[reason], STATUS_CODES[reason]
     facts: dict[str, Json] = {
         "decision": Effect.DENY.value,
         "reason": reason.value,
@@ -75,7 +76,7 @@ def _refusal(reason: Reason, terms: BodyTerms | None) -> Refusal:
     return Refusal(
         title=spec.text,
         sentence=f"{spec.text} {_NEXT_STEP.get(spec.retry, '')}".strip(),
-        status=spec.http_status,
-        jsonrpc_code=spec.jsonrpc_code,
+        status=codes.http,
+        jsonrpc_code=codes.jsonrpc,
         facts=facts,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
@@ -144,25 +143,3 @@ def denied(reason: Reason, detail: str, revision: str) -> Decision:
         approval=None,
         would=None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What Envoy is told: the decision in HTTP's words.
-
-    `upstream_headers` overwrite request headers, `removed_headers` are taken from the request,
-    `client_headers` go on the response in every case. `body` and `status` count only when
-    `effect` does not let the call through. `metadata` becomes Envoy dynamic metadata.
-    """
-
-    effect: Effect
-    grpc_code: int
-    status: int
-    body: bytes
-    client_headers: Mapping[str, str]
-    upstream_headers: Mapping[str, str]
-    removed_headers: tuple[str, ...]
-    metadata: Mapping[str, str]
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("an Answer has no truth value; look at its effect")

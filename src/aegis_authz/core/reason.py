@@ -1,4 +1,4 @@
-"""Why a call was answered as it was: a closed list, and the one table of what each reason means outside."""
+"""Why a call was answered as it was: a closed list, and the one table of what each reason means."""
 
 from __future__ import annotations
 
@@ -84,45 +84,22 @@ class Retry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonSpec:
-    """What a reason means outside: one row of the table.
+    """What a reason means: one row of the table. `text` is public.
 
-    `grpc_code` is a google.rpc.Code, `http_status` the status for plain HTTP, `jsonrpc_code` the
-    error code for MCP methods other than tools/call (outside JSON-RPC's reserved -32768..-32000).
+    What each protocol makes of it says `wire/status_codes.py`.
     """
 
     effect: Effect
-    grpc_code: int
-    http_status: int
-    jsonrpc_code: int
     retry: Retry
     text: str
 
 
-_OK, _DEADLINE, _DENIED, _EXHAUSTED, _UNAVAILABLE, _UNAUTHENTICATED = 0, 4, 7, 8, 14, 16
-
-
 def _through(effect: Effect, text: str) -> ReasonSpec:
-    return ReasonSpec(effect, _OK, 200, 0, Retry.UNNEEDED, text)
+    return ReasonSpec(effect, Retry.UNNEEDED, text)
 
 
-def _refusal(http_status: int, grpc_code: int, jsonrpc_code: int, retry: Retry, text: str) -> ReasonSpec:
-    return ReasonSpec(Effect.DENY, grpc_code, http_status, jsonrpc_code, retry, text)
-
-
-def _forbidden(text: str, retry: Retry = Retry.NEVER) -> ReasonSpec:
-    return _refusal(403, _DENIED, -31003, retry, text)
-
-
-def _malformed(text: str) -> ReasonSpec:
-    return _refusal(400, _DENIED, -31000, Retry.NEVER, text)
-
-
-def _unauthenticated(text: str, retry: Retry = Retry.NEW_TOKEN) -> ReasonSpec:
-    return _refusal(401, _UNAUTHENTICATED, -31001, retry, text)
-
-
-def _faulty(text: str, grpc_code: int = _UNAVAILABLE) -> ReasonSpec:
-    return _refusal(503, grpc_code, -31503, Retry.LATER, text)
+def _refusal(retry: Retry, text: str) -> ReasonSpec:
+    return ReasonSpec(Effect.DENY, retry, text)
 
 
 REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
@@ -132,87 +109,86 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.APPROVED: _through(Effect.ALLOW, "The call was approved and is allowed once."),
         Reason.SHADOWED: _through(Effect.ALLOW, "The call is let through: the policy only observes."),
         Reason.APPROVAL_NEEDED: ReasonSpec(
-            Effect.APPROVAL_NEEDED,
-            _DENIED,
-            403,
-            -31004,
-            Retry.AFTER_APPROVAL,
-            "This call needs a human approval first.",
+            Effect.APPROVAL_NEEDED, Retry.AFTER_APPROVAL, "This call needs a human approval first."
         ),
-        Reason.REQUEST_UNREADABLE: _malformed("The request could not be read."),
-        Reason.BODY_TRUNCATED: _refusal(
-            413, _DENIED, -31000, Retry.NEVER, "The request body is larger than what can be checked."
+        Reason.REQUEST_UNREADABLE: _refusal(Retry.NEVER, "The request could not be read."),
+        Reason.BODY_TRUNCATED: _refusal(Retry.NEVER, "The request body is larger than what can be checked."),
+        Reason.CONTENT_ENCODED: _refusal(Retry.NEVER, "Compressed request bodies are refused; send it uncompressed."),
+        Reason.AMBIGUOUS_HEADERS: _refusal(
+            Retry.NEVER, "A header that must be given once was given several times or in an unreadable form."
         ),
-        Reason.CONTENT_ENCODED: _refusal(
-            415, _DENIED, -31000, Retry.NEVER, "Compressed request bodies are refused; send it uncompressed."
+        Reason.CREDENTIAL_MISSING: _refusal(
+            Retry.NEW_TOKEN, "The call carries no agent token. Send one in x-aegis-token."
         ),
-        Reason.AMBIGUOUS_HEADERS: _malformed(
-            "A header that must be given once was given several times or in an unreadable form."
+        Reason.CREDENTIAL_AMBIGUOUS: _refusal(
+            Retry.NEW_TOKEN, "The call carries more than one agent token. Send exactly one."
         ),
-        Reason.CREDENTIAL_MISSING: _unauthenticated("The call carries no agent token. Send one in x-aegis-token."),
-        Reason.CREDENTIAL_AMBIGUOUS: _unauthenticated("The call carries more than one agent token. Send exactly one."),
-        Reason.CREDENTIAL_MALFORMED: _unauthenticated("The agent token is not well formed."),
-        Reason.CREDENTIAL_UNSIGNED: _unauthenticated("The agent token is not signed with EdDSA."),
-        Reason.CREDENTIAL_UNTRUSTED: _unauthenticated(
-            "The agent token was not issued by a trusted issuer for this mesh."
+        Reason.CREDENTIAL_MALFORMED: _refusal(Retry.NEW_TOKEN, "The agent token is not well formed."),
+        Reason.CREDENTIAL_UNSIGNED: _refusal(Retry.NEW_TOKEN, "The agent token is not signed with EdDSA."),
+        Reason.CREDENTIAL_UNTRUSTED: _refusal(
+            Retry.NEW_TOKEN, "The agent token was not issued by a trusted issuer for this mesh."
         ),
-        Reason.CREDENTIAL_INVALID: _unauthenticated("The signature of the agent token does not verify."),
-        Reason.CREDENTIAL_EXPIRED: _unauthenticated("The agent token has expired. Get a new one."),
-        Reason.CREDENTIAL_NOT_YET_VALID: _unauthenticated(
-            "The agent token is not valid yet. Check the clock that issued it."
+        Reason.CREDENTIAL_INVALID: _refusal(Retry.NEW_TOKEN, "The signature of the agent token does not verify."),
+        Reason.CREDENTIAL_EXPIRED: _refusal(Retry.NEW_TOKEN, "The agent token has expired. Get a new one."),
+        Reason.CREDENTIAL_NOT_YET_VALID: _refusal(
+            Retry.NEW_TOKEN, "The agent token is not valid yet. Check the clock that issued it."
         ),
-        Reason.MALFORMED_CALL: _malformed("The call is not well formed and cannot be judged."),
-        Reason.DUPLICATE_KEY: _malformed("The call names the same parameter more than once."),
-        Reason.HEADER_MISMATCH: _malformed("The MCP headers contradict the message body."),
-        Reason.ACTION_UNKNOWN: _forbidden("The tool has no such action in the catalogue."),
-        Reason.TOOL_UNKNOWN: _forbidden("No tool of the catalogue answers at this address."),
-        Reason.EGRESS_DENIED: _forbidden("This agent may not reach that host."),
-        Reason.POLICY_ABSENT: _forbidden("No policy covers this agent."),
-        Reason.POLICY_DENIED: _forbidden("Policy does not allow this call."),
-        Reason.PARAMETER_MISSING: _forbidden("A parameter that policy must judge is missing."),
-        Reason.PARAMETER_TYPE: _forbidden("A parameter that policy must judge has the wrong type."),
-        Reason.PDP_UNAVAILABLE: _faulty("The policy engine cannot be reached; the call was not judged."),
-        Reason.PDP_TIMEOUT: _faulty("The policy engine did not answer in time; the call was not judged."),
-        Reason.DECISION_UNDEFINED: _faulty("The policy engine gave no decision; the call was not judged."),
-        Reason.DECISION_MALFORMED: _faulty("The policy engine gave an unreadable decision; the call was not judged."),
-        Reason.REVISION_CHANGED: _faulty("The policy changed while the call was judged; repeat the call."),
-        Reason.REPLAYED: _refusal(
-            403, _DENIED, -31001, Retry.NEW_TOKEN, "This agent token was used before. Get a new one for each call."
+        Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
+        Reason.DUPLICATE_KEY: _refusal(Retry.NEVER, "The call names the same parameter more than once."),
+        Reason.HEADER_MISMATCH: _refusal(Retry.NEVER, "The MCP headers contradict the message body."),
+        Reason.ACTION_UNKNOWN: _refusal(Retry.NEVER, "The tool has no such action in the catalogue."),
+        Reason.TOOL_UNKNOWN: _refusal(Retry.NEVER, "No tool of the catalogue answers at this address."),
+        Reason.EGRESS_DENIED: _refusal(Retry.NEVER, "This agent may not reach that host."),
+        Reason.POLICY_ABSENT: _refusal(Retry.NEVER, "No policy covers this agent."),
+        Reason.POLICY_DENIED: _refusal(Retry.NEVER, "Policy does not allow this call."),
+        Reason.PARAMETER_MISSING: _refusal(Retry.NEVER, "A parameter that policy must judge is missing."),
+        Reason.PARAMETER_TYPE: _refusal(Retry.NEVER, "A parameter that policy must judge has the wrong type."),
+        Reason.PDP_UNAVAILABLE: _refusal(Retry.LATER, "The policy engine cannot be reached; the call was not judged."),
+        Reason.PDP_TIMEOUT: _refusal(Retry.LATER, "The policy engine did not answer in time; the call was not judged."),
+        Reason.DECISION_UNDEFINED: _refusal(
+            Retry.LATER, "The policy engine gave no decision; the call was not judged."
         ),
-        Reason.REVOKED: _forbidden("This agent has been revoked."),
-        Reason.STORE_RESET: _refusal(
-            403, _DENIED, -31001, Retry.NEW_TOKEN, "The token is older than the replay memory. Get a new one."
+        Reason.DECISION_MALFORMED: _refusal(
+            Retry.LATER, "The policy engine gave an unreadable decision; the call was not judged."
         ),
-        Reason.STORE_UNAVAILABLE: _faulty("The replay store cannot be reached; the call was not let through."),
-        Reason.STORE_TIMEOUT: _faulty("The replay store did not answer in time; the call was not let through."),
-        Reason.APPROVAL_INVALID: _forbidden("The override token is not valid."),
-        Reason.APPROVAL_EXPIRED: _forbidden(
-            "The approval has expired. Ask for a new one by repeating the call without it."
+        Reason.REVISION_CHANGED: _refusal(
+            Retry.LATER, "The policy changed while the call was judged; repeat the call."
         ),
-        Reason.APPROVAL_MISMATCH: _forbidden(
-            "The approval was given for another call. Repeat exactly the approved call."
+        Reason.REPLAYED: _refusal(Retry.NEW_TOKEN, "This agent token was used before. Get a new one for each call."),
+        Reason.REVOKED: _refusal(Retry.NEVER, "This agent has been revoked."),
+        Reason.STORE_RESET: _refusal(Retry.NEW_TOKEN, "The token is older than the replay memory. Get a new one."),
+        Reason.STORE_UNAVAILABLE: _refusal(
+            Retry.LATER, "The replay store cannot be reached; the call was not let through."
         ),
-        Reason.APPROVAL_NOT_GRANTED: _forbidden("The approval has not been granted."),
-        Reason.APPROVAL_USED: _forbidden(
-            "The approval was used before. Ask for a new one by repeating the call without it."
+        Reason.STORE_TIMEOUT: _refusal(
+            Retry.LATER, "The replay store did not answer in time; the call was not let through."
         ),
-        Reason.OBLIGATION_UNKNOWN: _faulty(
-            "Policy demands something this version cannot do; the call was not let through."
+        Reason.APPROVAL_INVALID: _refusal(Retry.NEVER, "The override token is not valid."),
+        Reason.APPROVAL_EXPIRED: _refusal(
+            Retry.NEVER, "The approval has expired. Ask for a new one by repeating the call without it."
         ),
-        Reason.OBLIGATION_UNMET: _faulty(
-            "Policy demands something that cannot be done at present; the call was not let through."
+        Reason.APPROVAL_MISMATCH: _refusal(
+            Retry.NEVER, "The approval was given for another call. Repeat exactly the approved call."
+        ),
+        Reason.APPROVAL_NOT_GRANTED: _refusal(Retry.NEVER, "The approval has not been granted."),
+        Reason.APPROVAL_USED: _refusal(
+            Retry.NEVER, "The approval was used before. Ask for a new one by repeating the call without it."
+        ),
+        Reason.OBLIGATION_UNKNOWN: _refusal(
+            Retry.LATER, "Policy demands something this version cannot do; the call was not let through."
+        ),
+        Reason.OBLIGATION_UNMET: _refusal(
+            Retry.LATER, "Policy demands something that cannot be done at present; the call was not let through."
         ),
         Reason.RESPONSE_WITHHELD: _refusal(
-            502,
-            _DENIED,
-            -31502,
-            Retry.NEVER,
-            "The tool was called, but its answer could not be made safe and was withheld.",
+            Retry.NEVER, "The tool was called, but its answer could not be made safe and was withheld."
         ),
-        Reason.RECORD_FAILED: _faulty("The decision could not be recorded; the call was not let through."),
-        Reason.NOT_READY: _faulty("The authorization service is starting; repeat the call."),
-        Reason.DEADLINE_EXCEEDED: _faulty("The call could not be judged in time.", _DEADLINE),
-        Reason.OVERLOADED: _refusal(503, _EXHAUSTED, -31503, Retry.LATER, "Too many calls at once; repeat later."),
-        Reason.INTERNAL_FAULT: _faulty("The authorization service failed; the call was not let through."),
+        Reason.RECORD_FAILED: _refusal(
+            Retry.LATER, "The decision could not be recorded; the call was not let through."
+        ),
+        Reason.NOT_READY: _refusal(Retry.LATER, "The authorization service is starting; repeat the call."),
+        Reason.DEADLINE_EXCEEDED: _refusal(Retry.LATER, "The call could not be judged in time."),
+        Reason.OVERLOADED: _refusal(Retry.LATER, "Too many calls at once; repeat later."),
+        Reason.INTERNAL_FAULT: _refusal(Retry.LATER, "The authorization service failed; the call was not let through."),
     }
 )

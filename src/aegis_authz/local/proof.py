@@ -17,6 +17,7 @@ import httpx
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.local.echo import WITHDRAWN, Echo, echo_at
+from aegis_authz.wire.status_codes import STATUS_CODES
 
 ORG, TENANT, AGENT = "aegis-doctor", "self", "prober"
 """Who the doctor calls as."""
@@ -190,8 +191,9 @@ class Prober:
             return _but(proof, "the decision is not in the records")
         if (reply.decision, reason) != (spec.effect.value, right.value):
             return _but(proof, f"expected {expected}")
-        if reply.status != spec.http_status:
-            return _but(proof, f"status {reply.status} instead of {spec.http_status}")
+        status = STATUS_CODES[right].http
+        if reply.status != status:
+            return _but(proof, f"status {reply.status} instead of {status}")
         return proof
 
     def _arrived(self) -> list[tuple[str, Mapping[str, str]]]:

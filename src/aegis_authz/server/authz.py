@@ -11,9 +11,10 @@ from aegis_authz.check.fulfil import NOTHING_TO_FULFIL
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.refusing import refuse
 from aegis_authz.check.respond import respond
-from aegis_authz.core.decision import Answer, denied
+from aegis_authz.core.decision import denied
 from aegis_authz.core.reason import Reason
 from aegis_authz.server.admission import Admission
+from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import write_check_response
 
 _log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from envoy.service.auth.v3 import external_auth_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.decision import Answer
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import read_check_request, write_check_response
 
 

@@ -14,9 +14,9 @@ from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf.message import DecodeError
 
 from aegis_authz.core.call import HttpCall
-from aegis_authz.core.decision import Answer
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.envoy.answer import Answer
 
 SERVICE = "envoy.service.auth.v3.Authorization"
 CHECK_METHOD = f"/{SERVICE}/Check"

@@ -1,0 +1,31 @@
+"""What Envoy is told of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from aegis_authz.core.effect import Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The decision in HTTP's words.
+
+    `grpc_code` is a google.rpc.Code, `status` an HTTP status. `upstream_headers` overwrite request headers,
+    `removed_headers` are taken from the request, `client_headers` go on the response in every case. `body` and `status`
+    count only when `effect` does not let the call through. `metadata` becomes Envoy dynamic metadata.
+    """
+
+    effect: Effect
+    grpc_code: int
+    status: int
+    body: bytes
+    client_headers: Mapping[str, str]
+    upstream_headers: Mapping[str, str]
+    removed_headers: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an Answer has no truth value; look at its effect")

@@ -1,0 +1,87 @@
+"""What each protocol makes of a reason: the one table of gRPC codes, HTTP statuses and JSON-RPC error codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from aegis_authz.core.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCodes:
+    """One row of the table.
+
+    `http` is the status for plain HTTP, `grpc` a google.rpc.Code, `jsonrpc` the error code for MCP methods other than
+    tools/call (outside JSON-RPC's reserved -32768..-32000).
+    """
+
+    http: int
+    grpc: int
+    jsonrpc: int
+
+
+_OK, _DEADLINE, _DENIED, _EXHAUSTED, _UNAVAILABLE, _NOT_AUTHENTICATED = 0, 4, 7, 8, 14, 16
+
+_THROUGH = StatusCodes(http=200, grpc=_OK, jsonrpc=0)
+_MALFORMED = StatusCodes(http=400, grpc=_DENIED, jsonrpc=-31000)
+_UNAUTHENTICATED = StatusCodes(http=401, grpc=_NOT_AUTHENTICATED, jsonrpc=-31001)
+_STALE = StatusCodes(http=403, grpc=_DENIED, jsonrpc=-31001)
+_FORBIDDEN = StatusCodes(http=403, grpc=_DENIED, jsonrpc=-31003)
+_FAULTY = StatusCodes(http=503, grpc=_UNAVAILABLE, jsonrpc=-31503)
+
+STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
+    {
+        Reason.ALLOWED: _THROUGH,
+        Reason.SANITIZED: _THROUGH,
+        Reason.APPROVED: _THROUGH,
+        Reason.SHADOWED: _THROUGH,
+        Reason.APPROVAL_NEEDED: StatusCodes(http=403, grpc=_DENIED, jsonrpc=-31004),
+        Reason.REQUEST_UNREADABLE: _MALFORMED,
+        Reason.BODY_TRUNCATED: StatusCodes(http=413, grpc=_DENIED, jsonrpc=-31000),
+        Reason.CONTENT_ENCODED: StatusCodes(http=415, grpc=_DENIED, jsonrpc=-31000),
+        Reason.AMBIGUOUS_HEADERS: _MALFORMED,
+        Reason.CREDENTIAL_MISSING: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_AMBIGUOUS: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_MALFORMED: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_UNSIGNED: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_UNTRUSTED: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_INVALID: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_EXPIRED: _UNAUTHENTICATED,
+        Reason.CREDENTIAL_NOT_YET_VALID: _UNAUTHENTICATED,
+        Reason.MALFORMED_CALL: _MALFORMED,
+        Reason.DUPLICATE_KEY: _MALFORMED,
+        Reason.HEADER_MISMATCH: _MALFORMED,
+        Reason.ACTION_UNKNOWN: _FORBIDDEN,
+        Reason.TOOL_UNKNOWN: _FORBIDDEN,
+        Reason.EGRESS_DENIED: _FORBIDDEN,
+        Reason.POLICY_ABSENT: _FORBIDDEN,
+        Reason.POLICY_DENIED: _FORBIDDEN,
+        Reason.PARAMETER_MISSING: _FORBIDDEN,
+        Reason.PARAMETER_TYPE: _FORBIDDEN,
+        Reason.PDP_UNAVAILABLE: _FAULTY,
+        Reason.PDP_TIMEOUT: _FAULTY,
+        Reason.DECISION_UNDEFINED: _FAULTY,
+        Reason.DECISION_MALFORMED: _FAULTY,
+        Reason.REVISION_CHANGED: _FAULTY,
+        Reason.REPLAYED: _STALE,
+        Reason.REVOKED: _FORBIDDEN,
+        Reason.STORE_RESET: _STALE,
+        Reason.STORE_UNAVAILABLE: _FAULTY,
+        Reason.STORE_TIMEOUT: _FAULTY,
+        Reason.APPROVAL_INVALID: _FORBIDDEN,
+        Reason.APPROVAL_EXPIRED: _FORBIDDEN,
+        Reason.APPROVAL_MISMATCH: _FORBIDDEN,
+        Reason.APPROVAL_NOT_GRANTED: _FORBIDDEN,
+        Reason.APPROVAL_USED: _FORBIDDEN,
+        Reason.OBLIGATION_UNKNOWN: _FAULTY,
+        Reason.OBLIGATION_UNMET: _FAULTY,
+        Reason.RESPONSE_WITHHELD: StatusCodes(http=502, grpc=_DENIED, jsonrpc=-31502),
+        Reason.RECORD_FAILED: _FAULTY,
+        Reason.NOT_READY: _FAULTY,
+        Reason.DEADLINE_EXCEEDED: StatusCodes(http=503, grpc=_DEADLINE, jsonrpc=-31503),
+        Reason.OVERLOADED: StatusCodes(http=503, grpc=_EXHAUSTED, jsonrpc=-31503),
+        Reason.INTERNAL_FAULT: _FAULTY,
+    }
+)
