@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.pointer import is_pointer, split
 from aegis_authz.redact.redactor import FIELD_MARKER
 
 ANY = "*"
 """A segment that stands for every member or element; `~1` and `~0` escape as in RFC 6901."""
-
-_BAD_ESCAPE = re.compile(r"~(?![01])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,9 @@ class Field:
 
 def read_field(pointer: str) -> Field:
     """Read an RFC 6901 pointer whose segments may be `*`. Raises Refused(OBLIGATION_UNKNOWN) for anything else."""
-    if (pointer and not pointer.startswith("/")) or _BAD_ESCAPE.search(pointer):
+    if not is_pointer(pointer):
         raise Refused(Reason.OBLIGATION_UNKNOWN, "a field is no JSON pointer")
-    segments = tuple(part.replace("~1", "/").replace("~0", "~").casefold() for part in pointer.split("/")[1:])
-    return Field(pointer, segments)
+    return Field(pointer, tuple(segment.casefold() for segment in split(pointer)))
 
 
 def blank_fields(value: Json, fields: Iterable[Field], counts: Counter[str]) -> Json:

@@ -9,6 +9,7 @@ from functools import lru_cache
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.encoding import pointer
 from aegis_authz.policy.compile.json_schema import schema_faults, schema_of_member
 from aegis_authz.policy.language.types import Other
 from aegis_authz.policy.language.values import Comparisons, ElementRule, Otherwise, ParameterRule, Size
@@ -155,12 +156,8 @@ def _of_elements(word: str, rule: ElementRule, otherwise: Otherwise, at: Locatio
         faults.append((at, "asks for nothing"))
     if rule.type is not None:
         limit["type"] = rule.type
-    path: list[Json] = [] if rule.at is None else [*_parts(rule.at)]
+    path: list[Json] = [] if rule.at is None else [*pointer.split(rule.at)]
     return Check(word, limit, otherwise, {"type": kind, "path": path, "checks": checks})
-
-
-def _parts(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
 
 
 def _shown(value: object) -> Json:
@@ -175,7 +172,7 @@ def _against(value: object) -> dict[str, Json]:
     if not isinstance(value, Other):
         return {}
     name = value.parameter
-    return {"than": [*_parts(name)] if name.startswith("/") else [name]}
+    return {"than": [*pointer.split(name)] if name.startswith("/") else [name]}
 
 
 def _size(size: Size) -> Json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.encoding import pointer
 from aegis_authz.policy.compile.comparisons import NOTHING_ELSE, Check, Fault, asked_kind, checks_of, fits
 from aegis_authz.policy.compile.json_schema import schema_faults, schema_of_member
 from aegis_authz.policy.compile.time_windows import time_checks
@@ -61,7 +62,7 @@ def path_of(name: str) -> tuple[str, ...]:
     """The member names that lead to a parameter: its name alone, or the parts of a JSON pointer (RFC 6901)."""
     if not name.startswith("/"):
         return (name,) if name else ()
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/"))
+    return pointer.split(name)
 
 
 def short_form(key: str) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from aegis_authz.core.identity import NAME
+from aegis_authz.encoding.pointer import is_pointer
 from aegis_authz.policy.source.problems import quoted
 
 ANY = "*"
@@ -46,7 +47,6 @@ _GUARDED_HEADERS = frozenset(
     )
 )
 _GUARDED_PREFIXES = ("x-aegis-", "x-envoy-", "x-forwarded-", "mcp-")
-_POINTER = re.compile(r"(/([^~/]|~[01])*)+\Z")
 
 Scalar = str | bool | int | float
 
@@ -128,7 +128,7 @@ def _host_pattern(value: str) -> str:
 
 def pointer(value: str) -> str:
     """A JSON pointer below the root (RFC 6901). Raises ValueError for anything else."""
-    if _POINTER.match(value) is None:
+    if not value or not is_pointer(value):
         raise ValueError(f"{quoted(value)} is not a JSON pointer such as /patient/notes")
     return value
 

@@ -8,7 +8,7 @@ from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, Param
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.encoding import strict_json
+from aegis_authz.encoding import pointer, strict_json
 
 _ABSENT = object()
 _BODILESS = ("GET", "HEAD")
@@ -78,10 +78,9 @@ def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query
             return _from_text(parameter, query.get(parameter.at, _ABSENT))
 
 
-def _pointed(value: Json, pointer: str) -> object:
+def _pointed(value: Json, at: str) -> object:
     found: object = value
-    for part in pointer.split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
+    for part in pointer.split(at):
         if isinstance(found, dict) and part in found:
             found = found[part]
         elif isinstance(found, list) and part.isdecimal() and part.isascii() and int(part) < len(found):
