@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from aegis_authz.encoding import base64url
 from aegis_authz.load.calls import DENIED, Call
 
 ORG, TENANT, AGENT = "acme", "emea", "finance-agent"
@@ -38,7 +38,7 @@ def write_documents(policies: Path, tools: Path, others: int, tool_port: int) ->
 
 def peer_data(public_key: bytes, key_id: str, others: int) -> dict[str, Any]:
     """The same as data of the Go peer's policy. `public_key` is the raw key that tokens are signed with."""
-    key = base64.urlsafe_b64encode(public_key).rstrip(b"=").decode()
+    key = base64url.encode(public_key).decode("ascii")
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": key, "kid": key_id, "alg": "EdDSA", "use": "sig"}
     rule = {"most": MOST, "currencies": dict.fromkeys(CURRENCIES, True), "reference": f"^{REFERENCE}$"}
     agents = (AGENT, *map(_other, range(others)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import queue
@@ -22,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.signing import SigningKey
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.bundle.keys import thumbprint
+from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import Compiled, compile_policy
@@ -35,8 +34,8 @@ DETECTORS = {"us_ssn", "date_of_birth"}
 
 def jwk(seed: bytes) -> dict[str, Json]:
     """The public JWK of the Ed25519 key with this 32-byte seed."""
-    x = base64.urlsafe_b64encode(SigningKey(seed).verify_key.encode()).rstrip(b"=").decode("ascii")
-    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": thumbprint(x)}
+    written = okp_jwk(SigningKey(seed).verify_key.encode())
+    return {name: written[name] for name in ("kty", "crv", "x", "kid")}
 
 
 def texts(folder: str) -> dict[str, str]:

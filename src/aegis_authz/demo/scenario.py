@@ -7,7 +7,6 @@ Each chapter makes real calls through the real mesh and returns what it expected
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.demo.agent import Agent, Reply
 from aegis_authz.demo.mesh import DemoMesh
+from aegis_authz.encoding import base64url
 
 PAYMENTS = "http://api.stripe.example/v1/payments"
 RECORD = "http://ehr.example/records/p-17"
@@ -114,7 +114,7 @@ async def tokens(mesh: DemoMesh, agent: Agent) -> list[Row]:
     """Every bad token, each with its own reason."""
     good = agent.tokens.mint("finance-agent")
     head, payload, _ = good.split(".")
-    none = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "aegis+jwt"}).encode()).rstrip(b"=").decode()
+    none = base64url.encode(json.dumps({"alg": "none", "typ": "aegis+jwt"}).encode()).decode("ascii")
 
     async def pay(token: str) -> Reply:
         return await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 4200}, token=token)

@@ -51,6 +51,7 @@ _SURPRISES = [
     ("trust.token_keys.0.kid", "other"),
     ("trust.token_keys.0.d", "secret"),
     ("trust.token_keys.0.kty", "EC"),
+    ("trust.token_keys.0.use", "sig"),
     ("trust.token_keys.0.x", "AAAA"),
     ("trust.token_keys.0.x", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     ("catalogue.0.port", 0),
@@ -61,6 +62,8 @@ _SURPRISES = [
     ("catalogue.0.actions.0.template", "/x"),
     ("catalogue.0.actions.0.parameters.0.type", "decimal"),
     ("catalogue.0.actions.0.parameters.0.source", "cookie"),
+    ("catalogue.0.actions.0.parameters.0.at", "amount"),
+    ("catalogue.0.actions.0.parameters.0.at", "/a~2"),
 ]
 
 

@@ -10,10 +10,12 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import CONTEXT
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.snapshot import Snapshot, Trust
-from aegis_authz.policy.bundle.keys import raw_key
-from aegis_authz.policy.bundle.tool_data import listed, members, text, tools_from_data
+from aegis_authz.encoding.jwk import raw_from_jwk
+from aegis_authz.encoding.narrowing import items, members, text
+from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
+_KEY = {"kty", "crv", "x", "kid"}
 _KEY_NOTES = {"use": "sig", "alg": "EdDSA"}
 
 
@@ -78,7 +80,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
 
 
 def _reads(data: Json) -> frozenset[str]:
-    words = frozenset(text(word, "reads") for word in listed(data, "reads"))
+    words = frozenset(text(word, "reads") for word in items(data, "reads"))
     if not words <= CONTEXT:
         raise ValueError("reads names something that is not known around a call")
     return words
@@ -94,11 +96,17 @@ def _published(keys: Sequence[Mapping[str, Json]]) -> list[Json]:
 
 
 def _keys(data: Json, what: str) -> Mapping[str, bytes]:
-    found = [raw_key(key) for key in listed(data, what)]
+    found = [_key(key) for key in items(data, what)]
     keys = dict(found)
     if len(keys) != len(found):
         raise ValueError(f"{what} names a key twice")
     return MappingProxyType(keys)
+
+
+def _key(data: Json) -> tuple[str, bytes]:
+    # in a bundle a key has one spelling: exactly these members, `kid` among them
+    jwk = members(data, _KEY, "a key")
+    return text(jwk["kid"], "kid"), raw_from_jwk(jwk)
 
 
 def _seconds(data: Json, what: str) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.json_value import Json
+from aegis_authz.encoding.narrowing import items, members, text
+from aegis_authz.encoding.pointer import is_pointer
 
 
 def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
@@ -26,28 +28,7 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
 
 def tools_from_data(data: Json) -> tuple[Tool, ...]:
     """Read what `tools_to_data` wrote. Raises ValueError for anything else."""
-    return tuple(_tool(item) for item in listed(data, "tools"))
-
-
-def members(data: Json, names: set[str], what: str) -> Mapping[str, Json]:
-    """An object with exactly these members. Raises ValueError."""
-    if not isinstance(data, Mapping) or data.keys() != names:
-        raise ValueError(f"{what} is not an object of {', '.join(sorted(names))}")
-    return data
-
-
-def listed(data: Json, what: str) -> list[Json]:
-    """A list. Raises ValueError."""
-    if not isinstance(data, list):
-        raise ValueError(f"{what} is not a list")  # noqa: TRY004  # one error for every surprise
-    return data
-
-
-def text(data: Json, what: str) -> str:
-    """A text. Raises ValueError."""
-    if not isinstance(data, str):
-        raise ValueError(f"{what} is not a text")  # noqa: TRY004  # one error for every surprise
-    return data
+    return tuple(_tool(item) for item in items(data, "tools"))
 
 
 def _action_to_data(action: Action) -> Json:
@@ -72,7 +53,7 @@ def _tool(data: Json) -> Tool:
         host=_filled(item["host"], "a tool's host"),
         port=port,
         upstream=text(item["upstream"], "a tool's upstream"),
-        actions=tuple(_action(action) for action in listed(item["actions"], "a tool's actions")),
+        actions=tuple(_action(action) for action in items(item["actions"], "a tool's actions")),
         mcp_path=text(item["mcp_path"], "a tool's mcp_path"),
         region=text(item["region"], "a tool's region"),
     )
@@ -83,17 +64,23 @@ def _action(data: Json) -> Action:
     return Action(
         name=_filled(item["name"], "an action's name"),
         method=_filled(item["method"], "an action's method"),
-        template=tuple(text(part, "a path segment") for part in listed(item["template"], "a template")),
-        parameters=tuple(_parameter(one) for one in listed(item["parameters"], "an action's parameters")),
+        template=tuple(text(part, "a path segment") for part in items(item["template"], "a template")),
+        parameters=tuple(_parameter(one) for one in items(item["parameters"], "an action's parameters")),
     )
 
 
 def _parameter(data: Json) -> Parameter:
     item = members(data, {"name", "source", "at", "type"}, "a parameter")
+    source, at = (
+        ParameterSource(text(item["source"], "a parameter's source")),
+        _filled(item["at"], "a parameter's place"),
+    )
+    if source is ParameterSource.BODY and not is_pointer(at):
+        raise ValueError("a parameter's place in the body is not a JSON pointer")
     return Parameter(
         name=_filled(item["name"], "a parameter's name"),
-        source=ParameterSource(text(item["source"], "a parameter's source")),
-        at=_filled(item["at"], "a parameter's place"),
+        source=source,
+        at=at,
         type=ParameterType(text(item["type"], "a parameter's type")),
     )
 
