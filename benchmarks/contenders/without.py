@@ -73,7 +73,7 @@ def main(part: str, config: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir)
     settings.metrics_dir.mkdir(parents=True, exist_ok=True)
     leave_out(part)
-    from aegis_authz.bootstrap.worker_process import serve_worker
+    from aegis_authz.bootstrap.worker import serve_worker
 
     logging.basicConfig(level=logging.INFO)
     serve_worker(settings, 0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import uvloop
 from prometheus_client import CollectorRegistry, multiprocess
 
 from aegis_authz.adapters.files.credentials import CredentialFolder
@@ -27,12 +28,13 @@ from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.recorder import Recorder
-from aegis_authz.config import AuthzSettings, RecordMode
+from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission
-from aegis_authz.server.authz import Check, CheckHandler
+from aegis_authz.server.authz import CheckHandler
 from aegis_authz.server.ext_proc import BodyHandler
-from aegis_authz.server.host import Host, Process
+from aegis_authz.server.grpc.host import GrpcHost
+from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.status import StatusServer, status_app
 from aegis_authz.telemetry.decisions import DecisionTelemetry
@@ -53,23 +55,30 @@ _SWITCH_SECONDS = 0.0005
 _BODY_SECONDS = 1.8  # a little less than Envoy waits for one message
 
 
-WORKER_FAULTS = (KeyFolderError, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
-"""What keeps a worker from starting; the messages are fit to show."""
+_FAULTS = (KeyFolderError, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
 
 
-HostOf = Callable[[Check, Process], Host]
-"""Makes the host of the two handlers."""
+class WorkerFault(Exception):
+    """The worker cannot start or go on; the message is fit to show."""
 
 
-async def run_worker(settings: AuthzSettings, worker: int, host_of: HostOf, stop: asyncio.Event) -> None:
-    """Serve until `stop`. Raises WORKER_FAULTS when it cannot start."""
+def serve_worker(settings: AuthzSettings, worker: int) -> None:
+    """Serve until SIGTERM or SIGINT. Raises WorkerFault."""
+    try:
+        uvloop.run(_run(settings, worker))
+    except _FAULTS as fault:
+        raise WorkerFault(str(fault)) from fault
+
+
+async def _run(settings: AuthzSettings, worker: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        await _serve(settings, worker, host_of, stop, stack)
+        await _serve(settings, worker, stop, stack)
 
 
-async def _serve(
-    settings: AuthzSettings, worker: int, host_of: HostOf, stop: asyncio.Event, stack: AsyncExitStack
-) -> None:
+async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     clock, ids = SystemClock(), SystemIds()
     opa = OpaHttp(settings.opa_socket)
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), _FOLLOW_EVERY)
@@ -96,7 +105,8 @@ async def _serve(
     )
     handler = CheckHandler(pipeline, _admission(settings), settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED, work=_BODY_SECONDS)
-    host = host_of(handler, bodies.process)
+    kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
+    host = kind(settings.listen.format(worker=worker), handler, bodies.process)
     readiness = Readiness(_probes(snapshots, store, records), host, _LOOK_EVERY)
 
     await host.start()

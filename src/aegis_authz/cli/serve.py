@@ -61,13 +61,12 @@ def _authz(config: Path, worker: int) -> None:
     # prometheus_client looks at this once, when it is imported
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir)
     settings.metrics_dir.mkdir(parents=True, exist_ok=True)
-    from aegis_authz.bootstrap.worker import WORKER_FAULTS
-    from aegis_authz.bootstrap.worker_process import serve_worker
+    from aegis_authz.bootstrap.worker import WorkerFault, serve_worker
 
     _log_to_stderr()
     try:
         serve_worker(settings, worker)
-    except WORKER_FAULTS as fault:
+    except WorkerFault as fault:
         raise _unable("authz", fault) from None
 
 

@@ -1,13 +1,16 @@
-"""A workbench for a policy folder and a tool catalogue on this machine."""
+"""A workbench for a policy folder and a tool catalogue on this machine, with the tests about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from aegis_authz.adapters.files.sources import read_tests
 from aegis_authz.commands.documents import read_documents
 from aegis_authz.core.refused import Refused
+from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.opa import LabError, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import ServerMissing, find_opa
@@ -16,6 +19,14 @@ from aegis_authz.redact.detectors.table import DETECTORS
 
 LAB_FAULTS = (LabError, Refused, ServerMissing)
 """Everything that keeps OPA from being asked here; the messages are fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBench:
+    """Documents on a workbench and the tests about them; files are named as they are found from here."""
+
+    bench: Workbench
+    cases: tuple[Case, ...]
 
 
 def loaded_folders(policies: Path, tools: Path) -> Loaded:
@@ -29,6 +40,18 @@ def bench_of(loaded: Loaded) -> Iterator[Workbench]:
     """These documents, running in an OPA. Raises LabError, ServerMissing."""
     with lab_opa(find_opa()) as opa:
         yield Workbench(loaded, opa)
+
+
+@contextmanager
+def trial_bench(policies: Path, tools: Path) -> Iterator[TrialBench]:
+    """Run the documents of two folders and read the tests beside the policies.
+
+    Raises PolicyErrors for documents and tests, SourceFolderError, LabError, ServerMissing.
+    """
+    loaded = loaded_folders(policies, tools)
+    cases = cases_of(_from_here(policies, read_tests(policies)), loaded)
+    with bench_of(loaded) as bench:
+        yield TrialBench(bench, tuple(cases))
 
 
 def _from_here(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from aegis_authz.adapters.files.keys import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
@@ -15,6 +17,11 @@ TOKEN_FAULTS = (KeyFolderError, SettingsError, ValueError)
 """Everything that keeps a token from being minted; the messages are fit to show."""
 
 
+def issuer_key(folder: Path) -> Ed25519PrivateKey:
+    """The key agent tokens are signed with, in a folder of keys. Raises KeyFolderError."""
+    return load_ed25519(folder / ISSUER)
+
+
 def mint_agent_token(
     state: Path, org: str, tenant: str, agent: str, ttl: float, actors: Sequence[str], on_behalf_of: str = ""
 ) -> str:
@@ -23,7 +30,7 @@ def mint_agent_token(
     if ttl > settings.max_token_life:
         raise ValueError(f"this mesh accepts tokens that live at most {settings.max_token_life:g} seconds")
     return mint_token(
-        load_ed25519(state / "keys" / ISSUER),
+        issuer_key(state / "keys"),
         issuer=settings.issuer,
         audience=settings.audience,
         org=org,

@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from aegis_authz.commands.keys import issuer_key
+from aegis_authz.commands.tokens import issuer_key
 from aegis_authz.demo import scenario
 from aegis_authz.demo.agent import Agent, Tokens
 from aegis_authz.demo.evidence import evidence

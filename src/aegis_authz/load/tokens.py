@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.commands.keys import issuer_key
+from aegis_authz.commands.tokens import issuer_key
 from aegis_authz.config import ControlSettings
 from aegis_authz.identity.mint import MAX_TTL
 from aegis_authz.load.calls import Signer

@@ -32,7 +32,7 @@ def mutate(
     from aegis_authz.cli.policy.test_text import failure_line
     from aegis_authz.cli.policy.text import problems_json
     from aegis_authz.commands.admin import PolicyErrors
-    from aegis_authz.commands.policy_tests import trial_bench
+    from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.mutants import mutants_of, spread, survivors
     from aegis_authz.lab.trial import tried
 

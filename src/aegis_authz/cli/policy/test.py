@@ -89,7 +89,7 @@ def run(asked: Asked) -> int:
 def _run(asked: Asked) -> int:
     from aegis_authz.cli.policy.text import problems_json
     from aegis_authz.commands.admin import PolicyErrors
-    from aegis_authz.commands.policy_tests import trial_bench
+    from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.coverage import coverage_of
     from aegis_authz.lab.junit import junit_of_problems
     from aegis_authz.lab.trial import tried
