@@ -13,7 +13,7 @@ REGO_COVERAGE := 100
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install everything: .venv with Envoy and Redis, and OPA in the user's cache
@@ -94,6 +94,10 @@ envoy-config: setup ## Write deploy/envoy/*.yaml from the settings
 .PHONY: docs-fail-closed
 docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fail-closed.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_fail_closed.py
+
+.PHONY: docs-architecture
+docs-architecture: setup ## Draw docs/architecture.svg and list the rooms from the import contract
+	@$(BIN)/python scripts/architecture.py
 
 .PHONY: lock
 lock: setup ## Lock the versions of pyproject.toml; ARGS="--upgrade" takes the newest

@@ -1,1 +1,1 @@
-"""Composition roots: the only place where adapters are chosen. One module a process."""
+"""Composition roots: where the adapters of each process are chosen. One module a process."""

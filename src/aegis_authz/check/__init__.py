@@ -1,1 +1,1 @@
-"""The decision pipeline, one file a stage, and the redaction engine."""
+"""The decision pipeline, one file a stage."""
