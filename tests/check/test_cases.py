@@ -30,7 +30,7 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.check.recorder import Recorder
+from aegis_authz.check.record import Recorder
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token

@@ -20,7 +20,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.check.recorder import Recorder
+from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusing import refuse
 from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target

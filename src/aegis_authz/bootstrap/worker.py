@@ -27,7 +27,7 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.check.recorder import Recorder
+from aegis_authz.check.record import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission

@@ -12,7 +12,7 @@ from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.parse import parse
-from aegis_authz.check.recorder import Recorder
+from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond, rpc_shape
 from aegis_authz.check.settle import settled_decision, settlement_of
 from aegis_authz.core.call import HttpCall
