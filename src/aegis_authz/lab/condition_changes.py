@@ -9,25 +9,16 @@ from decimal import Decimal
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.edits import Change, elements, inside, members, removed, replaced, shown, without_each
 from aegis_authz.policy.compile.conditions import short_form
+from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
 from aegis_authz.policy.source.reader import Location
 
-_OPPOSITES = {"max": "over", "min": "under", "equals": "not", "in": "not_in", "in_ranges": "not_in_ranges"}
-_OPPOSITES |= {"within": "not_within", "every": "any"}
-_OPPOSITES |= {opposite: word for word, opposite in _OPPOSITES.items()}
-_UPPER = ("max", "under", "approval_needed_over")
-_LOWER = ("min", "over")
-_LISTS = (
-    "in",
-    "not_in",
-    "host_in",
-    "url_host_in",
-    "email_domain_in",
-    "in_ranges",
-    "not_in_ranges",
-    "approval_needed_in",
-)
-_SIZES = ("length", "count")
-_ELEMENTS = ("every", "any")
+_OPPOSITES = {word: operator.opposite for word, operator in OPERATORS.items() if operator.opposite}
+_ASKING = [word for word, operator in OPERATORS.items() if operator.asks_approval]
+_LISTS = words_with(Operand.SCALARS, Operand.HOSTS, Operand.RANGES)
+_SIZES = words_with(Operand.SIZE)
+_ELEMENTS = words_with(Operand.ELEMENTS)
+_PRESENCE = words_with(Operand.PRESENCE)
+_SCHEMAS = words_with(Operand.SCHEMA)
 _NO_COMPARISONS = ("else", "optional", "at")
 _ALWAYS_KNOWN = ("acted_by", "token_age")  # `optional` means nothing for them
 _SCHEMA_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
@@ -84,11 +75,11 @@ def _value_changes(
     yield from _comparison_changes(root, at, whole, denying)
     asked = members(root, at)
     words = [word for word in asked if word not in _NO_COMPARISONS]
-    if not denying and any(not word.startswith("approval_needed") for word in words):
+    if not denying and any(word not in _ASKING for word in words):
         flipped = "deny" if asked.get("else") == "approval_needed" else "approval_needed"
         place = (*at, "else") if "else" in asked else at
         yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
-    if has_absence and "exists" not in asked:
+    if has_absence and asked.keys().isdisjoint(_PRESENCE):
         if asked.get("optional") is True:
             yield Change((*at, "optional"), "optional is removed", removed(root, (*at, "optional")))
         else:
@@ -106,9 +97,9 @@ def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool
         if word in _OPPOSITES and _OPPOSITES[word] not in asked:
             negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), value)
             yield Change(where, f"{word} {shown(value)} is turned into {_OPPOSITES[word]}", negated)
-        if word == "exists":
-            yield Change(where, f"exists is {shown(value is not True)}", replaced(root, where, value is not True))
-        if word in _UPPER or word in _LOWER:
+        if word in _PRESENCE:
+            yield Change(where, f"{word} is {shown(value is not True)}", replaced(root, where, value is not True))
+        if word in UPPER or word in LOWER:
             yield from _moved(root, where, word, _is_raised(word, denying))
         if word in _LISTS:
             yield from without_each(root, where, word)
@@ -116,7 +107,7 @@ def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool
             yield from _size_changes(root, where, denying)
         if word in _ELEMENTS:
             yield from _comparison_changes(root, where, where, denying)
-        if word == "schema":
+        if word in _SCHEMAS:
             yield from _schema_changes(root, where, denying)
 
 
@@ -131,7 +122,7 @@ def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
 
 def _is_raised(word: str, denying: bool) -> bool:
     """Whether a higher bound lets more through."""
-    return (word not in _LOWER) is not denying
+    return (word not in LOWER) is not denying
 
 
 def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Change]:
@@ -160,7 +151,7 @@ def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
             yield Change(where, f"{word} is turned into {_OPPOSITES[word]}", negated)
         yield from without_each(root, where, "time window")
         for window, _ in elements(root, where):
-            yield from _window_changes(root, window, (word == "within") is not denying)
+            yield from _window_changes(root, window, (OPERATORS[word].direction is Direction.MEMBERSHIP) is not denying)
     if not denying:
         flipped = "deny" if asked.get("else") == "approval_needed" else "approval_needed"
         place = (*at, "else") if "else" in asked else at

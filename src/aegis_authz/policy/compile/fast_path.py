@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.language.operators import OPERATORS
 from aegis_authz.policy.language.scope import Shape, covering
 from aegis_authz.policy.language.types import ANY
 
@@ -21,6 +22,7 @@ Scopes = Mapping[str, Mapping[str, Sequence[Document]]]
 """By scope: the compiled documents that `enforce` and those that `shadow`."""
 
 _Rule = Mapping[str, Json]
+_SETTLING = [word for word, operator in OPERATORS.items() if operator.settles_type]
 _NOT_PLAIN = frozenset(("than", "path"))  # compares with another parameter, or looks into a list
 
 
@@ -98,11 +100,9 @@ def _checks(rule: _Rule) -> Iterator[Json]:
 
 def _imply_type(conditions: set[str], kind: Json) -> bool:
     """Whether no value of another type meets all these conditions."""
-    if kind == "string":
-        return not conditions.isdisjoint(("equals", "in", "matches", "starts_with"))
     if kind == "number" and {"min", "max"} <= conditions:
         return True  # Rego orders the types too: what lies between two numbers is a number
-    return kind in ("number", "boolean") and not conditions.isdisjoint(("equals", "in"))
+    return kind in ("string", "number", "boolean") and not conditions.isdisjoint(_SETTLING)
 
 
 def _together(checks: Iterable[Json]) -> list[Json]:

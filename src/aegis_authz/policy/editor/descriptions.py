@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aegis_authz.policy.language.operators import BARE_FORMS, OPERATORS, Holder
+
 _SCOPE: Mapping[str, str] = {
     "org": 'The organisation of the agents; "*", the default, is all of them.',
     "tenant": 'The tenant of the agents; "*", the default, is all of them.',
@@ -37,7 +39,6 @@ _RULES: Mapping[str, str] = {
     "sanitize": "What is redacted on the way to the tool and on the way back.",
     "approval": "Who may approve, and how long that may take. Something in the rule must ask for an approval.",
     "obligations": "What must be done for an allow to hold.",
-    "Conditions.approval_needed_over": "Above, the call needs an approval: of the one parameter with a max_ or min_, else of amount.",
     "Conditions.parameters": "What parameters must be, by name or by JSON pointer. One with a condition must be there.",
     "Conditions.context": "What must be true around the call.",
     "Conditions.schema": "All parameters at once, as JSON Schema 2020-12.",
@@ -66,39 +67,12 @@ _RULES: Mapping[str, str] = {
 }
 
 _COMPARISONS: Mapping[str, str] = {
-    "type": "The value has this type; any: it is there at all.",
-    "equals": "Is exactly this, or the value of another parameter: {parameter: name}.",
-    "not": "Is anything else of the same type.",
-    "in": "Is one of these, or of a list that is defined: {list: name}.",
-    "not_in": "Is none of these. Prefer in: not_in cannot know other spellings.",
-    "min": "Is a number and at least this.",
-    "max": "Is a number and at most this; negative values are refused unless a minimum is given.",
-    "over": "Is a number and more than this.",
-    "under": "Is a number and less than this; negative values are refused unless a minimum is given.",
-    "matches": "Matches this RE2 pattern as a whole, or one that is defined: {pattern: name}.",
-    "starts_with": "Begins with this text.",
-    "ends_with": "Ends with this text.",
-    "length": "Is a text of that many characters.",
-    "host_in": "Is a host name in this list; *.bank.com is any host below bank.com.",
-    "url_host_in": "Is an http, https, ws or wss URL whose host is in this list.",
-    "email_domain_in": "Is an address whose domain is in this list.",
-    "in_ranges": "Is an IP address in one of these ranges.",
-    "not_in_ranges": "Is an IP address in none of these ranges.",
-    "count": "Is a list of that many elements.",
-    "every": "Is a list of which every element meets this; an empty one does.",
-    "any": "Is a list of which at least one element meets this; an empty one does not.",
     "at": "A JSON pointer: what stands there inside each element.",
-    "ParameterRule.schema": "Conforms to this JSON Schema.",
-    "exists": "true: is there; false: is not there.",
-    "approval_needed_over": "Otherwise allowed, but above this needs an approval.",
-    "approval_needed_in": "Otherwise allowed, but being one of these needs an approval.",
     "optional": "Is absent, or meets the rest.",
     "else": "What it means when the rest does not hold: deny, the default, or approval_needed.",
     "Size.equals": "Exactly this many.",
     "Size.min": "At least this many.",
     "Size.max": "At most this many.",
-    "within": "Time windows, by name or written out: the call is made within one of them.",
-    "not_within": "Time windows, by name or written out: the call is made in none of them.",
     "TimeWindow.name": "How findings name the window.",
     "zone": "A time zone of the IANA list, such as Europe/Berlin; default UTC.",
     "weekdays": "Days of the week; left out, all.",
@@ -166,4 +140,23 @@ _TESTS: Mapping[str, str] = {
     "ExpectedObligation.value": "Of set_header: its value.",
 }
 
-DESCRIPTIONS: Mapping[str, str] = {**_SCOPE, **_RULES, **_COMPARISONS, **_SHARED, **_TOOLS, **_TESTS}
+_HOLDERS: Mapping[Holder, tuple[str, ...]] = {
+    Holder.VALUE: ("ParameterRule", "ElementRule"),
+    Holder.PARAMETER: ("ParameterRule",),
+    Holder.TIME: ("TimeRule",),
+}
+_OPERATORS: Mapping[str, str] = {
+    f"{model}.{operator.word}": operator.text for operator in OPERATORS.values() for model in _HOLDERS[operator.holder]
+}
+_BARE: Mapping[str, str] = {f"Conditions.{word}": OPERATORS[word].bare_text for word in BARE_FORMS}
+
+DESCRIPTIONS: Mapping[str, str] = {
+    **_SCOPE,
+    **_RULES,
+    **_BARE,
+    **_OPERATORS,
+    **_COMPARISONS,
+    **_SHARED,
+    **_TOOLS,
+    **_TESTS,
+}

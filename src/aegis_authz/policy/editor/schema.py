@@ -18,6 +18,7 @@ from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
 from aegis_authz.policy.language import types as words
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+from aegis_authz.policy.language.operators import BARE_FORMS, OPERATORS, SHORT_FORMS, Operand, words_with
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -131,14 +132,9 @@ def _description(model: str, member: str) -> str:
 
 def _short_forms(conditions: _Mapping, members: _Mapping) -> None:
     number: _Mapping = {"type": "number"}
-    members["approval_needed_over"] = {**number}
+    members.update({word: {**number} for word in BARE_FORMS})
     conditions["patternProperties"] = {
-        "^max_.": {
-            **number,
-            "description": "The parameter is at most this; negative values are refused unless a min is given.",
-        },
-        "^min_.": {**number, "description": "The parameter is at least this."},
-        "^approval_needed_over_.": {**number, "description": "Above this, the call needs an approval."},
+        f"^{word}_.": {**number, "description": OPERATORS[word].short_text} for word in SHORT_FORMS
     }
     conditions["additionalProperties"] = False
 
@@ -174,10 +170,10 @@ def _take_names(parts: _Mapping) -> None:
         members = _mapping(_mapping(part).get("properties", {}))
         for member, schema in members.items() if name != "Definitions" else ():
             members[member] = _list_or_name(_mapping(schema))
-            if member == "matches":
+            if member in words_with(Operand.PATTERN):
                 members[member] = _or(_mapping(schema), _named("pattern"))
     rule = _mapping(_mapping(parts["TimeRule"])["properties"])
-    for windows in map(_mapping, (rule["within"], rule["not_within"])):
+    for windows in (_mapping(rule[word]) for word in words_with(Operand.WINDOWS)):
         for listed in _arrays(windows):
             listed["items"] = {"anyOf": [{"type": "string"}, listed["items"]]}
     approval = _mapping(parts["Approval"])

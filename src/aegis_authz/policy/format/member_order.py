@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+from aegis_authz.policy.language.operators import OPERATORS, Holder
 from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule
 from aegis_authz.policy.language.shapes import Shape
 from aegis_authz.policy.language.values import ElementRule, ParameterRule, TimeWindow
@@ -29,7 +30,8 @@ _Entry = TypeVar("_Entry")
 _REST = "..."
 _RULED = ("regions", *RULES, "egress")
 _RULE = ("name", "actions", "description", "conditions")
-_COMPARED = tuple(field.alias or name for name, field in ElementRule.model_fields.items() if name != "at")
+_OF_VALUES = tuple(word for word, operator in OPERATORS.items() if operator.holder is Holder.VALUE)
+_OF_PARAMETERS = tuple(word for word, operator in OPERATORS.items() if operator.holder is Holder.PARAMETER)
 _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
     PolicyDocument: (
         *("org", "tenant", "agent", "mode", "name", "description", "owner", "ticket", "disclose_limits", "extends"),
@@ -40,10 +42,10 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
     ToolRule: (*_RULE, "sanitize", "approval", "obligations"),
     DenyRule: _RULE,
     Conditions: (_REST, "parameters", "context", "schema"),
-    ElementRule: ("at", *_COMPARED),
+    ElementRule: ("at", *_OF_VALUES),
     ParameterRule: (
-        *_COMPARED,
-        *("count", "every", "any", "schema", "exists", "approval_needed_over", "approval_needed_in"),
+        *_OF_VALUES,
+        *_OF_PARAMETERS,
         *(_REST, "optional", "else"),
     ),
     Approval: ("approvers", "groups", "expires_in", "always"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from aegis_authz.policy.language.operators import SHORT_FORMS
+
 _LATER = "is not enforced yet, so it is refused instead of ignored"
 _STRICTEST = "does not exist: the strictest answer always wins"
 _DENIED = "is written as denied_tools: [{name: ..., actions: [...]}]"
@@ -56,7 +58,7 @@ ELSEWHERE: Mapping[str, str] = {
 }
 """Words that have a meaning at another place, and where that is."""
 
-_PER_TIME = re.compile(r"(?:max|min|approval_needed_over)_(.+_per_(?:second|minute|hour|day|week|month|year))\Z")
+_PER_TIME = re.compile(rf"(?:{'|'.join(SHORT_FORMS)})_(.+_per_(?:second|minute|hour|day|week|month|year))\Z")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 

@@ -10,9 +10,9 @@ from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
-_SHORT_FORM = re.compile(r"((max|min|approval_needed_over)_.+|approval_needed_over)\Z")
+from aegis_authz.policy.language.operators import BARE_FORMS, SHORT_FORMS
 
-
+_SHORT_FORM = re.compile(rf"(({'|'.join(SHORT_FORMS)})_.+|{'|'.join(BARE_FORMS)})\Z")
 _SHORT = "max_*"
 _DEEPEST = 8
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from aegis_authz.policy.compile.comparisons import Check
 from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.language.operators import OPERATORS, UPPER, Direction
 from aegis_authz.policy.language.values import ParameterRule, Size
 from aegis_authz.policy.lint.clashes import is_number, limits_of, passing
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, LintedRule
 from aegis_authz.policy.source.reader import Location
-
-_UPPER = ("max", "under", "approval_needed_over")
 
 
 def bound_findings(ground: Ground) -> Iterator[Finding]:
@@ -38,27 +37,26 @@ def _approvals(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
 
 def _never_asked(ask: Check, value: ValueConditions) -> tuple[str, str] | None:
     """The code and the reason where everything that is allowed meets the check that would ask."""
-    word, limit = ask.condition, ask.limit
-    if word == "approval_needed_in" and isinstance(limit, list):
-        denying = [check for check in value.checks if check.otherwise == "deny"]
+    operator, limit = OPERATORS[ask.condition], ask.limit
+    denying = [check for check in value.checks if check.otherwise == "deny"]
+    if operator.asks_approval and isinstance(limit, list):
         return None if passing(limit, denying) else ("approval-never", "none of these values is allowed")
     if not is_number(limit):
         return None
-    low, high = limits_of([check for check in value.checks if check.otherwise == "deny"])
-    if high is not None and word in ("approval_needed_over", "max") and high.value <= limit:
+    low, high = limits_of(denying)
+    is_upper, is_lower = operator.direction is Direction.UPPER, operator.direction is Direction.LOWER
+    if high is not None and is_upper and operator.reaches and high.value <= limit:
         most = f"{value.label} is {'at most' if high.included else 'less than'} {high.value}"
         return ("approval-never" if high.value == limit else "approval-above-maximum"), most
-    if high is not None and word == "under" and (high.value < limit or (high.value == limit and not high.included)):
-        return "approval-never", f"{value.label} is less than {limit} in any case"
-    if low is not None and word == "min" and low.value >= limit:
-        return "approval-never", f"{value.label} is at least {limit} in any case"
-    if low is not None and word == "over" and (low.value > limit or (low.value == limit and not low.included)):
-        return "approval-never", f"{value.label} is more than {limit} in any case"
+    below = high is not None and (high.value < limit or (high.value == limit and not high.included))
+    above = low is not None and (low.value > limit or (low.value == limit and (operator.reaches or not low.included)))
+    if (is_upper and not operator.reaches and below) or (is_lower and above):
+        return "approval-never", f"{value.label} is {operator.phrase.format(limit=limit)} in any case"
     return None
 
 
 def _optional(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
-    bounded = next((check.condition for check in value.checks if check.condition in _UPPER), None)
+    bounded = next((check.condition for check in value.checks if check.condition in UPPER), None)
     if not value.optional or value.forbidden or bounded is None:
         return
     for at, rules in rule.parameter_rules():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aegis_authz.policy.language.operators import OPERATORS, Direction, Holder
 from aegis_authz.policy.language.rule import Approval, ToolRule
 from aegis_authz.policy.language.scope import covers
 from aegis_authz.policy.language.types import ANY, Other
@@ -11,19 +12,9 @@ from aegis_authz.policy.language.values import Comparisons, ParameterRule
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, LintedDocument, LintedRule
 
-_NEGATIVE = {"not": "differs", "not_in": "not_in", "not_in_ranges": "not_in_ranges"}
-_POSITIVE = (
-    "equals",
-    "allowed",
-    "matches",
-    "starts_with",
-    "ends_with",
-    "host_in",
-    "url_host_in",
-    "email_domain_in",
-    "in_ranges",
-    "json_schema",
-)
+_OF_VALUES = [operator for operator in OPERATORS.values() if operator.holder is not Holder.TIME]
+_NEGATIVE = [operator for operator in _OF_VALUES if operator.direction is Direction.NEGATIVE]
+_POSITIVE = [operator for operator in _OF_VALUES if operator.direction is Direction.MEMBERSHIP]
 
 
 def breadth_findings(ground: Ground) -> Iterator[Finding]:
@@ -96,12 +87,12 @@ def _lists_of_forbidden(rule: LintedRule) -> Iterator[Finding]:
         around = at[:-1] if isinstance(comparisons, ParameterRule) else ()
         if positive.get(around, False) or _says_what_is_allowed(comparisons):
             continue
-        for word, name in _NEGATIVE.items():
-            value = getattr(comparisons, name)
+        for operator in _NEGATIVE:
+            value = getattr(comparisons, operator.field)
             if value is not None and not isinstance(value, Other):
                 message = "says what is forbidden, which is never complete; say what is allowed instead"
-                yield found("not-in-denylist", rule.problem((*at, word), message))
+                yield found("not-in-denylist", rule.problem((*at, operator.word), message))
 
 
 def _says_what_is_allowed(comparisons: Comparisons) -> bool:
-    return any(getattr(comparisons, name, None) is not None for name in _POSITIVE)
+    return any(getattr(comparisons, operator.field, None) is not None for operator in _POSITIVE)

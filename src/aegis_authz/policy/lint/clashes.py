@@ -15,12 +15,12 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.comparisons import Check, fits
 from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Operand, words_with
 from aegis_authz.policy.lint.window_spans import windows_clash
 from aegis_authz.policy.source.problems import quoted
 
 _MAPPED = ip_network("::ffff:0:0/96")
 _Item = TypeVar("_Item")
-_HOSTS = ("host_in", "url_host_in", "email_domain_in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ def limits_of(checks: Iterable[Check]) -> tuple[Limit | None, Limit | None]:
         if numbers:
             low.append(Limit(min(numbers), True))
             high.append(Limit(max(numbers), True))
-        elif is_number(limit) and word in ("min", "over"):
-            low.append(Limit(limit, word == "min"))
-        elif is_number(limit) and word in ("max", "under"):
-            high.append(Limit(limit, word == "max"))
+        elif is_number(limit) and word in LOWER:
+            low.append(Limit(limit, OPERATORS[word].reaches))
+        elif is_number(limit) and word in UPPER:
+            high.append(Limit(limit, OPERATORS[word].reaches))
     return (
         max(low, key=lambda one: (one.value, not one.included), default=None),
         min(high, key=lambda one: (one.value, one.included), default=None),
@@ -127,7 +127,7 @@ def _text_clash(checks: Sequence[Check]) -> str | None:
 
 
 def _other_clash(checks: Sequence[Check]) -> str | None:
-    for word in _HOSTS:
+    for word in words_with(Operand.HOSTS):
         lists = [check.limit for check in checks if check.condition == word]
         for one, other in _pairs(lists):
             if isinstance(one, list) and isinstance(other, list) and not _any_host(one, other):
@@ -184,9 +184,8 @@ def _refuses(check: Check, value: Json) -> bool:
     if word in ("in", "not_in") and isinstance(limit, list):
         return any(_same(value, one) for one in limit) == (word == "not_in")
     if is_number(limit) and is_number(value):
-        return {"min": value < limit, "max": value > limit, "over": value <= limit, "under": value >= limit}.get(
-            word, False
-        )
+        beyond = value < limit if word in LOWER else word in UPPER and value > limit
+        return beyond or (word in (*LOWER, *UPPER) and value == limit and not OPERATORS[word].reaches)
     if isinstance(value, str) and isinstance(limit, str):
         return _refuses_text(check, value, limit)
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.lint.codes import Severity
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, inside
@@ -16,6 +17,7 @@ _ENDINGS = (
     "|example|internal|local|test"
 )
 _HOST = re.compile(rf"(?<!\\)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.(?:{_ENDINGS})(?![A-Za-z0-9_.\\*+{{-])")
+_OF_HOSTS = " or ".join((", ".join(words_with(Operand.HOSTS)[:-1]), words_with(Operand.HOSTS)[-1]))
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 _LITERAL = re.compile(r"[A-Za-z0-9 _:/@#%&=,;<>'\"~!-]+\Z")
 
@@ -44,7 +46,7 @@ def _said(pattern: str) -> Iterator[tuple[str, str, Severity]]:
         other = host.replace(".", "x")
         message = (
             f"the dot in {quoted(host)} stands for any character, so that {quoted(other)} matches, too; "
-            "list hosts with host_in, url_host_in or email_domain_in, or write \\."
+            f"list hosts with {_OF_HOSTS}, or write \\."
         )
         yield "unanchored-expectation", message, "warning"
     elif (needless := _needless(pattern)) is not None:
