@@ -68,17 +68,30 @@ soak: setup ## Ten minutes of load: memory, files, keys and latency must stay fl
 
 .PHONY: rego
 rego: setup ## Check and test the Rego library; its tests must reach every line
+	@$(MAKE) --no-print-directory check-rego
+
+# The longest first: mypy on one core, all the others on the second.
+CHECKS := check-types check-lint check-format check-imports check-rego check-audit
+
+.PHONY: check
+check: setup ## Lint, check format, types, imports and Rego, and audit the locked packages
+	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target $(CHECKS)
+
+.PHONY: $(CHECKS)
+check-types:
+	@$(BIN)/mypy
+check-lint:
+	@$(BIN)/ruff check .
+check-format:
+	@$(BIN)/ruff format --check .
+check-imports:
+	@$(BIN)/lint-imports --no-logo
+check-rego:
 	@$(OPA) check --strict rego
 	@$(OPA) fmt --diff --fail rego
 	@$(OPA) test rego
 	@$(OPA) test --coverage --threshold $(REGO_COVERAGE) rego >/dev/null
-
-.PHONY: check
-check: setup rego ## Lint, check format, types, imports and Rego, and audit the locked packages
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+check-audit:
 	@scripts/audit
 
 .PHONY: format
