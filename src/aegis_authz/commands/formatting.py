@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from aegis_authz.adapters.files.durable import replace
+from aegis_authz.durable import replace
 from aegis_authz.lab.cases import CasesDocument
 from aegis_authz.policy.format.formatting import formatted, is_ours
 from aegis_authz.policy.format.member_order import KINDS

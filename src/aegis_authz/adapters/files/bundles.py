@@ -12,7 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from aegis_authz.adapters.files import durable as durable_files
+from aegis_authz import durable
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault, RevisionUnknown, Sources
@@ -69,8 +69,8 @@ class FileReleases:
     def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
         documents = {"policies": dict(sources.policies), "tools": dict(sources.tools)}
         try:
-            durable_files.create(self._sources_path(revision, ValueError), json.dumps(documents).encode("utf-8"))
-            durable_files.create(self._bundle_path(revision, ValueError), bundle)
+            durable.create(self._sources_path(revision, ValueError), json.dumps(documents).encode("utf-8"))
+            durable.create(self._bundle_path(revision, ValueError), bundle)
         except OSError as fault:
             raise _fault(self._folder, fault) from None
 
@@ -79,8 +79,8 @@ class FileReleases:
             raise RevisionUnknown(change.revision)
         try:
             # The log first: a change without its line would be worse than a line without its change.
-            durable_files.append(self._change_log, _line(change))
-            durable_files.replace(self._pointer, change.revision.encode("ascii") + b"\n")
+            durable.append(self._change_log, _line(change))
+            durable.replace(self._pointer, change.revision.encode("ascii") + b"\n")
         except OSError as fault:
             raise _fault(self._folder, fault) from None
 
@@ -105,7 +105,7 @@ class FileReleases:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             _log.warning("%s: cutting off %d bytes of an unfinished line", self._change_log, len(content) - whole)
-            durable_files.replace(self._change_log, content[:whole])
+            durable.replace(self._change_log, content[:whole])
 
     def _mend(self, clock: Clock) -> None:
         changes, current = self.changes(), self.current()
@@ -114,7 +114,7 @@ class FileReleases:
             _log.warning("the change to %s was interrupted; %s is still served", lost, current)
             message = "the change before this one was interrupted and did not happen"
             note = Change(ChangeKind.INTERRUPTED, current, lost, "control", clock.now(), message)
-            durable_files.append(self._change_log, _line(note))
+            durable.append(self._change_log, _line(note))
 
     def _read(self, path: Path, revision: str) -> bytes:
         try:

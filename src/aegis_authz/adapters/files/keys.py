@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from aegis_authz.adapters.files import durable as durable_files
+from aegis_authz import durable
 from aegis_authz.adapters.system import SystemIds
 from aegis_authz.encoding.jwk import okp_jwk
 
@@ -59,7 +59,7 @@ def open_keys(folder: Path) -> Keys:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, make in _MAKERS.items():
             if not (folder / name).exists():
-                durable_files.create(folder / name, make())
+                durable.create(folder / name, make())
     except OSError as fault:
         raise KeyFolderError(f"{folder}: {fault.strerror}") from None
     return load_keys(folder)
@@ -144,7 +144,7 @@ def _publish(path: Path, content: bytes) -> None:
     try:
         if path.exists() and path.read_bytes() == content:
             return
-        durable_files.replace(path, content, 0o644)
+        durable.replace(path, content, 0o644)
     except OSError as fault:
         raise KeyFolderError(f"{path}: {fault.strerror}") from None
 

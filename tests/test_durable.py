@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.adapters.files import durable as durable_files
+from aegis_authz import durable
 
 
 def test_a_file_is_created_once_and_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    assert durable_files.create(path, b"first")
-    assert not durable_files.create(path, b"second")
+    assert durable.create(path, b"first")
+    assert not durable.create(path, b"second")
     assert path.read_bytes() == b"first"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -18,8 +18,8 @@ def test_a_file_is_created_once_and_never_replaced(tmp_path: Path) -> None:
 
 def test_replacing_leaves_one_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    durable_files.replace(path, b"first")
-    durable_files.replace(path, b"second", 0o644)
+    durable.replace(path, b"first")
+    durable.replace(path, b"second", 0o644)
     assert path.read_bytes() == b"second"
     assert path.stat().st_mode & 0o777 == 0o644
     assert list(tmp_path.iterdir()) == [path]
@@ -27,8 +27,8 @@ def test_replacing_leaves_one_whole_file(tmp_path: Path) -> None:
 
 def test_appending_makes_the_file_and_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    durable_files.append(path, b"one\n")
-    durable_files.append(path, b"two\n")
+    durable.append(path, b"one\n")
+    durable.append(path, b"two\n")
     assert path.read_bytes() == b"one\ntwo\n"
 
 
@@ -36,5 +36,5 @@ def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "inside").write_text("x")
     with pytest.raises(OSError):
-        durable_files.replace(tmp_path / "a", b"content")
+        durable.replace(tmp_path / "a", b"content")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
