@@ -25,7 +25,7 @@ def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
     beside = _write_beside(path, content, mode)
     try:
         os.replace(beside, path)
-    except OSError:
+    except BaseException:
         os.unlink(beside)
         raise
     sync_folder(path.parent)
@@ -57,7 +57,7 @@ def _write_beside(path: Path, content: bytes, mode: int) -> Path:
             file.flush()
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
-    except OSError:
+    except BaseException:
         os.unlink(name)
         raise
     return Path(name)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aegis_authz import durable
+
 _LOCK_TRIES = 10
 _LOCK_PAUSE = 0.02
 
@@ -27,11 +29,7 @@ class MeshRunning(Exception):
 
 def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
     """Write mesh.json whole or not at all, for the owner alone."""
-    draft = path.with_suffix(".draft")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=2)
-        file.write("\n")
-    draft.replace(path)
+    durable.replace(path, json.dumps(facts, indent=2).encode("utf-8") + b"\n")
 
 
 def read_facts(state: Path) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import yaml
 from betterproto2 import Casing, Message
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
 
+from aegis_authz import durable
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, bootstrap
@@ -68,22 +67,7 @@ def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files into a folder, each replaced whole. Raises OSError."""
+    """Write files into a folder, each replaced whole: Envoy must never see a half of what it watches. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        _move_into(folder / name, text)
-
-
-def _move_into(path: Path, text: str) -> None:
-    """Replace a file whole: Envoy looks when something is moved into the folder, and must never see a half."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(_READABLE)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        durable.replace(folder / name, text.encode("utf-8"), _READABLE)

@@ -188,7 +188,7 @@ async def test_a_start_that_died_before_its_first_record_is_begun_again(tmp_path
     folder = tmp_path / "w"
     await grow(folder, range(0))
     (folder / "checkpoint-b.note").unlink()
-    (folder / "checkpoint-b.note.tmp").write_bytes(b"aegis/")
+    (folder / ".checkpoint-b.note.a1b2").write_bytes(b"aegis/")
     (folder / "00000001.jsonl").unlink()
     await grow(folder, range(1, 3))
     lines = (folder / "00000001.jsonl").read_bytes().splitlines()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz import durable
 from aegis_authz.adapters.records.recovery import (
     SLOTS,
     LogAltered,
@@ -27,7 +28,6 @@ from aegis_authz.adapters.records.recovery import (
     file_name,
     find_sealed,
     read_seals,
-    sync_folder,
 )
 from aegis_authz.evidence.chain import cut_record, encode_record, genesis, link, require_writer
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
@@ -88,7 +88,7 @@ class RecordFolder:
             self._number, self._offset = sealed.number, sealed.offset
         self._fill_slots()
         self._open_files(os.O_CREAT if seals is None else 0)
-        sync_folder(self._folder)
+        durable.sync_folder(self._folder)
         if cut is not None:
             self.commit([encode_record(cut_record(now, *cut))])
 
@@ -147,12 +147,7 @@ class RecordFolder:
             path = self._folder / slot
             if path.exists() and path.read_bytes() == note:
                 continue
-            draft = self._folder / f"{slot}.tmp"
-            with draft.open("wb") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(path)
+            durable.replace(path, note)
 
     def _open_files(self, create: int = 0) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | create
@@ -172,7 +167,7 @@ class RecordFolder:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(self._path(self._number + 1), flags, 0o600)
         os.close(before)
-        sync_folder(self._folder)
+        durable.sync_folder(self._folder)
         self._number += 1
         self._offset = 0
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from aegis_authz import durable
 from aegis_authz.evidence.chain import NotARecord, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.verify import Note, trusted_seals
@@ -104,7 +105,7 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
     with last.open("ab") as file:
         file.truncate(sealed.offset)
         os.fsync(file.fileno())
-    sync_folder(folder)
+    durable.sync_folder(folder)
     if not tail:
         return None
     _log.warning("%d unsealed bytes were cut off the log in %s and kept in %s", len(tail), folder, kept_in)
@@ -118,17 +119,5 @@ def _keep(folder: Path, sealed: Sealed, tail: bytes) -> str:
         if not kept.exists():
             break
         attempt += 1
-    with kept.open("xb") as file:
-        file.write(tail)
-        file.flush()
-        os.fsync(file.fileno())
+    durable.replace(kept, tail)
     return kept.name
-
-
-def sync_folder(folder: Path) -> None:
-    """Make created, renamed and removed names durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
