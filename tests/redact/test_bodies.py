@@ -51,7 +51,7 @@ def run(head: BodyFacts, body: bytes, cleaner: Sanitizer | None = None, cuts: tu
 )
 def test_json_is_redacted_as_json_whatever_it_is_called(content_type: str | None) -> None:
     body = b'{"a":"\\u0031\\u0032\\u0033-45-6789","n":123456789}'
-    assert run(facts(content_type), body, cuts=(3, 9)) == b'{"a":"[REDACTED:us_ssn]","n":0}'
+    assert run(facts(content_type), body, cuts=(3, 9)) == b'{"a":"[REDACTED:us_ssn]","n":123456789}'
 
 
 def test_a_body_without_a_head_is_judged_by_its_content() -> None:

@@ -32,7 +32,7 @@ def read_field(pointer: str) -> Field:
 
 
 def blank_fields(value: Json, fields: Iterable[Field], counts: Counter[str]) -> Json:
-    """The value with all that the fields name made neutral: its type stays, its content does not."""
+    """The value with a marker, which nobody takes for a value, in place of all that the fields name; null stays."""
     for field in fields:
         value = _blank(value, field, 0, counts)
     return value
@@ -46,8 +46,10 @@ def blank_members(members: dict[str, Json], fields: Iterable[Field], counts: Cou
 
 def _blank(value: Json, field: Field, depth: int, counts: Counter[str]) -> Json:
     if depth == len(field.segments):
+        if value is None:
+            return None
         counts[field.pointer] += 1
-        return _neutral(value)
+        return FIELD_MARKER
     segment = field.segments[depth]
     if isinstance(value, dict):
         return {
@@ -60,21 +62,3 @@ def _blank(value: Json, field: Field, depth: int, counts: Counter[str]) -> Json:
             for place, inner in enumerate(value)
         ]
     return value
-
-
-def _neutral(value: Json) -> Json:
-    match value:
-        case bool():
-            return False
-        case int():
-            return 0
-        case float():
-            return 0.0
-        case str():
-            return FIELD_MARKER
-        case None:
-            return None
-        case dict():
-            return {}
-        case _:
-            return []

@@ -1,4 +1,4 @@
-"""The redactor: finds what detectors name in a text or a number, puts a marker there, and counts.
+"""The redactor: finds what detectors name in a text, puts a marker there, and counts.
 
 Deterministic: the same input is redacted the same way every time. What it cannot see: a value split
 over several strings or events, and encodings other than the escapes of JSON, URLs and HTML.
@@ -48,20 +48,6 @@ class Redactor:
             read = end
         parts.append(text[read:])
         return "".join(parts)
-
-    def number(self, number: float, topics: Topics) -> int | float:
-        """The number, or 0 of the same type when its digits match.
-
-        A number stays a number: clients check results against the tool's schema. Fractions count
-        only under a key that gives them a meaning, for an amount of 123456789.75 is no SSN.
-        """
-        if isinstance(number, float) and not number.is_integer() and not topics:
-            return number
-        found = self._find(str(abs(int(number))), topics)
-        if not found:
-            return number
-        self.counts[found[0][2]] += 1
-        return 0.0 if isinstance(number, float) else 0
 
     def _find(self, text: str, topics: Topics) -> list[tuple[int, int, str]]:
         found = {
