@@ -31,6 +31,7 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
@@ -40,10 +41,13 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.load import load
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
-from aegis_authz.wire.envoy.ext_authz import write_check_response
+from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, write_check_response
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = Ed25519PrivateKey.generate()
+LOADED = load(read_sources(ROOT / "policies" / "agents"), read_sources(ROOT / "policies" / "tools"))
+CATALOGUE_ROUTES = {tool.authority: tool.route for tool in LOADED.tools}
+"""Where Envoy forwards a request, by its host."""
 
 
 class _Strict(BaseModel):
@@ -95,10 +99,9 @@ class World:
 @pytest.fixture(scope="module")
 def opa_socket(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("opa")
-    loaded = load(read_sources(ROOT / "policies" / "agents"), read_sources(ROOT / "policies" / "tools"))
     tokens, approvals = (okp_jwk(key.public_key().public_bytes_raw()) for key in (KEY, Ed25519PrivateKey.generate()))
     trust = trust_to_data("aegis", "mesh", [tokens], [approvals], 300, 5)
-    compiled = compile_policy(loaded.policies, loaded.tools, trust, "")
+    compiled = compile_policy(LOADED.policies, LOADED.tools, trust, "")
     bundle = folder / "bundle"
     (bundle / "rego").mkdir(parents=True)
     (bundle / "data.json").write_text(json.dumps(compiled.data))
@@ -153,6 +156,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
 
 def check_request(call: Call) -> bytes:
     request = external_auth_pb2.CheckRequest()
+    request.attributes.context_extensions[ROUTE_EXTENSION] = CATALOGUE_ROUTES.get(call.host, NO_ROUTE)
     http = request.attributes.request.http
     http.method, http.host, http.path, http.scheme = call.method, call.host, call.path, "http"
     http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)

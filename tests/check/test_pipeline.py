@@ -22,7 +22,7 @@ from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusing import refuse
-from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
@@ -31,6 +31,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
 from aegis_authz.wire.status_codes import STATUS_CODES
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -168,8 +169,17 @@ def override(digest: str, /, **changes: Any) -> bytes:
     return jwt.encode(claims, KEY, "EdDSA", {"typ": "aegis-override+jwt", "kid": "kid-1"}).encode()
 
 
-def message(host: str, path: str, body: bytes, headers: dict[str, bytes], method: str = "POST") -> bytes:
+def routed(host: str) -> str:
+    """Where Envoy forwards a request for this host, by the catalogue of SNAPSHOT."""
+    tools = SNAPSHOT.catalogue.by_address.get((host, None), ())
+    return tools[0].route if tools else NO_ROUTE
+
+
+def message(
+    host: str, path: str, body: bytes, headers: dict[str, bytes], method: str = "POST", route: str | None = None
+) -> bytes:
     request = external_auth_pb2.CheckRequest()
+    request.attributes.context_extensions[ROUTE_EXTENSION] = routed(host) if route is None else route
     http = request.attributes.request.http
     http.method, http.host, http.path, http.scheme, http.raw_body = method, host, path, "http", body
     for key, value in headers.items():
@@ -332,14 +342,45 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
     assert world.records[0].parameters == {}
 
 
+MOVED = replace(STRIPE, upstream="http://10.0.0.9:9001")
+
+
+@pytest.mark.parametrize("route", ["", NO_ROUTE, MOVED.route, GITHUB.route])
+async def test_a_call_that_envoy_would_forward_elsewhere_is_refused_and_spends_its_token(route: str) -> None:
+    world = World()
+    request = message("api.stripe.example", "/v1/payments", b'{"amount":1}', {"x-aegis-token": token()}, route=route)
+    answer = await world.check(request)
+    assert (answer.effect, answer.status, answer.client_headers["retry-after"]) == (Effect.DENY, 503, "1")
+    assert [record.reason for record in world.records] == [Reason.ROUTE_MISMATCH]
+    assert (len(world.settled), world.asked) == (1, [])
+
+
+async def test_a_call_of_no_tool_that_envoy_would_forward_is_refused() -> None:
+    world = World()
+    await world.check(message("gone.example", "/", b"", {"x-aegis-token": token()}, route=STRIPE.route))
+    assert [record.reason for record in world.records] == [Reason.ROUTE_MISMATCH]
+
+
+async def test_a_route_is_held_against_the_revision_that_judges() -> None:
+    """The first snapshot is older than both OPA's bundle and Envoy's routes: the newer one fits both."""
+    newer = replace(SNAPSHOT, revision="r2", catalogue=Catalogue.of((MOVED, GITHUB)))
+    body, headers = b'{"amount":1}', {"x-aegis-token": token()}
+    for route, reason in ((MOVED.route, Reason.ROUTE_MISMATCH), (STRIPE.route, Reason.ROUTE_MISMATCH)):
+        world = World(snapshots=[SNAPSHOT, newer], answers=[decision(revision="r2")])
+        await world.check(message("api.stripe.example", "/v1/payments", body, headers, route=route))
+        assert [record.reason for record in world.records] == [reason]
+    world = World(snapshots=[newer, newer], answers=[decision(revision="r2")])
+    await world.check(message("api.stripe.example", "/v1/payments", body, headers, route=MOVED.route))
+    assert [record.reason for record in world.records] == [Reason.ALLOWED]
+
+
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), ())
-    snapshot = Snapshot(
-        "r1", Catalogue.of((Tool("crm", "crm.example", None, "", (shown,), "", ""),)), TRUST, "", frozenset()
-    )
+    crm = Tool("crm", "crm.example", None, "", (shown,), "", "")
+    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, "", frozenset())
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
-    await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET"))
+    await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET", crm.route))
     assert world.records[0].path == "/people/[REDACTED:us_ssn]"
 
 

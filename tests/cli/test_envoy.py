@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from aegis_authz.cli.envoy import app
+from aegis_authz.policy.load import load
 
 FILES = {"envoy.yaml", "cds.yaml", "rds-forward.yaml", "rds-reverse.yaml"}
 TOOL = "tool: search\nhost: search.example\nactions: {find: {match: GET /find}}\n"
@@ -44,7 +45,9 @@ def test_own_settings_and_tools_are_used(tmp_path: Path) -> None:
     clusters = yaml.safe_load((tmp_path / "out" / "cds.yaml").read_text("utf-8"))["resources"]
     assert (code, "for 1 tools" in said) == (0, True)
     assert start["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"] == 15000
-    assert [cluster["name"] for cluster in clusters] == ["tool:search"]
+    assert [cluster["name"] for cluster in clusters] == [
+        f"tool:search:{load({}, {'search.yaml': TOOL}).tools[0].route}"
+    ]
 
 
 def test_tools_that_are_not_valid_are_named_and_nothing_is_written(tmp_path: Path) -> None:

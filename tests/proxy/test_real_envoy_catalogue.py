@@ -59,6 +59,57 @@ async def test_routes_that_stay_serve_every_call_during_a_change(
     assert statuses == [200] * 50
 
 
+async def test_a_tool_may_have_any_name_that_the_catalogue_lets_it_have(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer
+) -> None:
+    """YAML has readers that take y for a truth, 1e5 for a number and null for nothing."""
+    names = ("y", "n", "no", "on", "null", "true", "1e5", "0x1f", "1.5", "007", "1_000")
+    catalogue = Catalogue.of(tuple(at(name, f"{name.replace('_', '-')}.example", server) for name in names))
+    async with envoys.running("names", catalogue, authorizer.place) as proxy:
+        statuses = {
+            name: (await proxy.send(b"GET /%b/ HTTP/1.1\r\nhost: any\r\n\r\n" % name.encode(), proxy.reverse)).status
+            for name in names
+        }
+    assert statuses == dict.fromkeys(names, 200)
+    assert [check.attributes.context_extensions["aegis.tool"] for check in authorizer.checks] == list(names)
+
+
+async def test_hosts_that_swap_places_under_load_get_what_their_check_said(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer
+) -> None:
+    """Where a check says that its call goes is where it arrives, whichever configuration Envoy has just taken."""
+    async with type(server)().serving() as other:
+        places = [(server, other), (other, server)]
+        ways = [Catalogue.of((at("x", "x.example", first), at("y", "y.example", second))) for first, second in places]
+        port_of = {tool.route: tool.place.port for way in ways for tool in way.by_name.values()}
+        async with envoys.running("swap", ways[0], authorizer.place) as proxy:
+
+            async def calls(host: str) -> list[int]:
+                return [(await proxy.get(f"http://{host}.example/{host}{number}")).status for number in range(120)]
+
+            async def swaps() -> None:
+                for turn in range(1, 9):
+                    write_xds(proxy.settings, ways[turn % 2])
+                    await _routed(proxy, ways[turn % 2].routes["x"])
+
+            _, *statuses = await asyncio.gather(swaps(), *(calls(host) for host in ("x", "y")))
+        checks = [check.attributes for check in authorizer.checks]
+        declared = {check.request.http.path: check.context_extensions["aegis.route"] for check in checks}
+        arrived = {seen.line.split()[1]: place.port for place in (server, other) for seen in place.seen}
+    # Envoy may take the routes of a change before its clusters: such a call reaches nobody
+    assert {status for each in statuses for status in each} <= {200, 503}
+    assert len(arrived) == sum(each.count(200) for each in statuses) > 200
+    assert arrived == {path: port_of[declared[path]] for path in arrived}
+    assert len(set(declared.values())) == 4  # both hosts were seen at both places
+
+
+async def _routed(proxy: Proxy, route: str) -> None:
+    """Wait until Envoy runs this route."""
+    async with asyncio.timeout(5):
+        while route.encode() not in (await proxy.admin("/config_dump?resource=dynamic_route_configs")).body:
+            await asyncio.sleep(0.01)
+
+
 async def test_an_empty_catalogue_serves_nobody(envoys: Starter, server: ToolServer, authorizer: Authorizer) -> None:
     async with envoys.running("empty", Catalogue.of(()), authorizer.place) as proxy:
         assert (await proxy.get("http://old.example/")).status == 403

@@ -251,7 +251,7 @@ async def test_an_unknown_prefix_is_judged_and_ends_with_404(
     reply = await proxy.send(b"GET /payx/ HTTP/1.1\r\nhost: pay.example\r\n\r\n", proxy.reverse)
     assert (reply.status, len(authorizer.checks), server.seen) == (404, 1, [])
     # or the authorizer would go by the Host header, and record an allow of a call that ends here
-    assert dict(authorizer.checks[0].attributes.context_extensions) == {"aegis.tool": "?"}
+    assert dict(authorizer.checks[0].attributes.context_extensions) == {"aegis.tool": "?", "aegis.route": "none"}
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def test_envoy_runs_with_the_committed_routes_and_clusters(envoys: Starter
         "/etc/aegis/envoy": str(folder),
         "/run/aegis": str(folder),
         "/dev/stdout": str(folder / "access.log"),
-        "address: 0.0.0.0": "address: 127.0.0.1",
+        "address: '0.0.0.0'": "address: '127.0.0.1'",
         "port_value: 10000": "port_value: 0",
         "port_value: 10001": "port_value: 0",
     }.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.call import HttpCall, ToolCall
+from aegis_authz.core.call import CallKind, HttpCall, ToolCall
+from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.identity import Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -13,10 +14,15 @@ from aegis_authz.wire.http.tool_call import read_tool_call
 def parse(http: HttpCall, snapshot: Snapshot, override: Override | None) -> ToolCall:
     """Say which call of which tool this is.
 
-    Raises what `read_tool_call` raises, and Refused(APPROVAL_MISMATCH) when an override is shown
-    that was given for another call or under another revision, whatever policy would say without it.
+    Raises what `read_tool_call` raises; Refused(ROUTE_MISMATCH) when Envoy would forward the request elsewhere
+    than the snapshot says; and Refused(APPROVAL_MISMATCH) when an override is shown that was given for another
+    call or under another revision, whatever policy would say without it.
     """
     call = read_tool_call(http, snapshot.catalogue)
+    # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:
+    # what is judged as one tool's call must never reach another's upstream.
+    if http.route != (NO_ROUTE if call.kind is CallKind.UNCLAIMED else snapshot.catalogue.routes[call.tool]):
+        raise Refused(Reason.ROUTE_MISMATCH, f"judged as a call of {call.tool or 'no tool'}; routed elsewhere")
     if override is not None:
         if override.digest != call.digest:
             raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")

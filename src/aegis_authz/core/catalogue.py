@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+NO_ROUTE = "none"
+"""The route of a request that is forwarded to nobody."""
+
+
+_ROUTE_DIGITS = 24
+
+
+class Place(NamedTuple):
+    """Where a tool really is."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 class ParameterSource(Enum):
@@ -72,17 +89,40 @@ class Tool:
     def is_mcp(self) -> bool:
         return self.mcp_path != ""
 
+    @property
+    def place(self) -> Place:
+        """Where its calls are forwarded to. Raises ValueError when `upstream` is not an http:// or https:// address."""
+        url = urlsplit(self.upstream or f"https://{self.authority}")
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError(f"tool {self.name!r}: {self.upstream!r} is not an http:// or https:// address")
+        return Place(url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80))
+
+    @property
+    def authority(self) -> str:
+        """`host` or `host:port`, as agents call it."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    @property
+    def route(self) -> str:
+        """The digest of where its calls go and under which host name; two tools with one digest share a route.
+
+        Raises ValueError when `upstream` is not an http:// or https:// address.
+        """
+        scheme, host, port = self.place
+        return hashlib.sha256(f"{scheme}://{host}:{port} {self.authority}".encode()).hexdigest()[:_ROUTE_DIGITS]
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tools, by name and by the (host, port) agents call."""
+    """All tools, by name and by the (host, port) agents call; `routes` is each tool's route, by its name."""
 
     by_name: Mapping[str, Tool]
     by_address: Mapping[tuple[str, int | None], tuple[Tool, ...]]
+    routes: Mapping[str, str] = field(repr=False)
 
     @staticmethod
     def of(tools: tuple[Tool, ...]) -> Catalogue:
-        """Index the tools. Raises ValueError when two have one name."""
+        """Index the tools. Raises ValueError when two have one name, or when one is nowhere."""
         by_name: dict[str, Tool] = {}
         by_address: dict[tuple[str, int | None], tuple[Tool, ...]] = {}
         for tool in tools:
@@ -91,4 +131,5 @@ class Catalogue:
             by_name[tool.name] = tool
             address = (tool.host, tool.port)
             by_address[address] = (*by_address.get(address, ()), tool)
-        return Catalogue(MappingProxyType(by_name), MappingProxyType(by_address))
+        routes = {name: tool.route for name, tool in by_name.items()}
+        return Catalogue(MappingProxyType(by_name), MappingProxyType(by_address), MappingProxyType(routes))

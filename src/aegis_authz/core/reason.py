@@ -39,6 +39,7 @@ class Reason(Enum):
     ACTION_UNKNOWN = "ACTION_UNKNOWN"
     TOOL_UNKNOWN = "TOOL_UNKNOWN"
     EGRESS_DENIED = "EGRESS_DENIED"
+    ROUTE_MISMATCH = "ROUTE_MISMATCH"
 
     POLICY_ABSENT = "POLICY_ABSENT"
     POLICY_DENIED = "POLICY_DENIED"
@@ -139,6 +140,7 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.ACTION_UNKNOWN: _refusal(Retry.NEVER, "The tool has no such action in the catalogue."),
         Reason.TOOL_UNKNOWN: _refusal(Retry.NEVER, "No tool of the catalogue answers at this address."),
         Reason.EGRESS_DENIED: _refusal(Retry.NEVER, "This agent may not reach that host."),
+        Reason.ROUTE_MISMATCH: _refusal(Retry.LATER, "The routes of the mesh are changing; repeat the call."),
         Reason.POLICY_ABSENT: _refusal(Retry.NEVER, "No policy covers this agent."),
         Reason.POLICY_DENIED: _refusal(Retry.NEVER, "Policy does not allow this call."),
         Reason.PARAMETER_MISSING: _refusal(Retry.NEVER, "A parameter that policy must judge is missing."),

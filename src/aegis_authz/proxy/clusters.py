@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
     CircuitBreakers,
@@ -53,16 +52,11 @@ def clusters(settings: ProxySettings, catalogue: Catalogue) -> list[Cluster]:
 
 
 def cluster_name(tool: Tool) -> str:
-    """The name of a tool's cluster."""
-    return f"tool:{tool.name}"
+    """The name of a tool's cluster.
 
-
-def place_of(tool: Tool) -> tuple[str, str, int]:
-    """Scheme, host and port at which a tool really is."""
-    url = urlsplit(tool.upstream or f"https://{tool.host}" + (f":{tool.port}" if tool.port is not None else ""))
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError(f"tool {tool.name!r}: {tool.upstream!r} is not an http:// or https:// address")
-    return url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80)
+    It changes with the tool's place, so that a route of an older configuration can never lead to a newer place.
+    """
+    return f"tool:{tool.name}:{tool.route}"
 
 
 def roomy() -> CircuitBreakers:
@@ -92,7 +86,7 @@ def is_ip(host: str) -> bool:
 
 
 def _tool_cluster(tool: Tool, settings: ProxySettings) -> Cluster:
-    scheme, host, port = place_of(tool)
+    scheme, host, port = tool.place
     name = cluster_name(tool)
     literal = is_ip(host)
     # HTTP/1.1 upstream: no request trailers, which nobody judged, can pass

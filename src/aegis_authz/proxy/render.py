@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from betterproto2 import Casing, Message
@@ -22,11 +24,30 @@ from aegis_authz.proxy.typed import packed
 BOOTSTRAP_FILE = "envoy.yaml"
 _WIDTH = 120
 _READABLE = 0o644
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_READ_OTHERWISE = re.compile(r"[-+.]?[0-9].*|y|n|yes|no|on|off|true|false|null|~", re.IGNORECASE | re.DOTALL)
+"""Texts that some reader of YAML takes for a number, a truth or nothing: Envoy's for more of them than our own."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that every reader takes them for texts."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, "'" if _READ_OTHERWISE.fullmatch(value) else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def to_yaml(message: Message) -> str:
     """A message as YAML in proto3's JSON mapping, with the field names of the .proto files."""
-    return yaml.safe_dump(message.to_dict(casing=Casing.SNAKE), sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return _written(message.to_dict(casing=Casing.SNAKE))
+
+
+def _written(values: Mapping[str, Any]) -> str:
+    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return text
 
 
 def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
@@ -62,8 +83,50 @@ def write_config(folder: Path, settings: ProxySettings, catalogue: Catalogue) ->
 
 
 def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
-    """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError."""
-    write_files(settings.xds, xds_files(settings, catalogue))
+    """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError.
+
+    Clusters of the routes in force stay until the next change: a request that was routed before must find its own.
+    """
+    files = xds_files(settings, catalogue)
+    files[CLUSTERS_FILE] = _with_clusters_in_use(files[CLUSTERS_FILE], settings.xds)
+    write_files(settings.xds, files)
+
+
+def _with_clusters_in_use(text: str, folder: Path) -> str:
+    response = _resources(text)
+    names = {cluster["name"] for cluster in response["resources"]}
+    in_use = {name for file in ROUTES_FILES.values() for name in _clusters_named(_read(folder / file))}
+    kept = [
+        cluster
+        for cluster in _resources(_read(folder / CLUSTERS_FILE))["resources"]
+        if cluster["name"] in in_use - names
+    ]
+    if not kept:
+        return text
+    resources = [*response["resources"], *kept]
+    version = hashlib.sha256(repr(resources).encode()).hexdigest()[:16]
+    return _written({"version_info": version, "resources": resources})
+
+
+def _clusters_named(text: str) -> Iterator[str]:
+    for routes in _resources(text)["resources"]:
+        for host in routes.get("virtual_hosts", ()):
+            for route in host.get("routes", ()):
+                if "route" in route:
+                    yield route["route"]["cluster"]
+
+
+def _resources(text: str) -> dict[str, Any]:
+    """A discovery response as this module wrote it; one without resources for an empty text."""
+    response: dict[str, Any] = yaml.load(text, Loader=_LOADER) or {}  # noqa: S506  # a safe loader: see _LOADER
+    return {"resources": []} | response
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -20,12 +20,12 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
 
 from aegis_authz.config import ProxySettings
-from aegis_authz.core.catalogue import Catalogue, Tool
-from aegis_authz.proxy.clusters import cluster_name, place_of
+from aegis_authz.core.catalogue import NO_ROUTE, Catalogue, Tool
+from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.typed import packed
-from aegis_authz.wire.envoy.ext_authz import TOOL_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, TOOL_EXTENSION
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 FORWARD, REVERSE = "forward", "reverse"
@@ -83,7 +83,7 @@ def _forward_hosts(catalogue: Catalogue) -> list[VirtualHost]:
 
 def _forward_routes(tools: tuple[Tool, ...]) -> list[Route]:
     first = tools[0]
-    if len({place_of(tool) for tool in tools}) == 1:
+    if len({tool.route for tool in tools}) == 1:
         return [_to_tool(first, RouteMatch(prefix="/"), RouteAction())]
     routes = [_to_tool(tool, match, RouteAction()) for tool, match in action_matches(tools)]
     return [*routes, _answer("unmatched", 403, "No tool at this address has such an action.\n")]
@@ -94,27 +94,26 @@ def _reverse_host(catalogue: Catalogue) -> VirtualHost:
     for name in sorted(catalogue.by_name):
         tool = catalogue.by_name[name]
         for match in (RouteMatch(prefix=f"/{name}/"), RouteMatch(path=f"/{name}")):
-            authority = tool.host if tool.port is None else f"{tool.host}:{tool.port}"
-            action = RouteAction(prefix_rewrite="/", host_rewrite_literal=authority)
-            route = _to_tool(tool, match, action)
-            routes.append(_named(route, name))
-    unknown = _named(_answer("unknown", 404, "No tool of the catalogue has this prefix.\n"), _NO_TOOL)
+            action = RouteAction(prefix_rewrite="/", host_rewrite_literal=tool.authority)
+            routes.append(_to_tool(tool, match, action, name))
+    unknown = _answer("unknown", 404, "No tool of the catalogue has this prefix.\n", _NO_TOOL)
     return VirtualHost(name="tools", domains=["*"], routes=[*routes, unknown])
 
 
-def _named(route: Route, tool: str) -> Route:
-    """The route, which tells the authorizer its tool."""
-    settings = CheckSettings(context_extensions={TOOL_EXTENSION: tool})
-    route.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=settings))}
-    return route
-
-
-def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction) -> Route:
+def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, hint: str = "") -> Route:
     action.cluster = cluster_name(tool)
     action.timeout = _UNTIMED
-    return Route(name=tool.name, match=match, route=action)
+    return _marked(Route(name=tool.name, match=match, route=action), tool.route, hint)
 
 
-def _answer(name: str, status: int, text: str) -> Route:
+def _answer(name: str, status: int, text: str, hint: str = "") -> Route:
     response = DirectResponseAction(status=status, body=DataSource(inline_string=text))
-    return Route(name=name, match=RouteMatch(prefix="/"), direct_response=response)
+    return _marked(Route(name=name, match=RouteMatch(prefix="/"), direct_response=response), NO_ROUTE, hint)
+
+
+def _marked(route: Route, leads_to: str, hint: str) -> Route:
+    """The route, which tells the authorizer where it leads, and its tool where the path names it."""
+    extensions = {ROUTE_EXTENSION: leads_to} | ({TOOL_EXTENSION: hint} if hint else {})
+    settings = CheckSettings(context_extensions=extensions)
+    route.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=settings))}
+    return route

@@ -56,6 +56,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.ACTION_UNKNOWN: _FORBIDDEN,
         Reason.TOOL_UNKNOWN: _FORBIDDEN,
         Reason.EGRESS_DENIED: _FORBIDDEN,
+        Reason.ROUTE_MISMATCH: _FAULTY,
         Reason.POLICY_ABSENT: _FORBIDDEN,
         Reason.POLICY_DENIED: _FORBIDDEN,
         Reason.PARAMETER_MISSING: _FORBIDDEN,

@@ -47,6 +47,7 @@ def http(method: str, target: str, body: bytes = b"", **changes: Any) -> HttpCal
         "body": body,
         "source": "10.0.0.1",
         "tool_hint": "",
+        "route": "",
     }
     return HttpCall(**given | changes)
 

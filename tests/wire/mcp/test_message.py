@@ -32,6 +32,7 @@ def http(message: Any, method: str = "POST", path: str = "/mcp", **headers: str)
         body=body,
         source="",
         tool_hint="",
+        route="",
     )
 
 

@@ -22,6 +22,8 @@ SERVICE = "envoy.service.auth.v3.Authorization"
 CHECK_METHOD = f"/{SERVICE}/Check"
 TOOL_EXTENSION = "aegis.tool"
 """The context extension by which a reverse route names its tool."""
+ROUTE_EXTENSION = "aegis.route"
+"""The context extension by which every route says where it leads (`Tool.route`, or `NO_ROUTE`)."""
 
 ID_HEADER = "x-aegis-decision-id"
 _ID_METADATA = "decision_id"
@@ -86,6 +88,7 @@ def read_check_request(message: bytes) -> HttpCall:
         body=http.raw_body,
         source=attributes.source.address.socket_address.address,
         tool_hint=attributes.context_extensions.get(TOOL_EXTENSION, ""),
+        route=attributes.context_extensions.get(ROUTE_EXTENSION, ""),
     )
 
 
