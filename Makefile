@@ -112,6 +112,10 @@ docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fai
 docs-architecture: setup ## Draw docs/architecture.svg and list the rooms from the import contract
 	@$(BIN)/python scripts/architecture.py
 
+.PHONY: docs-api
+docs-api: setup ## Write docs/api/openapi.json from the routes of the control plane
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/control/test_openapi.py
+
 .PHONY: lock
 lock: setup ## Lock the versions of pyproject.toml; ARGS="--upgrade" takes the newest
 	@scripts/lock $(ARGS)

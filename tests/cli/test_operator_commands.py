@@ -20,8 +20,8 @@ from aegis_authz.bootstrap.control import control_services
 from aegis_authz.cli import approvals, token
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.config import ControlSettings
+from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
-from aegis_authz.control.services import ControlServices
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.release import Sources

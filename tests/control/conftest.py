@@ -13,9 +13,8 @@ from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import control_services
 from aegis_authz.config import ControlSettings
-from aegis_authz.control.app import create_app
+from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost
-from aegis_authz.control.services import ControlServices
 from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.core.release import Sources
 from aegis_authz.ports.data_plane import Approvals, StoreDown

@@ -7,7 +7,7 @@ import pytest
 
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.control.services import ControlServices
+from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.settlement import Settlement, SettleOutcome
@@ -184,7 +184,7 @@ async def test_an_unknown_state_and_an_unknown_id_are_said(plane: ControlService
         assert (await admin.get("/v1/approvals/apr_00ff")).status_code == 404
         assert (await admin.post("/v1/approvals/apr_00ff/approve", json={"by": "ann"})).status_code == 404
     assert wrong.status_code == 400
-    assert "pending, approved" in wrong.json()["detail"]
+    assert "'pending', 'approved'" in wrong.json()["detail"]
 
 
 async def test_a_store_that_is_down_is_503_without_its_address(

@@ -17,8 +17,8 @@ import pytest
 from aegis_authz.adapters.files.keys import Keys, open_keys, public_pem
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
+from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Live
-from aegis_authz.control.services import ControlServices
 from aegis_authz.core.release import Sources
 from aegis_authz.testing.releases import MemoryReleases
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aegis_authz.control.policy_routes import MAX_POLICY_BYTES
-from aegis_authz.control.services import ControlServices
+from aegis_authz.control.app import ControlServices
+from aegis_authz.control.routes.policies import MAX_POLICY_BYTES
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
 from aegis_authz.testing.releases import MemoryReleases

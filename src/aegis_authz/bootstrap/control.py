@@ -17,10 +17,10 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
+from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.publishing import Publisher
-from aegis_authz.control.services import ControlServices
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources

@@ -11,6 +11,7 @@ EXTRAS: Final = MappingProxyType(
         "betterproto2": "cli",
         "certifi": "local",
         "envoy_data_plane": "cli",
+        "fastapi": "control",
         "httpx": "cli",
         "httpx2": "demo",
         "jwt": "control",

@@ -1,21 +1,27 @@
-"""The control plane as one Starlette application."""
+"""The control plane as one application."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from aegis_authz.control.approval_routes import approval_routes
-from aegis_authz.control.http import HttpProblem, SecurityHeaders, on_http_problem, problem_response
-from aegis_authz.control.opa_routes import opa_routes
-from aegis_authz.control.policy_routes import policy_routes, problem_list
-from aegis_authz.control.services import ControlServices
+from aegis_authz.approvals.deciding import Approver
+from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
+from aegis_authz.control.publishing import Publisher
+from aegis_authz.control.routes.approvals import approval_routes
+from aegis_authz.control.routes.opa import opa_routes
+from aegis_authz.control.routes.open import open_routes
+from aegis_authz.control.routes.policies import policy_routes
+from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -24,14 +30,37 @@ from aegis_authz.ports.data_plane import StoreDown
 _log = logging.getLogger(__name__)
 
 
-def create_app(services: ControlServices) -> Starlette:
-    """All doors: OPA's, the security engineer's, the approver's, and those open to everyone."""
-    return Starlette(
-        routes=[*opa_routes(services), *policy_routes(services), *approval_routes(services), *_open_routes(services)],
-        middleware=[Middleware(SecurityHeaders)],
+@dataclass(frozen=True, slots=True)
+class ControlServices:
+    """What `create_app` serves.
+
+    `admin_token` opens the admin routes and `opa_token` the two of OPA, neither the other's.
+    `token_jwks` are the public keys agent tokens are verified with.
+    """
+
+    publisher: Publisher
+    approver: Approver
+    bulletin: Bulletin
+    board: StatusBoard
+    token_jwks: tuple[dict[str, str], ...]
+    admin_token: str = field(repr=False)
+    opa_token: str = field(repr=False)
+
+
+def create_app(services: ControlServices) -> FastAPI:
+    """All routes: OPA's, the security engineer's, the approver's, and those open to everyone."""
+    app = FastAPI(
+        # The API's document is in docs/api; a control plane serves neither it nor pages made of it.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        middleware=[Middleware(SecurityHeaders), Middleware(HeadAsGet)],
         exception_handlers={
             HttpProblem: on_http_problem,
             HTTPException: on_http_problem,
+            RequestValidationError: on_http_problem,
             PolicyErrors: _on_domain_fault,
             RevisionUnknown: _on_domain_fault,
             ApprovalNotFound: _on_domain_fault,
@@ -41,26 +70,18 @@ def create_app(services: ControlServices) -> Starlette:
             Exception: on_http_problem,
         },
     )
+    for router in (
+        *opa_routes(services.board, services.bulletin, services.opa_token),
+        *policy_routes(services.publisher, services.board, services.bulletin, services.admin_token),
+        *approval_routes(services.approver, services.admin_token),
+        *open_routes(services.bulletin, services.token_jwks),
+    ):
+        app.include_router(router)
+    return app
 
 
-def _open_routes(services: ControlServices) -> list[Route]:
-    async def jwks(_: Request) -> Response:
-        return JSONResponse({"keys": list(services.token_jwks)}, headers={"cache-control": "public, max-age=60"})
-
-    async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(_: Request) -> Response:
-        live = services.bulletin.live
-        if live is None:
-            raise HttpProblem(503, "nothing has been published yet")
-        return JSONResponse({"status": "ok", "revision": live.revision})
-
-    return [
-        Route("/.well-known/jwks.json", jwks, methods=["GET"]),
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/readyz", readyz, methods=["GET"]),
-    ]
+def _operation_id(route: APIRoute) -> str:
+    return route.name
 
 
 async def _on_domain_fault(request: Request, fault: Exception) -> Response:
@@ -70,8 +91,8 @@ async def _on_domain_fault(request: Request, fault: Exception) -> Response:
 def _problem_of(request: Request, fault: Exception) -> HttpProblem:
     match fault:
         case PolicyErrors():
-            listed = problem_list(fault.problems)
-            return HttpProblem(422, f"{len(listed)} problems; what was served before stays", problems=listed)
+            detail = f"{len(fault.problems)} problems; what was served before stays"
+            return HttpProblem(422, detail, problems=fault.problems)
         case RevisionUnknown():
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():

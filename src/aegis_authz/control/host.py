@@ -10,8 +10,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from aegis_authz.control.app import create_app
-from aegis_authz.control.services import ControlServices
+from aegis_authz.control.app import ControlServices, create_app
 
 _GRACE_SECONDS = 3
 _TICK_SECONDS = 1.0

@@ -1,21 +1,30 @@
-"""What every door of the control plane has in common: who may enter, what a body is, how a problem reads."""
+"""What every route of the control plane has in common: who may enter, what a body is, how a problem reads."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aegis_authz.api.problem import DocumentProblem, FieldError, ProblemDocument
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
+from aegis_authz.policy.source.problems import Problem, printable
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+SMALL_BODY_BYTES = 16 * 1024
+"""How large a body may be that carries no documents."""
 
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -23,102 +32,136 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-_MAX_WAIT = 30.0
+_MOST_ERRORS = 20
+_MAX_FIELD = 160
+
+Wait = Annotated[
+    float,
+    Query(ge=0, le=30, allow_inf_nan=False, description="Seconds to wait until every OPA runs it."),
+]
 
 
 class HttpProblem(Exception):
-    """Ends a request with a problem document (RFC 9457). `detail` and `extra` are shown to the caller."""
+    """Ends a request with a problem document (RFC 9457). All of it is shown to the caller."""
 
-    def __init__(self, status: int, detail: str, **extra: Json) -> None:
+    def __init__(
+        self, status: int, detail: str, problems: Sequence[Problem] = (), errors: Sequence[FieldError] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status
-        self.detail = detail
-        self.extra = extra
+        self.document = ProblemDocument(
+            type="about:blank",
+            status=status,
+            detail=detail,
+            problems=tuple(DocumentProblem.of(problem) for problem in problems),
+            errors=tuple(errors),
+        )
 
 
-def guarded(token: str, endpoint: Endpoint) -> Endpoint:
-    """The endpoint for callers who bear this token (RFC 6750 section 2.1), 401 for all others."""
-    wanted = token.encode("ascii")
-
-    async def enter(request: Request) -> Response:
-        sent = request.headers.getlist("authorization")
-        scheme, _, given = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
-        # Compared whole and in constant time, whatever the scheme, so that time tells nothing.
-        same = hmac.compare_digest(given.strip().encode("utf-8"), wanted)
-        if not same or scheme.lower() != "bearer":
-            raise HttpProblem(401, "this needs a bearer token")
-        return await endpoint(request)
-
-    return enter
+def open_router() -> APIRouter:
+    """Routes for everyone; none of them takes a body."""
+    return APIRouter()
 
 
-async def json_body(request: Request, max_bytes: int) -> dict[str, Json]:
-    """The body as one strict JSON object. Raises HttpProblem with 400, 413 or 415."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise HttpProblem(415, "the body must be application/json")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise HttpProblem(415, "the body must not be compressed")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise HttpProblem(413, f"the body is larger than {max_bytes} bytes")
-    try:
-        return strict_json.parse_object(bytes(body))
-    except Refused as refused:
-        raise HttpProblem(400, f"the body is not acceptable JSON: {refused.detail}") from None
+def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
+    """Routes for the bearer of this token (RFC 6750 section 2.1), 401 for all others; `role` names it in the API's document.
+
+    A body is read as strict JSON of at most that size, before FastAPI sees it.
+    """
+    expected = token.encode("ascii")
+
+    class GuardedRoute(APIRoute):
+        # FastAPI reads a body before it asks any dependency: the bearer must be known before that.
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+            answer = super().get_route_handler()
+
+            async def enter(request: Request) -> Response:
+                _require_bearer(request, expected)
+                if self.body_field is None:
+                    return await answer(request)
+                return await answer(await _StrictRequest.read(request, max_body_bytes))
+
+            return enter
+
+    # Refuses nobody; it says in the API's document what `enter` demands.
+    bearer = Security(HTTPBearer(scheme_name=role, auto_error=False))
+    return APIRouter(route_class=GuardedRoute, dependencies=[bearer])
 
 
-def only(body: Mapping[str, Json], *known: str) -> None:
-    """Raises HttpProblem(400) when the body has another member."""
-    for name in body:
-        if name not in known:
-            raise HttpProblem(400, f"unknown member {name[:80]!r}; known are {', '.join(known)}")
+def _require_bearer(request: Request, expected: bytes) -> None:
+    fields = request.headers.getlist("authorization")
+    scheme, _, given = fields[0].partition(" ") if len(fields) == 1 else ("", "", "")
+    # Compared whole and in constant time, whatever the scheme, so that time tells nothing.
+    same = hmac.compare_digest(given.strip().encode("utf-8"), expected)
+    if not same or scheme.lower() != "bearer":
+        raise HttpProblem(401, "this needs a bearer token")
 
 
-def text_of(body: Mapping[str, Json], name: str, max_length: int, default: str | None = None) -> str:
-    """A one-line text member; `default` None means it is required. Raises HttpProblem(400)."""
-    value = body.get(name, default)
-    if not isinstance(value, str):
-        raise HttpProblem(400, f"{name} must be a text")
-    if default is None and not value:
-        raise HttpProblem(400, f"{name} must not be empty")
-    if len(value) > max_length or not value.isprintable():
-        raise HttpProblem(400, f"{name} must be at most {max_length} printable characters on one line")
-    return value
+class _StrictRequest(Request):
+    """A request whose body is one strict JSON object, read already."""
 
+    def __init__(self, request: Request, raw: bytes, parsed: dict[str, Json]) -> None:
+        super().__init__(request.scope, request.receive)
+        self._raw = raw
+        self._parsed = parsed
 
-def wait_of(request: Request, default: float) -> float:
-    """The seconds of `?wait=`, 0 to 30. Raises HttpProblem(400)."""
-    text = request.query_params.get("wait")
-    if text is None:
-        return default
-    try:
-        wait = float(text)
-    except ValueError:
-        wait = -1.0
-    if not 0 <= wait <= _MAX_WAIT:
-        raise HttpProblem(400, f"wait must be 0 to {_MAX_WAIT:g} seconds")
-    return wait
+    @classmethod
+    async def read(cls, request: Request, max_bytes: int) -> _StrictRequest:
+        """Read the body. Raises HttpProblem with 400, 413 or 415."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise HttpProblem(415, "the body must be application/json")
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise HttpProblem(415, "the body must not be compressed")
+        raw = bytearray()
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > max_bytes:
+                raise HttpProblem(413, f"the body is larger than {max_bytes} bytes")
+        try:
+            return cls(request, bytes(raw), strict_json.parse_object(bytes(raw)))
+        except Refused as refused:
+            raise HttpProblem(400, f"the body is not acceptable JSON: {refused.detail}") from None
+
+    async def body(self) -> bytes:
+        return self._raw
+
+    async def json(self) -> dict[str, Json]:
+        return self._parsed
 
 
 def problem_response(problem: HttpProblem) -> Response:
     """The problem document (RFC 9457)."""
-    content = {"type": "about:blank", "status": problem.status, "detail": problem.detail, **problem.extra}
+    content = problem.document.model_dump(mode="json", exclude_defaults=True)
     headers = {"www-authenticate": 'Bearer realm="aegis"'} if problem.status == 401 else None
-    return JSONResponse(content, problem.status, headers, "application/problem+json")
+    return JSONResponse(content, problem.status, headers, PROBLEM_MEDIA_TYPE)
 
 
 async def on_http_problem(_: Request, fault: Exception) -> Response:
-    """Starlette's handler for HttpProblem and for its own HTTPException."""
-    if isinstance(fault, HttpProblem):
-        return problem_response(fault)
-    if isinstance(fault, HTTPException):
-        response = problem_response(HttpProblem(fault.status_code, str(fault.detail)))
-        response.headers.update(fault.headers or {})
-        return response
-    return problem_response(HttpProblem(500, "the control plane failed; its log says more"))
+    """The handler for HttpProblem, and for what Starlette and FastAPI raise themselves."""
+    match fault:
+        case HttpProblem():
+            return problem_response(fault)
+        case RequestValidationError():
+            return problem_response(_invalid(fault))
+        case HTTPException():
+            response = problem_response(HttpProblem(fault.status_code, str(fault.detail)))
+            response.headers.update(fault.headers or {})
+            return response
+        case _:
+            return problem_response(HttpProblem(500, "the control plane failed; its log says more"))
+
+
+def _invalid(fault: RequestValidationError) -> HttpProblem:
+    errors = [_field_error(error["loc"], error["msg"]) for error in fault.errors()[:_MOST_ERRORS]]
+    first = errors[0]
+    return HttpProblem(400, f"{first.field}: {first.message}" if first.field else first.message, errors=errors)
+
+
+def _field_error(place: Sequence[str | int], message: str) -> FieldError:
+    # The first part is where it stands: body, query, path or header. Names of members are the caller's: cut and cleaned.
+    field = printable("/".join(map(str, place[1:])))
+    return FieldError(field=field[:_MAX_FIELD], message=message)
 
 
 class SecurityHeaders:
@@ -137,3 +180,14 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_marked)
+
+
+class HeadAsGet:
+    """ASGI middleware: HEAD is answered as GET is (RFC 9110 section 9.3.2); the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        await self._app({**scope, "method": "GET"} if is_head else scope, receive, send)

@@ -1,0 +1,89 @@
+"""Held calls, and deciding them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pydantic import JsonValue
+
+from aegis_authz.api.model import Answer, Name, Note, Request
+from aegis_authz.core.approval import Approval, ApprovalState
+
+
+class DecisionRequest(Request):
+    """Who decides, and why."""
+
+    by: Name
+    note: Note = ""
+
+
+class ApprovalAnswer(Answer):
+    """Everything an approver may see: all of it, for it is what will run.
+
+    Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided.
+    """
+
+    id: str
+    state: ApprovalState
+    org: str
+    tenant: str
+    agent: str
+    tool: str
+    action: str
+    parameters: dict[str, JsonValue]
+    digest: str
+    revision: str
+    policies: tuple[str, ...]
+    groups: tuple[str, ...]
+    requested_at: float
+    expires_at: float
+    decided_by: str
+    decided_at: float | None
+
+    @classmethod
+    def of(cls, approval: Approval) -> ApprovalAnswer:
+        """The approval as an answer shows it."""
+        request = approval.request
+        return cls(
+            id=request.id,
+            state=approval.state,
+            org=request.org,
+            tenant=request.tenant,
+            agent=request.agent,
+            tool=request.tool,
+            action=request.action,
+            parameters=cast("dict[str, JsonValue]", dict(request.parameters)),
+            digest=request.digest,
+            revision=request.revision,
+            policies=request.policies,
+            groups=request.groups,
+            requested_at=request.requested_at,
+            expires_at=request.expires_at,
+            decided_by=approval.decided_by,
+            decided_at=approval.decided_at,
+        )
+
+
+class ApprovedAnswer(ApprovalAnswer):
+    """An approval that was just given, and its one-time token. The token is answered once and kept nowhere."""
+
+    override_token: str
+
+    @classmethod
+    def given(cls, approval: Approval, token: str) -> ApprovedAnswer:
+        """The approval and its token as an answer shows them."""
+        return cls(**dict(ApprovalAnswer.of(approval)), override_token=token)
+
+
+class ApprovalsAnswer(Answer):
+    """Approvals, newest first."""
+
+    approvals: tuple[ApprovalAnswer, ...]
+
+
+class StandingAnswer(Answer):
+    """How a held call stands, for whoever knows its id. `expires_at` is seconds since the epoch."""
+
+    id: str
+    state: ApprovalState
+    expires_at: float

@@ -1,0 +1,35 @@
+"""What the control plane tells everyone: its public keys and its health."""
+
+from __future__ import annotations
+
+from aegis_authz.api.model import Answer
+
+
+class JwkAnswer(Answer):
+    """A public key that agent tokens are verified with (RFC 8037)."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    use: str
+    alg: str
+
+
+class KeysAnswer(Answer):
+    """All of them (RFC 7517)."""
+
+    keys: tuple[JwkAnswer, ...]
+
+
+class HealthAnswer(Answer):
+    """The process runs."""
+
+    status: str
+
+
+class ReadyAnswer(Answer):
+    """The control plane serves this revision."""
+
+    status: str
+    revision: str

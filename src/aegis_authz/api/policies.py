@@ -1,0 +1,114 @@
+"""Publishing, rolling back, and what is served."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from aegis_authz.api.model import Answer, Name, Note, Request
+from aegis_authz.core.release import MAX_FILES, Change, ChangeKind, Sources
+
+
+def _paths(texts: dict[str, str]) -> dict[str, str]:
+    if not all(path.isprintable() and 0 < len(path) <= 512 for path in texts):
+        raise PydanticCustomError("paths", "a file name must be 1 to 512 printable characters")
+    return texts
+
+
+Texts = Annotated[dict[str, str], Field(max_length=MAX_FILES), AfterValidator(_paths)]
+"""Documents by file name."""
+
+
+class PublishRequest(Request):
+    """Documents to be served from now on, all of them: what is not sent is gone."""
+
+    policies: Texts
+    tools: Texts
+    by: Name
+    message: Note = ""
+
+
+class RollbackRequest(Request):
+    """The revision whose documents are to be served again."""
+
+    revision: Name
+    by: Name
+    message: Note = ""
+
+
+class ReleaseAnswer(Answer):
+    """What became of a publish or rollback: who runs the revision, who refused it and why, who has not said yet.
+
+    `changed` is false when that revision was served already; `tools_changed` says that the proxy's routes must be
+    rendered anew. `seconds` is how long OPA was waited for.
+    """
+
+    revision: str
+    previous: str
+    changed: bool
+    tools_changed: bool
+    active_on: tuple[str, ...]
+    refused: dict[str, str]
+    waiting_for: tuple[str, ...]
+    seconds: float
+
+
+class ChangeEntry(Answer):
+    """One line of the change log. `time` is seconds since the epoch; `previous` is "" at the first."""
+
+    kind: ChangeKind
+    revision: str
+    previous: str
+    by: str
+    time: float
+    message: str
+
+    @classmethod
+    def of(cls, change: Change) -> ChangeEntry:
+        """The change as an answer shows it."""
+        return cls(
+            kind=change.kind,
+            revision=change.revision,
+            previous=change.previous,
+            by=change.by,
+            time=change.time,
+            message=change.message,
+        )
+
+
+class RevisionsAnswer(Answer):
+    """The revision served, "" before the first, and the change log, newest first."""
+
+    current: str
+    changes: tuple[ChangeEntry, ...]
+
+
+class SourcesAnswer(Answer):
+    """The documents of a revision, by file name."""
+
+    revision: str
+    policies: dict[str, str]
+    tools: dict[str, str]
+
+    @classmethod
+    def of(cls, revision: str, sources: Sources) -> SourcesAnswer:
+        """The documents as an answer shows them."""
+        return cls(revision=revision, policies=dict(sources.policies), tools=dict(sources.tools))
+
+
+class OpaEntry(Answer):
+    """What one OPA last said of itself; `trouble` is "" when all is well."""
+
+    instance: str
+    version: str
+    active_revision: str
+    trouble: str
+
+
+class StatusAnswer(Answer):
+    """The revision served, "" before the first, and every OPA heard of lately."""
+
+    revision: str
+    opa: tuple[OpaEntry, ...]

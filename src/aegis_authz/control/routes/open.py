@@ -1,0 +1,38 @@
+"""What everyone may ask: the public keys, and whether the control plane is well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter, Response
+
+from aegis_authz.api.keys import HealthAnswer, JwkAnswer, KeysAnswer, ReadyAnswer
+from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.http import HttpProblem, open_router
+
+
+def open_routes(bulletin: Bulletin, token_jwks: Sequence[Mapping[str, str]]) -> list[APIRouter]:
+    """The routes that need no token."""
+    everyone = open_router()
+    keys = KeysAnswer(keys=tuple(JwkAnswer(**jwk) for jwk in token_jwks))
+
+    @everyone.get("/.well-known/jwks.json")
+    async def get_keys(response: Response) -> KeysAnswer:
+        """Get the public keys that agent tokens are verified with."""
+        response.headers["cache-control"] = "public, max-age=60"
+        return keys
+
+    @everyone.get("/healthz")
+    async def get_health() -> HealthAnswer:
+        """Say that the process runs."""
+        return HealthAnswer(status="ok")
+
+    @everyone.get("/readyz")
+    async def get_readiness() -> ReadyAnswer:
+        """Say that there is something to serve."""
+        live = bulletin.live
+        if live is None:
+            raise HttpProblem(503, "nothing has been published yet")
+        return ReadyAnswer(status="ok", revision=live.revision)
+
+    return [everyone]
