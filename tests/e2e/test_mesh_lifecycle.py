@@ -154,6 +154,22 @@ async def test_a_server_that_ends_at_once_is_told_with_its_log_and_nothing_is_le
     assert_nothing_is_left(state)
 
 
+async def test_a_detached_mesh_hears_a_signal_that_was_ignored_where_it_was_started(tmp_path: Path) -> None:
+    broken, state = tmp_path / "opa", tmp_path / "mesh"
+    script = (
+        f'#!/bin/sh\n[ "$1" = version ] && exec {find_opa()} version\ngrep ^SigIgn: /proc/$PPID/status >&2\nexit 3\n'
+    )
+    broken.write_text(script)
+    broken.chmod(0o755)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        _, _, complained = await run("up", "--detach", "--dir", str(state), *folders(), AEGIS_OPA_BIN=str(broken))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    mask = complained.split("SigIgn:")[1].split()[0]
+    assert int(mask, 16) & 1 << signal.SIGHUP - 1 == 0
+
+
 async def test_a_missing_server_says_how_to_get_it(tmp_path: Path) -> None:
     state = tmp_path / "mesh"
     code, _, complained = await run(

@@ -84,6 +84,22 @@ async def test_the_log_tail_holds_this_run_alone_and_no_more_than_its_end(script
     assert "first" in spec.log.read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+async def test_a_process_hears_the_signals_that_were_ignored_or_blocked_where_it_was_started(
+    scripted: Scripted, number: signal.Signals
+) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        process = await start(scripted("hearing"))
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        signal.signal(number, before)
+    os.kill(process.pid, number)
+    async with asyncio.timeout(10):
+        assert await process.wait() == -number
+
+
 async def test_a_binary_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     async def never() -> str:
         return "no"

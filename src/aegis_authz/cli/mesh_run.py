@@ -16,6 +16,7 @@ import typer
 from aegis_authz.cli.faults import REFUSED
 from aegis_authz.cli.mesh_text import endpoints
 from aegis_authz.local.mesh_facts import MeshRunning, read_facts
+from aegis_authz.local.process import default_signals
 from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
 from aegis_authz.local.supervisor import StartFailed, State, Status
@@ -69,6 +70,7 @@ def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
             stderr=output,
             pass_fds=(writer,),
             start_new_session=True,
+            preexec_fn=default_signals,  # noqa: PLW1509  # this process has one thread
         )
     os.close(writer)
     try:

@@ -17,6 +17,7 @@ Ready = Callable[[], Awaitable[str]]
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: a child may not load libraries safely
 _TAIL_BYTES = 4096
+_STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Process:
                 stderr=log,
                 env={**os.environ, **spec.environment},
                 start_new_session=True,
-                preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
+                preexec_fn=_prepared(os.getpid()),
             )
         return Process(spec, child, started, began_at)
 
@@ -103,11 +104,24 @@ class Process:
             return  # all of the group are gone
 
 
-def _dies_with(parent: int) -> Callable[[], None]:
+def default_signals() -> None:
+    """Give every signal that stops a process its default meaning; for a child, before it becomes another program.
+
+    What is ignored (SIGHUP by nohup, SIGINT by a shell's `&`) or blocked stays so through exec: a child would not hear
+    what it is told.
+    """
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _prepared(parent: int) -> Callable[[], None]:
     def prepare() -> None:
-        # SIGKILL, because a process that ignores the polite one would outlive us; all of them survive it
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)  # we died before the kernel knew
+        default_signals()
+        if sys.platform == "linux":
+            # SIGKILL, because a process that ignores the polite one would outlive us; all of them survive it
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)  # we died before the kernel knew
 
     return prepare
