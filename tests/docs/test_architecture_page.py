@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import pytest
 
 from scripts.architecture import PAGE, PICTURE, House, page_with_rows, picture, read_house
 
 MOST_ROOMS_OF_POLICY = 8
-_SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +46,3 @@ def test_policy_has_few_rooms(house: House) -> None:
 def test_a_page_without_a_place_for_the_rooms_is_refused(house: House) -> None:
     with pytest.raises(ValueError, match="no place"):
         page_with_rows("# Architecture\n", house)
-
-
-def _boxes(root: ElementTree.Element) -> Iterator[tuple[float, float, float, float]]:
-    for box in root.iter(f"{_SVG}rect"):
-        if box.get("class") == "room":
-            x, y, width, height = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
-            yield x, y, x + width, y + height
-
-
-def test_every_label_is_in_one_box_or_beside_all(house: House) -> None:
-    root = ElementTree.fromstring(picture(house))  # noqa: S314  # our own text
-    sizes = dict(re.findall(r"\.(\w+)\{[^}]*?font-size:([\d.]+)px", picture(house)))
-    sizes["name"] = "15"
-    boxes = list(_boxes(root))
-    for text in root.iter(f"{_SVG}text"):
-        size = float(sizes[text.attrib["class"]])
-        wide = len(text.text or "") * size * 0.6
-        left = float(text.attrib["x"]) - (wide / 2 if text.get("text-anchor") == "middle" else 0)
-        bottom = float(text.attrib["y"]) + size * 0.2
-        top = bottom - size
-        touched = [box for box in boxes if left < box[2] and left + wide > box[0] and top < box[3] and bottom > box[1]]
-        inside = [
-            box for box in touched if box[0] <= left and left + wide <= box[2] and box[1] <= top and bottom <= box[3]
-        ]
-        assert touched == inside, text.text
-        assert len(inside) == (1 if text.attrib["class"] in ("name", "inside") else 0), text.text
