@@ -20,7 +20,7 @@ from aegis_authz.local.mesh_facts import read_facts
 from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.local.tcp_ports import choose_ports
 from benchmarks import documents
-from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT
+from benchmarks.documents import AGENT, ALLOWED, FINANCE, REFUSED
 from benchmarks.floor import floor
 
 CALLS = mixed(ALLOWED, REFUSED)
@@ -48,7 +48,8 @@ class Alone:
 
     def write_calls(self, path: Path, agents: Sequence[str], count: int, run: str, now: float) -> None:
         """Write so many signed calls of these agents in turn; `run` and `now` as `Signer.tokens`. Raises OSError."""
-        streams = cycle([replace(self.signer, agent=agent).tokens(f"{run}-{n}", now) for n, agent in enumerate(agents)])
+        signers = [replace(self.signer, scope=replace(FINANCE, agent=agent)) for agent in agents]
+        streams = cycle([signer.tokens(f"{run}-{number}", now) for number, signer in enumerate(signers)])
         write_targets(path, self.url, CALLS, islice((next(stream) for stream in streams), count))
 
 
@@ -66,7 +67,7 @@ async def alone(policies: int, ttl: float | None = None) -> AsyncIterator[Alone]
         await stack.enter_async_context(floor(folder / "tool", _tool(folder, ports), Catalogue.of(())))
         stack.push_async_callback(mesh.down)
         await mesh.up()
-        signer = mesh_signer(mesh.state, ORG, TENANT, AGENT)
+        signer = mesh_signer(mesh.state, FINANCE)
         yield Alone(mesh, signer if ttl is None else replace(signer, ttl=ttl))
 
 

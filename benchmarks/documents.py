@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import base64url
 from aegis_authz.load.calls import DENIED, Call
 
-ORG, TENANT, AGENT = "acme", "emea", "finance-agent"
+FINANCE = Scope("acme", "emea", "finance-agent")
+AGENT = FINANCE.agent
 TOOL, ACTION, HOST, PATH = "stripe-payments", "create_payment", "api.stripe.example", "/v1/payments"
 MOST = 5000
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "SEK", "NOK")
@@ -44,7 +47,7 @@ def peer_data(public_key: bytes, key_id: str, others: int) -> dict[str, Any]:
     agents = (AGENT, *map(_other, range(others)))
     return {
         "jwks": json.dumps({"keys": [jwk]}),
-        "policies": {f"{ORG}/{TENANT}/{agent}": {TOOL: {ACTION: rule}} for agent in agents},
+        "policies": {str(replace(FINANCE, agent=agent)): {TOOL: {ACTION: rule}} for agent in agents},
         "tools": {HOST: {"POST": {PATH: {"tool": TOOL, "action": ACTION}}}},
     }
 
@@ -59,7 +62,7 @@ def _policy(agent: str) -> dict[str, Any]:
         "parameters": {"currency": {"in": list(CURRENCIES)}, "reference": {"matches": REFERENCE}},
     }
     rule = {"name": TOOL, "actions": [ACTION], "conditions": conditions}
-    return {"org": ORG, "tenant": TENANT, "agent": agent, "allowed_tools": [rule]}
+    return {"org": FINANCE.org, "tenant": FINANCE.tenant, "agent": agent, "allowed_tools": [rule]}
 
 
 def _catalogue(tool_port: int) -> dict[str, Any]:

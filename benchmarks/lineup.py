@@ -26,7 +26,7 @@ from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.policy.load import load
 from benchmarks.contenders import peer
 from benchmarks.contenders.without import PARTS
-from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT, peer_data, write_documents
+from benchmarks.documents import ALLOWED, FINANCE, REFUSED, peer_data, write_documents
 from benchmarks.floor import floor
 from benchmarks.front import front
 from benchmarks.results import FLOOR, NAIVE, PEER
@@ -137,7 +137,7 @@ async def _world(folder: Path, policies: int, stack: AsyncExitStack) -> _World:
     stack.push_async_callback(mesh.down)
     documents = ("--policies", str(mesh.policies), "--tools", str(mesh.catalogue))
     await mesh.aegis("up", "--detach", "--dir", str(mesh.state), *documents, "--workers", "1", "--otlp", collector)
-    signer = mesh_signer(mesh.state, ORG, TENANT, AGENT)
+    signer = mesh_signer(mesh.state, FINANCE)
     member = Member(FLOOR, f"http://127.0.0.1:{ports['alone']}", {"envoy": (alone,)}, judges=False)
     return _World(folder, mesh, catalogue, signer, member, policies, collector)
 

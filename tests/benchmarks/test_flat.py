@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.load.calls import Signer
@@ -27,7 +28,7 @@ class NotRunning(Alone):
 
 @pytest.fixture
 def mesh(tmp_path: Path) -> Alone:
-    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", "acme", "emea", "finance-agent")
+    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", Scope("acme", "emea", "finance-agent"))
     return NotRunning(DemoMesh(tmp_path / "mesh", DemoTools()), signer)
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.load.calls import Call, Signer
 from benchmarks.contenders import peer
-from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT, payment, peer_data
+from benchmarks.documents import ALLOWED, FINANCE, REFUSED, payment, peer_data
 
 HOUR = 3600.0
 
@@ -49,7 +49,7 @@ def judge(opa_binary: Path, tmp_path: Path) -> Peer:
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     (tmp_path / "data.json").write_text(json.dumps(peer_data(public, thumbprint(public), 2)), "utf-8")
-    signer = Signer(key, issuer="aegis", audience="aegis-mesh", org=ORG, tenant=TENANT, agent=AGENT)
+    signer = Signer(key, issuer="aegis", audience="aegis-mesh", scope=FINANCE)
     return Peer(opa_binary, tmp_path, signer)
 
 
@@ -78,7 +78,9 @@ def test_the_peer_denies_every_other_address(judge: Peer, path: str) -> None:
     assert not judge.allows(replace(ALLOWED, path=path))
 
 
-@pytest.mark.parametrize("wrong", [{"issuer": "other"}, {"audience": "other"}, {"agent": "unknown-agent"}])
+@pytest.mark.parametrize(
+    "wrong", [{"issuer": "other"}, {"audience": "other"}, {"scope": replace(FINANCE, agent="unknown-agent")}]
+)
 def test_the_peer_reads_who_the_token_is_of_and_for(judge: Peer, wrong: dict[str, Any]) -> None:
     assert not judge.allows(ALLOWED, replace(judge.signer, **wrong))
 

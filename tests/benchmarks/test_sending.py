@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import DENIED, Call, Signer
 from benchmarks.sending import Vegeta
 
@@ -21,7 +22,7 @@ class Somebody:
 
 @pytest.fixture
 def vegeta(tmp_path: Path) -> Vegeta:
-    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", "acme", "emea", "finance-agent")
+    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", Scope("acme", "emea", "finance-agent"))
     return Vegeta(Path("/bin/true"), tmp_path, signer, Call("/allowed"), Call("/denied", DENIED))
 
 

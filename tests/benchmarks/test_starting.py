@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.load.calls import Signer
 from benchmarks import starting
-from benchmarks.documents import AGENT, ALLOWED, ORG, REFUSED, TENANT
+from benchmarks.documents import ALLOWED, FINANCE, REFUSED
 from benchmarks.starting import NotUp, process, proven
 
 
 @pytest.fixture
 def signer() -> Signer:
     key = Ed25519PrivateKey.generate()
-    return Signer(key, issuer="aegis", audience="aegis-mesh", org=ORG, tenant=TENANT, agent=AGENT)
+    return Signer(key, issuer="aegis", audience="aegis-mesh", scope=FINANCE)
 
 
 @pytest.fixture

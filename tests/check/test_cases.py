@@ -33,6 +33,7 @@ from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.scope import Scope
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.policy.bundle.library import rego_library
@@ -166,9 +167,7 @@ def check_request(call: Call) -> bytes:
             KEY,
             issuer="aegis",
             audience="mesh",
-            org="acme",
-            tenant=call.tenant,
-            agent=call.agent,
+            scope=Scope("acme", call.tenant, call.agent),
             now=time.time(),
             ttl=60,
             jti=secrets.token_hex(16),

@@ -21,6 +21,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 
 REDACTED = Redact(Target.RESPONSE, ("us_ssn",), ("/patient/notes",))
 COST = SetHeader("x-cost-center", "4711")
@@ -42,13 +43,13 @@ def decision(*obligations: Obligation) -> Decision:
 
 
 class OneSecret:
-    def secret(self, org: str, tenant: str, name: str) -> str:
+    def secret(self, scope: Scope, name: str) -> str:
         if name != "stripe":
             raise Refused(Reason.OBLIGATION_UNMET, "no such credential")
-        return f"{org}-{tenant}-s3cret"
+        return f"{scope.org}-{scope.tenant}-s3cret"
 
 
-WHO = Identity("acme", "emea", "bot", "aegis", "k", "j", 0.0, 60.0, (), "")
+WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 60.0, (), "")
 LENT = InjectCredential("authorization", "stripe", "Bearer ")
 
 

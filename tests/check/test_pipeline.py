@@ -28,6 +28,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.wire.envoy.answer import Answer
@@ -130,10 +131,10 @@ class World:
             return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at)
         return Settled(SettleOutcome.CLEAR, "", 0.0)
 
-    def secret(self, org: str, tenant: str, name: str) -> str:
+    def secret(self, scope: Scope, name: str) -> str:
         if name != "known":
             raise Refused(Reason.OBLIGATION_UNMET, "no such credential")
-        return f"{org}-{tenant}-secret"
+        return f"{scope.org}-{scope.tenant}-secret"
 
     async def append(self, record: Record) -> None:
         if callable(self.record_fault):

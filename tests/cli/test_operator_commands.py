@@ -25,6 +25,7 @@ from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.release import Sources
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
@@ -90,10 +91,10 @@ class Mesh:
 
     def held(self) -> None:
         now = SystemClock().now()
-        who = Identity("acme", "emea", "finance-agent", "aegis", "k", "j1", now, now + 60, (), "")
+        who = Identity(Scope("acme", "emea", "finance-agent"), "aegis", "k", "j1", now, now + 60, (), "")
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
-            HELD, "acme", "emea", "finance-agent", "stripe-payments", "create_payment", parameters,
+            HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
             "d", "r1", ("p",), (), now, now + 900,
         )  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now), 0))
@@ -175,7 +176,7 @@ def test_token_mint_prints_just_a_token_the_mesh_accepts(mesh: Mesh, aegis: Aegi
     result = aegis(token.app, "mint", *WHO, "--ttl", "30", "--act", "acme/emea/planner")
     assert result.exit_code == 0
     identity = read_agent_token(result.stdout.strip(), trust_of(mesh, "issuer"), SystemClock().now())
-    assert identity.scope == "acme/emea/finance-agent"
+    assert str(identity.scope) == "acme/emea/finance-agent"
     assert identity.actors == ("acme/emea/planner",)
     assert identity.expires_at - identity.issued_at == pytest.approx(30, abs=0.01)
 

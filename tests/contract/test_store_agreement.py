@@ -16,10 +16,13 @@ from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id
 from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.store import MemoryStore
 from tests.support.real_redis import RealRedis
+
+BOT = Scope("acme", "emea", "bot")
 
 AGES = 10_000_000.0
 """Seconds: older than any memory, and a margin that no example outlives."""
@@ -105,9 +108,9 @@ class Play:
             case ("decide", which, to, by):
                 return await self._decide(side, which, to, by)
             case ("revoke", (tenant, agent)):
-                return await side.revocations.revoke("acme", tenant, agent, "alice", self.clock.now())
+                return await side.revocations.revoke(Scope("acme", tenant, agent), "alice", self.clock.now())
             case ("restore", (tenant, agent)):
-                return await side.revocations.restore("acme", tenant, agent)
+                return await side.revocations.restore(Scope("acme", tenant, agent))
             case ("wait", seconds) if side is self.sides[0]:
                 return self.clock.step(seconds)
             case ("lose everything",):
@@ -125,7 +128,7 @@ class Play:
     ) -> Settled:
         jti = "used" if kind == "used" else str(number)
         issued = self.clock.now() - (AGES if kind == "old" else 0)
-        who = Identity("acme", *agent, "aegis", "k", jti, issued, issued + 60, (), "")
+        who = Identity(Scope("acme", *agent), "aegis", "k", jti, issued, issued + 60, (), "")
         settled = await side.store.settle(Settlement(who, claims, opens, self.clock.now()), time.monotonic() + 10)
         SEEN[settled.outcome] += 1
         if opens is not None and opens.id == settled.approval_id and opens not in self.opened:
@@ -141,16 +144,17 @@ class Play:
             return type(fault), str(fault)
 
     def _request(self, number: int, agent: tuple[str, str], call: tuple[str, str], life: float) -> ApprovalRequest:
-        name, now = approval_id("acme", agent[0], f"{number:032x}"), self.clock.now()
-        texts = ("acme", *agent, "stripe", "pay")
-        return ApprovalRequest(name, *texts, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life)
+        name, now = approval_id(Scope("acme", *agent), f"{number:032x}"), self.clock.now()
+        what = (Scope("acme", *agent), "stripe", "pay")
+        return ApprovalRequest(name, *what, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life)
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
         """An override for the approval opened so many steps ago, and the agent that shows it."""
         if which >= len(self.opened):
-            return ("emea", "bot"), Override(approval_id("acme", "emea", "f" * 32), "", "d1", "r1", "o", 0)
+            return ("emea", "bot"), Override(approval_id(BOT, "f" * 32), BOT, "d1", "r1", "o", 0)
         held = self.opened[-1 - which]
-        tenant, agent = "other" if spoilt == "tenant" else held.tenant, "thief" if spoilt == "agent" else held.agent
+        tenant = "other" if spoilt == "tenant" else held.scope.tenant
+        agent = "thief" if spoilt == "agent" else held.scope.agent
         digest, revision = (getattr(held, name) if spoilt != name else "spoilt" for name in ("digest", "revision"))
         override = Override(held.id, held.scope, digest, revision, "o", held.expires_at)
         return (tenant, agent), override

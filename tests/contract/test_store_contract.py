@@ -15,10 +15,13 @@ from aegis_authz.adapters.redis.revocations import RedisRevocations, Revocation
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id
 from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import Approvals, Store
 from aegis_authz.testing.store import MemoryStore
 from tests.support.real_redis import RealRedis
+
+BOT = Scope("acme", "emea", "bot")
 
 
 class MovableClock:
@@ -40,13 +43,13 @@ class Contract:
     approvals: Approvals
     clock: MovableClock
     forget: Callable[[], Awaitable[None]]
-    revoke: Callable[[str, str, str, str, float], Awaitable[None]]
-    restore: Callable[[str, str, str], Awaitable[bool]]
+    revoke: Callable[[Scope, str, float], Awaitable[None]]
+    restore: Callable[[Scope], Awaitable[bool]]
     revocations: Callable[[], Awaitable[list[Revocation]]]
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
         now = self.clock.now()
-        return Identity("acme", tenant, agent, "aegis", "k", jti or secrets.token_hex(8), now, now + 60, (), "")
+        return Identity(Scope("acme", tenant, agent), "aegis", "k", jti or secrets.token_hex(8), now, now + 60, (), "")
 
     async def settle(
         self, identity: Identity | None = None, claims: Override | None = None, opens: ApprovalRequest | None = None
@@ -59,10 +62,8 @@ class Contract:
     ) -> ApprovalRequest:
         now = self.clock.now()
         return ApprovalRequest(
-            id=approval_id("acme", tenant, secrets.token_hex(16)),
-            org="acme",
-            tenant=tenant,
-            agent=agent,
+            id=approval_id(Scope("acme", tenant, agent), secrets.token_hex(16)),
+            scope=Scope("acme", tenant, agent),
             tool="stripe",
             action="pay",
             parameters={"amount": 7000},
@@ -75,7 +76,7 @@ class Contract:
         )
 
     async def approved(self, request: ApprovalRequest) -> Override:
-        await self.settle(self.identity(request.agent, request.tenant), opens=request)
+        await self.settle(self.identity(request.scope.agent, request.scope.tenant), opens=request)
         await self.approvals.decide(request.id, ApprovalState.APPROVED, "alice", self.clock.now())
         return Override(request.id, request.scope, request.digest, request.revision, "o", request.expires_at)
 
@@ -145,14 +146,14 @@ async def test_after_data_loss_older_tokens_are_refused_and_newer_ones_pass(cont
 
 async def test_a_revoked_agent_is_refused_until_restored(contract: Contract) -> None:
     now = round(contract.clock.now(), 3)
-    await contract.revoke("acme", "emea", "bot", "alice of finance", now)
-    assert await contract.revocations() == [Revocation("acme/emea/bot", "alice of finance", now)]
+    await contract.revoke(BOT, "alice of finance", now)
+    assert await contract.revocations() == [Revocation(BOT, "alice of finance", now)]
     spent = contract.identity()
     assert (await contract.settle(spent)).outcome is SettleOutcome.REVOKED
     assert (await contract.settle(contract.identity(agent="other"))).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(contract.identity(tenant="apac"))).outcome is SettleOutcome.CLEAR
-    assert await contract.restore("acme", "emea", "bot")
-    assert not await contract.restore("acme", "emea", "bot")
+    assert await contract.restore(BOT)
+    assert not await contract.restore(BOT)
     assert await contract.revocations() == []
     assert (await contract.settle()).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(spent)).outcome is SettleOutcome.REPLAYED
@@ -176,7 +177,7 @@ async def test_the_same_call_of_another_agent_tenant_or_revision_is_held_by_itse
         contract.request(revision="r2"),
     ]
     for request in requests:
-        opened = await contract.settle(contract.identity(request.agent, request.tenant), opens=request)
+        opened = await contract.settle(contract.identity(request.scope.agent, request.scope.tenant), opens=request)
         assert opened.approval_id == request.id
     assert {held.request.id for held in await contract.approvals.list(None)} == {request.id for request in requests}
 

@@ -10,6 +10,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
@@ -32,9 +33,7 @@ def plane(new_plane: Callable[..., ControlServices], store: MemoryStore) -> Cont
 
 def identity(now: float, jti: str = "j1") -> Identity:
     return Identity(
-        org="acme",
-        tenant="emea",
-        agent="finance-agent",
+        scope=Scope("acme", "emea", "finance-agent"),
         issuer="aegis",
         key_id="k",
         jti=jti,
@@ -49,9 +48,7 @@ async def hold(store: MemoryStore, approval_id: str = HELD, life: float = 900, a
     now = SystemClock().now()
     opens = ApprovalRequest(
         id=approval_id,
-        org="acme",
-        tenant="emea",
-        agent="finance-agent",
+        scope=Scope("acme", "emea", "finance-agent"),
         tool="stripe-payments",
         action="create_payment",
         parameters={"amount": 7000},
@@ -96,7 +93,7 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
     trust = Trust("aegis", "aegis-mesh", {}, {thumbprint(raw): raw}, 300, 5)
     now = SystemClock().now()
     override = read_override_token(said["override_token"], trust, now)
-    assert (override.approval_id, override.scope, override.digest) == (
+    assert (override.approval_id, str(override.scope), override.digest) == (
         HELD,
         "acme/emea/finance-agent",
         f"digest of {HELD}",

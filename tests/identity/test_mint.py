@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.mint import mint_override, mint_token
@@ -27,9 +28,7 @@ TRUST = Trust(
 )
 HELD = ApprovalRequest(
     id="apr_0a1b",
-    org="acme",
-    tenant="emea",
-    agent="finance-agent",
+    scope=Scope("acme", "emea", "finance-agent"),
     tool="stripe-payments",
     action="create_payment",
     parameters={"amount": 7000},
@@ -55,9 +54,7 @@ def minted(
         KEY,
         issuer="aegis",
         audience="aegis-mesh",
-        org=org,
-        tenant="emea",
-        agent=agent,
+        scope=Scope(org, "emea", agent),
         now=now,
         ttl=ttl,
         jti=jti,
@@ -67,7 +64,7 @@ def minted(
 
 def test_a_minted_token_is_read_back_as_the_same_identity() -> None:
     identity = read_agent_token(minted(actors=("acme/emea/planner", "user:ann")), TRUST, NOW)
-    assert identity.scope == "acme/emea/finance-agent"
+    assert str(identity.scope) == "acme/emea/finance-agent"
     assert identity.actors == ("acme/emea/planner", "user:ann")
     assert identity.jti == "j1"
     assert identity.key_id == thumbprint(RAW)
@@ -135,7 +132,7 @@ def override(held: ApprovalRequest, now: float) -> str:
 
 def test_an_override_binds_the_approval_its_call_and_its_agent() -> None:
     read = read_override_token(override(HELD, NOW), TRUST, NOW)
-    assert (read.approval_id, read.scope, read.digest, read.revision) == (
+    assert (read.approval_id, str(read.scope), read.digest, read.revision) == (
         "apr_0a1b",
         "acme/emea/finance-agent",
         "d" * 64,

@@ -57,7 +57,7 @@ def b64(data: bytes) -> str:
 
 def test_a_token_made_by_pyjwt_is_read() -> None:
     identity = read_agent_token(token(act={"sub": "planner", "act": {"sub": "user@acme"}}), TRUST, NOW)
-    assert identity.scope == "acme/emea/finance-agent"
+    assert str(identity.scope) == "acme/emea/finance-agent"
     assert identity.actors == ("planner", "user@acme")
     assert (identity.jti, identity.key_id) == ("j1", "kid-1")
 
@@ -174,7 +174,7 @@ def override(**changes: Any) -> str:
 
 def test_an_override_token_is_read() -> None:
     read = read_override_token(override(), TRUST, NOW)
-    assert (read.approval_id, read.digest, read.scope) == ("apr_1", "d", "acme/emea/finance-agent")
+    assert (read.approval_id, read.digest, str(read.scope)) == ("apr_1", "d", "acme/emea/finance-agent")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,9 @@ def test_an_override_token_is_read() -> None:
         (override(exp=NOW - 1), Reason.APPROVAL_EXPIRED),
         (token(), Reason.APPROVAL_INVALID),
         ("x", Reason.APPROVAL_INVALID),
+        (override(sub="acme/emea"), Reason.APPROVAL_INVALID),
     ],
-    ids=["expired", "agent token", "garbage"],
+    ids=["expired", "agent token", "garbage", "of nobody"],
 )
 def test_what_is_no_valid_override_refuses(text: str, reason: Reason) -> None:
     with pytest.raises(Refused) as refused:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token
@@ -19,7 +20,7 @@ BASE = "http://127.0.0.1:8080"
 
 @pytest.fixture
 def signer() -> Signer:
-    return Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", "acme", "emea", "finance-agent", ttl=60)
+    return Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", Scope("acme", "emea", "finance-agent"), ttl=60)
 
 
 def trust(signer: Signer) -> Trust:
@@ -29,7 +30,7 @@ def trust(signer: Signer) -> Trust:
 
 def test_every_token_is_one_the_mesh_accepts_and_has_an_id_of_its_own(signer: Signer) -> None:
     read = [read_agent_token(token, trust(signer), NOW) for token in islice(signer.tokens("run", NOW), 50)]
-    assert {identity.scope for identity in read} == {"acme/emea/finance-agent"}
+    assert {str(identity.scope) for identity in read} == {"acme/emea/finance-agent"}
     assert {identity.expires_at for identity in read} == {NOW + 60}
     assert len({identity.jti for identity in read}) == 50
 
@@ -44,7 +45,7 @@ def test_the_key_stays_out_of_what_is_printed(signer: Signer) -> None:
 
 
 def test_a_name_that_cannot_be_one_is_refused() -> None:
-    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", "ACME", "emea", "finance-agent")
+    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", Scope("ACME", "emea", "finance-agent"))
     with pytest.raises(ValueError, match="org 'ACME'"):
         signer.tokens("run", NOW)
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import Signer
 from aegis_authz.load.tokens import GivenTokens, NoTokens, SignedTokens, mesh_signer, read_key, read_tokens
 
@@ -18,7 +19,7 @@ PKCS8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 def test_signed_tokens_are_new_each_time() -> None:
     names = count()
-    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", "acme", "emea", "a", ttl=60)
+    signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", Scope("acme", "emea", "a"), ttl=60)
     tokens = SignedTokens(signer, lambda: 1_800_000_000.0, lambda: f"run{next(names)}")
     first, second = set(tokens.take(5)), set(tokens.take(5))
     assert len(first | second) == 10
@@ -66,11 +67,11 @@ def test_the_mesh_says_how_its_tokens_are_signed(tmp_path: Path) -> None:
         f"listen: 127.0.0.1:1\npublic_url: http://127.0.0.1:1\nstate: {tmp_path}\nkeys: {tmp_path}/keys\n"
         f"policies: {tmp_path}\ntools: {tmp_path}\nredis: unix:///r\nissuer: us\naudience: them\nmax_token_life: 120\n"
     )
-    signer = mesh_signer(tmp_path, "acme", "emea", "a")
+    signer = mesh_signer(tmp_path, Scope("acme", "emea", "a"))
     assert (signer.issuer, signer.audience, signer.ttl) == ("us", "them", 120)
     assert signer.key.private_bytes_raw() == keys.issuer.private_bytes_raw()
 
 
 def test_a_folder_without_a_mesh_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"control\.yaml"):
-        mesh_signer(tmp_path, "acme", "emea", "a")
+        mesh_signer(tmp_path, Scope("acme", "emea", "a"))

@@ -47,9 +47,9 @@ class ApprovalAnswer(Answer):
         return cls(
             id=request.id,
             state=approval.state,
-            org=request.org,
-            tenant=request.tenant,
-            agent=request.agent,
+            org=request.scope.org,
+            tenant=request.scope.tenant,
+            agent=request.scope.agent,
             tool=request.tool,
             action=request.action,
             parameters=cast("dict[str, JsonValue]", dict(request.parameters)),

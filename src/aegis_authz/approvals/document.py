@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import orjson
 
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.scope import Scope
+
+_PLAIN = tuple(field.name for field in fields(ApprovalRequest) if field.name != "scope")
 
 
 def approval_to_text(request: ApprovalRequest) -> bytes:
-    """The request as canonical JSON."""
-    return orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)
+    """The request as canonical JSON; its scope as the members org, tenant and agent."""
+    scope = request.scope
+    members = {name: getattr(request, name) for name in _PLAIN}
+    members |= {"org": scope.org, "tenant": scope.tenant, "agent": scope.agent}
+    return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
 
 
 def approval_from_text(text: bytes) -> ApprovalRequest:
     """Read it back. Raises ValueError when it is not such a text."""
     data: dict[str, Any] = orjson.loads(text)
     try:
-        return ApprovalRequest(**{**data, "policies": tuple(data["policies"]), "groups": tuple(data["groups"])})
-    except (KeyError, TypeError) as fault:
+        scope = Scope(data.pop("org"), data.pop("tenant"), data.pop("agent"))
+        lists = {name: tuple(data[name]) for name in ("policies", "groups")}
+        return ApprovalRequest(**{**data, **lists, "scope": scope})
+    except (AttributeError, KeyError, TypeError) as fault:
         raise ValueError(f"not an approval request: {fault}") from None

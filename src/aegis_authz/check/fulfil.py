@@ -64,7 +64,7 @@ def _headers(decision: Decision, identity: Identity | None, credentials: Credent
         elif isinstance(one, InjectCredential) and decision.effect.lets_through:
             if identity is None:
                 raise Refused(Reason.OBLIGATION_UNMET, "nobody to lend a credential to")
-            name, value = one.header, one.prefix + credentials.secret(identity.org, identity.tenant, one.credential)
+            name, value = one.header, one.prefix + credentials.secret(identity.scope, one.credential)
         else:
             continue
         if name in headers:

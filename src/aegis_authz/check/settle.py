@@ -52,10 +52,8 @@ def _request(decision: Decision, call: ToolCall, identity: Identity, token: str,
     if decision.approval is None:
         raise ValueError("a decision that needs approval names no terms")
     return ApprovalRequest(
-        id=approval_id(identity.org, identity.tenant, token),
-        org=identity.org,
-        tenant=identity.tenant,
-        agent=identity.agent,
+        id=approval_id(identity.scope, token),
+        scope=identity.scope,
         tool=call.tool,
         action=call.action,
         parameters=call.parameters,

@@ -15,13 +15,14 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from aegis_authz.commands.tokens import TOKEN_FAULTS
+from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import DENIED, Call, Due, Signer, mixed
 from aegis_authz.load.stages import Aim, Stage, Stages, Wish
 from aegis_authz.load.tokens import NoTokens, SignedTokens, Tokens, mesh_signer, read_key, read_tokens
 from aegis_authz.load.tool import tool_at
 from aegis_authz.load.vegeta import attack
 from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
-from aegis_authz.local.proof import AGENT, ORG, TENANT
+from aegis_authz.local.proof import PROBER
 
 _DOCTORS_TOOL = "doctor.aegis.internal"
 _WITHIN, _ABOVE = b'{"amount":10}', b'{"amount":1000}'
@@ -118,7 +119,7 @@ def _doctors_call(state: Path) -> Aimed:
     facts = read_facts(state)
     allowed = Call("/pay", host=_DOCTORS_TOOL, body=_WITHIN)
     denied = Call("/pay", DENIED, host=_DOCTORS_TOOL, body=_ABOVE)
-    tokens = _signed(mesh_signer(state, ORG, TENANT, AGENT))
+    tokens = _signed(mesh_signer(state, PROBER))
     return Aimed(Aim(str(facts["proxy"]), mixed(allowed, denied), tokens), urlsplit(str(facts["probe"])).port or 0)
 
 
@@ -130,10 +131,11 @@ def _tokens(asked: Asked) -> Tokens:
         return read_tokens(asked.tokens)
     if not (who.org and who.tenant and who.agent):
         raise BadBench("say who calls: --org, --tenant and --agent, or --tokens")
+    scope = Scope(who.org, who.tenant, who.agent)
     if asked.key is None:
         read_facts(asked.state)
-        return _signed(mesh_signer(asked.state, who.org, who.tenant, who.agent))
-    return _signed(Signer(read_key(asked.key), asked.issuer, asked.audience, who.org, who.tenant, who.agent))
+        return _signed(mesh_signer(asked.state, scope))
+    return _signed(Signer(read_key(asked.key), asked.issuer, asked.audience, scope))
 
 
 def _signed(signer: Signer) -> SignedTokens:

@@ -42,14 +42,16 @@ def mint(
         curl -x "$PROXY" -H "x-aegis-token: $TOKEN" -d '{"amount":4200}' http://api.stripe.example/v1/payments
     """
     from aegis_authz.commands.tokens import TOKEN_FAULTS, mint_agent_token
+    from aegis_authz.core.scope import Scope
 
+    scope = Scope(org, tenant, agent)
     try:
-        minted = mint_agent_token(state, org, tenant, agent, ttl, act or (), on_behalf_of)
+        minted = mint_agent_token(state, scope, ttl, act or (), on_behalf_of)
     except TOKEN_FAULTS as fault:
         raise unusable("token mint", str(fault)) from None
     if as_json:
         import json
 
-        typer.echo(json.dumps({"token": minted, "sub": f"{org}/{tenant}/{agent}", "ttl": ttl}))
+        typer.echo(json.dumps({"token": minted, "sub": str(scope), "ttl": ttl}))
     else:
         typer.echo(minted)

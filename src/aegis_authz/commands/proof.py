@@ -20,7 +20,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.evidence.chain import NotARecord, read_members
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
-from aegis_authz.local.proof import AGENT, ORG, TENANT, Means, Proof, prove
+from aegis_authz.local.proof import PROBER, Means, Proof, prove
 
 PROOF_FAULTS = (*ADMIN_FAULTS, EchoPortTaken, OSError)
 """Everything that keeps a mesh from being asked at all; the messages are fit to show."""
@@ -43,7 +43,7 @@ def means(state: Path) -> Means:
     def refuse(approval_id: str) -> str:
         with control_client(state) as control:
             try:
-                return str(control.deny(approval_id, ORG, "a call of aegis doctor").get("state"))
+                return str(control.deny(approval_id, PROBER.org, "a call of aegis doctor").get("state"))
             except (ControlRefused, ControlUnreachable) as fault:
                 return str(fault)
 
@@ -85,9 +85,7 @@ def _token(settings: ControlSettings, key: Ed25519PrivateKey) -> str:
         key,
         issuer=settings.issuer,
         audience=settings.audience,
-        org=ORG,
-        tenant=TENANT,
-        agent=AGENT,
+        scope=PROBER,
         now=SystemClock().now(),
         ttl=min(_TTL, settings.max_token_life),
         jti=SystemIds().token(),

@@ -11,6 +11,7 @@ from aegis_authz.adapters.files.keys import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config import ControlSettings
+from aegis_authz.core.scope import Scope
 from aegis_authz.identity.mint import mint_token
 
 TOKEN_FAULTS = (KeyFolderError, SettingsError, ValueError)
@@ -22,9 +23,7 @@ def issuer_key(folder: Path) -> Ed25519PrivateKey:
     return load_ed25519(folder / ISSUER)
 
 
-def mint_agent_token(
-    state: Path, org: str, tenant: str, agent: str, ttl: float, actors: Sequence[str], on_behalf_of: str = ""
-) -> str:
+def mint_agent_token(state: Path, scope: Scope, ttl: float, actors: Sequence[str], on_behalf_of: str = "") -> str:
     """A token of an agent of the mesh in this folder. Raises TOKEN_FAULTS."""
     settings = load_settings(state / "control.yaml", ControlSettings)
     if ttl > settings.max_token_life:
@@ -33,9 +32,7 @@ def mint_agent_token(
         issuer_key(state / "keys"),
         issuer=settings.issuer,
         audience=settings.audience,
-        org=org,
-        tenant=tenant,
-        agent=agent,
+        scope=scope,
         now=SystemClock().now(),
         ttl=ttl,
         jti=SystemIds().token(),

@@ -9,6 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope import Scope
 
 
 class ApprovalState(Enum):
@@ -49,13 +50,11 @@ class ApprovalNotFound(Exception):
 class ApprovalRequest:
     """What is held: opened by settle when policy wants a human. Times are seconds since the epoch.
 
-    `parameters` is what the approver sees; it is what will run, because `digest` binds it.
+    `scope` is the requester. `parameters` is what the approver sees; it is what will run, because `digest` binds it.
     """
 
     id: str
-    org: str
-    tenant: str
-    agent: str
+    scope: Scope
     tool: str
     action: str
     parameters: Mapping[str, Json]
@@ -65,11 +64,6 @@ class ApprovalRequest:
     groups: tuple[str, ...]
     requested_at: float
     expires_at: float
-
-    @property
-    def scope(self) -> str:
-        """`org/tenant/agent` of the requester."""
-        return f"{self.org}/{self.tenant}/{self.agent}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +80,11 @@ PARTITIONS = 64
 """Tenants are spread over this many Redis hash tags, each with a replay epoch of its own."""
 
 
-def partition_of(org: str, tenant: str) -> str:
+def partition_of(scope: Scope) -> str:
     """The hash tag of a tenant's keys: two hex digits, stable across machines."""
-    return f"{zlib.crc32(f'{org}/{tenant}'.encode()) % PARTITIONS:02x}"
+    return f"{zlib.crc32(scope.tenant_path.encode()) % PARTITIONS:02x}"
 
 
-def approval_id(org: str, tenant: str, token: str) -> str:
+def approval_id(scope: Scope, token: str) -> str:
     """An approval's id: its partition, then the random `token`, so that it can be found by id alone."""
-    return f"apr_{partition_of(org, tenant)}{token}"
+    return f"apr_{partition_of(scope)}{token}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
-"""What an org, tenant or agent may be called: a DNS label with `.` and `_`, at most 63 characters."""
+from aegis_authz.core.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +16,7 @@ class Identity:
     agent serves, "" when the issuer did not say.
     """
 
-    org: str
-    tenant: str
-    agent: str
+    scope: Scope
     issuer: str
     key_id: str
     jti: str
@@ -29,18 +25,13 @@ class Identity:
     actors: tuple[str, ...]
     on_behalf_of: str
 
-    @property
-    def scope(self) -> str:
-        """`org/tenant/agent`."""
-        return f"{self.org}/{self.tenant}/{self.agent}"
-
 
 @dataclass(frozen=True, slots=True)
 class Override:
     """The verified claims of a one-time override token: one approval, for one call of one agent."""
 
     approval_id: str
-    scope: str
+    scope: Scope
     digest: str
     revision: str
     jti: str

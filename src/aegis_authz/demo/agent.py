@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.identity.mint import mint_token
 
 
@@ -47,9 +48,7 @@ class Tokens:
             self._key if key is None else key,
             issuer=self._issuer,
             audience=self._audience,
-            org="acme",
-            tenant=tenant,
-            agent=agent,
+            scope=Scope("acme", tenant, agent),
             now=time.time() - age,
             ttl=60,
             jti=secrets.token_hex(16),

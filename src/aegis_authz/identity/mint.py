@@ -11,8 +11,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.approval import ApprovalRequest
-from aegis_authz.core.identity import NAME
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import AGENT_TYPE, OVERRIDE_TYPE
 
@@ -27,9 +27,7 @@ def mint_token(
     *,
     issuer: str,
     audience: str,
-    org: str,
-    tenant: str,
-    agent: str,
+    scope: Scope,
     now: float,
     ttl: float,
     jti: str,
@@ -43,7 +41,7 @@ def mint_token(
     say nothing. Raises ValueError for a name
     that cannot be one, a ttl out of range or an empty or overlong text.
     """
-    for what, name in (("org", org), ("tenant", tenant), ("agent", agent)):
+    for what, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
         if NAME.match(name) is None:
             raise ValueError(f"{what} {name!r} is not a name: lower-case letters, digits, '.', '_' and '-', at most 63")
     if not MIN_TTL <= ttl <= MAX_TTL:
@@ -54,10 +52,10 @@ def mint_token(
     claims: dict[str, Json] = {
         "iss": _text("issuer", issuer),
         "aud": _text("audience", audience),
-        "sub": f"{org}/{tenant}/{agent}",
-        "org": org,
-        "tenant": tenant,
-        "agent": agent,
+        "sub": str(scope),
+        "org": scope.org,
+        "tenant": scope.tenant,
+        "agent": scope.agent,
         "jti": _text("jti", jti),
         "iat": issued_at,
         "nbf": issued_at,
@@ -84,7 +82,7 @@ def mint_override(
     claims: dict[str, Json] = {
         "iss": _text("issuer", issuer),
         "aud": _text("audience", audience),
-        "sub": request.scope,
+        "sub": str(request.scope),
         "apr": _text("approval id", request.id),
         "digest": _text("digest", request.digest),
         "rev": _text("revision", request.revision),

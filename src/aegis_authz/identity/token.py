@@ -13,10 +13,11 @@ from functools import lru_cache
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-from aegis_authz.core.identity import NAME, Identity, Override
+from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding import base64url, strict_json
 
@@ -70,11 +71,9 @@ def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
     claims, key_id = _verified(token, AGENT_TYPE, trust.token_keys, _AGENT)
     _only(claims, _AGENT_CLAIMS, _AGENT)
     issued_at, not_before, expires_at = (_time(claims, name, _AGENT) for name in ("iat", "nbf", "exp"))
-    org, tenant, agent = (_name(claims, name) for name in ("org", "tenant", "agent"))
+    scope = Scope(_name(claims, "org"), _name(claims, "tenant"), _name(claims, "agent"))
     identity = Identity(
-        org=org,
-        tenant=tenant,
-        agent=agent,
+        scope=scope,
         issuer=_text(claims, "iss", _AGENT),
         key_id=key_id,
         jti=_text(claims, "jti", _AGENT),
@@ -83,7 +82,7 @@ def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
         actors=_actors(claims.get("act")),
         on_behalf_of=_text(claims, "on_behalf_of", _AGENT) if "on_behalf_of" in claims else "",
     )
-    if claims.get("sub") != identity.scope:
+    if claims.get("sub") != str(scope):
         raise Refused(_AGENT.malformed, "sub is not org/tenant/agent")
     _check_audience(claims, trust, _AGENT)
     if expires_at - issued_at > trust.max_token_life or expires_at <= issued_at:
@@ -101,7 +100,7 @@ def read_override_token(token: str, trust: Trust, now: float) -> Override:
     _check_times(issued_at, issued_at, expires_at, now, trust.clock_skew, _OVERRIDE)
     return Override(
         approval_id=_text(claims, "apr", _OVERRIDE),
-        scope=_text(claims, "sub", _OVERRIDE),
+        scope=_scope(claims),
         digest=_text(claims, "digest", _OVERRIDE),
         revision=_text(claims, "rev", _OVERRIDE),
         jti=_text(claims, "jti", _OVERRIDE),
@@ -179,6 +178,13 @@ def _name(claims: Mapping[str, Json], name: str) -> str:
     if not isinstance(value, str) or NAME.match(value) is None:
         raise Refused(_AGENT.malformed, f"{name} is missing or not a name")
     return value
+
+
+def _scope(claims: Mapping[str, Json]) -> Scope:
+    try:
+        return Scope.parse(_text(claims, "sub", _OVERRIDE))
+    except ValueError:
+        raise Refused(_OVERRIDE.malformed, "sub is not org/tenant/agent") from None
 
 
 def _time(claims: Mapping[str, Json], name: str, refusals: Refusals) -> float:

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from aegis_authz.core.call import PLAIN_HTTP, CallKind, ToolCall
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import CONTEXT, Evaluation
-from aegis_authz.core.identity import NAME, Identity
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope import Scope
 from aegis_authz.policy.language.types import LISTED, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.wire.opa.answer import question_to_data
@@ -23,10 +24,7 @@ _METHODS = ("initialize", "http:get", "http:delete")  # as calls of streamable H
 
 
 def _scope(value: str) -> str:
-    parts = value.split("/")
-    if len(parts) != 3 or any(NAME.match(part) is None for part in parts):
-        raise ValueError("must be org/tenant/agent, such as acme/emea/finance-agent")
-    return value
+    return str(Scope.parse(value))
 
 
 def _moment(value: str) -> str:
@@ -80,13 +78,10 @@ class TriedCall(Part):
 
 def question_of(call: TriedCall, catalogue: Catalogue) -> dict[str, Json]:
     """The question the mesh would ask, with everything that is known around the call."""
-    org, tenant, agent = call.agent.split("/")
     context = call.context
     now = datetime.fromisoformat(context.time).timestamp()
     identity = Identity(
-        org=org,
-        tenant=tenant,
-        agent=agent,
+        scope=Scope.parse(call.agent),
         issuer="",
         key_id="",
         jti="",

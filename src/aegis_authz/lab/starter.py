@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.resources import files
 from string import Template
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope import Scope
 from aegis_authz.policy.format.formatting import formatted
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.types import Name
@@ -62,12 +63,13 @@ def faults(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def starter_files(names: Names, commands: Sequence[str]) -> dict[str, str]:
     """The texts by their paths in the folder; `commands` are what to run next. The names must have no `faults`."""
-    scope = f"{names.org}/{names.tenant}/{names.agent}"
+    scope = Scope(names.org, names.tenant, names.agent)
+    stranger = replace(scope, agent="nobody" if scope.agent != "nobody" else "stranger")
     words = {
         **{field: _written(str(getattr(names, field))) for field in ("org", "tenant", "agent", "tool", "host")},
-        "scope": scope,
+        "scope": str(scope),
         "file": f"{names.agent}.yaml",
-        "stranger": f"{names.org}/{names.tenant}/{'nobody' if names.agent != 'nobody' else 'stranger'}",
+        "stranger": str(stranger),
     }
     documents = {
         f"agents/{names.agent}.yaml": _filled("agent.yaml", words),

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.signing import SigningKey
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import base64url
 from aegis_authz.identity.mint import MAX_TTL, mint_token
 
@@ -57,9 +58,7 @@ class Signer:
     key: Ed25519PrivateKey = field(repr=False)
     issuer: str
     audience: str
-    org: str
-    tenant: str
-    agent: str
+    scope: Scope
     ttl: float = MAX_TTL
 
     def tokens(self, run: str, now: float) -> Iterator[str]:
@@ -72,9 +71,7 @@ class Signer:
             self.key,
             issuer=self.issuer,
             audience=self.audience,
-            org=self.org,
-            tenant=self.tenant,
-            agent=self.agent,
+            scope=self.scope,
             now=now,
             ttl=self.ttl,
             jti=_PLACE,

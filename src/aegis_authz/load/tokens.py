@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.commands.tokens import issuer_key
 from aegis_authz.config import ControlSettings
+from aegis_authz.core.scope import Scope
 from aegis_authz.identity.mint import MAX_TTL
 from aegis_authz.load.calls import Signer
 
@@ -96,15 +97,13 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def mesh_signer(state: Path, org: str, tenant: str, agent: str) -> Signer:
+def mesh_signer(state: Path, scope: Scope) -> Signer:
     """A signer of the mesh in this folder. Raises the faults of `bootstrap.tokens.TOKEN_FAULTS`."""
     settings = load_settings(state / "control.yaml", ControlSettings)
     return Signer(
         issuer_key(state / "keys"),
         issuer=settings.issuer,
         audience=settings.audience,
-        org=org,
-        tenant=tenant,
-        agent=agent,
+        scope=scope,
         ttl=min(MAX_TTL, settings.max_token_life),
     )

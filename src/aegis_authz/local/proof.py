@@ -16,10 +16,11 @@ import httpx
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.scope import Scope
 from aegis_authz.local.echo import WITHDRAWN, Echo, echo_at
 from aegis_authz.wire.status_codes import STATUS_CODES
 
-ORG, TENANT, AGENT = "aegis-doctor", "self", "prober"
+PROBER = Scope("aegis-doctor", "self", "prober")
 """Who the doctor calls as."""
 
 _TOOL = "http://doctor.aegis.internal"

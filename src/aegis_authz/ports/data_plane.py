@@ -11,6 +11,7 @@ from typing import Protocol
 from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.record import DecisionRecord, Record
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.core.snapshot import Snapshot
 
@@ -42,8 +43,8 @@ class Ids(Protocol):
 class Credentials(Protocol):
     """Secrets that tools want and agents must not have."""
 
-    def secret(self, org: str, tenant: str, name: str) -> str:
-        """The secret of that name of one tenant, fit for a header. Raises Refused(OBLIGATION_UNMET)."""
+    def secret(self, scope: Scope, name: str) -> str:
+        """The secret of that name of the agent's tenant, fit for a header. Raises Refused(OBLIGATION_UNMET)."""
         ...
 
 

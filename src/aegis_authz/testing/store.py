@@ -15,6 +15,7 @@ from aegis_authz.core.approval import (
     partition_of,
 )
 from aegis_authz.core.identity import Override
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import Clock
 
@@ -25,8 +26,8 @@ _LOST = -1
 @dataclass
 class _Memory:
     epochs: dict[str, int] = field(default_factory=dict)
-    tokens: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
-    revoked: dict[str, Revocation] = field(default_factory=dict)
+    tokens: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    revoked: dict[Scope, Revocation] = field(default_factory=dict)
     approvals: dict[str, Approval] = field(default_factory=dict)
 
 
@@ -41,8 +42,8 @@ class MemoryStore:
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         """Settle one call as settle.lua does."""
         identity, memory = settlement.identity, self._memory
-        epoch = memory.epochs.setdefault(partition := partition_of(identity.org, identity.tenant), _LOST)
-        token = (identity.org, identity.tenant, identity.issuer, identity.jti)
+        epoch = memory.epochs.setdefault(partition := partition_of(identity.scope), _LOST)
+        token = (identity.scope.tenant_path, identity.issuer, identity.jti)
         seen = self._clock.now() < memory.tokens.get(token, 0.0)
         if not seen:
             life = identity.expires_at - identity.issued_at
@@ -64,7 +65,7 @@ class MemoryStore:
 
     async def revocations(self) -> list[Revocation]:
         """All revocations, newest first."""
-        return sorted(self._memory.revoked.values(), key=lambda revocation: (-revocation.at, revocation.scope))
+        return sorted(self._memory.revoked.values(), key=lambda revocation: (-revocation.at, str(revocation.scope)))
 
     async def list(self, state: ApprovalState | None) -> list[Approval]:
         """All approvals in that state, newest first."""
@@ -87,23 +88,21 @@ class MemoryStore:
         self._memory.approvals[approval_id] = decided
         return decided
 
-    async def revoke(self, org: str, tenant: str, agent: str, by: str, now: float) -> None:
+    async def revoke(self, scope: Scope, by: str, now: float) -> None:
         """Refuse every call of the agent from now on."""
-        scope = f"{org}/{tenant}/{agent}"
         self._memory.revoked[scope] = Revocation(scope, by, round(now, 3))
 
-    async def restore(self, org: str, tenant: str, agent: str) -> bool:
+    async def restore(self, scope: Scope) -> bool:
         """Take a revocation back; returns whether there was one."""
-        return self._memory.revoked.pop(f"{org}/{tenant}/{agent}", None) is not None
+        return self._memory.revoked.pop(scope, None) is not None
 
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
         self._memory = _Memory()
 
-    def _claim(self, claims: Override, scope: str, now: float) -> Settled:
+    def _claim(self, claims: Override, scope: Scope, now: float) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
-        org, tenant, _ = scope.split("/")
-        if approval is None or _partition(approval) != partition_of(org, tenant):  # Redis does not look elsewhere
+        if approval is None or _partition(approval) != partition_of(scope):  # Redis does not look elsewhere
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
         if approval.state is ApprovalState.USED:
             return _refuse(SettleOutcome.APPROVAL_USED)
@@ -138,7 +137,7 @@ def _refuse(outcome: SettleOutcome) -> Settled:
 
 
 def _partition(approval: Approval) -> str:
-    return partition_of(approval.request.org, approval.request.tenant)
+    return partition_of(approval.request.scope)
 
 
 def _ms(seconds: float) -> int:

@@ -10,6 +10,9 @@ import pytest
 from aegis_authz.adapters.files.credentials import CredentialFolder
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
+
+BOT = Scope("acme", "emea", "bot")
 
 
 def kept(folder: Path, text: str | bytes, tenant: str = "emea", name: str = "stripe") -> Path:
@@ -21,33 +24,33 @@ def kept(folder: Path, text: str | bytes, tenant: str = "emea", name: str = "str
 
 def refused(folder: Path | None, tenant: str = "emea", name: str = "stripe") -> str:
     with pytest.raises(Refused) as refusal:
-        CredentialFolder(folder).secret("acme", tenant, name)
+        CredentialFolder(folder).secret(Scope("acme", tenant, "bot"), name)
     assert refusal.value.reason is Reason.OBLIGATION_UNMET
     return refusal.value.detail
 
 
 def test_a_secret_is_read_without_the_line_end_editors_add(tmp_path: Path) -> None:
     kept(tmp_path, "sk_live_1\n")
-    assert CredentialFolder(tmp_path).secret("acme", "emea", "stripe") == "sk_live_1"
+    assert CredentialFolder(tmp_path).secret(BOT, "stripe") == "sk_live_1"
 
 
 def test_a_secret_that_is_rotated_is_read_again(tmp_path: Path) -> None:
     folder = CredentialFolder(tmp_path)
     path = kept(tmp_path, "old")
-    assert folder.secret("acme", "emea", "stripe") == "old"
+    assert folder.secret(BOT, "stripe") == "old"
     fresh = path.with_name("fresh")
     fresh.write_text("new")
     os.replace(fresh, path)
-    assert folder.secret("acme", "emea", "stripe") == "new"
+    assert folder.secret(BOT, "stripe") == "new"
 
 
 def test_a_secret_that_is_taken_away_is_gone(tmp_path: Path) -> None:
     folder = CredentialFolder(tmp_path)
     path = kept(tmp_path, "old")
-    folder.secret("acme", "emea", "stripe")
+    folder.secret(BOT, "stripe")
     path.unlink()
     with pytest.raises(Refused):
-        folder.secret("acme", "emea", "stripe")
+        folder.secret(BOT, "stripe")
 
 
 def test_a_tenant_has_its_own_secrets_alone(tmp_path: Path) -> None:

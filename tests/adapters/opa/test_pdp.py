@@ -21,6 +21,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 
 POLICY = """
 package aegis.authz
@@ -83,7 +84,7 @@ async def pdp(socket: Path) -> AsyncIterator[OpaPdp]:
 
 
 def question(action: str) -> Evaluation:
-    identity = Identity("acme", "emea", "bot", "aegis", "k", "j", 0.0, 1.0, (), "")
+    identity = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 1.0, (), "")
     call = ToolCall(CallKind.HTTP, "t", action, {}, (), "h", None, "GET", "/", "", PLAIN_HTTP, "d", "", "http")
     return Evaluation(identity, call, 0.0, "test", frozenset())
 

@@ -14,11 +14,13 @@ from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id, partition_of
+from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
 
 Desk = tuple[RedisApprovals, RedisRevocations]
-HELD = approval_id("acme", "emea", "0" * 32)
+BOT = Scope("acme", "emea", "bot")
+HELD = approval_id(BOT, "0" * 32)
 
 
 @pytest.fixture
@@ -32,20 +34,20 @@ async def desk(real_redis: RealRedis) -> AsyncIterator[Desk]:
 def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
     """Put a pending approval into Redis as settle.lua does."""
     now = time.time()
-    texts = ("acme", "emea", "bot", "stripe", "pay")
+    texts = (BOT, "stripe", "pay")
     request = ApprovalRequest(name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900)
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}
     real_redis.command("HSET", redis_keys.approval(name), *(word for pair in fields.items() for word in pair))
-    real_redis.command("ZADD", redis_keys.approvals(partition_of("acme", "emea")), expires, name)
+    real_redis.command("ZADD", redis_keys.approvals(partition_of(BOT)), expires, name)
 
 
 ACTS: list[Callable[[Desk], Awaitable[object]]] = [
     lambda desk: desk[0].list(None),
     lambda desk: desk[0].get(HELD),
     lambda desk: desk[0].decide(HELD, ApprovalState.APPROVED, "alice", time.time()),
-    lambda desk: desk[1].revoke("acme", "emea", "bot", "alice", time.time()),
-    lambda desk: desk[1].restore("acme", "emea", "bot"),
+    lambda desk: desk[1].revoke(BOT, "alice", time.time()),
+    lambda desk: desk[1].restore(BOT),
     lambda desk: desk[1].list(),
 ]
 
@@ -64,7 +66,7 @@ async def test_a_redis_that_died_or_hangs_is_told_and_never_waited_for(
 
 
 async def test_more_approvers_than_connections_wait_for_their_turn(desk: Desk, real_redis: RealRedis) -> None:
-    names = [approval_id("acme", "emea", secrets.token_hex(16)) for _ in range(20)]
+    names = [approval_id(BOT, secrets.token_hex(16)) for _ in range(20)]
     for name in names:
         remember(real_redis, name)
     found = await asyncio.gather(*(desk[0].list(ApprovalState.PENDING) for _ in range(20)))
@@ -100,15 +102,15 @@ async def test_an_approval_that_cannot_be_read_is_named_and_not_decided(
 
 
 async def test_a_revocation_that_cannot_be_read_is_named(desk: Desk, real_redis: RealRedis) -> None:
-    real_redis.command("HSET", redis_keys.revoked(partition_of("acme", "emea")), "acme/emea/bot", "once upon a time")
+    real_redis.command("HSET", redis_keys.revoked(partition_of(BOT)), "acme/emea/bot", "once upon a time")
     with pytest.raises(StoreDown, match="acme/emea/bot"):
         await desk[1].list()
 
 
 async def test_revocations_of_all_tenants_are_listed_newest_first(desk: Desk) -> None:
     for number, tenant in enumerate(("emea", "apac", "amer")):
-        await desk[1].revoke("acme", tenant, "bot", f"approver {number}", 1000.5 + number)
-    listed = [(revocation.scope, revocation.by, revocation.at) for revocation in await desk[1].list()]
+        await desk[1].revoke(Scope("acme", tenant, "bot"), f"approver {number}", 1000.5 + number)
+    listed = [(str(revocation.scope), revocation.by, revocation.at) for revocation in await desk[1].list()]
     assert listed == [
         ("acme/amer/bot", "approver 2", 1002.5),
         ("acme/apac/bot", "approver 1", 1001.5),

@@ -6,40 +6,42 @@ from hypothesis import strategies as st
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.core.approval import PARTITIONS, ApprovalNotFound, approval_id, partition_of
+from aegis_authz.core.scope import Scope
 
+BOT = Scope("acme", "emea", "bot")
 ANY = st.text(st.characters(exclude_categories=()), max_size=300)  # halves of surrogate pairs too
 
 
 @given(ANY, ANY)
 def test_no_token_chooses_the_length_or_the_bytes_of_a_key(issuer: str, token_id: str) -> None:
-    key = redis_keys.jti("acme", "emea", issuer, token_id)
-    assert len(key) == len(redis_keys.jti("acme", "emea", "aegis", "j"))
+    key = redis_keys.jti(BOT, issuer, token_id)
+    assert len(key) == len(redis_keys.jti(BOT, "aegis", "j"))
     assert key.isascii()
     assert key.isprintable()
 
 
 @given(st.tuples(ANY, ANY), st.tuples(ANY, ANY))
 def test_two_tokens_share_a_key_only_when_they_are_one(one: tuple[str, str], other: tuple[str, str]) -> None:
-    same = redis_keys.jti("acme", "emea", *one) == redis_keys.jti("acme", "emea", *other)
+    same = redis_keys.jti(BOT, *one) == redis_keys.jti(BOT, *other)
     assert same == (one == other)
 
 
 @pytest.mark.parametrize("separator", ["\x00", "1:", ":", "/", ""])
 def test_no_separator_lets_one_token_pass_for_another(separator: str) -> None:
-    one = redis_keys.jti("acme", "emea", "a" + separator + "b", "c")
-    assert one != redis_keys.jti("acme", "emea", "a", "b" + separator + "c")
-    assert one != redis_keys.jti("acme", "emea", "a", "b" + separator + separator + "c")
+    one = redis_keys.jti(BOT, "a" + separator + "b", "c")
+    assert one != redis_keys.jti(BOT, "a", "b" + separator + "c")
+    assert one != redis_keys.jti(BOT, "a", "b" + separator + separator + "c")
 
 
 def test_all_keys_of_a_tenant_lie_in_one_slot() -> None:
-    partition = partition_of("acme", "emea")
+    partition = partition_of(BOT)
     keys = (
         redis_keys.epoch(partition),
-        redis_keys.jti("acme", "emea", "aegis", "{00}"),
+        redis_keys.jti(BOT, "aegis", "{00}"),
         redis_keys.revoked(partition),
-        redis_keys.approval(approval_id("acme", "emea", "0" * 32)),
+        redis_keys.approval(approval_id(BOT, "0" * 32)),
         redis_keys.approvals(partition),
-        redis_keys.pending("acme", "emea", "bot", "{00}", "{00}"),
+        redis_keys.pending(BOT, "{00}", "{00}"),
         redis_keys.nothing(partition),
     )
     assert len(set(keys)) == len(keys)
@@ -48,7 +50,9 @@ def test_all_keys_of_a_tenant_lie_in_one_slot() -> None:
 
 def test_every_partition_a_tenant_can_have_is_known() -> None:
     assert len(redis_keys.ALL_PARTITIONS) == PARTITIONS
-    assert {partition_of("acme", f"tenant-{number}") for number in range(2000)} == set(redis_keys.ALL_PARTITIONS)
+    assert {partition_of(Scope("acme", f"tenant-{number}", "bot")) for number in range(2000)} == set(
+        redis_keys.ALL_PARTITIONS
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from aegis_authz.core.approval import ApprovalRequest, approval_id, partition_of
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
@@ -51,13 +52,15 @@ def settlement(
     tenant: str = "emea", jti: str = "", life: float = 60, opens: ApprovalRequest | None = None
 ) -> Settlement:
     now = time.time()
-    identity = Identity("acme", tenant, "bot", "aegis", "k", jti or secrets.token_hex(8), now, now + life, (), "")
+    identity = Identity(
+        Scope("acme", tenant, "bot"), "aegis", "k", jti or secrets.token_hex(8), now, now + life, (), ""
+    )
     return Settlement(identity, None, opens, now)
 
 
 def request(tenant: str = "emea") -> ApprovalRequest:
-    now, name = time.time(), approval_id("acme", tenant, secrets.token_hex(16))
-    texts = ("acme", tenant, "bot", "stripe", "pay")
+    now, name = time.time(), approval_id(Scope("acme", tenant, "bot"), secrets.token_hex(16))
+    texts = (Scope("acme", tenant, "bot"), "stripe", "pay")
     return ApprovalRequest(name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900)
 
 
@@ -229,8 +232,8 @@ async def test_where_config_is_closed_the_eviction_policy_is_seen_all_the_same(
 async def test_one_call_that_redis_cannot_run_harms_neither_its_mates_nor_its_token(
     store: RedisStore, real_redis: RealRedis
 ) -> None:
-    assert partition_of("acme", "emea") != partition_of("acme", "apac")
-    revoked = redis_keys.revoked(partition_of("acme", "emea"))
+    assert partition_of(Scope("acme", "emea", "bot")) != partition_of(Scope("acme", "apac", "bot"))
+    revoked = redis_keys.revoked(partition_of(Scope("acme", "emea", "bot")))
     real_redis.command("SET", revoked, "not a hash")
     spoilt = settlement("emea")
     answers = await asyncio.gather(
@@ -245,7 +248,7 @@ async def test_one_call_that_redis_cannot_run_harms_neither_its_mates_nor_its_to
 
 async def test_an_approval_that_cannot_be_read_takes_no_token(store: RedisStore, real_redis: RealRedis) -> None:
     held = request()
-    broken = ("state", "approved", "scope", held.scope, "digest", "d1", "revision", "r1")  # no expiry
+    broken = ("state", "approved", "scope", str(held.scope), "digest", "d1", "revision", "r1")  # no expiry
     real_redis.command("HSET", redis_keys.approval(held.id), *broken)
     override = Override(held.id, held.scope, "d1", "r1", "o", held.expires_at)
     what = settlement()
@@ -262,7 +265,7 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
     store = RedisStore(real_redis.url, clock, 60)
     await store.ready()
     now = clock.now()
-    what = Settlement(Identity("acme", "emea", "bot", "aegis", "k", "j", now, now + 60, (), ""), None, None, now)
+    what = Settlement(Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", now, now + 60, (), ""), None, None, now)
     first, second = await settle(store, what), await settle(store, what)
     assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
     assert second.outcome is SettleOutcome.REPLAYED
@@ -300,7 +303,7 @@ async def test_an_index_outlives_its_longest_approval(store: RedisStore, real_re
         values = {name: getattr(held, name) for name in ApprovalRequest.__slots__}
         asked = ApprovalRequest(**{**values, "digest": digest, "expires_at": now + life})
         await settle(store, settlement(opens=asked))
-    left = real_redis.command("TTL", redis_keys.approvals(partition_of("acme", "emea")))
+    left = real_redis.command("TTL", redis_keys.approvals(partition_of(Scope("acme", "emea", "bot"))))
     assert isinstance(left, int)
     assert left > 86_400 + 8000
 

@@ -13,9 +13,10 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
-WHO = Identity("acme", "emea", "bot", "aegis", "k", "j", 1000.0, 1060.0, ("planner",), "ann@acme.example")
+WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 1000.0, 1060.0, ("planner",), "ann@acme.example")
 CALL = ToolCall(
     CallKind.HTTP,
     "bank",

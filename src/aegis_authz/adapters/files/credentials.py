@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aegis_authz.core.identity import NAME
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import NAME, Scope
 
 _LONGEST = 8192
 
@@ -21,11 +21,11 @@ class CredentialFolder:
         self._folder = folder
         self._read: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
-    def secret(self, org: str, tenant: str, name: str) -> str:
-        """One line of printable ASCII, without the spaces and line ends around it. Raises Refused(OBLIGATION_UNMET)."""
-        if self._folder is None or not all(NAME.match(part) for part in (org, tenant, name)):
-            raise Refused(Reason.OBLIGATION_UNMET, f"there is no credential {org}/{tenant}/{name}")
-        path = self._folder / org / tenant / name
+    def secret(self, scope: Scope, name: str) -> str:
+        """A secret of the agent's tenant: one line of printable ASCII, without the spaces and line ends around it. Raises Refused(OBLIGATION_UNMET)."""
+        if self._folder is None or not all(NAME.match(part) for part in (scope.org, scope.tenant, name)):
+            raise Refused(Reason.OBLIGATION_UNMET, f"there is no credential {scope.tenant_path}/{name}")
+        path = self._folder / scope.org / scope.tenant / name
         try:
             state = path.stat()
             stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
@@ -35,8 +35,8 @@ class CredentialFolder:
             value = path.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as fault:
             why = type(fault).__name__  # never the text: it may hold a part of the secret
-            raise Refused(Reason.OBLIGATION_UNMET, f"credential {org}/{tenant}/{name}: {why}") from None
+            raise Refused(Reason.OBLIGATION_UNMET, f"credential {scope.tenant_path}/{name}: {why}") from None
         if not value or len(value) > _LONGEST or not value.isprintable():
-            raise Refused(Reason.OBLIGATION_UNMET, f"credential {org}/{tenant}/{name} is not one line of text")
+            raise Refused(Reason.OBLIGATION_UNMET, f"credential {scope.tenant_path}/{name} is not one line of text")
         self._read[path] = (stamp, value)
         return value

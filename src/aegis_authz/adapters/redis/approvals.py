@@ -61,7 +61,7 @@ class RedisApprovals:
         approval = await self.get(approval_id)
         check_decision(approval, to, by)
         request, now_ms = approval.request, int(now * 1000)
-        pointer = redis_keys.pending(request.org, request.tenant, request.agent, request.digest, request.revision)
+        pointer = redis_keys.pending(request.scope, request.digest, request.revision)
         keys = (redis_keys.approval(approval_id), pointer)
         async with answering():
             had = cast(bytes, await self._redis.eval(self._decide, 2, *keys, to.value, by, str(now_ms)))
@@ -102,7 +102,7 @@ def check_decision(approval: Approval, to: ApprovalState, by: str) -> None:
     name = by.strip().casefold()
     if not name:
         raise ApprovalConflict(f"approval {request.id} cannot be decided by nobody: the decision needs a name")
-    if name in (request.agent, request.scope):
+    if name in (request.scope.agent, str(request.scope)):
         raise ApprovalConflict(f"approval {request.id} cannot be decided by its own requester")
 
 

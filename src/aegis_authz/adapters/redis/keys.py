@@ -16,6 +16,7 @@ import hashlib
 import re
 
 from aegis_authz.core.approval import PARTITIONS, ApprovalNotFound, partition_of
+from aegis_authz.core.scope import Scope
 
 _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
@@ -27,9 +28,9 @@ def epoch(partition: str) -> str:
     return f"aegis:{{{partition}}}:epoch"
 
 
-def jti(org: str, tenant: str, issuer: str, token_id: str) -> str:
+def jti(scope: Scope, issuer: str, token_id: str) -> str:
     """The mark of a used token. Hashed, so that no token chooses a key's length or bytes."""
-    return f"aegis:{{{partition_of(org, tenant)}}}:jti:{_hashed(org, tenant, issuer, token_id)}"
+    return f"aegis:{{{partition_of(scope)}}}:jti:{_hashed(scope.org, scope.tenant, issuer, token_id)}"
 
 
 def revoked(partition: str) -> str:
@@ -55,9 +56,9 @@ def approvals(partition: str) -> str:
     return f"aegis:{{{partition}}}:approvals"
 
 
-def pending(org: str, tenant: str, agent: str, digest: str, revision: str) -> str:
+def pending(scope: Scope, digest: str, revision: str) -> str:
     """The pointer to the pending approval of one call."""
-    return f"aegis:{{{partition_of(org, tenant)}}}:pending:{_hashed(org, tenant, agent, digest, revision)}"
+    return f"aegis:{{{partition_of(scope)}}}:pending:{_hashed(scope.org, scope.tenant, scope.agent, digest, revision)}"
 
 
 def _hashed(*parts: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering, open_redis
 from aegis_authz.core.approval import partition_of
+from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 
 _CONNECTIONS = 2
@@ -14,9 +15,9 @@ _CONNECTIONS = 2
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """An agent whose calls are refused. `scope` is `org/tenant/agent`, `at` seconds since the epoch."""
+    """An agent whose calls are refused. `at` is seconds since the epoch."""
 
-    scope: str
+    scope: Scope
     by: str
     at: float
 
@@ -27,15 +28,15 @@ class RedisRevocations:
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url, _CONNECTIONS)
 
-    async def revoke(self, org: str, tenant: str, agent: str, by: str, now: float) -> None:
+    async def revoke(self, scope: Scope, by: str, now: float) -> None:
         """Refuse every call of the agent from now on. Raises StoreDown."""
         async with answering():
-            await self._redis.hset(_key(org, tenant), f"{org}/{tenant}/{agent}", f"{now:.3f} {by}")
+            await self._redis.hset(_key(scope), str(scope), f"{now:.3f} {by}")
 
-    async def restore(self, org: str, tenant: str, agent: str) -> bool:
+    async def restore(self, scope: Scope) -> bool:
         """Take a revocation back; returns whether there was one. Raises StoreDown."""
         async with answering():
-            return bool(await self._redis.hdel(_key(org, tenant), f"{org}/{tenant}/{agent}"))
+            return bool(await self._redis.hdel(_key(scope), str(scope)))
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
@@ -45,20 +46,20 @@ class RedisRevocations:
                 pipeline.hgetall(redis_keys.revoked(partition))
             kept: list[dict[bytes, bytes]] = await pipeline.execute()
         found = [_revocation(scope.decode(), fact.decode()) for fields in kept for scope, fact in fields.items()]
-        return sorted(found, key=lambda revocation: (-revocation.at, revocation.scope))
+        return sorted(found, key=lambda revocation: (-revocation.at, str(revocation.scope)))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
 
-def _key(org: str, tenant: str) -> str:
-    return redis_keys.revoked(partition_of(org, tenant))
+def _key(scope: Scope) -> str:
+    return redis_keys.revoked(partition_of(scope))
 
 
 def _revocation(scope: str, fact: str) -> Revocation:
     at, _, by = fact.partition(" ")
     try:
-        return Revocation(scope, by, float(at))
+        return Revocation(Scope.parse(scope), by, float(at))
     except ValueError:
         raise StoreDown(f"what Redis holds for {scope} is not a revocation") from None

@@ -19,16 +19,16 @@ def settle_arguments(settlement: Settlement, jti_margin: float) -> Arguments:
     `jti_margin` is how many seconds past its life a used token is remembered.
     """
     identity = settlement.identity
-    partition = partition_of(identity.org, identity.tenant)
+    partition = partition_of(identity.scope)
     keys: Arguments = (
         redis_keys.epoch(partition),
-        redis_keys.jti(identity.org, identity.tenant, identity.issuer, identity.jti),
+        redis_keys.jti(identity.scope, identity.issuer, identity.jti),
         redis_keys.revoked(partition),
     )
     arguments: Arguments = (
         _ms(identity.issued_at),
         _ms(identity.expires_at - identity.issued_at + jti_margin),
-        identity.scope,
+        str(identity.scope),
         _ms(settlement.now),
     )
     if settlement.claims is not None:
@@ -63,8 +63,8 @@ def _claimed_key(approval_id: str, partition: str) -> str:
 def _open_keys(request: ApprovalRequest) -> Arguments:
     return (
         redis_keys.approval(request.id),
-        redis_keys.pending(request.org, request.tenant, request.agent, request.digest, request.revision),
-        redis_keys.approvals(partition_of(request.org, request.tenant)),
+        redis_keys.pending(request.scope, request.digest, request.revision),
+        redis_keys.approvals(partition_of(request.scope)),
     )
 
 

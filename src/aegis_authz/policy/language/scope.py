@@ -1,4 +1,7 @@
-"""Scopes `org/tenant/agent` as documents write them: names, groups of names (`finance-*`) and `*` for all."""
+"""Scopes `org/tenant/agent` as documents write them: names, groups of names (`finance-*`) and `*` for all.
+
+The scope of one agent is `core.scope.Scope`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,15 @@ Shape = tuple[str | int, str | int, str | int]
 """How the parts of a scope are written: "" a name, "*" all, a number a group by that many first letters."""
 
 
+def parts_of(scope: str) -> tuple[str, str, str]:
+    """Org, tenant and agent of a scope as written. Raises ValueError when it has not these three parts."""
+    org, tenant, agent = scope.split("/")
+    return org, tenant, agent
+
+
 def shape_of(scope: str) -> Shape:
     """The shape of one scope."""
-    org, tenant, agent = map(_part_shape, scope.split("/"))
+    org, tenant, agent = map(_part_shape, parts_of(scope))
     return org, tenant, agent
 
 
@@ -21,7 +30,7 @@ def covering(scope: str, shapes: Collection[Shape]) -> Iterator[str]:
 
     `scope` is `org/tenant/agent`, each a name.
     """
-    parts = scope.split("/")
+    parts = parts_of(scope)
     for shape in sorted(shapes, key=str):
         written = [_written(name, part) for name, part in zip(parts, shape, strict=True)]
         if None not in written:
@@ -32,7 +41,7 @@ def covers(pattern: str, scope: str) -> bool:
     """Whether documents of one scope are about the agents of another, each of which may hold groups."""
     return all(
         wanted == given or (wanted.endswith(ANY) and given.startswith(wanted[:-1]))
-        for wanted, given in zip(pattern.split("/"), scope.split("/"), strict=True)
+        for wanted, given in zip(parts_of(pattern), parts_of(scope), strict=True)
     )
 
 

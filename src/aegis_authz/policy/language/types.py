@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from aegis_authz.core.identity import NAME
+from aegis_authz.core.scope import NAME
 from aegis_authz.encoding.pointer import is_pointer
 from aegis_authz.policy.source.problems import quoted
 

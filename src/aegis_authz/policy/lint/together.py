@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aegis_authz.policy.language.catalogue import KnownTool
-from aegis_authz.policy.language.scope import covers
+from aegis_authz.policy.language.scope import covers, parts_of
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.ground import LintedDocument, LintedRule
 
@@ -33,7 +33,7 @@ class Together:
         self._denying = [_by_tool(one.denying) for one in self.documents]
         for position, one in enumerate(self.documents):
             self._by_scope.setdefault(one.document.scope, []).append(position)
-        self._parts = {scope: tuple(scope.split("/")) for scope in self._by_scope}
+        self._parts = {scope: parts_of(scope) for scope in self._by_scope}
 
     def near(self, scope: str) -> list[int]:
         """The positions of all documents that could cover an agent of this scope, in order."""

@@ -32,15 +32,15 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     nanoseconds and never has a fraction: OPA hashes a number by its integer part, and the calls of a batch would
     collide in each of its caches.
     """
-    identity, call = question.identity, question.call
+    scope, call = question.identity.scope, question.call
     resource: dict[str, Json] = {"type": call.kind.value, "id": call.tool}
     if call.kind is CallKind.UNCLAIMED:
         resource["properties"] = _place(call)
     asked: dict[str, Json] = {
         "subject": {
             "type": "agent",
-            "id": identity.scope,
-            "properties": {"org": identity.org, "tenant": identity.tenant, "agent": identity.agent},
+            "id": str(scope),
+            "properties": {"org": scope.org, "tenant": scope.tenant, "agent": scope.agent},
         },
         "action": {"name": call.action, "properties": call.parameters},
         "resource": resource,
