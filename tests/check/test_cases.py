@@ -147,7 +147,14 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
         recorder = Recorder(records, _Quiet(), clock, required=True)
         yield World(
             Pipeline(
-                snapshots, pdp, MemoryStore(clock, 60), recorder, clock, SystemIds(), CredentialFolder(None), limits
+                snapshots,
+                pdp,
+                MemoryStore(clock, 60),
+                recorder,
+                clock,
+                SystemIds(),
+                CredentialFolder(None),
+                limits,
             ),
             records,
         )

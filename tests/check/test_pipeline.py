@@ -118,6 +118,9 @@ class World:
             raise answer
         return answer
 
+    def approval_id(self, scope: Scope, token: str) -> str:
+        return f"apr_{token}"
+
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         self.settled.append(settlement)
         outcome = self.outcome

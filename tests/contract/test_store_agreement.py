@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
-from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id
+from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
@@ -144,14 +145,14 @@ class Play:
             return type(fault), str(fault)
 
     def _request(self, number: int, agent: tuple[str, str], call: tuple[str, str], life: float) -> ApprovalRequest:
-        name, now = approval_id(Scope("acme", *agent), f"{number:032x}"), self.clock.now()
+        name, now = redis_keys.approval_id(Scope("acme", *agent), f"{number:032x}"), self.clock.now()
         what = (Scope("acme", *agent), "stripe", "pay")
         return ApprovalRequest(name, *what, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life)
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
         """An override for the approval opened so many steps ago, and the agent that shows it."""
         if which >= len(self.opened):
-            return ("emea", "bot"), Override(approval_id(BOT, "f" * 32), BOT, "d1", "r1", "o", 0)
+            return ("emea", "bot"), Override(redis_keys.approval_id(BOT, "f" * 32), BOT, "d1", "r1", "o", 0)
         held = self.opened[-1 - which]
         tenant = "other" if spoilt == "tenant" else held.scope.tenant
         agent = "thief" if spoilt == "agent" else held.scope.agent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,10 +12,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from aegis_authz.adapters.redis.approvals import RedisApprovals
-from aegis_authz.adapters.redis.revocations import RedisRevocations, Revocation
+from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
-from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id
-from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
+from aegis_authz.core.identity import Identity, Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import Approvals, Store
@@ -62,7 +63,7 @@ class Contract:
     ) -> ApprovalRequest:
         now = self.clock.now()
         return ApprovalRequest(
-            id=approval_id(Scope("acme", tenant, agent), secrets.token_hex(16)),
+            id=self.store.approval_id(Scope("acme", tenant, agent), secrets.token_hex(16)),
             scope=Scope("acme", tenant, agent),
             tool="stripe",
             action="pay",
@@ -180,6 +181,14 @@ async def test_the_same_call_of_another_agent_tenant_or_revision_is_held_by_itse
         opened = await contract.settle(contract.identity(request.scope.agent, request.scope.tenant), opens=request)
         assert opened.approval_id == request.id
     assert {held.request.id for held in await contract.approvals.list(None)} == {request.id for request in requests}
+
+
+async def test_an_approval_is_found_by_the_id_its_store_names(contract: Contract) -> None:
+    named = contract.store.approval_id(BOT, secrets.token_hex(16))
+    assert named != contract.store.approval_id(BOT, secrets.token_hex(16))
+    assert re.fullmatch("[a-z0-9_]{1,100}", named)  # in a URL and in a token
+    await contract.settle(opens=replace(contract.request(), id=named))
+    assert (await contract.approvals.get(named)).request.scope == BOT
 
 
 async def test_approvals_are_listed_newest_first(contract: Contract) -> None:

@@ -20,6 +20,7 @@ from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
@@ -72,10 +73,13 @@ class Pipeline:
             decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
         except Refused as refusal:  # the token is spent all the same
             decision = denied(refusal.reason, refusal.detail, draft.revision)
-        settlement = settlement_of(decision, draft, self.ids.token())
+        settlement = settlement_of(decision, draft, self._new_approval_id)
         draft.settled = await self.store.settle(settlement, draft.started + self.limits.total)  # 5
         draft.done("settle", self.clock)
         return settled_decision(draft.settled, settlement, decision)
+
+    def _new_approval_id(self, scope: Scope) -> str:
+        return self.store.approval_id(scope, self.ids.token())
 
     async def _judge(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         """Parse and evaluate under one revision; once more under a newer one that became active meanwhile."""

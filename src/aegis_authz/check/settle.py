@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.approval import ApprovalRequest, approval_id
+from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 
 
-def settlement_of(decision: Decision, draft: Draft, token: str) -> Settlement:
+def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], str]) -> Settlement:
     """What this decision writes: the token's JTI always; an approval used or opened when one is needed.
 
-    `token` is a fresh random name for a new approval. Raises ValueError for a call that was not authenticated.
+    `new_id` names a new approval. Raises ValueError for a call that was not authenticated.
     """
     if draft.identity is None:
         raise ValueError("a call that was not authenticated settles nothing")
     held, override = decision.effect is Effect.APPROVAL_NEEDED, draft.override
     opens = None
     if held and override is None and draft.call is not None:
-        opens = _request(decision, draft.call, draft.identity, token, draft.time)
+        opens = _request(decision, draft.call, draft.identity, new_id, draft.time)
     return Settlement(identity=draft.identity, claims=override if held else None, opens=opens, now=draft.time)
 
 
@@ -48,11 +50,13 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
 
 
-def _request(decision: Decision, call: ToolCall, identity: Identity, token: str, now: float) -> ApprovalRequest:
+def _request(
+    decision: Decision, call: ToolCall, identity: Identity, new_id: Callable[[Scope], str], now: float
+) -> ApprovalRequest:
     if decision.approval is None:
         raise ValueError("a decision that needs approval names no terms")
     return ApprovalRequest(
-        id=approval_id(identity.scope, token),
+        id=new_id(identity.scope),
         scope=identity.scope,
         tool=call.tool,
         action=call.action,

@@ -1,12 +1,13 @@
-"""Approvals: the states a held call goes through, as a table."""
+"""Approvals: a held call, and the states it goes through.
+
+The rules of these states are in `approvals/rules.py`.
+"""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
@@ -21,21 +22,6 @@ class ApprovalState(Enum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     USED = "used"
-
-
-TRANSITIONS: Mapping[ApprovalState, frozenset[ApprovalState]] = MappingProxyType(
-    {
-        ApprovalState.PENDING: frozenset(
-            {ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.CANCELLED}
-        ),
-        ApprovalState.APPROVED: frozenset({ApprovalState.USED, ApprovalState.EXPIRED, ApprovalState.CANCELLED}),
-        ApprovalState.DENIED: frozenset(),
-        ApprovalState.EXPIRED: frozenset(),
-        ApprovalState.CANCELLED: frozenset(),
-        ApprovalState.USED: frozenset(),
-    }
-)
-"""Every step there is. A step not in the table is an error."""
 
 
 class ApprovalConflict(Exception):
@@ -74,17 +60,3 @@ class Approval:
     state: ApprovalState
     decided_by: str
     decided_at: float | None
-
-
-PARTITIONS = 64
-"""Tenants are spread over this many Redis hash tags, each with a replay epoch of its own."""
-
-
-def partition_of(scope: Scope) -> str:
-    """The hash tag of a tenant's keys: two hex digits, stable across machines."""
-    return f"{zlib.crc32(scope.tenant_path.encode()) % PARTITIONS:02x}"
-
-
-def approval_id(scope: Scope, token: str) -> str:
-    """An approval's id: its partition, then the random `token`, so that it can be found by id alone."""
-    return f"apr_{partition_of(scope)}{token}"

@@ -36,3 +36,12 @@ class Override:
     revision: str
     jti: str
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """An agent whose calls are refused. `at` is seconds since the epoch."""
+
+    scope: Scope
+    by: str
+    at: float

@@ -77,6 +77,13 @@ class Snapshots(Protocol):
 class Store(Protocol):
     """Replay memory, revocations and approvals in flight (Redis)."""
 
+    def approval_id(self, scope: Scope, token: str) -> str:
+        """The id of a new approval of that agent, by which this store finds it again; fit for a URL, asks nobody.
+
+        `token` is a fresh random name, in lower-case hex.
+        """
+        ...
+
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         """Write all of one call's effects in one atomic round trip, or none of them.
 

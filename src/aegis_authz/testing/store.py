@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from aegis_authz.adapters.redis.approvals import check_decision, not_found
-from aegis_authz.adapters.redis.keys import ALL_PARTITIONS
-from aegis_authz.adapters.redis.revocations import Revocation
-from aegis_authz.core.approval import (
-    TRANSITIONS,
-    Approval,
-    ApprovalRequest,
-    ApprovalState,
-    partition_of,
-)
-from aegis_authz.core.identity import Override
+from aegis_authz.approvals.rules import not_found, require_verdict, standing
+from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.identity import Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import Clock
@@ -25,6 +17,7 @@ _LOST = -1
 
 @dataclass
 class _Memory:
+    began: int
     epochs: dict[str, int] = field(default_factory=dict)
     tokens: dict[tuple[str, str, str], float] = field(default_factory=dict)
     revoked: dict[Scope, Revocation] = field(default_factory=dict)
@@ -32,24 +25,32 @@ class _Memory:
 
 
 class MemoryStore:
-    """`ports.Store` and `ports.Approvals` in one process's memory; its epochs begin when it is made."""
+    """`ports.Store` and `ports.Approvals` in one process's memory; its memory begins when it is made.
+
+    Each tenant has a memory of its own.
+    """
 
     def __init__(self, clock: Clock, jti_margin: float) -> None:
         self._clock = clock
         self._jti_margin = jti_margin
-        self._memory = _Memory(epochs=dict.fromkeys(ALL_PARTITIONS, _ms(clock.now())))
+        self._memory = _Memory(_ms(clock.now()))
+
+    def approval_id(self, scope: Scope, token: str) -> str:
+        """The id of a new approval."""
+        return f"apr_{token}"
 
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         """Settle one call as settle.lua does."""
         identity, memory = settlement.identity, self._memory
-        epoch = memory.epochs.setdefault(partition := partition_of(identity.scope), _LOST)
-        token = (identity.scope.tenant_path, identity.issuer, identity.jti)
+        tenant = identity.scope.tenant_path
+        epoch = memory.epochs.get(tenant, memory.began)
+        token = (tenant, identity.issuer, identity.jti)
         seen = self._clock.now() < memory.tokens.get(token, 0.0)
         if not seen:
             life = identity.expires_at - identity.issued_at
             memory.tokens[token] = self._clock.now() + life + self._jti_margin
         if epoch == _LOST:
-            memory.epochs[partition] = _ms(self._clock.now()) + 1
+            memory.epochs[tenant] = _ms(self._clock.now()) + 1
             return _refuse(SettleOutcome.STORE_RESET)
         if seen:
             return _refuse(SettleOutcome.REPLAYED)
@@ -83,7 +84,7 @@ class MemoryStore:
     async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
         """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict."""
         approval = await self.get(approval_id)
-        check_decision(approval, to, by)
+        require_verdict(approval, to, by)
         decided = replace(approval, state=to, decided_by=by, decided_at=_ms(now) / 1000)
         self._memory.approvals[approval_id] = decided
         return decided
@@ -98,11 +99,11 @@ class MemoryStore:
 
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
-        self._memory = _Memory()
+        self._memory = _Memory(_LOST)
 
     def _claim(self, claims: Override, scope: Scope, now: float) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
-        if approval is None or _partition(approval) != partition_of(scope):  # Redis does not look elsewhere
+        if approval is None or approval.request.scope.tenant_path != scope.tenant_path:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
         if approval.state is ApprovalState.USED:
             return _refuse(SettleOutcome.APPROVAL_USED)
@@ -126,18 +127,11 @@ class MemoryStore:
         return Settled(SettleOutcome.OPENED, request.id, _ms(request.expires_at) / 1000)
 
     def _shown(self, approval: Approval) -> Approval:
-        can_expire = ApprovalState.EXPIRED in TRANSITIONS[approval.state]
-        if can_expire and self._clock.now() >= approval.request.expires_at:
-            return replace(approval, state=ApprovalState.EXPIRED)
-        return approval
+        return standing(approval, self._clock.now())
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:
     return Settled(outcome, "", 0.0)
-
-
-def _partition(approval: Approval) -> str:
-    return partition_of(approval.request.scope)
 
 
 def _ms(seconds: float) -> int:

@@ -13,14 +13,14 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.document import approval_to_text
-from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState, approval_id, partition_of
+from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
 
 Desk = tuple[RedisApprovals, RedisRevocations]
 BOT = Scope("acme", "emea", "bot")
-HELD = approval_id(BOT, "0" * 32)
+HELD = redis_keys.approval_id(BOT, "0" * 32)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}
     real_redis.command("HSET", redis_keys.approval(name), *(word for pair in fields.items() for word in pair))
-    real_redis.command("ZADD", redis_keys.approvals(partition_of(BOT)), expires, name)
+    real_redis.command("ZADD", redis_keys.approvals(redis_keys.partition_of(BOT)), expires, name)
 
 
 ACTS: list[Callable[[Desk], Awaitable[object]]] = [
@@ -66,7 +66,7 @@ async def test_a_redis_that_died_or_hangs_is_told_and_never_waited_for(
 
 
 async def test_more_approvers_than_connections_wait_for_their_turn(desk: Desk, real_redis: RealRedis) -> None:
-    names = [approval_id(BOT, secrets.token_hex(16)) for _ in range(20)]
+    names = [redis_keys.approval_id(BOT, secrets.token_hex(16)) for _ in range(20)]
     for name in names:
         remember(real_redis, name)
     found = await asyncio.gather(*(desk[0].list(ApprovalState.PENDING) for _ in range(20)))
@@ -102,7 +102,7 @@ async def test_an_approval_that_cannot_be_read_is_named_and_not_decided(
 
 
 async def test_a_revocation_that_cannot_be_read_is_named(desk: Desk, real_redis: RealRedis) -> None:
-    real_redis.command("HSET", redis_keys.revoked(partition_of(BOT)), "acme/emea/bot", "once upon a time")
+    real_redis.command("HSET", redis_keys.revoked(redis_keys.partition_of(BOT)), "acme/emea/bot", "once upon a time")
     with pytest.raises(StoreDown, match="acme/emea/bot"):
         await desk[1].list()
 

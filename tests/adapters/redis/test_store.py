@@ -14,7 +14,7 @@ import pytest
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.core.approval import ApprovalRequest, approval_id, partition_of
+from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -59,7 +59,7 @@ def settlement(
 
 
 def request(tenant: str = "emea") -> ApprovalRequest:
-    now, name = time.time(), approval_id(Scope("acme", tenant, "bot"), secrets.token_hex(16))
+    now, name = time.time(), redis_keys.approval_id(Scope("acme", tenant, "bot"), secrets.token_hex(16))
     texts = (Scope("acme", tenant, "bot"), "stripe", "pay")
     return ApprovalRequest(name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900)
 
@@ -232,8 +232,10 @@ async def test_where_config_is_closed_the_eviction_policy_is_seen_all_the_same(
 async def test_one_call_that_redis_cannot_run_harms_neither_its_mates_nor_its_token(
     store: RedisStore, real_redis: RealRedis
 ) -> None:
-    assert partition_of(Scope("acme", "emea", "bot")) != partition_of(Scope("acme", "apac", "bot"))
-    revoked = redis_keys.revoked(partition_of(Scope("acme", "emea", "bot")))
+    assert redis_keys.partition_of(Scope("acme", "emea", "bot")) != redis_keys.partition_of(
+        Scope("acme", "apac", "bot")
+    )
+    revoked = redis_keys.revoked(redis_keys.partition_of(Scope("acme", "emea", "bot")))
     real_redis.command("SET", revoked, "not a hash")
     spoilt = settlement("emea")
     answers = await asyncio.gather(
@@ -303,7 +305,7 @@ async def test_an_index_outlives_its_longest_approval(store: RedisStore, real_re
         values = {name: getattr(held, name) for name in ApprovalRequest.__slots__}
         asked = ApprovalRequest(**{**values, "digest": digest, "expires_at": now + life})
         await settle(store, settlement(opens=asked))
-    left = real_redis.command("TTL", redis_keys.approvals(partition_of(Scope("acme", "emea", "bot"))))
+    left = real_redis.command("TTL", redis_keys.approvals(redis_keys.partition_of(Scope("acme", "emea", "bot"))))
     assert isinstance(left, int)
     assert left > 86_400 + 8000
 

@@ -9,17 +9,11 @@ from typing import cast
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering, open_redis, script
 from aegis_authz.approvals.document import approval_from_text
-from aegis_authz.core.approval import (
-    TRANSITIONS,
-    Approval,
-    ApprovalConflict,
-    ApprovalNotFound,
-    ApprovalState,
-)
+from aegis_authz.approvals.rules import conflict, not_found, require_verdict, standing
+from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
 _CONNECTIONS = 4
-_VERDICTS = (ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.CANCELLED)
 
 
 class RedisApprovals:
@@ -59,7 +53,7 @@ class RedisApprovals:
         After StoreDown the decision may have been made or not; `get` tells.
         """
         approval = await self.get(approval_id)
-        check_decision(approval, to, by)
+        require_verdict(approval, to, by)
         request, now_ms = approval.request, int(now * 1000)
         pointer = redis_keys.pending(request.scope, request.digest, request.revision)
         keys = (redis_keys.approval(approval_id), pointer)
@@ -78,7 +72,7 @@ class RedisApprovals:
     def _approval(self, approval_id: str, fields: Mapping[bytes, bytes]) -> Approval:
         try:
             decided_at = fields.get(b"decided_at")
-            approval = Approval(
+            kept = Approval(
                 request=approval_from_text(fields[b"document"]),
                 state=ApprovalState(fields[b"state"].decode()),
                 decided_by=fields.get(b"decided_by", b"").decode(),
@@ -86,31 +80,4 @@ class RedisApprovals:
             )
         except (KeyError, ValueError):
             raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None
-        can_expire = ApprovalState.EXPIRED in TRANSITIONS[approval.state]
-        if can_expire and self._clock.now() >= approval.request.expires_at:
-            return replace(approval, state=ApprovalState.EXPIRED)
-        return approval
-
-
-def check_decision(approval: Approval, to: ApprovalState, by: str) -> None:
-    """Refuse a step that is no verdict, a verdict that comes too late, and the requester's own. Raises ApprovalConflict."""
-    request = approval.request
-    if to not in _VERDICTS:
-        raise ApprovalConflict(f"approval {request.id} can be approved, denied or cancelled, not made {to.value}")
-    if approval.state is not ApprovalState.PENDING:
-        raise conflict(request.id, approval.state.value)
-    name = by.strip().casefold()
-    if not name:
-        raise ApprovalConflict(f"approval {request.id} cannot be decided by nobody: the decision needs a name")
-    if name in (request.scope.agent, str(request.scope)):
-        raise ApprovalConflict(f"approval {request.id} cannot be decided by its own requester")
-
-
-def conflict(approval_id: str, state: str) -> ApprovalConflict:
-    """The words for a step that cannot be made any more."""
-    return ApprovalConflict(f"approval {approval_id} is {state} and cannot be decided any more")
-
-
-def not_found(approval_id: str) -> ApprovalNotFound:
-    """The words for an approval that is not, or no longer, known."""
-    return ApprovalNotFound(f"no approval {approval_id} is remembered")
+        return standing(kept, self._clock.now())

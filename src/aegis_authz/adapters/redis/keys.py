@@ -14,13 +14,25 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 
-from aegis_authz.core.approval import PARTITIONS, ApprovalNotFound, partition_of
+from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
 
 _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
-ALL_PARTITIONS = tuple(f"{number:02x}" for number in range(PARTITIONS))
+ALL_PARTITIONS = tuple(f"{number:02x}" for number in range(64))
+"""The hash tags that tenants are spread over, each with a replay epoch of its own."""
+
+
+def partition_of(scope: Scope) -> str:
+    """The hash tag of a tenant's keys: two hex digits, the same on every machine."""
+    return ALL_PARTITIONS[zlib.crc32(scope.tenant_path.encode()) % len(ALL_PARTITIONS)]
+
+
+def approval_id(scope: Scope, token: str) -> str:
+    """An approval's id: its tenant's partition, then the random `token`, so that it can be found by id alone."""
+    return f"apr_{partition_of(scope)}{token}"
 
 
 def epoch(partition: str) -> str:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering, open_redis
-from aegis_authz.core.approval import partition_of
+from aegis_authz.core.identity import Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 
 _CONNECTIONS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """An agent whose calls are refused. `at` is seconds since the epoch."""
-
-    scope: Scope
-    by: str
-    at: float
 
 
 class RedisRevocations:
@@ -54,7 +43,7 @@ class RedisRevocations:
 
 
 def _key(scope: Scope) -> str:
-    return redis_keys.revoked(partition_of(scope))
+    return redis_keys.revoked(redis_keys.partition_of(scope))
 
 
 def _revocation(scope: str, fact: str) -> Revocation:

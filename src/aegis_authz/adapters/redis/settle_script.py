@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.approvals.document import approval_to_text
-from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, partition_of
+from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
@@ -19,7 +19,7 @@ def settle_arguments(settlement: Settlement, jti_margin: float) -> Arguments:
     `jti_margin` is how many seconds past its life a used token is remembered.
     """
     identity = settlement.identity
-    partition = partition_of(identity.scope)
+    partition = redis_keys.partition_of(identity.scope)
     keys: Arguments = (
         redis_keys.epoch(partition),
         redis_keys.jti(identity.scope, identity.issuer, identity.jti),
@@ -64,7 +64,7 @@ def _open_keys(request: ApprovalRequest) -> Arguments:
     return (
         redis_keys.approval(request.id),
         redis_keys.pending(request.scope, request.digest, request.revision),
-        redis_keys.approvals(partition_of(request.scope)),
+        redis_keys.approvals(redis_keys.partition_of(request.scope)),
     )
 
 

@@ -15,6 +15,7 @@ from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, se
 from aegis_authz.adapters.redis.wire import RedisWire
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
@@ -52,6 +53,10 @@ class RedisStore:
                 await self._prepare()
         except (RedisError, OSError) as fault:
             raise StoreDown(f"Redis cannot be used: {said(fault)}") from None
+
+    def approval_id(self, scope: Scope, token: str) -> str:
+        """The id of a new approval, as `ports.Store` says: it names the partition."""
+        return redis_keys.approval_id(scope, token)
 
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         """Settle one call. Raises Refused as `ports.Store` says."""
