@@ -143,13 +143,13 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
     assert snapshots.trouble == ""
     pdp = OpaPdp(OpaHttp(opa_socket), 2, 32)
     limits = Limits(total=10, pdp=10, environment="test")
-    async with MemoryRecordLog() as records:
+    async with MemoryRecordLog(for_tests=True) as records:
         recorder = Recorder(records, _Quiet(), clock, required=True)
         yield World(
             Pipeline(
                 snapshots,
                 pdp,
-                MemoryStore(clock, 60),
+                MemoryStore(clock, 60, for_tests=True),
                 recorder,
                 clock,
                 SystemIds(),

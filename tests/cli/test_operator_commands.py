@@ -121,7 +121,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
     facts = {"control": url, "policies": str(settings.policies), "tools": str(settings.tools)}
     (tmp_path / "mesh.json").write_text(json.dumps(facts))
     (tmp_path / "control.yaml").write_text(json.dumps(settings.model_dump(mode="json")))
-    releases, store = MemoryReleases(), MemoryStore(SystemClock(), 60)
+    releases, store = MemoryReleases(for_tests=True), MemoryStore(SystemClock(), 60, for_tests=True)
     ready, holder = threading.Event(), []
 
     async def run() -> None:

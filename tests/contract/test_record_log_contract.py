@@ -27,7 +27,7 @@ Made = tuple[Log, Callable[[], tuple[list[bytes], list[bytes]]]]
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
     """A log not yet started, and how to read its lines and notes."""
     if request.param == "memory":
-        memory = MemoryRecordLog("w", KEY)
+        memory = MemoryRecordLog("w", KEY, for_tests=True)
         return memory, lambda: (memory.lines, [memory.note])
     folder = tmp_path / "w"
 

@@ -86,7 +86,7 @@ class Contract:
 async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
     clock = MovableClock()
     if request.param == "memory":
-        memory = MemoryStore(clock, 60)
+        memory = MemoryStore(clock, 60, for_tests=True)
 
         async def forget() -> None:
             memory.forget_everything()

@@ -82,7 +82,7 @@ def settings(tmp_path: Path) -> ControlSettings:
 
 @pytest.fixture
 def releases() -> MemoryReleases:
-    return MemoryReleases()
+    return MemoryReleases(for_tests=True)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ HELD = "apr_0a0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def store() -> MemoryStore:
-    return MemoryStore(SystemClock(), 60)
+    return MemoryStore(SystemClock(), 60, for_tests=True)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from aegis_authz.core.record import Record
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
+from aegis_authz.testing.warning import warn_outside_tests
 
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))  # protects nothing; a twin needs no secret
 
@@ -23,7 +24,10 @@ class MemoryRecordLog:
     Setting `failing` to a text refuses every append with it, until it is "" again.
     """
 
-    def __init__(self, writer: str = "memory", signing_key: Ed25519PrivateKey = _KEY) -> None:
+    def __init__(
+        self, writer: str = "memory", signing_key: Ed25519PrivateKey = _KEY, *, for_tests: bool = False
+    ) -> None:
+        warn_outside_tests(self, for_tests)
         self.records: list[Record] = []
         self.lines: list[bytes] = []
         self.failing = ""

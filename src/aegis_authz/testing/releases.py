@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from aegis_authz.core.release import REVISION, Change, RevisionUnknown, Sources
+from aegis_authz.testing.warning import warn_outside_tests
 
 
 class MemoryReleases:
     """`control.ports.Releases` that forgets with the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_tests: bool = False) -> None:
+        warn_outside_tests(self, for_tests)
         self._kept: dict[str, tuple[bytes, Sources]] = {}
         self._changes: list[Change] = []
         self._current = ""

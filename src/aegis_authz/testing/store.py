@@ -10,6 +10,7 @@ from aegis_authz.core.identity import Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.testing.warning import warn_outside_tests
 
 _CLEAR = Settled(SettleOutcome.CLEAR, "", 0.0)
 _LOST = -1
@@ -30,7 +31,8 @@ class MemoryStore:
     Each tenant has a memory of its own.
     """
 
-    def __init__(self, clock: Clock, jti_margin: float) -> None:
+    def __init__(self, clock: Clock, jti_margin: float, *, for_tests: bool = False) -> None:
+        warn_outside_tests(self, for_tests)
         self._clock = clock
         self._jti_margin = jti_margin
         self._memory = _Memory(_ms(clock.now()))

@@ -29,7 +29,7 @@ def change(revision: str, previous: str = "", kind: ChangeKind = ChangeKind.PUBL
 @pytest.fixture(params=["memory", "files"])
 def releases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Releases]:
     if request.param == "memory":
-        yield MemoryReleases()
+        yield MemoryReleases(for_tests=True)
     else:
         store = FileReleases(tmp_path, StillClock())
         yield store
