@@ -95,7 +95,7 @@ class Mesh:
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            "d", "r1", ("p",), (), now, now + 900,
+            "d", "r1", ("p",), ("finance",), now, now + 900,
         )  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now), 0))
 
@@ -321,6 +321,13 @@ def test_the_operating_system_names_the_approver_otherwise(
     monkeypatch.setenv("LOGNAME", "carol")
     mesh.held()
     assert json.loads(aegis(approvals.app, "deny", HELD, "--json").stdout)["decided_by"] == "carol"
+
+
+def test_an_approval_says_that_nobody_enforces_its_groups(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.held()
+    assert (
+        '["finance"] (not enforced yet: whoever decides has to honour it)' in aegis(approvals.app, "show", HELD).stdout
+    )
 
 
 def test_nothing_an_agent_wrote_reaches_the_terminal_raw(mesh: Mesh, aegis: Aegis) -> None:

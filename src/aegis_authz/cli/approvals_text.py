@@ -15,6 +15,7 @@ from aegis_authz.policy.source.problems import printable
 
 _COLUMNS = ("state", "agent", "call", "parameters", "expires")
 _SHORT = 60
+_NOT_ENFORCED = "(not enforced yet: whoever decides has to honour it)"
 
 
 def approvals_table(said: Mapping[str, Json], standing: str) -> None:
@@ -74,7 +75,7 @@ def _facts(said: Mapping[str, Json]) -> list[tuple[str, str]]:
         ("digest", _text(said, "digest")),
         ("policies", _json(said.get("policies"))),
         ("revision", _text(said, "revision")),
-        ("may be approved by", _json(said.get("groups")) if said.get("groups") else "any approver"),
+        ("meant for", f"{_json(said.get('groups'))} {_NOT_ENFORCED}" if said.get("groups") else "any approver"),
         ("asked", _when(said.get("requested_at"))),
         ("expires", _when(said.get("expires_at"))),
     ]

@@ -108,7 +108,7 @@ def _header(explanation: Explanation) -> Iterator[Text]:
     approval = data["approval"]
     if isinstance(approval, Mapping):
         groups = approval["groups"]
-        who = f"one of {_listed(groups)}" if groups else "any approver"
+        who = f"one of {_listed(groups)} (not enforced yet)" if groups else "any approver"
         yield Text(printable(f"approval: by {who}, within {approval['expires_in']} seconds"))
     if data["would"] is not None:
         yield Text.assemble("shadow documents would have decided: ", effect_text(str(data["would"])))

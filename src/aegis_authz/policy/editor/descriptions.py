@@ -54,7 +54,7 @@ _RULES: Mapping[str, str] = {
     "detectors": "Detectors, or sets of them that are defined: us_ssn, date_of_birth, credit_card, iban, email, phone, secrets.",
     "fields": "JSON pointers to what is always redacted.",
     "approvers": "Terms that are defined under this name.",
-    "groups": "An approver must be in one of these groups; left out, any approver will do.",
+    "groups": "The groups that should decide, shown to the approver and not enforced yet; left out, any approver will do.",
     "expires_in": "For how many seconds an approval may be waited for and used; default 900.",
     "always": "Every call needs an approval.",
     "set_headers": "Headers of the request as the tool receives it; what the agent sent under those names is replaced.",

@@ -82,7 +82,7 @@ class Sanitize(Part):
 
 
 class Approval(Part):
-    """Who may approve (any approver when `groups` is empty), for how many seconds, and whether always needed."""
+    """Who should approve (any approver when `groups` is empty), for how many seconds, and whether always needed."""
 
     groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
     expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] = 900
