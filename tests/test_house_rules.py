@@ -19,6 +19,10 @@ LIVING_ROOMS = ("adapters/", "server/", "local/", "demo/", "cli/", "telemetry/")
 """Where wall clocks, chance and tasks of one's own may be."""
 STARTING_ROOMS = (*LIVING_ROOMS, "bootstrap/")
 """Where tasks may be started: the composition root starts what runs beside the server."""
+PROTOCOLS = ("redis", "grpc", "http", "jsonrpc", "envoy")
+"""What core may not name: how a call came in, and where its effects are kept, is the business of others."""
+SHARDING = {"zlib", "binascii"}
+"""Modules with a crc: which partition a key is in is the business of a store."""
 CHANCE = {"uuid", "random", "secrets"}
 WALL_CLOCKS = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
 
@@ -100,6 +104,29 @@ def _strangers(tree: ast.AST) -> Iterator[str]:
             yield f"line {line}: {name}"
 
 
+def _protocols(tree: ast.AST) -> Iterator[str]:
+    """Names that hold the name of a protocol or a product, and modules that spread keys."""
+    for node in ast.walk(tree):
+        for name in _names(node):
+            if any(word in name.lower().replace("_", "") for word in PROTOCOLS):
+                yield f"line {getattr(node, 'lineno', 0)}: {name}"
+    yield from (f"line {line}: {name}" for line, name in _imports(tree) if name.split(".")[0] in SHARDING)
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """The identifiers a node binds or reads."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg is not None):
+        yield node.arg
+    elif isinstance(node, ast.alias):
+        yield from filter(None, (node.name, node.asname))
+
+
 def _grpc_and_envoy(tree: ast.AST) -> Iterator[str]:
     for line, name in _imports(tree):
         if name.split(".")[0] in ("grpc", "grpc_health", "envoy"):
@@ -131,6 +158,10 @@ def test_core_imports_the_standard_library_alone() -> None:
     assert _breaches(_strangers, lambda place: place.startswith("core/")) == []
 
 
+def test_core_knows_no_protocol_and_no_sharding() -> None:
+    assert _breaches(_protocols, lambda place: place.startswith("core/")) == []
+
+
 def test_grpc_and_envoy_types_stay_in_their_rooms() -> None:
     assert _breaches(_grpc_and_envoy, lambda place: not place.startswith(GRPC_ROOMS)) == []
 
@@ -157,6 +188,11 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert len(list(_long_functions(bad))) == 1
     assert len(list(_swallowed(bad))) == 1
     assert len(list(_any(bad))) == 1
+    assert [found.split(": ")[1] for found in _protocols(bad)] == ["grpc.aio"]
+    bad_noun = ast.parse("import zlib\nclass HttpThing:\n    json_rpc: int\ndef f(redis_key): return x.grpc_code\n")
+    assert {found.split(": ")[1] for found in _protocols(bad_noun)} == {
+        *("zlib", "HttpThing", "json_rpc", "redis_key", "grpc_code")
+    }
     assert list(_grpc_and_envoy(bad)) == list(_strangers(bad)) == ["line 65: grpc.aio"]
     assert {found.split(": ")[1] for found in _clocks_and_chance(bad)} == {"uuid", "time.time", "datetime.now"}
     assert {found.split(": ")[1] for found in _tasks(bad)} == {"asyncio.create_task"}

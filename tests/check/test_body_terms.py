@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aegis_authz.check.body_terms import BodyTerms, read_terms
-from aegis_authz.core.call import PLAIN_HTTP, Rpc, RpcShape
+from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.decision import FilterTools
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -23,7 +23,7 @@ def test_terms_are_read_from_the_metadata_of_ext_authz() -> None:
 @pytest.mark.parametrize(
     ("rpc_id", "method", "rpc"),
     [
-        ("", "", PLAIN_HTTP),
+        ("", "", NO_RPC),
         ('"7"', "tools/call", Rpc(RpcShape.CALL, "7", "tools/call")),
         ("", "notifications/initialized", Rpc(RpcShape.NOTIFICATION, None, "notifications/initialized")),
     ],

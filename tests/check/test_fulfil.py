@@ -7,7 +7,7 @@ import json
 import pytest
 
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil
-from aegis_authz.core.call import PLAIN_HTTP, Rpc, RpcShape
+from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.decision import (
     Decision,
     FilterTools,
@@ -53,7 +53,7 @@ WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 60.0, (), "
 LENT = InjectCredential("authorization", "stripe", "Bearer ")
 
 
-def fulfilled(*obligations: Obligation, rpc: Rpc = PLAIN_HTTP, identity: Identity | None = WHO) -> Fulfilment:
+def fulfilled(*obligations: Obligation, rpc: Rpc = NO_RPC, identity: Identity | None = WHO) -> Fulfilment:
     return fulfil(decision(*obligations), rpc, identity, OneSecret())
 
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.call import HttpCall
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.refused import Refused
 from aegis_authz.proxy.shared_address import action_matches
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 WORDS = ("pay", "pay:send", "a,b", "{x}", "{y}")

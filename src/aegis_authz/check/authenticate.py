@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.call import HttpCall
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.identity.token import read_agent_token, read_override_token
+from aegis_authz.wire.http.call import HttpCall
 
 
 def authenticate(http: HttpCall, trust: Trust, now: float) -> Identity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aegis_authz.core.call import PLAIN_HTTP, Rpc, RpcShape
+from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.decision import Obligation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -16,7 +16,7 @@ from aegis_authz.wire.opa.obligations import obligations_from_data
 
 @dataclass(frozen=True, slots=True)
 class BodyTerms:
-    """The decision a body is processed under. `rpc` is the request's, PLAIN_HTTP when it was no JSON-RPC."""
+    """The decision a body is processed under. `rpc` is the request's, NO_RPC when it was no JSON-RPC."""
 
     decision_id: str
     obligations: tuple[Obligation, ...]
@@ -44,7 +44,7 @@ def read_terms(metadata: Mapping[str, str] | None) -> BodyTerms:
 
 def _rpc(identifier_text: str, method: str) -> Rpc:
     if not method:
-        return PLAIN_HTTP
+        return NO_RPC
     if not identifier_text:
         return Rpc(RpcShape.NOTIFICATION, None, method)
     identifier = strict_json.parse(identifier_text.encode("utf-8"))

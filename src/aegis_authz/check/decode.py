@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.call import HttpCall
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.ext_authz import read_check_request
+from aegis_authz.wire.http.call import HttpCall
 
 _SINGLE = ("content-type", "content-length", "content-encoding", "x-aegis-approval")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aegis_authz.core.call import HttpCall, ToolCall
+from aegis_authz.core.call import ToolCall
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.wire.http.call import HttpCall
 
 
 @dataclass(slots=True)

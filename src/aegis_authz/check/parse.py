@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.call import CallKind, HttpCall, ToolCall
+from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.identity import Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 

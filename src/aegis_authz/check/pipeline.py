@@ -15,7 +15,6 @@ from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond, rpc_shape
 from aegis_authz.check.settle import settled_decision, settlement_of
-from aegis_authz.core.call import HttpCall
 from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
@@ -24,6 +23,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.http.call import HttpCall
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.003  # ports keep their limits themselves and say what was slow; the outer limit catches what does not

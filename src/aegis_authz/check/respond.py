@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import Fulfilment
 from aegis_authz.check.refusal_text import sentence, shown_findings
-from aegis_authz.core.call import PLAIN_HTTP, HttpCall, Rpc, RpcShape
+from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import claimants
 from aegis_authz.wire.mcp.message import rpc_of
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
@@ -29,7 +30,7 @@ def rpc_shape(draft: Draft) -> Rpc:
     if draft.call is not None:
         return draft.call.rpc
     if draft.http is None or draft.snapshot is None or not _is_mcp(draft.http, draft.snapshot):
-        return PLAIN_HTTP
+        return NO_RPC
     return rpc_of(draft.http)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.check.body_terms import BodyTerms
-from aegis_authz.core.call import PLAIN_HTTP, RpcShape
+from aegis_authz.core.call import NO_RPC, RpcShape
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
@@ -41,7 +41,7 @@ def withheld(reason: Reason, target: Target, terms: BodyTerms | None) -> Withhel
     theirs; all others a problem document. `terms` is None when they could not be read.
     """
     refusal = _refusal(public_reason(reason, target), terms)
-    rpc = terms.rpc if terms is not None else PLAIN_HTTP
+    rpc = terms.rpc if terms is not None else NO_RPC
     headers = {"x-aegis-decision": Effect.DENY.value}
     if terms is not None:
         headers["x-aegis-decision-id"] = terms.decision_id

@@ -1,4 +1,4 @@
-"""What the agent wants, first as HTTP and then as a call of a tool."""
+"""What the agent wants: one call of a tool."""
 
 from __future__ import annotations
 
@@ -9,39 +9,10 @@ from enum import Enum
 from aegis_authz.core.json_value import Json
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
-    """One HTTP request as Envoy showed it to us, decoded and nothing more.
-
-    `headers` holds the headers some stage reads, names in lower case, each with every value it was
-    sent with, in order. `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
-    `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will
-    forward the request, "" when it does not say: both come from Envoy's own configuration and never from the client.
-    """
-
-    request_id: str
-    method: str
-    scheme: str
-    host: str
-    port: int | None
-    path: str
-    query: str
-    headers: Mapping[str, tuple[str, ...]]
-    body: bytes
-    source: str
-    tool_hint: str
-    route: str
-
-    def header(self, name: str) -> str | None:
-        """The value of a header sent exactly once; None when it is absent or sent several times."""
-        values = self.headers.get(name, ())
-        return values[0] if len(values) == 1 else None
-
-
 class CallKind(Enum):
     """How a request became a tool call."""
 
-    HTTP = "http"  # matched an action of the catalogue
+    ACTION = "http"  # matched an action of the catalogue
     MCP_TOOL = "mcp_tool"  # tools/call of an MCP server
     MCP_SESSION = "mcp_session"  # every other MCP message: handshake, lists, streams
     UNCLAIMED = "unclaimed"  # no catalogue entry claims the address
@@ -65,7 +36,7 @@ class Rpc:
     method: str
 
 
-PLAIN_HTTP = Rpc(RpcShape.NONE, None, "")
+NO_RPC = Rpc(RpcShape.NONE, None, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from aegis_authz.core.call import PLAIN_HTTP, CallKind, ToolCall
+from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import CONTEXT, Evaluation
 from aegis_authz.core.identity import Identity
@@ -101,7 +101,7 @@ def question_of(call: TriedCall, catalogue: Catalogue) -> dict[str, Json]:
         method=call.method,
         path="/",
         source=context.source,
-        rpc=PLAIN_HTTP,
+        rpc=NO_RPC,
         digest="",
         content_type="",
         scheme=call.scheme,
@@ -114,7 +114,7 @@ def _kind(call: TriedCall, catalogue: Catalogue) -> CallKind:
         return CallKind.UNCLAIMED
     tool = catalogue.by_name.get(call.tool)
     if tool is None or not tool.is_mcp:
-        return CallKind.HTTP
+        return CallKind.ACTION
     return CallKind.MCP_SESSION if is_method(call.action) else CallKind.MCP_TOOL
 
 

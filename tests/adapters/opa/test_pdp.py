@@ -15,7 +15,7 @@ import pytest
 
 from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa.pdp import OpaPdp
-from aegis_authz.core.call import PLAIN_HTTP, CallKind, ToolCall
+from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
@@ -85,7 +85,7 @@ async def pdp(socket: Path) -> AsyncIterator[OpaPdp]:
 
 def question(action: str) -> Evaluation:
     identity = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 1.0, (), "")
-    call = ToolCall(CallKind.HTTP, "t", action, {}, (), "h", None, "GET", "/", "", PLAIN_HTTP, "d", "", "http")
+    call = ToolCall(CallKind.ACTION, "t", action, {}, (), "h", None, "GET", "/", "", NO_RPC, "d", "", "http")
     return Evaluation(identity, call, 0.0, "test", frozenset())
 
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.call import CallKind, HttpCall, ToolCall
+from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.core.call import CallKind, HttpCall, RpcShape, ToolCall
+from aegis_authz.core.call import CallKind, RpcShape, ToolCall
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 from aegis_authz.wire.mcp.message import rpc_of
 

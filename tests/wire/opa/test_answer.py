@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from aegis_authz.core.call import PLAIN_HTTP, CallKind, ToolCall
+from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.decision import CONTEXT, Decision, Evaluation, SetHeader
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
@@ -18,7 +18,7 @@ from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
 WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 1000.0, 1060.0, ("planner",), "ann@acme.example")
 CALL = ToolCall(
-    CallKind.HTTP,
+    CallKind.ACTION,
     "bank",
     "pay",
     {"amount": 1},
@@ -28,7 +28,7 @@ CALL = ToolCall(
     "POST",
     "/pay",
     "192.0.2.1",
-    PLAIN_HTTP,
+    NO_RPC,
     "d",
     "",
     "http",

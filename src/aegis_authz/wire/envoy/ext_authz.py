@@ -13,10 +13,10 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf.message import DecodeError
 
-from aegis_authz.core.call import HttpCall
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.http.call import HttpCall
 
 SERVICE = "envoy.service.auth.v3.Authorization"
 CHECK_METHOD = f"/{SERVICE}/Check"

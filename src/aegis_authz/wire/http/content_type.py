@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.call import HttpCall
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.http.call import HttpCall
 
 JSON_TYPE = "application/json"
 _UTF8 = ("charset=utf-8", "charset=utf8")

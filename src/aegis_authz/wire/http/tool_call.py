@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.call import PLAIN_HTTP, CallKind, HttpCall, ToolCall
+from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -10,6 +10,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import path_segments, query_parameters
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
 from aegis_authz.wire.http.parameters import extract
 from aegis_authz.wire.mcp import message as mcp
@@ -61,7 +62,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
     content_type = judged_type(http) if http.body else ""
     query = query_parameters(http.query)
     return ToolCall(
-        kind=CallKind.HTTP,
+        kind=CallKind.ACTION,
         tool=tool.name,
         action=action.name,
         parameters=extract(action, body, bool(http.body), variables, query),
@@ -71,7 +72,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         method=http.method,
         path=path,
         source=http.source,
-        rpc=PLAIN_HTTP,
+        rpc=NO_RPC,
         digest=digest_of(
             {
                 "tool": tool.name,
@@ -102,7 +103,7 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         method=http.method,
         path=http.path,
         source=http.source,
-        rpc=PLAIN_HTTP,
+        rpc=NO_RPC,
         digest="",
         content_type="",
         scheme=http.scheme,

@@ -9,13 +9,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from aegis_authz.core.call import CallKind, HttpCall, Rpc, RpcShape, ToolCall
+from aegis_authz.core.call import CallKind, Rpc, RpcShape, ToolCall
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.wire.call_digest import digest_of
+from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
 
 TOOLS_CALL = "tools/call"

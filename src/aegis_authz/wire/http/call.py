@@ -1,0 +1,35 @@
+"""What the agent sent, before anybody knows what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One HTTP request as Envoy showed it to us, decoded and nothing more.
+
+    `headers` holds the headers some stage reads, names in lower case, each with every value it was
+    sent with, in order. `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
+    `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will
+    forward the request, "" when it does not say: both come from Envoy's own configuration and never from the client.
+    """
+
+    request_id: str
+    method: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: str
+    headers: Mapping[str, tuple[str, ...]]
+    body: bytes
+    source: str
+    tool_hint: str
+    route: str
+
+    def header(self, name: str) -> str | None:
+        """The value of a header sent exactly once; None when it is absent or sent several times."""
+        values = self.headers.get(name, ())
+        return values[0] if len(values) == 1 else None
