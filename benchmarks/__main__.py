@@ -21,15 +21,15 @@ from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.vegeta import LoadFailed
 from aegis_authz.local.servers import ServerMissing
-from benchmarks import compare, pictures, report
-from benchmarks.goals import goals
-from benchmarks.lineup import NAMES, QUICK, line_up
-from benchmarks.machine import describe
-from benchmarks.results import Flat, Idle, Results, read, write
-from benchmarks.rounds import Rounds
-from benchmarks.run import QUICK_SHARES, SHARES, Wish, play
-from benchmarks.sending import Vegeta
-from benchmarks.starting import NotUp
+from benchmarks.contenders.lineup import NAMES, QUICK, line_up
+from benchmarks.measure.machine import describe
+from benchmarks.measure.processes import NotUp
+from benchmarks.measure.results import Flat, Idle, Results, read, write
+from benchmarks.measure.rounds import Rounds
+from benchmarks.measure.run import QUICK_SHARES, SHARES, Wish, play
+from benchmarks.measure.sender import Vegeta
+from benchmarks.report import comparison, pictures, tables
+from benchmarks.report.goals import goals
 
 OUT = Path(__file__).parent / "out"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -46,7 +46,7 @@ def main() -> int:
     console = Console(stderr=True)
     try:
         if chosen.compare:
-            Console(width=report.WIDE).print(compare.table(compare.compare(*map(read, chosen.compare))))
+            Console(width=tables.WIDE).print(comparison.table(comparison.compare(*map(read, chosen.compare))))
             return 0
         with tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder:
             results = uvloop.run(_run(Path(folder), chosen, console))
@@ -82,7 +82,7 @@ async def _run(folder: Path, chosen: argparse.Namespace, console: Console) -> Re
     calls.mkdir()  # before anything is served
     wanted = chosen.only or (QUICK if chosen.quick else NAMES)
     async with line_up(folder, wanted, wish.policies, console.print) as up:
-        report.show_left_out(console, up.who.left_out)
+        tables.show_left_out(console, up.who.left_out)
         loads = Vegeta(binary, calls, up.signer, up.allowed, up.denied)
         return await play(up.who, wish, Rounds(loads, console.print), describe(up.peer))
 
@@ -97,12 +97,12 @@ def publish(results: Results, out: Path, page: Path | None, console: Console) ->
     latest = out / "latest.json"
     write(latest, results)
     found = goals(results)
-    report.show(Console(width=report.WIDE), results, found)
+    tables.show(Console(width=tables.WIDE), results, found)
     written = [latest, *pictures.draw(results, out)]
     if page is not None and results.wrong:
         console.print(Text(f"{page} is left as it is: the run is void", style="bold red"), soft_wrap=True)
     elif page is not None:
-        report.write_docs(results, found, page)
+        tables.write_docs(results, found, page)
         written += [page, *pictures.draw(results, page.with_suffix(""), ("svg",))]
     console.print(Text(f"wrote {', '.join(map(str, written))}"), soft_wrap=True)
     return 1 if results.wrong else 0

@@ -29,12 +29,12 @@ from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import LoadFailed, Plan, attack
 from aegis_authz.local.servers import ServerMissing
-from benchmarks.alone import Alone, alone, other, parts
-from benchmarks.cpu import resident_mib
-from benchmarks.documents import AGENT, MOST
-from benchmarks.goals import MOST_FLAT
-from benchmarks.results import DECIDING
-from benchmarks.rounds import Closed, Entrant, Rounds, Say
+from benchmarks.contenders.documents import AGENT, MOST
+from benchmarks.contenders.lone_mesh import Alone, alone, other, parts
+from benchmarks.measure.cpu import resident_mib
+from benchmarks.measure.results import DECIDING
+from benchmarks.measure.rounds import Closed, Entrant, Rounds, Say
+from benchmarks.report.goals import MOST_FLAT
 
 OUT = Path(__file__).parent / "out" / "flat.json"
 POLICIES = (10, 1_000, 10_000)
@@ -45,7 +45,7 @@ _UNUSABLE = 2
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A mesh with so many policies, called by so many agents in turn: what `benchmarks.rounds.Entrant` asks for."""
+    """A mesh with so many policies, called by so many agents in turn: what `benchmarks.measure.rounds.Entrant` asks for."""
 
     mesh: Alone
     policies: int
@@ -99,7 +99,7 @@ class Started:
 
 
 class AgentsLoad:
-    """Calls of the agents of each size, made ready and sent: what `benchmarks.rounds.Loads` asks for."""
+    """Calls of the agents of each size, made ready and sent: what `benchmarks.measure.rounds.Loads` asks for."""
 
     def __init__(self, vegeta: Path, folder: Path) -> None:
         self._vegeta = vegeta

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.local.servers import ServerMissing
-from benchmarks.alone import alone, parts
-from benchmarks.goals import MOST_IDLE
-from benchmarks.results import Idle
-from benchmarks.rounds import part_seconds
+from benchmarks.contenders.lone_mesh import alone, parts
+from benchmarks.measure.results import Idle
+from benchmarks.measure.rounds import part_seconds
+from benchmarks.report.goals import MOST_IDLE
 
 OUT = Path(__file__).parent / "out" / "idle.json"
 _UNUSABLE = 2

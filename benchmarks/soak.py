@@ -26,10 +26,10 @@ from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import LoadFailed, Plan, attack
 from aegis_authz.local.servers import ServerMissing
-from benchmarks import soaked
-from benchmarks.alone import Alone, alone
-from benchmarks.documents import AGENT
-from benchmarks.samples import Restarted, Sample, Sampler, record_lines, redis_of
+from benchmarks.contenders.documents import AGENT
+from benchmarks.contenders.lone_mesh import Alone, alone
+from benchmarks.measure.samples import Restarted, Sample, Sampler, record_lines, redis_of
+from benchmarks.report import steadiness
 
 OUT = Path(__file__).parent / "out"
 WINDOW = 5.0
@@ -63,11 +63,11 @@ def main() -> int:
     chosen = _parser().parse_args()
     console = Console()
     try:
-        if chosen.minutes * 60 < WARM_UP + soaked.LEAST_WINDOWS * WINDOW:
+        if chosen.minutes * 60 < WARM_UP + steadiness.LEAST_WINDOWS * WINDOW:
             raise ValueError(f"it takes {WARM_UP / 60:.1f} minutes to warm up, and some to see a trend: --minutes 2")
         watched = uvloop.run(_run(chosen, console.print))
-        found = soaked.judge(watched.rate, watched.outcomes, watched.samples, watched.records, WARM_UP)
-        written = soaked.keep(found, OUT)
+        found = steadiness.judge(watched.rate, watched.outcomes, watched.samples, watched.records, WARM_UP)
+        written = steadiness.keep(found, OUT)
     except (
         VegetaMissing,
         LoadFailed,
@@ -80,7 +80,7 @@ def main() -> int:
     ) as fault:
         console.print(Text(f"soak: {fault}", style="bold red"), soft_wrap=True)
         return 1 if isinstance(fault, Restarted) else _UNUSABLE
-    soaked.show(console, found)
+    steadiness.show(console, found)
     console.print(Text(f"wrote {', '.join(map(str, written))}"), soft_wrap=True)
     return 1 if found.faults else 0
 

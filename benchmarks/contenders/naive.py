@@ -19,8 +19,8 @@ from envoy.service.auth.v3 import external_auth_pb2
 from grpc.aio import ServicerContext
 
 from aegis_authz.wire.envoy.ext_authz import SERVICE
-from benchmarks.contenders.said import ALLOW, denial
-from benchmarks.documents import ACTION, TOOL
+from benchmarks.contenders.answers import ALLOW, denial
+from benchmarks.contenders.documents import ACTION, TOOL
 
 _ANSWER = "http://opa/v1/data/aegis/authz/answer"
 

@@ -8,7 +8,7 @@ import grpc
 import uvloop
 
 from aegis_authz.wire.envoy.ext_authz import SERVICE
-from benchmarks.contenders.said import ALLOW
+from benchmarks.contenders.answers import ALLOW
 
 
 async def serve(address: str) -> None:

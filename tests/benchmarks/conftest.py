@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.results import Results
+from benchmarks.measure.results import Results
 from tests.support.sample_runs import good_run as made
 
 

@@ -14,10 +14,10 @@ from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.load.calls import Signer
 from aegis_authz.load.outcome import Outcome
-from benchmarks import results
-from benchmarks.alone import Alone, other, write_documents
+from benchmarks.contenders.lone_mesh import Alone, other, write_documents
 from benchmarks.flat import AgentsLoad, Flat, Size, Started, gathered, ratio, show
-from benchmarks.rounds import Closed
+from benchmarks.measure import results
+from benchmarks.measure.rounds import Closed
 
 
 class NotRunning(Alone):

@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from benchmarks.alone import parts
+from benchmarks.contenders.lone_mesh import parts
 from benchmarks.idle import shares, show, total
-from benchmarks.results import Idle
+from benchmarks.measure.results import Idle
 
 
 def printed(found: Idle) -> str:

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.__main__ import main, publish
-from benchmarks.report import END, START
-from benchmarks.results import Idle, Results, read, write
+from benchmarks.measure.results import Idle, Results, read, write
+from benchmarks.report.tables import END, START
 from tests.support.sample_runs import DEFAULT, answers, contender, run
 
 

@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.load.outcome import Outcome
-from benchmarks.samples import DESCRIPTORS, KEYS, MEMORY, Restarted, Sample, Sampler, Series, record_bytes, record_lines
-from benchmarks.soaked import Soaked, judge, keep
+from benchmarks.measure.samples import (
+    DESCRIPTORS,
+    KEYS,
+    MEMORY,
+    Restarted,
+    Sample,
+    Sampler,
+    Series,
+    record_bytes,
+    record_lines,
+)
+from benchmarks.report.steadiness import Soaked, judge, keep
 
 WARM_UP = 60.0
 WINDOWS = 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.results import FLOOR, NAIVE, PEER, Answers, Contender, Method, Point, Results
+from benchmarks.measure.results import FLOOR, NAIVE, PEER, Answers, Contender, Method, Point, Results
 
 DEFAULT = "Aegis (http2)"
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from aegis_authz.load.outcome import Outcome
-from benchmarks.results import DECIDING, FLOOR, QUANTILES, Answers, Contender, Milliseconds, Point, Span
-from benchmarks.rounds import Closed, Target
+from benchmarks.measure.results import DECIDING, FLOOR, QUANTILES, Answers, Contender, Milliseconds, Point, Span
+from benchmarks.measure.rounds import Closed, Target
 
 Key = tuple[str, str, float]
 """Of a `Target`."""

@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.load.outcome import Outcome
-from benchmarks.drift import Allowed, trend
-from benchmarks.samples import DESCRIPTORS, KEYS, MEMORY, THREADS, USED, Sample, Series
+from benchmarks.measure.drift import Allowed, trend
+from benchmarks.measure.samples import DESCRIPTORS, KEYS, MEMORY, THREADS, USED, Sample, Series
 
 MIDDLE, TAIL = "median latency in ms", "99th percentile of latency in ms"
 PER_CALL = "bytes for each call"

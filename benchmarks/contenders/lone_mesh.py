@@ -19,9 +19,9 @@ from aegis_authz.load.tokens import mesh_signer
 from aegis_authz.local.mesh_facts import read_facts
 from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.local.tcp_ports import choose_ports
-from benchmarks import documents
-from benchmarks.documents import AGENT, ALLOWED, FINANCE, REFUSED
-from benchmarks.floor import floor
+from benchmarks.contenders import documents
+from benchmarks.contenders.documents import AGENT, ALLOWED, FINANCE, REFUSED
+from benchmarks.measure.bare_envoy import floor
 
 CALLS = mixed(ALLOWED, REFUSED)
 """One in 20 is to be denied. The tool is Envoy itself, which answers at once."""

@@ -1,4 +1,4 @@
-"""Aegis with one part missing: `python -m benchmarks.contenders.without PART CONFIG`.
+"""Aegis with one part missing: `python -m benchmarks.contenders.missing_part PART CONFIG`.
 
 For the benchmark alone, and here alone: the product has no switch for any of this.
 """

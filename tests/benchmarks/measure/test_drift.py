@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from benchmarks.drift import Allowed, trend
+from benchmarks.measure.drift import Allowed, trend
 
 TIMES = [5.0 * n for n in range(60)]
 SOME = Allowed(share=0.05, floor=1.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmarks.results import Contender, Results, Span
+from benchmarks.measure.results import Contender, Results, Span
 
 
 @dataclass(frozen=True, slots=True)

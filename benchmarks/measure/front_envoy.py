@@ -18,7 +18,7 @@ from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.proxy.bootstrap import bootstrap
 from aegis_authz.proxy.render import write_xds
-from benchmarks.floor import envoy_running
+from benchmarks.measure.bare_envoy import envoy_running
 
 
 @asynccontextmanager

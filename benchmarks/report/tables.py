@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.goals import Goal
-from benchmarks.results import FLOOR, QUANTILES, Contender, Milliseconds, Point, Results
+from benchmarks.measure.results import FLOOR, QUANTILES, Contender, Milliseconds, Point, Results
+from benchmarks.report.goals import Goal
 
 WIDE = 140
 START, END = "<!-- table -->", "<!-- end of table -->"

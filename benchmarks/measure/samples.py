@@ -11,7 +11,7 @@ from pathlib import Path
 from redis import Redis
 
 from aegis_authz.local.mesh_facts import read_facts
-from benchmarks.cpu import resident_mib
+from benchmarks.measure.cpu import resident_mib
 
 MEMORY = "memory in MiB"
 DESCRIPTORS = "file descriptors"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.policy.load import Loaded, load
-from benchmarks.documents import (
+from benchmarks.contenders.documents import (
     ACTION,
     AGENT,
     ALLOWED,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.load.calls import Call, Signer
 from benchmarks.contenders import peer
-from benchmarks.documents import ALLOWED, FINANCE, REFUSED, payment, peer_data
+from benchmarks.contenders.documents import ALLOWED, FINANCE, REFUSED, payment, peer_data
 
 HOUR = 3600.0
 

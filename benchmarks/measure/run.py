@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.load.vegeta import Plan
-from benchmarks import gather
-from benchmarks.cpu import resident_mib
-from benchmarks.machine import taken_by_others, ticks
-from benchmarks.results import FLOOR, PEER, Method, Results
-from benchmarks.rounds import Closed, Entrant, Rounds, Target, ceiling, targets_of
+from benchmarks.measure import figures
+from benchmarks.measure.cpu import resident_mib
+from benchmarks.measure.machine import taken_by_others, ticks
+from benchmarks.measure.results import FLOOR, PEER, Method, Results
+from benchmarks.measure.rounds import Closed, Entrant, Rounds, Target, ceiling, targets_of
 
 SHARES = (0.25, 0.5, 0.7, 0.85)
 """Of the ceiling, the rates of the open loop."""
@@ -49,7 +49,7 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
     targets = _targets(line_up.contenders, closed, wish.shares)
     played = await rounds.open(targets, wish.rounds, plan)
     stolen = taken_by_others(before, ticks())
-    found = [gather.contender(one.name, closed[one.name], targets, played, _memory(one)) for one in line_up.contenders]
+    found = [figures.contender(one.name, closed[one.name], targets, played, _memory(one)) for one in line_up.contenders]
     method = Method(
         rounds=wish.rounds,
         seconds=wish.seconds,

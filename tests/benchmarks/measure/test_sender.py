@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import DENIED, Call, Signer
-from benchmarks.sending import Vegeta
+from benchmarks.measure.sender import Vegeta
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.load.calls import Signer
-from benchmarks import starting
-from benchmarks.documents import ALLOWED, FINANCE, REFUSED
-from benchmarks.starting import NotUp, process, proven
+from benchmarks.contenders.documents import ALLOWED, FINANCE, REFUSED
+from benchmarks.measure import processes
+from benchmarks.measure.processes import NotUp, process, proven
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def signer() -> Signer:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "_PATIENCE", 0.05)
-    monkeypatch.setattr(starting, "_PAUSE", 0.01)
+    monkeypatch.setattr(processes, "_PATIENCE", 0.05)
+    monkeypatch.setattr(processes, "_PAUSE", 0.01)
 
 
 async def test_a_process_is_gone_when_its_block_ends(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_the_first_answers_may_be_late(tmp_path: Path, signer: Signer, mon
         return httpx.Response(next(answers))
 
     _answered_by(monkeypatch, answer)
-    monkeypatch.setattr(starting, "_PAUSE", 0.0)
+    monkeypatch.setattr(processes, "_PAUSE", 0.0)
     await proven("the peer", "http://peer", signer, [ALLOWED], tmp_path / "none")
     assert len(set(tokens)) == 2
 

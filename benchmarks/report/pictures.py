@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks.results import DECIDING, FLOOR, Contender, Results
+from benchmarks.measure.results import DECIDING, FLOOR, Contender, Results
 
 LATENCY = "latency-against-load"
 CPU = "cpu-by-part"

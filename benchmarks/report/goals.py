@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.results import NAIVE, PEER, Contender, Point, Results
+from benchmarks.measure.results import NAIVE, PEER, Contender, Point, Results
 
 TIMES_PEER = 1.5
 TIMES_NAIVE = 5.0

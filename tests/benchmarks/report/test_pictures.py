@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.pictures import CPU, LATENCY, draw
-from benchmarks.results import FLOOR, PEER, Results
+from benchmarks.measure.results import FLOOR, PEER, Results
+from benchmarks.report.pictures import CPU, LATENCY, draw
 from tests.support.sample_runs import DEFAULT, contender, run
 
 

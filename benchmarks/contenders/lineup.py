@@ -25,14 +25,14 @@ from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.policy.load import load
 from benchmarks.contenders import peer
-from benchmarks.contenders.without import PARTS
-from benchmarks.documents import ALLOWED, FINANCE, REFUSED, peer_data, write_documents
-from benchmarks.floor import floor
-from benchmarks.front import front
-from benchmarks.results import FLOOR, NAIVE, PEER
-from benchmarks.rounds import Say
-from benchmarks.run import LineUp
-from benchmarks.starting import process, proven
+from benchmarks.contenders.documents import ALLOWED, FINANCE, REFUSED, peer_data, write_documents
+from benchmarks.contenders.missing_part import PARTS
+from benchmarks.measure.bare_envoy import floor
+from benchmarks.measure.front_envoy import front
+from benchmarks.measure.processes import process, proven
+from benchmarks.measure.results import FLOOR, NAIVE, PEER
+from benchmarks.measure.rounds import Say
+from benchmarks.measure.run import LineUp
 
 DEFAULT = f"Aegis ({AuthzSettings.model_fields['host'].default.value})"
 """Aegis as it is delivered."""
@@ -43,12 +43,12 @@ NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *(f"Aegis ({host})" for host in _HOSTS)
 """Everyone, in the order of the table."""
 QUICK = (FLOOR, PEER, DEFAULT)
 """Those of a quick run."""
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One that takes part: what `benchmarks.rounds.Entrant` asks for."""
+    """One that takes part: what `benchmarks.measure.rounds.Entrant` asks for."""
 
     name: str
     url: str
@@ -227,6 +227,6 @@ class _Start:
             settings["host"] = self._name.removeprefix("Aegis (").removesuffix(")")
         await asyncio.to_thread(config.write_text, yaml.safe_dump(settings), "utf-8")
         product = ["aegis_authz.cli", "serve", "authz", "--config", str(config)]
-        missing = ["benchmarks.contenders.without", part, str(config)]
+        missing = ["benchmarks.contenders.missing_part", part, str(config)]
         command = [sys.executable, "-m", *(missing if part else product)]
         return await self._behind(command, ("opa", "redis"), judges=True)

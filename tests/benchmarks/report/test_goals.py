@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.goals import Goal, goals
-from benchmarks.results import NAIVE, PEER, Flat, Idle, Results
+from benchmarks.measure.results import NAIVE, PEER, Flat, Idle, Results
+from benchmarks.report.goals import Goal, goals
 from tests.support.sample_runs import DEFAULT, answers, contender, point, run
 
 

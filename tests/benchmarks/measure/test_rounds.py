@@ -9,10 +9,10 @@ import pytest
 
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import Plan
-from benchmarks import gather
-from benchmarks.results import FLOOR, PEER
-from benchmarks.rounds import TAIL, Closed, Entrant, Rounds, Target, part_seconds, targets_of
-from benchmarks.run import LineUp, Wish, play
+from benchmarks.measure import figures
+from benchmarks.measure.results import FLOOR, PEER
+from benchmarks.measure.rounds import TAIL, Closed, Entrant, Rounds, Target, part_seconds, targets_of
+from benchmarks.measure.run import LineUp, Wish, play
 
 PLAN = Plan(None, 2.0, 48)
 
@@ -141,7 +141,7 @@ def test_figures_are_medians_with_the_spread_of_the_rounds() -> None:
     closed = [
         Closed(outcome(1000 + extra), {"authz": 0.5 + extra / 1000, "envoy": 0.3, "opa": 0.1}) for extra in (0, 50, 10)
     ]
-    found = gather.contender("a", closed, [], {}, {"authz": 80.0})
+    found = figures.contender("a", closed, [], {}, {"authz": 80.0})
     assert found.rate == 1010
     assert found.rate_spread == (1000, 1050)
     assert found.total == pytest.approx((0.51 + 0.1) / 1010 * 1e6)
@@ -154,13 +154,13 @@ def test_what_was_added_is_the_latency_less_that_of_envoy_alone_at_the_same_rate
     targets = targets_of(floor, [(peer, 1000.0)], (0.5,))
     played = {targets[0].key: [outcome(100, at=0.012)] * 3, targets[1].key: [outcome(100, at=0.002)] * 3}
     closed = [Closed(outcome(5000), {"authz": 1.0})]
-    slow, bare = (gather.contender(name, closed, targets, played, {}).open[0] for name in (PEER, FLOOR))
+    slow, bare = (figures.contender(name, closed, targets, played, {}).open[0] for name in (PEER, FLOOR))
     assert slow.added == pytest.approx(dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "p999_ms"), 10))
     assert (slow.share, bare.share, bare.added) == (0.5, 0.1, None)
 
 
 def test_without_a_right_answer_there_is_no_latency() -> None:
-    found = gather.contender("a", [Closed(outcome(0, failed=3), {"authz": 0.1})], [], {}, {})
+    found = figures.contender("a", [Closed(outcome(0, failed=3), {"authz": 0.1})], [], {}, {})
     assert found.p50_ms is None
     assert found.errors == 3
 

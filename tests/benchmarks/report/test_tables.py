@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.compare import compare
-from benchmarks.goals import goals
-from benchmarks.report import END, START, WIDE, markdown, show, write_docs
-from benchmarks.results import PEER, Results, read, write
+from benchmarks.measure.results import PEER, Results, read, write
+from benchmarks.report.comparison import compare
+from benchmarks.report.goals import goals
+from benchmarks.report.tables import END, START, WIDE, markdown, show, write_docs
 from tests.support.sample_runs import DEFAULT, answers, contender, run
 
 

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import Plan
-from benchmarks.cpu import cpu_seconds
+from benchmarks.measure.cpu import cpu_seconds
 
 TAIL = 1.0
 """Seconds waited after a closed loop before its CPU is read: work that was put off is paid for too."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from aegis_authz.load.calls import Call, Signer, mixed, write_targets
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import Plan, attack
-from benchmarks.rounds import Entrant
+from benchmarks.measure.rounds import Entrant
 
 
 class Vegeta:

@@ -1,0 +1,1 @@
+"""What was found, as people read it: tables, pictures, goals met or missed, two runs side by side."""
