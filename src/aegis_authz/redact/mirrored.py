@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import mcp_header
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.redact.text.topics import topics_of
-
-_ENCODED = ("=?base64?", "?=")
 
 
 def redacted_mirror(name: str, values: tuple[str, ...], sanitizer: Sanitizer) -> dict[str, str]:
@@ -24,18 +20,11 @@ def redacted_mirror(name: str, values: tuple[str, ...], sanitizer: Sanitizer) ->
     if len(values) != 1:
         raise Refused(Reason.AMBIGUOUS_HEADERS, f"{name} is given several times")
     value = values[0]
-    is_encoded = value.startswith(_ENCODED[0]) and value.endswith(_ENCODED[1])
-    text = _decoded(value[len(_ENCODED[0]) : -len(_ENCODED[1])]) if is_encoded else value
+    try:
+        text = mcp_header.decode(value)
+    except ValueError as fault:
+        raise Refused(Reason.AMBIGUOUS_HEADERS, str(fault)) from None
     redacted = sanitizer.plain(text, topics_of(name))
     if redacted == text:
         return {}
-    if is_encoded:
-        redacted = base64.b64encode(redacted.encode("utf-8")).decode("ascii").join(_ENCODED)
-    return {name: redacted}
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.b64decode(text, validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        raise Refused(Reason.AMBIGUOUS_HEADERS, "an encoded MCP header cannot be read") from None
+    return {name: mcp_header.encode(redacted) if mcp_header.is_encoded(value) else redacted}

@@ -5,8 +5,6 @@ Source: Model Context Protocol, revisions 2025-03-26 to 2026-07-28 (transports, 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 
 from aegis_authz.core.call import CallKind, Rpc, RpcShape, ToolCall
@@ -14,7 +12,7 @@ from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.encoding import strict_json
+from aegis_authz.encoding import mcp_header, strict_json
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
@@ -137,15 +135,9 @@ def _cross_check(http: HttpCall, method: str, params: Mapping[str, Json]) -> Non
         expected["mcp-name"] = name if isinstance(name, str) else ""
     for header, wanted in expected.items():
         for seen in http.headers.get(header, ()):
-            if _header_text(seen) != wanted:
+            try:
+                text = mcp_header.decode(seen)
+            except ValueError as fault:
+                raise Refused(Reason.HEADER_MISMATCH, str(fault)) from None
+            if text != wanted:
                 raise Refused(Reason.HEADER_MISMATCH, f"{header} is not what the body says")
-
-
-def _header_text(value: str) -> str:
-    # MCP 2026-07-28 writes names beyond ASCII as =?base64?...?=
-    if value.startswith("=?base64?") and value.endswith("?="):
-        try:
-            return base64.b64decode(value[9:-2], validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
-            raise Refused(Reason.HEADER_MISMATCH, "an encoded MCP header cannot be read") from None
-    return value

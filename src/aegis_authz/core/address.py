@@ -1,0 +1,43 @@
+"""Where something listens: a unix socket or a TCP port, written one way in all settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNIX = "unix:"
+"""What the address of a unix socket begins with."""
+
+_PORTS = range(2**16)
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A socket in the file system."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TcpAddress:
+    """A host, without the brackets of IPv6, and a port; port 0 listens on any that is free."""
+
+    host: str
+    port: int
+
+
+def read_address(text: str) -> UnixAddress | TcpAddress:
+    """Read `unix:/path` or `host:port`. Raises ValueError for anything else."""
+    if text.startswith(UNIX):
+        path = text.removeprefix(UNIX)
+        if not path:
+            raise ValueError(f"{text!r} names no socket")
+        return UnixAddress(path)
+    return read_tcp_address(text)
+
+
+def read_tcp_address(text: str) -> TcpAddress:
+    """Read `host:port`, an IPv6 host in brackets. Raises ValueError for anything else."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) not in _PORTS:
+        raise ValueError(f"{text!r} is neither unix:/path nor host:port")
+    return TcpAddress(host.removeprefix("[").removesuffix("]"), int(port))
