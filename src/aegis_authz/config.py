@@ -7,8 +7,27 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from aegis_authz.core.address import read_address, read_tcp_address
+
+_WORKER = "{worker}"
+
+
+def _listen_address(text: str) -> str:
+    read_address(text.replace(_WORKER, "0"))
+    return text
+
+
+def _port_address(text: str) -> str:
+    read_tcp_address(text)
+    return text
+
+
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+PortAddress = Annotated[str, AfterValidator(_port_address)]
 
 
 class _Settings(BaseModel):
@@ -53,7 +72,7 @@ class AuthzSettings(_Settings):
     `{worker}`) for GET /readyz. `drain_ms` is how long a stopping worker stays up after it turned red, so that Envoy notices.
     """
 
-    listen: str
+    listen: ListenAddress
     host: WorkerHost = WorkerHost.HTTP2
     workers: int = Field(default=2, ge=1, le=64)
     opa_socket: Path
@@ -63,7 +82,7 @@ class AuthzSettings(_Settings):
     record_mode: RecordMode = RecordMode.REQUIRED
     environment: str = "local"
     credentials: Path | None = None
-    metrics: str
+    metrics: PortAddress
     metrics_dir: Path
     ready_socket: str
     otlp_endpoint: str = ""
@@ -81,7 +100,7 @@ class ControlSettings(_Settings):
     `public_url` is where approvers and agents reach it.
     """
 
-    listen: str
+    listen: ListenAddress
     public_url: str
     state: Path
     keys: Path

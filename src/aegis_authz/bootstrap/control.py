@@ -23,6 +23,7 @@ from aegis_authz.control.host import ControlHost
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
+from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import Releases
@@ -60,15 +61,16 @@ async def _run(settings: ControlSettings) -> None:
 
 
 def _listen(address: str) -> socket.socket:
-    if address.startswith("unix:"):
-        path = Path(address.removeprefix("unix:"))
+    place = read_address(address)
+    if isinstance(place, UnixAddress):
+        path = Path(place.path)
         path.unlink(missing_ok=True)
         own = socket.socket(socket.AF_UNIX)
-        own.bind(str(path))
+        own.bind(place.path)
         path.chmod(0o600)
         return own
-    host, _, port = address.rpartition(":")
-    listener = socket.create_server((host, int(port)), backlog=_BACKLOG)
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    listener = socket.create_server((place.host, place.port), family=family, backlog=_BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

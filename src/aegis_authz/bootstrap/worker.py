@@ -29,6 +29,7 @@ from aegis_authz.check.limits import Limits
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
+from aegis_authz.core.address import read_tcp_address
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
@@ -186,12 +187,12 @@ def _status_server(readiness: Readiness) -> StatusServer:
 
 
 def _status_sockets(settings: AuthzSettings, worker: int) -> list[socket.socket]:
-    host, _, port = settings.metrics.rpartition(":")
-    shared = socket.socket(socket.AF_INET)
+    place = read_tcp_address(settings.metrics)
+    shared = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    shared.bind((host, int(port)))
+    shared.bind((place.host, place.port))
     path = Path(settings.ready_socket.format(worker=worker))
     path.unlink(missing_ok=True)
     own = socket.socket(socket.AF_UNIX)

@@ -29,8 +29,9 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from envoy_data_plane.envoy.type.v3 import Percent
 
 from aegis_authz.config import ProxySettings
+from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.proxy.clusters import HTTP_OPTIONS, is_ip, members, roomy
-from aegis_authz.proxy.typed import UNIX, address_of, host_and_port, milliseconds, packed
+from aegis_authz.proxy.typed import address_of, milliseconds, packed
 from aegis_authz.wire.envoy.ext_authz import SERVICE
 
 AUTHORIZERS = "aegis_authz"
@@ -46,8 +47,9 @@ _WATCH_WHEN_RED = milliseconds(250)
 
 def authorizers(settings: ProxySettings) -> Cluster:
     """The cluster of all workers. Raises ValueError for an address that is none, or for sockets beside host names."""
-    named = [place for place in settings.authz if not place.startswith(UNIX) and not is_ip(host_and_port(place)[0])]
-    if not settings.authz or (named and any(place.startswith(UNIX) for place in settings.authz)):
+    places = [read_address(text) for text in settings.authz]
+    named = any(isinstance(place, TcpAddress) and not is_ip(place.host) for place in places)
+    if not places or (named and any(isinstance(place, UnixAddress) for place in places)):
         raise ValueError("authz needs addresses, and host names cannot stand beside unix sockets")
     options = HttpProtocolOptions(
         explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
@@ -63,7 +65,7 @@ def authorizers(settings: ProxySettings) -> Cluster:
             # a second change of health must not wait for the first to be a second old
             update_merge_window=timedelta(0),
         ),
-        load_assignment=members(AUTHORIZERS, [address_of(place) for place in settings.authz]),
+        load_assignment=members(AUTHORIZERS, [address_of(place) for place in places]),
         health_checks=[_health_check()],
         outlier_detection=_outliers(),
         circuit_breakers=roomy(),

@@ -20,7 +20,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
 )
 from envoy_data_plane.google.protobuf import Any
 
-UNIX = "unix:"
+from aegis_authz.core.address import TcpAddress, UnixAddress
 
 
 def packed(message: Message) -> Any:
@@ -38,20 +38,15 @@ def milliseconds(number: int) -> timedelta:
     return timedelta(milliseconds=number)
 
 
-def host_and_port(address: str) -> tuple[str, int]:
-    """Split `host:port`, an IPv6 host in brackets. Raises ValueError."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is neither unix:/path nor host:port")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def address_of(place: str) -> Address:
-    """`unix:/path` or `host:port` as an address. Raises ValueError."""
-    if place.startswith(UNIX):
-        return Address(pipe=Pipe(path=place.removeprefix(UNIX)))
-    host, port = host_and_port(place)
-    return Address(socket_address=SocketAddress(address=host, port_value=port))
+def address_of(place: UnixAddress | TcpAddress) -> Address:
+    """Where Envoy reaches a server. Raises ValueError for port 0."""
+    match place:
+        case UnixAddress(path):
+            return Address(pipe=Pipe(path=path))
+        case TcpAddress(host, port):
+            if port == 0:
+                raise ValueError(f"{host}: nobody is reached at port 0")
+            return Address(socket_address=SocketAddress(address=host, port_value=port))
 
 
 def watched_file(folder: str, name: str) -> ConfigSource:

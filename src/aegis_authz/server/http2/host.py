@@ -11,12 +11,14 @@ import os
 from pathlib import Path
 from typing import Final
 
+from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.server.authz import Check
 from aegis_authz.server.grpc.health import Health
-from aegis_authz.server.host import BODY_SERVICE, Process
+from aegis_authz.server.host import Process
 from aegis_authz.server.http2.calls import Calls
 from aegis_authz.server.http2.socket import Http2Socket
 from aegis_authz.wire.envoy.ext_authz import SERVICE
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
 _LAST_WORDS: Final = 1.0  # seconds for what was cut off to say so in its records
 
@@ -36,7 +38,7 @@ class Http2Host:
         await self.set_health(ready=False, serving=False)
         try:
             self._server = await self._listen()
-        except OSError as fault:
+        except (OSError, ValueError) as fault:
             raise RuntimeError(f"cannot listen on {self._address}: {fault}") from fault
 
     async def set_health(self, ready: bool, serving: bool) -> None:
@@ -63,14 +65,13 @@ class Http2Host:
 
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        kind, _, place = self._address.partition(":")
-        if kind == "unix":
-            Path(place).unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
-            server = await loop.create_unix_server(self._connected, place)
-            os.chmod(place, 0o600)
+        place = read_address(self._address)
+        if isinstance(place, UnixAddress):
+            Path(place.path).unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
+            server = await loop.create_unix_server(self._connected, place.path)
+            os.chmod(place.path, 0o600)
             return server
-        host, _, port = self._address.rpartition(":")
-        return await loop.create_server(self._connected, host.strip("[]"), int(port))
+        return await loop.create_server(self._connected, place.host, place.port)
 
     def _connected(self) -> Http2Socket:
         return Http2Socket(self._calls, self._sockets)

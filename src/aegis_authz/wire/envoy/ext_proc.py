@@ -17,6 +17,8 @@ from aegis_authz.core.decision import Target
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 
+BODY_SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+
 METADATA_NAMESPACE = "envoy.filters.http.ext_authz"
 """Where ext_authz leaves its dynamic metadata."""
 

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from aegis_authz.core.address import TcpAddress, UnixAddress, read_address, read_tcp_address
+
+
+def test_a_unix_address_is_a_path() -> None:
+    assert read_address("unix:/run/aegis/authz-0.sock") == UnixAddress("/run/aegis/authz-0.sock")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8080", TcpAddress("127.0.0.1", 8080)),
+        ("[::1]:8080", TcpAddress("::1", 8080)),
+        ("authz.internal:0", TcpAddress("authz.internal", 0)),
+        ("localhost:65535", TcpAddress("localhost", 65535)),
+    ],
+)
+def test_a_tcp_address_is_a_host_and_a_port(text: str, address: TcpAddress) -> None:
+    assert read_address(text) == read_tcp_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", "unix:", "localhost", ":80", "localhost:", "localhost:65536", "a:-1", "a:1x", "a:\uff11"]
+)
+def test_anything_else_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError):
+        read_address(text)
+
+
+def test_a_unix_address_is_no_port() -> None:
+    with pytest.raises(ValueError):
+        read_tcp_address("unix:/run/aegis/authz-0.sock")
