@@ -13,8 +13,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from aegis_authz.server.host import BODY_SERVICE
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD, SERVICE
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
 SCRIPT = Path(__file__).with_name("host_script.py")
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Final
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, Retry
 
-_NEXT_STEP = {
+NEXT_STEP: Final = {
     Retry.NEVER: "Do not retry this call as it is.",
     Retry.NEW_TOKEN: "Retry with a fresh token.",
     Retry.LATER: "Retry after 1 second with a fresh token.",
     Retry.UNNEEDED: "",
 }
+"""What to do after a refusal, but for one that waits for an approval: that sentence names it."""
 _WORDS = {
     "max": "at most {limit}",
     "min": "at least {limit}",
@@ -65,7 +67,7 @@ def sentence(decision: Decision, call: ToolCall | None, approval_id: str) -> str
             "and the override token in the x-aegis-approval header."
         )
     else:
-        parts.append(_NEXT_STEP[spec.retry])
+        parts.append(NEXT_STEP[spec.retry])
     return " ".join(part for part in parts if part)
 
 

@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.check.body_terms import BodyTerms
+from aegis_authz.check.refusal_text import NEXT_STEP
 from aegis_authz.core.call import NO_RPC, RpcShape
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.reason import REASONS, Reason, Retry
+from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
 from aegis_authz.wire.status_codes import STATUS_CODES
-
-_NEXT_STEP = {
-    Retry.NEVER: "Do not retry this call as it is.",
-    Retry.LATER: "Retry after 1 second with a fresh token.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ def _refusal(reason: Reason, terms: BodyTerms | None) -> Refusal:
     }
     return Refusal(
         title=spec.text,
-        sentence=f"{spec.text} {_NEXT_STEP.get(spec.retry, '')}".strip(),
+        sentence=f"{spec.text} {NEXT_STEP.get(spec.retry, '')}".strip(),
         status=codes.http,
         jsonrpc_code=codes.jsonrpc,
         facts=facts,

@@ -8,14 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from aegis_authz.control.bulletin import Live
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.release import Sources
+from aegis_authz.core.release import BUNDLE_KEY_ID, Sources
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.pack import pack
 from aegis_authz.policy.load import load
-
-BUNDLE_KEY_ID = "aegis"
-"""The `kid` bundles are signed under: the name of the key in OPA's configuration."""
 
 _OWN = "/aegis"
 

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.release import BUNDLE_NAME
 from aegis_authz.ports.data_plane import Clock
-
-BUNDLE_NAME = "aegis"
-"""What OPA's configuration must call the bundle."""
 
 FORGET_AFTER = 120.0
 """Seconds without a report after which an OPA is taken to be gone; it reports at least once a poll."""

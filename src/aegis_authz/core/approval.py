@@ -12,6 +12,9 @@ from enum import Enum
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 
+MAX_APPROVAL_LIFE = 7 * 86400
+"""The most seconds an approval may stay open, whatever a policy says."""
+
 
 class ApprovalState(Enum):
     """Where an approval stands."""

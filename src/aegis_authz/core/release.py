@@ -9,6 +9,10 @@ from enum import Enum
 
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 """What a revision may look like: also a file name, so nothing that could leave a folder."""
+BUNDLE_NAME = "aegis"
+"""What OPA's configuration calls the bundle, and OPA in its status reports."""
+BUNDLE_KEY_ID = "aegis"
+"""The `kid` bundles are signed under: the name of the key in OPA's configuration."""
 MAX_FILES = 20_000
 """How many documents' files a folder may hold."""
 MAX_SOURCE_BYTES = 24 * 1024 * 1024

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall, is_method
 from aegis_authz.policy.language.catalogue import KnownTool
-from aegis_authz.policy.language.rule import MAX_APPROVAL_LIFE
 from aegis_authz.policy.language.types import LISTED, SOME, UNIQUE, Number, Words
 from aegis_authz.policy.language.validation import Part, validated
 from aegis_authz.policy.load import Loaded

@@ -13,9 +13,9 @@ import yaml
 from pydantic import BaseModel
 
 from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
+from aegis_authz.core.release import BUNDLE_KEY_ID, BUNDLE_NAME
 from aegis_authz.local.layout import Layout
 
-BUNDLE_KEY_ID = "aegis"
 _LONG_POLL_SECONDS = 30
 
 
@@ -112,7 +112,7 @@ def opa_text(layout: Layout, options: MeshOptions, public_key: str) -> str:
             },
             "keys": {BUNDLE_KEY_ID: {"algorithm": "ES256", "key": public_key}},
             "bundles": {
-                "aegis": {
+                BUNDLE_NAME: {
                     "service": "control",
                     "resource": "bundles/aegis.tar.gz",
                     "persist": True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final, Protocol
 
-BODY_SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
 MAX_MESSAGE: Final = 16 * 1024 * 1024
 """Bytes of the longest message that is taken."""
 

@@ -16,7 +16,7 @@ from aegis_authz.server.grpc.framing import (
     UNIMPLEMENTED,
     StreamBroken,
     Unframer,
-    frame,
+    length_prefixed,
     timeout_of,
     trailers,
 )
@@ -27,7 +27,7 @@ MESSAGES = st.lists(st.binary(max_size=50), max_size=20)
 
 @given(MESSAGES, st.lists(st.integers(0, 1_200), max_size=20))
 def test_how_the_bytes_are_cut_makes_no_difference(messages: list[bytes], cuts: list[int]) -> None:
-    whole = b"".join(map(frame, messages))
+    whole = b"".join(map(length_prefixed, messages))
     unframer, found = Unframer(MOST), []
     for begin, end in itertools.pairwise([0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]):
         found += unframer.feed(whole[begin:end])
@@ -37,16 +37,16 @@ def test_how_the_bytes_are_cut_makes_no_difference(messages: list[bytes], cuts: 
 
 def test_a_message_is_there_with_its_last_byte() -> None:
     unframer = Unframer(MOST)
-    assert unframer.feed(frame(b"whole")[:-1]) == []
+    assert unframer.feed(length_prefixed(b"whole")[:-1]) == []
     assert unframer.feed(b"e") == [b"whole"]
-    assert unframer.feed(frame(b"") + frame(b"next")[:6]) == [b""]
+    assert unframer.feed(length_prefixed(b"") + length_prefixed(b"next")[:6]) == [b""]
     assert unframer.feed(b"ext") == [b"next"]
 
 
 @pytest.mark.parametrize("rest", [1, 4, 5, 7])
 def test_a_stream_that_ends_inside_a_message_is_broken(rest: int) -> None:
     unframer = Unframer(MOST)
-    assert unframer.feed(frame(b"first") + frame(b"second")[:rest]) == [b"first"]
+    assert unframer.feed(length_prefixed(b"first") + length_prefixed(b"second")[:rest]) == [b"first"]
     with pytest.raises(StreamBroken) as fault:
         unframer.close()
     assert fault.value.status == INVALID_ARGUMENT
@@ -55,14 +55,14 @@ def test_a_stream_that_ends_inside_a_message_is_broken(rest: int) -> None:
 def test_a_compressed_message_is_not_taken() -> None:
     for flag in (1, 255):
         with pytest.raises(StreamBroken) as fault:
-            Unframer(MOST).feed(bytes((flag,)) + frame(b"message")[1:])
+            Unframer(MOST).feed(bytes((flag,)) + length_prefixed(b"message")[1:])
         assert fault.value.status == UNIMPLEMENTED
 
 
 def test_a_message_that_is_too_long_is_refused_by_its_head() -> None:
-    assert Unframer(MOST).feed(frame(bytes(MOST))) == [bytes(MOST)]
+    assert Unframer(MOST).feed(length_prefixed(bytes(MOST))) == [bytes(MOST)]
     with pytest.raises(StreamBroken) as fault:
-        Unframer(MOST).feed(frame(bytes(MOST + 1))[:5])
+        Unframer(MOST).feed(length_prefixed(bytes(MOST + 1))[:5])
     assert fault.value.status == RESOURCE_EXHAUSTED
 
 

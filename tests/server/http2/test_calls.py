@@ -15,18 +15,19 @@ from aegis_authz.server.grpc.framing import (
     OK,
     RESOURCE_EXHAUSTED,
     UNIMPLEMENTED,
-    frame,
+    length_prefixed,
 )
 from aegis_authz.server.grpc.health import CHECK as HEALTH_CHECK
 from aegis_authz.server.grpc.health import WATCH as HEALTH_WATCH
-from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE
+from aegis_authz.server.host import MAX_MESSAGE
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 from tests.support.frame_peer import Dial, FramePeer
 
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"
-COMPRESSED = b"\x01" + frame(b"message")[1:]
+COMPRESSED = b"\x01" + length_prefixed(b"message")[1:]
 TOO_LONG = b"\x00" + (MAX_MESSAGE + 1).to_bytes(4, "big")
 
 
@@ -77,14 +78,14 @@ async def test_a_check_is_told_its_deadline_and_its_trace(peer: FramePeer) -> No
 
 async def test_a_message_may_come_in_pieces(peer: FramePeer) -> None:
     peer.begin(1, CHECK_METHOD)
-    for byte in frame(b"pieces"):
+    for byte in length_prefixed(b"pieces"):
         peer.body(1, bytes((byte,)))
     peer.body(1, b"", ended=True)
     assert (await peer.answer(1)).messages == [b"pieces  None"]
 
 
 async def test_a_message_longer_than_the_window_is_taken(peer: FramePeer, handlers: Handlers) -> None:
-    sent = frame(bytes(3 * 1024 * 1024))
+    sent = length_prefixed(bytes(3 * 1024 * 1024))
     peer.begin(1, CHECK_METHOD)
     for begin in range(0, len(sent), frames.LARGEST_FRAME):
         peer.body(1, sent[begin : begin + frames.LARGEST_FRAME])
@@ -101,9 +102,9 @@ async def test_a_message_longer_than_the_window_is_taken(peer: FramePeer, handle
     [
         (b"", INVALID_ARGUMENT),
         (b"\x00", INVALID_ARGUMENT),
-        (frame(b"")[:-1], INVALID_ARGUMENT),
-        (frame(b"") + b"\x00", INVALID_ARGUMENT),
-        (frame(b"") * 2, INVALID_ARGUMENT),
+        (length_prefixed(b"")[:-1], INVALID_ARGUMENT),
+        (length_prefixed(b"") + b"\x00", INVALID_ARGUMENT),
+        (length_prefixed(b"") * 2, INVALID_ARGUMENT),
         (COMPRESSED, UNIMPLEMENTED),
         (TOO_LONG, RESOURCE_EXHAUSTED),
     ],
@@ -164,10 +165,12 @@ async def test_a_watch_that_is_cancelled_is_over(peer: FramePeer) -> None:
     assert (await peer.answer(20_001)).status == OK
 
 
-@pytest.mark.parametrize("body", [COMPRESSED, frame(b"whole") + b"\x00\x00"], ids=["compressed", "broken off"])
+@pytest.mark.parametrize(
+    "body", [COMPRESSED, length_prefixed(b"whole") + b"\x00\x00"], ids=["compressed", "broken off"]
+)
 async def test_a_stream_of_something_else_is_aborted(peer: FramePeer, handlers: Handlers, body: bytes) -> None:
     peer.begin(1, PROCESS_METHOD)
-    peer.body(1, frame(b"first"))
+    peer.body(1, length_prefixed(b"first"))
     peer.body(1, body, ended=True)
     answer = await peer.answer(1)
     assert answer.status == ABORTED
@@ -178,7 +181,7 @@ async def test_a_stream_of_something_else_is_aborted(peer: FramePeer, handlers: 
 async def test_nothing_after_a_fault_is_taken_for_a_message(peer: FramePeer, handlers: Handlers) -> None:
     handlers.gate.clear()
     peer.begin(1, PROCESS_METHOD)
-    for body in (frame(b"first"), COMPRESSED, frame(b"smuggled")):
+    for body in (length_prefixed(b"first"), COMPRESSED, length_prefixed(b"smuggled")):
         peer.body(1, body)
     await peer.so_far()
     handlers.gate.set()
@@ -194,7 +197,7 @@ async def test_messages_that_nobody_takes_close_the_window(
 ) -> None:
     handlers.gate.clear()
     peer.begin(1, PROCESS_METHOD)
-    many = frame(message) * (16_000 // len(frame(message)))
+    many = length_prefixed(message) * (16_000 // len(length_prefixed(message)))
     for _ in range(pieces):
         peer.body(1, many)
     given = [heard.word for heard in await peer.so_far() if heard.kind == frames.WINDOW_UPDATE and heard.stream == 1]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.server.grpc.framing import OK
-from aegis_authz.server.host import BODY_SERVICE
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 from tests.support.frame_peer import Dial
 
 

@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
-from aegis_authz.server.grpc.framing import OK, StreamBroken, frame
-from aegis_authz.server.host import BODY_SERVICE
+from aegis_authz.server.grpc.framing import OK, StreamBroken, length_prefixed
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.http2.socket import Answering, Call, Http2Socket
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 from tests.support.frame_peer import Dial
 
 PROCESS_METHOD = f"/{BODY_SERVICE}/Process"
@@ -96,7 +96,7 @@ async def test_streams_that_were_reset_leave_no_handler(
         if stream % 200 == 1:
             await peer.so_far()
     peer.begin(20_001, PROCESS_METHOD)
-    peer.body(20_001, frame(b"still there"), ended=True)
+    peer.body(20_001, length_prefixed(b"still there"), ended=True)
     assert (await peer.answer(20_001)).messages == [b"still there"]
 
 

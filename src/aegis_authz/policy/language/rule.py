@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
@@ -24,7 +25,6 @@ from aegis_authz.policy.language.types import (
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.language.values import ParameterRule, TimeRule
 
-MAX_APPROVAL_LIFE = 7 * 86400
 """The longest an approval may be waited for and used, in seconds."""
 
 

@@ -33,7 +33,7 @@ class StreamBroken(Exception):
         self.status = status
 
 
-def frame(message: bytes) -> bytes:
+def length_prefixed(message: bytes) -> bytes:
     """One length-prefixed message, uncompressed."""
     return _HEAD.pack(0, len(message)) + message
 

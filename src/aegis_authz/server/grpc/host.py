@@ -11,8 +11,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from aegis_authz.server.authz import Check
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE, Process
+from aegis_authz.server.host import MAX_MESSAGE, Process
 from aegis_authz.wire.envoy.ext_authz import SERVICE
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
 _STATUS = {
     True: health_pb2.HealthCheckResponse.SERVING,

@@ -24,10 +24,11 @@ from aegis_authz.server.grpc.framing import (
 from aegis_authz.server.grpc.health import CHECK as HEALTH_CHECK
 from aegis_authz.server.grpc.health import WATCH as HEALTH_WATCH
 from aegis_authz.server.grpc.health import Health
-from aegis_authz.server.host import BODY_SERVICE, MAX_MESSAGE, Process
+from aegis_authz.server.host import MAX_MESSAGE, Process
 from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2.socket import Answering, Call
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
 _log = logging.getLogger(__name__)
 

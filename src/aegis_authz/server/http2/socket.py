@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Final, Protocol, cast
 
-from aegis_authz.server.grpc.framing import ABORTED, OK, StreamBroken, frame, trailers
+from aegis_authz.server.grpc.framing import ABORTED, OK, StreamBroken, length_prefixed, trailers
 from aegis_authz.server.http2.connection import Connection, Event, Opened, Received
 from aegis_authz.server.http2.frames import ConnectionBroken
 from aegis_authz.server.http2.headers import Fields, block_of
@@ -58,7 +58,7 @@ class Answering:
         """The whole answer to a unary call."""
         sending, stream = self._socket.sending, self._stream
         sending.headers(stream, _START)
-        sending.data(stream, frame(message))
+        sending.data(stream, length_prefixed(message))
         sending.end(stream, _DONE)
         self._socket.answered(stream)
 
@@ -72,7 +72,7 @@ class Answering:
         socket, stream = self._socket, self._stream
         if stream not in socket.sending.open:
             raise StreamBroken(ABORTED, "the caller is gone")
-        socket.sending.data(stream, frame(message))
+        socket.sending.data(stream, length_prefixed(message))
         socket.queued += len(message)
         socket.flush()
         while socket.is_full or socket.sending.waits(stream):

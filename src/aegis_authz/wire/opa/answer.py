@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import orjson
 
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, FilterTools, Finding, Redact
 from aegis_authz.core.effect import Effect
@@ -21,7 +22,6 @@ from aegis_authz.wire.opa.obligations import obligations_from_data
 _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would"}
 _EFFECTS = {effect.value: effect for effect in Effect}
 _REASONS = {reason.value: reason for reason in Reason}
-_MAX_APPROVAL_LIFE = 7 * 86400
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -133,7 +133,7 @@ def _terms(data: Json, effect: Effect) -> ApprovalTerms | None:
     if not isinstance(data, dict) or data.keys() != {"groups", "expires_in"}:
         raise _malformed("approval_needed without its terms")
     life = data["expires_in"]
-    if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life <= _MAX_APPROVAL_LIFE:
+    if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life <= MAX_APPROVAL_LIFE:
         raise _malformed("an approval that expires never or at once")
     return ApprovalTerms(tuple(_text(item) for item in _list(data["groups"])), float(life))
 
