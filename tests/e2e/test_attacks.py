@@ -157,9 +157,9 @@ async def test_what_is_no_plain_request_reaches_nobody(
         (b"POST http://api.stripe.example/v1/payments;a=b HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"POST http://api.stripe.example/v1/payments%zz HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"POST http://api.stripe.example/v1/%c0%ae/payments HTTP/1.1", HOST, "MALFORMED_CALL"),
-        (b"POST http://api.stripe.example/v1/payments?amount=50000 HTTP/1.1", HOST, "MALFORMED_CALL"),
-        (b"POST http://api.stripe.example/v1/payments?Amount=50000 HTTP/1.1", HOST, "MALFORMED_CALL"),
-        (b"POST http://api.stripe.example/v1/payments?amount[]=50000 HTTP/1.1", HOST, "MALFORMED_CALL"),
+        (b"POST http://api.stripe.example/v1/payments?amount=50000 HTTP/1.1", HOST, "DUPLICATE_KEY"),
+        (b"POST http://api.stripe.example/v1/payments?Amount=50000 HTTP/1.1", HOST, "DUPLICATE_KEY"),
+        (b"POST http://api.stripe.example/v1/payments?amount[]=50000 HTTP/1.1", HOST, "DUPLICATE_KEY"),
         (b"POST http://api.stripe.example/v1/payments?_method=DELETE HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"POST http://api.stripe.example/v1/payments?%u0061mount=5 HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"GET http://api.stripe.example/v1/payments/1 HTTP/1.1", HOST, "MALFORMED_CALL"),  # a GET with a body
@@ -183,6 +183,11 @@ async def test_an_address_of_two_readings_is_refused(
         (b"application/json", b'{"amount":10,"\\u0061mount":50000}', "DUPLICATE_KEY"),
         (b"application/json", b'{"amount":10,"a":{"b":[{"c":1,"C":2}]}}', "DUPLICATE_KEY"),
         (b"application/json", b'{"Amount":50000}', "MALFORMED_CALL"),
+        (b"application/json", b'{"amount":10,"amount ":50000}', "MALFORMED_CALL"),
+        (b"application/json", b'{"amount":10,"amount[]":50000}', "MALFORMED_CALL"),
+        (b"application/json", '{"amount":10,"am\u200bount":50000}'.encode(), "MALFORMED_CALL"),
+        (b"application/json", b'{"amount":10,"destination":"elsewhere"}', "PARAMETER_UNKNOWN"),
+        (b"application/json", b'{"amount":1e-9999999999999999999}', "MALFORMED_CALL"),
         (b"application/json", b'{"amount":10,"_method":"DELETE"}', "MALFORMED_CALL"),
         (b"application/json", b'\xef\xbb\xbf{"amount":10}', "MALFORMED_CALL"),
         (b"application/json", b'{"amount":10}{"amount":50000}', "MALFORMED_CALL"),
@@ -231,7 +236,7 @@ async def test_an_override_token_is_good_for_one_call_of_one_agent(mesh: DemoMes
         await mesh.approve(held.approval_id)
     attempts = [
         (await agent.call("finance-agent", "POST", PAYMENTS, {**order, "amount": 6001}, override=override)).reason,
-        (await agent.call("finance-agent", "POST", PAYMENTS, {**order, "note": "y"}, override=override)).reason,
+        (await agent.call("finance-agent", "POST", PAYMENTS, {**order, "payee": "y"}, override=override)).reason,
         (await agent.call("deploy-agent", "POST", PAYMENTS, order, override=override)).reason,
         (await agent.call("finance-agent", "POST", PAYMENTS, order, override=override + "A")).reason,
         (
@@ -285,6 +290,8 @@ async def test_a_reverse_route_is_one_tool(
         ({"method": "tools/call", "params": {"name": "delete_repository"}}, {}, "MALFORMED_CALL"),
         ({"id": 1, "method": "tools/call", "params": {"name": "list_issues"}, "result": {}}, {}, "MALFORMED_CALL"),
         ({"id": 1, "method": "tools/call", "params": {"name": ["list_issues"]}}, {}, "MALFORMED_CALL"),
+        ({"id": 1, "method": "tools/call", "params": {"name": "list_issues", "Arguments": {}}}, {}, "MALFORMED_CALL"),
+        ({"id": 1, "method": "tools/call", "params": {"name": "list_issues", "extra": {}}}, {}, "MALFORMED_CALL"),
         ({"id": 1, "method": "Tools/Call", "params": {"name": "delete_repository"}}, {}, "POLICY_DENIED"),
         ({"id": 1, "method": "tools/call", "params": {"name": "List_Issues"}}, {}, "POLICY_DENIED"),
         ({"id": 1, "method": "resources/read", "params": {"uri": "file:///etc/passwd"}}, {}, "POLICY_DENIED"),

@@ -60,13 +60,23 @@ class Action:
     """One action of an HTTP tool.
 
     `template` is the path split at `/`; a segment `{name}` matches any one non-empty segment.
-    `parameters` empty means: the members of the JSON body, the path variables and the query.
+    `parameters` empty means: the members of the JSON body, the path variables and the query. `others` says whether
+    a call may hold more than the parameters that are listed; what is more reaches the tool unjudged.
     """
 
     name: str
     method: str
     template: tuple[str, ...]
     parameters: tuple[Parameter, ...]
+    others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class McpTool:
+    """One tool of an MCP server: its arguments, as `Action` has its parameters."""
+
+    parameters: tuple[Parameter, ...]
+    others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,7 @@ class Tool:
 
     `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host.
     `mcp_path` is the endpoint of an MCP server, "" for a plain HTTP tool. `region` is where it is, "" when not said.
+    `mcp_tools` are all the tools of an MCP server, None where they are not listed.
     """
 
     name: str
@@ -84,6 +95,7 @@ class Tool:
     actions: tuple[Action, ...]
     mcp_path: str
     region: str
+    mcp_tools: Mapping[str, McpTool] | None = None
 
     @property
     def is_mcp(self) -> bool:

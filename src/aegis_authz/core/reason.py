@@ -43,6 +43,7 @@ class Reason(Enum):
 
     POLICY_ABSENT = "POLICY_ABSENT"
     POLICY_DENIED = "POLICY_DENIED"
+    PARAMETER_UNKNOWN = "PARAMETER_UNKNOWN"
     PARAMETER_MISSING = "PARAMETER_MISSING"
     PARAMETER_TYPE = "PARAMETER_TYPE"
     PDP_UNAVAILABLE = "PDP_UNAVAILABLE"
@@ -143,6 +144,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.ROUTE_MISMATCH: _refusal(Retry.LATER, "The routes of the mesh are changing; repeat the call."),
         Reason.POLICY_ABSENT: _refusal(Retry.NEVER, "No policy covers this agent."),
         Reason.POLICY_DENIED: _refusal(Retry.NEVER, "Policy does not allow this call."),
+        Reason.PARAMETER_UNKNOWN: _refusal(
+            Retry.NEVER, "The call has a parameter that the catalogue does not list for its action."
+        ),
         Reason.PARAMETER_MISSING: _refusal(Retry.NEVER, "A parameter that policy must judge is missing."),
         Reason.PARAMETER_TYPE: _refusal(Retry.NEVER, "A parameter that policy must judge has the wrong type."),
         Reason.PDP_UNAVAILABLE: _refusal(Retry.LATER, "The policy engine cannot be reached; the call was not judged."),

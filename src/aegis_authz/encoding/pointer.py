@@ -12,6 +12,11 @@ def is_pointer(text: str) -> bool:
     return _POINTER.match(text) is not None
 
 
+def escaped(name: str) -> str:
+    """A member's name as a part of a pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def split(pointer: str) -> tuple[str, ...]:
     """The names and places of a pointer, unescaped; none for the empty pointer.
 

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn, cast
 
 from aegis_authz.core.json_value import Json
@@ -71,7 +71,10 @@ def _is_exact(text: str, number: float) -> bool:
     digits = text.lstrip("-").lower().split("e")[0].replace(".", "").strip("0")
     if len(digits) <= 15 and (not digits or abs(number) >= sys.float_info.min):
         return True
-    return Decimal(text) == Decimal(repr(number))
+    try:
+        return Decimal(text) == Decimal(repr(number))
+    except InvalidOperation:  # an exponent beyond what a Decimal holds
+        return False
 
 
 def _integer(text: str) -> int:

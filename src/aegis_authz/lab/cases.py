@@ -238,7 +238,7 @@ def _unknown_action(call: TriedCall, known: KnownTool) -> Iterator[tuple[Locatio
         yield ("action",), f"tool {quoted(call.tool)} has no action {quoted(call.action)}{near}"
         return
     declared = actions[call.action]
-    if known.tool.is_mcp or not declared:
+    if not declared or call.action in known.open_actions:
         return
     for name in call.parameters:
         if name not in declared:

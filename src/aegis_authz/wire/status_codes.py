@@ -59,6 +59,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.ROUTE_MISMATCH: _FAULTY,
         Reason.POLICY_ABSENT: _FORBIDDEN,
         Reason.POLICY_DENIED: _FORBIDDEN,
+        Reason.PARAMETER_UNKNOWN: _MALFORMED,
         Reason.PARAMETER_MISSING: _FORBIDDEN,
         Reason.PARAMETER_TYPE: _FORBIDDEN,
         Reason.PDP_UNAVAILABLE: _FAULTY,

@@ -64,7 +64,7 @@ def reason_of(method: str, target: str, body: bytes = b"", **changes: Any) -> Re
 
 
 def test_a_declared_parameter_is_taken_by_its_pointer() -> None:
-    call = read("POST", "/v1/payments", b'{"amount":4200,"to":[{"name":"bob"}],"note":"x"}')
+    call = read("POST", "/v1/payments", b'{"amount":4200,"to":[{"name":"bob"}]}')
     assert (call.tool, call.action) == ("stripe", "create_payment")
     assert call.parameters == {"amount": 4200, "payee": "bob"}
 
@@ -81,6 +81,18 @@ def test_without_declarations_path_query_and_body_are_the_parameters() -> None:
 def test_a_query_of_structured_names_is_read_name_by_name() -> None:
     call = read("PUT", "/v1/payments/p1?filter[a]=1&filter[b]=2", b'{"note":"100%"}')
     assert call.parameters == {"id": "p1", "filter[a]": "1", "filter[b]": "2", "note": "100%"}
+
+
+def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -> None:
+    noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True)
+    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", ""),))
+    body = b'{"amount":1,"note":"x","to":[{"name":"bob","iban":"y"},5]}'
+    call = read_tool_call(http("POST", "/notes?dry=1", body, host="notes.example"), catalogue)
+    assert call.parameters == {"amount": 1, "payee": "bob"}
+    for disguised in (b'{"amount":1,"Amount ":2}', b'{"to":[{"Name":"eve"}]}'):
+        with pytest.raises(Refused) as refused:
+            read_tool_call(http("POST", "/notes", disguised, host="notes.example"), catalogue)
+        assert refused.value.reason is Reason.MALFORMED_CALL
 
 
 def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
@@ -147,8 +159,22 @@ def test_a_reverse_route_cannot_reach_another_tool_by_its_path() -> None:
         ("GET", "/v1/payments/p1?id[0]=p2", b"", Reason.DUPLICATE_KEY),
         ("POST", "/v1/payments", b'{"Amount":50000}', Reason.MALFORMED_CALL),
         ("POST", "/v1/payments", b'{"to":[{"NAME":"bob"}]}', Reason.MALFORMED_CALL),
-        ("POST", "/v1/payments?amount=50000", b'{"amount":1}', Reason.MALFORMED_CALL),
-        ("POST", "/v1/payments?dry=1", b'{"amount":1}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments?amount=50000", b'{"amount":1}', Reason.DUPLICATE_KEY),
+        ("POST", "/v1/payments?dry=1", b'{"amount":1}', Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", b'{"amount":1,"note":"x"}', Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", b'{"amount":1,"to":[{"name":"bob"},{"name":"eve"}]}', Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", b'{"amount":1,"to":[{"name":"bob","iban":"x"}]}', Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", b'{"amount":1,"to":"bob"}', Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", b"[1]", Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", b"1", Reason.PARAMETER_UNKNOWN),
+        ("POST", "/v1/payments", '{"amount":1,"am\u00adount":50000}'.encode(), Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", '{"amount":1,"\uff41mount":50000}'.encode(), Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount ":50000}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount[]":50000}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"to":[{"name":"bob","NAME ":"eve"}]}', Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1?i.d=1&i_d=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?a.b=1", b'{"a_b":2}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1", '{"\u200did":"p2"}'.encode(), Reason.DUPLICATE_KEY),
         ("GET", "/v1/payments?LIMIT=5", b"", Reason.MALFORMED_CALL),
         ("GET", "/v1/payments?limit=5", b'{"limit":50000}', Reason.MALFORMED_CALL),
         ("GET", "/v1/payments/p1", b'{"note":"x"}', Reason.MALFORMED_CALL),
@@ -192,10 +218,10 @@ def test_two_content_types_that_envoy_joined_are_refused() -> None:
 
 
 def test_the_digest_does_not_see_spelling_but_every_value() -> None:
-    digest = read("POST", "/v1/payments", b'{"amount":7000,"note":"a"}').digest
-    assert read("POST", "/v1/payments", b' { "note" : "a", "amount" : 7000 } ').digest == digest
-    assert read("POST", "/v1/payments", b'{"amount":7001,"note":"a"}').digest != digest
-    assert read("POST", "/v1/payments", b'{"amount":7000,"note":"b"}').digest != digest
+    digest = read("POST", "/v1/payments", b'{"amount":7000,"to":[{"name":"a"}]}').digest
+    assert read("POST", "/v1/payments", b' { "to" : [{"name": "a"}], "amount" : 7000 } ').digest == digest
+    assert read("POST", "/v1/payments", b'{"amount":7001,"to":[{"name":"a"}]}').digest != digest
+    assert read("POST", "/v1/payments", b'{"amount":7000,"to":[{"name":"b"}]}').digest != digest
     update = read("PUT", "/v1/payments/p1", b'{"note":"a"}').digest
     assert read("PUT", "/v1/payments/p1?x=1", b'{"note":"a"}').digest != update
 

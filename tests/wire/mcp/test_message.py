@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aegis_authz.core.call import CallKind, RpcShape, ToolCall
-from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.catalogue import Catalogue, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -95,6 +95,101 @@ def test_what_is_not_exactly_one_message_is_refused(message: Any) -> None:
     with pytest.raises(Refused) as refused:
         read(message)
     assert refused.value.reason is Reason.MALFORMED_CALL
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "pay", "Arguments": {"amount": 50000}}),
+        ("tools/call", {"name": "pay", "arguments ": {"amount": 50000}}),
+        ("tools/call", {"name": "pay", "argu\u200bments": {"amount": 50000}}),
+        ("tools/call", {"name": "pay", "\uff41rguments": {"amount": 50000}}),
+        ("tools/call", {"name": "pay", "arguments[]": {"amount": 50000}}),
+        ("tools/call", {"name": "pay", "args": {"amount": 50000}}),
+        ("tools/call", {"name": "pay", "uri": "file:///etc/passwd"}),
+        ("resources/read", {"uri": "a:b", "URI": "file:///etc/passwd"}),
+        ("resources/read", {"uri": "a:b", "name": "x"}),
+        ("prompts/get", {"name": "p", "Arguments": {}}),
+        ("tools/list", {"Cursor": "x"}),
+        ("resources/subscribe", {"URI": "a:b"}),
+        ("tools/call", {"name": "pay", "_meta": {"ProgressToken": 1}}),
+        ("tools/call", {"name": "pay", "_meta": {"io.modelcontextprotocol/ProtocolVersion": "2026-07-28"}}),
+        ("tools/call", {"name": "pay", "_meta": []}),
+        ("tools/call", {"name": "pay", "_Meta": {}}),
+    ],
+    ids=str,
+)
+def test_members_that_some_server_reads_and_nobody_judged_are_refused(method: str, params: dict[str, Any]) -> None:
+    with pytest.raises(Refused) as refused:
+        read({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    assert refused.value.reason in (Reason.MALFORMED_CALL, Reason.DUPLICATE_KEY)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "pay", "arguments": {}, "_meta": {"progressToken": 1, "vendor.example/x": {}}}),
+        ("tools/call", {"name": "pay", "task": {"ttl": 60000}}),
+        ("tools/call", {"name": "pay", "inputResponses": {"a": {}}, "requestState": "s"}),
+        ("resources/read", {"uri": "a:b", "_meta": {}}),
+        ("prompts/get", {"name": "p", "arguments": {"x": "y"}}),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "p"}, "argument": {"name": "a", "value": "b"}}),
+        (
+            "initialize",
+            {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}},
+        ),
+    ],
+    ids=str,
+)
+def test_members_of_the_specification_pass(method: str, params: dict[str, Any]) -> None:
+    assert read({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).rpc.method == method
+
+
+LISTED = Tool(
+    "bank",
+    "bank.mcp.example",
+    None,
+    "http://127.0.0.1:9005/mcp",
+    (),
+    "/mcp",
+    "",
+    {
+        "pay": McpTool((Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER),)),
+        "note": McpTool((Parameter("text", ParameterSource.BODY, "/text", ParameterType.STRING),), others=True),
+        "ping": McpTool(()),
+    },
+)
+
+
+def listed(name: str, arguments: dict[str, Any]) -> ToolCall:
+    message = call_message(params={"name": name, "arguments": arguments})
+    return read_tool_call(replace(http(message), host="bank.mcp.example"), Catalogue.of((LISTED,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "reason"),
+    [
+        ("pay", {"amount": "5"}, Reason.PARAMETER_TYPE),
+        ("pay", {"amount": None}, Reason.PARAMETER_TYPE),
+        ("pay", {"amount": 5, "payee": "eve"}, Reason.PARAMETER_UNKNOWN),
+        ("pay", {"amount": 5, "amount ": 50000}, Reason.MALFORMED_CALL),
+        ("note", {"Text": "x"}, Reason.MALFORMED_CALL),
+        ("Pay", {"amount": 5}, Reason.ACTION_UNKNOWN),
+        ("drop", {}, Reason.ACTION_UNKNOWN),
+    ],
+)
+def test_a_servers_tool_that_is_listed_takes_what_is_listed(
+    name: str, arguments: dict[str, Any], reason: Reason
+) -> None:
+    with pytest.raises(Refused) as refused:
+        listed(name, arguments)
+    assert refused.value.reason is reason
+
+
+def test_listed_arguments_are_declared_and_others_pass_where_the_tool_says_so() -> None:
+    assert listed("pay", {"amount": 5}).declared == ("amount",)
+    assert listed("note", {"text": "x", "colour": "red"}).parameters == {"text": "x", "colour": "red"}
+    assert listed("ping", {"anything": 1}).declared == ()
 
 
 def test_a_doubled_name_is_refused() -> None:

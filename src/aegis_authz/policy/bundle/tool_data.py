@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.encoding.pointer import is_pointer
@@ -20,6 +21,12 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
             "upstream": tool.upstream,
             "mcp_path": tool.mcp_path,
             "region": tool.region,
+            "mcp_tools": None
+            if tool.mcp_tools is None
+            else {
+                name: {"parameters": _parameters_to_data(one.parameters), "others": one.others}
+                for name, one in tool.mcp_tools.items()
+            },
             "actions": [_action_to_data(action) for action in sorted(tool.actions, key=lambda action: action.name)],
         }
         for tool in sorted(tools, key=lambda tool: tool.name)
@@ -36,15 +43,20 @@ def _action_to_data(action: Action) -> Json:
         "name": action.name,
         "method": action.method,
         "template": list(action.template),
-        "parameters": [
-            {"name": one.name, "source": one.source.value, "at": one.at, "type": one.type.value}
-            for one in sorted(action.parameters, key=lambda one: one.name)
-        ],
+        "parameters": _parameters_to_data(action.parameters),
+        "others": action.others,
     }
 
 
+def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
+    return [
+        {"name": one.name, "source": one.source.value, "at": one.at, "type": one.type.value}
+        for one in sorted(parameters, key=lambda one: one.name)
+    ]
+
+
 def _tool(data: Json) -> Tool:
-    item = members(data, {"name", "host", "port", "upstream", "mcp_path", "region", "actions"}, "a tool")
+    item = members(data, {"name", "host", "port", "upstream", "mcp_path", "region", "actions", "mcp_tools"}, "a tool")
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
@@ -56,17 +68,42 @@ def _tool(data: Json) -> Tool:
         actions=tuple(_action(action) for action in items(item["actions"], "a tool's actions")),
         mcp_path=text(item["mcp_path"], "a tool's mcp_path"),
         region=text(item["region"], "a tool's region"),
+        mcp_tools=_mcp_tools(item["mcp_tools"]),
     )
 
 
+def _mcp_tools(data: Json) -> Mapping[str, McpTool] | None:
+    if data is None:
+        return None
+    if not isinstance(data, Mapping):
+        raise ValueError("an MCP server's tools are not an object")  # noqa: TRY004  # one error for every surprise
+    return MappingProxyType({name: _mcp_tool(one) for name, one in data.items()})
+
+
+def _mcp_tool(data: Json) -> McpTool:
+    item = members(data, {"parameters", "others"}, "a tool of an MCP server")
+    return McpTool(_parameters(item["parameters"]), _truth(item["others"]))
+
+
 def _action(data: Json) -> Action:
-    item = members(data, {"name", "method", "template", "parameters"}, "an action")
+    item = members(data, {"name", "method", "template", "parameters", "others"}, "an action")
     return Action(
         name=_filled(item["name"], "an action's name"),
         method=_filled(item["method"], "an action's method"),
         template=tuple(text(part, "a path segment") for part in items(item["template"], "a template")),
-        parameters=tuple(_parameter(one) for one in items(item["parameters"], "an action's parameters")),
+        parameters=_parameters(item["parameters"]),
+        others=_truth(item["others"]),
     )
+
+
+def _parameters(data: Json) -> tuple[Parameter, ...]:
+    return tuple(_parameter(one) for one in items(data, "the parameters"))
+
+
+def _truth(data: Json) -> bool:
+    if not isinstance(data, bool):
+        raise ValueError("others is neither true nor false")  # noqa: TRY004  # one error for every surprise
+    return data
 
 
 def _parameter(data: Json) -> Parameter:

@@ -106,7 +106,8 @@ _TOOLS: Mapping[str, str] = {
     "tools": "The tools of the server; left out, rules may name any.",
     "match": "Method and path, such as GET /v1/payments/{id}.",
     "ActionEntry.parameters": "Exactly these; none listed: all that the request holds.",
-    "McpTool.parameters": "The arguments of the tool and their types.",
+    "McpToolEntry.parameters": "The arguments of the tool and their types.",
+    "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",
     "ParameterEntry.from": 'Where it is: "/pointer" into the body, "{variable}" of the path or "?name" of the query.',
     "ParameterEntry.type": "The type of the parameter.",
 }

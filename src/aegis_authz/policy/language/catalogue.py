@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.types import AnyScalar, Name, ParameterKind, Words, host_name, pointer
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import Problem, quoted
@@ -22,6 +23,10 @@ _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY")
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]*\Z")
 _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
+
+
+Others = Literal["refuse", "allow"]
+"""What becomes of a call that holds more than the listed parameters."""
 
 
 def _address(value: str) -> str:
@@ -82,27 +87,35 @@ class ParameterEntry(Part):
 
 
 class ActionEntry(Part):
-    """One action: the requests that are it, and its parameters (none listed: all that the request holds)."""
+    """One action: the requests that are it, and its parameters (none listed: all that the request holds).
+
+    `others` says what becomes of a call that holds more than the listed parameters.
+    """
 
     match: Annotated[str, AfterValidator(_match)]
     description: str = ""
     parameters: dict[Words, ParameterEntry] = Field(default_factory=dict)
+    others: Others = "refuse"
 
 
-class McpTool(Part):
-    """One tool of an MCP server, with its arguments and their types in short: `{owner: string}`."""
+class McpToolEntry(Part):
+    """One tool of an MCP server, with its arguments and their types in short: `{owner: string}`.
+
+    `others` says what becomes of a call that has more than the listed arguments.
+    """
 
     description: str = ""
     parameters: dict[Words, ParameterKind] = Field(default_factory=dict)
+    others: Others = "refuse"
 
 
 class McpEntry(Part):
     """Marks an MCP server: its actions are the server's tools, their parameters the arguments.
 
-    Where `tools` lists them, rules can name no others.
+    Where `tools` lists them, rules can name no others, and agents call no others.
     """
 
-    tools: dict[Words, McpTool] | None = None
+    tools: dict[Words, McpToolEntry] | None = None
 
 
 class ToolEntry(Part):
@@ -129,12 +142,13 @@ class ToolEntry(Part):
 class KnownTool:
     """A tool with all that rules may name: its actions, and of each the parameters with their types.
 
-    `actions` is None where the catalogue does not list them (an MCP server without `tools`). An HTTP action without
-    parameters takes any.
+    `actions` is None where the catalogue does not list them (an MCP server without `tools`). An action without
+    parameters takes any, and one of `open_actions` takes others besides those that are listed.
     """
 
     tool: Tool
     actions: Mapping[str, Mapping[str, str]] | None
+    open_actions: frozenset[str]
 
 
 def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
@@ -157,18 +171,35 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         actions=actions,
         mcp_path="" if entry.mcp is None else url.path or DEFAULT_MCP_PATH,
         region=entry.region or "",
+        mcp_tools=_mcp_tools(entry),
     )
     return tool, []
+
+
+def _mcp_tools(entry: ToolEntry) -> Mapping[str, McpTool] | None:
+    if entry.mcp is None or entry.mcp.tools is None:
+        return None
+    return {name: _mcp_tool(one) for name, one in sorted(entry.mcp.tools.items())}
+
+
+def _mcp_tool(entry: McpToolEntry) -> McpTool:
+    arguments = (
+        Parameter(name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(kind))
+        for name, kind in sorted(entry.parameters.items())
+    )
+    return McpTool(tuple(arguments), entry.others == "allow")
 
 
 def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
     """What rules may say about a tool."""
     if entry.mcp is None:
         actions = {one.name: {part.name: part.type.value for part in one.parameters} for one in tool.actions}
-        return KnownTool(tool, actions)
+        return KnownTool(tool, actions, frozenset(one.name for one in tool.actions if one.others))
     if entry.mcp.tools is None:
-        return KnownTool(tool, None)
-    return KnownTool(tool, {name: dict(one.parameters) for name, one in entry.mcp.tools.items()})
+        return KnownTool(tool, None, frozenset())
+    tools = entry.mcp.tools
+    open_tools = frozenset(name for name, one in tools.items() if one.others == "allow")
+    return KnownTool(tool, {name: dict(one.parameters) for name, one in tools.items()}, open_tools)
 
 
 def _action(name: str, entry: ActionEntry, faults: list[tuple[Location, str]]) -> Action:
@@ -183,7 +214,7 @@ def _action(name: str, entry: ActionEntry, faults: list[tuple[Location, str]]) -
             where: Location = ("actions", name, "parameters", key, "from")
             faults.append((where, f"the path has no variable {quoted('{' + parameter.at + '}')}"))
         parameters.append(parameter)
-    return Action(name, method, template, tuple(parameters))
+    return Action(name, method, template, tuple(parameters), entry.others == "allow")
 
 
 def _parameter(name: str, entry: ParameterEntry) -> Parameter:

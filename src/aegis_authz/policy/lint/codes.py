@@ -33,6 +33,7 @@ CODES: Mapping[str, Code] = {
     "every-on-empty": Code("note", "an empty list meets `every`"),
     "missing-owner": Code("note", "a document does not say who answers for it"),
     "not-in-denylist": Code("note", "a list of what is forbidden, where a list of what is allowed is safer"),
+    "open-parameters": Code("warning", "an action lets members pass that nobody listed and no rule judges"),
     "optional-bound": Code("warning", "a maximum that a call evades by leaving the parameter out"),
     "pattern-matches-everything": Code("warning", "a pattern that every text matches"),
     "pattern-matches-nothing": Code("warning", "a pattern that no text matches"),

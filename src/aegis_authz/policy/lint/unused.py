@@ -1,14 +1,17 @@
-"""Lints of what nothing uses, and of MCP servers whose tools nobody listed."""
+"""Lints of what nothing uses, and of what the catalogue leaves open: unlisted tools and unlisted parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, inside
+from aegis_authz.policy.source.places import Location
 from aegis_authz.policy.source.problems import quoted
+from aegis_authz.policy.source.reader import SourceDocument
 
 _KINDS = ("lists", "patterns", "time_windows", "approvers", "detectors")
 _LISTS = ("allowed_tools", "denied_tools")
@@ -59,11 +62,22 @@ def _tools(ground: Ground) -> Iterator[Finding]:
             yield found("unused-tool", source.problem(("tool",), f"no rule names {quoted(tool)}: no agent can call it"))
             continue
         known = ground.loaded.known.get(tool)
+        if known is not None:
+            yield from _open_actions(tool, known, source)
         actions = sorted(named[tool] - {ANY})
         if known is not None and known.actions is None and actions:
             shown = ", ".join(map(quoted, actions[:3])) + (", ..." if len(actions) > 3 else "")
             message = f"lists no tools, so nothing checks the names and parameters that rules use ({shown})"
             yield found("unlisted-mcp-tools", source.problem(("mcp",), message, on_key=True))
+
+
+def _open_actions(tool: str, known: KnownTool, source: SourceDocument) -> Iterator[Finding]:
+    for name in sorted(known.open_actions):
+        at: Location = ("mcp", "tools", name, "others") if known.tool.is_mcp else ("actions", name, "others")
+        message = (
+            f"{name} of {quoted(tool)} lets through what it does not list: no rule sees it, and it reaches the tool"
+        )
+        yield found("open-parameters", source.problem(at, message, on_key=True))
 
 
 def _tools_of_template(value: Json) -> Iterator[str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import pointer, strict_json
+from aegis_authz.encoding.folding import folded, mistakable, stem
 
 _ABSENT = object()
 _BODILESS = ("GET", "HEAD")
 _METHOD = "_method"
+
+_Places = dict[str, "_Places | None"]
+"""Where a body may have members: a name leads to the places below it, or to None where all that stands there is one parameter."""
 
 
 def extract(
@@ -22,27 +26,48 @@ def extract(
 
     With declared parameters, exactly those that are present, each of its declared type; otherwise
     the members of the JSON body, the path variables and the query parameters together. What the tool
-    could take for a parameter and policy would not see is refused: Refused(MALFORMED_CALL) for query
-    parameters that are not declared, for the body of a GET in which none is declared, for a member that differs
-    from a declared one in case alone, for a body that has no members and for `_method`. Raises
-    Refused(DUPLICATE_KEY) when two sources name one parameter, Refused(PARAMETER_TYPE) for a declared
-    parameter of another type.
+    could take for a parameter and policy would not see is refused: Refused(PARAMETER_UNKNOWN) for what is not
+    declared, unless the action lets others pass; Refused(MALFORMED_CALL) for a name that some reader takes for a
+    declared one, for the body of a GET in which no parameter is declared, for a body that has no members and
+    for `_method`; Refused(DUPLICATE_KEY) when two sources name one parameter. Raises
+    Refused(PARAMETER_TYPE) for a declared parameter of another type.
     """
-    _refuse_unseen(action, body, has_body, query)
+    _refuse_disguise(action, body, has_body, query)
     if not action.parameters:
         return _everything(body, has_body, variables, query)
+    if query or variables or not _holds_declared_members_alone(action, body):
+        _refuse_unseen(action, body, variables, query)
     parameters: dict[str, Json] = {}
     for parameter in action.parameters:
         value = _value(parameter, body, variables, query)
         if value is not _ABSENT:
-            parameters[parameter.name] = _typed(parameter, value)
+            parameters[parameter.name] = typed(parameter, value)
     return parameters
 
 
-def _refuse_unseen(action: Action, body: Json, has_body: bool, query: Mapping[str, str]) -> None:
+def typed(parameter: Parameter, value: object) -> Json:
+    """The value, when it is of the parameter's type. Raises Refused(PARAMETER_TYPE)."""
+    if not _is(parameter.type, value):
+        raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not of type {parameter.type.value}")
+    return value  # type: ignore[return-value]  # strict_json and the path gave it: it is Json
+
+
+def refuse_undeclared(names: Iterable[str], declared: Collection[str], others: bool) -> None:
+    """Hold the names of an object against the declared ones.
+
+    Raises Refused(MALFORMED_CALL) for a name that some reader takes for a declared one, and, unless `others` may
+    pass, Refused(PARAMETER_UNKNOWN) for every other name that is not declared.
+    """
+    disguised = mistakable(names, declared)
+    if disguised is not None:
+        raise Refused(Reason.MALFORMED_CALL, f"{disguised[:60]!r} is not, and to some readers is, a declared parameter")
+    unknown = None if others else next((name for name in names if name not in declared), None)
+    if unknown is not None:
+        raise Refused(Reason.PARAMETER_UNKNOWN, f"{unknown[:60]!r} is not declared")
+
+
+def _refuse_disguise(action: Action, body: Json, has_body: bool, query: Mapping[str, str]) -> None:
     declared = {(parameter.source, parameter.at) for parameter in action.parameters}
-    if action.parameters and not all((ParameterSource.QUERY, name) in declared for name in query):
-        raise Refused(Reason.MALFORMED_CALL, "the query has a parameter that the action does not declare")
     if has_body and action.method in _BODILESS and not any(source is ParameterSource.BODY for source, _ in declared):
         # RFC 9110, section 9.3.1: such content has no defined meaning; one tool reads it, another does not
         raise Refused(Reason.MALFORMED_CALL, f"a {action.method} with a body in which no parameter is declared")
@@ -50,9 +75,62 @@ def _refuse_unseen(action: Action, body: Json, has_body: bool, query: Mapping[st
     overrides = [(ParameterSource.QUERY, name) for name in query] + [
         (ParameterSource.BODY, f"/{name}") for name in members
     ]
-    if any(at.lstrip("/").casefold() == _METHOD and (source, at) not in declared for source, at in overrides):
+    if any(folded(at.lstrip("/")) == _METHOD and (source, at) not in declared for source, at in overrides):
         # frameworks take it for the method instead of the one that was judged
         raise Refused(Reason.MALFORMED_CALL, "_method asks to be taken for another request")
+
+
+def _holds_declared_members_alone(action: Action, body: Json) -> bool:
+    """Whether a body is nothing but declared members at its top: the usual call, told without looking further."""
+    names = {parameter.at[1:] for parameter in action.parameters if parameter.source is ParameterSource.BODY}
+    return isinstance(body, dict) and body.keys() <= names and not any("/" in name or "~" in name for name in names)
+
+
+def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], query: Mapping[str, str]) -> None:
+    declared_query = {one.at for one in action.parameters if one.source is ParameterSource.QUERY}
+    places = _places(action)
+    members = body if isinstance(body, dict) else {}
+    # frameworks join path, query and body into one table: a name that is declared in one is refused in the others
+    tables = (
+        ({one.at for one in action.parameters if one.source is ParameterSource.PATH}, variables),
+        (declared_query, query),
+        (places.keys(), members),
+    )
+    for position, (_, names) in enumerate(tables):
+        for other, (declared, _) in enumerate(tables):
+            if other != position and (declared & names.keys() or mistakable(names, declared) is not None):
+                raise Refused(Reason.DUPLICATE_KEY, "a parameter is given where it is not declared")
+    refuse_undeclared(query, declared_query, action.others)
+    _refuse_undeclared_members(body, places, action.others)
+
+
+def _places(action: Action) -> _Places:
+    root: _Places = {}
+    for parameter in action.parameters:
+        if parameter.source is ParameterSource.BODY:
+            here: _Places | None = root
+            *inner, last = pointer.split(parameter.at)
+            for name in inner:
+                here = None if here is None else here.setdefault(name, {})
+            if here is not None:
+                here[last] = None
+    return root
+
+
+def _refuse_undeclared_members(value: Json, places: _Places, others: bool) -> None:
+    if isinstance(value, dict):
+        members: Mapping[str, Json] = value
+    elif isinstance(value, list):
+        members = {str(number): item for number, item in enumerate(value)}
+    elif value is None or others:
+        return
+    else:
+        raise Refused(Reason.PARAMETER_UNKNOWN, "a value stands where the declared parameters are members")
+    refuse_undeclared(members, places, others)
+    for name, inner in members.items():
+        below = places.get(name)
+        if below is not None:
+            _refuse_undeclared_members(inner, below, others)
 
 
 def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Json]:
@@ -60,10 +138,8 @@ def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query:
         raise Refused(Reason.MALFORMED_CALL, "the body is not a JSON object")
     members = body if isinstance(body, dict) else {}
     names = [*members, *variables, *query]
-    folded = {name.casefold() for name in names}
-    # a[] and a[x] are the parameter a to many readers of queries
-    stems = {name.partition("[")[0].casefold() for name in query if "[" in name}
-    if len(folded) != len(names) or stems & folded:
+    forms = {folded(name) for name in names}
+    if len(forms) != len(names) or any("[" in name and stem(name) in forms for name in names):
         raise Refused(Reason.DUPLICATE_KEY, "path, query and body name the same parameter")
     return {**members, **variables, **query}
 
@@ -78,16 +154,13 @@ def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query
             return _from_text(parameter, query.get(parameter.at, _ABSENT))
 
 
-def _pointed(value: Json, at: str) -> object:
+def _pointed(value: Json, place: str) -> object:
     found: object = value
-    for part in pointer.split(at):
+    for part in pointer.split(place):
         if isinstance(found, dict) and part in found:
             found = found[part]
         elif isinstance(found, list) and part.isdecimal() and part.isascii() and int(part) < len(found):
             found = found[int(part)]
-        elif isinstance(found, dict) and any(name.casefold() == part.casefold() for name in found):
-            # absent to one reader, the parameter itself to another (Go's decoder)
-            raise Refused(Reason.MALFORMED_CALL, "a member differs from a declared parameter in case alone")
         else:
             return _ABSENT
     return found
@@ -100,12 +173,6 @@ def _from_text(parameter: Parameter, text: object) -> object:
         return strict_json.parse(text.encode())
     except Refused:
         raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not a {parameter.type.value}") from None
-
-
-def _typed(parameter: Parameter, value: object) -> Json:
-    if not _is(parameter.type, value):
-        raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not of type {parameter.type.value}")
-    return value  # type: ignore[return-value]  # strict_json and the path gave it: it is Json
 
 
 def _is(kind: ParameterType, value: object) -> bool:

@@ -13,13 +13,35 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import mcp_header, strict_json
+from aegis_authz.encoding.folding import mistakable
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
+from aegis_authz.wire.http.parameters import refuse_undeclared, typed
 
 TOOLS_CALL = "tools/call"
 _REQUEST_MEMBERS = {"jsonrpc", "id", "method", "params"}
 _REPLY_MEMBERS = {"jsonrpc", "id", "result", "error"}
+_ASKED_FOR = frozenset({"_meta", "inputResponses", "requestState"})
+_PARAMS: Mapping[str, frozenset[str]] = {
+    "tools/call": _ASKED_FOR | {"name", "arguments", "task"},
+    "prompts/get": _ASKED_FOR | {"name", "arguments"},
+    "resources/read": _ASKED_FOR | {"uri"},
+}
+"""The members that these methods have, over all revisions; they name what is done, and take no others."""
+_KNOWN_PARAMS = frozenset().union(*_PARAMS.values()) | {
+    "capabilities", "clientInfo", "cursor", "level", "protocolVersion", "ref", "requestId", "progressToken", "taskId",
+}  # fmt: skip
+_KNOWN_META = frozenset(
+    {
+        "progressToken",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/logLevel",
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/related-task",
+    }
+)
 _NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _STATUS_ONLY = Rpc(RpcShape.NOTIFICATION, None, "")
 
@@ -47,6 +69,7 @@ def read_mcp_call(http: HttpCall, tool: Tool) -> ToolCall:
     params = message.get("params", {})
     if not isinstance(params, dict):
         raise Refused(Reason.MALFORMED_CALL, "params is not an object")
+    _refuse_unspecified(rpc.method, params)
     _cross_check(http, rpc.method, params)
     if rpc.method == TOOLS_CALL:
         return _tools_call(http, tool, params, rpc)
@@ -83,6 +106,18 @@ def _reply(http: HttpCall, tool: Tool, message: Mapping[str, Json]) -> ToolCall:
     return _session(http, tool, "response", {}, _STATUS_ONLY)
 
 
+def _refuse_unspecified(method: str, params: Mapping[str, Json]) -> None:
+    """Members that no revision has where they name what is done, and members that some reader takes for a known one."""
+    specified = _PARAMS.get(method)
+    if specified is not None and not params.keys() <= specified:
+        raise Refused(Reason.MALFORMED_CALL, f"{method} has no parameters but {', '.join(sorted(specified))}")
+    meta = params.get("_meta", {})
+    if not isinstance(meta, dict):
+        raise Refused(Reason.MALFORMED_CALL, "_meta is not an object")
+    if mistakable(params, _KNOWN_PARAMS) is not None or mistakable(meta, _KNOWN_META) is not None:
+        raise Refused(Reason.MALFORMED_CALL, "params or _meta has a member that some reader takes for a known one")
+
+
 def _tools_call(http: HttpCall, tool: Tool, params: Mapping[str, Json], rpc: Rpc) -> ToolCall:
     name, arguments = params.get("name"), params.get("arguments", {})
     if rpc.shape is not RpcShape.CALL:
@@ -90,7 +125,28 @@ def _tools_call(http: HttpCall, tool: Tool, params: Mapping[str, Json], rpc: Rpc
     if not isinstance(name, str) or not 0 < len(name) <= 256 or not isinstance(arguments, dict):
         raise Refused(Reason.MALFORMED_CALL, "tools/call needs a name and an object of arguments")
     bound = {key: value for key, value in params.items() if key != "_meta"}
-    return _tool_call(http, tool, CallKind.MCP_TOOL, name, arguments, rpc, bound)
+    declared = _judged_arguments(tool, name, arguments)
+    return _tool_call(http, tool, CallKind.MCP_TOOL, name, arguments, rpc, bound, declared)
+
+
+def _judged_arguments(tool: Tool, name: str, arguments: Mapping[str, Json]) -> tuple[str, ...]:
+    """The declared arguments of a server's tool, held against those that are given; () where none are declared.
+
+    Raises Refused(ACTION_UNKNOWN) for a tool that a list of the server's tools does not have, Refused(MALFORMED_CALL),
+    Refused(PARAMETER_UNKNOWN) and Refused(PARAMETER_TYPE) as for plain HTTP.
+    """
+    if tool.mcp_tools is None:
+        return ()
+    known = tool.mcp_tools.get(name)
+    if known is None:
+        raise Refused(Reason.ACTION_UNKNOWN, f"{tool.name} has no tool {name[:60]!r} in the catalogue")
+    declared = tuple(parameter.name for parameter in known.parameters)
+    if declared:
+        refuse_undeclared(arguments, declared, known.others)
+    for parameter in known.parameters:
+        if parameter.name in arguments:
+            typed(parameter, arguments[parameter.name])
+    return declared
 
 
 def _session(http: HttpCall, tool: Tool, action: str, params: Mapping[str, Json], rpc: Rpc) -> ToolCall:
@@ -105,6 +161,7 @@ def _tool_call(
     parameters: Mapping[str, Json],
     rpc: Rpc,
     bound: Mapping[str, Json],
+    declared: tuple[str, ...] = (),
 ) -> ToolCall:
     content: dict[str, Json] = {"tool": tool.name, "method": rpc.method, "action": action, "params": dict(bound)}
     if http.query:  # servers configure themselves by it
@@ -114,7 +171,7 @@ def _tool_call(
         tool=tool.name,
         action=action,
         parameters=parameters,
-        declared=(),
+        declared=declared,
         host=tool.host,
         port=tool.port,
         method=http.method,

@@ -1,0 +1,47 @@
+"""Names that some reader takes for another name: folded, the two are equal.
+
+A member `Arguments` is `arguments` to Go's JSON decoder, `a[]` and `a[0]` are `a` to PHP and Rails, `a.b` and `a b`
+are `a_b` to PHP, and names with full-width letters or characters without width look like the plain name to a person
+and to whatever normalises text (UAX #15, UAX #31 section 2.3).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+
+_PLAIN = re.compile(r"[a-z0-9_]*\Z")
+_IGNORABLE = dict.fromkeys(
+    (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000))
+)
+"""Code points without a shape that are not of category Cf or Cc (DerivedCoreProperties, Default_Ignorable)."""
+_SEPARATORS = str.maketrans({".": "_", " ": "_"})
+
+
+def folded(name: str) -> str:
+    """The form that two names have in common when some reader takes them for one, but for what brackets mean."""
+    if _PLAIN.match(name):
+        return name
+    text = unicodedata.normalize("NFKC", name).casefold()
+    shown = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
+    return unicodedata.normalize("NFKC", shown).strip().translate(_SEPARATORS)
+
+
+def stem(name: str) -> str:
+    """The folded form of the parameter that a name with brackets is a part of: `a` for `a[]` and `A[x][0]`."""
+    form = folded(name)
+    return form.partition("[")[0].strip("_") or form if "[" in form else form
+
+
+def mistakable(names: Iterable[str], known: Collection[str]) -> str | None:
+    """The first of `names` that is no known name and that some reader takes for one; None when there is none."""
+    forms: set[str] | None = None
+    for name in names:
+        if name in known:
+            continue
+        if forms is None:
+            forms = {form for word in known for form in (folded(word), stem(word))}
+        if folded(name) in forms or stem(name) in forms:
+            return name
+    return None

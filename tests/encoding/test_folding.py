@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegis_authz.encoding.folding import folded, mistakable, stem
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Amount", "AMOUNT", "amount ", " amount", "amount\t", "amo\u200bunt", "amount\ufeff", "\uff41mount", "am\u00adount",
+        "amount[]", "amount[0]", "amount[x][y]", "Amount []", "a\u034fmount", "amount\ufe0f", "amount\x00",
+    ],
+)  # fmt: skip
+def test_a_name_that_some_reader_takes_for_a_known_one_is_mistakable(name: str) -> None:
+    assert mistakable([name], {"amount", "payee"}) == name
+
+
+@pytest.mark.parametrize(("name", "known"), [("a.b", "a_b"), ("a b", "a_b"), ("\u017fum", "sum"), ("\u212aey", "key")])
+def test_separators_and_letters_of_other_scripts_fold_as_readers_fold_them(name: str, known: str) -> None:
+    assert mistakable([name], {known}) == name
+
+
+@pytest.mark.parametrize("name", ["amounts", "amount2", "note", "amount-x", "am_ount", "", "[", "[]"])
+def test_another_name_is_another_name(name: str) -> None:
+    assert mistakable([name], {"amount", "payee"}) is None
+
+
+def test_a_known_name_is_never_mistaken() -> None:
+    assert mistakable(["Amount", "a.b", "x[]"], {"Amount", "a.b", "x[]"}) is None
+
+
+def test_the_whole_of_a_structured_name_is_mistakable_for_its_part() -> None:
+    assert mistakable(["filter"], {"filter[a]"}) == "filter"
+
+
+@given(st.text(max_size=30))
+def test_folding_twice_is_folding_once(name: str) -> None:
+    assert folded(folded(name)) == folded(name)
+    assert stem(stem(name)) == stem(name)
+
+
+@given(st.text("abz019_", max_size=12), st.sampled_from(("\u200b", "\u00ad", "\ufeff")), st.integers(0, 12))
+def test_characters_without_width_change_nothing(name: str, invisible: str, at: int) -> None:
+    assert folded(name[:at] + invisible + name[at:]) == folded(name)
