@@ -2,11 +2,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 
 import httpx
 import pytest
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+from aegis_authz.api.policies import ReleaseAnswer
+from aegis_authz.policy.source.problems import Problem
+
+RELEASE = {
+    "revision": "r1",
+    "previous": "",
+    "changed": True,
+    "tools_changed": False,
+    "active_on": ["opa-1"],
+    "refused": {},
+    "waiting_for": [],
+    "seconds": 1,
+}
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -20,24 +34,50 @@ def test_it_bears_the_admin_token_and_says_how_long_it_waits() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, json={"revision": "r1"})
+        return httpx.Response(200, json=RELEASE)
 
     with client(answer) as control:
-        assert control.publish({"a": "x"}, {}, "ann", "why", 2.5) == {"revision": "r1"}
+        release = control.publish({"a": "x"}, {}, "ann", "why", 2.5)
+    assert release == ReleaseAnswer.model_validate_json(json.dumps(RELEASE))
+    assert (release.revision, release.active_on) == ("r1", ("opa-1",))
     assert seen[0].headers["authorization"] == "Bearer s3cret"
     assert seen[0].url == "http://control/v1/policies?wait=2.5"
     assert json.loads(seen[0].content) == {"policies": {"a": "x"}, "tools": {}, "by": "ann", "message": "why"}
 
 
 def test_a_refusal_carries_the_problems() -> None:
-    problem = {"path": "a.yaml", "line": 3, "column": 5, "field": "agent", "message": "missing", "excerpt": ""}
-
-    def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(422, json={"detail": "1 problem", "problems": [problem, "odd"]})
-
-    with client(answer) as control, pytest.raises(ControlRefused, match="1 problem") as refused:
+    problem = Problem("a.yaml", 3, 5, "agent", "missing")
+    document = {"type": "about:blank", "status": 422, "detail": "1 problem", "problems": [asdict(problem)]}
+    with (
+        client(lambda _: httpx.Response(422, json=document)) as control,
+        pytest.raises(ControlRefused, match="1 problem") as refused,
+    ):
         control.publish({}, {}, "ann", "", 0)
-    assert [str(one) for one in refused.value.problems] == ["a.yaml:3:5: agent: missing"]
+    assert (refused.value.status, refused.value.problems) == (422, (problem,))
+
+
+def test_a_member_of_a_newer_control_plane_is_passed_over() -> None:
+    with client(lambda _: httpx.Response(200, json={**RELEASE, "newer": {}})) as control:
+        assert control.rollback("r1", "ann", "", 0).revision == "r1"
+
+
+@pytest.mark.parametrize("missing", sorted(RELEASE))
+def test_an_answer_without_one_of_its_members_is_none(missing: str) -> None:
+    answer = {name: value for name, value in RELEASE.items() if name != missing}
+    with (
+        client(lambda _: httpx.Response(200, json=answer)) as control,
+        pytest.raises(ControlUnreachable, match="no control"),
+    ):
+        control.rollback("r1", "ann", "", 0)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"{}", b'{"detail": 5}'])
+def test_a_refusal_that_is_no_problem_document_is_no_control_planes(content: bytes) -> None:
+    with (
+        client(lambda _: httpx.Response(502, content=content)) as control,
+        pytest.raises(ControlUnreachable, match="no control plane of this version \\(HTTP 502\\)"),
+    ):
+        control.status()
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b"", b'{"a":1,"a":2}'])
@@ -56,7 +96,7 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
         asked.append(request.url.host)
         return httpx.Response(307, headers={"location": "http://evil/"}, json={"detail": "elsewhere"})
 
-    with client(answer) as control, pytest.raises(ControlRefused):
+    with client(answer) as control, pytest.raises(ControlUnreachable):
         control.status()
     assert asked == ["control"]
 

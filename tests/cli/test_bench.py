@@ -16,12 +16,13 @@ from aegis_authz.cli import bench_aim
 from aegis_authz.cli.app import app
 from aegis_authz.cli.bench_aim import Aimed, Asked, BadBench, Who, aim_at
 from aegis_authz.cli.bench_text import stages_json
+from aegis_authz.commands.faults import Unable
 from aegis_authz.load import fetch_vegeta
 from aegis_authz.load.calls import Due
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.stages import NothingRight, Stage, Wish
 from aegis_authz.load.vegeta import Plan
-from aegis_authz.local.mesh_facts import MeshNotRunning, take_lock, write_facts
+from aegis_authz.local.mesh_facts import take_lock, write_facts
 
 NOBODY = Who("", "", "")
 FINANCE = Who("acme", "emea", "finance-agent")
@@ -138,7 +139,7 @@ def test_a_key_of_the_user_signs_for_any_issuer(mesh: Path) -> None:
 
 def test_without_a_mesh_there_is_no_key_to_sign_with(tmp_path: Path) -> None:
     for wanted in (asked(tmp_path), asked(tmp_path, "http://127.0.0.1:1/", FINANCE)):
-        with pytest.raises(MeshNotRunning, match="aegis up"):
+        with pytest.raises(Unable, match="aegis up"):
             aim_at(wanted)
 
 

@@ -374,10 +374,10 @@ def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegi
 
 
 def test_new_tools_are_told_to_the_proxy_of_the_mesh(mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch) -> None:
-    import aegis_authz.commands.mesh as bootstrap_mesh
+    import aegis_authz.commands.mesh as mesh_commands
 
     told: list[tuple[Path, dict[str, str]]] = []
-    monkeypatch.setattr(bootstrap_mesh, "routes_changed", lambda state, tools: told.append((state, tools)))
+    monkeypatch.setattr(mesh_commands, "routes_changed", lambda state, tools: told.append((state, tools)))
     mesh.opa_follows()
     first = mesh.releases.current()
     moved = TOOL.replace("api.stripe.example", "pay.example")

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from aegis_authz.adapters.files.keys import open_keys
-from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.commands.faults import Unable
 from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import Signer
 from aegis_authz.load.tokens import GivenTokens, NoTokens, SignedTokens, mesh_signer, read_key, read_tokens
@@ -73,5 +73,5 @@ def test_the_mesh_says_how_its_tokens_are_signed(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_mesh_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"control\.yaml"):
+    with pytest.raises(Unable, match=r"control\.yaml"):
         mesh_signer(tmp_path, Scope("acme", "emea", "a"))

@@ -1,17 +1,30 @@
-"""The control plane's doors, from the other side: what the command line asks it."""
+"""The control plane's API, from the other side: what the command line asks it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 import httpx
+from pydantic import ValidationError
 
-from aegis_authz.core.json_value import Json
+from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
+from aegis_authz.api.model import Answer, Request
+from aegis_authz.api.policies import (
+    PublishRequest,
+    ReleaseAnswer,
+    RevisionsAnswer,
+    RollbackRequest,
+    SourcesAnswer,
+    StatusAnswer,
+)
+from aegis_authz.api.problem import ProblemDocument
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.policy.source.problems import Problem
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 _SECONDS = 10.0
 _MAX_ANSWER_BYTES = 80 * 1024 * 1024  # the documents of a revision
@@ -31,9 +44,9 @@ class ControlRefused(Exception):
 
 
 class ControlClient:
-    """One control plane and the right to use its admin doors.
+    """One control plane and the right to administer it.
 
-    Every method returns the answer's JSON object and raises ControlUnreachable or ControlRefused.
+    Every method raises ControlUnreachable or ControlRefused.
     """
 
     def __init__(self, url: str, admin_token: str, transport: httpx.BaseTransport | None = None) -> None:
@@ -55,91 +68,75 @@ class ControlClient:
 
     def publish(
         self, policies: Mapping[str, str], tools: Mapping[str, str], by: str, message: str, wait: float
-    ) -> dict[str, Json]:
+    ) -> ReleaseAnswer:
         """Publish documents and wait at most `wait` seconds for OPA to activate them."""
-        body: dict[str, Json] = {"policies": dict(policies), "tools": dict(tools), "by": by, "message": message}
-        return self._ask("POST", "/v1/policies", body, wait)
+        # Not checked here: the control plane says what is wrong with them.
+        body = PublishRequest.model_construct(policies=dict(policies), tools=dict(tools), by=by, message=message)
+        return self._ask("POST", "/v1/policies", ReleaseAnswer, body, wait)
 
-    def rollback(self, revision: str, by: str, message: str, wait: float) -> dict[str, Json]:
+    def rollback(self, revision: str, by: str, message: str, wait: float) -> ReleaseAnswer:
         """Serve the documents of an earlier revision again, and wait as `publish` does."""
-        return self._ask("POST", "/v1/rollback", {"revision": revision, "by": by, "message": message}, wait)
+        body = RollbackRequest.model_construct(revision=revision, by=by, message=message)
+        return self._ask("POST", "/v1/rollback", ReleaseAnswer, body, wait)
 
-    def status(self) -> dict[str, Json]:
+    def status(self) -> StatusAnswer:
         """What is served, and what each OPA runs."""
-        return self._ask("GET", "/v1/status")
+        return self._ask("GET", "/v1/status", StatusAnswer)
 
-    def revisions(self) -> dict[str, Json]:
+    def revisions(self) -> RevisionsAnswer:
         """The change log, newest first."""
-        return self._ask("GET", "/v1/revisions")
+        return self._ask("GET", "/v1/revisions", RevisionsAnswer)
 
-    def sources(self, revision: str) -> dict[str, Json]:
+    def sources(self, revision: str) -> SourcesAnswer:
         """The documents of a revision."""
-        return self._ask("GET", f"/v1/revisions/{_segment(revision)}")
+        return self._ask("GET", f"/v1/revisions/{_segment(revision)}", SourcesAnswer)
 
-    def approvals(self, state: str) -> dict[str, Json]:
+    def approvals(self, state: str) -> ApprovalsAnswer:
         """Approvals in a state, "" for all, newest first."""
-        return self._ask("GET", f"/v1/approvals?state={quote(state, safe='')}" if state else "/v1/approvals")
+        path = f"/v1/approvals?state={quote(state, safe='')}" if state else "/v1/approvals"
+        return self._ask("GET", path, ApprovalsAnswer)
 
-    def approval(self, approval_id: str) -> dict[str, Json]:
+    def approval(self, approval_id: str) -> ApprovalAnswer:
         """One approval."""
-        return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}")
+        return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}", ApprovalAnswer)
 
-    def approve(self, approval_id: str, by: str, note: str) -> dict[str, Json]:
+    def approve(self, approval_id: str, by: str, note: str) -> ApprovedAnswer:
         """Approve; the answer holds the override token."""
-        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/approve", {"by": by, "note": note})
+        body = DecisionRequest.model_construct(by=by, note=note)
+        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/approve", ApprovedAnswer, body)
 
-    def deny(self, approval_id: str, by: str, note: str) -> dict[str, Json]:
+    def deny(self, approval_id: str, by: str, note: str) -> ApprovalAnswer:
         """Deny."""
-        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", {"by": by, "note": note})
+        body = DecisionRequest.model_construct(by=by, note=note)
+        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", ApprovalAnswer, body)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Json] | None = None, wait: float = 0) -> dict[str, Json]:
+    def _ask(
+        self, method: str, path: str, kind: type[AnswerT], body: Request | None = None, wait: float = 0
+    ) -> AnswerT:
         params = {"wait": f"{wait:g}"} if wait else None
+        content = None if body is None else body.model_dump(mode="json")
         try:
-            answer = self._http.request(method, path, params=params, json=body, timeout=_SECONDS + wait)
+            answer = self._http.request(method, path, params=params, json=content, timeout=_SECONDS + wait)
         except httpx.TransportError as fault:
             raise ControlUnreachable(f"no control plane answers at {self._url}: {fault}") from None
         if len(answer.content) > _MAX_ANSWER_BYTES:
             raise ControlUnreachable(f"{self._url} answers more than a control plane would")
+        if answer.status_code == 200:
+            return self._read(answer, kind)
+        problem = self._read(answer, ProblemDocument)
+        raise ControlRefused(answer.status_code, problem.detail, tuple(shown.problem() for shown in problem.problems))
+
+    def _read(self, answer: httpx.Response, kind: type[AnswerT]) -> AnswerT:
         try:
-            said = strict_json.parse_object(answer.content)
-        except Refused:
-            raise ControlUnreachable(f"what answers at {self._url} is no control plane") from None
-        if answer.status_code != 200:
-            raise ControlRefused(answer.status_code, _text(said, "detail") or "refused", _problems(said))
-        return said
+            strict_json.parse_object(answer.content)
+            return kind.model_validate_json(answer.content)
+        except (Refused, ValidationError):
+            raise ControlUnreachable(
+                f"what answers at {self._url} is no control plane of this version (HTTP {answer.status_code})"
+            ) from None
 
 
 def _segment(name: str) -> str:
     if name in ("", ".", "..") or "/" in name:
         raise ControlRefused(404, "no such revision or approval: that is no id", ())
     return quote(name, safe="")
-
-
-def _problems(said: Mapping[str, Json]) -> tuple[Problem, ...]:
-    listed = said.get("problems")
-    if not isinstance(listed, list):
-        return ()
-    return tuple(
-        Problem(
-            path=_text(item, "path"),
-            line=_number(item, "line"),
-            column=_number(item, "column"),
-            field=_text(item, "field"),
-            message=_text(item, "message"),
-            excerpt=_text(item, "excerpt"),
-            before=_text(item, "before"),
-            cut=_number(item, "cut", 0),
-        )
-        for item in listed
-        if isinstance(item, Mapping)
-    )
-
-
-def _text(said: Mapping[str, Json], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(said: Mapping[str, Json], name: str, otherwise: int = 1) -> int:
-    value = said.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

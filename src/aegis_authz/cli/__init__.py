@@ -6,6 +6,8 @@ import sys
 from types import MappingProxyType
 from typing import Final
 
+from aegis_authz.cli.exit_codes import UNABLE
+
 EXTRAS: Final = MappingProxyType(
     {
         "betterproto2": "cli",
@@ -21,8 +23,6 @@ EXTRAS: Final = MappingProxyType(
     }
 )
 """The extra of the distribution that brings each module a bare installation, which can only be a worker, lacks."""
-
-_UNABLE = 2
 
 
 def main() -> None:
@@ -44,4 +44,4 @@ def main() -> None:
         sys.stderr.write(
             f"aegis: {fault.name} is not installed; install the extra: pip install 'aegis-authz[{extra}]'\n"
         )
-        raise SystemExit(_UNABLE) from None
+        raise SystemExit(UNABLE) from None

@@ -10,9 +10,13 @@ import typer
 from aegis_authz.cli import approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
 from aegis_authz.cli.policy import app as policy
 
+_HELP = """Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.
+
+Every command exits with 0 when the answer is yes, 1 when it is no, 2 when it could not be asked at all."""
+
 app = typer.Typer(
     name="aegis",
-    help="Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.",
+    help=_HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

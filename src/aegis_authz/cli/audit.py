@@ -7,9 +7,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
+from aegis_authz.cli.exit_codes import REFUSED, UNABLE
+from aegis_authz.cli.options import AsJson
 
-TAMPERED, UNREADABLE = 1, 2
+app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
 
 Folder = Annotated[
     Path | None, typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False)
@@ -19,7 +20,6 @@ Key = Annotated[
     Path | None,
     typer.Option("--key", help="The public key: JWK, JWK set or PEM; default: DIR/keys/records.pub.json."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -49,7 +49,7 @@ def verify(
         _unreadable(fault)
     typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
     if not all(report.is_intact for report in reports):
-        raise typer.Exit(TAMPERED)
+        raise typer.Exit(REFUSED)
 
 
 @app.command()
@@ -73,7 +73,7 @@ def checkpoint(
             out.write_bytes(notes)
     except CheckpointInvalid as fault:
         typer.echo(f"aegis audit: {fault}", err=True)
-        raise typer.Exit(TAMPERED) from None
+        raise typer.Exit(REFUSED) from None
     except RECORD_FAULTS as fault:
         _unreadable(fault)
     if out is None:
@@ -122,7 +122,7 @@ def show(
         typer.echo("\n".join(in_full(record)))
     if not found:
         typer.echo(f"aegis audit: no record of decision {decision_id!r} in {records}", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def _records(folder: Path | None, state: Path | None) -> Path:
@@ -135,4 +135,4 @@ def _records(folder: Path | None, state: Path | None) -> Path:
 
 def _unreadable(fault: Exception) -> NoReturn:
     typer.echo(f"aegis audit: {fault}", err=True)
-    raise typer.Exit(UNREADABLE) from None
+    raise typer.Exit(UNABLE) from None

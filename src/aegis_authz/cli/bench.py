@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, unusable
+from aegis_authz.cli.exit_codes import ENDED, REFUSED
+from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.options import AsJson, MeshState
 
 if TYPE_CHECKING:
     from aegis_authz.cli.bench_aim import Asked
 
 DEFAULT_STATE = Path(".aegis")
-_ENDED = 143
-"""Exit code after SIGTERM."""
 
 Url = Annotated[str, typer.Argument(metavar="[URL]", help="The proxy, or the tool behind it; default: the mesh's.")]
-State = Annotated[Path, typer.Option("--dir", help="State folder of the mesh whose proxy and key are used.")]
 Host = Annotated[str, typer.Option(help="Host header, the tool's name; default: that of the URL.")]
 Where = Annotated[str, typer.Option("--path", help="Path of the call; default: that of the URL.")]
 Method = Annotated[str, typer.Option(help="Method of the call.")]
@@ -34,12 +33,11 @@ Seconds = Annotated[float, typer.Option(min=0.5, max=150, help="Seconds of each 
 Rate = Annotated[list[float] | None, typer.Option(help="Calls a second, open loop; may be given several times.")]
 Expect = Annotated[int, typer.Option(min=200, max=599, help="Status that is the right answer.")]
 Remote = Annotated[bool, typer.Option("--allow-remote", help="Load a URL that is not on this machine.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def bench(
     url: Url = "",
-    state: State = DEFAULT_STATE,
+    state: MeshState = DEFAULT_STATE,
     host: Host = "",
     path: Where = "",
     method: Method = "POST",
@@ -87,8 +85,9 @@ def bench(
 def _bench(asked: Asked, seconds: float, connections: int, rates: list[float], as_json: bool) -> None:
     import asyncio
 
-    from aegis_authz.cli.bench_aim import AIM_FAULTS, aim_at, load
+    from aegis_authz.cli.bench_aim import aim_at, load
     from aegis_authz.cli.bench_text import show_stages, stages_json
+    from aegis_authz.commands.faults import Unable
     from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
     from aegis_authz.load.stages import NothingRight, Wish
     from aegis_authz.load.tool import ToolPortTaken
@@ -100,10 +99,10 @@ def _bench(asked: Asked, seconds: float, connections: int, rates: list[float], a
         stages = asyncio.run(load(vegeta, aimed, Wish(seconds, connections, rates), _say))
         is_right = all(not (stage.outcome.wrong or stage.outcome.failed) for stage in stages)
     except asyncio.CancelledError:
-        raise typer.Exit(_ENDED) from None
+        raise typer.Exit(ENDED) from None
     except NothingRight as nothing:
         stages, is_right = [nothing.stage], False
-    except (VegetaMissing, LoadFailed, ToolPortTaken, OSError, ValueError, *AIM_FAULTS) as fault:
+    except (VegetaMissing, LoadFailed, ToolPortTaken, OSError, ValueError, Unable) as fault:
         raise unusable("bench", str(fault)) from None
     if as_json:
         typer.echo(stages_json(aimed.aim.base, stages))

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from aegis_authz.commands.tokens import TOKEN_FAULTS
+from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import DENIED, Call, Due, Signer, mixed
 from aegis_authz.load.stages import Aim, Stage, Stages, Wish
@@ -28,12 +28,8 @@ _DOCTORS_TOOL = "doctor.aegis.internal"
 _WITHIN, _ABOVE = b'{"amount":10}', b'{"amount":1000}'
 
 
-class BadBench(Exception):
+class BadBench(Unable):
     """What was asked makes no load; the message says what to change."""
-
-
-AIM_FAULTS = (BadBench, NoTokens, MeshNotRunning, *TOKEN_FAULTS)
-"""Everything that keeps a load from being aimed; the messages are fit to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +78,9 @@ class Aimed:
     tool_port: int
 
 
+@unable_on(NoTokens, MeshNotRunning)
 def aim_at(asked: Asked) -> Aimed:
-    """Find the server, the calls and the tokens. Raises AIM_FAULTS."""
+    """Find the server, the calls and the tokens. Raises Unable."""
     if not asked.names_a_call:
         return _doctors_call(asked.state)
     if asked.url:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from aegis_authz.cli.exit_codes import REFUSED
+
 _PLAIN_WIDTH = 160
 
 
@@ -23,4 +25,4 @@ def demo() -> None:
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=_PLAIN_WIDTH)
     if not asyncio.run(run_demo(example_documents(), console)):
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, unusable
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.options import AsJson
 
 
 def doctor(
     state: Annotated[Path | None, typer.Option("--dir", help="Prove the mesh that runs in this state folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is missing on this machine; with --dir, prove a running mesh by real calls through its proxy.
 
@@ -48,12 +50,13 @@ def _prove_mesh(state: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from aegis_authz.cli.doctor_text import show_proofs
-    from aegis_authz.commands.proof import PROOF_FAULTS, prove_mesh
+    from aegis_authz.commands.faults import Unable
+    from aegis_authz.commands.proof import prove_mesh
     from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
 
     try:
         proofs = asyncio.run(prove_mesh(state, read_facts(state)))
-    except (MeshNotRunning, *PROOF_FAULTS) as fault:
+    except (MeshNotRunning, Unable) as fault:
         raise unusable("doctor", str(fault)) from None
     if as_json:
         typer.echo(json.dumps([asdict(proof) for proof in proofs], indent=2))

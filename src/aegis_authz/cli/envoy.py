@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli.faults import told, unusable
+from aegis_authz.cli.faults import exits_on_faults
 
 app = typer.Typer(help="Envoy's configuration.", no_args_is_help=True)
 
@@ -36,18 +36,8 @@ def render(
 
     Example: aegis envoy render --out /etc/aegis/envoy --config proxy.yaml --tools policies/tools
     """
-    from aegis_authz.bootstrap.settings import load_settings
-    from aegis_authz.config import ProxySettings
-    from aegis_authz.local.documents import example_documents
-    from aegis_authz.proxy.example import EXAMPLE, catalogue_in
-    from aegis_authz.proxy.render import config_files, write_files
+    from aegis_authz.commands.envoy import render_envoy
 
-    with told("envoy render"):
-        settings = load_settings(config, ProxySettings) if config is not None else EXAMPLE
-        catalogue = catalogue_in(tools or example_documents() / "tools")
-        try:
-            files = config_files(settings, catalogue)
-        except ValueError as fault:
-            raise unusable("envoy render", str(fault)) from None
-        write_files(out, files)
-    typer.echo(f"{out}: {', '.join(files)} for {len(catalogue.by_name)} tools")
+    with exits_on_faults("envoy render"):
+        rendered = render_envoy(out, config, tools)
+    typer.echo(f"{out}: {', '.join(rendered.files)} for {rendered.tools} tools")

@@ -7,18 +7,14 @@ from contextlib import contextmanager
 
 import typer
 
-REFUSED = 1
-"""Exit code: asked, and the answer was no."""
-
-UNABLE = 2
-"""Exit code: could not ask at all."""
+from aegis_authz.cli.exit_codes import REFUSED, UNABLE
 
 
 @contextmanager
-def told(command: str) -> Iterator[None]:
-    """Turn the faults of `bootstrap.admin` and of the lab inside the block into a sentence on stderr and an exit code."""
-    from aegis_authz.commands.admin import ADMIN_FAULTS, ControlRefused, PolicyErrors
-    from aegis_authz.commands.lab import LAB_FAULTS
+def exits_on_faults(command: str) -> Iterator[None]:
+    """Turn the faults of commands inside the block into a sentence on stderr and an exit code of the table."""
+    from aegis_authz.commands.faults import CommandFault, Rejected
+    from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
         yield
@@ -26,12 +22,9 @@ def told(command: str) -> Iterator[None]:
         for problem in errors.problems:
             typer.echo(str(problem), err=True)
         raise typer.Exit(REFUSED) from None
-    except ControlRefused as refused:
-        typer.echo(f"aegis {command}: {refused}", err=True)
-        raise typer.Exit(REFUSED) from None
-    except (*ADMIN_FAULTS, *LAB_FAULTS) as fault:
+    except (CommandFault, OSError) as fault:
         typer.echo(f"aegis {command}: {fault}", err=True)
-        raise typer.Exit(UNABLE) from None
+        raise typer.Exit(REFUSED if isinstance(fault, Rejected) else UNABLE) from None
 
 
 def unusable(command: str, message: str) -> typer.Exit:

@@ -8,14 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, UNABLE, unusable
+from aegis_authz.cli.exit_codes import REFUSED, UNABLE
+from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.options import AsJson, MeshState
 
-State = Annotated[Path, typer.Option("--dir", help="The mesh's state folder.")]
 DEFAULT_STATE = Path(".aegis")
 
 
 def up(
-    state: State = DEFAULT_STATE,
+    state: MeshState = DEFAULT_STATE,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the mesh is ready.")] = False,
     policies: Annotated[Path | None, typer.Option("--policies", help="Folder of policy documents.")] = None,
     tools: Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues.")] = None,
@@ -69,7 +70,7 @@ def up(
         run_foreground(state, options, as_json)
 
 
-def down(state: State = DEFAULT_STATE) -> None:
+def down(state: MeshState = DEFAULT_STATE) -> None:
     """Stop the mesh and wait until all of it is gone. Does nothing when none runs."""
     from aegis_authz.local.stopping import CannotStop, stop_mesh
 
@@ -81,9 +82,7 @@ def down(state: State = DEFAULT_STATE) -> None:
     typer.echo(f"stopped the mesh in {state}" if was_running else f"no mesh runs in {state}")
 
 
-def status(
-    state: State = DEFAULT_STATE, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """Ask each process of the mesh how it is. Exits with 1 when one is not ready, 2 when no mesh runs."""
     import asyncio
     from dataclasses import asdict
@@ -109,7 +108,7 @@ def status(
 
 def logs(
     names: Annotated[list[str] | None, typer.Argument(help="Processes; default: all.")] = None,
-    state: State = DEFAULT_STATE,
+    state: MeshState = DEFAULT_STATE,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
 ) -> None:

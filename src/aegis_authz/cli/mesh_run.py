@@ -13,13 +13,12 @@ from pathlib import Path
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED
+from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.mesh_text import endpoints
-from aegis_authz.local.mesh_facts import MeshRunning, read_facts
+from aegis_authz.local.mesh_facts import read_facts
 from aegis_authz.local.process import default_signals
-from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
-from aegis_authz.local.supervisor import StartFailed, State, Status
+from aegis_authz.local.supervisor import State, Status
 
 _READY = "ready"
 
@@ -118,11 +117,13 @@ class Progress:
 
 
 def _run(state: Path, options: MeshOptions, progress: Progress, started: Callable[[dict[str, object]], None]) -> None:
-    from aegis_authz.commands.mesh import MESH_FAULTS, mesh
+    from aegis_authz.commands.faults import Unable
+    from aegis_authz.commands.mesh import run_mesh
+    from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
-        asyncio.run(mesh(state, options).run(progress, started))
-    except (StartFailed, ServerMissing, MeshRunning, OSError, *MESH_FAULTS) as fault:
+        asyncio.run(run_mesh(state, options, progress, started))
+    except (Unable, PolicyErrors) as fault:
         typer.echo(f"aegis up: {fault}", err=True)
         raise typer.Exit(REFUSED) from None
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from aegis_authz.cli.exit_codes import UNABLE
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound="BaseModel")
-
-_UNABLE = 2
 
 
 def serve(arguments: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ def _settings(process: str, config: Path, kind: type[Settings]) -> Settings:
 
 def _unable(process: str, fault: Exception) -> SystemExit:
     sys.stderr.write(f"aegis serve {process}: {fault}\n")
-    return SystemExit(_UNABLE)
+    return SystemExit(UNABLE)
 
 
 def _log_to_stderr() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.options import Agent, AsJson, MeshState, Org, Tenant
 
 app = typer.Typer(help="Mint tokens for agents of a mesh on this machine.", no_args_is_help=True)
 
@@ -19,10 +19,10 @@ def token() -> None:
 
 @app.command()
 def mint(
-    state: Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")],
-    org: Annotated[str, typer.Option("--org", help="The organisation.")],
-    tenant: Annotated[str, typer.Option("--tenant", help="The tenant.")],
-    agent: Annotated[str, typer.Option("--agent", help="The agent.")],
+    state: MeshState,
+    org: Org,
+    tenant: Tenant,
+    agent: Agent,
     ttl: Annotated[float, typer.Option("--ttl", help="Seconds the token lives, 1 to 300.")] = 60,
     act: Annotated[
         list[str] | None,
@@ -31,7 +31,7 @@ def mint(
     on_behalf_of: Annotated[
         str, typer.Option("--on-behalf-of", help="The person or system the agent serves; policies can ask for it.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print a token that is good for one call.
 
@@ -41,13 +41,14 @@ def mint(
 
         curl -x "$PROXY" -H "x-aegis-token: $TOKEN" -d '{"amount":4200}' http://api.stripe.example/v1/payments
     """
-    from aegis_authz.commands.tokens import TOKEN_FAULTS, mint_agent_token
+    from aegis_authz.commands.faults import Unable
+    from aegis_authz.commands.tokens import mint_agent_token
     from aegis_authz.core.scope import Scope
 
     scope = Scope(org, tenant, agent)
     try:
         minted = mint_agent_token(state, scope, ttl, act or (), on_behalf_of)
-    except TOKEN_FAULTS as fault:
+    except Unable as fault:
         raise unusable("token mint", str(fault)) from None
     if as_json:
         import json

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from aegis_authz.adapters.files.keys import load_keys, load_p256
+from aegis_authz.adapters.files.keys import KeyFolderError, load_keys, load_p256
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.bootstrap.bundles import policy_builder
-from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.faults import unable_on
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.release import Sources
 from aegis_authz.policy.load import load
@@ -34,10 +35,11 @@ def validate_documents(policies: Path, tools: Path) -> tuple[int, int]:
     return len(loaded.policies), len(loaded.tools)
 
 
+@unable_on(KeyFolderError, SettingsError)
 def build_bundle(policies: Path, tools: Path, state: Path, key: Path | None, out: Path) -> tuple[str, int]:
     """Write the signed bundle of these documents under a mesh's settings and public keys; returns revision and size.
 
-    `key` None signs with the mesh's own key. Raises PolicyErrors, KeyFolderError, SettingsError, OSError.
+    `key` None signs with the mesh's own key. Raises PolicyErrors, Unable, OSError.
     """
     settings = load_settings(state / "control.yaml", ControlSettings)
     keys = load_keys(state / "keys")

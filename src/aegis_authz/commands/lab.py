@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aegis_authz.adapters.files.sources import read_tests
 from aegis_authz.commands.documents import read_documents
+from aegis_authz.commands.faults import unable_on
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.opa import LabError, lab_opa
@@ -16,9 +17,6 @@ from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import ServerMissing, find_opa
 from aegis_authz.policy.load import Loaded, load
 from aegis_authz.redact.detectors.table import DETECTORS
-
-LAB_FAULTS = (LabError, Refused, ServerMissing)
-"""Everything that keeps OPA from being asked here; the messages are fit to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,8 @@ def loaded_folders(policies: Path, tools: Path) -> Loaded:
 
 @contextmanager
 def bench_of(loaded: Loaded) -> Iterator[Workbench]:
-    """These documents, running in an OPA. Raises LabError, ServerMissing."""
-    with lab_opa(find_opa()) as opa:
+    """These documents, running in an OPA. Raises Unable, also for what OPA fails at inside the block."""
+    with unable_on(LabError, Refused, ServerMissing), lab_opa(find_opa()) as opa:
         yield Workbench(loaded, opa)
 
 
@@ -46,7 +44,7 @@ def bench_of(loaded: Loaded) -> Iterator[Workbench]:
 def trial_bench(policies: Path, tools: Path) -> Iterator[TrialBench]:
     """Run the documents of two folders and read the tests beside the policies.
 
-    Raises PolicyErrors for documents and tests, SourceFolderError, LabError, ServerMissing.
+    Raises PolicyErrors for documents and tests, SourceFolderError, Unable.
     """
     loaded = loaded_folders(policies, tools)
     cases = cases_of(_from_here(policies, read_tests(policies)), loaded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aegis_authz.adapters.files.bundles import FileReleases
@@ -9,30 +10,51 @@ from aegis_authz.adapters.files.keys import KeyFolderError, open_keys
 from aegis_authz.adapters.files.sources import SourceFolderError, read_sources
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.control import control_plane
+from aegis_authz.commands.faults import unable_on
 from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh import Mesh
+from aegis_authz.local.mesh_facts import MeshRunning
+from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
+from aegis_authz.local.supervisor import StartFailed, Status
 from aegis_authz.policy.load import load
-from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.proxy.render import write_config, write_xds
 from aegis_authz.redact.detectors.table import DETECTORS
 
-MESH_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError, PolicyErrors)
-"""What can be wrong with a mesh's folders; the messages are fit to show."""
+_FOLDER_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError)
 
 
-def mesh(state: Path, options: MeshOptions) -> Mesh:
-    """A mesh on this machine's servers and in this state folder."""
-    return Mesh(state, options, served_catalogue, open_keys, write_config)
+async def run_mesh(
+    state: Path,
+    options: MeshOptions,
+    progress: Callable[[Sequence[Status]], None],
+    started: Callable[[dict[str, object]], None],
+) -> None:
+    """Run a mesh on this machine's servers in this state folder until told to stop.
+
+    Raises Unable when it cannot start, PolicyErrors for its documents.
+    """
+    with unable_on(StartFailed, ServerMissing, MeshRunning, OSError, *_FOLDER_FAULTS):
+        await Mesh(state, options, served_catalogue, open_keys, write_config).run(progress, started)
+
+
+def follow_routes(state: Path, revision: str) -> None:
+    """Tell the Envoy of a running mesh of the tools of a published revision. Raises Unable, Rejected, PolicyErrors."""
+    with control_plane(state) as control:
+        tools = control.sources(revision).tools
+    routes_changed(state, tools)
 
 
 def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     """The tools the control plane will serve, the doctor's included; the folders of documents must be valid as well.
 
-    These are the tools of the last release; at the very first start, those of the folders. Raises MESH_FAULTS.
+    These are the tools of the last release; at the very first start, those of the folders.
+
+    Raises PolicyErrors, SourceFolderError, ReleasesFault.
     """
     probe = layout.folder("probe")
     own_policies = _located(probe / "policies")
@@ -56,8 +78,9 @@ def _released_tools(folder: Path) -> dict[str, str] | None:
         releases.close()
 
 
+@unable_on(SettingsError, OSError)
 def routes_changed(state: Path, tool_texts: dict[str, str]) -> None:
-    """Tell a running mesh's Envoy of a new tool catalogue, by the folder it watches. Raises MESH_FAULTS, OSError."""
+    """Tell a running mesh's Envoy of a new tool catalogue, by the folder it watches. Raises Unable, PolicyErrors."""
     settings = load_settings(state / "proxy.yaml", ProxySettings)
     probe = load_settings(state / "control.yaml", ControlSettings).probe
     own_texts = read_sources(probe / "tools") if probe is not None else {}

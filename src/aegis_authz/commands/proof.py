@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.adapters.control_client import ControlRefused, ControlUnreachable
-from aegis_authz.adapters.files.keys import ISSUER, load_ed25519
+from aegis_authz.adapters.files.keys import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.records.files import NoRecords, writer_folders
 from aegis_authz.adapters.records.recovery import record_files
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.commands.admin import ADMIN_FAULTS, control_client
+from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.approvals import deny
+from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
 from aegis_authz.evidence.chain import NotARecord, read_members
@@ -22,17 +22,15 @@ from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
 from aegis_authz.local.proof import PROBER, Means, Proof, prove
 
-PROOF_FAULTS = (*ADMIN_FAULTS, EchoPortTaken, OSError)
-"""Everything that keeps a mesh from being asked at all; the messages are fit to show."""
-
 _TTL = 30
 _TAIL_BYTES = 256 * 1024
 
 
 async def prove_mesh(state: Path, facts: Mapping[str, Json]) -> list[Proof]:
-    """Prove the mesh that runs in this folder; `facts` is its mesh.json. Raises PROOF_FAULTS."""
+    """Prove the mesh that runs in this folder; `facts` is its mesh.json. Raises Unable."""
     port = urlsplit(str(facts["probe"])).port or 0
-    return await prove(str(facts["proxy"]), port, means(state))
+    with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
+        return await prove(str(facts["proxy"]), port, means(state))
 
 
 def means(state: Path) -> Means:
@@ -41,11 +39,10 @@ def means(state: Path) -> Means:
     trusted, foreign = load_ed25519(state / "keys" / ISSUER), Ed25519PrivateKey.generate()
 
     def refuse(approval_id: str) -> str:
-        with control_client(state) as control:
-            try:
-                return str(control.deny(approval_id, PROBER.org, "a call of aegis doctor").get("state"))
-            except (ControlRefused, ControlUnreachable) as fault:
-                return str(fault)
+        try:
+            return deny(state, approval_id, PROBER.org, "a call of aegis doctor").state.value
+        except CommandFault as fault:
+            return str(fault)
 
     return Means(
         mint=lambda: _token(settings, trusted),

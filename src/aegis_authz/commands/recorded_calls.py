@@ -10,6 +10,7 @@ from aegis_authz.adapters.records.files import NoRecords, find_records
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.documents import read_documents
+from aegis_authz.commands.faults import unable_on
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
@@ -17,9 +18,6 @@ from aegis_authz.encoding import strict_json
 from aegis_authz.lab.recorded import NotJudged, RecordedDecision, recorded_decision
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, printable
-
-RECORD_ERRORS = (NoRecords, NotJudged, OSError)
-"""Everything that keeps a recorded call from being judged again; the messages are fit to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,9 @@ class FoundRecord:
     line: int
 
 
+@unable_on(NoRecords, NotJudged, OSError)
 def found_record(state: Path, decision_id: str, loaded: Loaded) -> FoundRecord:
-    """The record of that id in the logs of a mesh, read without verifying. Raises RECORD_ERRORS."""
+    """The record of that id in the logs of a mesh, read without verifying. Raises Unable."""
     for one in find_records(state / "records", decision_id):
         if one.members is not None and one.members.get("kind") == "decision":
             return FoundRecord(recorded_decision(one.members, _environment(state), loaded), one.file, one.number)

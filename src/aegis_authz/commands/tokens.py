@@ -10,12 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.adapters.files.keys import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.faults import unable_on
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.scope import Scope
 from aegis_authz.identity.mint import mint_token
-
-TOKEN_FAULTS = (KeyFolderError, SettingsError, ValueError)
-"""Everything that keeps a token from being minted; the messages are fit to show."""
 
 
 def issuer_key(folder: Path) -> Ed25519PrivateKey:
@@ -23,13 +21,21 @@ def issuer_key(folder: Path) -> Ed25519PrivateKey:
     return load_ed25519(folder / ISSUER)
 
 
-def mint_agent_token(state: Path, scope: Scope, ttl: float, actors: Sequence[str], on_behalf_of: str = "") -> str:
-    """A token of an agent of the mesh in this folder. Raises TOKEN_FAULTS."""
+@unable_on(KeyFolderError, SettingsError)
+def mesh_issuer(state: Path) -> tuple[Ed25519PrivateKey, ControlSettings]:
+    """What the tokens of the mesh in this folder are signed with, and for whom. Raises Unable."""
     settings = load_settings(state / "control.yaml", ControlSettings)
+    return issuer_key(state / "keys"), settings
+
+
+@unable_on(ValueError)
+def mint_agent_token(state: Path, scope: Scope, ttl: float, actors: Sequence[str], on_behalf_of: str = "") -> str:
+    """A token of an agent of the mesh in this folder. Raises Unable."""
+    key, settings = mesh_issuer(state)
     if ttl > settings.max_token_life:
         raise ValueError(f"this mesh accepts tokens that live at most {settings.max_token_life:g} seconds")
     return mint_token(
-        issuer_key(state / "keys"),
+        key,
         issuer=settings.issuer,
         audience=settings.audience,
         scope=scope,

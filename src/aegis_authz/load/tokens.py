@@ -11,9 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.commands.tokens import issuer_key
-from aegis_authz.config import ControlSettings
+from aegis_authz.commands.tokens import mesh_issuer
 from aegis_authz.core.scope import Scope
 from aegis_authz.identity.mint import MAX_TTL
 from aegis_authz.load.calls import Signer
@@ -98,10 +96,10 @@ def read_key(path: Path) -> Ed25519PrivateKey:
 
 
 def mesh_signer(state: Path, scope: Scope) -> Signer:
-    """A signer of the mesh in this folder. Raises the faults of `bootstrap.tokens.TOKEN_FAULTS`."""
-    settings = load_settings(state / "control.yaml", ControlSettings)
+    """A signer of the mesh in this folder. Raises Unable."""
+    key, settings = mesh_issuer(state)
     return Signer(
-        issuer_key(state / "keys"),
+        key,
         issuer=settings.issuer,
         audience=settings.audience,
         scope=scope,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, told, unusable
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.options import As, AsJson, MeshState
 from aegis_authz.cli.policy import explain as policy_explain
 from aegis_authz.cli.policy import fmt as policy_fmt
 from aegis_authz.cli.policy import init as policy_init
@@ -18,23 +19,22 @@ from aegis_authz.cli.policy import mutate as policy_mutate
 from aegis_authz.cli.policy import schema as policy_schema
 from aegis_authz.cli.policy import simulate as policy_simulate
 from aegis_authz.cli.policy import test as policy_test
-from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
-from aegis_authz.core.json_value import Json
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
+
+if TYPE_CHECKING:
+    from aegis_authz.api.policies import ReleaseAnswer
 
 app = typer.Typer(help="Check, publish and roll back policies and tool catalogues.", no_args_is_help=True)
 
-State = Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")]
 Message = Annotated[str, typer.Option("--message", "-m", help="Why; kept in the change log.")]
-As = Annotated[str | None, typer.Option("--as", help="Your name; default: the user of the operating system.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until OPA runs it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def validate(
     policies: Policies = None,
     tools: Tools = None,
-    state: MeshState = None,
+    state: OptionalMesh = None,
     as_json: AsJson = False,
 ) -> None:
     """Check documents without publishing them. Exits with 1 when any has a problem.
@@ -42,10 +42,10 @@ def validate(
     Example: aegis policy validate --policies policies/agents --tools policies/tools
     """
     from aegis_authz.cli.policy.text import problems_json
-    from aegis_authz.commands.admin import PolicyErrors
     from aegis_authz.commands.documents import validate_documents
+    from aegis_authz.policy.source.problems import PolicyErrors
 
-    with told("policy validate"):
+    with exits_on_faults("policy validate"):
         policies, tools = document_folders("policy validate", policies, tools, state)
         try:
             counted = validate_documents(policies, tools)
@@ -77,7 +77,7 @@ def build(
     """
     from aegis_authz.commands.documents import build_bundle
 
-    with told("policy build"):
+    with exits_on_faults("policy build"):
         try:
             revision, size = build_bundle(policies, tools, state, key, out)
         except OSError as fault:
@@ -88,9 +88,9 @@ def build(
         typer.echo(f"{out}: revision {revision}, {size} bytes")
 
 
-@app.command()
-def publish(
-    state: State,
+@app.command("publish")
+def publish_(
+    state: MeshState,
     policies: Policies = None,
     tools: Tools = None,
     message: Message = "",
@@ -104,32 +104,25 @@ def publish(
 
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
-    from aegis_authz.cli.policy.text import problems_json, release_text
-    from aegis_authz.commands.admin import ControlRefused, control_client, operator_name
-    from aegis_authz.commands.documents import located, read_documents
+    from aegis_authz.cli.policy.text import problems_json
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.commands.publishing import publish
+    from aegis_authz.policy.source.problems import PolicyErrors
 
-    with told("policy publish"):
+    with exits_on_faults("policy publish"):
         policies, tools = document_folders("policy publish", policies, tools, state)
-        sources = read_documents(policies, tools)
-        with control_client(state) as control:
-            try:
-                said = control.publish(sources.policies, sources.tools, by or operator_name(), message, wait)
-            except ControlRefused as refused:
-                if not refused.problems:
-                    raise
-                problems = located(refused.problems, sources, policies, tools)
-                typer.echo(problems_json(problems) if as_json else "\n".join(map(str, problems)), err=not as_json)
-                raise typer.Exit(REFUSED) from None
-        typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
-        if said.get("tools_changed") is True:
-            _routes(state, sources.tools)
-    _exit_by_activation(said)
+        try:
+            release = publish(state, policies, tools, by or operator_name(), message, wait)
+        except PolicyErrors as errors:
+            typer.echo(problems_json(errors.problems) if as_json else str(errors), err=not as_json)
+            raise typer.Exit(REFUSED) from None
+        _follow(state, release, as_json)
 
 
-@app.command()
-def rollback(
+@app.command("rollback")
+def rollback_(
     revision: Annotated[str, typer.Argument(help="The revision whose documents are to be served again.")],
-    state: State,
+    state: MeshState,
     message: Message = "",
     by: As = None,
     wait: Wait = 5,
@@ -139,42 +132,40 @@ def rollback(
 
     Example: aegis policy rollback 4b34e9f4e3d6b7f97c4ec3c3 --dir DIR -m "too strict"
     """
-    from aegis_authz.cli.policy.text import release_text
-    from aegis_authz.commands.admin import control_client, operator_name, published_tools
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.commands.publishing import rollback
 
-    with told("policy rollback"), control_client(state) as control:
-        said = control.rollback(revision, by or operator_name(), message, wait)
-        typer.echo(json.dumps(said, indent=2) if as_json else release_text(said))
-        if said.get("tools_changed") is True:
-            _routes(state, published_tools(control, str(said.get("revision"))))
-    _exit_by_activation(said)
+    with exits_on_faults("policy rollback"):
+        _follow(state, rollback(state, revision, by or operator_name(), message, wait), as_json)
 
 
 @app.command()
-def status(state: State, as_json: AsJson = False) -> None:
+def status(state: MeshState, as_json: AsJson = False) -> None:
     """Show which revision is served, what each OPA runs, and the latest changes.
 
     Example: aegis policy status --dir DIR
     """
-    from aegis_authz.cli.policy.text import status_tables
-    from aegis_authz.commands.admin import control_client
+    from aegis_authz.cli.policy.text import served_json, served_tables
+    from aegis_authz.commands.publishing import served
 
-    with told("policy status"), control_client(state) as control:
-        standing, log = control.status(), control.revisions()
+    with exits_on_faults("policy status"):
+        standing, log = served(state)
     if as_json:
-        typer.echo(json.dumps({**standing, "changes": log.get("changes")}, indent=2))
+        typer.echo(served_json(standing, log))
     else:
-        status_tables(standing, log)
+        served_tables(standing, log)
 
 
-def _routes(state: Path, tools: Mapping[str, str]) -> None:
-    from aegis_authz.commands.mesh import routes_changed
+def _follow(state: Path, release: ReleaseAnswer, as_json: bool) -> None:
+    """Say what became of it, bring the proxy along, and exit with 1 unless every OPA runs it."""
+    from aegis_authz.cli.policy.text import release_text
 
-    routes_changed(state, dict(tools))
+    typer.echo(release.model_dump_json(indent=2) if as_json else release_text(release))
+    if release.tools_changed:
+        from aegis_authz.commands.mesh import follow_routes
 
-
-def _exit_by_activation(said: Mapping[str, Json]) -> None:
-    if not said.get("active_on") or said.get("refused") or said.get("waiting_for"):
+        follow_routes(state, release.revision)
+    if not release.active_on or release.refused or release.waiting_for:
         raise typer.Exit(REFUSED)
 
 

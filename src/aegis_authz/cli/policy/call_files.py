@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from aegis_authz.cli.faults import UNABLE, unusable
+from aegis_authz.cli.exit_codes import UNABLE
+from aegis_authz.cli.faults import unusable
 
 if TYPE_CHECKING:
     from aegis_authz.policy.source.problems import PolicyErrors

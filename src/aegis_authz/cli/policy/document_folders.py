@@ -13,7 +13,7 @@ Policies = Annotated[
     Path | None, typer.Option("--policies", help="Folder of policy documents; default: ./agents beside ./tools.")
 ]
 Tools = Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools.")]
-MeshState = Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")]
+OptionalMesh = Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")]
 
 
 _HERE = (Path("agents"), Path("tools"))
@@ -22,9 +22,9 @@ _HERE = (Path("agents"), Path("tools"))
 def document_folders(command: str, policies: Path | None, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
     """The folders of policies and tools; what is not given is the mesh's, or `agents` and `tools` below this folder.
 
-    Raises typer.Exit, NoMesh.
+    Raises typer.Exit, Unable.
     """
-    from aegis_authz.commands.admin import mesh_folders
+    from aegis_authz.commands.control import mesh_folders
 
     if policies is not None and tools is not None:
         return policies, tools

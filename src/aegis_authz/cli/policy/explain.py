@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.faults import told, unusable
+from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.options import AsJson
 from aegis_authz.cli.policy.call_files import problems_told, read_calls
-from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 if TYPE_CHECKING:
     from aegis_authz.cli.policy.call_flags import CallFlags
@@ -42,7 +43,7 @@ def explain(
     ] = "",
     policies: Policies = None,
     tools: Tools = None,
-    state: MeshState = None,
+    state: OptionalMesh = None,
     record: Annotated[str, typer.Option("--record", help="Explain this decision of the mesh of --dir again.")] = "",
     agent: Annotated[str, typer.Option("--agent", help="ORG/TENANT/AGENT.")] = "",
     tool: Annotated[str, typer.Option("--tool", help="A tool of the catalogue.")] = "",
@@ -63,7 +64,7 @@ def explain(
             help="time, environment, source, on_behalf_of, acted_by (a,b) or token_age.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show why a call is decided as it is. Exits with 0 whatever the decision, 2 when it cannot be explained.
 
@@ -85,7 +86,7 @@ def explain(
         raise unusable(
             COMMAND, "name a file with the call, or give --agent, --tool and --action, or --record and --dir"
         )
-    with told(COMMAND):
+    with exits_on_faults(COMMAND):
         folders = document_folders(COMMAND, policies, tools, state)
         _explain(Asked(call, record, flags, *folders, state, as_json))
 
@@ -93,18 +94,17 @@ def explain(
 def _explain(asked: Asked) -> None:
     from aegis_authz.cli.policy.call_flags import FlagsInvalid
     from aegis_authz.cli.policy.explain_text import Told, explanation_json, show_explanation
-    from aegis_authz.commands.admin import PolicyErrors
     from aegis_authz.commands.lab import bench_of, loaded_folders
-    from aegis_authz.commands.recorded_calls import RECORD_ERRORS
     from aegis_authz.lab.explanation import explanation_of
     from aegis_authz.lab.explanation_notes import sentences
+    from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
         loaded = loaded_folders(asked.policies, asked.tools)
         call, found = _call(asked, loaded)
     except PolicyErrors as errors:
         raise problems_told(errors, asked.as_json) from None
-    except (FlagsInvalid, *RECORD_ERRORS) as fault:
+    except FlagsInvalid as fault:
         raise unusable(COMMAND, str(fault)) from None
     with bench_of(loaded) as bench:
         [raw] = bench.explain([call])

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, unusable
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.options import AsJson
 
 if TYPE_CHECKING:
     from aegis_authz.commands.formatting import Layout
@@ -22,7 +24,7 @@ def fmt(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; list the files that would change.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Write nothing; show what would change.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring policies, tool catalogues and tests into one layout; what they say and every comment stays.
 

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, told
-from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults
+from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 COMMAND = "policy lint"
 
@@ -18,8 +20,8 @@ COMMAND = "policy lint"
 def lint(
     policies: Policies = None,
     tools: Tools = None,
-    state: MeshState = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    state: OptionalMesh = None,
+    as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on any finding, notes too.")] = False,
 ) -> None:
     """Show what is valid and most likely not meant. Exits with 1 when there is an error, 2 when it cannot look.
@@ -33,7 +35,7 @@ def lint(
     from aegis_authz.policy.lint.run import linted
     from aegis_authz.redact.detectors.table import DETECTORS
 
-    with told(COMMAND):
+    with exits_on_faults(COMMAND):
         policies, tools = document_folders(COMMAND, policies, tools, state)
         sources = read_documents(policies, tools)
     findings = linted(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, told
-from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults
+from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +22,9 @@ COMMAND = "policy mutate"
 def mutate(
     policies: Policies = None,
     tools: Tools = None,
-    state: MeshState = None,
+    state: OptionalMesh = None,
     most: Annotated[int | None, typer.Option("--max", min=1, help="Try at most this many, spread evenly.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change the policies one small thing at a time and run their tests. Exits with 1 when no test notices a change.
 
@@ -31,12 +33,12 @@ def mutate(
     from aegis_authz.cli.policy.mutate_text import survivors_json, survivors_text
     from aegis_authz.cli.policy.test_text import failure_line
     from aegis_authz.cli.policy.text import problems_json
-    from aegis_authz.commands.admin import PolicyErrors
     from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.mutants import mutants_of, spread, survivors
     from aegis_authz.lab.trial import tried
+    from aegis_authz.policy.source.problems import PolicyErrors
 
-    with told(COMMAND):
+    with exits_on_faults(COMMAND):
         chosen = document_folders(COMMAND, policies, tools, state)
         try:
             with trial_bench(*chosen) as ready:

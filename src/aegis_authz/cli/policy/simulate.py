@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, told, unusable
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.policy.call_files import problems_told, read_calls
-from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 COMMAND = "policy simulate"
 
@@ -31,7 +32,7 @@ def simulate(
     calls: Annotated[str, typer.Argument(help="A file of calls: one, a list, or JSON lines; - for standard input.")],
     policies: Policies = None,
     tools: Tools = None,
-    state: MeshState = None,
+    state: OptionalMesh = None,
     against: Annotated[
         Path | None, typer.Option("--against", help="Show only what these policies decide differently, as it is now.")
     ] = None,
@@ -49,7 +50,7 @@ def simulate(
     """
     if fail_on_change and against is None:
         raise unusable(COMMAND, "--fail-on-change needs --against, the policies as they are now")
-    with told(COMMAND):
+    with exits_on_faults(COMMAND):
         folders = document_folders(COMMAND, policies, tools, state)
         changed = _simulate(Asked(calls, *folders, against, show_all, as_json))
     if changed and fail_on_change:
@@ -64,10 +65,10 @@ def _simulate(asked: Asked) -> bool:
         show_simulation,
         simulation_json,
     )
-    from aegis_authz.commands.admin import PolicyErrors
     from aegis_authz.commands.lab import bench_of, loaded_folders
     from aegis_authz.lab.call_sources import calls_of
     from aegis_authz.lab.simulation import flips, simulated, simulated_under
+    from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
         loaded = loaded_folders(asked.policies, asked.tools)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.faults import REFUSED, told, unusable
-from aegis_authz.cli.policy.document_folders import MeshState, Policies, Tools, document_folders
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 from aegis_authz.cli.watching import each_change
 
 if TYPE_CHECKING:
@@ -38,21 +40,21 @@ class Asked:
 def test(
     policies: Policies = None,
     tools: Tools = None,
-    state: MeshState = None,
+    state: OptionalMesh = None,
     coverage: Annotated[bool, typer.Option("--coverage", help="Show rules and conditions no test tries.")] = False,
     coverage_min: Annotated[
         float | None, typer.Option("--coverage-min", min=0, max=100, help="Fail below this many percent.")
     ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcomes as JUnit XML.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Run again whenever a document changes.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     only: Annotated[str, typer.Option("--only", help="Only tests whose names contain this text.")] = "",
 ) -> None:
     """Run the tests beside the policies (*_test.yaml). Exits with 1 when any fails, 2 when they cannot be run.
 
     Example: aegis policy test --policies policies/agents --tools policies/tools --coverage
     """
-    with told(COMMAND):
+    with exits_on_faults(COMMAND):
         chosen = document_folders(COMMAND, policies, tools, state)
     if watch and as_json:
         raise unusable(COMMAND, "--watch is for people; leave out --json")
@@ -80,7 +82,7 @@ def watched(asked: Asked, wait: Callable[[], None]) -> None:
 def run(asked: Asked) -> int:
     """One run, told. Returns the exit code."""
     try:
-        with told(COMMAND):
+        with exits_on_faults(COMMAND):
             return _run(asked)
     except typer.Exit as ended:
         return ended.exit_code
@@ -88,11 +90,11 @@ def run(asked: Asked) -> int:
 
 def _run(asked: Asked) -> int:
     from aegis_authz.cli.policy.text import problems_json
-    from aegis_authz.commands.admin import PolicyErrors
     from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.coverage import coverage_of
     from aegis_authz.lab.junit import junit_of_problems
     from aegis_authz.lab.trial import tried
+    from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
         with trial_bench(asked.policies, asked.tools) as ready:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.core.json_value import Json
+from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
 from aegis_authz.policy.source.problems import Problem, printable
 
 _LATEST = 10
@@ -22,55 +22,54 @@ def problems_json(problems: Sequence[Problem]) -> str:
     return json.dumps({"valid": False, "problems": [asdict(problem) for problem in problems]}, indent=2)
 
 
-def release_text(said: Mapping[str, Json]) -> str:
+def release_text(release: ReleaseAnswer) -> str:
     """What became of a publish or rollback."""
-    revision, previous = _text(said.get("revision")), _text(said.get("previous"))
-    if said.get("changed") is True:
-        lines = [f"revision {revision} in place of {previous or 'none'}"]
+    revision = printable(release.revision)
+    if release.changed:
+        lines = [f"revision {revision} in place of {printable(release.previous) or 'none'}"]
     else:
         lines = [f"no change: revision {revision} is served already"]
-    seconds = said.get("seconds")
-    active, waiting, refused = said.get("active_on"), said.get("waiting_for"), said.get("refused")
-    if isinstance(active, list) and active:
-        after = f" after {seconds:.2f} s" if isinstance(seconds, float) else ""
-        lines.append(f"active on {_names(active)}{after}")
-    elif not waiting and not refused:
+    if release.active_on:
+        lines.append(f"active on {_names(release.active_on)} after {release.seconds:.2f} s")
+    elif not release.waiting_for and not release.refused:
         lines.append("no OPA has reported yet: it will be active when one asks for it")
-    if isinstance(waiting, list) and waiting:
-        lines.append(f"not yet active on {_names(waiting)}")
-    if isinstance(refused, Mapping):
-        lines += [f"REFUSED by {_text(name)}: {_text(why)}" for name, why in refused.items()]
+    if release.waiting_for:
+        lines.append(f"not yet active on {_names(release.waiting_for)}")
+    lines += [f"REFUSED by {printable(name)}: {printable(why)}" for name, why in release.refused.items()]
     return "\n".join(lines)
 
 
-def status_tables(standing: Mapping[str, Json], log: Mapping[str, Json]) -> None:
+def served_json(status: StatusAnswer, log: RevisionsAnswer) -> str:
+    """The same as `served_tables` as one JSON object."""
+    return json.dumps({**status.model_dump(mode="json"), "changes": log.model_dump(mode="json")["changes"]}, indent=2)
+
+
+def served_tables(status: StatusAnswer, log: RevisionsAnswer) -> None:
     """Print what is served, what each OPA runs, and the latest changes."""
     console = Console()
-    console.print(Text(f"served: {_text(standing.get('revision')) or 'nothing yet'}"))
-    _print_rows(console, standing.get("opa"), ("instance", "active_revision", "trouble"), "no OPA has reported lately")
-    _print_rows(console, log.get("changes"), ("time", "kind", "revision", "by", "message"), "no changes")
+    console.print(Text(f"served: {printable(status.revision) or 'nothing yet'}"))
+    instances = [(opa.instance, opa.active_revision, opa.trouble) for opa in status.opa]
+    _print_rows(console, instances, ("instance", "active revision", "trouble"), "no OPA has reported lately")
+    changes = [
+        (_local_time(change.time), change.kind.value, change.revision, change.by, change.message)
+        for change in log.changes
+    ]
+    _print_rows(console, changes, ("time", "kind", "revision", "by", "message"), "no changes")
 
 
-def _print_rows(console: Console, listed: Json, columns: tuple[str, ...], otherwise: str) -> None:
-    rows = [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, list) else []
+def _print_rows(console: Console, rows: Sequence[Sequence[str]], columns: Sequence[str], otherwise: str) -> None:
     if not rows:
         console.print(Text(otherwise))
         return
-    table = Table(*(column.replace("_", " ") for column in columns))
-    for item in rows[:_LATEST]:
-        table.add_row(*(Text(_cell(item.get(column))) for column in columns))
+    table = Table(*columns)
+    for row in rows[:_LATEST]:
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)
 
 
-def _cell(value: Json) -> str:
-    if isinstance(value, float):
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
-    return _text(value)
+def _local_time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def _names(names: Sequence[Json]) -> str:
-    return ", ".join(_text(name) for name in names)
-
-
-def _text(value: Json) -> str:
-    return printable(value) if isinstance(value, str) else ""
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(printable, names))

@@ -1,0 +1,15 @@
+"""Options that several commands share, spelt once. What a command alone has stands with the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+MeshState = Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")]
+As = Annotated[str | None, typer.Option("--as", help="Your name; default: the user of the operating system.")]
+Org = Annotated[str, typer.Option("--org", help="The organisation.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="The tenant.")]
+Agent = Annotated[str, typer.Option("--agent", help="The agent.")]

@@ -1,0 +1,34 @@
+"""Envoy's configuration from settings and a tool catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.faults import unable_on
+from aegis_authz.config import ProxySettings
+from aegis_authz.local.documents import example_documents
+from aegis_authz.proxy.example import EXAMPLE, catalogue_in
+from aegis_authz.proxy.render import config_files, write_files
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files that were written, by name, and for how many tools."""
+
+    files: tuple[str, ...]
+    tools: int
+
+
+@unable_on(SettingsError, ValueError, OSError)
+def render_envoy(out: Path, config: Path | None, tools: Path | None) -> Rendered:
+    """Write the configuration of an Envoy into a folder; `config` None is that of a pod, `tools` None the examples.
+
+    Raises Unable, PolicyErrors for the tools.
+    """
+    settings = load_settings(config, ProxySettings) if config is not None else EXAMPLE
+    catalogue = catalogue_in(tools or example_documents() / "tools")
+    files = config_files(settings, catalogue)
+    write_files(out, files)
+    return Rendered(tuple(files), len(catalogue.by_name))
