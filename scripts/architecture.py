@@ -65,7 +65,7 @@ class House:
 def read_house() -> House:
     """The house as pyproject.toml and the tree say."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    (layers,) = (contract for contract in contracts if contract["type"] == "layers")
+    (layers,) = (contract for contract in contracts if contract["id"] == "one-way")
     floors = [re.split(r"\s*[|:]\s*", layer.strip().strip("()")) for layer in layers["layers"]]
     names = [name for floor in floors for name in floor]
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
