@@ -28,8 +28,7 @@ from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa.pdp import OpaPdp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.check.limits import Limits
-from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.record import DecisionRecord

@@ -18,10 +18,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 
-from aegis_authz.check.limits import Limits
-from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
-from aegis_authz.check.refusing import refuse
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
@@ -478,11 +476,11 @@ async def test_a_missing_token_is_never_a_401_on_an_mcp_endpoint() -> None:
 
 async def test_a_refused_call_beyond_the_limit_is_recorded_too() -> None:
     world = World()
-    answer = await refuse(world.pipeline(), Reason.OVERLOADED, payment(), "", time.monotonic() + 1)
+    answer = await world.pipeline().refuse(Reason.OVERLOADED, payment(), "", time.monotonic() + 1)
     assert (answer.effect, answer.status) == (Effect.DENY, 503)
     assert (world.records[0].reason, world.records[0].host) == (Reason.OVERLOADED, "api.stripe.example")
 
 
 async def test_a_tool_call_beyond_the_limit_is_refused_as_a_tool_result() -> None:
-    answer = await refuse(World().pipeline(), Reason.OVERLOADED, tool_call("list_issues"), "", time.monotonic() + 1)
+    answer = await World().pipeline().refuse(Reason.OVERLOADED, tool_call("list_issues"), "", time.monotonic() + 1)
     assert (answer.status, orjson.loads(answer.body)["result"]["isError"]) == (200, True)

@@ -25,8 +25,7 @@ from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
-from aegis_authz.check.limits import Limits
-from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address

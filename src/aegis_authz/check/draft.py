@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aegis_authz.core.call import ToolCall
+from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
@@ -31,6 +31,11 @@ class Draft:
     call: ToolCall | None = None
     settled: Settled | None = None
     ended: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def rpc(self) -> Rpc:
+        """The JSON-RPC shape of the call, none before it was parsed."""
+        return self.call.rpc if self.call is not None else NO_RPC
 
     @property
     def revision(self) -> str:

@@ -10,16 +10,14 @@ from aegis_authz.check.authenticate import authenticate, read_override
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
-from aegis_authz.check.limits import Limits
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
-from aegis_authz.check.respond import respond, rpc_shape
+from aegis_authz.check.respond import respond
 from aegis_authz.check.settle import settled_decision, settlement_of
 from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
@@ -27,6 +25,15 @@ from aegis_authz.wire.http.call import HttpCall
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.003  # ports keep their limits themselves and say what was slow; the outer limit catches what does not
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: `total` for judging a call, `pdp` for the policy engine alone; `environment` is told to policies."""
+
+    total: float
+    pdp: float
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Pipeline:
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total + _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
-            fulfilment = fulfil(decision, rpc_shape(draft), draft.identity, self.credentials)  # 6
+            fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials)  # 6
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision)
         except TimeoutError:
@@ -62,6 +69,17 @@ class Pipeline:
             decision = denied(Reason.INTERNAL_FAULT, type(fault).__name__, draft.revision)
         decision = await self.recorder.keep(decision, draft, deadline)  # 7
         return respond(decision, fulfilment, draft)  # 8
+
+    async def refuse(self, reason: Reason, request: bytes, traceparent: str, deadline: float) -> Answer:
+        """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
+        draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.clock), ""
+        try:
+            draft.http = decode(request)
+            draft.snapshot = self.snapshots.current()  # says which paths want an answer in JSON-RPC
+        except Refused as refusal:
+            detail = refusal.detail
+        decision = await self.recorder.keep(denied(reason, detail, ""), draft, deadline)
+        return respond(decision, NOTHING_TO_FULFIL, draft)
 
     async def _decide(self, request: bytes, draft: Draft) -> Decision:
         http = draft.http = decode(request)  # 1
@@ -73,13 +91,10 @@ class Pipeline:
             decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
         except Refused as refusal:  # the token is spent all the same
             decision = denied(refusal.reason, refusal.detail, draft.revision)
-        settlement = settlement_of(decision, draft, self._new_approval_id)
+        settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
         draft.settled = await self.store.settle(settlement, draft.started + self.limits.total)  # 5
         draft.done("settle", self.clock)
         return settled_decision(draft.settled, settlement, decision)
-
-    def _new_approval_id(self, scope: Scope) -> str:
-        return self.store.approval_id(scope, self.ids.token())
 
     async def _judge(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         """Parse and evaluate under one revision; once more under a newer one that became active meanwhile."""

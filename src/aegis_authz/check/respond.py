@@ -25,15 +25,6 @@ _PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
 _RETRY_AFTER = "1"
 
 
-def rpc_shape(draft: Draft) -> Rpc:
-    """The JSON-RPC shape of the answer, also for a call that was refused before it was parsed."""
-    if draft.call is not None:
-        return draft.call.rpc
-    if draft.http is None or draft.snapshot is None or not _is_mcp(draft.http, draft.snapshot):
-        return NO_RPC
-    return rpc_of(draft.http)
-
-
 def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     """Say the decision in HTTP's words.
 
@@ -48,7 +39,7 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     spec = REASONS[decision.reason]
     if spec.retry is Retry.LATER:
         headers["retry-after"] = _RETRY_AFTER
-    rpc = rpc_shape(draft)
+    rpc = _rpc_shape(draft)
     status, content_type, body = _body(_refusal(decision, spec, draft), rpc)
     return Answer(
         effect=decision.effect,
@@ -129,6 +120,15 @@ def _finding(finding: Finding) -> Json:
     if finding.seen is not None:
         told["seen"] = finding.seen
     return told
+
+
+def _rpc_shape(draft: Draft) -> Rpc:
+    """The JSON-RPC shape of the answer, also for a call that was refused before it was parsed."""
+    if draft.call is not None:
+        return draft.call.rpc
+    if draft.http is None or draft.snapshot is None or not _is_mcp(draft.http, draft.snapshot):
+        return NO_RPC
+    return rpc_of(draft.http)
 
 
 def _is_mcp(http: HttpCall, snapshot: Snapshot) -> bool:

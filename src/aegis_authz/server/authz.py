@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.check.refusing import refuse
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import denied
 from aegis_authz.core.reason import Reason
@@ -63,7 +62,7 @@ class CheckHandler:
 
     async def _answered(self, message: bytes, traceparent: str, began: float, deadline: float) -> Answer:
         if not self._admission.enter():
-            return await refuse(self._pipeline, Reason.OVERLOADED, message, traceparent, deadline)
+            return await self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline)
         try:
             return await self._pipeline.check(message, traceparent, deadline)
         finally:
