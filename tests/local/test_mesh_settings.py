@@ -14,8 +14,8 @@ import pytest
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
 from aegis_authz.core.release import BUNDLE_KEY_ID
+from aegis_authz.local.documents import lay_out_probe
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
-from aegis_authz.local.probe_documents import lay_out_probe
 from aegis_authz.local.process import Process, ProcessSpec
 from aegis_authz.local.readiness import redis_answers
 from aegis_authz.local.settings import (

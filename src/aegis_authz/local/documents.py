@@ -1,4 +1,4 @@
-"""The example documents that come with Aegis."""
+"""The documents that come with Aegis: the examples, and those of `aegis doctor`, laid out for one mesh."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from pathlib import Path
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "_policies"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "policies"
+_PROBE = Path(__file__).with_name("probe")
 
 
 def example_documents() -> Path:
     """The folder with `agents/` and `tools/`: in the package, or in the checkout it runs from."""
     return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+def lay_out_probe(folder: Path, port: int) -> None:
+    """Write the doctor's policy and tool into `folder`, its echo at `port`. Raises OSError."""
+    for kind in ("policies", "tools"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        text = (_PROBE / kind / "doctor.yaml").read_text("utf-8")
+        (folder / kind / "doctor.yaml").write_text(text.replace("{port}", str(port)), "utf-8")

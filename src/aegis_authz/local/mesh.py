@@ -12,9 +12,9 @@ from pathlib import Path
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.local.documents import lay_out_probe
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
 from aegis_authz.local.mesh_facts import take_lock, write_facts
-from aegis_authz.local.probe_documents import lay_out_probe
 from aegis_authz.local.settings import MeshOptions, proxy_settings, write_settings
 from aegis_authz.local.specs import process_stages
 from aegis_authz.local.supervisor import Observer, Stage, Status, Supervisor

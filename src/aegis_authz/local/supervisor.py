@@ -6,14 +6,17 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from aegis_authz.local.process import Process, ProcessSpec
-from aegis_authz.local.restart import NEVER_DIED, Backoff
 
 _LOOK_EVERY = 0.02
 _GRACE = 8.0
+
+FIRST_DELAY = 0.1  # a process that died is started again: each time after twice as long
+LAST_DELAY = 10.0
+STABLE_AFTER = 10.0
 
 Stage = Sequence[ProcessSpec]
 """Processes that start side by side."""
@@ -45,6 +48,27 @@ class Status:
 
 Observer = Callable[[Sequence[Status]], None]
 """Told of every change, with the status of all processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often a process died in a row. `restarts` counts all, `streak` those without a stable time between."""
+
+    restarts: int
+    streak: int
+
+    def died(self, lived: float) -> Backoff:
+        """The state after a death; `lived` is how many seconds the process had run."""
+        streak = 1 if lived >= STABLE_AFTER else self.streak + 1
+        return replace(self, restarts=self.restarts + 1, streak=streak)
+
+    @property
+    def delay(self) -> float:
+        """Seconds to wait before the next start."""
+        return min(FIRST_DELAY * 2.0 ** max(self.streak - 1, 0), LAST_DELAY)
+
+
+NEVER_DIED = Backoff(0, 0)
 
 
 class StartFailed(Exception):

@@ -9,13 +9,44 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from aegis_authz.adapters.batching.pace import Pace
+_MEMORY = 0.05  # seconds over which the rate is felt
+_WORTH_WAITING_FOR = 2.0
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
 
 Send = Callable[[list[Question], float], Awaitable[Sequence[Reply | Exception]]]
 """Asks a batch before the deadline given (monotonic seconds); one reply a question, or the exception for it alone."""
+
+
+class Pace:
+    """Starts of what is cheaper together: `window` seconds apart when much comes, at once when little does.
+
+    `now` is in seconds of the event loop's clock everywhere.
+    """
+
+    __slots__ = ("_at", "_began", "_felt", "_window")
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._felt = 0.0  # how many came, those of long ago forgotten (an exponentially weighted average)
+        self._at = -math.inf
+        self._began = -math.inf
+
+    def came(self, now: float) -> None:
+        """One more came."""
+        self._felt = self._felt * math.exp((self._at - now) / _MEMORY) + 1.0
+        self._at = now
+
+    def began(self, now: float) -> None:
+        """A start."""
+        self._began = now
+
+    def next_start(self, now: float) -> float:
+        """When to start next: not after `now` unless it pays to wait."""
+        if self._felt * self._window / _MEMORY < _WORTH_WAITING_FOR:
+            return now
+        return self._began + self._window
 
 
 @dataclass(frozen=True, slots=True)

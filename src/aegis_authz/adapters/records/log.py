@@ -13,7 +13,7 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.adapters.batching.pace import Pace
+from aegis_authz.adapters.batching.batcher import Pace
 from aegis_authz.adapters.records.folder import FolderBusy, RecordFolder
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.core.reason import Reason
