@@ -101,7 +101,7 @@ def opa_socket(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path) -> It
     folder = tmp_path_factory.mktemp("opa")
     tokens, approvals = (okp_jwk(key.public_key().public_bytes_raw()) for key in (KEY, Ed25519PrivateKey.generate()))
     trust = trust_to_data("aegis", "mesh", [tokens], [approvals], 300, 5)
-    compiled = compile_policy(LOADED.policies, LOADED.tools, trust, "")
+    compiled = compile_policy(LOADED.compiled, LOADED.tools, trust, "")
     bundle = folder / "bundle"
     (bundle / "rego").mkdir(parents=True)
     (bundle / "data.json").write_text(json.dumps(compiled.data))

@@ -243,7 +243,7 @@ def test_a_template_is_changed_for_all_that_extend_it() -> None:
     found = mutants_of(documents(POLICIES + second).written).found
 
     [removal] = [one for one in found if one.line == 3]
-    assert [document.title for document in removal.changed.values()] == ["paying", "second"]
+    assert [one.document.title for one in removal.changed.values()] == ["paying", "second"]
     assert removal.field == "denied_tools[0]"
 
 

@@ -42,7 +42,7 @@ def changes(opa: LabOpa, calls: list[PlacedCall], right: str, changed: str) -> l
     assert right in POLICIES
     bench = Workbench(loaded(POLICIES.replace(right, changed)), opa)
     after = simulated(bench, calls)
-    return flips(simulated_under(bench, loaded().policies, calls), after)
+    return flips(simulated_under(bench, loaded().compiled, calls), after)
 
 
 def test_calls_are_decided_in_order(opa: LabOpa) -> None:

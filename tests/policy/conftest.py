@@ -66,7 +66,7 @@ def examples() -> Loaded:
 
 @pytest.fixture(scope="session")
 def compiled(examples: Loaded, trust: dict[str, Json]) -> Compiled:
-    return compile_policy(examples.policies, examples.tools, trust, "http://127.0.0.1:8181/approvals")
+    return compile_policy(examples.compiled, examples.tools, trust, "http://127.0.0.1:8181/approvals")
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from aegis_authz.lab.calls import TriedCall, question_of
 from aegis_authz.lab.opa import lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from tests.support.hostile_values import (
     ADDRESSES,
@@ -133,7 +134,7 @@ def _verdicts(opa_binary: Path) -> Iterator[tuple[str, str, str]]:
     kinds = [(name, conditions) for group, _ in SECTIONS.values() for name, conditions in group.items()]
     agents = {name: f"o/t/a{number}" for number, (name, _) in enumerate(kinds)}
     documents = [_document(number, *kind) for number, kind in enumerate(kinds)]
-    compiled = compile_policy(documents, [], trust_to_data("lab", "lab", [], [], 300, 0), "")
+    compiled = compile_policy([*map(compiled_document, documents)], [], trust_to_data("lab", "lab", [], [], 300, 0), "")
     asked: list[tuple[str, str, Any]] = []
     for group, values in SECTIONS.values():
         for name in group:

@@ -14,6 +14,7 @@ from aegis_authz.core.decision import Decision
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from tests.support.reference_documents import TOOLS, call, documents
 
@@ -34,7 +35,7 @@ def opa(opa_binary: Any) -> Iterator[LabOpa]:
 
 def decided(opa: LabOpa, written: Written, asked: list[dict[str, Any]]) -> list[Decision]:
     read = [PolicyDocument.model_validate(one) for one in written]
-    opa.load(compile_policy(read, TOOLS, TRUST, "").data)
+    opa.load(compile_policy([*map(compiled_document, read)], TOOLS, TRUST, "").data)
     found = opa.decisions(list(asked))
     assert all(isinstance(one, Decision) for one in found)
     return [one for one in found if isinstance(one, Decision)]
@@ -134,7 +135,7 @@ def test_a_stricter_bound_never_makes_a_decision_milder(opa: LabOpa, seed: int) 
 def _contradicts(written: Written) -> bool:
     """Whether a bound was moved beyond another one, which the loader refuses."""
     try:
-        compile_policy([PolicyDocument.model_validate(one) for one in written], TOOLS, TRUST, "")
+        compile_policy([compiled_document(PolicyDocument.model_validate(one)) for one in written], TOOLS, TRUST, "")
     except ValueError:
         return True
     return False

@@ -15,6 +15,7 @@ from aegis_authz.core.decision import Decision, InjectCredential, Redact, SetHea
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from tests.support.reference import Call, Outcome, decide
 from tests.support.reference_documents import REGIONS, TOOLS, call, documents
@@ -39,7 +40,7 @@ def drawn(seed: int) -> tuple[list[PolicyDocument], list[Call]]:
 
 
 def decided(opa: LabOpa, read: list[PolicyDocument], asked: list[Call]) -> list[Outcome]:
-    opa.load(compile_policy(read, TOOLS, TRUST, "").data)
+    opa.load(compile_policy([*map(compiled_document, read)], TOOLS, TRUST, "").data)
     return [_outcome(one) for one in opa.decisions(list(asked))]
 
 

@@ -7,9 +7,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.edits import Change, elements, inside, members, removed, replaced, shown, without_each
+from aegis_authz.lab.edits import Change, elements, members, removed, replaced, shown, without_each
 from aegis_authz.policy.compile.conditions import short_form
 from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
+from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
 
 _OPPOSITES = {word: operator.opposite for word, operator in OPERATORS.items() if operator.opposite}

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.condition_changes import condition_changes
-from aegis_authz.lab.edits import Change, elements, inside, members, removed, replaced, shown, without_each
+from aegis_authz.lab.edits import Change, elements, members, removed, replaced, shown, without_each
+from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
 
 _NOBODY_CALLS: Json = {"name": "removed-rule", "actions": ["removed"]}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
 
 _FEW = 6
@@ -18,18 +19,6 @@ class Change:
     at: Location
     words: str
     value: Json
-
-
-def inside(value: Json, at: Location) -> Json:
-    """The value at a location; None where there is none."""
-    for part in at:
-        if isinstance(value, Mapping):
-            value = value.get(str(part))
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            return None
-    return value
 
 
 def replaced(value: Json, at: Location, new: Json) -> Json:

@@ -15,6 +15,7 @@ from aegis_authz.lab.trial import differences
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.rule_data import document_data
+from aegis_authz.policy.compile.rules import CompiledDocument, compiled_document
 from aegis_authz.policy.language.document import PolicyDocument, Template
 from aegis_authz.policy.language.scope import covers
 from aegis_authz.policy.load import LoadedPolicy
@@ -29,7 +30,7 @@ class Mutant:
     line: int
     field: str
     words: str
-    changed: Mapping[int, PolicyDocument]
+    changed: Mapping[int, CompiledDocument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ def mutants_of(written: Sequence[LoadedPolicy]) -> Mutants:
     Changes that give no valid document are left out, as are those that compile to the same data.
     """
     seen: set[tuple[tuple[int, bytes], ...]] = set()
-    original = {position: _compiled(one.document) for position, one in enumerate(written)}
+    original = {position: _data(one.compiled) for position, one in enumerate(written)}
     found: list[Mutant] = []
     equivalent = 0
     for source, change, changed in _variants(written):
-        data = tuple((position, _compiled(document)) for position, document in sorted(changed.items()))
+        data = tuple((position, _data(document)) for position, document in sorted(changed.items()))
         if any(not compiled for _, compiled in data):
             continue
         if all(compiled == original[position] for position, compiled in data) or data in seen:
@@ -84,16 +85,16 @@ def survivors(
                 found.append(mutant)
             tried()
     finally:
-        bench.put(bench.loaded.policies)
+        bench.put(bench.loaded.compiled)
     return found
 
 
 def _is_noticed(bench: Workbench, cases: Sequence[Case], mutant: Mutant) -> bool:
-    scopes = {document.scope for document in mutant.changed.values()}
+    scopes = {one.document.scope for one in mutant.changed.values()}
     about = [case for case in cases if any(covers(scope, case.call.agent) for scope in scopes)]
     if not about:
         return False  # a document says nothing to agents it does not cover
-    whole = bench.loaded.policies
+    whole = bench.loaded.compiled
     bench.put([mutant.changed.get(position, document) for position, document in enumerate(whole)])
     decided = bench.decide([case.call for case in about])
     return any(differences(case, one) for case, one in zip(about, decided, strict=True))
@@ -101,7 +102,7 @@ def _is_noticed(bench: Workbench, cases: Sequence[Case], mutant: Mutant) -> bool
 
 def _variants(
     written: Sequence[LoadedPolicy],
-) -> Iterator[tuple[SourceDocument, Change, Mapping[int, PolicyDocument]]]:
+) -> Iterator[tuple[SourceDocument, Change, Mapping[int, CompiledDocument]]]:
     extending: dict[str, list[int]] = {}
     for position, one in enumerate(written):
         if one.template is not None and one.document.extends is not None:
@@ -119,18 +120,19 @@ def _variants(
                 yield template, change, whole
 
 
-def _document(value: Json, template: Json) -> PolicyDocument | None:
+def _document(value: Json, template: Json) -> CompiledDocument | None:
     """The document with what it extends, None when one of both is not valid."""
     try:
         document = PolicyDocument.model_validate(value)
-        return document if template is None else document.extended(Template.model_validate(template))
+        whole = document if template is None else document.extended(Template.model_validate(template))
     except ValidationError:
         return None
+    return compiled_document(whole)
 
 
-def _compiled(document: PolicyDocument) -> bytes:
+def _data(compiled: CompiledDocument) -> bytes:
     """What makes a difference to decisions; empty when it does not compile."""
     try:
-        return canonical({"mode": document.mode, "data": document_data(document)})
+        return canonical({"mode": compiled.document.mode, "data": document_data(compiled)})
     except ValueError:
         return b""

@@ -15,7 +15,7 @@ from aegis_authz.lab.call_sources import PlacedCall
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
-from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.compile.rules import CompiledDocument
 
 Direction = Literal["stricter", "milder", "other"]
 
@@ -69,7 +69,7 @@ def simulated(bench: Workbench, calls: Sequence[PlacedCall]) -> list[Simulated]:
 
 
 def simulated_under(
-    bench: Workbench, policies: Sequence[PolicyDocument], calls: Sequence[PlacedCall]
+    bench: Workbench, policies: Sequence[CompiledDocument], calls: Sequence[PlacedCall]
 ) -> list[Simulated]:
     """The same under other policies, which are on the bench from then on. Raises LabError, Refused."""
     bench.put(policies)

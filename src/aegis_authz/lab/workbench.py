@@ -12,7 +12,7 @@ from aegis_authz.lab.calls import TriedCall, question_of
 from aegis_authz.lab.opa import LabOpa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
-from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.load import Loaded
 
 _NOBODY = trust_to_data("lab", "lab", [], [], 300, 0)  # tried calls carry no token
@@ -25,9 +25,9 @@ class Workbench:
         self.loaded = loaded
         self.catalogue = Catalogue.of(loaded.tools)
         self._opa = opa
-        self.put(loaded.policies)
+        self.put(loaded.compiled)
 
-    def put(self, policies: Sequence[PolicyDocument]) -> None:
+    def put(self, policies: Sequence[CompiledDocument]) -> None:
         """Run these policies from now on. Raises LabError."""
         self._opa.load(compile_policy(policies, self.loaded.tools, _NOBODY, "").data)
 

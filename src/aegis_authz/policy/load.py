@@ -13,6 +13,7 @@ from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.coherence import condition_key_problems, document_problems
 from aegis_authz.policy.compile.comparisons import pattern_fault
+from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule, CompiledRules, compiled_rules
 from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, ambiguities, known_tool, tool_of
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RuleSet, Template
 from aegis_authz.policy.language.reuse import Defined, written_out
@@ -29,23 +30,38 @@ _TOOL = re.compile(r"""^(?:.*[{,])?\s*["']?tool["']?\s*:\s*["']?([a-z0-9._-]{1,6
 class LoadedPolicy:
     """A checked document, whole with what it extends, and where it was written."""
 
-    document: PolicyDocument
+    compiled: CompiledDocument
     source: SourceDocument
     template: SourceDocument | None = None
+
+    @property
+    def document(self) -> PolicyDocument:
+        return self.compiled.document
+
+    def source_of(self, rule: CompiledRule) -> SourceDocument:
+        """Where one of its rules was written: in the template, if it came from there."""
+        return self.template if rule.rule.origin and self.template is not None else self.source
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Documents that passed every check, in order of file name and place.
 
-    `policies` and `tools` are what is compiled. `written` are the same policies with their sources, and `known` is
-    what rules may say of each tool.
+    `written` are the policies with their sources, and `known` is what rules may say of each tool.
     """
 
-    policies: tuple[PolicyDocument, ...]
+    written: tuple[LoadedPolicy, ...]
     tools: tuple[Tool, ...]
-    written: tuple[LoadedPolicy, ...] = ()
     known: Mapping[str, KnownTool] = field(default_factory=dict)
+
+    @property
+    def policies(self) -> tuple[PolicyDocument, ...]:
+        return tuple(one.document for one in self.written)
+
+    @property
+    def compiled(self) -> tuple[CompiledDocument, ...]:
+        """What a bundle is made of, together with `tools`."""
+        return tuple(one.compiled for one in self.written)
 
 
 def load(
@@ -86,7 +102,7 @@ def _loaded(
     written = reading.policies(_documents(policy_sources, problems))
     if problems:
         raise PolicyErrors(problems)
-    return Loaded(tuple(one.document for one in written), tuple(one.tool for one in tools), tuple(written), known)
+    return Loaded(tuple(written), tuple(one.tool for one in tools), known)
 
 
 def _documents(sources: Mapping[str, str], problems: list[Problem]) -> list[SourceDocument]:
@@ -118,6 +134,13 @@ def _tools(documents: list[SourceDocument], problems: list[Problem]) -> tuple[li
     return [one for one, _ in tools], names
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadTemplate:
+    template: Template
+    rules: CompiledRules
+    source: SourceDocument
+
+
 @dataclass(slots=True)
 class _Reading:
     """Reads the documents of a policy folder: definitions first, then templates, then those that use both.
@@ -140,9 +163,9 @@ class _Reading:
             if len(self.problems) > MOST_PROBLEMS:
                 break  # no more are told
             if not _has(source, "template"):
-                document = self._checked(PolicyDocument, source)
-                if document is not None:
-                    found += self._extended(document, source, templates)
+                checked = self._checked(PolicyDocument, source)
+                if checked is not None:
+                    found += self._extended(CompiledDocument(*checked), source, templates)
         self._refuse_namesakes(found)
         return found
 
@@ -159,42 +182,46 @@ class _Reading:
             defined.doubt(wrong)
         return defined
 
-    def _templates(self, sources: Sequence[SourceDocument]) -> dict[str, tuple[Template, SourceDocument]]:
-        templates: dict[str, tuple[Template, SourceDocument]] = {}
+    def _templates(self, sources: Sequence[SourceDocument]) -> dict[str, _ReadTemplate]:
+        templates: dict[str, _ReadTemplate] = {}
         for source in sources:
-            template = self._checked(Template, source)
-            if template is None:
+            checked = self._checked(Template, source)
+            if checked is None:
                 self._wrong_templates.add(_text(source, "template"))
                 continue
+            template, rules = checked
             if template.template in templates:
                 self.problems.append(source.problem(("template",), "another template has this name"))
-            templates.setdefault(template.template, (template, source))
+            templates.setdefault(template.template, _ReadTemplate(template, rules, source))
         return templates
 
-    def _checked(self, model: type[_Ruled], source: SourceDocument) -> _Ruled | None:
+    def _checked(self, model: type[_Ruled], source: SourceDocument) -> tuple[_Ruled, CompiledRules] | None:
         document, wrong = validated(model, source, condition_key_problems(source))
         self.problems += wrong
         if document is None:
             return None
-        self.problems += document_problems(source, document, self.known, self.names, self.detectors)
-        return document
+        rules = compiled_rules(document)
+        self.problems += document_problems(source, rules, self.known, self.names, self.detectors)
+        return document, rules
 
     def _extended(
-        self, document: PolicyDocument, source: SourceDocument, templates: Mapping[str, tuple[Template, SourceDocument]]
+        self, own: CompiledDocument, source: SourceDocument, templates: Mapping[str, _ReadTemplate]
     ) -> list[LoadedPolicy]:
+        document = own.document
         if document.extends is None:
-            return [LoadedPolicy(document, source)]
+            return [LoadedPolicy(own, source)]
         if document.extends in self._wrong_templates:
             return []
         if document.extends not in templates:
             message = f"no template {quoted(document.extends)}{did_you_mean(document.extends, templates)}"
             self.problems.append(source.problem(("extends",), message))
             return []
-        template, written = templates[document.extends]
-        whole = document.extended(template)
+        read = templates[document.extends]
+        whole = document.extended(read.template)
         if whole.regions == ():
             self.problems.append(source.problem(("regions",), "shares no region with the template it extends"))
-        return [LoadedPolicy(whole, source, written)]
+        compiled = CompiledDocument(whole, own.rules.extended(read.rules, document.extends))
+        return [LoadedPolicy(compiled, source, read.source)]
 
     def _refuse_namesakes(self, found: Sequence[LoadedPolicy]) -> None:
         """Decisions, explanations and tests name documents by their titles."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 
 REGO = Path(__file__).resolve().parents[3] / "rego"
@@ -26,7 +27,9 @@ def rule(actions: list[str], **members: Any) -> dict[str, Any]:
 
 
 def scopes(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
-    compiled = compile_policy([PolicyDocument.model_validate(raw) for raw in documents], [], trust, "")
+    compiled = compile_policy(
+        [compiled_document(PolicyDocument.model_validate(raw)) for raw in documents], [], trust, ""
+    )
     found: dict[str, Any] = compiled.data["aegis"]["policies"]["scopes"]  # type: ignore[index,call-overload,assignment]
     return found
 
@@ -213,7 +216,7 @@ def test_calls_are_decided_as_without_plain_rules(
     opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
 ) -> None:
     policies = [PolicyDocument.model_validate(raw) for raw in documents]
-    data = json.loads(json.dumps(compile_policy(policies, TOOLS, trust, "").data))
+    data = json.loads(json.dumps(compile_policy([*map(compiled_document, policies)], TOOLS, trust, "").data))
     calls = [call(*one) for one in asked]
     quick = decisions(opa_binary, tmp_path, data, calls)
     for node in data["aegis"]["policies"]["scopes"].values():

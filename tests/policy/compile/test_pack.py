@@ -137,7 +137,7 @@ def test_opa_takes_the_next_generation(
     bundle: bytes,
     compiled: Compiled,
 ) -> None:
-    fewer = compile_policy(examples.policies[:1], examples.tools, trust, "\u2028 <&> \x7f é 😀")
+    fewer = compile_policy(examples.compiled[:1], examples.tools, trust, "\u2028 <&> \x7f é 😀")
     assert "activated" in opa.offer(pack(fewer, rego_library(), signing_key, "bundle-key"))
     assert opa.get("/v1/data/aegis/revision") == fewer.revision != compiled.revision
     assert "activated" in opa.offer(bundle)

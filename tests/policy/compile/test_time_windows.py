@@ -7,15 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aegis_authz.policy.compile.comparisons import Fault
 from aegis_authz.policy.compile.time_windows import shown, time_checks
 from aegis_authz.policy.language.values import TimeRule, TimeWindow
 
 
 def compiled(window: dict[str, Any]) -> Any:
-    faults: list[Fault] = []
-    (check,) = time_checks(TimeRule.model_validate({"within": [window]}), faults)
-    assert faults == []
+    (check,) = time_checks(TimeRule.model_validate({"within": [window]}), ())
     return check.compiled["windows"][0]  # type: ignore[index]
 
 

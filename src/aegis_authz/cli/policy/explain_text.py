@@ -12,11 +12,11 @@ from rich.tree import Tree
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.calls import is_method
-from aegis_authz.lab.edits import inside
 from aegis_authz.lab.explanation import Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule, State
 from aegis_authz.lab.recorded import RecordedDecision
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.compile.conditions import path_of
+from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import printable
 
 EFFECT_STYLES = {"allow": "green", "sanitize": "cyan", "approval_needed": "yellow", "deny": "red"}

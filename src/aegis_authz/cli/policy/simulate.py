@@ -78,7 +78,7 @@ def _simulate(asked: Asked) -> bool:
         raise problems_told(errors, asked.as_json) from None
     with bench_of(loaded) as bench:
         after = simulated(bench, calls)
-        before = [] if earlier is None else simulated_under(bench, earlier.policies, calls)
+        before = [] if earlier is None else simulated_under(bench, earlier.compiled, calls)
     if earlier is None:
         if asked.as_json:
             typer.echo(simulation_json(after))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.compile.comparisons import fits
-from aegis_authz.policy.compile.conditions import ValueConditions, short_form, value_conditions
+from aegis_authz.policy.compile.comparisons import Fault, fits
+from aegis_authz.policy.compile.conditions import DEFAULT_PARAMETER, ValueConditions, short_form
+from aegis_authz.policy.compile.rules import CompiledRule, CompiledRules
 from aegis_authz.policy.language.catalogue import KnownTool
-from aegis_authz.policy.language.document import RuleSet
+from aegis_authz.policy.language.operators import BARE_FORMS, SHORT_FORMS
 from aegis_authz.policy.language.reserved import reserved
-from aegis_authz.policy.language.rule import DenyRule, Redaction, Rule, ToolRule
+from aegis_authz.policy.language.rule import Redaction, Rule, ToolRule
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.language.validation import unknown_key
 from aegis_authz.policy.source.problems import Problem, did_you_mean, quoted
 from aegis_authz.policy.source.reader import Location, SourceDocument
 
-Fault = tuple[Location, str]
 _PARTS = ("parameters", "context", "schema")
-_CONDITION_KEYS = [*_PARTS, "approval_needed_over", "max_amount", "min_amount"]
+_CONDITION_KEYS = [
+    *_PARTS,
+    *BARE_FORMS,
+    *(f"{word}_{DEFAULT_PARAMETER}" for word in SHORT_FORMS if word not in BARE_FORMS),
+]
 _LISTS = ("allowed_tools", "denied_tools")
 
 
@@ -33,23 +37,21 @@ def condition_key_problems(source: SourceDocument) -> list[Problem]:
 
 def document_problems(
     source: SourceDocument,
-    document: RuleSet,
+    rules: CompiledRules,
     tools: Mapping[str, KnownTool],
     tool_names: Collection[str],
     detectors: Collection[str] | None,
 ) -> list[Problem]:
-    """What is wrong with a well-shaped document or template.
+    """What is wrong with the rules of a well-shaped document or template.
 
     `tools` are the readable tools; `tool_names` all names the catalogue gives, so that a tool with an
     error of its own is not called unknown as well. `detectors` are the known ones, None to accept any.
     """
-    faults: list[Fault] = []
-    for listed in _LISTS:
-        rules: tuple[Rule, ...] = getattr(document, listed)
-        for position, rule in enumerate(rules):
-            found = _rule_faults(rule, tools, tool_names, detectors)
-            faults += [((listed, position, *inner), message) for inner, message in found]
-    return [source.problem(location, message) for location, message in faults]
+    return [
+        source.problem((*rule.at, *inner), message)
+        for rule in rules
+        for inner, message in _rule_faults(rule, tools, tool_names, detectors)
+    ]
 
 
 def _condition_keys(value: Json) -> Iterator[tuple[Location, str]]:
@@ -62,29 +64,26 @@ def _condition_keys(value: Json) -> Iterator[tuple[Location, str]]:
 
 
 def _rule_faults(
-    rule: Rule, tools: Mapping[str, KnownTool], tool_names: Collection[str], detectors: Collection[str] | None
+    compiled: CompiledRule,
+    tools: Mapping[str, KnownTool],
+    tool_names: Collection[str],
+    detectors: Collection[str] | None,
 ) -> Iterator[Fault]:
+    rule = compiled.rule
     if rule.name not in tool_names:
         yield ("name",), f"no tool {quoted(rule.name)} in the catalogue{did_you_mean(rule.name, tool_names)}"
-    found, own = value_conditions(rule.conditions, denying=isinstance(rule, DenyRule))
-    yield from ((("conditions", *inner), message) for inner, message in own)
+    yield from compiled.faults
     if isinstance(rule, ToolRule):
-        yield from _approval_faults(rule, found)
+        yield from _approval_faults(rule, compiled.asks)
         yield from _detector_faults(rule, detectors)
-    else:
-        yield from _denial_faults(rule, found)
+    elif compiled.asks:
+        yield ("conditions",), "a rule that denies cannot ask for an approval; put this into allowed_tools"
     tool = tools.get(rule.name)
     if tool is not None and tool.actions is not None:
-        yield from _catalogue_faults(rule, tool, found)
+        yield from _catalogue_faults(rule, tool, compiled.values)
 
 
-def _denial_faults(rule: Rule, found: list[ValueConditions]) -> Iterator[Fault]:
-    if any(check.otherwise == "approval_needed" for one in found for check in one.checks):
-        yield ("conditions",), "a rule that denies cannot ask for an approval; put this into allowed_tools"
-
-
-def _approval_faults(rule: ToolRule, found: list[ValueConditions]) -> Iterator[Fault]:
-    asks = any(check.otherwise == "approval_needed" for one in found for check in one.checks)
+def _approval_faults(rule: ToolRule, asks: bool) -> Iterator[Fault]:
     if rule.approval is not None and not rule.approval.always and not asks:
         yield (
             ("approval",),
@@ -111,7 +110,7 @@ def _detector_faults(rule: ToolRule, detectors: Collection[str] | None) -> Itera
                 )
 
 
-def _catalogue_faults(rule: Rule, tool: KnownTool, found: list[ValueConditions]) -> Iterator[Fault]:
+def _catalogue_faults(rule: Rule, tool: KnownTool, values: Sequence[ValueConditions]) -> Iterator[Fault]:
     known = tool.actions or {}
     chosen: list[str] = []
     for position, name in enumerate(rule.actions):
@@ -125,7 +124,7 @@ def _catalogue_faults(rule: Rule, tool: KnownTool, found: list[ValueConditions])
                 f"tool {quoted(rule.name)} has no action {quoted(name)}{did_you_mean(name, known)}",
             )
     for name in chosen:
-        for one in found:
+        for one in values:
             if one.of == "parameters" and known[name]:
                 yield from _parameter_faults(one, name, known[name])
 

@@ -11,6 +11,7 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding import pointer
 from aegis_authz.policy.compile.json_schema import schema_faults, schema_of_member
+from aegis_authz.policy.language.operators import OF_OPERAND, OPERATORS, Holder, Operand, Operator, words_with
 from aegis_authz.policy.language.types import Other
 from aegis_authz.policy.language.values import Comparisons, ElementRule, Otherwise, ParameterRule, Size
 from aegis_authz.policy.source.problems import printable
@@ -21,29 +22,12 @@ MAX_PATTERN = 4096
 
 NOTHING_ELSE = "a parameter that must be absent has no other condition"
 
-_NUMERIC = ("max", "min", "over", "under", "approval_needed_over")
-_TEXTUAL = ("matches", "starts_with", "ends_with", "length", "in_ranges", "not_in_ranges")
-_HOSTS = ("host_in", "url_host_in", "email_domain_in")
-_LISTS = ("count", "every", "any")
-_FIELDS = {
-    "equals": "equals",
-    "not": "differs",
-    "in": "allowed",
-    "not_in": "not_in",
-    "min": "min",
-    "max": "max",
-    "over": "over",
-    "under": "under",
-    "matches": "matches",
-    "starts_with": "starts_with",
-    "ends_with": "ends_with",
-    "length": "length",
-    "host_in": "host_in",
-    "url_host_in": "url_host_in",
-    "email_domain_in": "email_domain_in",
-    "in_ranges": "in_ranges",
-    "not_in_ranges": "not_in_ranges",
-}
+_OF_VALUES = tuple(
+    operator
+    for operator in OPERATORS.values()
+    if operator.holder is Holder.VALUE and operator.operand is not Operand.KIND
+)
+_OF_PARAMETERS = tuple(operator for operator in OPERATORS.values() if operator.holder is Holder.PARAMETER)
 
 Fault = tuple[Location, str]
 """Where inside the conditions something is wrong, and what."""
@@ -54,54 +38,48 @@ class Check:
     """One comparison.
 
     `condition` is the word findings use, `limit` what is compared with, as it is shown. `otherwise` is what a
-    failure means: "deny" or "approval_needed". `compiled` is what Rego reads besides.
+    failure means: "deny" or "approval_needed". `compiled` is what Rego reads besides. `at` is where it was written
+    inside the conditions, None for what nobody wrote.
     """
 
     condition: str
     limit: Json
     otherwise: Otherwise
     compiled: Mapping[str, Json]
+    at: Location | None
 
 
-def checks_of(rule: ParameterRule, at: Location, faults: list[Fault]) -> list[tuple[Check, Location]]:
-    """The checks of one parameter rule, each with its place, in a fixed order. Faults are added to `faults`."""
-    otherwise = rule.otherwise
-    found = [
-        (Check(word, limit, otherwise, compiled), where)
-        for word, limit, compiled, where in _comparisons(rule, at, faults)
-    ]
-    if rule.exists is False:
-        if rule.optional or rule.type is not None or found:
-            faults.append(((*at, "exists"), NOTHING_ELSE))
-        found.append((Check("exists", False, otherwise, {}), (*at, "exists")))
-    if rule.count is not None:
-        found.append((Check("count", _size(rule.count), otherwise, {}), (*at, "count")))
-    for word, element in (("every", rule.every), ("any", rule.some)):
-        if element is not None:
-            found.append((_of_elements(word, element, otherwise, (*at, word), faults), (*at, word)))
-    if rule.json_schema is not None:
-        schema, wrong = schema_faults(rule.json_schema)
-        faults += [((*at, "schema", *inner), message) for inner, message in wrong]
-        found.append((Check("schema", schema, otherwise, {"whole": schema_of_member(schema)}), (*at, "schema")))
-    for word, limit in (
-        ("approval_needed_over", rule.approval_needed_over),
-        ("approval_needed_in", rule.approval_needed_in),
-    ):
-        if limit is not None:
-            found.append((Check(word, _shown(limit), "approval_needed", _against(limit)), (*at, word)))
-    return found
+def checks_of(rule: ParameterRule, at: Location) -> tuple[list[Check], list[Fault]]:
+    """The checks of one parameter rule that stands at `at`, in a fixed order, and what is wrong with them."""
+    checks = [*_value_checks(rule, at, rule.otherwise)]
+    faults = [*_pattern_faults(rule, at)]
+    compares_itself = bool(checks)
+    for operator in _OF_PARAMETERS:
+        value = getattr(rule, operator.field)
+        where = (*at, operator.word)
+        if value is None or value is True:  # `exists: true` only asks for the value
+            continue
+        if operator.operand is Operand.PRESENCE and (rule.optional or rule.type is not None or compares_itself):
+            faults.append((where, NOTHING_ELSE))
+        check, wrong = _parameter_check(operator, value, where, rule.otherwise)
+        checks.append(check)
+        faults += wrong
+    return checks, faults
+
+
+def schema_check(schema: Mapping[str, object], at: Location, otherwise: Otherwise) -> tuple[Check, list[Fault]]:
+    """The check that a value conforms to a JSON Schema, and what is wrong with the schema."""
+    plain, wrong = schema_faults(schema)
+    faults: list[Fault] = [((*at, *inner), message) for inner, message in wrong]
+    return Check("schema", plain, otherwise, {"whole": schema_of_member(plain)}, at), faults
 
 
 def asked_kind(check: Check) -> str:
     """The JSON type a value must have for a check to make sense; "mixed" when its limits have several."""
-    word, limit = check.condition, check.limit
-    if word in _NUMERIC:
-        return "number"
-    if word in _TEXTUAL or word in _HOSTS:
-        return "string"
-    if word in _LISTS:
-        return "array"
-    if word in ("exists", "schema") or isinstance(limit, Mapping):
+    kind, limit = OPERATORS[check.condition].json_type, check.limit
+    if kind != OF_OPERAND:
+        return kind
+    if isinstance(limit, Mapping):
         return "any"
     kinds = {_kind_of(value) for value in (limit if isinstance(limit, list) else [limit])}
     return kinds.pop() if len(kinds) == 1 else "mixed"
@@ -118,31 +96,48 @@ def anchored(pattern: str) -> str:
     return f"\\A(?:{pattern})\\z"
 
 
-def _comparisons(
-    rule: Comparisons, at: Location, faults: list[Fault]
-) -> Iterator[tuple[str, Json, Mapping[str, Json], Location]]:
-    for word, name in _FIELDS.items():
-        value = getattr(rule, name)
-        if value is None:
-            continue
-        where = (*at, word)
-        compiled = _against(value)
-        if word == "matches":
-            _check_pattern(value, where, faults)
-            compiled = {"pattern": anchored(value)}
-        elif word in _HOSTS:
-            compiled = _host_sets(value)
-        yield word, _shown(value), compiled, where
+def _value_checks(rule: Comparisons, at: Location, otherwise: Otherwise) -> Iterator[Check]:
+    for operator in _OF_VALUES:
+        value = getattr(rule, operator.field)
+        if value is not None:
+            yield Check(operator.word, _shown(value), otherwise, _compiled(operator, value), (*at, operator.word))
 
 
-def _of_elements(word: str, rule: ElementRule, otherwise: Otherwise, at: Location, faults: list[Fault]) -> Check:
-    checks: list[Json] = []
-    limit: dict[str, Json] = {} if rule.at is None else {"at": rule.at}
+def _compiled(operator: Operator, value: object) -> Mapping[str, Json]:
+    """What Rego reads besides the limit."""
+    if operator.operand is Operand.PATTERN:
+        return {"pattern": anchored(str(value))}
+    if operator.operand is Operand.HOSTS and isinstance(value, tuple):
+        return _host_sets(value)
+    return _against(value)
+
+
+def _pattern_faults(rule: Comparisons, at: Location) -> Iterator[Fault]:
+    for word in words_with(Operand.PATTERN):
+        pattern = getattr(rule, OPERATORS[word].field)
+        fault = None if pattern is None else pattern_fault(pattern)
+        if fault is not None:
+            yield (*at, word), fault
+
+
+def _parameter_check(
+    operator: Operator, value: object, at: Location, otherwise: Otherwise
+) -> tuple[Check, list[Fault]]:
+    if isinstance(value, ElementRule):
+        return _element_check(operator.word, value, at, otherwise)
+    if operator.operand is Operand.SCHEMA and isinstance(value, Mapping):
+        return schema_check(value, at, otherwise)
+    meaning: Otherwise = "approval_needed" if operator.asks_approval else otherwise
+    return Check(operator.word, _shown(value), meaning, _compiled(operator, value), at), []
+
+
+def _element_check(word: str, rule: ElementRule, at: Location, otherwise: Otherwise) -> tuple[Check, list[Fault]]:
+    checks = [*_value_checks(rule, at, otherwise)]
+    faults = [*_pattern_faults(rule, at)]
     kind: str = rule.type or "any"
-    for inner, value, compiled, where in _comparisons(rule, at, faults):
-        check = Check(inner, value, otherwise, compiled)
-        asked = asked_kind(check)
-        if "than" in compiled:
+    for check in checks:
+        where, asked = check.at or at, asked_kind(check)
+        if "than" in check.compiled:
             faults.append((where, "elements are not compared with parameters"))
         if asked == "mixed":
             faults.append((where, "must hold values of one type"))
@@ -150,14 +145,15 @@ def _of_elements(word: str, rule: ElementRule, otherwise: Otherwise, at: Locatio
             kind = asked
         elif not fits(asked, kind):
             faults.append((where, f"is about a {asked}, but the elements are of type {kind}"))
-        checks.append({"condition": inner, "limit": value, **compiled})
-        limit[inner] = value
     if not checks and rule.type is None:
         faults.append((at, "asks for nothing"))
+    limit: dict[str, Json] = {} if rule.at is None else {"at": rule.at}
+    limit |= {check.condition: check.limit for check in checks}
     if rule.type is not None:
         limit["type"] = rule.type
     path: list[Json] = [] if rule.at is None else [*pointer.split(rule.at)]
-    return Check(word, limit, otherwise, {"type": kind, "path": path, "checks": checks})
+    listed: list[Json] = [{"condition": one.condition, "limit": one.limit, **one.compiled} for one in checks]
+    return Check(word, limit, otherwise, {"type": kind, "path": path, "checks": listed}, at), faults
 
 
 def _shown(value: object) -> Json:
@@ -190,12 +186,6 @@ def _kind_of(value: Json) -> str:
     if isinstance(value, bool):
         return "boolean"
     return "string" if isinstance(value, str) else "number"
-
-
-def _check_pattern(pattern: str, location: Location, faults: list[Fault]) -> None:
-    fault = pattern_fault(pattern)
-    if fault is not None:
-        faults.append((location, fault))
 
 
 @lru_cache(maxsize=1024)

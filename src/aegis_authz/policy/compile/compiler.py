@@ -14,7 +14,7 @@ from aegis_authz.policy.bundle.snapshot import trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.rule_data import document_data, reads
-from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.scope import shape_of
 from aegis_authz.policy.language.types import ANY
 
@@ -30,7 +30,7 @@ class Compiled:
 
 
 def compile_policy(
-    policies: Sequence[PolicyDocument],
+    policies: Sequence[CompiledDocument],
     tools: Sequence[Tool],
     trust_data: Mapping[str, Json],
     status_base: str,
@@ -76,17 +76,17 @@ def _object(value: Json) -> Mapping[str, Json]:
     return value
 
 
-def _policies(policies: Sequence[PolicyDocument], tools: Sequence[Tool]) -> dict[str, Json]:
+def _policies(policies: Sequence[CompiledDocument], tools: Sequence[Tool]) -> dict[str, Json]:
     scopes: dict[str, dict[str, list[Mapping[str, Json]]]] = {}
     for policy in policies:
-        modes = scopes.setdefault(policy.scope, {"enforce": [], "shadow": []})
-        modes[policy.mode].append(document_data(policy))
+        modes = scopes.setdefault(policy.document.scope, {"enforce": [], "shadow": []})
+        modes[policy.document.mode].append(document_data(policy))
     for modes in scopes.values():
         for documents in modes.values():
             documents.sort(key=canonical)
     shapes = {shape_of(scope) for scope in scopes}
     regions = {tool.name: tool.region for tool in tools if tool.region}
-    named = {policy.scope for policy in policies if ANY not in policy.scope}
+    named = {policy.document.scope for policy in policies if ANY not in policy.document.scope}
     return {
         "shapes": [list(shape) for shape in sorted(shapes, key=canonical)],
         "regions": dict(regions),

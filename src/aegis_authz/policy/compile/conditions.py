@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding import pointer
-from aegis_authz.policy.compile.comparisons import NOTHING_ELSE, Check, Fault, asked_kind, checks_of, fits
-from aegis_authz.policy.compile.json_schema import schema_faults, schema_of_member
+from aegis_authz.policy.compile.comparisons import NOTHING_ELSE, Check, Fault, asked_kind, checks_of, fits, schema_check
 from aegis_authz.policy.compile.time_windows import time_checks
+from aegis_authz.policy.language.operators import BARE_FORMS, LOWER, OPERATORS, SHORT_FORMS, UPPER, Operand
 from aegis_authz.policy.language.rule import Conditions
 from aegis_authz.policy.language.types import Other
 from aegis_authz.policy.language.values import ParameterRule
 from aegis_authz.policy.source.reader import Location
 
-_OVER = "approval_needed_over"
-_DEFAULT_PARAMETER = "amount"
-_UPPER = ("max", "under", _OVER)
-_LOWER = ("min", "over")
+_BARE = BARE_FORMS[0]
+DEFAULT_PARAMETER = "amount"
+"""What a bare threshold is about where no other parameter has a bound."""
 
 Origin = Literal["parameters", "context"]
 CONTEXT_TYPES: Mapping[str, str] = {
@@ -38,7 +37,8 @@ class ValueConditions:
     """All that is asked of one value: a parameter, or something around the call.
 
     `name` is a parameter's name or JSON pointer ("" for all of them), or a word of `context`. `type` is a JSON type,
-    "integer" or "any". A `forbidden` value must not be there.
+    "integer" or "any". A `forbidden` value must not be there. `shape` is where its "type" and that it is "present" are
+    written; they become no checks.
     """
 
     of: Origin
@@ -47,6 +47,7 @@ class ValueConditions:
     type: str
     checks: tuple[Check, ...]
     forbidden: bool = False
+    shape: tuple[tuple[str, Location], ...] = ()
 
     @property
     def label(self) -> str:
@@ -67,11 +68,11 @@ def path_of(name: str) -> tuple[str, ...]:
 
 def short_form(key: str) -> tuple[str, str] | None:
     """Split `max_amount` into ("max", "amount"); the parameter is "" for a bare threshold. None for another word."""
-    if key == _OVER:
-        return _OVER, ""
-    for prefix in (_OVER, "max", "min"):
-        if key.startswith(prefix + "_") and len(key) > len(prefix) + 1:
-            return prefix, key[len(prefix) + 1 :]
+    if key in BARE_FORMS:
+        return key, ""
+    for word in SHORT_FORMS:
+        if key.startswith(word + "_") and len(key) > len(word) + 1:
+            return word, key[len(word) + 1 :]
     return None
 
 
@@ -81,137 +82,176 @@ def value_conditions(conditions: Conditions, denying: bool = False) -> tuple[lis
     `denying` conditions say when a rule denies: nothing is added to them. Returns what was understood and all
     faults; only a result without faults may be compiled.
     """
-    faults: list[Fault] = []
     drafts: dict[str, _Draft] = {}
+    faults: list[Fault] = []
     for name, rules in conditions.parameters.items():
-        drafts[name] = _drafted(name, rules, faults)
+        drafts[name], wrong = _drafted(name, rules)
+        faults += wrong
     for key, limit in conditions.short_forms.items():
-        _add_short_form(drafts, key, limit, conditions, faults)
-    found = [_settled("parameters", drafts[name], faults, denying) for name in sorted(drafts)]
+        name, added = _short_form_check(key, limit, conditions, drafts)
+        if isinstance(added, str):
+            faults.append(((key,), added))
+        elif added is not None:
+            draft = drafts.get(name, _Draft(name))
+            drafts[name] = replace(draft, checks=(*draft.checks, added))
+    found = []
+    for name in sorted(drafts):
+        value, wrong = _settled("parameters", drafts[name], denying)
+        found.append(value)
+        faults += wrong
     if conditions.arguments is not None:
-        schema, wrong = schema_faults(conditions.arguments)
-        faults += [(("schema", *inner), message) for inner, message in wrong]
-        check = Check("schema", schema, "deny", {"whole": schema_of_member(schema)})
+        check, wrong = schema_check(conditions.arguments, ("schema",), "deny")
         found.append(ValueConditions("parameters", "", False, "object", (check,)))
-    return found + _around(conditions, faults, denying), faults
+        faults += wrong
+    around, wrong = _around(conditions, denying)
+    return found + around, [*dict.fromkeys(faults + wrong)]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Draft:
+    """What is asked of one value so far."""
+
     name: str
     optional: bool = False
     present: bool = False
     type: str | None = None
-    checks: list[tuple[Check, Location]] = field(default_factory=list)
+    checks: tuple[Check, ...] = ()
+    shape: tuple[tuple[str, Location], ...] = ()
 
 
-def _drafted(name: str, rules: tuple[ParameterRule, ...], faults: list[Fault]) -> _Draft:
+def _drafted(name: str, rules: tuple[ParameterRule, ...]) -> tuple[_Draft, list[Fault]]:
     at: Location = ("parameters", name)
+    faults: list[Fault] = []
     draft = _Draft(name)
     if "" in path_of(name) or any(part.isdecimal() for part in path_of(name)[1:]):
         faults.append((at, "a pointer names members of mappings; write every or any for the elements of a list"))
     for position, rule in enumerate(rules):
         inner = (*at, position)
-        draft.optional = draft.optional or rule.optional
-        draft.present = draft.present or rule.exists is True
+        checks, wrong = checks_of(rule, inner)
+        faults += wrong
         if rule.type is not None and draft.type not in (None, rule.type):
             faults.append(((*inner, "type"), f"is a {rule.type} here and a {draft.type} above"))
-        draft.type = draft.type or rule.type
-        draft.checks += checks_of(rule, inner, faults)
+        draft = _Draft(
+            name=name,
+            optional=draft.optional or rule.optional,
+            present=draft.present or rule.exists is True,
+            type=draft.type or rule.type,
+            checks=(*draft.checks, *checks),
+            shape=(*draft.shape, *_shape(rule, inner)),
+        )
     if not draft.checks and draft.type is None and not draft.present:
         faults.append((at, "asks for nothing; write exists: true to ask only that it is present"))
-    return draft
+    return draft, faults
 
 
-def _add_short_form(
-    drafts: dict[str, _Draft], key: str, limit: float, conditions: Conditions, faults: list[Fault]
-) -> None:
+def _shape(rule: ParameterRule, at: Location) -> Iterator[tuple[str, Location]]:
+    if rule.type is not None:
+        yield "type", (*at, "type")
+    if rule.exists is True:
+        yield "present", (*at, "exists")
+
+
+def _short_form_check(
+    key: str, limit: float, conditions: Conditions, drafts: Mapping[str, _Draft]
+) -> tuple[str, Check | str | None]:
+    """The parameter a short form is about, and its check; or what is wrong with it.
+
+    None for what is no short form: that was complained of where the document was read.
+    """
     split = short_form(key)
     if split is None:
-        return  # complained of where the document is read
+        return "", None
     word, name = split
     if not name:
-        bounded = sorted({inner[1] for inner in map(short_form, conditions.short_forms) if inner and inner[0] != _OVER})
+        others = (inner for inner in map(short_form, conditions.short_forms) if inner is not None)
+        bounded = sorted({inner for other, inner in others if other not in BARE_FORMS})
         if len(bounded) > 1:
-            faults.append(((key,), f"which parameter? write {_OVER}_{bounded[0]} or {_OVER}_{bounded[1]}"))
-            return
-        name = bounded[0] if bounded else _DEFAULT_PARAMETER
-    draft = drafts.setdefault(name, _Draft(name))
-    if any(check.condition == word for check, _ in draft.checks):
-        faults.append(((key,), f"{word} of {name} is given twice"))
-        return
-    draft.checks.append((Check(word, limit, "approval_needed" if word == _OVER else "deny", {}), (key,)))
+            return "", f"which parameter? write {_BARE}_{bounded[0]} or {_BARE}_{bounded[1]}"
+        name = bounded[0] if bounded else DEFAULT_PARAMETER
+    if name in drafts and any(check.condition == word for check in drafts[name].checks):
+        return name, f"{word} of {name} is given twice"
+    return name, Check(word, limit, "approval_needed" if OPERATORS[word].asks_approval else "deny", {}, (key,))
 
 
-def _around(conditions: Conditions, faults: list[Fault], denying: bool) -> list[ValueConditions]:
-    found = []
+def _around(conditions: Conditions, denying: bool) -> tuple[list[ValueConditions], list[Fault]]:
+    found: list[ValueConditions] = []
+    faults: list[Fault] = []
     context = conditions.context
     if context.time is not None:
-        found.append(ValueConditions("context", "time", False, "number", time_checks(context.time, faults)))
+        checks = time_checks(context.time, ("context", "time"))
+        found.append(ValueConditions("context", "time", False, "number", checks))
+        if not checks:
+            faults.append((("context", "time"), "must have within or not_within or both"))
     for name, kind in CONTEXT_TYPES.items():
         rule: ParameterRule | None = getattr(context, name)
-        if rule is None:
-            continue
-        at: Location = ("context", name)
-        checks = checks_of(rule, at, faults)
-        draft = _Draft(name, rule.optional, rule.exists is True, rule.type or kind, checks)
-        if not draft.checks and not draft.present:
-            faults.append((at, "asks for nothing"))
-        if rule.type is not None and rule.type != kind:
-            faults.append(((*at, "type"), f"{name} is a {kind}"))
-        if any(isinstance(value, Other) for value in vars(rule).values()):
-            faults.append((at, "is not compared with parameters"))
-        found.append(_settled("context", draft, faults, denying))
-    return found
+        if rule is not None:
+            value, wrong = _circumstance(name, kind, rule, denying)
+            found.append(value)
+            faults += wrong
+    return found, faults
 
 
-def _settled(of: Origin, draft: _Draft, faults: list[Fault], denying: bool) -> ValueConditions:
-    kind = _kind(draft, faults)
-    words = {check.condition for check, _ in draft.checks}
-    checks = [check for check, _ in draft.checks]
-    if not denying and not words.isdisjoint(_UPPER) and words.isdisjoint(_LOWER):
-        checks.append(Check("min", 0, "deny", {}))  # or minus a million would be "at most 5000"
-    _check_order(draft, checks, faults)
-    forbidden = "exists" in words
-    if forbidden and (draft.present or words != {"exists"}):
-        at = next(where for check, where in draft.checks if check.condition == "exists")
-        faults += [(at, NOTHING_ELSE)] if (at, NOTHING_ELSE) not in faults else []
+def _circumstance(name: str, kind: str, rule: ParameterRule, denying: bool) -> tuple[ValueConditions, list[Fault]]:
+    at: Location = ("context", name)
+    checks, faults = checks_of(rule, at)
+    draft = _Draft(name, rule.optional, rule.exists is True, rule.type or kind, tuple(checks), tuple(_shape(rule, at)))
+    if not draft.checks and not draft.present:
+        faults.append((at, "asks for nothing"))
+    if rule.type is not None and rule.type != kind:
+        faults.append(((*at, "type"), f"{name} is a {kind}"))
+    if any(isinstance(value, Other) for value in vars(rule).values()):
+        faults.append((at, "is not compared with parameters"))
+    value, wrong = _settled("context", draft, denying)
+    return value, faults + wrong
+
+
+def _settled(of: Origin, draft: _Draft, denying: bool) -> tuple[ValueConditions, list[Fault]]:
+    kind, faults = _kind(draft)
+    words = {check.condition for check in draft.checks}
+    checks = draft.checks
+    if not denying and not words.isdisjoint(UPPER) and words.isdisjoint(LOWER):
+        checks = (*checks, Check("min", 0, "deny", {}, None))  # or minus a million would be "at most 5000"
+    faults += _order_faults(checks)
+    absences = [check for check in checks if OPERATORS[check.condition].operand is Operand.PRESENCE]
+    forbidden = bool(absences)
+    if forbidden and (draft.present or len(words) > 1):
+        faults.append((absences[0].at or (), NOTHING_ELSE))
     optional = draft.optional or forbidden or (denying and draft.present)
-    return ValueConditions(of, draft.name, optional, kind, tuple(checks), forbidden)
+    return ValueConditions(of, draft.name, optional, kind, checks, forbidden, draft.shape), faults
 
 
-def _kind(draft: _Draft, faults: list[Fault]) -> str:
+def _kind(draft: _Draft) -> tuple[str, list[Fault]]:
     kind, because = draft.type, "type"
-    for check, location in draft.checks:
-        asked = asked_kind(check)
+    faults: list[Fault] = []
+    for check in draft.checks:
+        asked, at = asked_kind(check), check.at or ()
         if asked == "mixed":
-            faults.append((location, "must hold values of one type"))
+            faults.append((at, "must hold values of one type"))
         elif asked != "any" and kind in (None, "any"):
             kind, because = asked, check.condition
         elif not fits(asked, kind or "any"):
-            faults.append((location, f"is about a {asked}, but {because} is about a {kind}"))
-    return kind or "any"
+            faults.append((at, f"is about a {asked}, but {because} is about a {kind}"))
+    return kind or "any", faults
 
 
-def _check_order(draft: _Draft, checks: list[Check], faults: list[Fault]) -> None:
+def _order_faults(checks: Sequence[Check]) -> Iterator[Fault]:
     """Say so when no value could ever pass; a list of values must leave one, too."""
-    refusing = [check for check in checks if check.otherwise == "deny"]
-    low = max((_number(check) for check in refusing if check.condition == "min"), default=None)
-    high = min((_number(check) for check in refusing if check.condition == "max"), default=None)
+    bounds = [check for check in checks if check.otherwise == "deny" and check.condition in ("min", "max")]
+    low = max((_number(check) for check in bounds if check.condition == "min"), default=None)
+    high = min((_number(check) for check in bounds if check.condition == "max"), default=None)
     if low is not None and high is not None and low > high:
-        given = {check.condition for check, _ in draft.checks}
-        at = next(where for check, where in draft.checks if check.condition in ("max", "min"))
-        note = "; negative values are refused unless a min is given" if "min" not in given else ""
-        faults.append((at, f"no value is at least {low:g} and at most {high:g}{note}"))
-    lists = {check.condition: check.limit for check in checks}
+        at = next(check.at for check in checks if check.at is not None and check.condition in ("min", "max"))
+        is_given = any(check.condition == "min" and check.at is not None for check in checks)
+        note = "" if is_given else "; negative values are refused unless a min is given"
+        yield at, f"no value is at least {low:g} and at most {high:g}{note}"
+    lists = {check.condition: check for check in checks}
     allowed, asked = lists.get("in"), lists.get("approval_needed_in")
-    if isinstance(allowed, list) and isinstance(asked, list) and not _hashed(asked) <= _hashed(allowed):
-        at = next(where for check, where in draft.checks if check.condition == "approval_needed_in")
-        faults.append((at, "names a value that `in` does not allow"))
+    if allowed is not None and asked is not None and not _hashed(asked.limit) <= _hashed(allowed.limit):
+        yield asked.at or (), "names a value that `in` does not allow"
 
 
-def _hashed(values: list[Json]) -> set[object]:
-    return set(values)  # the lists of conditions hold scalars alone
+def _hashed(values: Json) -> set[object]:
+    return set(values) if isinstance(values, list) else set()  # the lists of conditions hold scalars alone
 
 
 def _number(check: Check) -> float:

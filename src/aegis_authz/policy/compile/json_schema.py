@@ -38,11 +38,11 @@ Faults = list[tuple[Location, str]]
 
 def schema_faults(schema: Mapping[str, object]) -> tuple[Json, Faults]:
     """Read a schema; returns it in OPA's words and all faults. Only a result without faults may be compiled."""
-    faults: Faults = []
     definitions = schema.get("$defs", {})
     if not isinstance(definitions, Mapping):
         return {}, [(("$defs",), "must be a mapping")]
-    return _Reading(definitions, faults).schema(schema, (), ()), faults
+    reading = _Reading(definitions)
+    return reading.schema(schema, (), ()), reading.faults
 
 
 def schema_of_member(schema: Json) -> Json:
@@ -51,9 +51,9 @@ def schema_of_member(schema: Json) -> Json:
 
 
 class _Reading:
-    def __init__(self, definitions: Mapping[str, object], faults: Faults) -> None:
+    def __init__(self, definitions: Mapping[str, object]) -> None:
         self._definitions = definitions
-        self._faults = faults
+        self.faults: Faults = []
         self._parts = 0
 
     def schema(self, schema: object, at: Location, through: tuple[str, ...]) -> Json:
@@ -192,5 +192,5 @@ class _Reading:
         return value  # type: ignore[return-value]  # it came out of a source document: it is Json
 
     def _fault(self, at: Location, message: str) -> Json:
-        self._faults.append((at, message))
+        self.faults.append((at, message))
         return False

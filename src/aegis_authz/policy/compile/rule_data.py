@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from aegis_authz.core.decision import CONTEXT
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.comparisons import Check
-from aegis_authz.policy.compile.conditions import ValueConditions, value_conditions
-from aegis_authz.policy.language.document import Egress, PolicyDocument
-from aegis_authz.policy.language.rule import Approval, DenyRule, Obligations, Rule, Sanitize, ToolRule
+from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule
+from aegis_authz.policy.language.document import Egress
+from aegis_authz.policy.language.rule import Approval, Obligations, Rule, Sanitize, ToolRule
 
 
-def document_data(policy: PolicyDocument) -> dict[str, Json]:
+def document_data(policy: CompiledDocument) -> dict[str, Json]:
     """One document. Raises ValueError when it did not pass `load`."""
+    document, rules = policy.document, policy.rules
     return {
-        "name": policy.title,
-        "disclose": policy.disclose_limits,
-        "tools": _by_action((rule, _allowing(rule, at)) for at, rule in allowing_rules(policy)),
-        "denied": _by_action((rule, _denying(rule, at)) for at, rule in denying_rules(policy)),
-        "regions": None if policy.regions is None else sorted(policy.regions),
-        "egress": _egress(policy.egress),
+        "name": document.title,
+        "disclose": document.disclose_limits,
+        "tools": _by_action((one.rule, _allowing(one)) for one in rules.allowing),
+        "denied": _by_action((one.rule, _denying(one)) for one in rules.denying),
+        "regions": None if document.regions is None else sorted(document.regions),
+        "egress": _egress(document.egress),
     }
 
 
-def reads(policies: Iterable[PolicyDocument]) -> set[str]:
+def reads(policies: Iterable[CompiledDocument]) -> set[str]:
     """Which words of `core.decision.CONTEXT` any condition of these documents asks about."""
-    rules = (rule for policy in policies for rule in (*policy.allowed_tools, *policy.denied_tools))
-    return {word for rule in rules for word in CONTEXT if getattr(rule.conditions.context, word) is not None}
-
-
-def allowing_rules(policy: PolicyDocument) -> list[tuple[str, ToolRule]]:
-    """Each rule of `allowed_tools` and how explanations name it: its place in its document or template."""
-    return list(zip(_ids(policy.allowed_tools, "allowed_tools"), policy.allowed_tools, strict=True))
-
-
-def denying_rules(policy: PolicyDocument) -> list[tuple[str, DenyRule]]:
-    """Each rule of `denied_tools` and how explanations name it."""
-    return list(zip(_ids(policy.denied_tools, "denied_tools"), policy.denied_tools, strict=True))
-
-
-def rule_ids(policy: PolicyDocument, listed: str) -> list[tuple[str, Rule]]:
-    """The same for one of both lists, by its name."""
-    return [*allowing_rules(policy)] if listed == "allowed_tools" else [*denying_rules(policy)]
-
-
-def _ids(rules: Sequence[Rule], listed: str) -> list[str]:
-    counted: dict[str, int] = {}
-    named = []
-    for rule in rules:
-        position = counted.setdefault(rule.origin, 0)
-        counted[rule.origin] += 1
-        named.append(f"{rule.origin + ':' if rule.origin else ''}{listed}[{position}]")
-    return named
+    asked = {
+        value.name for policy in policies for rule in policy.rules for value in rule.values if value.of == "context"
+    }
+    return asked & CONTEXT
 
 
 def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:
@@ -68,27 +47,29 @@ def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:
     return dict(tools)
 
 
-def _allowing(rule: ToolRule, at: str) -> dict[str, Json]:
+def _allowing(one: CompiledRule) -> dict[str, Json]:
+    rule = one.rule
+    if not isinstance(rule, ToolRule):
+        raise TypeError("a rule that denies among those that allow")
     approval = rule.approval or Approval()
     return {
-        "id": at,
+        "id": one.id,
         "effect": _effect(rule, approval),
-        "values": _values(rule, denying=False),
+        "values": _values(one),
         "redact": _redactions(rule.sanitize),
         "headers": _headers(rule.obligations),
         "approval": {"groups": sorted(approval.groups), "expires_in": approval.expires_in},
     }
 
 
-def _denying(rule: DenyRule, at: str) -> dict[str, Json]:
-    return {"id": at, "label": rule.description or at, "values": _values(rule, denying=True)}
+def _denying(one: CompiledRule) -> dict[str, Json]:
+    return {"id": one.id, "label": one.rule.description or one.id, "values": _values(one)}
 
 
-def _values(rule: Rule, *, denying: bool) -> list[Json]:
-    found, faults = value_conditions(rule.conditions, denying)
-    if faults:
-        raise ValueError(f"the conditions of {rule.name} did not pass the checks: {faults[0][1]}")
-    return [_value(one) for one in found]
+def _values(one: CompiledRule) -> list[Json]:
+    if one.faults:
+        raise ValueError(f"the conditions of {one.rule.name} did not pass the checks: {one.faults[0][1]}")
+    return [_value(value) for value in one.values]
 
 
 def _effect(rule: ToolRule, approval: Approval) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.compile.comparisons import Check, Fault
+from aegis_authz.policy.compile.comparisons import Check
+from aegis_authz.policy.language.operators import OPERATORS, Operand, words_with
 from aegis_authz.policy.language.values import WEEKDAYS, TimeRule, TimeWindow
+from aegis_authz.policy.source.reader import Location
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _FIRST, _LAST = "0000-01-01", "9999-12-31"
 
 
-def time_checks(rule: TimeRule, faults: list[Fault]) -> tuple[Check, ...]:
-    """The checks of a time rule. Faults are added to `faults`."""
+def time_checks(rule: TimeRule, at: Location) -> tuple[Check, ...]:
+    """The checks of a time rule that stands at `at`, one for each word of it."""
     checks = []
-    for word, windows in (("within", rule.within), ("not_within", rule.not_within)):
+    for word in words_with(Operand.WINDOWS):
+        windows: tuple[TimeWindow, ...] | None = getattr(rule, OPERATORS[word].field)
         if windows is not None:
             compiled: list[Json] = [_window(window) for window in windows]
-            checks.append(Check(word, [*map(shown, windows)], rule.otherwise, {"windows": compiled}))
-    if not checks:
-        faults.append((("context", "time"), "must have within or not_within or both"))
+            checks.append(Check(word, [*map(shown, windows)], rule.otherwise, {"windows": compiled}, (*at, word)))
     return tuple(checks)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -159,7 +159,8 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         faults.append((("upstream",), "an HTTP tool's upstream has no path; put it into the actions"))
     if entry.actions is not None and not entry.actions:
         faults.append((("actions",), "must not be empty"))
-    actions = tuple(_action(name, action, faults) for name, action in sorted((entry.actions or {}).items()))
+    for action, item in sorted((entry.actions or {}).items()):
+        faults += _action_faults(action, item)
     if faults:
         return None, faults
     name, _, port = entry.host.partition(":")
@@ -168,7 +169,7 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         host=name,
         port=int(port) if port else None,
         upstream=f"{url.scheme}://{url.netloc}" if entry.upstream else "",
-        actions=actions,
+        actions=tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items())),
         mcp_path="" if entry.mcp is None else url.path or DEFAULT_MCP_PATH,
         region=entry.region or "",
         mcp_tools=_mcp_tools(entry),
@@ -202,19 +203,24 @@ def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
     return KnownTool(tool, {name: dict(one.parameters) for name, one in tools.items()}, open_tools)
 
 
-def _action(name: str, entry: ActionEntry, faults: list[tuple[Location, str]]) -> Action:
+def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, str]]:
     if not _ACTION_NAME.match(name):
-        faults.append((("actions", name), "an action is named with letters, digits and _ . / -, at most 128"))
-    method, _, path = entry.match.partition(" ")
-    template = tuple(path[1:].split("/"))
-    parameters = []
+        yield ("actions", name), "an action is named with letters, digits and _ . / -, at most 128"
+    template = _template(entry)
     for key in sorted(entry.parameters):
         parameter = _parameter(key, entry.parameters[key])
         if parameter.source is ParameterSource.PATH and f"{{{parameter.at}}}" not in template:
             where: Location = ("actions", name, "parameters", key, "from")
-            faults.append((where, f"the path has no variable {quoted('{' + parameter.at + '}')}"))
-        parameters.append(parameter)
-    return Action(name, method, template, tuple(parameters), entry.others == "allow")
+            yield where, f"the path has no variable {quoted('{' + parameter.at + '}')}"
+
+
+def _action(name: str, entry: ActionEntry) -> Action:
+    parameters = tuple(_parameter(key, entry.parameters[key]) for key in sorted(entry.parameters))
+    return Action(name, entry.match.partition(" ")[0], _template(entry), parameters, entry.others == "allow")
+
+
+def _template(entry: ActionEntry) -> tuple[str, ...]:
+    return tuple(entry.match.partition(" ")[2][1:].split("/"))
 
 
 def _parameter(name: str, entry: ParameterEntry) -> Parameter:

@@ -19,7 +19,7 @@ def bound_findings(ground: Ground) -> Iterator[Finding]:
     for rule in ground.rules():
         if rule.denying:
             continue
-        for value in rule.values.values():
+        for value in rule.values:
             yield from _approvals(rule, value)
             yield from _optional(rule, value)
         for at, rules in rule.parameter_rules():
@@ -27,12 +27,12 @@ def bound_findings(ground: Ground) -> Iterator[Finding]:
 
 
 def _approvals(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
-    for nth, check in enumerate(value.checks):
+    for check in value.checks:
         if check.otherwise == "approval_needed" and "than" not in check.compiled:
             said = _never_asked(check, value)
             if said is not None:
                 code, why = said
-                yield found(code, rule.problem(rule.place_of(value, nth), f"never asks for an approval: {why}"))
+                yield found(code, rule.problem(("conditions", *(check.at or ())), f"never asks for an approval: {why}"))
 
 
 def _never_asked(ask: Check, value: ValueConditions) -> tuple[str, str] | None:

@@ -64,8 +64,7 @@ def _any_approver(rule: LintedRule) -> Iterator[Finding]:
     if not isinstance(given, ToolRule):
         return
     approval = given.approval or Approval()
-    asks = any(check.otherwise == "approval_needed" for value in rule.values.values() for check in value.checks)
-    if (asks or approval.always) and not approval.groups:
+    if (rule.compiled.asks or approval.always) and not approval.groups:
         message = "names no groups: any approver of the tenant may approve"
         yield found(
             "wide-approval", rule.problem(("approval",) if rule.raw(("approval",)) is not None else (), message)

@@ -10,7 +10,7 @@ from aegis_authz.policy.language.rule import Approval, ToolRule
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.clashes import clash
 from aegis_authz.policy.lint.finding import Finding, found
-from aegis_authz.policy.lint.ground import LintedRule, Path
+from aegis_authz.policy.lint.ground import LintedRule
 from aegis_authz.policy.lint.together import Together, shared
 from aegis_authz.policy.source.problems import quoted
 from aegis_authz.policy.source.reader import Location
@@ -112,10 +112,10 @@ def _contradict(rules: Sequence[LintedRule]) -> bool:
 
 def _of_conditions(rules: Sequence[LintedRule]) -> str | None:
     """Why no call meets the conditions of all, None where one may."""
-    asked: dict[Path, list[ValueConditions]] = {}
+    asked: dict[tuple[str, tuple[str, ...]], list[ValueConditions]] = {}
     for rule in rules:
-        for path, value in rule.values.items():
-            asked.setdefault(path, []).append(value)
+        for value in rule.values:
+            asked.setdefault((value.of, value.path), []).append(value)
     for values in asked.values():
         why = clash(values)
         if why is not None:
@@ -155,5 +155,4 @@ def _asked(rule: LintedRule) -> frozenset[str]:
     if not isinstance(given, ToolRule):
         return frozenset()
     approval = given.approval or Approval()
-    asks = any(check.otherwise == "approval_needed" for value in rule.values.values() for check in value.checks)
-    return frozenset(approval.groups) if asks or approval.always else frozenset()
+    return frozenset(approval.groups) if rule.compiled.asks or approval.always else frozenset()

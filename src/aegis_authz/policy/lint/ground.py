@@ -7,36 +7,48 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.compile.conditions import ValueConditions, short_form, value_conditions
-from aegis_authz.policy.compile.rule_data import rule_ids
+from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.compile.rules import CompiledRule
 from aegis_authz.policy.language.document import PolicyDocument
-from aegis_authz.policy.language.rule import Conditions, DenyRule, Rule
+from aegis_authz.policy.language.rule import Rule
 from aegis_authz.policy.language.values import Comparisons, ParameterRule
 from aegis_authz.policy.load import Loaded, LoadedPolicy
+from aegis_authz.policy.source.places import as_written, inside
 from aegis_authz.policy.source.problems import Problem
 from aegis_authz.policy.source.reader import Location, SourceDocument, read_source
 
 PARAMETERS: Location = ("conditions", "parameters")
 CONTEXT: Location = ("conditions", "context")
 
-Path = tuple[str, tuple[str, ...]]
-"""What conditions are about: parameters or context, and the names that lead to the value."""
-
 
 @dataclass(frozen=True, eq=False)
 class LintedRule:
     """One rule as one document has it. Where it came from a template, `source` is the template's."""
 
-    id: str
-    rule: Rule
+    compiled: CompiledRule
     document: PolicyDocument
     source: SourceDocument
-    at: Location
-    values: Mapping[Path, ValueConditions]
+
+    @property
+    def id(self) -> str:
+        return self.compiled.id
+
+    @property
+    def rule(self) -> Rule:
+        return self.compiled.rule
+
+    @property
+    def at(self) -> Location:
+        return self.compiled.at
+
+    @property
+    def values(self) -> tuple[ValueConditions, ...]:
+        """What its conditions mean; the same tuple in each document that extends the rule's template."""
+        return self.compiled.values
 
     @property
     def denying(self) -> bool:
-        return isinstance(self.rule, DenyRule)
+        return self.compiled.denies
 
     @property
     def inherited(self) -> bool:
@@ -61,24 +73,6 @@ class LintedRule:
     def raw(self, inner: Location) -> Json:
         """What stands there in the file, before names were written out; None where nothing does."""
         return inside(self.source.places.written, as_written(self.source.places.written, (*self.at, *inner)))
-
-    def place_of(self, value: ValueConditions, nth: int) -> Location:
-        """Where inside the rule the nth check of a value stands."""
-        word = value.checks[nth].condition
-        before = sum(check.condition == word for check in value.checks[:nth])
-        if value.of == "context":
-            return (*CONTEXT, value.name, word)
-        if not value.name:
-            return ("conditions", "schema")
-        rules = self.rule.conditions.parameters.get(value.name, ())
-        having = [position for position, one in enumerate(rules) if _has(one, word)]
-        if before < len(having):
-            return (*PARAMETERS, value.name, having[before], word)
-        for key in self.rule.conditions.short_forms:
-            split = short_form(key)
-            if split is not None and split[0] == word and split[1] in (value.name, ""):
-                return ("conditions", key)
-        return (*PARAMETERS, value.name)
 
     def parameter_rules(self) -> Iterator[tuple[Location, tuple[ParameterRule, ...]]]:
         """What is written of each parameter and each word of the context, and where."""
@@ -141,61 +135,15 @@ class Ground:
 
 def ground_of(loaded: Loaded, policies: Mapping[str, str], tools: Mapping[str, str], now: datetime) -> Ground:
     """The ground of documents that were loaded from these texts. `now` is what windows of time are held against."""
-    understood: dict[tuple[int, bool], Mapping[Path, ValueConditions]] = {}
-
-    def values(conditions: Conditions, denying: bool) -> Mapping[Path, ValueConditions]:
-        key = id(conditions), denying  # rules of a template share theirs
-        if key not in understood:
-            found, _ = value_conditions(conditions, denying)
-            understood[key] = {(one.of, one.path): one for one in found}
-        return understood[key]
-
-    def rules(one: LoadedPolicy, listed: str) -> Iterator[LintedRule]:
-        for named, rule in rule_ids(one.document, listed):
-            source = one.template if rule.origin and one.template is not None else one.source
-            at: Location = (listed, int(named[named.rindex("[") + 1 : -1]))
-            known = values(rule.conditions, listed == "denied_tools")
-            yield LintedRule(named, rule, one.document, source, at, known)
-
     documents = tuple(
-        LintedDocument(one, tuple(rules(one, "allowed_tools")), tuple(rules(one, "denied_tools")))
+        LintedDocument(
+            one,
+            tuple(LintedRule(rule, one.document, one.source_of(rule)) for rule in one.compiled.rules.allowing),
+            tuple(LintedRule(rule, one.document, one.source_of(rule)) for rule in one.compiled.rules.denying),
+        )
         for one in loaded.written
     )
     return Ground(loaded, documents, _holding(policies, ("define", "template")), _holding(tools, ("tool",)), now)
-
-
-def as_written(value: Json, location: Location) -> Location:
-    """The location without the positions of lists that are not there: one value may stand for a list of one."""
-    written: list[str | int] = []
-    for part in location:
-        if isinstance(part, int) and not isinstance(value, list):
-            continue
-        written.append(part)
-        value = inside(value, (part,))
-    return tuple(written)
-
-
-def inside(value: Json, location: Location) -> Json:
-    """What stands at a location, None where nothing does."""
-    for part in location:
-        if isinstance(value, Mapping) and part in value:
-            value = value[str(part)]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            return None
-    return value
-
-
-def _has(rule: ParameterRule, word: str) -> bool:
-    """Whether a check of that word comes from this rule."""
-    if word == "exists":
-        return rule.exists is False
-    dumped: Mapping[str, object] = {field.alias or name: getattr(rule, name) for name, field in _FIELDS.items()}
-    return dumped.get(word) is not None
-
-
-_FIELDS = ParameterRule.model_fields
 
 
 def _holding(texts: Mapping[str, str], keys: Sequence[str]) -> tuple[SourceDocument, ...]:

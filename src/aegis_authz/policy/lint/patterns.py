@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.lint.codes import Severity
 from aegis_authz.policy.lint.finding import Finding, found
-from aegis_authz.policy.lint.ground import Ground, inside
+from aegis_authz.policy.lint.ground import Ground
 from aegis_authz.policy.lint.pattern_shapes import matches_everything, matches_nothing, unanchored
+from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import Problem, quoted
 
 _ENDINGS = (

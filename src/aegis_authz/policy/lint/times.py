@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from aegis_authz.policy.language.values import WEEKDAYS, TimeWindow
 from aegis_authz.policy.lint.finding import Finding, found
-from aegis_authz.policy.lint.ground import CONTEXT, Ground, inside
+from aegis_authz.policy.lint.ground import CONTEXT, Ground
+from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import quoted
 
 _MOST_DAYS = 3660

@@ -8,8 +8,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.finding import Finding, found
-from aegis_authz.policy.lint.ground import Ground, inside
-from aegis_authz.policy.source.places import Location
+from aegis_authz.policy.lint.ground import Ground
+from aegis_authz.policy.source.places import Location, inside
 from aegis_authz.policy.source.problems import quoted
 from aegis_authz.policy.source.reader import SourceDocument
 

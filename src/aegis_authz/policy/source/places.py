@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -98,6 +98,29 @@ def field_name(location: Location) -> str:
             shown = printable(part[:80])
             name += f".{shown}" if name else shown
     return name
+
+
+def as_written(value: Json, location: Location) -> Location:
+    """The location without the positions of lists that are not there: one value may stand for a list of one."""
+    written: list[str | int] = []
+    for part in location:
+        if isinstance(part, int) and not isinstance(value, list):
+            continue
+        written.append(part)
+        value = inside(value, (part,))
+    return tuple(written)
+
+
+def inside(value: Json, location: Location) -> Json:
+    """What stands at a location, None where nothing does."""
+    for part in location:
+        if isinstance(value, Mapping) and part in value:
+            value = value[str(part)]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
 
 
 def place_of(text: str, offset: Offset) -> Place:
