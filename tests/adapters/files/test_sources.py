@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,23 +17,95 @@ def test_documents_are_found_by_suffix_at_any_depth(tmp_path: Path) -> None:
     assert read_sources(tmp_path) == {"a.yaml": "a.yaml", "c.json": "c.json", "team/b.yml": "team/b.yml"}
 
 
-def test_hidden_files_and_links_are_left_out(tmp_path: Path) -> None:
+def test_what_version_control_and_editors_keep_is_left_out(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "a.yaml").write_text("a")
-    (tmp_path / ".#b.yaml").write_text("b")
-    os.symlink("/etc/hostname", tmp_path / "c.yaml")
+    os.symlink("someone@host.1234", tmp_path / ".#b.yaml")
     assert read_sources(tmp_path) == {}
+
+
+def test_a_mounted_config_map_is_read(tmp_path: Path) -> None:
+    """As the kubelet lays it out: links to files below a link to a folder of the moment."""
+    moment = tmp_path / "..2026_11_29_06_00_00.123"
+    moment.mkdir()
+    (moment / "a.yaml").write_text("a")
+    os.symlink(moment.name, tmp_path / "..data")
+    os.symlink("..data/a.yaml", tmp_path / "a.yaml")
+    assert read_sources(tmp_path) == {"a.yaml": "a"}
+
+
+def test_a_suffix_may_be_written_in_capitals(tmp_path: Path) -> None:
+    for name in ("a.YAML", "b.Yml", "c.JSON"):
+        (tmp_path / name).write_text(name)
+    assert sorted(read_sources(tmp_path)) == ["a.YAML", "b.Yml", "c.JSON"]
+
+
+def _hidden(folder: Path) -> None:
+    (folder / ".a.yaml").write_text("a")
+
+
+def _below_hidden(folder: Path) -> None:
+    (folder / ".team").mkdir()
+    (folder / ".team" / "a.yaml").write_text("a")
+
+
+def _linked_out(folder: Path) -> None:
+    os.symlink("/etc/hostname", folder / "a.yaml")
+
+
+def _linked_nowhere(folder: Path) -> None:
+    os.symlink("gone.yaml", folder / "a.yaml")
+
+
+def _linked_folder(folder: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "real" / "a.yaml").write_text("a")
+    os.symlink("real", folder / "team")
+
+
+def _pipe(folder: Path) -> None:
+    os.mkfifo(folder / "a.yaml")
+
+
+def _policy_among_tests(folder: Path) -> None:
+    (folder / "a_test.yaml").write_text("org: acme\nagent: a\n")
+
+
+def _tool_among_tests(folder: Path) -> None:
+    (folder / "a_test.json").write_text('{"tool": "a"}')
+
+
+@pytest.mark.parametrize(
+    ("lay_out", "message"),
+    [
+        (_hidden, r"/\.a\.yaml: hidden"),
+        (_below_hidden, r"/\.team/a\.yaml: hidden"),
+        (_linked_out, r"/a\.yaml: a link that leads out of the folder"),
+        (_linked_nowhere, r"/a\.yaml: a link that leads to nothing"),
+        (_linked_folder, r"/team: a linked folder"),
+        (_pipe, r"/a\.yaml: is no file"),
+        (_policy_among_tests, r"/a_test\.yaml: holds no tests but a policy"),
+        (_tool_among_tests, r"/a_test\.json: holds no tests but a policy"),
+    ],
+    ids=lambda value: value.__name__.strip("_") if callable(value) else "",
+)
+def test_a_document_that_would_not_be_read_is_an_error(
+    tmp_path: Path, lay_out: Callable[[Path], None], message: str
+) -> None:
+    lay_out(tmp_path)
+    with pytest.raises(SourceFolderError, match=message):
+        read_sources(tmp_path)
 
 
 def test_tests_of_policies_are_no_documents(tmp_path: Path) -> None:
-    (tmp_path / "a_test.yaml").write_text("tests: []")
+    (tmp_path / "a_test.yaml").write_text("tests:\n  - call: {agent: a/b/c, tool: t}\n")
     assert read_sources(tmp_path) == {}
 
 
-def test_what_is_no_file_is_left_out_and_never_waited_for(tmp_path: Path) -> None:
+def test_a_folder_may_be_named_as_a_document(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
-    os.mkfifo(tmp_path / "pipe.yaml")
-    assert read_sources(tmp_path) == {}
+    (tmp_path / "folder.yaml" / "a.yaml").write_text("a")
+    assert read_sources(tmp_path) == {"folder.yaml/a.yaml": "a"}
 
 
 def test_line_endings_are_kept_as_they_are(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from aegis_authz.core.release import MAX_FILES, MAX_SOURCE_BYTES
@@ -10,6 +13,10 @@ TESTS = "_test"
 """How the name of a file of policy tests ends, before its suffix."""
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
+_VERSION_CONTROL = (".git", ".hg", ".svn")
+_EDITOR_LOCK = ".#"
+_DOCUMENT_WORDS = {"agent", "tool", "template", "define"}
+_DOCUMENT = re.compile(rf"^(?:{'|'.join(sorted(_DOCUMENT_WORDS))})[ \t]*:", re.MULTILINE)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -20,9 +27,20 @@ class SourceFolderError(OSError):
 def read_sources(folder: Path) -> dict[str, str]:
     """Every .yaml, .yml and .json file below the folder: path relative to it -> text.
 
-    Hidden files and folders are left out, as are tests, and links, which could lead anywhere. Raises SourceFolderError.
+    Links are followed to files of the folder itself, as in a mounted ConfigMap of Kubernetes. Left out are tests,
+    what version control keeps (`.git`) and the locks of editors (`.#name`). A document that would
+    not be read otherwise - hidden, linked from elsewhere, no file, or a policy among the tests - is an error, so
+    that no policy vanishes. Raises SourceFolderError.
     """
-    return _read(folder, tests=False)
+    texts = _read(folder, tests=False)
+    misplaced = [
+        f"{folder / name}: holds no tests but a policy or a tool, in a file named as one of tests; rename it"
+        for name, text in _read(folder, tests=True).items()
+        if _is_document(name, text)
+    ]
+    if misplaced:
+        raise SourceFolderError("\n".join(misplaced))
+    return texts
 
 
 def read_tests(folder: Path) -> dict[str, str]:
@@ -36,35 +54,67 @@ def _read(folder: Path, *, tests: bool) -> dict[str, str]:
     texts: dict[str, str] = {}
     faults: list[str] = []
     left = MAX_SOURCE_BYTES
-    for path in _documents(folder, tests=tests):
+    for path, fault in _documents(folder):
+        if path.stem.endswith(TESTS) is not tests:
+            continue
+        if fault:
+            faults.append(f"{path}: {fault}")
+            continue
         try:
             with path.open("rb") as file:
                 content = file.read(left + 1)
-        except OSError as fault:
-            faults.append(f"{path}: {fault.strerror}")
+        except OSError as unreadable:
+            faults.append(f"{path}: {unreadable.strerror}")
             continue
         left -= len(content)
         if left < 0 or len(texts) >= MAX_FILES:
             raise SourceFolderError(f"{folder}: more than {MAX_SOURCE_BYTES} bytes or {MAX_FILES} files")
         try:
             texts[path.relative_to(folder).as_posix()] = content.decode("utf-8")
-        except UnicodeDecodeError as fault:
-            faults.append(f"{path}: {_encoding(content, fault.start)}; save it as UTF-8")
+        except UnicodeDecodeError as undecodable:
+            faults.append(f"{path}: {_encoding(content, undecodable.start)}; save it as UTF-8")
     if faults:
         raise SourceFolderError("\n".join(faults))
     return texts
 
 
-def _documents(folder: Path, *, tests: bool) -> list[Path]:
-    found = []
+def _documents(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file that is named as a document, in order of path, and "" or why it cannot be read as such."""
+    root = folder.resolve()
     for path in sorted(folder.rglob("*")):
-        if path.suffix not in _SUFFIXES or path.stem.endswith(TESTS) is not tests:
+        parts = path.relative_to(folder).parts
+        if any(part in _VERSION_CONTROL for part in parts) or path.name.startswith(_EDITOR_LOCK):
             continue
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) or path.is_symlink():
-            continue
-        if path.is_file():
-            found.append(path)
-    return found
+        if path.is_symlink() and path.is_dir():
+            # the names of a ConfigMap's own folders begin with two dots; its files are linked one by one
+            if not path.name.startswith("..") and any(_is_named_as_document(inner) for inner in path.rglob("*")):
+                yield path, "a linked folder; links are followed to files alone"
+        elif _is_named_as_document(path) and not path.is_dir() and not parts[0].startswith(".."):
+            yield path, _fault(path, parts, root)
+
+
+def _fault(path: Path, parts: tuple[str, ...], root: Path) -> str:
+    if any(part.startswith(".") for part in parts):
+        return "hidden, so that nobody sees it; rename it, or move it out of the folder"
+    if not path.exists():
+        return "a link that leads to nothing"
+    if path.is_symlink() and not path.resolve().is_relative_to(root):
+        return "a link that leads out of the folder; put the file itself here"
+    return "" if path.is_file() else "is no file"
+
+
+def _is_named_as_document(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES
+
+
+def _is_document(name: str, text: str) -> bool:
+    if not name.lower().endswith(".json"):
+        return _DOCUMENT.search(text) is not None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False  # whoever runs the tests says what is wrong with it
+    return isinstance(value, dict) and bool(value.keys() & _DOCUMENT_WORDS)
 
 
 def _encoding(content: bytes, at: int) -> str:
