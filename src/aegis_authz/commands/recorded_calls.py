@@ -15,7 +15,7 @@ from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
-from aegis_authz.lab.recorded import NotJudged, RecordedDecision, recorded_decision
+from aegis_authz.lab.record_comparison import NotJudged, RecordedDecision, recorded_decision
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, printable
 

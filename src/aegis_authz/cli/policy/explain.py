@@ -134,7 +134,7 @@ def _call(asked: Asked, loaded: Loaded) -> tuple[TriedCall, FoundRecord | None]:
 def _against_record(asked: Asked, found: FoundRecord, explanation: Explanation, loaded: Loaded) -> AgainstRecord:
     from aegis_authz.cli.policy.explain_text import AgainstRecord
     from aegis_authz.commands.recorded_calls import revision_here
-    from aegis_authz.lab.recorded import difference, not_recorded
+    from aegis_authz.lab.record_comparison import difference, not_recorded
 
     revision = "" if asked.state is None else revision_here(asked.policies, asked.tools, asked.state)
     return AgainstRecord(

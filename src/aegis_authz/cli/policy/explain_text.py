@@ -13,7 +13,7 @@ from rich.tree import Tree
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.calls import is_method
 from aegis_authz.lab.explanation import Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule, State
-from aegis_authz.lab.recorded import RecordedDecision
+from aegis_authz.lab.record_comparison import RecordedDecision
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.compile.conditions import path_of
 from aegis_authz.policy.source.places import inside

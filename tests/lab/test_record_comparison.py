@@ -13,7 +13,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.lab.explanation import Explanation, explanation_of
 from aegis_authz.lab.opa import LabOpa, lab_opa
-from aegis_authz.lab.recorded import NotJudged, RecordedDecision, difference, not_recorded, recorded_decision
+from aegis_authz.lab.record_comparison import NotJudged, RecordedDecision, difference, not_recorded, recorded_decision
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
 from tests.support.made_records import DENIED
