@@ -34,6 +34,7 @@ from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding.jwk import okp_jwk
+from aegis_authz.evidence.document import record_to_json
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.snapshot import trust_to_data
@@ -194,6 +195,6 @@ async def test_the_case_is_decided_and_recorded_as_written(case: Case, world: Wo
     assert answer.upstream_headers.get("x-aegis-obligation", "") == case.answer.obligation
     if case.answer.content_type_to_tool:
         assert answer.upstream_headers["content-type"] == case.answer.content_type_to_tool
-    record = world.records.records[-1].as_json()
+    record = record_to_json(world.records.records[-1])
     assert {name: record[name] for name in case.record} == case.record
     assert answer.client_headers["x-aegis-decision-id"] == record["decision_id"]

@@ -14,42 +14,21 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.audit import app
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord, RedactionRecord
+from aegis_authz.core.record import RedactionRecord
 from aegis_authz.encoding.jwk import okp_jwk, thumbprint
+from tests.support.made_records import DENIED, named
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()
-DECISION = DecisionRecord(
-    decision_id="01900000-0000-7000-8000-000000000001",
-    time=1795408921.25,
-    effect=Effect.DENY,
-    reason=Reason.POLICY_DENIED,
-    detail="",
-    org="acme",
-    tenant="emea",
-    agent="finance-agent",
-    actors=(),
-    issuer="aegis",
-    key_id="k",
-    jti="j",
-    tool="stripe-payments",
-    action="create_payment",
-    parameters={"amount": 50000},
-    digest="d",
-    method="POST",
-    host="api.stripe.example",
-    path="/v1/payments\x1b[2J",
-    source="127.0.0.1",
-    policies=("p",),
-    revision="r1",
-    obligations=(),
-    findings=(),
-    would="",
-    approval_id="",
-    request_id="q",
-    trace_id="t",
-    stages={"decode": 0.1},
-    total_ms=3.5,
+DECISION = replace(
+    DENIED, decision_id="01900000-0000-7000-8000-000000000001", time=1795408921.25, path="/v1/payments\x1b[2J"
+)
+CLINIC = replace(
+    DECISION,
+    decision_id="0190-other",
+    effect=Effect.ALLOW,
+    reason=Reason.ALLOWED,
+    identity=named("clinic-agent"),
 )
 
 
@@ -61,7 +40,7 @@ async def state(tmp_path: Path) -> Path:
     (state / "keys" / "records.pub.json").write_text(json.dumps({"keys": [okp_jwk(PUBLIC)]}))
     async with FileRecordLog(state / "records" / "authz-0", "authz-0", KEY, SystemClock()) as log:
         await log.append(DECISION)
-        await log.append(replace(DECISION, decision_id="0190-other", agent="clinic-agent", effect=Effect.ALLOW))
+        await log.append(CLINIC)
         await log.append(RedactionRecord("0190-other", DECISION.time + 1, "response", {"us_ssn": 2}, "done"))
     return state
 

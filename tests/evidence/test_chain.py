@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from aegis_authz.core.record import CutRecord, RedactionRecord
 from aegis_authz.evidence.chain import (
     NotARecord,
     decision_id_in,
@@ -13,6 +14,7 @@ from aegis_authz.evidence.chain import (
     link,
     read_link,
     read_members,
+    read_record,
     require_writer,
 )
 
@@ -58,16 +60,20 @@ def test_what_is_not_a_line_is_told_apart(line: bytes) -> None:
 
 
 def test_a_record_beyond_orjson_is_still_written() -> None:
-    encoded = encode_record({"v": 1, "big": 2**70, "lone": "\ud800"})
-    line, _ = link("w", 1, PREV, encoded)
+    odd = RedactionRecord("\ud800", 1.0, "request", {"big": 2**70}, "done")
+    line, _ = link("w", 1, PREV, encode_record(odd))
     assert read_link(line).is_whole
-    assert read_members(line)["big"] == 2**70
-    assert read_members(line)["lone"] == "\ud800"
+    assert read_record(line) == odd
 
 
 def test_a_record_without_json_form_is_refused() -> None:
     with pytest.raises(ValueError, match="no JSON form"):
-        encode_record({"v": object()})  # type: ignore[dict-item]
+        encode_record(RedactionRecord("d-1", 1.0, "request", {"x": object()}, "done"))  # type: ignore[dict-item]
+
+
+def test_a_line_without_its_place_in_the_chain_holds_no_record() -> None:
+    with pytest.raises(NotARecord, match="without writer"):
+        read_record(encode_record(CutRecord(1.0, 40, "x.torn")))
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b"\xff\n", b"{", b"[" * 100_000])

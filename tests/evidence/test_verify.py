@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.record import RedactionRecord
-from aegis_authz.evidence.chain import cut_record, encode_record, genesis, link
+from aegis_authz.core.record import CutRecord, RedactionRecord
+from aegis_authz.evidence.chain import encode_record, genesis, link
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 from aegis_authz.evidence.verify import MAX_DAMAGES, Line, LogCheck, LogReport, Note
 
@@ -20,9 +20,7 @@ SIZE = 7
 
 
 def record(number: int, text: str = "done") -> bytes:
-    return encode_record(
-        RedactionRecord(f"0190-{number:04d}", 1000.0 + number, "request", {"us_ssn": number}, text).as_json()
-    )
+    return encode_record(RedactionRecord(f"0190-{number:04d}", 1000.0 + number, "request", {"us_ssn": number}, text))
 
 
 def chain(records: Iterable[bytes], writer: str = "w", public: bytes = PUBLIC) -> tuple[list[bytes], list[bytes]]:
@@ -207,10 +205,18 @@ def test_a_log_written_to_while_it_is_read_is_intact_when_its_new_records_are_se
 
 
 def test_cuts_that_the_writer_owned_up_to_are_reported() -> None:
-    lines, heads = chain([record(1), encode_record(cut_record(1002.0, 40, "00000001-300.0.torn"))])
+    lines, heads = chain([record(1), encode_record(CutRecord(1002.0, 40, "00000001-300.0.torn"))])
     report = verify(lines, [note(2, heads)])
     assert report.is_intact
     assert report.cuts == ("00000001-300.0.torn",)
+
+
+def test_whole_records_of_another_version_are_proven_and_counted() -> None:
+    later = record(2).replace(b'"v":1', b'"v":999')
+    lines, heads = chain([record(1), later, record(3)])
+    report = verify(lines, [note(3, heads)])
+    assert report.is_intact
+    assert (report.records, report.unknown) == (3, 1)
 
 
 def test_endless_damage_is_counted_but_not_described_without_end() -> None:

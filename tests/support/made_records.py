@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from aegis_authz.core.call import CallKind
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName
+from aegis_authz.core.scope import Scope
+
+AGENT = Identity(
+    scope=Scope("acme", "emea", "finance-agent"),
+    issuer="aegis",
+    key_id="k",
+    jti="secret-jti",
+    issued_at=1_799_999_970.0,
+    expires_at=1_800_000_060.0,
+    actors=(),
+    on_behalf_of="",
+)
+"""Who made the call of the record."""
 
 DENIED = DecisionRecord(
+    version=DECISION_VERSION,
     decision_id="d-1",
     time=1_800_000_000.0,
     effect=Effect.DENY,
     reason=Reason.POLICY_DENIED,
     detail="internal words",
-    org="acme",
-    tenant="emea",
-    agent="finance-agent",
-    actors=(),
-    issuer="aegis",
-    key_id="k",
-    jti="secret-jti",
+    identity=AGENT,
     tool="stripe-payments",
     action="create_payment",
+    kind=CallKind.ACTION,
+    rpc_method="",
     parameters={"amount": 50000},
+    withheld=0,
     digest="d",
     method="POST",
+    scheme="https",
     host="api.stripe.example",
+    port=None,
     path="/v1/payments",
     source="127.0.0.1",
+    environment="production",
     policies=("acme/emea/finance-agent",),
     revision="r1",
     obligations=(),
-    findings=("amount:max",),
+    findings=(FindingName("amount", "max"),),
     would="",
     approval_id="",
     request_id="",
@@ -38,3 +56,8 @@ DENIED = DecisionRecord(
     stages={"evaluate": 1.5},
     total_ms=2.5,
 )
+
+
+def named(agent: str) -> Identity:
+    """The same as another agent of the tenant."""
+    return replace(AGENT, scope=replace(AGENT.scope, agent=agent))

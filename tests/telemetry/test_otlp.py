@@ -24,7 +24,7 @@ def finished() -> list[ReadableSpan]:
     sink.emit(DENIED, "")
     sink.emit(DENIED, PARENT)
     sink.emit(replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, policies=("a", "b"), would="deny"), PARENT)
-    sink.emit(replace(DENIED, agent="", policies=(), stages={}), "")
+    sink.emit(replace(DENIED, identity=None, policies=(), stages={}), "")
     return list(exporter.get_finished_spans())
 
 

@@ -16,12 +16,13 @@ from aegis_authz.wire.http.call import HttpCall
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
-    `ended` lists the finished stages with the moment each ended, `started` is that of arrival; both in
+    `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended, `started` is that of arrival; both in
     `Clock.monotonic` seconds.
     """
 
     decision_id: str
     traceparent: str
+    environment: str
     time: float
     started: float
     http: HttpCall | None = None
@@ -43,10 +44,10 @@ class Draft:
         return self.snapshot.revision if self.snapshot is not None else ""
 
     @staticmethod
-    def begin(decision_id: str, traceparent: str, clock: Clock) -> Draft:
-        """Open the notes at the arrival of a call."""
+    def begin(decision_id: str, traceparent: str, environment: str, clock: Clock) -> Draft:
+        """Open the notes at the arrival of a call. `environment` is the mesh's, "" where it has none."""
         started = clock.monotonic()
-        return Draft(decision_id, traceparent, clock.now(), started)
+        return Draft(decision_id, traceparent, environment, clock.now(), started)
 
     def done(self, stage: str, clock: Clock) -> None:
         """Note that a stage ended now; the time since the last note was its own."""
@@ -57,6 +58,6 @@ class Draft:
         took: dict[str, float] = {}
         before = self.started
         for stage, at in self.ended:
-            took[stage] = took.get(stage, 0.0) + at - before
+            took[stage] = round(took.get(stage, 0.0) + (at - before) * 1000, 3)
             before = at
-        return {stage: round(seconds * 1000, 3) for stage, seconds in took.items()}
+        return took

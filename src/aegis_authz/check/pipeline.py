@@ -54,7 +54,7 @@ class Pipeline:
 
         `traceparent` is the caller's span, "" for none. `deadline` is in `Clock.monotonic` seconds and includes the record.
         """
-        draft = Draft.begin(self.ids.decision_id(), traceparent, self.clock)
+        draft = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock)
         fulfilment = NOTHING_TO_FULFIL
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total + _SLACK)):
@@ -72,7 +72,7 @@ class Pipeline:
 
     async def refuse(self, reason: Reason, request: bytes, traceparent: str, deadline: float) -> Answer:
         """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
-        draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.clock), ""
+        draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock), ""
         try:
             draft.http = decode(request)
             draft.snapshot = self.snapshots.current()  # says which paths want an answer in JSON-RPC
@@ -103,7 +103,7 @@ class Pipeline:
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
             call = draft.call = parse(http, snapshot, draft.override)  # 3
             draft.done("parse", self.clock)
-            question = Evaluation(identity, call, draft.time, self.limits.environment, snapshot.reads)
+            question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)
             decision = await self.pdp.evaluate(question, until)  # 4
             draft.done("evaluate", self.clock)
             if decision.revision == snapshot.revision:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, Obligation, Redact, SetHeader, denied
+from aegis_authz.core.call import ToolCall
+from aegis_authz.core.decision import Decision, Redact, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName
 from aegis_authz.core.refused import Refused
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.detectors.table import detectors_named
@@ -50,32 +51,36 @@ class Recorder:
 
 def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
     """Everything known of the call, as the one event that is kept of it."""
-    http, identity, call, settled = draft.http, draft.identity, draft.call, draft.settled
+    http, call, settled = draft.http, draft.call, draft.settled
+    changes_bodies = decision.changes_bodies
+    parameters = _parameters(call, changes_bodies or decision.effect is Effect.SANITIZE) if call else {}
+    path = http.path if http else ""
     return DecisionRecord(
+        version=DECISION_VERSION,
         decision_id=draft.decision_id,
         time=draft.time,
         effect=decision.effect,
         reason=decision.reason,
         detail=decision.detail,
-        org=identity.scope.org if identity else "",
-        tenant=identity.scope.tenant if identity else "",
-        agent=identity.scope.agent if identity else "",
-        actors=identity.actors if identity else (),
-        issuer=identity.issuer if identity else "",
-        key_id=identity.key_id if identity else "",
-        jti=identity.jti if identity else "",
+        identity=draft.identity,
         tool=call.tool if call else "",
         action=call.action if call else "",
-        parameters=_parameters(decision, draft),
+        kind=call.kind if call else None,
+        rpc_method=call.rpc.method if call else "",
+        parameters=parameters,
+        withheld=len(call.parameters) - len(parameters) if call else 0,
         digest=call.digest if call else "",
         method=http.method if http else "",
+        scheme=http.scheme if http else "",
         host=http.host if http else "",
-        path=_path(decision, draft),
+        port=http.port if http else None,
+        path=_path(decision, path) if changes_bodies else path,
         source=http.source if http else "",
+        environment=draft.environment,
         policies=decision.policies,
         revision=decision.revision,
-        obligations=tuple(map(_obligation, decision.obligations)),
-        findings=tuple(f"{finding.parameter}:{finding.condition}" for finding in decision.findings),
+        obligations=decision.obligations,
+        findings=tuple([FindingName(one.parameter, one.condition) for one in decision.findings]),
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
         request_id=http.request_id if http else "",
@@ -85,26 +90,13 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
     )
 
 
-def _parameters(decision: Decision, draft: Draft) -> Mapping[str, Json]:
+def _parameters(call: ToolCall, is_redacted: bool) -> Mapping[str, Json]:
     # what policy wants redacted from the call has no place in its record either
-    if draft.call is None or decision.effect is Effect.SANITIZE or decision.changes_bodies:
+    if is_redacted:
         return {}
-    return {name: draft.call.parameters[name] for name in draft.call.declared if name in draft.call.parameters}
+    return {name: call.parameters[name] for name in call.declared if name in call.parameters}
 
 
-def _path(decision: Decision, draft: Draft) -> str:
-    path = draft.http.path if draft.http is not None else ""
-    if not decision.changes_bodies:
-        return path
+def _path(decision: Decision, path: str) -> str:
     names = {name for one in decision.obligations if isinstance(one, Redact) for name in one.detectors}
     return Redactor(detectors_named(names)).text(path)
-
-
-def _obligation(obligation: Obligation) -> str:
-    if isinstance(obligation, FilterTools):
-        return "filter_tools"
-    if isinstance(obligation, SetHeader):
-        return f"set_header:{obligation.name}"
-    if isinstance(obligation, InjectCredential):
-        return f"inject_credential:{obligation.credential}:{obligation.header}"
-    return f"redact:{obligation.target.value}:{','.join((*obligation.detectors, *obligation.fields))}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from aegis_authz.cli.exit_codes import REFUSED, UNABLE
 from aegis_authz.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from aegis_authz.core.effect import Effect
 
 app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
 
@@ -90,11 +93,13 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """List the last records, oldest first. Reads without verifying; `aegis audit verify` does that."""
-    from aegis_authz.cli.audit_text import is_wanted, records_json, table
+    from aegis_authz.cli.audit_text import records_json, table
     from aegis_authz.commands.records import RECORD_FAULTS, last_records
+    from aegis_authz.evidence.query import RecordFilter
 
+    wanted = RecordFilter(agent=agent, effect=_effect(effect))
     try:
-        found = last_records(_records(folder, state), count, lambda members: is_wanted(members, agent, effect))
+        found = last_records(_records(folder, state), count, wanted)
     except RECORD_FAULTS as fault:
         _unreadable(fault)
     typer.echo(records_json(found) if as_json else "\n".join(table(found)))
@@ -109,11 +114,11 @@ def show(
 ) -> None:
     """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""
     from aegis_authz.cli.audit_text import in_full, records_json
-    from aegis_authz.commands.records import RECORD_FAULTS, find_records
+    from aegis_authz.commands.records import RECORD_FAULTS, found_records
 
     records = _records(folder, state)
     try:
-        found = list(find_records(records, decision_id))
+        found = list(found_records(records, decision_id))
     except RECORD_FAULTS as fault:
         _unreadable(fault)
     if as_json:
@@ -123,6 +128,15 @@ def show(
     if not found:
         typer.echo(f"aegis audit: no record of decision {decision_id!r} in {records}", err=True)
         raise typer.Exit(REFUSED)
+
+
+def _effect(word: str) -> Effect | None:
+    from aegis_authz.core.effect import Effect
+
+    known = [effect.value for effect in Effect]
+    if word and word not in known:
+        raise typer.BadParameter(f"an effect is one of {', '.join(known)}")
+    return Effect(word) if word else None
 
 
 def _records(folder: Path | None, state: Path | None) -> Path:

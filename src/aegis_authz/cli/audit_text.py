@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-from aegis_authz.commands.records import ReadRecord
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.record import CutRecord, DecisionRecord, RedactionRecord
+from aegis_authz.evidence.document import record_to_json
+from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.verify import LogReport
 
 _COLUMNS = ("time", "answer", "reason", "agent", "tool", "action", "ms", "decision")
@@ -24,6 +26,8 @@ def report_lines(reports: Sequence[LogReport]) -> Iterator[str]:
         )
         for cut in report.cuts:
             yield f"  note: the writer cut an unsealed tail off when it started; kept in {printable(cut)}"
+        if report.unknown:
+            yield f"  note: {_counted(report.unknown, 'record')} of a kind or version this aegis does not know"
         for damage in report.damages:
             yield f"  {printable(damage.sentence())}"
         if report.damage_count > len(report.damages):
@@ -43,13 +47,7 @@ def report_json(reports: Sequence[LogReport]) -> str:
     return json.dumps({"intact": intact, "logs": logs}, indent=2)
 
 
-def is_wanted(members: Mapping[str, Json], agent: str, effect: str) -> bool:
-    """Whether a record is of that agent (its name or its scope) and that effect; "" is any."""
-    scope = "/".join(_text(members, part) for part in ("org", "tenant", "agent"))
-    return agent in ("", _text(members, "agent"), scope) and effect in ("", _text(members, "effect"))
-
-
-def table(records: Iterable[ReadRecord]) -> Iterator[str]:
+def table(records: Iterable[StoredRecord]) -> Iterator[str]:
     """One line a record, in columns."""
     rows = [_COLUMNS, *(_row(record) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
@@ -57,17 +55,20 @@ def table(records: Iterable[ReadRecord]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def in_full(record: ReadRecord) -> Iterator[str]:
+def in_full(stored: StoredRecord) -> Iterator[str]:
     """A record's place, then each of its members on a line."""
-    yield f"{record.file} line {record.number}"
-    for name, value in (record.members or {}).items():
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield f"  {printable(name)}: {printable(shown)}"
+    yield f"{stored.file} line {stored.number}"
+    for name, value in _members(stored).items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield f"  {printable(name)}: {printable(text)}"
 
 
-def records_json(records: Iterable[ReadRecord]) -> str:
-    """A JSON array of the records with `file` and `line`; `record` is null where a line is not readable."""
-    rows = [{"file": one.file, "line": one.number, "record": one.members} for one in records]
+def records_json(records: Iterable[StoredRecord]) -> str:
+    """A JSON array of the records with `file` and `line`; `record` is null where a line cannot be read, and `fault` says why."""
+    rows = [
+        {"file": one.file, "line": one.number, "record": _members(one) or None, "fault": one.fault or None}
+        for one in records
+    ]
     return json.dumps(rows, indent=2)
 
 
@@ -76,34 +77,27 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-def _row(record: ReadRecord) -> tuple[str, ...]:
-    members = record.members
-    if members is None:
-        return ("?", "unreadable", f"{record.file}:{record.number}", "", "", "", "", "")
-    answer = _text(members, "effect") or _text(members, "kind")
-    if would := _text(members, "would"):
-        answer += f" (would {would})"
-    cells = (
-        _moment(members.get("time")),
-        answer,
-        _text(members, "reason") or _text(members, "outcome"),
-        _text(members, "agent"),
-        _text(members, "tool"),
-        _text(members, "action") or _text(members, "target"),
-        _text(members, "total_ms"),
-        _text(members, "decision_id"),
-    )
-    return tuple(map(printable, cells))
+def _row(stored: StoredRecord) -> tuple[str, ...]:
+    match stored.record:
+        case DecisionRecord() as made:
+            answer = made.effect.value + (f" (would {made.would})" if made.would else "")
+            agent = made.identity.scope.agent if made.identity is not None else ""
+            cells = (answer, made.reason.value, agent, made.tool, made.action, str(made.total_ms), made.decision_id)
+        case RedactionRecord() as done:
+            cells = ("redaction", done.outcome, "", "", done.target, "", done.decision_id)
+        case CutRecord() as cut:
+            cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
+        case None:
+            place, fault = printable(f"{stored.file}:{stored.number}"), printable(stored.fault)
+            return ("?", "unreadable", place, "", "", "", "", fault)
+    return (_moment(stored.record.time), *map(printable, cells))
 
 
-def _text(members: Mapping[str, Json], name: str) -> str:
-    value = members.get(name, "")
-    return value if isinstance(value, str) else str(value)
+def _members(stored: StoredRecord) -> dict[str, Json]:
+    return {} if stored.record is None else record_to_json(stored.record)
 
 
-def _moment(value: Json) -> str:
-    if not isinstance(value, (int, float)):
-        return ""
+def _moment(value: float) -> str:
     try:
         whole = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(value))
     except (OverflowError, ValueError, OSError):  # a damaged line may name any number
@@ -112,7 +106,7 @@ def _moment(value: Json) -> str:
 
 
 def _span(report: LogReport) -> str:
-    if report.first_time is None:
+    if report.first_time is None or report.last_time is None:
         return ""
     return f" from {_moment(report.first_time)} to {_moment(report.last_time)}"
 

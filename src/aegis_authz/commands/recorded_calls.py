@@ -6,25 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.adapters.files.keys import KeyFolderError, load_keys
-from aegis_authz.adapters.records.files import NoRecords, find_records
+from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.documents import read_documents
 from aegis_authz.commands.faults import unable_on
+from aegis_authz.commands.records import found_records
 from aegis_authz.config import ControlSettings
-from aegis_authz.core.json_value import Json
-from aegis_authz.core.refused import Refused
-from aegis_authz.encoding import strict_json
-from aegis_authz.lab.record_comparison import NotJudged, RecordedDecision, recorded_decision
+from aegis_authz.core.call import CallKind
+from aegis_authz.core.record import DecisionRecord
+from aegis_authz.evidence.replay import NotJudged
+from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.record_comparison import recorded_call
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, printable
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """A decision record and where it stands."""
+    """A decision record, where it stands, and its call."""
 
-    decision: RecordedDecision
+    record: DecisionRecord
+    call: TriedCall
+    kind: CallKind
     file: str
     line: int
 
@@ -32,9 +36,10 @@ class FoundRecord:
 @unable_on(NoRecords, NotJudged, OSError)
 def found_record(state: Path, decision_id: str, loaded: Loaded) -> FoundRecord:
     """The record of that id in the logs of a mesh, read without verifying. Raises Unable."""
-    for one in find_records(state / "records", decision_id):
-        if one.members is not None and one.members.get("kind") == "decision":
-            return FoundRecord(recorded_decision(one.members, _environment(state), loaded), one.file, one.number)
+    for stored in found_records(state / "records", decision_id):
+        if isinstance(stored.record, DecisionRecord):
+            call, kind = recorded_call(stored.record, loaded)
+            return FoundRecord(stored.record, call, kind, stored.file, stored.number)
     raise NotJudged(f"no record of decision {printable(decision_id)} in {state / 'records'}")
 
 
@@ -45,12 +50,3 @@ def revision_here(policies: Path, tools: Path, state: Path) -> str:
         return builder.build(read_documents(policies, tools)).revision
     except (SettingsError, KeyFolderError, PolicyErrors, OSError):
         return ""
-
-
-def _environment(state: Path) -> str:
-    """The mesh's environment by its mesh.json; "" where that cannot be told."""
-    try:
-        told: Json = strict_json.parse_object((state / "mesh.json").read_bytes()).get("environment")
-    except (OSError, Refused):
-        return ""
-    return told if isinstance(told, str) else ""

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from aegis_authz.adapters.files.keys import RECORDS, RECORDS_PUBLIC, KeyFolderError
 from aegis_authz.adapters.records.files import (
     ExpectationInvalid,
     NoRecords,
-    ReadRecord,
-    find_records,
-    last_records,
     load_expected,
+    log_files,
     newest_notes,
     verify_folder,
 )
 from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
+from aegis_authz.core.record import DecisionRecord
+from aegis_authz.evidence import query
+from aegis_authz.evidence.query import RecordFilter, StoredRecord
 
 __all__ = [
     "RECORD_FAULTS",
-    "ReadRecord",
-    "find_records",
+    "found_records",
     "last_records",
+    "latest_decision",
     "load_expected",
     "newest_notes",
     "record_keys",
@@ -45,3 +48,25 @@ def record_keys(named: Path | None, folder: Path) -> tuple[bytes, ...]:
             if path.exists():
                 return load_public_keys(path)
     raise RecordKeyError(f"no keys/{RECORDS_PUBLIC} beside {folder}; name the public key with --key")
+
+
+def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
+    """Every record of one decision in the logs of `folder`, without verifying. Raises NoRecords, OSError."""
+    wanted = RecordFilter(decision_id=decision_id)
+    for log in log_files(folder):
+        yield from query.matching(log.oldest_first(), wanted)
+
+
+def last_records(folder: Path, count: int, wanted: RecordFilter) -> list[StoredRecord]:
+    """The last `count` wanted records of all logs in `folder`, oldest first. Raises NoRecords, OSError."""
+    return query.last_records((log.newest_first() for log in log_files(folder)), count, wanted)
+
+
+def latest_decision(folder: Path, decision_id: str, within: int) -> DecisionRecord | None:
+    """The record of a decision among the last `within` lines of any log. Raises NoRecords, OSError."""
+    wanted = RecordFilter(decision_id=decision_id)
+    for log in log_files(folder):
+        for stored in query.matching(islice(log.newest_first(), within), wanted):
+            if isinstance(stored.record, DecisionRecord):
+                return stored.record
+    return None

@@ -1,93 +1,79 @@
-"""The records: one wide event per call, written on every path, and one per redaction done."""
+"""The records: one wide event per call, written on every path, one per redaction done, one per tail cut off."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aegis_authz.core.call import CallKind
+from aegis_authz.core.decision import Obligation
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 
-RECORD_VERSION = 1
+DECISION_VERSION = 2
+"""The version of the decision records that are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingName:
+    """Which condition did not hold. Its limit and what was seen are left out: they may be what must not be kept."""
+
+    parameter: str
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlatObligation:
+    """An obligation as records of version 1 tell it: a text that leaves parts of it out."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """What is kept of a call. Unknown parts are empty strings, never missing.
+    """What is kept of a call: what was answered, and all that policy was told, so that it can be judged again.
 
-    `time` is seconds since the epoch at arrival; `stages` maps a stage to the milliseconds it
-    took; `parameters` holds only what the catalogue declares one by one, and never a redacted call's.
-    `would` is "" or the effect a shadow policy would have had.
+    Unknown parts are empty strings or None, never missing. `time` is seconds since the epoch at arrival; `stages` maps
+    a stage to the milliseconds it took. `kind` is None for a call that could not be told. `parameters` holds only what
+    the catalogue declares one by one, and never a redacted call's; `withheld` counts those that are left out. `would`
+    is "" or the effect a shadow policy would have had. A record of version 1 knows nothing of `kind`, `rpc_method`,
+    `scheme`, `port`, `environment`, `withheld` (None there alone), nor how old the identity's token is and whom it
+    serves.
     """
 
+    version: int
     decision_id: str
     time: float
     effect: Effect
     reason: Reason
     detail: str
-    org: str
-    tenant: str
-    agent: str
-    actors: tuple[str, ...]
-    issuer: str
-    key_id: str
-    jti: str
+    identity: Identity | None
     tool: str
     action: str
+    kind: CallKind | None
+    rpc_method: str
     parameters: Mapping[str, Json]
+    withheld: int | None
     digest: str
     method: str
+    scheme: str
     host: str
+    port: int | None
     path: str
     source: str
+    environment: str
     policies: tuple[str, ...]
     revision: str
-    obligations: tuple[str, ...]
-    findings: tuple[str, ...]
+    obligations: tuple[Obligation | FlatObligation, ...]
+    findings: tuple[FindingName, ...]
     would: str
     approval_id: str
     request_id: str
     trace_id: str
     stages: Mapping[str, float]
     total_ms: float
-
-    def as_json(self) -> dict[str, Json]:
-        """The record's members in their fixed order, as JSON values."""
-        return {
-            "v": RECORD_VERSION,
-            "kind": "decision",
-            "decision_id": self.decision_id,
-            "time": self.time,
-            "effect": self.effect.value,
-            "reason": self.reason.value,
-            "detail": self.detail,
-            "org": self.org,
-            "tenant": self.tenant,
-            "agent": self.agent,
-            "actors": list(self.actors),
-            "issuer": self.issuer,
-            "key_id": self.key_id,
-            "jti": self.jti,
-            "tool": self.tool,
-            "action": self.action,
-            "parameters": dict(self.parameters),
-            "digest": self.digest,
-            "method": self.method,
-            "host": self.host,
-            "path": self.path,
-            "source": self.source,
-            "policies": list(self.policies),
-            "revision": self.revision,
-            "obligations": list(self.obligations),
-            "findings": list(self.findings),
-            "would": self.would,
-            "approval_id": self.approval_id,
-            "request_id": self.request_id,
-            "trace_id": self.trace_id,
-            "stages": dict(self.stages),
-            "total_ms": self.total_ms,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +90,14 @@ class RedactionRecord:
     counts: Mapping[str, int]
     outcome: str
 
-    def as_json(self) -> dict[str, Json]:
-        """The record's members in their fixed order, as JSON values."""
-        return {
-            "v": RECORD_VERSION,
-            "kind": "redaction",
-            "decision_id": self.decision_id,
-            "time": self.time,
-            "target": self.target,
-            "counts": dict(self.counts),
-            "outcome": self.outcome,
-        }
+
+@dataclass(frozen=True, slots=True)
+class CutRecord:
+    """A writer owns up to having cut an unsealed tail of `size` bytes off its log, kept in the file `kept_in`."""
+
+    time: float
+    size: int
+    kept_in: str
 
 
-Record = DecisionRecord | RedactionRecord
+Record = DecisionRecord | RedactionRecord | CutRecord

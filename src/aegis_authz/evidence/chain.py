@@ -22,7 +22,8 @@ from typing import cast
 import orjson
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.record import RECORD_VERSION
+from aegis_authz.core.record import Record
+from aegis_authz.evidence.document import record_from_json, record_to_json
 
 _LINK = b"aegis-record-v1\x00"
 _GENESIS = b"aegis-record-genesis-v1\x00"
@@ -31,6 +32,8 @@ _LINE = re.compile(
     rb'(?P<covered>\{"writer":"(?P<writer>[A-Za-z0-9._-]+)","seq":(?P<seq>[1-9][0-9]{0,17}),"prev":"(?P<prev>[0-9a-f]{64})",'
     rb'.+),"hash":"(?P<hash>[0-9a-f]{64})"\}\n'
 )
+_CHAIN = ("writer", "seq", "prev", "hash")
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _DECISION_ID = re.compile(rb'"decision_id":"([^"\\]{1,64})"')
 
 
@@ -66,12 +69,13 @@ def genesis(writer: str, public_key: bytes) -> bytes:
     return hashlib.sha256(_GENESIS + writer.encode("ascii") + b"\x00" + public_key).digest()
 
 
-def encode_record(members: Mapping[str, Json]) -> bytes:
-    """The record's members as JSON bytes, in their order.
+def encode_record(record: Record) -> bytes:
+    """The record as JSON bytes, its members in their order.
 
     Raises ValueError for a value that has no JSON form. What orjson refuses (integers beyond 64 bits, lone
     surrogates) is written in ASCII by the standard library, so that no call escapes its record.
     """
+    members = record_to_json(record)
     try:
         return orjson.dumps(members)
     except orjson.JSONEncodeError:
@@ -111,8 +115,9 @@ def read_link(line: bytes) -> Link:
 def read_members(line: bytes) -> Mapping[str, Json]:
     """All members of a line, those of the chain included. Raises NotARecord when it is not a JSON object."""
     try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        # orjson would make a float of an integer beyond 64 bits
+        value = json.loads(line) if _LONG_NUMBER.search(line) else orjson.loads(line)
+    except (ValueError, RecursionError):
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as fault:
@@ -122,12 +127,17 @@ def read_members(line: bytes) -> Mapping[str, Json]:
     return cast(Mapping[str, Json], value)
 
 
+def read_record(line: bytes) -> Record:
+    """The record that a line holds. Raises NotARecord for what is no line, RecordInvalid for a record not known here."""
+    members = dict(read_members(line))
+    for name in _CHAIN:
+        if name not in members:
+            raise NotARecord(f"a line without {name}")
+        del members[name]
+    return record_from_json(members)
+
+
 def decision_id_in(line: bytes) -> str:
     """The decision id that a line, however damaged, still shows; "" when it shows none."""
     match = _DECISION_ID.search(line)
     return match[1].decode("utf-8", "replace") if match is not None else ""
-
-
-def cut_record(time: float, cut_bytes: int, kept_in: str) -> Mapping[str, Json]:
-    """The record by which a writer owns up to having cut an unsealed tail off its log when it started."""
-    return {"v": RECORD_VERSION, "kind": "cut", "decision_id": "", "time": time, "bytes": cut_bytes, "kept_in": kept_in}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aegis_authz.core.json_value import Json
+from aegis_authz.core.record import CutRecord, Record
 from aegis_authz.encoding.jwk import thumbprint
-from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_members
+from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_record
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint
+from aegis_authz.evidence.document import RecordInvalid
 
 MAX_DAMAGES = 100
 """So many damages are described; further ones are only counted."""
@@ -56,11 +57,12 @@ class Damage:
         return f"record {self.seq}{decision} in {place}: {self.what}" if self.seq else f"{place}: {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogReport:
     """What is known of one writer's log. Times are seconds since the epoch, None without records.
 
-    `records` counts the lines read, `sealed` those that the newest trusted checkpoint covers. `key_id` is
+    `records` counts the lines read, `sealed` those that the newest trusted checkpoint covers. `unknown` counts whole
+    lines whose record is of a kind or version not known here: they are proven and not understood. `key_id` is
     the thumbprint of the key the log was verified with. `cuts` names the tails cut off at restarts.
     `damage_count` may exceed the damages described.
     """
@@ -68,6 +70,7 @@ class LogReport:
     writer: str
     records: int
     sealed: int
+    unknown: int
     first_time: float | None
     last_time: float | None
     head: str
@@ -80,6 +83,24 @@ class LogReport:
     def is_intact(self) -> bool:
         """Whether nothing at all is wrong with the log."""
         return self.damage_count == 0
+
+    @staticmethod
+    def of_a_missing_log(checkpoint: Checkpoint, public_key: bytes) -> LogReport:
+        """The report on a log of which nothing is left but `checkpoint`, kept elsewhere."""
+        what = f"the whole log is missing; the checkpoint kept elsewhere seals {checkpoint.size} records"
+        return LogReport(
+            writer=checkpoint.writer,
+            records=0,
+            sealed=0,
+            unknown=0,
+            first_time=None,
+            last_time=None,
+            head="",
+            key_id=thumbprint(public_key),
+            cuts=(),
+            damages=(Damage(checkpoint.writer, 0, 0, "", what),),
+            damage_count=1,
+        )
 
 
 class LogCheck:
@@ -110,6 +131,7 @@ class LogCheck:
         self._lines = 0
         self._times: tuple[float, float] | None = None
         self._cuts: list[str] = []
+        self._unknown = 0
 
     @property
     def seq(self) -> int:
@@ -119,21 +141,22 @@ class LogCheck:
     def add(self, line: Line) -> None:
         """Take the next line, in the order of the files."""
         self._lines += 1
-        found: Link | None = None
-        members: Mapping[str, Json] = {}
         try:
             found = read_link(line.raw)
-            members = read_members(line.raw)
+            record = _known_record(line.raw)
         except NotARecord as fault:
             self._damage(line.file, f"it is not a readable record ({fault})", line, self._seq + 1)
             self._advance(self._seq + 1, b"", None, line)
-        else:
-            if not found.is_whole:
-                self._damage(line.file, "its bytes do not match its hash", line, self._seq + 1)
-                self._advance(self._seq + 1, found.computed, (found.stated, found.computed), line)
-            elif self._is_in_place(line, found):
-                self._advance(found.seq, found.computed, (found.computed,), line)
-        self._remember(members)
+            return
+        if not found.is_whole:
+            self._damage(line.file, "its bytes do not match its hash", line, self._seq + 1)
+            self._advance(self._seq + 1, found.computed, (found.stated, found.computed), line)
+        elif self._is_in_place(line, found):
+            self._advance(found.seq, found.computed, (found.computed,), line)
+        if record is not None:
+            self._remember(record)
+        elif found.is_whole:
+            self._unknown += 1
 
     def conclude(self, later: Iterable[Note] | None = None) -> LogReport:
         """Compare with the checkpoints and report.
@@ -193,12 +216,10 @@ class LogCheck:
         first = self._first_beyond if sealed == self._newest else None
         self._damage(first.file if first else self._writer, _UNSEALED, first, sealed + 1)
 
-    def _remember(self, members: Mapping[str, Json]) -> None:
-        time = members.get("time")
-        if isinstance(time, (int, float)):
-            self._times = (self._times[0] if self._times else time, time)
-        if members.get("kind") == "cut":
-            self._cuts.append(str(members.get("kept_in")))
+    def _remember(self, record: Record) -> None:
+        self._times = (self._times[0] if self._times else record.time, record.time)
+        if isinstance(record, CutRecord):
+            self._cuts.append(record.kept_in)
 
     def _damage(self, file: str, what: str, line: Line | None = None, seq: int = 0) -> None:
         self._damage_count += 1
@@ -211,6 +232,7 @@ class LogCheck:
             writer=self._writer,
             records=self._lines,
             sealed=sealed,
+            unknown=self._unknown,
             first_time=self._times[0] if self._times else None,
             last_time=self._times[1] if self._times else None,
             head=self._head.hex(),
@@ -227,6 +249,13 @@ _UNSEALED = (
     "no signed checkpoint covers it: it was added by another hand, the checkpoint was rolled back, "
     "or the writer died before it could answer for it"
 )
+
+
+def _known_record(line: bytes) -> Record | None:
+    try:
+        return read_record(line)
+    except RecordInvalid:
+        return None
 
 
 def trusted_seals(notes: Iterable[Note], writer: str, public_key: bytes) -> tuple[list[Seal], list[tuple[Note, str]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
@@ -76,8 +76,36 @@ class TriedCall(Part):
         return self
 
 
-def question_of(call: TriedCall, catalogue: Catalogue) -> dict[str, Json]:
-    """The question the mesh would ask, with everything that is known around the call."""
+def call_of(question: Evaluation) -> TriedCall:
+    """A question as a call is written, its time to the microsecond. Raises ValueError for what no call can hold."""
+    call, identity = question.call, question.identity
+    return TriedCall.model_validate(
+        {
+            "agent": str(identity.scope),
+            "tool": call.tool,
+            "action": call.action,
+            "parameters": dict(call.parameters),
+            "host": "" if call.tool else call.host,
+            "method": call.method,
+            "scheme": call.scheme,
+            "port": call.port,
+            "context": {
+                "time": datetime.fromtimestamp(question.time, UTC).isoformat(),
+                "environment": question.environment,
+                "source": call.source,
+                "on_behalf_of": identity.on_behalf_of,
+                "acted_by": list(identity.actors),
+                "token_age": max(0, int(question.time - identity.issued_at)),
+            },
+        }
+    )
+
+
+def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = None) -> dict[str, Json]:
+    """The question the mesh would ask, with everything that is known around the call.
+
+    `kind` is how the call came about where that is known; None is what the catalogue says of the tool and the action.
+    """
     context = call.context
     now = datetime.fromisoformat(context.time).timestamp()
     identity = Identity(
@@ -91,7 +119,7 @@ def question_of(call: TriedCall, catalogue: Catalogue) -> dict[str, Json]:
         on_behalf_of=context.on_behalf_of,
     )
     made = ToolCall(
-        kind=_kind(call, catalogue),
+        kind=_kind(call, catalogue) if kind is None else kind,
         tool=call.tool,
         action=call.action,
         parameters=call.parameters,  # type: ignore[arg-type]  # it came out of a source document: it is Json

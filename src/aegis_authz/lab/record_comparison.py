@@ -1,182 +1,142 @@
-"""A decision record turned back into the call it is of, as far as it tells, and held against another decision."""
+"""What a decision record tells of its call, held against what is decided of the call now."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from pydantic import ValidationError
-
-from aegis_authz.core.json_value import Json
+from aegis_authz.core.call import CallKind
+from aegis_authz.core.decision import FilterTools, Redact
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.lab.calls import TriedCall
+from aegis_authz.core.record import DecisionRecord, FindingName, FlatObligation
+from aegis_authz.core.refused import Refused
+from aegis_authz.evidence.replay import NotJudged, assumed, replayed
+from aegis_authz.lab.calls import TriedCall, call_of, is_method
 from aegis_authz.lab.cases import REASONS_OF_POLICY
 from aegis_authz.lab.explanation import Explanation
-from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import printable
 
-_POLICY = frozenset(reason.value for reason in REASONS_OF_POLICY)
-_APPROVED = Reason.APPROVED.value
 _EITHER = ("ping", "response")  # methods of MCP whose names a tool may have, too
-_UNRECORDED = {
-    "context.on_behalf_of": "whom the agent acted for",
-    "context.token_age": "the age of the token (0 is taken)",
-}
+_VERSION_1 = (
+    "a record of version 1 tells neither environment, scheme and port, nor whom the agent served and the age of its "
+    "token: none, https, nobody and 0 are taken; give others with --context"
+)
 
 
-class NotJudged(Exception):
-    """The record is of no call that policy could judge; the message says why and is fit to show."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedDecision:
-    """What a record says: the call as far as it tells, and what was answered.
-
-    `redacted`: the call was let through redacted, so that the record holds none of its parameters.
-    """
-
-    id: str
-    call: TriedCall
-    effect: str
-    reason: str
-    would: str
-    findings: tuple[str, ...]
-    revision: str
-    redacted: bool
-
-
-def recorded_decision(members: Mapping[str, Json], environment: str, loaded: Loaded) -> RecordedDecision:
-    """Read the members of a decision record. `environment` is the mesh's, which records do not hold.
+def recorded_call(record: DecisionRecord, loaded: Loaded) -> tuple[TriedCall, CallKind]:
+    """The recorded call and how it came about. What a record of version 1 does not hold is assumed.
 
     Raises NotJudged for a call that was refused before policy could be asked.
     """
-    reason, tool, action = _text(members, "reason"), _text(members, "tool"), _text(members, "action")
-    if not _text(members, "agent"):
-        raise NotJudged(f"the call was refused with {reason} before it was known which agent makes it")
-    if not tool and reason not in _POLICY:
-        raise NotJudged(f"the call was refused with {reason} before it was known what it asks for")
-    known = loaded.known.get(tool)
-    if known is not None and known.tool.is_mcp and action in _EITHER:
-        raise NotJudged(f"the record does not tell whether {action} was the method of MCP or a tool of that name")
-    listed = [_text_of(one) for one in _list(members, "obligations")]
-    return RecordedDecision(
-        id=_text(members, "decision_id"),
-        call=_call(members, environment),
-        effect=_text(members, "effect"),
-        reason=reason,
-        would=_text(members, "would"),
-        findings=tuple(_text_of(one) for one in _list(members, "findings")),
-        revision=_text(members, "revision"),
-        redacted=any(one.startswith(("redact:", "filter_tools")) for one in listed),
-    )
+    is_whole = record.version > 1 or record.identity is None
+    question = replayed(record if is_whole else assumed(record, _kind(record, loaded)))
+    try:
+        return call_of(question), question.call.kind
+    except (ValueError, OverflowError, OSError) as fault:
+        raise NotJudged(f"the record holds no readable call: {str(fault).splitlines()[0]}") from None
 
 
-def not_recorded(recorded: RecordedDecision, explanation: Explanation, loaded: Loaded) -> tuple[str, ...]:
+def not_recorded(record: DecisionRecord, explanation: Explanation, loaded: Loaded) -> tuple[str, ...]:
     """In sentences, what the record does not hold of the call, and what of it the rules asked for in vain.
 
     `explanation` is of the call as it was judged now, with what was given beside the record.
     """
-    call = explanation.call
-    told = [*_parameters_left_out(recorded, loaded)]
-    asked = {
-        one.parameter: one for document in explanation.documents for rule in document.rules for one in rule.conditions
-    }
+    told = [*_parameters_left_out(record, loaded)]
     if told:
-        lacking = sorted(name for name, one in asked.items() if not one.there and not name.startswith("context."))
+        lacking = sorted(
+            {
+                one.parameter
+                for document in explanation.documents
+                for rule in document.rules
+                for one in rule.conditions
+                if not one.there and not one.parameter.startswith("context.")
+            }
+        )
         if lacking:
             told.append(f"the rules ask for {', '.join(map(printable, lacking))}: give the values with --param")
-    unsaid = {"context.on_behalf_of": call.context.on_behalf_of, "context.token_age": call.context.token_age}
-    told += [
-        f"the record does not hold {words}: give it with --context"
-        for name, words in _UNRECORDED.items()
-        if name in asked and not unsaid[name]
-    ]
-    if "context.environment" in asked and call.context.environment == recorded.call.context.environment:
-        told.append(f"the record does not hold the environment: {call.context.environment or 'none'} is taken")
-    if call.host:
-        told.append("the record does not hold port and scheme: https and its port are taken")
-    return tuple(told)
+    return (*told, _VERSION_1) if record.version == 1 else tuple(told)
 
 
-def difference(recorded: RecordedDecision, explanation: Explanation) -> str | None:
+def difference(record: DecisionRecord, explanation: Explanation) -> str | None:
     """How the answer now differs from the recorded one, in a sentence; "" when it does not.
 
     None when the recorded answer is not one of policy, so that there is nothing to compare.
     """
-    if recorded.reason not in _POLICY and recorded.reason != _APPROVED:
+    approved = record.reason is Reason.APPROVED
+    if record.reason not in REASONS_OF_POLICY and not approved:
         return None
-    data = decided_data(explanation.decision)
-    effect, reason = recorded.effect, recorded.reason
-    if reason == _APPROVED:  # policy asked for the approval that was given
-        effect, reason = "approval_needed", Reason.APPROVAL_NEEDED.value
-    findings = sorted(str(one).replace(" ", ":") for one in _list(data, "findings"))
-    before = (effect, reason, recorded.would, sorted(recorded.findings))
-    now = (data["effect"], data["reason"], data["would"] or "", findings)
-    if recorded.reason == _APPROVED:
-        before, now = (*before[:3], []), (*now[:3], [])
-    return "" if before == now else f"recorded was {_words(*before)}; now it is {_words(*now)}"
+    decided = explanation.decision
+    if isinstance(decided, Refused):
+        now = _Answer(Effect.DENY, decided.reason, "", ())
+    else:
+        would = "" if decided.would is None else decided.would.value
+        named = (FindingName(one.parameter, one.condition) for one in decided.findings)
+        now = _Answer(decided.effect, decided.reason, would, _sorted(named))
+    before = _Answer(record.effect, record.reason, record.would, _sorted(record.findings))
+    if approved:  # policy asked for the approval that was given
+        before = replace(before, effect=Effect.APPROVAL_NEEDED, reason=Reason.APPROVAL_NEEDED, findings=())
+        now = replace(now, findings=())
+    return "" if before == now else f"recorded was {before.words()}; now it is {now.words()}"
 
 
-def _words(effect: Json, reason: Json, would: Json, findings: list[str]) -> str:
-    told = f"{effect} {reason}"
-    if would:
-        told += f", shadow would {would}"
-    return f"{told} ({', '.join(findings)})" if findings else told
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Of a decision, what a record and an explanation both tell."""
+
+    effect: Effect
+    reason: Reason
+    would: str
+    findings: tuple[FindingName, ...]
+
+    def words(self) -> str:
+        text = f"{self.effect.value} {self.reason.value}"
+        if self.would:
+            text += f", shadow would {self.would}"
+        named = ", ".join(f"{one.parameter}:{one.condition}" for one in self.findings)
+        return f"{text} ({named})" if named else text
 
 
-def _parameters_left_out(recorded: RecordedDecision, loaded: Loaded) -> list[str]:
-    if recorded.call.host:
+def _sorted(findings: Iterable[FindingName]) -> tuple[FindingName, ...]:
+    return tuple(sorted(findings, key=lambda one: (one.parameter, one.condition)))
+
+
+def _kind(record: DecisionRecord, loaded: Loaded) -> CallKind:
+    """What kind of call a record of version 1 is of, by the catalogue. Raises NotJudged where it cannot be told."""
+    if not record.tool:
+        if record.reason not in REASONS_OF_POLICY:
+            raise NotJudged(f"the call was refused with {record.reason.value} before it was known what it asks for")
+        return CallKind.UNCLAIMED
+    known = loaded.known.get(record.tool)
+    if known is None or not known.tool.is_mcp:
+        return CallKind.ACTION
+    if record.action in _EITHER:
+        raise NotJudged(
+            f"the record does not tell whether {record.action} was the method of MCP or a tool of that name"
+        )
+    return CallKind.MCP_SESSION if is_method(record.action) else CallKind.MCP_TOOL
+
+
+def _parameters_left_out(record: DecisionRecord, loaded: Loaded) -> list[str]:
+    if not record.tool or record.withheld == 0:
         return []
-    if recorded.redacted:
+    if record.effect is Effect.SANITIZE or any(map(_redacts, record.obligations)):
         return ["the record of a redacted call holds none of its parameters"]
-    known = loaded.known.get(recorded.call.tool)
+    known = loaded.known.get(record.tool)
     if known is not None and known.tool.is_mcp:
         return ["the record holds no parameters: those of an MCP server are not recorded"]
     actions = known.tool.actions if known is not None else ()
-    if any(one.parameters for one in actions if one.name == recorded.call.action):
-        return []
-    action = printable(recorded.call.action)
+    if any(one.parameters for one in actions if one.name == record.action):
+        left_out = f"{record.withheld} parameters of the call are not recorded: only declared ones are"
+        return [left_out] if record.withheld else []
+    action = printable(record.action)
     return [
         f"the record holds no parameters: only declared ones are recorded, and the catalogue declares none of {action}"
     ]
 
 
-def _call(members: Mapping[str, Json], environment: str) -> TriedCall:
-    at = members.get("time")
-    if isinstance(at, bool) or not isinstance(at, int | float):
-        raise NotJudged("the record does not tell when the call was made")
-    parameters, tool = members.get("parameters"), _text(members, "tool")
-    try:
-        return TriedCall.model_validate(
-            {
-                "agent": "/".join(_text(members, part) for part in ("org", "tenant", "agent")),
-                "tool": tool,
-                "action": _text(members, "action") if tool else "",
-                "parameters": dict(parameters) if isinstance(parameters, Mapping) else {},
-                "host": "" if tool else _text(members, "host"),
-                "method": _text(members, "method"),
-                "context": {
-                    "time": datetime.fromtimestamp(at, UTC).isoformat(),
-                    "environment": environment,
-                    "source": _text(members, "source"),
-                    "acted_by": _list(members, "actors"),
-                },
-            }
-        )
-    except (ValidationError, ValueError, OverflowError, OSError) as fault:
-        raise NotJudged(f"the record holds no readable call: {str(fault).splitlines()[0]}") from None
-
-
-def _text(members: Mapping[str, Json], name: str) -> str:
-    return _text_of(members.get(name))
-
-
-def _text_of(value: Json) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _list(members: Mapping[str, Json], name: str) -> list[Json]:
-    value = members.get(name)
-    return list(value) if isinstance(value, list) else []
+def _redacts(obligation: object) -> bool:
+    if isinstance(obligation, FlatObligation):
+        return obligation.text.startswith(("redact:", "filter_tools"))
+    return isinstance(obligation, Redact | FilterTools)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.json_value import Json
@@ -35,9 +36,12 @@ class Workbench:
         """What the mesh would decide, in order. Raises LabError, Refused."""
         return self._opa.decisions(self._questions(calls))
 
-    def explain(self, calls: Sequence[TriedCall]) -> list[Mapping[str, Json]]:
-        """Why, in order: `{decision, documents: [{name, mode, rules: [{id, outcome, conditions}]}]}`. Raises LabError."""
-        return self._opa.explanations(self._questions(calls))
+    def explain(self, calls: Sequence[TriedCall], kind: CallKind | None = None) -> list[Mapping[str, Json]]:
+        """Why, in order: `{decision, documents: [{name, mode, rules: [{id, outcome, conditions}]}]}`. Raises LabError.
 
-    def _questions(self, calls: Sequence[TriedCall]) -> list[Json]:
-        return [question_of(call, self.catalogue) for call in calls]
+        `kind` is that of all the calls, None where the catalogue is to tell.
+        """
+        return self._opa.explanations(self._questions(calls, kind))
+
+    def _questions(self, calls: Sequence[TriedCall], kind: CallKind | None = None) -> list[Json]:
+        return [question_of(call, self.catalogue, kind) for call in calls]

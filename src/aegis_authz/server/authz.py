@@ -70,7 +70,7 @@ class CheckHandler:
 
 
 def _last_resort(pipeline: Pipeline) -> Answer:
-    draft = Draft.begin("", "", pipeline.clock)
+    draft = Draft.begin("", "", "", pipeline.clock)
     return respond(denied(Reason.INTERNAL_FAULT, "", ""), NOTHING_TO_FULFIL, draft)
 
 

@@ -91,18 +91,20 @@ def _violation(record: DecisionRecord, at: int) -> Event:
 
 
 def _attributes(record: DecisionRecord) -> Attributes:
+    identity = record.identity
+    agent = identity.scope.agent if identity else ""
     attributes: Attributes = {
         "aegis.decision": record.effect.value,
         "aegis.reason": record.reason.value,
-        "aegis.org": record.org,
-        "aegis.tenant": record.tenant,
-        "aegis.agent": record.agent,
+        "aegis.org": identity.scope.org if identity else "",
+        "aegis.tenant": identity.scope.tenant if identity else "",
+        "aegis.agent": agent,
         "aegis.tool": record.tool,
         "aegis.action": record.action,
         "aegis.policy": record.policies,
         "aegis.revision": record.revision,
         "aegis.would": record.would,
-        "gen_ai.agent.name": record.agent,
+        "gen_ai.agent.name": agent,
         "gen_ai.tool.name": record.action,
         "http.request.method": record.method,
         "server.address": record.host,

@@ -69,7 +69,7 @@ class MemoryRecordLog:
         if self.trouble:
             raise Refused(Reason.RECORD_FAILED, self.trouble)
         try:
-            encoded = encode_record(record.as_json())
+            encoded = encode_record(record)
         except ValueError as fault:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
         line, self._head = link(self._writer, len(self.lines) + 1, self._head, encoded)

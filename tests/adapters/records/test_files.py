@@ -9,9 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.adapters.records.files import (
     ExpectationInvalid,
     NoRecords,
-    find_records,
-    last_records,
     load_expected,
+    log_files,
     newest_notes,
     verify_folder,
 )
@@ -119,12 +118,18 @@ def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
         verify_folder(tmp_path / "nowhere", [PUBLIC])
 
 
-def test_the_last_records_of_all_logs_come_in_the_order_of_time(records: Path) -> None:
-    found = last_records(records, 5, lambda members: members["time"] != 18.0)
-    assert [record.members["time"] for record in found if record.members] == [14.0, 15.0, 16.0, 17.0, 19.0]
+def test_a_log_reads_the_same_from_either_end(records: Path) -> None:
+    for log in log_files(records):
+        assert list(log.newest_first()) == list(log.oldest_first())[::-1]
+        assert len(list(log.oldest_first())) == 10
 
 
-def test_the_records_of_one_decision_are_found_with_their_place(records: Path) -> None:
-    (found,) = find_records(records, "0190-0003")
-    assert (found.writer, found.file, found.number) == ("authz-1", "records/authz-1/00000001.jsonl", 2)
-    assert list(find_records(records, "0190")) == []
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", b"one", b"one\n", b"one\ntwo", b"\n\n", b"a\rb\x0bc\n" * 3, b"x" * 200_000 + b"\n" + b"y" * 70_000],
+    ids=["nothing", "newline", "not ended", "one", "two", "blank", "other ends", "long"],
+)
+def test_lines_of_any_kind_read_the_same_from_either_end(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "00000001.jsonl").write_bytes(data)
+    (log,) = log_files(tmp_path)
+    assert list(log.newest_first()) == list(log.oldest_first())[::-1]

@@ -54,7 +54,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def unsealed_line(folder: Path) -> bytes:
-    return link("w", RECORDS + 1, read_link(last_line(folder)).stated, encode_record(record(99).as_json()))[0]
+    return link("w", RECORDS + 1, read_link(last_line(folder)).stated, encode_record(record(99)))[0]
 
 
 TAILS: dict[str, Callable[[Path], bytes]] = {
@@ -151,7 +151,7 @@ def _forged_note(folder: Path) -> None:
 
 def _rewrite_last(folder: Path) -> None:
     found = read_link(last_line(folder))
-    forged, _ = link("w", RECORDS, found.prev, encode_record(record(77).as_json()))
+    forged, _ = link("w", RECORDS, found.prev, encode_record(record(77)))
     path = last_file(folder)
     path.write_bytes(path.read_bytes().replace(last_line(folder), forged))
 

@@ -17,7 +17,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.recorded_calls import revision_here
 from aegis_authz.core.reason import Reason
-from tests.support.made_records import DENIED
+from tests.support.made_records import DENIED, named
 from tests.support.tried_policies import written_folders
 
 Run = Callable[..., Result]
@@ -30,7 +30,12 @@ action: pay
 parameters: {amount: 5, payee: Initech}
 """
 PAID = replace(
-    DENIED, agent="payer", tool="payments-api", action="pay", parameters={"amount": 500, "payee": "ACME"}, policies=()
+    DENIED,
+    identity=named("payer"),
+    tool="payments-api",
+    action="pay",
+    parameters={"amount": 500, "payee": "ACME"},
+    policies=(),
 )
 
 
@@ -66,7 +71,7 @@ async def mesh(tmp_path: Path, folders: tuple[Path, Path]) -> Path:
     async with FileRecordLog(state / "records" / "authz-0", "authz-0", key, SystemClock()) as log:
         await log.append(replace(PAID, revision=revision))
         await log.append(replace(PAID, decision_id="older", revision="0ld"))
-        await log.append(replace(PAID, decision_id="early", agent="", reason=Reason.CREDENTIAL_MISSING))
+        await log.append(replace(PAID, decision_id="early", identity=None, reason=Reason.CREDENTIAL_MISSING))
         await log.append(replace(PAID, decision_id="replay", reason=Reason.REPLAYED))
     return state
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from aegis_authz.adapters.records.folder import LOCK
 from aegis_authz.adapters.records.recovery import SLOTS, read_notes, record_files
-from aegis_authz.core.json_value import Json
-from aegis_authz.encoding.jwk import thumbprint
-from aegis_authz.evidence.chain import NotARecord, read_members
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
-from aegis_authz.evidence.verify import Damage, Line, LogCheck, LogReport, Note, trusted_seals
+from aegis_authz.evidence.verify import Line, LogCheck, LogReport, Note, trusted_seals
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01
+_BLOCK = 64 * 1024
 
 
 class NoRecords(Exception):
@@ -30,13 +29,24 @@ class ExpectationInvalid(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRecord:
-    """One line of a log with its place; `members` is None when it is not readable."""
+class LogFiles:
+    """The lines of one log, read from either end; a line that is not ended yet is one, too."""
 
-    writer: str
-    file: str
-    number: int
-    members: Mapping[str, Json] | None
+    folder: Path
+
+    def oldest_first(self) -> Iterator[Line]:
+        """Every line in order. Raises OSError."""
+        return _lines(record_files(self.folder), self.folder)
+
+    def newest_first(self) -> Iterator[Line]:
+        """Every line, the last one first; only what is taken is read whole. Raises OSError."""
+        for path in reversed(record_files(self.folder)):
+            yield from _lines_from_the_end(path, f"{_label(self.folder)}{path.name}")
+
+
+def log_files(folder: Path) -> list[LogFiles]:
+    """The logs in `folder`, which holds one folder a writer, or is itself one. Raises NoRecords, OSError."""
+    return [LogFiles(path) for path in writer_folders(folder)]
 
 
 def writer_folders(folder: Path) -> list[Path]:
@@ -72,7 +82,7 @@ def verify_folder(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkp
         reports.append(_verify_writer(path, keys, known))
     names = {path.name for path in folders}
     gone = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
-    reports.extend(_gone(checkpoint, keys) for checkpoint in gone.values())
+    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in gone.values())
     return reports
 
 
@@ -87,46 +97,6 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
         best = max(seals, key=lambda seal: seal.checkpoint.size)
         newest[path.name] = next(note.raw for note in notes if note.file == best.file)
     return newest
-
-
-def find_records(folder: Path, decision_id: str) -> Iterator[ReadRecord]:
-    """Every record of one decision, in every log of `folder`, without verifying. Raises NoRecords, OSError."""
-    needle = decision_id.encode("utf-8")
-    for path in writer_folders(folder):
-        for line in _lines(record_files(path), path):
-            if needle in line.raw:
-                found = _read(path.name, line)
-                if found.members is not None and found.members.get("decision_id") == decision_id:
-                    yield found
-
-
-def last_records(folder: Path, count: int, wanted: Callable[[Mapping[str, Json]], bool]) -> list[ReadRecord]:
-    """The last `count` wanted records of all logs in `folder`, oldest first, without verifying.
-
-    Lines that are not readable are among them whatever is wanted. Raises NoRecords, OSError.
-    """
-    found: list[ReadRecord] = []
-    for path in writer_folders(folder):
-        newest = (
-            _read(path.name, line)
-            for file in reversed(record_files(path))
-            for line in reversed(list(_lines([file], path)))
-        )
-        wanted_ones = (one for one in newest if one.members is None or wanted(one.members))
-        found.extend(reversed(list(islice(wanted_ones, count))))
-    return sorted(found, key=_time)[-count:]
-
-
-def _time(record: ReadRecord) -> float:
-    at = record.members.get("time") if record.members is not None else None
-    return float(at) if isinstance(at, (int, float)) else float("inf")
-
-
-def _read(writer: str, line: Line) -> ReadRecord:
-    try:
-        return ReadRecord(writer, line.file, line.number, read_members(line.raw))
-    except NotARecord:
-        return ReadRecord(writer, line.file, line.number, None)
 
 
 def _verify_writer(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint]) -> LogReport:
@@ -170,6 +140,40 @@ def _lines(files: Iterable[Path], folder: Path) -> Iterator[Line]:
                 yield Line(label, number, raw)
 
 
+def _lines_from_the_end(path: Path, label: str) -> Iterator[Line]:
+    with path.open("rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        number = _line_count(file, at)
+        rest: list[bytes] = []  # the last lines of what was read, of which the first may lack its beginning
+        while at:
+            start = max(0, at - _BLOCK)
+            file.seek(start)
+            data = file.read(at - start) + (rest[0] if rest else b"")
+            rest = _split(data)
+            for raw in reversed(rest[1:]):
+                yield Line(label, number, raw)
+                number -= 1
+            at = start
+        for raw in rest[:1]:
+            yield Line(label, number, raw)
+
+
+def _line_count(file: BinaryIO, size: int) -> int:
+    file.seek(0)
+    count, last = 0, b"\n"
+    while size and (block := file.read(min(_BLOCK, size))):
+        count += block.count(b"\n")
+        size -= len(block)
+        last = block
+    return count if last.endswith(b"\n") else count + 1
+
+
+def _split(data: bytes) -> list[bytes]:
+    """The lines of `data`, each with its newline; `splitlines` would end some at other characters."""
+    pieces = data.split(b"\n")
+    return [piece + b"\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+
+
 def _read_notes(folder: Path) -> list[Note]:
     return read_notes(folder, _label(folder))
 
@@ -193,12 +197,6 @@ def _signed_by_any(note: bytes, keys: Sequence[bytes]) -> Checkpoint:
         except CheckpointInvalid:
             continue
     return read_checkpoint(note, keys[-1])
-
-
-def _gone(checkpoint: Checkpoint, keys: Sequence[bytes]) -> LogReport:
-    what = f"the whole log is missing; the checkpoint kept elsewhere seals {checkpoint.size} records"
-    damage = Damage(checkpoint.writer, 0, 0, "", what)
-    return LogReport(checkpoint.writer, 0, 0, None, None, "", thumbprint(keys[0]), (), (damage,), 1)
 
 
 def _is_log(folder: Path) -> bool:

@@ -29,7 +29,8 @@ from aegis_authz.adapters.records.recovery import (
     find_sealed,
     read_seals,
 )
-from aegis_authz.evidence.chain import cut_record, encode_record, genesis, link, require_writer
+from aegis_authz.core.record import CutRecord
+from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 
 LOCK = "lock"
@@ -90,7 +91,7 @@ class RecordFolder:
         self._open_files(os.O_CREAT if seals is None else 0)
         durable.sync_folder(self._folder)
         if cut is not None:
-            self.commit([encode_record(cut_record(now, *cut))])
+            self.commit([encode_record(CutRecord(now, *cut))])
 
     def commit(self, records: Sequence[bytes]) -> None:
         """Chain the encoded records, write them, seal them, and return when all of it is durable."""

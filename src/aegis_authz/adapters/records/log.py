@@ -111,7 +111,7 @@ class FileRecordLog:
         if self._waiting >= self._max_waiting:
             raise Refused(Reason.RECORD_FAILED, "too many records wait to be written")
         try:
-            encoded = encode_record(record.as_json())
+            encoded = encode_record(record)
         except ValueError as fault:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
         written = self._loop.create_future()

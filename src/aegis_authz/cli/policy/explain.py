@@ -107,7 +107,7 @@ def _explain(asked: Asked) -> None:
     except FlagsInvalid as fault:
         raise unusable(COMMAND, str(fault)) from None
     with bench_of(loaded) as bench:
-        [raw] = bench.explain([call])
+        [raw] = bench.explain([call], None if found is None else found.kind)
     explanation = explanation_of(call, raw, loaded.written)
     against = None if found is None else _against_record(asked, found, explanation, loaded)
     said = Told(explanation, sentences(explanation, loaded.written), against)
@@ -124,7 +124,7 @@ def _call(asked: Asked, loaded: Loaded) -> tuple[TriedCall, FoundRecord | None]:
 
     if asked.record and asked.state is not None:
         found = found_record(asked.state, asked.record, loaded)
-        return call_of_flags(asked.flags, loaded, found.decision.call), found
+        return call_of_flags(asked.flags, loaded, found.call), found
     if asked.source:
         written = one_call(*read_calls(COMMAND, asked.source), loaded).call
         return (written if asked.flags.is_empty else call_of_flags(asked.flags, loaded, written)), None
@@ -138,10 +138,10 @@ def _against_record(asked: Asked, found: FoundRecord, explanation: Explanation, 
 
     revision = "" if asked.state is None else revision_here(asked.policies, asked.tools, asked.state)
     return AgainstRecord(
-        decision=found.decision,
+        record=found.record,
         file=found.file,
         line=found.line,
-        not_recorded=not_recorded(found.decision, explanation, loaded),
-        difference=difference(found.decision, explanation),
+        not_recorded=not_recorded(found.record, explanation, loaded),
+        difference=difference(found.record, explanation),
         revision_here=revision,
     )

@@ -11,9 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.record import DecisionRecord
 from aegis_authz.lab.calls import is_method
 from aegis_authz.lab.explanation import Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule, State
-from aegis_authz.lab.record_comparison import RecordedDecision
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.compile.conditions import path_of
 from aegis_authz.policy.source.places import inside
@@ -40,7 +40,7 @@ class AgainstRecord:
     where there is none of policy to compare with. `revision_here` is "" where it is not known.
     """
 
-    decision: RecordedDecision
+    record: DecisionRecord
     file: str
     line: int
     not_recorded: tuple[str, ...]
@@ -118,27 +118,28 @@ def _detail(data: Mapping[str, Json]) -> str:
     return printable(f": {data['detail']}") if data["detail"] else ""
 
 
-def _record_lines(record: AgainstRecord | None) -> Iterator[Text]:
-    if record is None:
+def _record_lines(against: AgainstRecord | None) -> Iterator[Text]:
+    if against is None:
         return
-    said = record.decision
-    yield Text(printable(f"record {said.id} ({record.file}:{record.line}), read without verifying"))
-    if record.difference is None:
-        yield Text(printable(f"the recorded answer, {said.effect} {said.reason}, is not one of policy: not compared"))
-    elif record.difference:
-        yield Text(printable(f"the answer differs: {record.difference}"), style="yellow")
+    record = against.record
+    answer = f"{record.effect.value} {record.reason.value}"
+    yield Text(printable(f"record {record.decision_id} ({against.file}:{against.line}), read without verifying"))
+    if against.difference is None:
+        yield Text(printable(f"the recorded answer, {answer}, is not one of policy: not compared"))
+    elif against.difference:
+        yield Text(printable(f"the answer differs: {against.difference}"), style="yellow")
     else:
-        yield Text(printable(f"the answer is the recorded one, {said.effect} {said.reason}"))
-    for sentence in (*record.not_recorded, *_revision_sentence(record)):
+        yield Text(printable(f"the answer is the recorded one, {answer}"))
+    for sentence in (*against.not_recorded, *_revision_sentence(against)):
         yield Text(printable(sentence), style="yellow")
 
 
-def _revision_sentence(record: AgainstRecord) -> Iterator[str]:
-    recorded = record.decision.revision
-    if not record.revision_here:
+def _revision_sentence(against: AgainstRecord) -> Iterator[str]:
+    recorded = against.record.revision
+    if not against.revision_here:
         yield f"recorded under revision {recorded}; which revision these documents make cannot be told here"
-    elif record.revision_here != recorded:
-        yield f"recorded under revision {recorded}; these documents make revision {record.revision_here}"
+    elif against.revision_here != recorded:
+        yield f"recorded under revision {recorded}; these documents make revision {against.revision_here}"
 
 
 def _tree(explanation: Explanation, utf: bool) -> Tree:
@@ -249,21 +250,21 @@ def _document_data(document: LookedAtDocument) -> Mapping[str, Json]:
     }
 
 
-def _record_data(record: AgainstRecord) -> Mapping[str, Json]:
-    said = record.decision
+def _record_data(against: AgainstRecord) -> Mapping[str, Json]:
+    record = against.record
     return {
-        "decision_id": said.id,
-        "file": record.file,
-        "line": record.line,
-        "effect": said.effect,
-        "reason": said.reason,
-        "would": said.would or None,
-        "findings": list(said.findings),
-        "revision": said.revision,
-        "revision_here": record.revision_here or None,
-        "not_recorded": list(record.not_recorded),
-        "same_answer": None if record.difference is None else record.difference == "",
-        "difference": record.difference,
+        "decision_id": record.decision_id,
+        "file": against.file,
+        "line": against.line,
+        "effect": record.effect.value,
+        "reason": record.reason.value,
+        "would": record.would or None,
+        "findings": [f"{one.parameter} {one.condition}" for one in record.findings],
+        "revision": record.revision,
+        "revision_here": against.revision_here or None,
+        "not_recorded": list(against.not_recorded),
+        "same_answer": None if against.difference is None else against.difference == "",
+        "difference": against.difference,
     }
 
 

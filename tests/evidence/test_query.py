@@ -1,0 +1,86 @@
+"""Records sought in the lines of logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RedactionRecord
+from aegis_authz.evidence.chain import encode_record, link
+from aegis_authz.evidence.query import RecordFilter, last_records, matching
+from aegis_authz.evidence.verify import Line
+from tests.support.made_records import DENIED, named
+
+START = bytes(32)
+CLINIC = replace(
+    DENIED,
+    decision_id="d-2",
+    time=DENIED.time + 1,
+    identity=named("clinic-agent"),
+    effect=Effect.ALLOW,
+    reason=Reason.ALLOWED,
+)
+NOBODY = replace(DENIED, decision_id="d-3", time=DENIED.time + 2, identity=None, reason=Reason.CREDENTIAL_MISSING)
+REDACTED = RedactionRecord("d-2", DENIED.time + 3, "response", {"us_ssn": 2}, "done")
+CUT = CutRecord(DENIED.time + 4, 40, "00000001-300.0.torn")
+EVERY: list[Record] = [DENIED, CLINIC, NOBODY, REDACTED, CUT]
+
+
+def log(records: Iterable[Record], writer: str = "w") -> list[Line]:
+    return [
+        Line(f"{writer}/00000001.jsonl", number, link(writer, number, START, encode_record(record))[0])
+        for number, record in enumerate(records, start=1)
+    ]
+
+
+LINES = log(EVERY)
+SPOILED = Line("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
+LATER = Line("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":2', b'"v":3'))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (RecordFilter(), EVERY),
+        (RecordFilter(decision_id="d-2"), [CLINIC, REDACTED]),
+        (RecordFilter(decision_id="d-"), []),
+        (RecordFilter(agent="clinic-agent"), [CLINIC]),
+        (RecordFilter(agent="acme/emea/clinic-agent"), [CLINIC]),
+        (RecordFilter(agent="acme/apac/clinic-agent"), []),
+        (RecordFilter(effect=Effect.DENY), [DENIED, NOBODY]),
+        (RecordFilter(agent="finance-agent", effect=Effect.ALLOW), []),
+        (RecordFilter(decision_id="d-2", effect=Effect.ALLOW), [CLINIC]),
+    ],
+    ids=str,
+)
+def test_the_wanted_records_are_found_in_order(wanted: RecordFilter, found: list[Record]) -> None:
+    assert [stored.record for stored in matching(LINES, wanted)] == found
+
+
+def test_what_cannot_be_read_is_passed_over_where_a_decision_is_sought() -> None:
+    assert [stored.number for stored in matching([*LINES, SPOILED, LATER], RecordFilter(decision_id="d-2"))] == [2, 4]
+
+
+def test_the_last_records_of_all_logs_come_in_the_order_of_time() -> None:
+    odd, even = log(EVERY[0::2], "a"), log(EVERY[1::2], "b")
+    wanted = [stored.record for stored in last_records([odd[::-1], even[::-1]], 3, RecordFilter())]
+    assert wanted == EVERY[-3:]
+
+
+def test_among_the_last_records_what_cannot_be_read_is_shown_with_its_reason() -> None:
+    spoiled, later = last_records([[LATER, SPOILED, *LINES[::-1]]], 2, RecordFilter(agent="nobody"))
+    assert (spoiled.record, spoiled.number, spoiled.fault) == (None, 6, "not JSON")
+    assert (later.record, later.fault) == (None, "a decision record of an unknown version")
+
+
+def test_no_more_lines_are_read_than_are_wanted() -> None:
+    def endless() -> Iterable[Line]:
+        while True:
+            yield LINES[0]
+
+    found = last_records([endless()], 3, RecordFilter())
+    assert [type(stored.record) for stored in found] == [DecisionRecord] * 3
