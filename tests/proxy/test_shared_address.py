@@ -65,7 +65,8 @@ def test_a_call_is_routed_to_the_tool_it_is_judged_as(
         return  # the catalogue refuses two templates of one shape
     tools = _tools(*templates)
     spelled = "".join("/" + "".join(segment) for segment in path)
-    assert _routed(tools, spelled) == _judged(tools, spelled)
+    judged = _judged(tools, spelled)  # None: refused, also because a server may take the path for another
+    assert judged in (_routed(tools, spelled), None)
 
 
 def test_the_mcp_endpoint_comes_before_all_actions() -> None:

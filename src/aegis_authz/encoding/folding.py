@@ -23,9 +23,14 @@ def folded(name: str) -> str:
     """The form that two names have in common when some reader takes them for one, but for what brackets mean."""
     if _PLAIN.match(name):
         return name
-    text = unicodedata.normalize("NFKC", name).casefold()
-    shown = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
-    return unicodedata.normalize("NFKC", shown).strip().translate(_SEPARATORS)
+    return shape(name).strip().translate(_SEPARATORS)
+
+
+def shape(text: str) -> str:
+    """A text without differences of case, of width and of composition, and without what has no shape."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
+    return unicodedata.normalize("NFKC", seen)
 
 
 def stem(name: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -107,6 +108,27 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
 def test_a_literal_segment_wins_over_a_variable() -> None:
     assert read("GET", "/v1/payments/latest").action == "latest_payment"
     assert read("GET", "/v1/payments/p1").action == "get_payment"
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        "Latest", "LATEST", "latest.json", "latest.", "latest%20", "latest,x", "latest:verb",
+        "%256catest", "latest%2500", "lat%E2%80%8Best", "%EF%BD%8Catest", "latest~",
+    ],
+)  # fmt: skip
+def test_a_path_that_a_server_may_take_for_that_of_another_action_is_refused(segment: str) -> None:
+    assert reason_of("GET", f"/v1/payments/{segment}") is Reason.MALFORMED_CALL
+
+
+@pytest.mark.parametrize("segment", ["latest2", "the-latest", "lates", "latest_1", "latest-1"])
+def test_a_path_that_begins_as_that_of_another_action_is_its_own(segment: str) -> None:
+    assert read("GET", f"/v1/payments/{segment}").action == "get_payment"
+
+
+@pytest.mark.parametrize("limit", ["5e0", "50e-1", "0x5", "05", "+5", "5.", ".5", "5_0", " 5", "\u0665"])
+def test_a_number_of_a_query_is_written_in_digits(limit: str) -> None:
+    assert reason_of("GET", f"/v1/payments?limit={quote(limit)}") in (Reason.PARAMETER_TYPE, Reason.MALFORMED_CALL)
 
 
 def test_an_address_nobody_claims_is_unclaimed() -> None:

@@ -220,12 +220,12 @@ def test_the_digest_binds_arguments_but_not_the_id() -> None:
     assert read(call_message(params={"name": "list_issues", "arguments": {"repo": "b"}})).digest != digest
 
 
-def test_the_digest_binds_the_query_which_a_server_may_read() -> None:
-    plain = http(call_message())
-    assert (
-        read_tool_call(replace(plain, query="profile=admin"), CATALOGUE).digest
-        != read_tool_call(plain, CATALOGUE).digest
-    )
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_a_query_by_which_a_server_may_configure_itself_is_refused(method: str) -> None:
+    plain = http(call_message() if method == "POST" else None, method=method)
+    with pytest.raises(Refused) as refused:
+        read_tool_call(replace(plain, query="profile=admin"), CATALOGUE)
+    assert refused.value.reason is Reason.PARAMETER_UNKNOWN
 
 
 def test_another_path_of_the_server_is_no_action() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from urllib.parse import unquote_to_bytes
+from collections.abc import Mapping, Sequence
+from urllib.parse import unquote, unquote_to_bytes
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.folding import shape
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MOST_DECODINGS = 3
+_SUFFIX_MARKS = ".;:,%~ \\/?#\x00"
 _HIDDEN = re.compile(r"[/\\]|%(?:2[ef]|5c)", re.IGNORECASE)
 
 
@@ -23,6 +26,28 @@ def path_segments(path: str) -> list[str]:
     if any(segment in (".", "..") or _HIDDEN.search(segment) for segment in segments):
         raise Refused(Reason.MALFORMED_CALL, "the path climbs or hides a slash")
     return segments
+
+
+def is_disguised(segments: Sequence[str], template: Sequence[str]) -> bool:
+    """Whether some server takes a path for one of the template that it does not match to the letter.
+
+    Servers fold case, drop what follows a dot, a semicolon or a colon (`/secret.json`), trim spaces, and decode
+    what was encoded twice.
+    """
+    if len(segments) != len(template):
+        return False
+    pairs = [(segment, literal) for segment, literal in zip(segments, template, strict=True) if literal[:1] != "{"]
+    return any(segment != literal for segment, literal in pairs) and all(
+        segment == literal or _is_taken_for(segment, literal) for segment, literal in pairs
+    )
+
+
+def _is_taken_for(segment: str, literal: str) -> bool:
+    decoded = segment
+    for _ in range(_MOST_DECODINGS):
+        decoded = unquote(decoded)
+    seen, wanted = shape(decoded).strip(), shape(literal)
+    return seen == wanted or (seen.startswith(wanted) and seen[len(wanted)] in _SUFFIX_MARKS)
 
 
 def query_parameters(query: str) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 
 from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType
@@ -14,6 +15,8 @@ from aegis_authz.encoding.folding import folded, mistakable, stem
 _ABSENT = object()
 _BODILESS = ("GET", "HEAD")
 _METHOD = "_method"
+_NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 
 _Places = dict[str, "_Places | None"]
 """Where a body may have members: a name leads to the places below it, or to None where all that stands there is one parameter."""
@@ -170,6 +173,9 @@ def _from_text(parameter: Parameter, text: object) -> object:
     if not isinstance(text, str) or parameter.type in (ParameterType.STRING, ParameterType.ANY):
         return text
     try:
+        if parameter.type in _NUMBERS and not _PLAIN_NUMBER.match(text):
+            # 99999e-5 is 99999 to whoever reads digits as far as they go
+            raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not written in digits")
         return strict_json.parse(text.encode())
     except Refused:
         raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not a {parameter.type.value}") from None

@@ -9,7 +9,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.wire.call_digest import digest_of
-from aegis_authz.wire.http.address import path_segments, query_parameters
+from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
 from aegis_authz.wire.http.parameters import extract
@@ -40,6 +40,13 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
     if not found:
         raise Refused(Reason.ACTION_UNKNOWN, f"no action of {tools[0].name} matches {http.method} {path}"[:200])
     _, tool, action, variables = min(found, key=lambda candidate: candidate[0])
+    if variables and any(
+        is_disguised(segments, other.template)
+        for tool_ in tools
+        for other in tool_.actions
+        if other is not action and other.method == action.method
+    ):
+        raise Refused(Reason.MALFORMED_CALL, "to some readers the path is that of another action")
     return _call(http, path, tool, action, variables)
 
 

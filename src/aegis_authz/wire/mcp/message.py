@@ -54,6 +54,9 @@ def read_mcp_call(http: HttpCall, tool: Tool) -> ToolCall:
     message that is not exactly a request, notification or reply, and another HTTP method;
     Refused(HEADER_MISMATCH) when Mcp-Method or Mcp-Name contradict the body.
     """
+    if http.query:
+        # servers configure themselves by it: that is for the catalogue to say, not for an agent
+        raise Refused(Reason.PARAMETER_UNKNOWN, "an MCP endpoint takes no query from an agent")
     if http.method in ("GET", "DELETE") and not http.body:
         return _session(http, tool, f"http:{http.method.lower()}", {}, _STATUS_ONLY)
     if http.method != "POST":
@@ -164,8 +167,6 @@ def _tool_call(
     declared: tuple[str, ...] = (),
 ) -> ToolCall:
     content: dict[str, Json] = {"tool": tool.name, "method": rpc.method, "action": action, "params": dict(bound)}
-    if http.query:  # servers configure themselves by it
-        content["query"] = http.query
     return ToolCall(
         kind=kind,
         tool=tool.name,
