@@ -42,17 +42,8 @@ from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
 _log = logging.getLogger(__name__)
-_LOOK_EVERY = 1.0
-_FOLLOW_EVERY = 2.0  # a call that meets a newer revision does not wait for it
-_OPA_QUERIES = 2
-_OPA_BATCH = 64
-_OPA_WINDOW = 0.003
-_JTI_MARGIN = 60.0
-_GRACE = 5.0
-_LEAST_CONCURRENT = 24
-_SHARE_OF_BUDGET = 0.75
-_SWITCH_SECONDS = 0.0005
-_BODY_SECONDS = 1.8  # a little less than Envoy waits for one message
+_GRACE = 5.0  # seconds a stopping worker waits for what is under way
+_SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
 
 _FAULTS = (KeyFolderError, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
@@ -81,9 +72,9 @@ async def _run(settings: AuthzSettings, worker: int) -> None:
 async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     clock, ids = SystemClock(), SystemIds()
     opa = OpaHttp(settings.opa_socket)
-    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), _FOLLOW_EVERY)
-    pdp = OpaPdp(opa, _OPA_QUERIES, _OPA_BATCH, _OPA_WINDOW)
-    store = RedisStore(settings.redis, clock, _JTI_MARGIN)
+    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket))
+    pdp = OpaPdp(opa)
+    store = RedisStore(settings.redis, clock)
     records = _records(settings, worker, clock)
     telemetry = _telemetry(settings)
     stack.callback(telemetry.close)
@@ -104,10 +95,10 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         limits=_limits(settings),
     )
     handler = CheckHandler(pipeline, _admission(settings), settings.budget.reserve_ms / 1000)
-    bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED, work=_BODY_SECONDS)
+    bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
     kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
     host = kind(settings.listen.format(worker=worker), handler, bodies.process)
-    readiness = Readiness(_probes(snapshots, store, records), host, _LOOK_EVERY)
+    readiness = Readiness(_probes(snapshots, store, records), host)
 
     await host.start()
     tasks = [asyncio.create_task(snapshots.watch()), asyncio.create_task(readiness.watch())]
@@ -152,9 +143,7 @@ def _telemetry(settings: AuthzSettings) -> DecisionTelemetry:
 
 
 def _admission(settings: AuthzSettings) -> Admission:
-    # less than the time a check has: what is admitted must still be answered when the queue is as long as it gets
-    least = min(_LEAST_CONCURRENT, settings.max_concurrent)
-    return Admission(least, settings.max_concurrent, settings.budget.total_ms * _SHARE_OF_BUDGET / 1000)
+    return Admission.within(settings.max_concurrent, settings.budget.total_ms / 1000)
 
 
 def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) -> dict[str, Probe]:

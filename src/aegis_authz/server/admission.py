@@ -8,6 +8,10 @@ fraction of judging it, so that those admitted still get their answer in time.
 
 from __future__ import annotations
 
+LEAST_CONCURRENT = 24
+"""Checks that always may be under way: what one worker answers in time on two slow cores (docs/performance.md)."""
+SHARE_OF_BUDGET = 0.75
+"""What of a check's time it may take on average; the rest is for one admitted when the queue is as long as it gets."""
 _CUT = 0.85
 _WEIGHT = 0.05  # of one check in the average
 
@@ -19,6 +23,11 @@ class Admission:
     """
 
     __slots__ = ("_cut_at", "_least", "_limit", "_most", "_target", "_usual", "under_way")
+
+    @classmethod
+    def within(cls, most: int, budget: float) -> Admission:
+        """At most `most` checks, each answered within `budget` seconds."""
+        return cls(min(LEAST_CONCURRENT, most), most, budget * SHARE_OF_BUDGET)
 
     def __init__(self, least: int, most: int, target: float) -> None:
         self.under_way = 0

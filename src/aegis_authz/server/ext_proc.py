@@ -75,6 +75,10 @@ class _Stream:
         return self.answered or any(side.state is State.OPEN and not side.is_streaming for side in self.sides.values())
 
 
+WORK_SECONDS = 1.8
+"""Seconds for one message: a little less than Envoy waits for it (proxy/filters.py), so that our answer comes first."""
+
+
 class BodyHandler:
     """Redacts bodies under the obligations that ext_authz left in the metadata.
 
@@ -84,7 +88,13 @@ class BodyHandler:
     """
 
     def __init__(
-        self, records: RecordLog, clock: Clock, *, require_record: bool = True, idle: float = 60.0, work: float = 10.0
+        self,
+        records: RecordLog,
+        clock: Clock,
+        *,
+        require_record: bool = True,
+        idle: float = 60.0,
+        work: float = WORK_SECONDS,
     ) -> None:
         self._records = records
         self._clock = clock

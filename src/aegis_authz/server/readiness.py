@@ -16,6 +16,10 @@ Probe = Callable[[], Awaitable[str]]
 """Looks at one control; returns "" when it is ready, else why it is not. Never raises."""
 
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks: Envoy asks a healthy worker once a second (proxy/authorizers.py)."""
+
+
 class HealthSink(Protocol):
     """Where the verdict goes (gRPC health)."""
 
@@ -30,7 +34,7 @@ class Readiness:
     `probes` maps a control's name (keys, bundle, store, records) to its probe.
     """
 
-    def __init__(self, probes: Mapping[str, Probe], sink: HealthSink, interval: float) -> None:
+    def __init__(self, probes: Mapping[str, Probe], sink: HealthSink, interval: float = LOOK_EVERY) -> None:
         self._probes = probes
         self._sink = sink
         self._interval = interval

@@ -17,6 +17,13 @@ from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
 ANSWER_PATH = "/v1/data/aegis/authz/answer"
 _SERVICE_FAULTS = (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT)
+MAX_QUERIES = 2
+"""Queries under way: while OPA judges one, the next is already with it."""
+MAX_BATCH = 64
+"""Calls in one query at most: all of them wait for the last, and a query must end well inside a check's time for OPA."""
+WINDOW = 0.003
+"""Seconds between two queries under load: a query costs OPA as much as judging five calls (docs/decisions/0010)."""
+
 _Question = dict[str, Json]
 _Answer = Decision | Refused
 
@@ -27,7 +34,9 @@ class OpaPdp:
     When many calls come, queries begin `window` seconds apart: most of a query's cost is not its calls'.
     """
 
-    def __init__(self, http: OpaHttp, max_queries: int, max_batch: int, window: float = 0.0) -> None:
+    def __init__(
+        self, http: OpaHttp, max_queries: int = MAX_QUERIES, max_batch: int = MAX_BATCH, window: float = WINDOW
+    ) -> None:
         self._http = http
         self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
 

@@ -19,6 +19,9 @@ _REVISION_PATH = "/v1/data/aegis/revision"
 _SNAPSHOT_PATH = "/v1/data/aegis/snapshot"
 _LOOK_TIME = 1.0
 
+FOLLOW_EVERY = 2.0
+"""Seconds between two looks for a newer revision; a call that meets one loads it and does not wait for the next look."""
+
 
 class OpaSnapshots:
     """`ports.Snapshots` over OPA.
@@ -27,7 +30,7 @@ class OpaSnapshots:
     are known also when no call asks; a call that meets a newer revision loads it at once.
     """
 
-    def __init__(self, http: OpaHttp, interval: float) -> None:
+    def __init__(self, http: OpaHttp, interval: float = FOLLOW_EVERY) -> None:
         self._http = http
         self._interval = interval
         self._current: Snapshot | None = None

@@ -19,6 +19,8 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
+JTI_MARGIN = 60.0
+"""Seconds a used token is remembered beyond its expiry: clocks differ, and a token is taken within their skew."""
 _MAX_BATCH = 64
 _MAX_PIPELINES = 2
 _PROBE_TIMEOUT = 0.5
@@ -31,7 +33,7 @@ class RedisStore:
     exceed the difference between any two clocks of the mesh. Needs no start: the first call or `ready` prepares Redis.
     """
 
-    def __init__(self, url: str, clock: Clock, jti_margin: float) -> None:
+    def __init__(self, url: str, clock: Clock, jti_margin: float = JTI_MARGIN) -> None:
         self._redis = open_redis(url, max_connections=_MAX_PIPELINES + 1)
         self._wire = RedisWire(self._redis)
         self._clock = clock
