@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.adapters.files.sources import read_tests
-from aegis_authz.commands.documents import read_documents
+from aegis_authz.commands.documents import documents_from_here, from_here, uncollected
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, cases_of
@@ -29,8 +29,9 @@ class TrialBench:
 
 def loaded_folders(policies: Path, tools: Path) -> Loaded:
     """Everything in two folders, checked; files are named as found from here. Raises PolicyErrors, SourceFolderError."""
-    sources = read_documents(policies, tools)
-    return load(_from_here(policies, sources.policies), _from_here(tools, sources.tools), DETECTORS)
+    sources = documents_from_here(policies, tools)
+    with uncollected():
+        return load(sources.policies, sources.tools, DETECTORS)
 
 
 @contextmanager
@@ -47,10 +48,6 @@ def trial_bench(policies: Path, tools: Path) -> Iterator[TrialBench]:
     Raises PolicyErrors for documents and tests, SourceFolderError, Unable.
     """
     loaded = loaded_folders(policies, tools)
-    cases = cases_of(_from_here(policies, read_tests(policies)), loaded)
+    cases = cases_of(from_here(policies, read_tests(policies)), loaded)
     with bench_of(loaded) as bench:
         yield TrialBench(bench, tuple(cases))
-
-
-def _from_here(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
-    return {str(folder / path): text for path, text in texts.items()}

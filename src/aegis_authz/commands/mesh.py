@@ -11,6 +11,7 @@ from aegis_authz.adapters.files.sources import SourceFolderError, read_sources
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.control import control_plane
+from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
@@ -57,16 +58,11 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     Raises PolicyErrors, SourceFolderError, ReleasesFault.
     """
     probe = layout.folder("probe")
-    own_policies = _located(probe / "policies")
-    own_tools = _located(probe / "tools")
-    tools = _located(options.tools) | own_tools
-    loaded = load(_located(options.policies) | own_policies, tools, DETECTORS)
+    own = documents_from_here(probe / "policies", probe / "tools")
+    given = documents_from_here(options.policies, options.tools)
+    loaded = load({**given.policies, **own.policies}, {**given.tools, **own.tools}, DETECTORS)
     released = _released_tools(layout.folder("control"))
-    return Catalogue.of(loaded.tools if released is None else load({}, released | own_tools).tools)
-
-
-def _located(folder: Path) -> dict[str, str]:
-    return {str(folder / path): text for path, text in read_sources(folder).items()}
+    return Catalogue.of(loaded.tools if released is None else load({}, {**released, **own.tools}).tools)
 
 
 def _released_tools(folder: Path) -> dict[str, str] | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -74,25 +72,6 @@ def load(
     Both mappings go from a file's name, as messages shall show it, to its text. `detectors` are the
     names `sanitize` may use, None to accept any. Raises PolicyErrors with every problem of every file.
     """
-    with _uncollected():
-        return _loaded(policy_sources, tool_sources, detectors)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Nothing made while reading is garbage soon: looking for some again and again takes a third of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _loaded(
-    policy_sources: Mapping[str, str], tool_sources: Mapping[str, str], detectors: Collection[str] | None
-) -> Loaded:
     problems: list[Problem] = []
     tools, names = _tools(_documents(tool_sources, problems), problems)
     for path in {problem.path for problem in problems}:

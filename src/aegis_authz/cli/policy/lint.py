@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,21 +29,15 @@ def lint(
     Example: aegis policy lint --policies policies/agents --tools policies/tools
     """
     from aegis_authz.cli.policy.lint_text import findings_json, findings_text
-    from aegis_authz.commands.documents import read_documents
+    from aegis_authz.commands.documents import documents_from_here, uncollected
     from aegis_authz.policy.lint.run import linted
     from aegis_authz.redact.detectors.table import DETECTORS
 
     with exits_on_faults(COMMAND):
         policies, tools = document_folders(COMMAND, policies, tools, state)
-        sources = read_documents(policies, tools)
-    findings = linted(
-        _from_here(policies, sources.policies), _from_here(tools, sources.tools), DETECTORS, datetime.now(UTC)
-    )
+        sources = documents_from_here(policies, tools)
+    with uncollected():
+        findings = linted(sources.policies, sources.tools, DETECTORS, datetime.now(UTC))
     typer.echo(findings_json(findings) if as_json else findings_text(findings))
     if any(strict or finding.severity == "error" for finding in findings):
         raise typer.Exit(REFUSED)
-
-
-def _from_here(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts with their files named as they are found from here."""
-    return {str(folder / path): text for path, text in texts.items()}
