@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.core.units import Epoch
 from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.outcome import Outcome
@@ -110,7 +111,9 @@ class AgentsLoad:
         if not isinstance(who, Size):
             raise TypeError(f"{who.name} has no agents")
         path = self._folder / f"{secrets.token_hex(8)}.jsonl"
-        await asyncio.to_thread(who.mesh.write_calls, path, who.callers, count, secrets.token_hex(8), time.time())
+        await asyncio.to_thread(
+            who.mesh.write_calls, path, who.callers, count, secrets.token_hex(8), Epoch(time.time())
+        )
         return path
 
     async def send(self, calls: Path, plan: Plan) -> Outcome:

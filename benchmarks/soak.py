@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.text import Text
 
+from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.outcome import Outcome
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _run(chosen: argparse.Namespace, say: Say) -> Watched:
     vegeta = find_vegeta()
-    async with alone(chosen.policies, TOKEN_LIFE) as mesh:
+    async with alone(chosen.policies, Seconds(TOKEN_LIFE)) as mesh:
         with tempfile.TemporaryDirectory(prefix="aegis-soak-") as folder:
             soak = _Soak(mesh, vegeta, Path(folder), say)
             rate = chosen.rate or await soak.half_of_ceiling()
@@ -155,7 +156,7 @@ class _Soak:
 
     async def _prepare(self, count: int) -> Path:
         path = self._folder / f"{secrets.token_hex(8)}.jsonl"
-        await asyncio.to_thread(self._mesh.write_calls, path, [AGENT], count, secrets.token_hex(8), time.time())
+        await asyncio.to_thread(self._mesh.write_calls, path, [AGENT], count, secrets.token_hex(8), Epoch(time.time()))
         return path
 
     async def _attack(self, targets: Path, plan: Plan) -> Outcome:

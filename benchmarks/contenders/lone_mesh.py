@@ -12,6 +12,7 @@ from pathlib import Path
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here where it is quiet
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.load.calls import Signer, mixed, write_targets
@@ -46,7 +47,7 @@ class Alone:
         facts = read_facts(self.mesh.state)
         return {**self.mesh.pids(), "supervisor": int(facts["supervisor"])}
 
-    def write_calls(self, path: Path, agents: Sequence[str], count: int, run: str, now: float) -> None:
+    def write_calls(self, path: Path, agents: Sequence[str], count: int, run: str, now: Epoch) -> None:
         """Write so many signed calls of these agents in turn; `run` and `now` as `Signer.tokens`. Raises OSError."""
         signers = [replace(self.signer, scope=replace(FINANCE, agent=agent)) for agent in agents]
         streams = cycle([signer.tokens(f"{run}-{number}", now) for number, signer in enumerate(signers)])
@@ -54,10 +55,10 @@ class Alone:
 
 
 @asynccontextmanager
-async def alone(policies: int, ttl: float | None = None) -> AsyncIterator[Alone]:
+async def alone(policies: int, ttl: Seconds | None = None) -> AsyncIterator[Alone]:
     """Start a mesh with the policy of `AGENT` and so many others like it; it is gone when the block ends.
 
-    `ttl` is the life of its tokens in seconds, None for the longest. Raises CommandFailed, ServerMissing, OSError.
+    `ttl` is the life of its tokens, None for the longest. Raises CommandFailed, ServerMissing, OSError.
     """
     ports = choose_ports({"alone": 0, "tool": 0}, {})
     async with AsyncExitStack() as stack:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from aegis_authz.core.units import Epoch
 from aegis_authz.load.calls import Call, Due, Signer
 
 _PATIENCE = 20.0
@@ -44,7 +45,7 @@ async def process(command: Sequence[str], log: Path, environment: Mapping[str, s
 
 async def proven(name: str, url: str, signer: Signer, calls: Sequence[Call], log: Path) -> None:
     """Call through `url` until every call is answered as it is due; the first may need time. Raises NotUp."""
-    tokens = signer.tokens(f"proof-{os.urandom(8).hex()}", time.time())
+    tokens = signer.tokens(f"proof-{os.urandom(8).hex()}", Epoch(time.time()))
     give_up = time.monotonic() + _PATIENCE
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=5) as client:
         for call in calls:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice, repeat
 from pathlib import Path
 
+from aegis_authz.core.units import Epoch
 from aegis_authz.load.calls import Call, Signer, mixed, write_targets
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import Plan, attack
@@ -43,6 +44,6 @@ class Vegeta:
             calls.unlink()  # noqa: ASYNC240  # a file that is gone at once
 
     def _tokens(self, who: Entrant, count: int) -> Iterable[str]:
-        tokens = self._signer.tokens(secrets.token_hex(8), time.time())
+        tokens = self._signer.tokens(secrets.token_hex(8), Epoch(time.time()))
         # signing takes long, and whoever does not read tokens cannot tell: same size, one token
         return islice(tokens, count) if who.judges else repeat(next(tokens), count)

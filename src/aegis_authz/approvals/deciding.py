@@ -7,6 +7,7 @@ import logging
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalState
+from aegis_authz.core.units import ApprovalId, Jti
 from aegis_authz.identity.mint import mint_override
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
@@ -31,11 +32,11 @@ class Approver:
         """Remembered approvals in that state (None: any), newest first. Raises StoreDown."""
         return await self._approvals.list(state)
 
-    async def get(self, approval_id: str) -> Approval:
+    async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         return await self._approvals.get(approval_id)
 
-    async def approve(self, approval_id: str, by: str, note: str) -> tuple[Approval, str]:
+    async def approve(self, approval_id: ApprovalId, by: str, note: str) -> tuple[Approval, str]:
         """Approve a pending call; returns it and its override token. The note goes to the log.
 
         Raises ApprovalNotFound, ApprovalConflict, StoreDown.
@@ -45,7 +46,12 @@ class Approver:
         # Minted before the decision is written: an approval can never be given without its token.
         try:
             token = mint_override(
-                self._key, held.request, issuer=self._issuer, audience=self._audience, now=now, jti=self._ids.token()
+                self._key,
+                held.request,
+                issuer=self._issuer,
+                audience=self._audience,
+                now=now,
+                jti=Jti(self._ids.token()),
             )
         except ValueError:
             if held.state in _RUN_OUT:
@@ -55,7 +61,7 @@ class Approver:
         _log.info("%s (%s) approved by %r: %r", approval_id, held.request.scope, by, note)
         return approval, token
 
-    async def deny(self, approval_id: str, by: str, note: str) -> Approval:
+    async def deny(self, approval_id: ApprovalId, by: str, note: str) -> Approval:
         """Deny a pending call; the note goes to the log. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
         approval = await self._approvals.decide(approval_id, ApprovalState.DENIED, by, self._clock.now())
         _log.info("%s (%s) denied by %r: %r", approval_id, approval.request.scope, by, note)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalNotFound, ApprovalState
+from aegis_authz.core.units import ApprovalId, Epoch
 
 TRANSITIONS: Mapping[ApprovalState, frozenset[ApprovalState]] = MappingProxyType(
     {
@@ -44,19 +45,19 @@ def require_verdict(approval: Approval, to: ApprovalState, by: str) -> None:
         raise ApprovalConflict(f"approval {request.id} cannot be decided by its own requester")
 
 
-def standing(approval: Approval, now: float) -> Approval:
-    """The approval as it stands at `now` (seconds since the epoch): expired once its time is over, if it can expire."""
+def standing(approval: Approval, now: Epoch) -> Approval:
+    """The approval as it stands at `now`: expired once its time is over, if it can expire."""
     can_expire = ApprovalState.EXPIRED in TRANSITIONS[approval.state]
     if can_expire and now >= approval.request.expires_at:
         return replace(approval, state=ApprovalState.EXPIRED)
     return approval
 
 
-def conflict(approval_id: str, state: str) -> ApprovalConflict:
+def conflict(approval_id: ApprovalId, state: str) -> ApprovalConflict:
     """The words for a step that cannot be made any more."""
     return ApprovalConflict(f"approval {approval_id} is {state} and cannot be decided any more")
 
 
-def not_found(approval_id: str) -> ApprovalNotFound:
+def not_found(approval_id: ApprovalId) -> ApprovalNotFound:
     """The words for an approval that is not, or no longer, known."""
     return ApprovalNotFound(f"no approval {approval_id} is remembered")

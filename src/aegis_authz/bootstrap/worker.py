@@ -29,6 +29,7 @@ from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address
+from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
@@ -130,8 +131,8 @@ def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRe
 
 def _limits(settings: AuthzSettings) -> Limits:
     return Limits(
-        total=settings.budget.total_ms / 1000,
-        pdp=settings.budget.pdp_ms / 1000,
+        total=Seconds(settings.budget.total_ms / 1000),
+        pdp=Seconds(settings.budget.pdp_ms / 1000),
         environment=settings.environment,
     )
 

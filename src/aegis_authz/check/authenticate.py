@@ -6,15 +6,15 @@ from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Trust
+from aegis_authz.core.units import Epoch
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.wire.http.call import HttpCall
 
 
-def authenticate(http: HttpCall, trust: Trust, now: float) -> Identity:
+def authenticate(http: HttpCall, trust: Trust, now: Epoch) -> Identity:
     """Verify the agent token in x-aegis-token or Proxy-Authorization: Bearer.
 
-    `now` is seconds since the epoch. Raises Refused with a CREDENTIAL_ reason, CREDENTIAL_AMBIGUOUS
-    when there is more than one token.
+    Raises Refused with a CREDENTIAL_ reason, CREDENTIAL_AMBIGUOUS when there is more than one token.
     """
     tokens = [*http.headers.get("x-aegis-token", ()), *map(_bearer, http.headers.get("proxy-authorization", ()))]
     if not tokens:
@@ -24,7 +24,7 @@ def authenticate(http: HttpCall, trust: Trust, now: float) -> Identity:
     return read_agent_token(tokens[0], trust, now)
 
 
-def read_override(http: HttpCall, identity: Identity, trust: Trust, now: float) -> Override | None:
+def read_override(http: HttpCall, identity: Identity, trust: Trust, now: Epoch) -> Override | None:
     """Verify the override token in x-aegis-approval, None when there is none.
 
     Raises Refused with APPROVAL_INVALID or APPROVAL_EXPIRED, and APPROVAL_MISMATCH when it was given to another agent.

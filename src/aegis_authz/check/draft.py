@@ -8,6 +8,7 @@ from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.wire.http.call import HttpCall
 
@@ -16,22 +17,22 @@ from aegis_authz.wire.http.call import HttpCall
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
-    `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended, `started` is that of arrival; both in
-    `Clock.monotonic` seconds.
+    `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
+    `started` is that of arrival.
     """
 
-    decision_id: str
+    decision_id: DecisionId
     traceparent: str
     environment: str
-    time: float
-    started: float
+    time: Epoch
+    started: Monotonic
     http: HttpCall | None = None
     identity: Identity | None = None
     override: Override | None = None
     snapshot: Snapshot | None = None
     call: ToolCall | None = None
     settled: Settled | None = None
-    ended: list[tuple[str, float]] = field(default_factory=list)
+    ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
     @property
     def rpc(self) -> Rpc:
@@ -39,12 +40,12 @@ class Draft:
         return self.call.rpc if self.call is not None else NO_RPC
 
     @property
-    def revision(self) -> str:
+    def revision(self) -> Revision:
         """The revision the call is judged under, "" before one is known."""
-        return self.snapshot.revision if self.snapshot is not None else ""
+        return self.snapshot.revision if self.snapshot is not None else NO_REVISION
 
     @staticmethod
-    def begin(decision_id: str, traceparent: str, environment: str, clock: Clock) -> Draft:
+    def begin(decision_id: DecisionId, traceparent: str, environment: str, clock: Clock) -> Draft:
         """Open the notes at the arrival of a call. `environment` is the mesh's, "" where it has none."""
         started = clock.monotonic()
         return Draft(decision_id, traceparent, environment, clock.now(), started)

@@ -19,6 +19,7 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.units import NO_REVISION, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.call import HttpCall
@@ -29,10 +30,10 @@ _SLACK = 0.003  # ports keep their limits themselves and say what was slow; the 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: `total` for judging a call, `pdp` for the policy engine alone; `environment` is told to policies."""
+    """`total` for judging a call, `pdp` for the policy engine alone; `environment` is told to policies."""
 
-    total: float
-    pdp: float
+    total: Seconds
+    pdp: Seconds
     environment: str
 
 
@@ -49,10 +50,10 @@ class Pipeline:
     credentials: Credentials
     limits: Limits
 
-    async def check(self, request: bytes, traceparent: str, deadline: float) -> Answer:
+    async def check(self, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
         """Answer one CheckRequest; every fault is a denial with its own reason.
 
-        `traceparent` is the caller's span, "" for none. `deadline` is in `Clock.monotonic` seconds and includes the record.
+        `traceparent` is the caller's span, "" for none. `deadline` includes the record.
         """
         draft = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock)
         fulfilment = NOTHING_TO_FULFIL
@@ -70,7 +71,7 @@ class Pipeline:
         decision = await self.recorder.keep(decision, draft, deadline)  # 7
         return respond(decision, fulfilment, draft)  # 8
 
-    async def refuse(self, reason: Reason, request: bytes, traceparent: str, deadline: float) -> Answer:
+    async def refuse(self, reason: Reason, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
         """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
         draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock), ""
         try:
@@ -78,7 +79,7 @@ class Pipeline:
             draft.snapshot = self.snapshots.current()  # says which paths want an answer in JSON-RPC
         except Refused as refusal:
             detail = refusal.detail
-        decision = await self.recorder.keep(denied(reason, detail, ""), draft, deadline)
+        decision = await self.recorder.keep(denied(reason, detail, NO_REVISION), draft, deadline)
         return respond(decision, NOTHING_TO_FULFIL, draft)
 
     async def _decide(self, request: bytes, draft: Draft) -> Decision:
@@ -92,13 +93,13 @@ class Pipeline:
         except Refused as refusal:  # the token is spent all the same
             decision = denied(refusal.reason, refusal.detail, draft.revision)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
-        draft.settled = await self.store.settle(settlement, draft.started + self.limits.total)  # 5
+        draft.settled = await self.store.settle(settlement, Monotonic(draft.started + self.limits.total))  # 5
         draft.done("settle", self.clock)
         return settled_decision(draft.settled, settlement, decision)
 
     async def _judge(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         """Parse and evaluate under one revision; once more under a newer one that became active meanwhile."""
-        until = self.clock.monotonic() + self.limits.pdp
+        until = Monotonic(self.clock.monotonic() + self.limits.pdp)
         for _ in range(2):
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
             call = draft.call = parse(http, snapshot, draft.override)  # 3

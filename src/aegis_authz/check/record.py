@@ -15,6 +15,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Monotonic
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.detectors.table import detectors_named
 from aegis_authz.redact.redactor import Redactor
@@ -31,11 +32,8 @@ class Recorder:
     clock: Clock
     required: bool
 
-    async def keep(self, decision: Decision, draft: Draft, deadline: float) -> Decision:
-        """Return once the record is durable; RECORD_FAILED in place of anything but a denial when it is not.
-
-        `deadline` is in `Clock.monotonic` seconds.
-        """
+    async def keep(self, decision: Decision, draft: Draft, deadline: Monotonic) -> Decision:
+        """Return once the record is durable; RECORD_FAILED in place of anything but a denial when it is not."""
         record = record_of(decision, draft, self.clock)
         try:
             async with asyncio.timeout_at(deadline):

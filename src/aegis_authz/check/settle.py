@@ -14,9 +14,10 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
+from aegis_authz.core.units import ApprovalId, Epoch
 
 
-def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], str]) -> Settlement:
+def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> Settlement:
     """What this decision writes: the token's JTI always; an approval used or opened when one is needed.
 
     `new_id` names a new approval. Raises ValueError for a call that was not authenticated.
@@ -51,7 +52,7 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
 
 
 def _request(
-    decision: Decision, call: ToolCall, identity: Identity, new_id: Callable[[Scope], str], now: float
+    decision: Decision, call: ToolCall, identity: Identity, new_id: Callable[[Scope], ApprovalId], now: Epoch
 ) -> ApprovalRequest:
     if decision.approval is None:
         raise ValueError("a decision that needs approval names no terms")
@@ -66,5 +67,5 @@ def _request(
         policies=decision.policies,
         groups=decision.approval.groups,
         requested_at=now,
-        expires_at=now + decision.approval.expires_in,
+        expires_at=Epoch(now + decision.approval.expires_in),
     )

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch
 from aegis_authz.load.calls import DENIED, Call, Due, Signer, mixed
 from aegis_authz.load.stages import Aim, Stage, Stages, Wish
 from aegis_authz.load.tokens import NoTokens, SignedTokens, Tokens, mesh_signer, read_key, read_tokens
@@ -136,7 +137,7 @@ def _tokens(asked: Asked) -> Tokens:
 
 
 def _signed(signer: Signer) -> SignedTokens:
-    return SignedTokens(signer, time.time, lambda: secrets.token_hex(8))
+    return SignedTokens(signer, lambda: Epoch(time.time()), lambda: secrets.token_hex(8))
 
 
 def _checked(text: str, allow_remote: bool) -> SplitResult:

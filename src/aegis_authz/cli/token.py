@@ -44,10 +44,11 @@ def mint(
     from aegis_authz.commands.faults import Unable
     from aegis_authz.commands.tokens import mint_agent_token
     from aegis_authz.core.scope import Scope
+    from aegis_authz.core.units import Seconds
 
     scope = Scope(org, tenant, agent)
     try:
-        minted = mint_agent_token(state, scope, ttl, act or (), on_behalf_of)
+        minted = mint_agent_token(state, scope, Seconds(ttl), act or (), on_behalf_of)
     except Unable as fault:
         raise unusable("token mint", str(fault)) from None
     if as_json:

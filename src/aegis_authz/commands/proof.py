@@ -17,6 +17,7 @@ from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
 from aegis_authz.local.proof import PROBER, Means, Proof, prove
@@ -67,6 +68,6 @@ def _token(settings: ControlSettings, key: Ed25519PrivateKey) -> str:
         audience=settings.audience,
         scope=PROBER,
         now=SystemClock().now(),
-        ttl=min(_TTL, settings.max_token_life),
-        jti=SystemIds().token(),
+        ttl=Seconds(min(_TTL, settings.max_token_life)),
+        jti=Jti(SystemIds().token()),
     )

@@ -13,6 +13,7 @@ from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
 
 
@@ -29,7 +30,7 @@ def mesh_issuer(state: Path) -> tuple[Ed25519PrivateKey, ControlSettings]:
 
 
 @unable_on(ValueError)
-def mint_agent_token(state: Path, scope: Scope, ttl: float, actors: Sequence[str], on_behalf_of: str = "") -> str:
+def mint_agent_token(state: Path, scope: Scope, ttl: Seconds, actors: Sequence[str], on_behalf_of: str = "") -> str:
     """A token of an agent of the mesh in this folder. Raises Unable."""
     key, settings = mesh_issuer(state)
     if ttl > settings.max_token_life:
@@ -41,7 +42,7 @@ def mint_agent_token(state: Path, scope: Scope, ttl: float, actors: Sequence[str
         scope=scope,
         now=SystemClock().now(),
         ttl=ttl,
-        jti=SystemIds().token(),
+        jti=Jti(SystemIds().token()),
         actors=actors,
         on_behalf_of=on_behalf_of,
     )

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from aegis_authz.control.bulletin import Live
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import BUNDLE_KEY_ID, Sources
+from aegis_authz.core.units import Revision
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.pack import pack
@@ -43,7 +44,7 @@ class PolicyBuilder:
         policies = {**sources.policies, **self._own.policies}
         loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
         compiled = compile_policy(loaded.compiled, loaded.tools, self._trust_data, self._status_base)
-        return Live(compiled.revision, pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID))
+        return Live(Revision(compiled.revision), pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID))
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:

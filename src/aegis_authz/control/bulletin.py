@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from aegis_authz.core.units import Revision
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
     """The revision served and its signed bundle."""
 
-    revision: str
+    revision: Revision
     bundle: bytes
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from aegis_authz.control.bulletin import Bulletin, Live
 from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.ports.data_plane import Clock
@@ -33,8 +34,8 @@ class Published:
     `tools_changed` says that the proxy's routes must be rendered anew.
     """
 
-    revision: str
-    previous: str
+    revision: Revision
+    previous: Revision
     changed: bool
     tools_changed: bool
 
@@ -60,7 +61,7 @@ class Publisher:
         if current == "":
             sources = folders()
             live = self._builder.build(sources)
-            self._own_change(live, sources, ChangeKind.FIRST, "", "first start")
+            self._own_change(live, sources, ChangeKind.FIRST, NO_REVISION, "first start")
             _log.info("first start: published revision %s", live.revision)
             return
         self._rebuild(current)
@@ -72,7 +73,7 @@ class Publisher:
             live = await asyncio.to_thread(self._builder.build, sources)
             return await self._change(live, sources, ChangeKind.PUBLISHED, by, message)
 
-    async def rollback(self, revision: str, by: str, message: str) -> Published:
+    async def rollback(self, revision: Revision, by: str, message: str) -> Published:
         """Serve the documents of an earlier revision again.
 
         They are built anew: keys that were withdrawn since stay withdrawn, and the revision then
@@ -89,7 +90,7 @@ class Publisher:
         """The change log, newest first. Raises ReleasesFault."""
         return await asyncio.to_thread(self._releases.changes)
 
-    async def sources(self, revision: str) -> Sources:
+    async def sources(self, revision: Revision) -> Sources:
         """The documents of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await asyncio.to_thread(self._releases.sources, revision)
 
@@ -112,11 +113,11 @@ class Publisher:
         self._releases.keep(live.revision, live.bundle, sources)
         self._releases.activate(change)
 
-    def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: str, message: str) -> None:
+    def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
         self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message))
         self._bulletin.announce(live)
 
-    def _rebuild(self, current: str) -> None:
+    def _rebuild(self, current: Revision) -> None:
         sources = self._releases.sources(current)
         try:
             live = self._builder.build(sources)

@@ -11,6 +11,7 @@ from enum import Enum
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId, Digest, Epoch, Revision
 
 MAX_APPROVAL_LIFE = 7 * 86400
 """The most seconds an approval may stay open, whatever a policy says."""
@@ -37,22 +38,22 @@ class ApprovalNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """What is held: opened by settle when policy wants a human. Times are seconds since the epoch.
+    """What is held: opened by settle when policy wants a human.
 
     `scope` is the requester. `parameters` is what the approver sees; it is what will run, because `digest` binds it.
     """
 
-    id: str
+    id: ApprovalId
     scope: Scope
     tool: str
     action: str
     parameters: Mapping[str, Json]
-    digest: str
-    revision: str
+    digest: Digest
+    revision: Revision
     policies: tuple[str, ...]
     groups: tuple[str, ...]
-    requested_at: float
-    expires_at: float
+    requested_at: Epoch
+    expires_at: Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +63,4 @@ class Approval:
     request: ApprovalRequest
     state: ApprovalState
     decided_by: str
-    decided_at: float | None
+    decided_at: Epoch | None

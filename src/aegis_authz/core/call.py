@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.units import Digest
 
 
 class CallKind(Enum):
@@ -60,6 +61,6 @@ class ToolCall:
     path: str
     source: str
     rpc: Rpc
-    digest: str
+    digest: Digest
     content_type: str
     scheme: str

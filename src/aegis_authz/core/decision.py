@@ -11,6 +11,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.units import Epoch, Revision, Seconds
 
 CONTEXT = frozenset(("time", "environment", "source", "on_behalf_of", "acted_by", "token_age"))
 """What a policy can ask about the circumstances of a call."""
@@ -20,13 +21,13 @@ CONTEXT = frozenset(("time", "environment", "source", "on_behalf_of", "acted_by"
 class Evaluation:
     """The question: subject, action, resource and context of OpenID AuthZEN 1.0.
 
-    `time` is seconds since the epoch; `environment` is the name of the mesh's environment. `reads` are the words of
-    `CONTEXT` that policy asks about; the PDP is told no others.
+    `environment` is the name of the mesh's environment. `reads` are the words of `CONTEXT` that policy asks about; the
+    PDP is told no others.
     """
 
     identity: Identity
     call: ToolCall
-    time: float
+    time: Epoch
     environment: str
     reads: frozenset[str]
 
@@ -90,10 +91,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTerms:
-    """What an approval needs: who may give it, and for how many seconds it may be asked and used."""
+    """What an approval needs: whom it is meant for, and how long it may be asked and used."""
 
     groups: tuple[str, ...]
-    expires_in: float
+    expires_in: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Decision:
     reason: Reason
     detail: str
     policies: tuple[str, ...]
-    revision: str
+    revision: Revision
     obligations: tuple[Obligation, ...]
     findings: tuple[Finding, ...]
     approval: ApprovalTerms | None
@@ -130,7 +131,7 @@ class Decision:
         raise TypeError("a Decision has no truth value; look at its effect")
 
 
-def denied(reason: Reason, detail: str, revision: str) -> Decision:
+def denied(reason: Reason, detail: str, revision: Revision) -> Decision:
     """A denial that no policy document made."""
     return Decision(
         effect=Effect.DENY,

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId, Digest, Epoch, Jti, Revision
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The verified agent. Exists only after its token verified.
 
-    `issued_at` and `expires_at` are seconds since the epoch. `actors` is the delegation chain of
-    RFC 8693 section 4.1, nearest actor first; empty when the agent acts for itself. `on_behalf_of` is whom the
-    agent serves, "" when the issuer did not say.
+    `actors` is the delegation chain of RFC 8693 section 4.1, nearest actor first; empty when the agent acts for itself.
+    `on_behalf_of` is whom the agent serves, "" when the issuer did not say.
     """
 
     scope: Scope
     issuer: str
     key_id: str
-    jti: str
-    issued_at: float
-    expires_at: float
+    jti: Jti
+    issued_at: Epoch
+    expires_at: Epoch
     actors: tuple[str, ...]
     on_behalf_of: str
 
@@ -30,18 +30,18 @@ class Identity:
 class Override:
     """The verified claims of a one-time override token: one approval, for one call of one agent."""
 
-    approval_id: str
+    approval_id: ApprovalId
     scope: Scope
-    digest: str
-    revision: str
-    jti: str
-    expires_at: float
+    digest: Digest
+    revision: Revision
+    jti: Jti
+    expires_at: Epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """An agent whose calls are refused. `at` is seconds since the epoch."""
+    """An agent whose calls are refused."""
 
     scope: Scope
     by: str
-    at: float
+    at: Epoch

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from aegis_authz.core.units import Epoch, Revision
+
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 """What a revision may look like: also a file name, so nothing that could leave a folder."""
 BUNDLE_NAME = "aegis"
@@ -39,13 +41,13 @@ class ChangeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the change log. `time` is seconds since the epoch; `previous` is "" at the first."""
+    """One line of the change log. `previous` is "" at the first."""
 
     kind: ChangeKind
-    revision: str
-    previous: str
+    revision: Revision
+    previous: Revision
     by: str
-    time: float
+    time: Epoch
     message: str
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.units import ApprovalId, Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +16,13 @@ class Settlement:
     """Everything one call settles in one round trip.
 
     The token's JTI is claimed in every case. `claims` is an approval to use up and `opens` one to
-    open; a call does at most one of the two. `now` is seconds since the epoch.
+    open; a call does at most one of the two.
     """
 
     identity: Identity
     claims: Override | None
     opens: ApprovalRequest | None
-    now: float
+    now: Epoch
 
     def __post_init__(self) -> None:
         if self.claims is not None and self.opens is not None:
@@ -61,5 +62,5 @@ class Settled:
     """
 
     outcome: SettleOutcome
-    approval_id: str
-    approval_expires_at: float
+    approval_id: ApprovalId
+    approval_expires_at: Epoch

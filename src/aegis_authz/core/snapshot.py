@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.units import Revision, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +14,15 @@ class Trust:
     """Whose tokens are believed.
 
     `token_keys` and `approval_keys` map a key id (RFC 7638 thumbprint) to a raw 32-byte Ed25519
-    public key. `max_token_life` and `clock_skew` are seconds.
+    public key.
     """
 
     issuer: str
     audience: str
     token_keys: Mapping[str, bytes]
     approval_keys: Mapping[str, bytes]
-    max_token_life: float
-    clock_skew: float
+    max_token_life: Seconds
+    clock_skew: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Snapshot:
     `core.decision.CONTEXT` that its policies ask about.
     """
 
-    revision: str
+    revision: Revision
     catalogue: Catalogue
     trust: Trust
     status_base: str

@@ -13,6 +13,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.identity.mint import mint_token
 
 
@@ -49,9 +50,9 @@ class Tokens:
             issuer=self._issuer,
             audience=self._audience,
             scope=Scope("acme", tenant, agent),
-            now=time.time() - age,
-            ttl=60,
-            jti=secrets.token_hex(16),
+            now=Epoch(time.time() - age),
+            ttl=Seconds(60),
+            jti=Jti(secrets.token_hex(16)),
         )
 
 

@@ -29,6 +29,7 @@ from aegis_authz.core.record import (
 )
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Jti
 from aegis_authz.encoding.narrowing import integer, items, mapping, number, text
 from aegis_authz.encoding.narrowing import members as exact_members
 from aegis_authz.wire.opa.obligations import obligations_from_data, obligations_to_data
@@ -210,10 +211,11 @@ def _identity(data: Mapping[str, Json]) -> Identity | None:
         return None
     return Identity(
         scope=Scope(*(text(data[name], name) for name in _SCOPE)),
-        issued_at=number(data["issued_at"], "issued_at"),
-        expires_at=number(data["expires_at"], "expires_at"),
+        issued_at=Epoch(number(data["issued_at"], "issued_at")),
+        expires_at=Epoch(number(data["expires_at"], "expires_at")),
         actors=_texts(data["actors"], "actors"),
-        **{name: text(data[name], name) for name in _IDENTITY_TEXTS},
+        jti=Jti(text(data["jti"], "jti")),
+        **{name: text(data[name], name) for name in _IDENTITY_TEXTS if name != "jti"},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aegis_authz.core.call import CallKind, Rpc, RpcShape, ToolCall
 from aegis_authz.core.decision import CONTEXT, Evaluation
 from aegis_authz.core.record import DECISION_VERSION, DecisionRecord
+from aegis_authz.core.units import Digest, Epoch
 
 
 class NotJudged(Exception):
@@ -38,11 +39,11 @@ def replayed(record: DecisionRecord) -> Evaluation:
         path=record.path,
         source=record.source,
         rpc=Rpc(RpcShape.NONE, None, record.rpc_method),
-        digest=record.digest,
+        digest=Digest(record.digest),
         content_type="",
         scheme=record.scheme,
     )
-    return Evaluation(record.identity, call, record.time, record.environment, CONTEXT)
+    return Evaluation(record.identity, call, Epoch(record.time), record.environment, CONTEXT)
 
 
 def assumed(record: DecisionRecord, kind: CallKind) -> DecisionRecord:
@@ -52,7 +53,7 @@ def assumed(record: DecisionRecord, kind: CallKind) -> DecisionRecord:
     """
     identity = record.identity
     if identity is not None:
-        identity = replace(identity, issued_at=record.time, expires_at=record.time)
+        identity = replace(identity, issued_at=Epoch(record.time), expires_at=Epoch(record.time))
     return replace(
         record,
         version=DECISION_VERSION,

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import NAME, Scope
+from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import AGENT_TYPE, OVERRIDE_TYPE
 
-MIN_TTL = 1.0
-MAX_TTL = 300.0
+MIN_TTL = Seconds(1.0)
+MAX_TTL = Seconds(300.0)
 MAX_ACTORS = 5
 _MAX_TEXT = 256
 
@@ -28,18 +29,17 @@ def mint_token(
     issuer: str,
     audience: str,
     scope: Scope,
-    now: float,
-    ttl: float,
-    jti: str,
+    now: Epoch,
+    ttl: Seconds,
+    jti: Jti,
     actors: Sequence[str] = (),
     on_behalf_of: str = "",
 ) -> str:
     """Mint the token of one call of one agent.
 
-    `now` is seconds since the epoch, kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is
-    the delegation chain of RFC 8693 section 4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to
-    say nothing. Raises ValueError for a name
-    that cannot be one, a ttl out of range or an empty or overlong text.
+    `now` is kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is the delegation chain of RFC 8693 section 4.1,
+    nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing. Raises ValueError for a name that
+    cannot be one, a ttl out of range or an empty or overlong text.
     """
     for what, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
         if NAME.match(name) is None:
@@ -70,11 +70,11 @@ def mint_token(
 
 
 def mint_override(
-    key: Ed25519PrivateKey, request: ApprovalRequest, *, issuer: str, audience: str, now: float, jti: str
+    key: Ed25519PrivateKey, request: ApprovalRequest, *, issuer: str, audience: str, now: Epoch, jti: Jti
 ) -> str:
     """Mint the one-time override token of an approved call; it expires when the approval does.
 
-    `now` is seconds since the epoch. Raises ValueError when the approval's time is over.
+    Raises ValueError when the approval's time is over.
     """
     issued_at, expires_at = _milliseconds(now) / 1000, _milliseconds(request.expires_at) / 1000
     if expires_at <= issued_at:
@@ -102,7 +102,7 @@ def _milliseconds(seconds: float) -> int:
     return int(seconds * 1000)  # downwards: a token is never issued in the future
 
 
-def _life(now: float, ttl: float) -> tuple[float, float]:
+def _life(now: Epoch, ttl: Seconds) -> tuple[float, float]:
     issued_ms = _milliseconds(now)
     expires_ms = issued_ms + _milliseconds(ttl)
     issued_at, expires_at = issued_ms / 1000, expires_ms / 1000

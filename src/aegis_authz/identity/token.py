@@ -19,6 +19,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.snapshot import Trust
+from aegis_authz.core.units import ApprovalId, Digest, Epoch, Jti, Revision, Seconds
 from aegis_authz.encoding import base64url, strict_json
 
 AGENT_TYPE = "aegis+jwt"
@@ -61,12 +62,11 @@ _OVERRIDE = Refusals(
 )
 
 
-def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
+def read_agent_token(token: str, trust: Trust, now: Epoch) -> Identity:
     """Verify an agent token.
 
-    `now` is seconds since the epoch. Returns the identity; raises Refused with the CREDENTIAL_
-    reason that fits. Nothing in the token chooses the key or the algorithm: `kid` only looks up a
-    trusted Ed25519 key.
+    Returns the identity; raises Refused with the CREDENTIAL_ reason that fits. Nothing in the token chooses the key or
+    the algorithm: `kid` only looks up a trusted Ed25519 key.
     """
     claims, key_id = _verified(token, AGENT_TYPE, trust.token_keys, _AGENT)
     _only(claims, _AGENT_CLAIMS, _AGENT)
@@ -76,7 +76,7 @@ def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
         scope=scope,
         issuer=_text(claims, "iss", _AGENT),
         key_id=key_id,
-        jti=_text(claims, "jti", _AGENT),
+        jti=Jti(_text(claims, "jti", _AGENT)),
         issued_at=issued_at,
         expires_at=expires_at,
         actors=_actors(claims.get("act")),
@@ -91,7 +91,7 @@ def read_agent_token(token: str, trust: Trust, now: float) -> Identity:
     return identity
 
 
-def read_override_token(token: str, trust: Trust, now: float) -> Override:
+def read_override_token(token: str, trust: Trust, now: Epoch) -> Override:
     """Verify an override token. Raises Refused(APPROVAL_INVALID) or Refused(APPROVAL_EXPIRED)."""
     claims, _ = _verified(token, OVERRIDE_TYPE, trust.approval_keys, _OVERRIDE)
     _only(claims, _OVERRIDE_CLAIMS, _OVERRIDE)
@@ -99,11 +99,11 @@ def read_override_token(token: str, trust: Trust, now: float) -> Override:
     issued_at, expires_at = _time(claims, "iat", _OVERRIDE), _time(claims, "exp", _OVERRIDE)
     _check_times(issued_at, issued_at, expires_at, now, trust.clock_skew, _OVERRIDE)
     return Override(
-        approval_id=_text(claims, "apr", _OVERRIDE),
+        approval_id=ApprovalId(_text(claims, "apr", _OVERRIDE)),
         scope=_scope(claims),
-        digest=_text(claims, "digest", _OVERRIDE),
-        revision=_text(claims, "rev", _OVERRIDE),
-        jti=_text(claims, "jti", _OVERRIDE),
+        digest=Digest(_text(claims, "digest", _OVERRIDE)),
+        revision=Revision(_text(claims, "rev", _OVERRIDE)),
+        jti=Jti(_text(claims, "jti", _OVERRIDE)),
         expires_at=expires_at,
     )
 
@@ -158,7 +158,7 @@ def _check_audience(claims: Mapping[str, Json], trust: Trust, refusals: Refusals
 
 
 def _check_times(
-    issued_at: float, not_before: float, expires_at: float, now: float, skew: float, refusals: Refusals
+    issued_at: Epoch, not_before: Epoch, expires_at: Epoch, now: Epoch, skew: Seconds, refusals: Refusals
 ) -> None:
     if now >= expires_at:
         raise Refused(refusals.expired, "past its exp")
@@ -187,11 +187,11 @@ def _scope(claims: Mapping[str, Json]) -> Scope:
         raise Refused(_OVERRIDE.malformed, "sub is not org/tenant/agent") from None
 
 
-def _time(claims: Mapping[str, Json], name: str, refusals: Refusals) -> float:
+def _time(claims: Mapping[str, Json], name: str, refusals: Refusals) -> Epoch:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**40:
         raise Refused(refusals.malformed, f"{name} is missing or not a time")
-    return float(value)
+    return Epoch(float(value))
 
 
 def _actors(act: Json) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from aegis_authz.core.decision import CONTEXT, Evaluation
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Digest, Epoch, Jti
 from aegis_authz.policy.language.types import LISTED, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.wire.opa.answer import question_to_data
@@ -107,13 +108,13 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
     `kind` is how the call came about where that is known; None is what the catalogue says of the tool and the action.
     """
     context = call.context
-    now = datetime.fromisoformat(context.time).timestamp()
+    now = Epoch(datetime.fromisoformat(context.time).timestamp())
     identity = Identity(
         scope=Scope.parse(call.agent),
         issuer="",
         key_id="",
-        jti="",
-        issued_at=now - context.token_age,
+        jti=Jti(""),
+        issued_at=Epoch(now - context.token_age),
         expires_at=now,
         actors=context.acted_by,
         on_behalf_of=context.on_behalf_of,
@@ -130,7 +131,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         path="/",
         source=context.source,
         rpc=NO_RPC,
-        digest="",
+        digest=Digest(""),
         content_type="",
         scheme=call.scheme,
     )

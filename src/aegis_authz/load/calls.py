@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.signing import SigningKey
 
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url
 from aegis_authz.identity.mint import MAX_TTL, mint_token
 
@@ -59,10 +60,10 @@ class Signer:
     issuer: str
     audience: str
     scope: Scope
-    ttl: float = MAX_TTL
+    ttl: Seconds = MAX_TTL
 
-    def tokens(self, run: str, now: float) -> Iterator[str]:
-        """Tokens without end, valid from `now` (seconds since the epoch), each good for one call.
+    def tokens(self, run: str, now: Epoch) -> Iterator[str]:
+        """Tokens without end, valid from `now`, each good for one call.
 
         `run` must be new for each stream: the ids of the tokens begin with it. Raises ValueError for a name
         that cannot be one or a ttl out of range.
@@ -74,7 +75,7 @@ class Signer:
             scope=self.scope,
             now=now,
             ttl=self.ttl,
-            jti=_PLACE,
+            jti=Jti(_PLACE),
         )
         return _like(model, SigningKey(self.key.private_bytes_raw()), run)
 

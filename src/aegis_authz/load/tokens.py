@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from aegis_authz.commands.tokens import mesh_issuer
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.identity.mint import MAX_TTL
 from aegis_authz.load.calls import Signer
 
@@ -36,9 +37,9 @@ class Tokens(Protocol):
 
 
 class SignedTokens:
-    """Signed afresh each time. `now` is seconds since the epoch, `chance` gives a name never given before."""
+    """Signed afresh each time. `chance` gives a name never given before."""
 
-    def __init__(self, signer: Signer, now: Callable[[], float], chance: Callable[[], str]) -> None:
+    def __init__(self, signer: Signer, now: Callable[[], Epoch], chance: Callable[[], str]) -> None:
         self._signer = signer
         self._now = now
         self._chance = chance
@@ -103,5 +104,5 @@ def mesh_signer(state: Path, scope: Scope) -> Signer:
         issuer=settings.issuer,
         audience=settings.audience,
         scope=scope,
-        ttl=min(MAX_TTL, settings.max_token_life),
+        ttl=Seconds(min(MAX_TTL, settings.max_token_life)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from aegis_authz.core.release import Change, Sources
+from aegis_authz.core.units import Revision
 
 
 class Releases(Protocol):
@@ -13,19 +14,19 @@ class Releases(Protocol):
     Calls block on the disk. Every method may raise ReleasesFault.
     """
 
-    def current(self) -> str:
+    def current(self) -> Revision:
         """The revision served, "" before the first."""
         ...
 
-    def bundle(self, revision: str) -> bytes:
+    def bundle(self, revision: Revision) -> bytes:
         """The signed bundle of a revision. Raises RevisionUnknown."""
         ...
 
-    def sources(self, revision: str) -> Sources:
+    def sources(self, revision: Revision) -> Sources:
         """The documents of a revision. Raises RevisionUnknown."""
         ...
 
-    def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
+    def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         """Store a revision; one that is there already stays as it is. Raises ValueError for a bad name."""
         ...
 

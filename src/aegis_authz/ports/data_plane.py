@@ -14,24 +14,25 @@ from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Monotonic, Revision
 
 
 class Clock(Protocol):
     """Time, so that tests can hold it still."""
 
-    def now(self) -> float:
-        """Wall-clock seconds since the epoch."""
+    def now(self) -> Epoch:
+        """The time of day."""
         ...
 
-    def monotonic(self) -> float:
-        """Seconds of a clock that never steps; the clock of deadlines (the event loop's own)."""
+    def monotonic(self) -> Monotonic:
+        """The clock of deadlines (the event loop's own)."""
         ...
 
 
 class Ids(Protocol):
     """Fresh random names."""
 
-    def decision_id(self) -> str:
+    def decision_id(self) -> DecisionId:
         """A new decision id, sortable by time (UUIDv7 text)."""
         ...
 
@@ -51,8 +52,8 @@ class Credentials(Protocol):
 class Pdp(Protocol):
     """The policy decision point (OPA)."""
 
-    async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
-        """Judge one call; concurrent questions share a query. `deadline` is in `Clock.monotonic` seconds.
+    async def evaluate(self, question: Evaluation, deadline: Monotonic) -> Decision:
+        """Judge one call; concurrent questions share a query.
 
         Raises Refused with PDP_UNAVAILABLE, PDP_TIMEOUT, DECISION_UNDEFINED or DECISION_MALFORMED.
         """
@@ -66,7 +67,7 @@ class Snapshots(Protocol):
         """The newest loaded snapshot. Raises Refused(NOT_READY) before the first."""
         ...
 
-    async def at(self, revision: str, deadline: float) -> Snapshot:
+    async def at(self, revision: Revision, deadline: Monotonic) -> Snapshot:
         """Load the snapshot of `revision`, which the PDP just named.
 
         Raises Refused(REVISION_CHANGED) when the PDP has moved on, PDP_UNAVAILABLE when it cannot be asked.
@@ -77,14 +78,14 @@ class Snapshots(Protocol):
 class Store(Protocol):
     """Replay memory, revocations and approvals in flight (Redis)."""
 
-    def approval_id(self, scope: Scope, token: str) -> str:
+    def approval_id(self, scope: Scope, token: str) -> ApprovalId:
         """The id of a new approval of that agent, by which this store finds it again; fit for a URL, asks nobody.
 
         `token` is a fresh random name, in lower-case hex.
         """
         ...
 
-    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+    async def settle(self, settlement: Settlement, deadline: Monotonic) -> Settled:
         """Write all of one call's effects in one atomic round trip, or none of them.
 
         Raises Refused with STORE_UNAVAILABLE or STORE_TIMEOUT.
@@ -115,11 +116,11 @@ class Approvals(Protocol):
         """All remembered approvals in that state (None: any), newest first. Raises StoreDown."""
         ...
 
-    async def get(self, approval_id: str) -> Approval:
+    async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         ...
 
-    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+    async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
         """Move a pending approval to APPROVED, DENIED or CANCELLED, atomically.
 
         Raises ApprovalNotFound, ApprovalConflict (not pending any more, expired, or `by` is the requester), StoreDown.

@@ -8,6 +8,8 @@ fraction of judging it, so that those admitted still get their answer in time.
 
 from __future__ import annotations
 
+from aegis_authz.core.units import Monotonic
+
 LEAST_CONCURRENT = 24
 """Checks that always may be under way: what one worker answers in time on two slow cores (docs/performance.md)."""
 SHARE_OF_BUDGET = 0.75
@@ -17,10 +19,7 @@ _WEIGHT = 0.05  # of one check in the average
 
 
 class Admission:
-    """Between `least` and `most` checks at once; fewer when checks take longer than `target` seconds on average.
-
-    `now` is in `Clock.monotonic` seconds everywhere.
-    """
+    """Between `least` and `most` checks at once; fewer when checks take longer than `target` seconds on average."""
 
     __slots__ = ("_cut_at", "_least", "_limit", "_most", "_target", "_usual", "under_way")
 
@@ -36,7 +35,7 @@ class Admission:
         self._target = target
         self._limit = float(max(least, min(most, 2 * least)))
         self._usual = 0.0
-        self._cut_at = float("-inf")
+        self._cut_at = Monotonic(float("-inf"))
 
     @property
     def limit(self) -> int:
@@ -50,7 +49,7 @@ class Admission:
         self.under_way += 1
         return True
 
-    def leave(self, began: float, now: float) -> None:
+    def leave(self, began: Monotonic, now: Monotonic) -> None:
         """A check ended that had begun at `began`."""
         busy = 2 * self.under_way >= self._limit
         self.under_way -= 1

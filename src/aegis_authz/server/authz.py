@@ -12,6 +12,7 @@ from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import denied
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.units import NO_REVISION, DecisionId, Monotonic
 from aegis_authz.server.admission import Admission
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import write_check_response
@@ -42,7 +43,7 @@ class CheckHandler:
         until the caller gives up, None when it would wait for ever.
         """
         now = self._pipeline.clock.monotonic()
-        deadline = now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - self._reserve)
+        deadline = Monotonic(now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - self._reserve))
         self._running += 1
         try:
             return write_check_response(await self._answered(message, traceparent, now, deadline))
@@ -60,7 +61,7 @@ class CheckHandler:
             self._idle.clear()
             await self._idle.wait()
 
-    async def _answered(self, message: bytes, traceparent: str, began: float, deadline: float) -> Answer:
+    async def _answered(self, message: bytes, traceparent: str, began: Monotonic, deadline: Monotonic) -> Answer:
         if not self._admission.enter():
             return await self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline)
         try:
@@ -70,8 +71,8 @@ class CheckHandler:
 
 
 def _last_resort(pipeline: Pipeline) -> Answer:
-    draft = Draft.begin("", "", "", pipeline.clock)
-    return respond(denied(Reason.INTERNAL_FAULT, "", ""), NOTHING_TO_FULFIL, draft)
+    draft = Draft.begin(DecisionId(""), "", "", pipeline.clock)
+    return respond(denied(Reason.INTERNAL_FAULT, "", NO_REVISION), NOTHING_TO_FULFIL, draft)
 
 
 Check = Callable[[bytes, str, float | None], Coroutine[None, None, bytes]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aegis_authz.core.release import REVISION, Change, RevisionUnknown, Sources
+from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.testing.warning import warn_outside_tests
 
 
@@ -11,20 +12,20 @@ class MemoryReleases:
 
     def __init__(self, *, for_tests: bool = False) -> None:
         warn_outside_tests(self, for_tests)
-        self._kept: dict[str, tuple[bytes, Sources]] = {}
+        self._kept: dict[Revision, tuple[bytes, Sources]] = {}
         self._changes: list[Change] = []
-        self._current = ""
+        self._current = NO_REVISION
 
-    def current(self) -> str:
+    def current(self) -> Revision:
         return self._current
 
-    def bundle(self, revision: str) -> bytes:
+    def bundle(self, revision: Revision) -> bytes:
         return self._of(revision)[0]
 
-    def sources(self, revision: str) -> Sources:
+    def sources(self, revision: Revision) -> Sources:
         return self._of(revision)[1]
 
-    def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
+    def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         if REVISION.match(revision) is None:
             raise ValueError("not a revision")
         self._kept.setdefault(revision, (bundle, Sources(dict(sources.policies), dict(sources.tools))))
@@ -37,7 +38,7 @@ class MemoryReleases:
     def changes(self) -> list[Change]:
         return self._changes[::-1]
 
-    def _of(self, revision: str) -> tuple[bytes, Sources]:
+    def _of(self, revision: Revision) -> tuple[bytes, Sources]:
         try:
             return self._kept[revision]
         except KeyError:

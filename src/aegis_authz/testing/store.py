@@ -9,10 +9,12 @@ from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.units import ApprovalId, Epoch, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.testing.warning import warn_outside_tests
 
-_CLEAR = Settled(SettleOutcome.CLEAR, "", 0.0)
+_NO_APPROVAL, _NEVER = ApprovalId(""), Epoch(0.0)
+_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER)
 _LOST = -1
 
 
@@ -31,17 +33,17 @@ class MemoryStore:
     Each tenant has a memory of its own.
     """
 
-    def __init__(self, clock: Clock, jti_margin: float, *, for_tests: bool = False) -> None:
+    def __init__(self, clock: Clock, jti_margin: Seconds, *, for_tests: bool = False) -> None:
         warn_outside_tests(self, for_tests)
         self._clock = clock
         self._jti_margin = jti_margin
         self._memory = _Memory(_ms(clock.now()))
 
-    def approval_id(self, scope: Scope, token: str) -> str:
+    def approval_id(self, scope: Scope, token: str) -> ApprovalId:
         """The id of a new approval."""
-        return f"apr_{token}"
+        return ApprovalId(f"apr_{token}")
 
-    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+    async def settle(self, settlement: Settlement, deadline: Monotonic) -> Settled:
         """Settle one call as settle.lua does."""
         identity, memory = settlement.identity, self._memory
         tenant = identity.scope.tenant_path
@@ -76,24 +78,24 @@ class MemoryStore:
         chosen = [approval for approval in shown if state is None or approval.state is state]
         return sorted(chosen, key=lambda approval: -approval.request.requested_at)
 
-    async def get(self, approval_id: str) -> Approval:
+    async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound."""
         approval = self._memory.approvals.get(approval_id)
         if approval is None:
             raise not_found(approval_id)
         return self._shown(approval)
 
-    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+    async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
         """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict."""
         approval = await self.get(approval_id)
         require_verdict(approval, to, by)
-        decided = replace(approval, state=to, decided_by=by, decided_at=_ms(now) / 1000)
+        decided = replace(approval, state=to, decided_by=by, decided_at=Epoch(_ms(now) / 1000))
         self._memory.approvals[approval_id] = decided
         return decided
 
-    async def revoke(self, scope: Scope, by: str, now: float) -> None:
+    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
         """Refuse every call of the agent from now on."""
-        self._memory.revoked[scope] = Revocation(scope, by, round(now, 3))
+        self._memory.revoked[scope] = Revocation(scope, by, Epoch(round(now, 3)))
 
     async def restore(self, scope: Scope) -> bool:
         """Take a revocation back; returns whether there was one."""
@@ -103,7 +105,7 @@ class MemoryStore:
         """Lose all data, as a Redis that comes back empty."""
         self._memory = _Memory(_LOST)
 
-    def _claim(self, claims: Override, scope: Scope, now: float) -> Settled:
+    def _claim(self, claims: Override, scope: Scope, now: Epoch) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
         if approval is None or approval.request.scope.tenant_path != scope.tenant_path:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
@@ -119,21 +121,21 @@ class MemoryStore:
         self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
         return _CLEAR
 
-    def _open(self, request: ApprovalRequest, now: float) -> Settled:
+    def _open(self, request: ApprovalRequest, now: Epoch) -> Settled:
         for approval in self._memory.approvals.values():
             held = approval.request
             same = (held.scope, held.digest, held.revision) == (request.scope, request.digest, request.revision)
             if same and approval.state is ApprovalState.PENDING and _ms(now) < _ms(held.expires_at):
-                return Settled(SettleOutcome.OPENED, held.id, _ms(held.expires_at) / 1000)
+                return Settled(SettleOutcome.OPENED, held.id, Epoch(_ms(held.expires_at) / 1000))
         self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
-        return Settled(SettleOutcome.OPENED, request.id, _ms(request.expires_at) / 1000)
+        return Settled(SettleOutcome.OPENED, request.id, Epoch(_ms(request.expires_at) / 1000))
 
     def _shown(self, approval: Approval) -> Approval:
         return standing(approval, self._clock.now())
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:
-    return Settled(outcome, "", 0.0)
+    return Settled(outcome, _NO_APPROVAL, _NEVER)
 
 
 def _ms(seconds: float) -> int:

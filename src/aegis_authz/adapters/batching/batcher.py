@@ -9,14 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from aegis_authz.core.units import Monotonic
+
 _MEMORY = 0.05  # seconds over which the rate is felt
 _WORTH_WAITING_FOR = 2.0
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
 
-Send = Callable[[list[Question], float], Awaitable[Sequence[Reply | Exception]]]
-"""Asks a batch before the deadline given (monotonic seconds); one reply a question, or the exception for it alone."""
+Send = Callable[[list[Question], Monotonic], Awaitable[Sequence[Reply | Exception]]]
+"""Asks a batch before the deadline given; one reply a question, or the exception for it alone."""
 
 
 class Pace:
@@ -53,7 +55,7 @@ class Pace:
 class _Waiting(Generic[Question, Reply]):
     question: Question
     reply: asyncio.Future[Reply]
-    deadline: float
+    deadline: Monotonic
 
 
 class Batcher(Generic[Question, Reply]):
@@ -76,7 +78,7 @@ class Batcher(Generic[Question, Reply]):
         self._pace = Pace(window)
         self._deadlines = _Deadlines()
 
-    async def ask(self, question: Question, deadline: float) -> Reply:
+    async def ask(self, question: Question, deadline: Monotonic) -> Reply:
         """The reply to one question. Raises TimeoutError at the deadline, and what `send` says of this question."""
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Reply] = loop.create_future()

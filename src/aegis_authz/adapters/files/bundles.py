@@ -16,6 +16,7 @@ from aegis_authz import durable
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.units import NO_REVISION, Epoch, Revision
 from aegis_authz.encoding import strict_json
 from aegis_authz.ports.data_plane import Clock
 
@@ -44,21 +45,21 @@ class FileReleases:
         """Give the folder up to the next process."""
         os.close(self._lock)
 
-    def current(self) -> str:
+    def current(self) -> Revision:
         try:
-            revision = self._pointer.read_text("ascii").strip()
+            revision = Revision(self._pointer.read_text("ascii").strip())
         except FileNotFoundError:
-            return ""
+            return NO_REVISION
         except (OSError, UnicodeDecodeError) as fault:
             raise _fault(self._pointer, fault) from None
         if REVISION.match(revision) is None or not self._bundle_path(revision).exists():
             raise ReleasesFault(f"{self._pointer}: names no revision that is stored here")
         return revision
 
-    def bundle(self, revision: str) -> bytes:
+    def bundle(self, revision: Revision) -> bytes:
         return self._read(self._bundle_path(revision), revision)
 
-    def sources(self, revision: str) -> Sources:
+    def sources(self, revision: Revision) -> Sources:
         path = self._sources_path(revision)
         try:
             stored = strict_json.parse_object(self._read(path, revision))
@@ -66,7 +67,7 @@ class FileReleases:
         except (Refused, KeyError, TypeError) as fault:
             raise _fault(path, fault) from None
 
-    def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
+    def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         documents = {"policies": dict(sources.policies), "tools": dict(sources.tools)}
         try:
             durable.create(self._sources_path(revision, ValueError), json.dumps(documents).encode("utf-8"))
@@ -116,7 +117,7 @@ class FileReleases:
             note = Change(ChangeKind.INTERRUPTED, current, lost, "control", clock.now(), message)
             durable.append(self._change_log, _line(note))
 
-    def _read(self, path: Path, revision: str) -> bytes:
+    def _read(self, path: Path, revision: Revision) -> bytes:
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -124,14 +125,14 @@ class FileReleases:
         except OSError as fault:
             raise _fault(path, fault) from None
 
-    def _bundle_path(self, revision: str, otherwise: type[Exception] = RevisionUnknown) -> Path:
+    def _bundle_path(self, revision: Revision, otherwise: type[Exception] = RevisionUnknown) -> Path:
         return self._bundles / f"{_checked(revision, otherwise)}.tar.gz"
 
-    def _sources_path(self, revision: str, otherwise: type[Exception] = RevisionUnknown) -> Path:
+    def _sources_path(self, revision: Revision, otherwise: type[Exception] = RevisionUnknown) -> Path:
         return self._sources / f"{_checked(revision, otherwise)}.json"
 
 
-def _checked(revision: str, otherwise: type[Exception]) -> str:
+def _checked(revision: Revision, otherwise: type[Exception]) -> str:
     if REVISION.match(revision) is None:
         raise otherwise("not a revision")
     return revision
@@ -168,10 +169,10 @@ def _change(line: bytes) -> Change:
         raise TypeError("time is not a number")
     return Change(
         kind=ChangeKind(members["kind"]),
-        revision=_text(members["revision"]),
-        previous=_text(members["previous"]),
+        revision=Revision(_text(members["revision"])),
+        previous=Revision(_text(members["previous"])),
         by=_text(members["by"]),
-        time=float(time),
+        time=Epoch(float(time)),
         message=_text(members["message"]),
     )
 

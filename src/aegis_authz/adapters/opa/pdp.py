@@ -13,6 +13,7 @@ from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Monotonic
 from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
 ANSWER_PATH = "/v1/data/aegis/authz/answer"
@@ -40,7 +41,7 @@ class OpaPdp:
         self._http = http
         self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
 
-    async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
+    async def evaluate(self, question: Evaluation, deadline: Monotonic) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""
         try:
             return await self._batcher.ask(question_to_data(question), deadline)
@@ -52,7 +53,7 @@ class OpaPdp:
         await self._batcher.drain()
         await self._http.close()
 
-    async def _query(self, questions: list[_Question], deadline: float) -> Sequence[_Answer]:
+    async def _query(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
         try:
             return await self._ask(questions, deadline)
         except Refused as refusal:
@@ -60,7 +61,7 @@ class OpaPdp:
                 return [Refused(refusal.reason, refusal.detail) for _ in questions]
             return await self._one_by_one(questions, deadline)
 
-    async def _one_by_one(self, questions: list[_Question], deadline: float) -> Sequence[_Answer]:
+    async def _one_by_one(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
         """Find the one call that spoils a batch without harming its mates."""
         answers: list[_Answer] = []
         for question in questions:
@@ -70,7 +71,7 @@ class OpaPdp:
                 answers.append(refusal)
         return answers
 
-    async def _ask(self, questions: list[_Question], deadline: float) -> list[_Answer]:
+    async def _ask(self, questions: list[_Question], deadline: Monotonic) -> list[_Answer]:
         try:
             async with asyncio.timeout_at(deadline):
                 status, answer = await self._http.post(ANSWER_PATH, orjson.dumps({"input": {"calls": questions}}))

@@ -12,6 +12,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.units import Monotonic, Revision
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class OpaSnapshots:
             raise Refused(Reason.NOT_READY, self._trouble)
         return self._current
 
-    async def at(self, revision: str, deadline: float) -> Snapshot:
+    async def at(self, revision: Revision, deadline: Monotonic) -> Snapshot:
         """The snapshot of `revision`. Raises Refused as `ports.Snapshots` says."""
         try:
             async with asyncio.timeout_at(deadline):
@@ -73,7 +74,7 @@ class OpaSnapshots:
                 if not isinstance(revision, str):
                     raise Refused(Reason.PDP_UNAVAILABLE, "OPA has no active bundle")
                 if self._current is None or self._current.revision != revision:
-                    await self._load(revision)
+                    await self._load(Revision(revision))
             trouble = ""
         except TimeoutError:
             trouble = "OPA does not answer"
@@ -87,7 +88,7 @@ class OpaSnapshots:
         """Close the connections."""
         await self._http.close()
 
-    async def _load(self, revision: str) -> Snapshot:
+    async def _load(self, revision: Revision) -> Snapshot:
         async with self._loading:  # concurrent calls that meet a new revision load it once
             if self._current is not None and self._current.revision == revision:
                 return self._current

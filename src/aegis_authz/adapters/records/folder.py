@@ -30,6 +30,7 @@ from aegis_authz.adapters.records.recovery import (
     read_seals,
 )
 from aegis_authz.core.record import CutRecord
+from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 
@@ -74,8 +75,8 @@ class RecordFolder:
             raise FolderBusy(f"another process writes to {self._folder}") from fault
         self._lock = lock
 
-    def open(self, now: float) -> None:
-        """Continue the log, or begin it. `now` is seconds since the epoch.
+    def open(self, now: Epoch) -> None:
+        """Continue the log, or begin it.
 
         An unsealed tail, never answered for, is cut off and kept in a `.torn` file, and a record of kind "cut" says so.
         Raises LogAltered when the sealed part of the log is not there as it was sealed.

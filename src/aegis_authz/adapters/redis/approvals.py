@@ -11,6 +11,7 @@ from aegis_authz.adapters.redis.client import answering, open_redis, script
 from aegis_authz.approvals.document import approval_from_text
 from aegis_authz.approvals.rules import conflict, not_found, require_verdict, standing
 from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
 _CONNECTIONS = 4
@@ -38,7 +39,7 @@ class RedisApprovals:
         chosen = [approval for approval in approvals if state is None or approval.state is state]
         return sorted(chosen, key=lambda approval: -approval.request.requested_at)
 
-    async def get(self, approval_id: str) -> Approval:
+    async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         key = redis_keys.approval(approval_id)
         async with answering():
@@ -47,7 +48,7 @@ class RedisApprovals:
             raise not_found(approval_id)
         return self._approval(approval_id, fields)
 
-    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+    async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
         """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict, StoreDown.
 
         After StoreDown the decision may have been made or not; `get` tells.
@@ -63,20 +64,20 @@ class RedisApprovals:
             raise not_found(approval_id)
         if had != ApprovalState.PENDING.value.encode():
             raise conflict(approval_id, had.decode())
-        return replace(approval, state=to, decided_by=by, decided_at=now_ms / 1000)
+        return replace(approval, state=to, decided_by=by, decided_at=Epoch(now_ms / 1000))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
-    def _approval(self, approval_id: str, fields: Mapping[bytes, bytes]) -> Approval:
+    def _approval(self, approval_id: ApprovalId, fields: Mapping[bytes, bytes]) -> Approval:
         try:
             decided_at = fields.get(b"decided_at")
             kept = Approval(
                 request=approval_from_text(fields[b"document"]),
                 state=ApprovalState(fields[b"state"].decode()),
                 decided_by=fields.get(b"decided_by", b"").decode(),
-                decided_at=int(decided_at) / 1000 if decided_at else None,
+                decided_at=Epoch(int(decided_at) / 1000) if decided_at else None,
             )
         except (KeyError, ValueError):
             raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None

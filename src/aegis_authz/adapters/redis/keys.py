@@ -18,6 +18,7 @@ import zlib
 
 from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId, Digest, Jti, Revision
 
 _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
@@ -30,9 +31,9 @@ def partition_of(scope: Scope) -> str:
     return ALL_PARTITIONS[zlib.crc32(scope.tenant_path.encode()) % len(ALL_PARTITIONS)]
 
 
-def approval_id(scope: Scope, token: str) -> str:
+def approval_id(scope: Scope, token: str) -> ApprovalId:
     """An approval's id: its tenant's partition, then the random `token`, so that it can be found by id alone."""
-    return f"apr_{partition_of(scope)}{token}"
+    return ApprovalId(f"apr_{partition_of(scope)}{token}")
 
 
 def epoch(partition: str) -> str:
@@ -40,7 +41,7 @@ def epoch(partition: str) -> str:
     return f"aegis:{{{partition}}}:epoch"
 
 
-def jti(scope: Scope, issuer: str, token_id: str) -> str:
+def jti(scope: Scope, issuer: str, token_id: Jti) -> str:
     """The mark of a used token. Hashed, so that no token chooses a key's length or bytes."""
     return f"aegis:{{{partition_of(scope)}}}:jti:{_hashed(scope.org, scope.tenant, issuer, token_id)}"
 
@@ -55,7 +56,7 @@ def nothing(partition: str) -> str:
     return f"aegis:{{{partition}}}:none"
 
 
-def approval(approval_id: str) -> str:
+def approval(approval_id: ApprovalId) -> str:
     """One approval. Raises ApprovalNotFound for what cannot be an approval's id."""
     match = _APPROVAL_ID.match(approval_id)
     if match is None or match.group(1) not in ALL_PARTITIONS:
@@ -68,7 +69,7 @@ def approvals(partition: str) -> str:
     return f"aegis:{{{partition}}}:approvals"
 
 
-def pending(scope: Scope, digest: str, revision: str) -> str:
+def pending(scope: Scope, digest: Digest, revision: Revision) -> str:
     """The pointer to the pending approval of one call."""
     return f"aegis:{{{partition_of(scope)}}}:pending:{_hashed(scope.org, scope.tenant, scope.agent, digest, revision)}"
 

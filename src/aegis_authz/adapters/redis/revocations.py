@@ -6,6 +6,7 @@ from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering, open_redis
 from aegis_authz.core.identity import Revocation
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch
 from aegis_authz.ports.data_plane import StoreDown
 
 _CONNECTIONS = 2
@@ -17,7 +18,7 @@ class RedisRevocations:
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url, _CONNECTIONS)
 
-    async def revoke(self, scope: Scope, by: str, now: float) -> None:
+    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
         """Refuse every call of the agent from now on. Raises StoreDown."""
         async with answering():
             await self._redis.hset(_key(scope), str(scope), f"{now:.3f} {by}")
@@ -49,6 +50,6 @@ def _key(scope: Scope) -> str:
 def _revocation(scope: str, fact: str) -> Revocation:
     at, _, by = fact.partition(" ")
     try:
-        return Revocation(Scope.parse(scope), by, float(at))
+        return Revocation(Scope.parse(scope), by, Epoch(float(at)))
     except ValueError:
         raise StoreDown(f"what Redis holds for {scope} is not a revocation") from None

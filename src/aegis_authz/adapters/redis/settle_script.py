@@ -6,6 +6,7 @@ from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.units import ApprovalId, Epoch, Seconds
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 _KEEP_APPROVALS_MS = 86_400_000
@@ -13,10 +14,10 @@ _KEEP_APPROVALS_MS = 86_400_000
 Arguments = tuple[str | bytes | int, ...]
 
 
-def settle_arguments(settlement: Settlement, jti_margin: float) -> Arguments:
+def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     """What EVALSHA takes after the script's name; the layout is that of settle.lua.
 
-    `jti_margin` is how many seconds past its life a used token is remembered.
+    `jti_margin` is how long past its life a used token is remembered.
     """
     identity = settlement.identity
     partition = redis_keys.partition_of(identity.scope)
@@ -48,10 +49,10 @@ def read_settled(reply: object) -> Settled:
     outcome = _OUTCOMES.get(reply[0])
     if outcome is None or (outcome is SettleOutcome.OPENED) != (reply[1] != b""):
         raise ValueError("not a known outcome")
-    return Settled(outcome, reply[1].decode(), int(reply[2]) / 1000)
+    return Settled(outcome, ApprovalId(reply[1].decode()), Epoch(int(reply[2]) / 1000))
 
 
-def _claimed_key(approval_id: str, partition: str) -> str:
+def _claimed_key(approval_id: ApprovalId, partition: str) -> str:
     """The approval's key, or one that never exists when the id cannot be one of this tenant's."""
     try:
         key = redis_keys.approval(approval_id)

@@ -17,10 +17,11 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
+from aegis_authz.core.units import ApprovalId, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
-JTI_MARGIN = 60.0
-"""Seconds a used token is remembered beyond its expiry: clocks differ, and a token is taken within their skew."""
+JTI_MARGIN = Seconds(60.0)
+"""How long a used token is remembered beyond its expiry: clocks differ, and a token is taken within their skew."""
 _MAX_BATCH = 64
 _MAX_PIPELINES = 2
 _PROBE_TIMEOUT = 0.5
@@ -33,7 +34,7 @@ class RedisStore:
     exceed the difference between any two clocks of the mesh. Needs no start: the first call or `ready` prepares Redis.
     """
 
-    def __init__(self, url: str, clock: Clock, jti_margin: float = JTI_MARGIN) -> None:
+    def __init__(self, url: str, clock: Clock, jti_margin: Seconds = JTI_MARGIN) -> None:
         self._redis = open_redis(url, max_connections=_MAX_PIPELINES + 1)
         self._wire = RedisWire(self._redis)
         self._clock = clock
@@ -56,11 +57,11 @@ class RedisStore:
         except (RedisError, OSError) as fault:
             raise StoreDown(f"Redis cannot be used: {said(fault)}") from None
 
-    def approval_id(self, scope: Scope, token: str) -> str:
+    def approval_id(self, scope: Scope, token: str) -> ApprovalId:
         """The id of a new approval, as `ports.Store` says: it names the partition."""
         return redis_keys.approval_id(scope, token)
 
-    async def settle(self, settlement: Settlement, deadline: float) -> Settled:
+    async def settle(self, settlement: Settlement, deadline: Monotonic) -> Settled:
         """Settle one call. Raises Refused as `ports.Store` says."""
         if deadline <= self._clock.monotonic():
             raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
@@ -99,7 +100,7 @@ class RedisStore:
         except ResponseError:  # hosted servers close CONFIG; INFO tells it too
             return (await self._redis.info("memory")).get("maxmemory_policy")
 
-    async def _send(self, calls: list[Arguments], deadline: float) -> Sequence[Settled | Exception]:
+    async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[Settled | Exception]:
         try:
             async with asyncio.timeout_at(deadline):
                 replies = await self._ask(calls)

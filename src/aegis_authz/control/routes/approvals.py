@@ -9,9 +9,10 @@ from fastapi import APIRouter, Path, Query, Response
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest, StandingAnswer
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.http import guarded_router, open_router
+from aegis_authz.core import units
 from aegis_authz.core.approval import ApprovalState
 
-ApprovalId = Annotated[str, Path(description="The approval's id, `apr_...`.")]
+ApprovalId = Annotated[units.ApprovalId, Path(description="The approval's id, `apr_...`.")]
 State = Annotated[ApprovalState | None, Query(description="Only those in this state.")]
 
 

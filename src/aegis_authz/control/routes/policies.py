@@ -20,12 +20,13 @@ from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import Wait, guarded_router
 from aegis_authz.control.publishing import Published, Publisher
 from aegis_authz.control.status_board import Activation, StatusBoard
+from aegis_authz.core import units
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
 
 MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, and what JSON adds to their texts
 _DEFAULT_WAIT = 5.0
 
-Revision = Annotated[str, Path(description="A revision of the change log.")]
+Revision = Annotated[units.Revision, Path(description="A revision of the change log.")]
 
 
 def policy_routes(publisher: Publisher, board: StatusBoard, bulletin: Bulletin, admin_token: str) -> list[APIRouter]:
@@ -46,7 +47,7 @@ def policy_routes(publisher: Publisher, board: StatusBoard, bulletin: Bulletin, 
     @admin.post("/v1/rollback")
     async def rollback(target: RollbackRequest, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Serve the documents of an earlier revision again."""
-        published = await publisher.rollback(target.revision, target.by, target.message)
+        published = await publisher.rollback(units.Revision(target.revision), target.by, target.message)
         return _release(published, await board.activation(published.revision, wait))
 
     @admin.get("/v1/revisions")

@@ -10,6 +10,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import CONTEXT
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.encoding.jwk import raw_from_jwk
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.policy.bundle.tool_data import tools_from_data
@@ -57,7 +58,7 @@ def trust_from_data(data: Json) -> Trust:
     )
     if not trust.issuer or not trust.audience:
         raise ValueError("the issuer or the audience is empty")
-    if trust.max_token_life == 0:
+    if not trust.max_token_life:
         raise ValueError("max_token_life is zero")
     if trust.token_keys.keys() & trust.approval_keys.keys():
         raise ValueError("one key signs both tokens and approvals")
@@ -71,7 +72,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
     if not revision:
         raise ValueError("the revision is empty")
     return Snapshot(
-        revision=revision,
+        revision=Revision(revision),
         catalogue=Catalogue.of(tools_from_data(item["catalogue"])),
         trust=trust_from_data(item["trust"]),
         status_base=text(item["status_base"], "status_base"),
@@ -109,7 +110,7 @@ def _key(data: Json) -> tuple[str, bytes]:
     return text(jwk["kid"], "kid"), raw_from_jwk(jwk)
 
 
-def _seconds(data: Json, what: str) -> float:
+def _seconds(data: Json, what: str) -> Seconds:
     if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data) or not 0 <= data < 2**31:
         raise ValueError(f"{what} is not a number of seconds")
-    return float(data)
+    return Seconds(float(data))

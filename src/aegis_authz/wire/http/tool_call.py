@@ -7,6 +7,7 @@ from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Digest
 from aegis_authz.encoding import strict_json
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
@@ -111,7 +112,7 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         path=http.path,
         source=http.source,
         rpc=NO_RPC,
-        digest="",
+        digest=Digest(""),
         content_type="",
         scheme=http.scheme,
     )

@@ -17,6 +17,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
 _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would"}
@@ -82,10 +83,11 @@ def decisions_from_data(result: Json, count: int) -> list[Decision | Refused]:
         raise Refused(Reason.DECISION_MALFORMED, "no revision or no list of decisions")
     if len(decisions) != count:
         raise Refused(Reason.DECISION_MALFORMED, f"{len(decisions)} decisions for {count} calls")
-    return [_read(decision, revision) for decision in decisions]
+    served = Revision(revision)
+    return [_read(decision, served) for decision in decisions]
 
 
-def _read(data: Json, revision: str) -> Decision | Refused:
+def _read(data: Json, revision: Revision) -> Decision | Refused:
     try:
         return _decision(orjson.dumps(data), revision)
     except Refused as refusal:
@@ -93,7 +95,7 @@ def _read(data: Json, revision: str) -> Decision | Refused:
 
 
 @lru_cache(maxsize=256)
-def _decision(text: bytes, revision: str) -> Decision:
+def _decision(text: bytes, revision: Revision) -> Decision:
     """Most decisions are those of an earlier call to the letter: to know them again takes a tenth of reading them."""
     data: Json = orjson.loads(text)
     if not isinstance(data, dict) or data.keys() != _MEMBERS:
@@ -135,7 +137,7 @@ def _terms(data: Json, effect: Effect) -> ApprovalTerms | None:
     life = data["expires_in"]
     if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life <= MAX_APPROVAL_LIFE:
         raise _malformed("an approval that expires never or at once")
-    return ApprovalTerms(tuple(_text(item) for item in _list(data["groups"])), float(life))
+    return ApprovalTerms(tuple(_text(item) for item in _list(data["groups"])), Seconds(float(life)))
 
 
 def _finding(data: Json) -> Finding:
