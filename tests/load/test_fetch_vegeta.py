@@ -8,6 +8,7 @@ import pytest
 
 from aegis_authz.load import fetch_vegeta as module
 from aegis_authz.load.fetch_vegeta import MODULE, VERSION, VegetaMissing, cached_vegeta, find_vegeta
+from aegis_authz.local import program_cache
 
 VEGETA = "#!/bin/sh\necho '  -max-workers uint' >&2\n"
 GO = """#!/bin/sh
@@ -23,7 +24,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with an empty cache, no vegeta and no Go; gives the folder that is its PATH."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("AEGIS_VEGETA", raising=False)
-    monkeypatch.setattr(module, "_GO_OFF_PATH", tmp_path / "no-go")
+    monkeypatch.setattr(program_cache, "_GO_OFF_PATH", tmp_path / "no-go")
     (tmp_path / "bin").mkdir()
     monkeypatch.setattr(shutil, "which", lambda name: _which(tmp_path / "bin" / name))
     return tmp_path / "bin"

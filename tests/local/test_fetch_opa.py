@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.local import fetch_opa as module
-from aegis_authz.local import pins
+from aegis_authz.local import pins, program_cache
 from aegis_authz.local.fetch_opa import fetch_opa, release_name
 from aegis_authz.local.servers import ServerMissing, cached_opa
 
@@ -47,7 +47,7 @@ class _Release:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, no Go anywhere."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "_GO_OFF_PATH", tmp_path / "no-go")
+    monkeypatch.setattr(program_cache, "_GO_OFF_PATH", tmp_path / "no-go")
     (tmp_path / "bin").mkdir()
     monkeypatch.setattr(shutil, "which", lambda name: _which(tmp_path / "bin" / name))
     return tmp_path / "cache"

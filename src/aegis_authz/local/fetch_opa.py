@@ -5,40 +5,26 @@ Standard library only: `make setup` runs it before anything is installed.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import platform
-import shutil
-import subprocess
-import tempfile
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 
 from aegis_authz.local import pins
+from aegis_authz.local.program_cache import BuildFailed, GoProgram, Say, build_go, find_go, put_in_place, runs
 from aegis_authz.local.servers import ServerMissing, accept_opa, cached_opa
-
-Say = Callable[[str], None]
-"""Takes one line of progress."""
 
 _GIVE_UP_AFTER = 3.0
 """Seconds a network without the release may cost, name resolution included."""
-_TELL_EVERY = 20.0
-"""Seconds between two lines of progress while OPA is compiled."""
 _CHUNK = 1 << 20
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_GO_OFF_PATH = Path("/usr/local/go/bin/go")
-"""Where Go's own installer puts it; a bare root shell often has it nowhere on PATH."""
 
 
 class _Unavailable(Exception):
-    """One way of getting OPA does not work here; the message says why."""
+    """The release cannot be had here; the message says why."""
 
 
 def fetch_opa(say: Say) -> Path:
@@ -48,21 +34,9 @@ def fetch_opa(say: Say) -> Path:
     neither way works, OSError when the cache cannot be written.
     """
     target = cached_opa()
-    if _fit(target):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(target.parent / ".lock", say):
-        if _fit(target):
-            return target
-        # Beside the target, so that putting it in place is one rename.
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as folder:
-            fresh = _obtain(Path(folder), say)
-            accept_opa(fresh).replace(target)
+    if not runs(target):
+        put_in_place(target, lambda folder: accept_opa(_obtain(folder, say)), say)
     return target
-
-
-def _fit(target: Path) -> bool:
-    return target.is_file() and os.access(target, os.X_OK)
 
 
 def _obtain(folder: Path, say: Say) -> Path:
@@ -73,25 +47,15 @@ def _obtain(folder: Path, say: Say) -> Path:
         no_release = str(problem)
     say(f"no release binary ({no_release}); building OPA {pins.OPA_VERSION} with Go, about two minutes")
     try:
-        return _build(folder, say)
-    except _Unavailable as problem:
+        return build_go(
+            find_go(), GoProgram("opa", pins.OPA_MODULE, pins.OPA_VERSION, pins.OPA_BUILD_TAGS), folder, say
+        )
+    except BuildFailed as problem:
         raise ServerMissing(
             "opa",
             f"the release cannot be downloaded ({no_release}) and OPA cannot be built ({problem})",
             f"Install Go or OPA {pins.OPA_VERSION}, or set AEGIS_OPA_BIN to an OPA binary",
         ) from problem
-
-
-@contextmanager
-def _only_one(lock: Path, say: Say) -> Iterator[None]:
-    """Hold the lock file; wait for whoever holds it. The kernel frees it when a holder dies."""
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another installation is getting OPA; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def release_name() -> str | None:
@@ -165,41 +129,3 @@ def parse_checksum(text: str) -> str:
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise _Unavailable("its published SHA-256 cannot be read")
     return digest
-
-
-def _build(folder: Path, say: Say) -> Path:
-    """Compile the Go module of the pinned version, which Go checks against its checksum database."""
-    go = shutil.which("go") or (str(_GO_OFF_PATH) if os.access(_GO_OFF_PATH, os.X_OK) else None)
-    if go is None:
-        raise _Unavailable("no go is on PATH")
-    # A target platform in the environment would make `go install` refuse GOBIN.
-    environment = {key: value for key, value in os.environ.items() if key not in ("GOOS", "GOARCH")}
-    environment |= {"GOBIN": str(folder), "CGO_ENABLED": "0"}
-    command = [go, "install", "-trimpath", "-ldflags=-s -w", "-tags", pins.OPA_BUILD_TAGS]
-    command.append(f"{pins.OPA_MODULE}@v{pins.OPA_VERSION}")
-    try:
-        code, complaints = _run_telling(command, environment, say)
-    except OSError as problem:
-        raise _Unavailable(f"{go} does not run: {problem}") from problem
-    if code != 0:
-        # Go's last lines hold the reason; the ones before list what it downloaded.
-        raise _Unavailable("; ".join(complaints.strip().splitlines()[-3:]) or f"go ended with {code}")
-    return folder / "opa"
-
-
-def _run_telling(command: list[str], environment: dict[str, str], say: Say) -> tuple[int, str]:
-    """Run a long command with a line of progress now and then; its exit status and what it complained of."""
-    started = time.monotonic()
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            while True:
-                try:
-                    _, complaints = process.communicate(timeout=_TELL_EVERY)
-                    return process.returncode, complaints
-                except subprocess.TimeoutExpired:
-                    say(f"still building OPA ({time.monotonic() - started:.0f} s)")
-        except BaseException:
-            process.terminate()
-            raise

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.local import pins
+from aegis_authz.local.program_cache import cached, runs
 
 _ASK_TIMEOUT = 10.0
 _VERSION = r"(\d+)\.(\d+)\.(\d+)"
@@ -91,10 +92,7 @@ def accept_opa(binary: Path) -> Path:
 
 def cached_opa() -> Path:
     """Where the fetched or built OPA is kept, whether or not it is there yet."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification tells programs to ignore a relative path.
-    base = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"
-    return base / "aegis" / "opa" / pins.OPA_VERSION / "opa"
+    return cached("opa", pins.OPA_VERSION)
 
 
 def find_envoy() -> Path:
@@ -116,10 +114,10 @@ def find_opa() -> Path:
     found, why = _on_path(_OPA)
     if found is not None:
         return found
-    cached = cached_opa()
-    if _runs(cached):
-        return cached
-    raise _missing(_OPA, f"{why}, and there is none at {cached}")
+    kept = cached_opa()
+    if runs(kept):
+        return kept
+    raise _missing(_OPA, f"{why}, and there is none at {kept}")
 
 
 def find_redis() -> Path:
@@ -169,7 +167,7 @@ def _named(server: _Server) -> Path | None:
     if not value:
         return None
     path = Path(value).absolute()
-    if not _runs(path):
+    if not runs(path):
         raise _missing(server, f"{server.setting} names {path}, which is not an executable file")
     return _accepted(server, path)
 
@@ -198,14 +196,10 @@ def _shipped(distribution: str, inside: str) -> Path | None:
     for file in installed.files or ():
         if file.as_posix() == inside:
             path = Path(str(installed.locate_file(file))).resolve()
-            if path.is_file() and not _runs(path):
+            if path.is_file() and not runs(path):
                 path.chmod(path.stat().st_mode | 0o111)  # some installers drop the executable bit
             return path if path.is_file() else None
     return None
-
-
-def _runs(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
 
 
 def _accepted(server: _Server, path: Path) -> Path:
