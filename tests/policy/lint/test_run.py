@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from aegis_authz.policy.lint.codes import CODES
 from aegis_authz.policy.lint.run import linted
 from tests.support.linting import DETECTORS, NOW, TOOL, codes, document, findings
+from tests.support.work import calls_made
 
 PAGES = Path(__file__).resolve().parents[3] / "docs" / "lint"
 _BLOCK = re.compile(r"```yaml\n# (policy|tool|mended|mended tool)\n(.*?)```", re.DOTALL)
@@ -74,13 +74,14 @@ def test_the_order_is_that_of_files_and_places_whatever_order_they_are_given_in(
 
 
 @pytest.mark.parametrize("agent", ["agent-{}", '"*"'])
-def test_a_thousand_documents_are_linted_within_seconds(agent: str) -> None:
+def test_the_work_grows_as_the_documents_do(agent: str) -> None:
     rules = "allowed_tools:\n  - {name: stripe-payments, actions: [create_payment], conditions: {max_amount: %d}}\n"
-    texts = {
-        f"{number}.yaml": document(rules % number, agent=agent.format(number), more=f"name: n{number}\n")
-        for number in range(1000)
-    }
-    began = time.process_time()
-    found = linted(texts, {"t.yaml": TOOL}, DETECTORS, NOW)
-    assert time.process_time() - began < 5
-    assert found == []
+
+    def work(documents: int) -> int:
+        texts = {
+            f"{number}.yaml": document(rules % number, agent=agent.format(number), more=f"name: n{number}\n")
+            for number in range(documents)
+        }
+        return calls_made(lambda: linted(texts, {"t.yaml": TOOL}, DETECTORS, NOW))
+
+    assert work(200) < 6 * work(50)

@@ -24,7 +24,10 @@ class Together:
     _denying: list[dict[str, list[LintedRule]]] = field(init=False)
     _parts: dict[str, tuple[str, ...]] = field(init=False)
     _by_scope: dict[str, list[int]] = field(default_factory=dict)
+    _of_agent: dict[str, list[str]] = field(default_factory=dict)
+    _of_many: list[str] = field(default_factory=list)
     _near: dict[str, list[int]] = field(default_factory=dict)
+    _covering: dict[str, list[int]] = field(default_factory=dict)
     _deniers: dict[_About, list[LintedRule]] = field(default_factory=dict)
     _allowed: dict[_About, frozenset[str]] = field(default_factory=dict)
 
@@ -34,13 +37,16 @@ class Together:
         for position, one in enumerate(self.documents):
             self._by_scope.setdefault(one.document.scope, []).append(position)
         self._parts = {scope: parts_of(scope) for scope in self._by_scope}
+        for scope, parts in self._parts.items():
+            (self._of_many if ANY in parts[-1] else self._of_agent.setdefault(parts[-1], [])).append(scope)
 
     def near(self, scope: str) -> list[int]:
         """The positions of all documents that could cover an agent of this scope, in order."""
         if scope not in self._near:
             own = self._parts[scope]
-            wide = ANY in scope
-            near = {other for other, parts in self._parts.items() if (wide or ANY in other) and _overlap(own, parts)}
+            # An agent of one name meets its namesakes and the agents of many names: one of ten thousand meets few.
+            met = self._parts if ANY in own[-1] else (*self._of_agent.get(own[-1], ()), *self._of_many)
+            near = {other for other in met if (ANY in scope or ANY in other) and _overlap(own, self._parts[other])}
             self._near[scope] = sorted(position for other in near | {scope} for position in self._by_scope[other])
         return self._near[scope]
 
@@ -73,11 +79,13 @@ class Together:
             ]
         return self._deniers[key]
 
-    def covering(self, scope: str) -> Iterator[int]:
-        """The positions of the documents that cover all agents of this scope."""
-        for position in self.near(scope):
-            if covers(self.documents[position].document.scope, scope):
-                yield position
+    def covering(self, scope: str) -> list[int]:
+        """The positions of the documents that cover all agents of this scope, in order."""
+        if scope not in self._covering:
+            self._covering[scope] = [
+                position for position in self.near(scope) if covers(self.documents[position].document.scope, scope)
+            ]
+        return self._covering[scope]
 
     def actions_of(self, rule: LintedRule) -> frozenset[str]:
         """What a rule is about: `*` alone where it means more than the catalogue lists."""
