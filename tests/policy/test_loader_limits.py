@@ -7,9 +7,7 @@ come back with an answer has used up either.
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -20,9 +18,7 @@ from aegis_authz.core.release import MAX_FILES, MAX_SOURCE_BYTES
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import MOST_IN_A_FILE, MOST_PROBLEMS, PolicyErrors
 from aegis_authz.policy.source.reader import read_source
-
-_CPU_SECONDS = 20
-_MEMORY = 1536 * 1024 * 1024
+from tests.support.bounded_loading import BoundedLoading
 
 TOOLS = """\
 tool: pay
@@ -34,40 +30,14 @@ actions:
 """
 START = "agent: a\nallowed_tools:\n  - name: pay\n    actions: [send]\n    conditions:\n      parameters:\n"
 
-_CHILD = """
-import sys
-from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.policy.load import load
-made = {}
-exec(sys.stdin.read(), made)
-try:
-    loaded = load(made.get("policies", {}), made["tools"])
-except PolicyErrors as errors:
-    assert len(str(errors)) < 2_000_000
-    for problem in errors.problems[:200]:
-        print(str(problem).splitlines()[0])
-else:
-    print("loaded", len(loaded.policies))
-"""
+Answers = Callable[[str], list[str]]
 
 
-def _bounded() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-
-
-def answers(program: str) -> list[str]:
-    """What loading the `policies` and `tools` that the program makes says, in little time and memory."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD],
-        input=f"tools = {{'t.yaml': {TOOLS!r}}}\nstart = {START!r}\n{program}",
-        capture_output=True,
-        text=True,
-        preexec_fn=_bounded,  # nothing else runs in this process
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.splitlines()
+@pytest.fixture(scope="module")
+def answers() -> Iterator[Answers]:
+    """What loading the `policies` and `tools` that a program makes says, in little time and memory."""
+    with BoundedLoading() as loading:
+        yield lambda program: loading.answers(f"tools = {{'t.yaml': {TOOLS!r}}}\nstart = {START!r}\n{program}")
 
 
 def policy(text: str) -> str:
@@ -123,7 +93,9 @@ def policy(text: str) -> str:
         (policy("'agent: \\udc80'"), "p.yaml:1:8: not UTF-8"),
     ],
 )  # fmt: skip
-def test_a_text_that_is_too_much_is_answered_in_bounded_time_and_memory(program: str, expected: str) -> None:
+def test_a_text_that_is_too_much_is_answered_in_bounded_time_and_memory(
+    answers: Answers, program: str, expected: str
+) -> None:
     assert any(expected in line for line in answers(program))
 
 
@@ -152,15 +124,27 @@ def test_a_text_that_is_too_much_is_answered_in_bounded_time_and_memory(program:
          "no tool 'tol0' in the catalogue; did you mean"),
     ],
 )  # fmt: skip
-def test_what_grows_faster_than_its_text_is_answered_in_bounded_time_as_well(program: str, expected: str) -> None:
+def test_what_grows_faster_than_its_text_is_answered_in_bounded_time_as_well(
+    answers: Answers, program: str, expected: str
+) -> None:
     assert any(expected in line for line in answers(program))
 
 
-def test_ten_thousand_documents_are_loaded_in_bounded_time_and_memory() -> None:
+def test_ten_thousand_documents_are_loaded_in_bounded_time_and_memory(answers: Answers) -> None:
     program = "policies = {f'{n}.yaml': start.replace('agent: a', f'agent: a{n}') + '        amount: {max: 5}\\n' for n in range(10_000)}"
     assert answers(program) == ["loaded 10000"]
     assert MAX_FILES >= 10_000
     assert MAX_SOURCE_BYTES >= 10_000 * 2048
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["'x' * 2_000_000_000", "tools = 1 / 0"],
+    ids=["large", "broken"],
+)
+def test_what_takes_too_much_or_breaks_has_no_answer(answers: Answers, program: str) -> None:
+    with pytest.raises(AssertionError, match="it ended with 1"):
+        answers(program)
 
 
 def test_what_is_told_of_very_many_mistakes_is_bounded() -> None:
