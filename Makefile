@@ -38,13 +38,16 @@ opa:
 demo: setup ## Play the whole scenario on a mesh of its own, real Envoy, OPA and Redis
 	@$(BIN)/aegis demo
 
+# Two workers; what shares a server stays together (tests/conftest.py).
+SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+
 .PHONY: test
 test: setup ## Run the tests, those with the real servers included; ARGS="-k name" for some of them
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: test-all
 test-all: setup rego ## Run every test, the slow ones and those of the Rego included
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more

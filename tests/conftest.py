@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -9,12 +10,45 @@ import pytest
 
 from aegis_authz.local.servers import find_envoy, find_opa, find_redis
 
+TESTS = Path(__file__).parent
+SHARING = {"e2e", "proxy"}
+"""Rooms whose modules share one mesh or one Envoy: one worker plays them all."""
+LONGEST = ("e2e", "docs", "policy")
+"""Rooms to begin with, so that no worker is left with a long one at the end."""
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     """Hear what nohup or a shell's `&` made us ignore, and do nothing: unlike SIG_IGN, a handler ends with exec."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        config.pluginmanager.register(PoliteWorker())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a server on one worker: a module, or a whole room."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_room(item) if _room(item) in SHARING else str(item.path)))
+    items.sort(key=lambda item: LONGEST.index(_room(item)) if _room(item) in LONGEST else len(LONGEST))
+
+
+class PoliteWorker:
+    """Lets a worker that does not play the mesh's tests step back for it: the mesh answers within milliseconds."""
+
+    def __init__(self) -> None:
+        self._is_decided = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if not self._is_decided and _room(item) not in SHARING:
+            os.nice(10)
+        self._is_decided = True
+
+
+def _room(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
 
 
 @pytest.fixture(scope="session")

@@ -41,24 +41,24 @@ def test_every_verdict_is_a_step_of_a_pending_approval() -> None:
     assert TRANSITIONS[ApprovalState.PENDING] >= VERDICTS
 
 
-@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("verdict", [state for state in ApprovalState if state in VERDICTS])
 def test_a_person_may_give_every_verdict(verdict: ApprovalState) -> None:
     require_verdict(HELD, verdict, "alice")
 
 
-@pytest.mark.parametrize("step", set(ApprovalState) - VERDICTS)
+@pytest.mark.parametrize("step", [state for state in ApprovalState if state not in VERDICTS])
 def test_what_is_no_verdict_is_refused(step: ApprovalState) -> None:
     with pytest.raises(ApprovalConflict, match=f"not made {step.value}"):
         require_verdict(HELD, step, "alice")
 
 
-@pytest.mark.parametrize("state", set(ApprovalState) - {ApprovalState.PENDING})
+@pytest.mark.parametrize("state", [state for state in ApprovalState if state is not ApprovalState.PENDING])
 def test_what_is_decided_is_not_decided_again(state: ApprovalState) -> None:
     with pytest.raises(ApprovalConflict, match=f"is {state.value} and cannot be decided any more"):
         require_verdict(replace(HELD, state=state), ApprovalState.APPROVED, "alice")
 
 
-@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("verdict", [state for state in ApprovalState if state in VERDICTS])
 @pytest.mark.parametrize("by", ["bot", " Bot\n", "acme/emea/bot", "ACME/EMEA/BOT"])
 def test_the_requester_may_not_decide(by: str, verdict: ApprovalState) -> None:
     with pytest.raises(ApprovalConflict, match="its own requester"):
