@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from aegis_authz.local.servers import find_envoy, find_opa, find_redis
 
@@ -15,6 +16,9 @@ SHARING = {"e2e", "proxy"}
 """Rooms whose modules share one mesh or one Envoy: one worker plays them all."""
 LONGEST = ("e2e", "docs", "policy")
 """Rooms to begin with, so that no worker is left with a long one at the end."""
+
+settings.register_profile("untimed", deadline=None)  # a property does not fail for what else the machine does
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
