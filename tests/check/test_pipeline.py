@@ -7,6 +7,7 @@ tests/contract and tests/adapters, and run together in tests/e2e.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, P
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord, Record
+from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, WholePath
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
@@ -234,6 +235,16 @@ async def test_a_refusal_before_the_token_is_known_settles_nothing_and_is_record
     answer = await world.check(request_bytes)
     assert (answer.effect, world.records[0].reason) == (Effect.DENY, reason)
     assert world.settled == []
+
+
+async def test_the_record_holds_the_beginning_of_a_long_path_and_what_tells_it_from_others() -> None:
+    world = World()
+    path = "/" + "p" * 55_000
+    await world.check(message("api.stripe.example", path, b"", {}))
+    assert world.records[0].path == path[:MOST_PATH]
+    assert world.records[0].whole_path == WholePath(55_001, hashlib.sha256(path.encode()).hexdigest())
+    await world.check(message("api.stripe.example", path[:MOST_PATH], b"", {}))
+    assert (world.records[1].path, world.records[1].whole_path) == (path[:MOST_PATH], None)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from aegis_authz.core.record import (
     FlatObligation,
     Record,
     RedactionRecord,
+    WholePath,
 )
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import encode_record, link, read_members, read_record
@@ -82,6 +83,7 @@ DECISIONS = st.builds(
     parameters=st.dictionaries(TEXTS, VALUES, max_size=3),
     withheld=st.integers(0, 9),
     port=st.none() | st.integers(1, 65535),
+    whole_path=st.none() | st.builds(WholePath, st.integers(2049, 60_000), TEXTS),
     policies=NAMES,
     obligations=st.lists(OBLIGATIONS, max_size=3).map(tuple),
     findings=st.lists(st.builds(FindingName, TEXTS, TEXTS), max_size=3).map(tuple),
@@ -129,6 +131,7 @@ def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
         withheld=None,
         scheme="",
         port=None,
+        whole_path=None,
         environment="",
         obligations=tuple(map(FlatObligation, texts)),
         findings=tuple(FindingName(one.parameter, one.condition.replace(":", "_")) for one in record.findings),

@@ -21,7 +21,7 @@ from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.decision import CONTEXT, Decision, Evaluation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord, FindingName
+from aegis_authz.core.record import DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot, Trust
@@ -282,6 +282,7 @@ async def test_parameters_that_are_not_recorded_are_counted(opa: LabOpa) -> None
         (replace(DENIED, identity=None, reason=Reason.CREDENTIAL_MISSING), "known which agent"),
         (replace(DENIED, kind=None, reason=Reason.MALFORMED_CALL), "known what it asks for"),
         (replace(DENIED, version=1), "version 1"),
+        (replace(DENIED, whole_path=WholePath(9000, "")), "beginning of the path"),
     ],
 )
 def test_what_policy_was_never_asked_is_not_replayed(record: DecisionRecord, why: str) -> None:

@@ -282,6 +282,16 @@ async def test_the_access_log_has_a_line_with_the_decision_and_without_the_query
     assert "hidden" not in json.dumps(line)
 
 
+async def test_the_access_log_holds_the_beginning_of_a_long_path_alone(
+    proxy: Proxy, authorizer: Authorizer, server: ToolServer
+) -> None:
+    authorizer.answer = replace(DENIED, metadata={"decision_id": "long"})
+    await proxy.get("http://pay.example/" + "p" * 50_000)
+    line = await proxy.access_line(lambda line: line["decision_id"] == "long")
+    assert line["path"] == "/" + "p" * 2047
+    assert line["header_bytes"] > 50_000
+
+
 def _sent(authorizer: Authorizer) -> list[tuple[str, bytes]]:
     headers = authorizer.checks[-1].attributes.request.http.header_map.headers
     return sorted((header.key, header.raw_value) for header in headers)

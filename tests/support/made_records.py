@@ -43,6 +43,7 @@ DENIED = DecisionRecord(
     host="api.stripe.example",
     port=None,
     path="/v1/payments",
+    whole_path=None,
     source="127.0.0.1",
     environment="production",
     policies=("acme/emea/finance-agent",),

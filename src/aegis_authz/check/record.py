@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from aegis_authz.core.decision import Decision, Redact, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName
+from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
@@ -21,6 +22,7 @@ from aegis_authz.redact.detectors.table import detectors_named
 from aegis_authz.redact.redactor import Redactor
 
 _log = logging.getLogger(__name__)
+_MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
     changes_bodies = decision.changes_bodies
     parameters = _parameters(call, changes_bodies or decision.effect is Effect.SANITIZE) if call else {}
     path = http.path if http else ""
+    kept = _path(decision, path) if changes_bodies else path
     return DecisionRecord(
         version=DECISION_VERSION,
         decision_id=draft.decision_id,
@@ -72,7 +75,8 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         scheme=http.scheme if http else "",
         host=http.host if http else "",
         port=http.port if http else None,
-        path=_path(decision, path) if changes_bodies else path,
+        path=kept[:MOST_PATH],
+        whole_path=_whole_path(kept) if len(kept) > MOST_PATH else None,
         source=http.source if http else "",
         environment=draft.environment,
         policies=decision.policies,
@@ -81,7 +85,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         findings=tuple([FindingName(one.parameter, one.condition) for one in decision.findings]),
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
-        request_id=http.request_id if http else "",
+        request_id=http.request_id[:_MOST_REQUEST_ID] if http else "",
         trace_id=draft.traceparent[3:35],
         stages=draft.stages(),
         total_ms=round((clock.monotonic() - draft.started) * 1000, 3),
@@ -93,6 +97,10 @@ def _parameters(call: ToolCall, is_redacted: bool) -> Mapping[str, Json]:
     if is_redacted:
         return {}
     return {name: call.parameters[name] for name in call.declared if name in call.parameters}
+
+
+def _whole_path(path: str) -> WholePath:
+    return WholePath(len(path), hashlib.sha256(path.encode()).hexdigest())
 
 
 def _path(decision: Decision, path: str) -> str:

@@ -14,6 +14,8 @@ from aegis_authz.core.reason import Reason
 
 DECISION_VERSION = 2
 """The version of the decision records that are written."""
+MOST_PATH = 2048
+"""Characters of a path that a record holds: who has no token must not fill the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,14 @@ class FindingName:
 
     parameter: str
     condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholePath:
+    """What a record keeps of a path that is longer than it holds: the `length` in characters and the SHA-256 in hex."""
+
+    length: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,8 @@ class DecisionRecord:
 
     Unknown parts are empty strings or None, never missing. `time` is seconds since the epoch at arrival; `stages` maps
     a stage to the milliseconds it took. `kind` is None for a call that could not be told. `parameters` holds only what
-    the catalogue declares one by one, and never a redacted call's; `withheld` counts those that are left out. `would`
+    the catalogue declares one by one, and never a redacted call's; `withheld` counts those that are left out. `path`
+    holds at most `MOST_PATH` characters; `whole_path` is None but for a longer one. `would`
     is "" or the effect a shadow policy would have had. A record of version 1 knows nothing of `kind`, `rpc_method`,
     `scheme`, `port`, `environment`, `withheld` (None there alone), nor how old the identity's token is and whom it
     serves.
@@ -62,6 +73,7 @@ class DecisionRecord:
     host: str
     port: int | None
     path: str
+    whole_path: WholePath | None
     source: str
     environment: str
     policies: tuple[str, ...]

@@ -26,6 +26,7 @@ from aegis_authz.core.record import (
     FlatObligation,
     Record,
     RedactionRecord,
+    WholePath,
 )
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -43,6 +44,7 @@ _NOT_IN_VERSION_1: Mapping[str, Json] = {
     "withheld": None,
     "scheme": "",
     "port": None,
+    "whole_path": None,
     "environment": "",
 }
 """What records of decisions did not hold in version 1, and what stands for it when one is read."""
@@ -143,6 +145,7 @@ def _decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "host": record.host,
         "port": record.port,
         "path": record.path,
+        "whole_path": _whole_path_to_json(record.whole_path),
         "source": record.source,
         "environment": record.environment,
         "policies": list(record.policies),
@@ -156,6 +159,10 @@ def _decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "stages": record.stages,
         "total_ms": record.total_ms,
     }
+
+
+def _whole_path_to_json(path: WholePath | None) -> Json:
+    return None if path is None else {"length": path.length, "sha256": path.sha256}
 
 
 def _finding_to_json(finding: FindingName) -> Json:
@@ -193,6 +200,7 @@ def _decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
         parameters=mapping(data["parameters"], "parameters"),
         withheld=integer(data["withheld"], "withheld"),
         port=None if data["port"] is None else integer(data["port"], "port"),
+        whole_path=None if data["whole_path"] is None else _whole_path(data["whole_path"]),
         policies=_texts(data["policies"], "policies"),
         obligations=obligations_from_data(data["obligations"]),
         findings=tuple(_finding(one) for one in items(data["findings"], "findings")),
@@ -247,6 +255,11 @@ def _cut_from_json(data: Mapping[str, Json]) -> CutRecord:
     if data["decision_id"] != "":
         raise ValueError("decision_id is not empty")
     return CutRecord(number(data["time"], "time"), integer(data["bytes"], "bytes"), text(data["kept_in"], "kept_in"))
+
+
+def _whole_path(data: Json) -> WholePath:
+    found = exact_members(data, {"length", "sha256"}, "whole_path")
+    return WholePath(integer(found["length"], "length"), text(found["sha256"], "sha256"))
 
 
 def _finding(data: Json) -> FindingName:

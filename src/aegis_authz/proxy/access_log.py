@@ -12,15 +12,16 @@ from envoy_data_plane.google.protobuf import Struct
 from aegis_authz.proxy.typed import packed
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 
+# what a caller chooses is cut: who has no token must not fill the disk
 _FIELDS = {
     "time": "%START_TIME%",
-    "request_id": "%REQ(X-REQUEST-ID)%",
+    "request_id": "%REQ(X-REQUEST-ID):128%",
     "decision_id": f"%DYNAMIC_METADATA({METADATA_NAMESPACE}:decision_id)%",
     "decision": "%RESP(X-AEGIS-DECISION)%",
-    "method": "%REQ(:METHOD)%",
-    "authority": "%REQ(:AUTHORITY)%",
+    "method": "%REQ(:METHOD):32%",
+    "authority": "%REQ(:AUTHORITY):256%",
     # without the query, which may hold what must not be kept
-    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "path": "%PATH(NQ:ORIG_OR_PATH):2048%",
     "protocol": "%PROTOCOL%",
     "route": "%ROUTE_NAME%",
     "source": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
@@ -31,6 +32,7 @@ _FIELDS = {
     # a response cut in the middle keeps its status: these two tell
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
+    "header_bytes": "%REQUEST_HEADERS_BYTES%",
     "bytes_received": "%BYTES_RECEIVED%",
     "bytes_sent": "%BYTES_SENT%",
     "duration_ms": "%DURATION%",

@@ -57,10 +57,27 @@ def test_the_authority_is_host_and_port(host: str, scheme: str, expected: tuple[
 
 @pytest.mark.parametrize(
     "host",
-    ["", "user@api.example", "api.example:0", "api.example:0080", "api.example:99999", "a b", "api.example:80:80"],
+    [
+        "",
+        "a" * 254,
+        "[" + ":" * 65 + "]",
+        "user@api.example",
+        "api.example:0",
+        "api.example:0080",
+        "api.example:99999",
+        "a b",
+        "api.example:80:80",
+    ],
 )
 def test_an_authority_in_doubt_is_refused(host: str) -> None:
     assert reason_of(request(host).SerializeToString()) is Reason.AMBIGUOUS_HEADERS
+
+
+@pytest.mark.parametrize("method", ["GET POST", "P" * 33, "GÉT"])
+def test_a_method_that_is_no_short_token_is_refused(method: str) -> None:
+    message = request()
+    message.attributes.request.http.method = method
+    assert reason_of(message.SerializeToString()) is Reason.REQUEST_UNREADABLE
 
 
 @pytest.mark.parametrize("path", [b"/v1/payments?a=\xff", "/v1/payments?a=\u00e9".encode()])

@@ -13,7 +13,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
-from aegis_authz.wire.mcp.message import rpc_of
+from aegis_authz.wire.mcp.message import MOST_READ_TO_ANSWER, rpc_of
 
 GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "")
 CATALOGUE = Catalogue.of((GITHUB,))
@@ -237,3 +237,15 @@ def test_another_path_of_the_server_is_no_action() -> None:
 def test_an_unreadable_message_is_answered_by_status_alone() -> None:
     assert rpc_of(http(b"{")).shape is RpcShape.NOTIFICATION
     assert rpc_of(http(call_message())).shape is RpcShape.CALL
+
+
+def test_a_long_message_is_answered_by_status_alone_and_not_read() -> None:
+    room = MOST_READ_TO_ANSWER - len(http(call_message(params={"name": "x", "note": ""})).body)
+    for spare, shape in ((0, RpcShape.CALL), (1, RpcShape.NOTIFICATION)):
+        message = call_message(params={"name": "x", "note": "n" * (room + spare)})
+        assert rpc_of(http(message)).shape is shape
+
+
+@pytest.mark.parametrize("body", [b"[" * MOST_READ_TO_ANSWER, b"[" + b"{}," * 5000 + b"{}]", b'{"id":1e999}'], ids=len)
+def test_what_costs_most_to_read_is_answered_by_status_alone(body: bytes) -> None:
+    assert rpc_of(http(body)).shape is RpcShape.NOTIFICATION

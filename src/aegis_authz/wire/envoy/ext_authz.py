@@ -45,7 +45,10 @@ READ_HEADERS = frozenset(
 )
 """The headers some stage reads; all others never leave the protobuf."""
 
-_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?\Z")
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,64}\]|[a-z0-9._-]{1,253})(?::([1-9][0-9]{0,4}))?\Z")
+"""RFC 1035, section 2.3.4: a name has at most 255 octets on the wire, which leaves 253 characters."""
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}\Z")
+"""RFC 9110, section 5.6.2; the longest that is registered has 17 characters."""
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _PERMISSION_DENIED = 7
 _IF_ABSENT = base_pb2.HeaderValueOption.ADD_IF_ABSENT
@@ -66,6 +69,8 @@ def read_check_request(message: bytes) -> HttpCall:
     http = attributes.request.http
     if not http.method:
         raise Refused(Reason.REQUEST_UNREADABLE, "no HTTP request in it")
+    if not _METHOD.match(http.method):
+        raise Refused(Reason.REQUEST_UNREADABLE, "the method is not a short token")
     if http.body and not http.raw_body:
         raise Refused(Reason.REQUEST_UNREADABLE, "the body came as text: set pack_as_bytes in ext_authz")
     if http.headers and not http.header_map.headers:
