@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
+
+from aegis_authz.policy.source.reader import read_source
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -16,21 +17,18 @@ class SettingsError(Exception):
 
 
 def load_settings(path: Path, kind: type[Settings]) -> Settings:
-    """Read `path` as `kind`. Raises SettingsError."""
+    """Read `path` as `kind`, as strictly as a policy is read. Raises SettingsError."""
     try:
-        data = yaml.load(path.read_text("utf-8"), _NoDuplicates)  # noqa: S506  # a SafeLoader
-        return kind.model_validate(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        documents, problems = read_source(str(path), path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as fault:
         raise SettingsError(f"{path}: {fault}") from None
+    if problems:
+        # without the lines themselves: a setting may hold a password
+        raise SettingsError("; ".join(str(problem).partition("\n")[0] for problem in problems))
+    if len(documents) != 1:
+        raise SettingsError(f"{path}: holds {len(documents)} documents instead of one")
+    try:
+        return kind.model_validate(documents[0].value)
     except ValidationError as fault:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in fault.errors())
         raise SettingsError(f"{path}: {wrong}") from None
-
-
-class _NoDuplicates(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        names = [key.value for key, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", node.start_mark)
-        return super().construct_mapping(node, deep)
