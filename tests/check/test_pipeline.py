@@ -30,6 +30,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
 from aegis_authz.wire.status_codes import STATUS_CODES
@@ -46,7 +47,7 @@ TRUST = Trust(
     300,
     5,
 )
-SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control", frozenset())
+SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control", frozenset(), PHRASES)
 
 
 def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **changes: Any) -> Decision:
@@ -390,7 +391,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), ())
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "")
-    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, "", frozenset())
+    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, "", frozenset(), PHRASES)
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
     await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET", crm.route))

@@ -9,6 +9,7 @@ from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
+from aegis_authz.policy.language.operators import PHRASES
 
 
 def denial(*findings: Finding) -> Decision:
@@ -33,6 +34,8 @@ def denial(*findings: Finding) -> Decision:
         ("memo", "length", {"max": 3}, "abcd", "Seen: memo is abcd; allowed is of a length of at most 3."),
         ("to", "count", {"min": 1, "max": 2}, None, "Seen: allowed is a list of at least 1 and at most 2."),
         ("url", "url_host_in", ["*.bank.com"], None, "Seen: allowed is a URL of a host among *.bank.com."),
+        ("to", "every", {"in": ["ACME"]}, None, "Seen: allowed is a list of which every element is one of ACME."),
+        ("memo", "exists", False, "x", "Seen: memo is x; allowed is leaving it out."),
         ("amount", "max", None, None, "The parameter amount does not meet the condition 'max'."),
         ("amount", "missing", None, None, "The parameter amount is required."),
         (
@@ -49,10 +52,15 @@ def denial(*findings: Finding) -> Decision:
 def test_a_finding_is_told_as_far_as_policy_tells_it(
     parameter: str, condition: str, limit: Json, seen: Json, told: str
 ) -> None:
-    assert told in sentence(denial(Finding(parameter, condition, limit, seen)), None, "")
+    assert told in sentence(denial(Finding(parameter, condition, limit, seen)), None, "", PHRASES)
 
 
 def test_which_rule_denied_is_not_for_the_caller() -> None:
     decision = denial(Finding("denied_tools[0]", "denied", None, None))
     assert shown_findings(decision) == ()
-    assert "denied_tools" not in sentence(decision, None, "")
+    assert "denied_tools" not in sentence(decision, None, "", PHRASES)
+
+
+def test_a_condition_without_a_phrase_is_told_by_its_name() -> None:
+    decision = denial(Finding("amount", "max", 10000, 50000))
+    assert "does not meet the condition 'max'" in sentence(decision, None, "", {})

@@ -79,6 +79,7 @@ MAY_PASS: dict[str, set[str]] = {
     "in: [ACME]": {'"ACME"'},
     "in, else: approval": {'"ACME"'},
     "not_in: [Mallory]": TEXT - {'"Mallory"'},
+    "approval_needed_in: [Mallory]": TEXT - {'"Mallory"'},
     'matches: "[A-Z]{4}"': {'"ACME"'},
     "starts_with: AC": {label for label in TEXT if label.startswith('"AC')},
     "ends_with: ME": {'"ACME"', '" ACME"', '"AC\\u200bME" (zero width)', '"АCME" (Cyrillic A)'},

@@ -157,6 +157,7 @@ TEXTS: dict[str, dict[str, Any]] = {
     "in: [ACME]": only(**{"in": ["ACME"]}),
     "in, else: approval": only(**{"in": ["ACME"], "else": "approval_needed"}),
     "not_in: [Mallory]": only(not_in=["Mallory"]),
+    "approval_needed_in: [Mallory]": only(approval_needed_in=["Mallory"]),
     'matches: "[A-Z]{4}"': only(matches="[A-Z]{4}"),
     "starts_with: AC": only(starts_with="AC"),
     "ends_with: ME": only(ends_with="ME"),

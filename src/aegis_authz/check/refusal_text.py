@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,34 +19,8 @@ NEXT_STEP: Final = {
     Retry.UNNEEDED: "",
 }
 """What to do after a refusal, but for one that waits for an approval: that sentence names it."""
-_WORDS = {
-    "max": "at most {limit}",
-    "min": "at least {limit}",
-    "over": "more than {limit}",
-    "under": "less than {limit}",
-    "in": "one of {limit}",
-    "not_in": "none of {limit}",
-    "equals": "exactly {limit}",
-    "not": "other than {limit}",
-    "matches": "matching {limit}",
-    "starts_with": "starting with {limit}",
-    "ends_with": "ending with {limit}",
-    "length": "of a length of {limit}",
-    "count": "a list of {limit}",
-    "host_in": "a host among {limit}",
-    "url_host_in": "a URL of a host among {limit}",
-    "email_domain_in": "an address of a domain among {limit}",
-    "in_ranges": "an address in {limit}",
-    "not_in_ranges": "an address outside {limit}",
-    "within": "within {limit}",
-    "not_within": "outside {limit}",
-    "regions": "a tool in {limit}",
-    "type": "of type {limit}",
-    "approval_needed_over": "at most {limit} without an approval",
-    "approval_needed_in": "other than {limit} without an approval",
-}
 _CONTEXT = "context."
-_SIZES = {"equals": "exactly", "min": "at least", "max": "at most"}
+_LIMIT = "{limit}"
 
 
 def shown_findings(decision: Decision) -> tuple[Finding, ...]:
@@ -53,14 +28,15 @@ def shown_findings(decision: Decision) -> tuple[Finding, ...]:
     return tuple(finding for finding in decision.findings if finding.condition != "denied")
 
 
-def sentence(decision: Decision, call: ToolCall | None, approval_id: str) -> str:
+def sentence(decision: Decision, call: ToolCall | None, approval_id: str, phrases: Mapping[str, str]) -> str:
     """One to four plain sentences for a person or a model.
 
     `call` is None when the request was refused before it was known what it is; `approval_id` is "" when none was opened.
+    `phrases` are those of the snapshot that the call was judged under.
     """
     spec = REASONS[decision.reason]
     parts = [_opening(decision, call), spec.text]
-    parts += [_finding(finding) for finding in shown_findings(decision)]
+    parts += [_finding(finding, phrases) for finding in shown_findings(decision)]
     if spec.retry is Retry.AFTER_APPROVAL:
         parts.append(
             f"Approval {approval_id} is pending. Once it is granted, repeat exactly this call with a fresh token "
@@ -78,16 +54,16 @@ def _opening(decision: Decision, call: ToolCall | None) -> str:
     return f"{call.action} on {call.tool} {verb}:"
 
 
-def _finding(finding: Finding) -> str:
-    words = _WORDS.get(finding.condition)
+def _finding(finding: Finding, phrases: Mapping[str, str]) -> str:
     name = finding.parameter.removeprefix(_CONTEXT)
     what = f"The call's {name}" if finding.parameter.startswith(_CONTEXT) else f"The parameter {finding.parameter}"
     if finding.condition == "missing":
         return f"{what} is required."
-    if finding.limit is None or words is None:
+    if finding.limit is None or finding.condition not in phrases:
         return f"{what} does not meet the condition '{finding.condition}'."
-    seen = "" if finding.seen is None else f" {finding.parameter} is {_short(_readable(finding))};"
-    return f"Seen:{seen} allowed is {words.format(limit=_short(finding.limit))}."
+    seen = "" if finding.seen is None else f" {finding.parameter} is {_short(_readable(finding), {})};"
+    allowed = phrases[finding.condition].replace(_LIMIT, _short(finding.limit, phrases))
+    return f"Seen:{seen} allowed is {allowed}."
 
 
 def _readable(finding: Finding) -> Json:
@@ -96,13 +72,14 @@ def _readable(finding: Finding) -> Json:
     return finding.seen
 
 
-def _short(value: Json) -> str:
+def _short(value: Json, phrases: Mapping[str, str]) -> str:
+    """A value in a few words; a limit that holds conditions of its own in theirs."""
     if isinstance(value, str):
         text = value
     elif isinstance(value, dict) and value.keys() == {"parameter"}:
         text = f"the parameter {value['parameter']}"
-    elif isinstance(value, dict) and value.keys() <= _SIZES.keys():
-        text = " and ".join(f"{_SIZES[word]} {bound}" for word, bound in value.items())
+    elif isinstance(value, dict) and value and value.keys() <= phrases.keys():
+        text = " and ".join(phrases[word].replace(_LIMIT, _short(bound, phrases)) for word, bound in value.items())
     elif isinstance(value, list) and all(isinstance(item, str) for item in value):
         text = ", ".join(str(item) for item in value)
     else:

@@ -108,7 +108,8 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
             "status_url": f"{base}/v1/approvals/{approval_id}/status" if base else "",
             "expires_at": settled.approval_expires_at,
         }
-    words = sentence(decision, draft.call, approval_id)
+    phrases = draft.snapshot.phrases if draft.snapshot is not None else {}
+    words = sentence(decision, draft.call, approval_id, phrases)
     codes = STATUS_CODES[decision.reason]
     return Refusal(title=spec.text, sentence=words, status=codes.http, jsonrpc_code=codes.jsonrpc, facts=facts)
 

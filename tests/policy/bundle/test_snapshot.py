@@ -35,7 +35,19 @@ def test_a_snapshot_holds_catalogue_and_trust(data: Any, compiled: Compiled, tok
     assert (snapshot.trust.max_token_life, snapshot.trust.clock_skew) == (300.0, 5.0)
 
 
+def test_a_snapshot_tells_how_refusals_say_what_is_allowed(data: Any) -> None:
+    assert snapshot_from_data(data).phrases["max"] == "at most {limit}"
+
+
+def test_a_bundle_from_before_there_were_phrases_is_read(data: Any) -> None:
+    del data["phrases"]
+    assert snapshot_from_data(data).phrases == {}
+
+
 _SURPRISES = [
+    ("phrases", None),
+    ("phrases", []),
+    ("phrases.max", 5),
     ("revision", ""),
     ("revision", 5),
     ("status_base", None),

@@ -66,8 +66,12 @@ def trust_from_data(data: Json) -> Trust:
 
 
 def snapshot_from_data(data: Json) -> Snapshot:
-    """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise."""
-    item = members(data, {"revision", "catalogue", "trust", "status_base", "reads"}, "the snapshot")
+    """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise.
+
+    A bundle that was made before there were phrases has none.
+    """
+    known = {"revision", "catalogue", "trust", "status_base", "reads", "phrases"}
+    item = members({"phrases": {}, **data} if isinstance(data, dict) else data, known, "the snapshot")
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
@@ -77,6 +81,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         trust=trust_from_data(item["trust"]),
         status_base=text(item["status_base"], "status_base"),
         reads=_reads(item["reads"]),
+        phrases=_phrases(item["phrases"]),
     )
 
 
@@ -85,6 +90,12 @@ def _reads(data: Json) -> frozenset[str]:
     if not words <= CONTEXT:
         raise ValueError("reads names something that is not known around a call")
     return words
+
+
+def _phrases(data: Json) -> Mapping[str, str]:
+    if not isinstance(data, dict):
+        raise ValueError("phrases are no mapping")  # noqa: TRY004  # a wrong value
+    return MappingProxyType({word: text(phrase, "a phrase") for word, phrase in data.items()})
 
 
 def _published(keys: Sequence[Mapping[str, Json]]) -> list[Json]:

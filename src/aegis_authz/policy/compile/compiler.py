@@ -15,6 +15,7 @@ from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
+from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.policy.language.scope import shape_of
 from aegis_authz.policy.language.types import ANY
 
@@ -51,6 +52,7 @@ def compile_policy(
             "trust": dict(trust_data),
             "status_base": status_base,
             "reads": sorted(reads(policies)),
+            "phrases": dict(PHRASES),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)

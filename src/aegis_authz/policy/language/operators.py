@@ -290,7 +290,7 @@ _OF_PARAMETERS = (
         operand=Operand.ELEMENTS,
         json_type="array",
         direction=Direction.NEITHER,
-        phrase="",
+        phrase="a list of which every element is {limit}",
         text="Is a list of which every element meets this; an empty one does.",
         opposite="any",
     ),
@@ -301,7 +301,7 @@ _OF_PARAMETERS = (
         operand=Operand.ELEMENTS,
         json_type="array",
         direction=Direction.NEITHER,
-        phrase="",
+        phrase="a list of which at least one element is {limit}",
         text="Is a list of which at least one element meets this; an empty one does not.",
         opposite="every",
     ),
@@ -312,7 +312,7 @@ _OF_PARAMETERS = (
         operand=Operand.SCHEMA,
         json_type="any",
         direction=Direction.MEMBERSHIP,
-        phrase="",
+        phrase="what the schema {limit} describes",
         text="Conforms to this JSON Schema.",
     ),
     Operator(
@@ -321,7 +321,7 @@ _OF_PARAMETERS = (
         operand=Operand.PRESENCE,
         json_type="any",
         direction=Direction.NEITHER,
-        phrase="",
+        phrase="leaving it out",
         text="true: is there; false: is not there.",
     ),
     Operator(
@@ -396,3 +396,9 @@ SHORT_FORMS = tuple(word for word, operator in OPERATORS.items() if operator.sho
 
 BARE_FORMS = tuple(word for word, operator in OPERATORS.items() if operator.bare_text)
 """Those of them that may stand without a parameter."""
+
+PHRASES: Mapping[str, str] = {
+    **{word: operator.phrase for word, operator in OPERATORS.items()},
+    "regions": "a tool in {limit}",
+}
+"""What a refusal says is allowed, by the word findings use: the words above, and what a document says as a whole."""
