@@ -18,7 +18,8 @@ from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
-from aegis_authz.core.decision import CONTEXT, Decision, Evaluation
+from aegis_authz.core.circumstances import CONTEXT
+from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, WholePath

@@ -13,16 +13,13 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.units import Epoch, Revision, Seconds
 
-CONTEXT = frozenset(("time", "environment", "source", "on_behalf_of", "acted_by", "token_age"))
-"""What a policy can ask about the circumstances of a call."""
-
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The question: subject, action, resource and context of OpenID AuthZEN 1.0.
 
-    `environment` is the name of the mesh's environment. `reads` are the words of `CONTEXT` that policy asks about; the
-    PDP is told no others.
+    `environment` is the name of the mesh's environment. `reads` are the words of `core.circumstances.CONTEXT` that
+    policy asks about; the PDP is told no others.
     """
 
     identity: Identity

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aegis_authz.core.call import CallKind, Rpc, RpcShape, ToolCall
-from aegis_authz.core.decision import CONTEXT, Evaluation
+from aegis_authz.core.circumstances import CONTEXT
+from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.record import DECISION_VERSION, DecisionRecord
 from aegis_authz.core.units import Digest, Epoch
 

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.core.decision import CONTEXT, Evaluation
+from aegis_authz.core.circumstances import CONTEXT
+from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope

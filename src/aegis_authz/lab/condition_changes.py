@@ -9,6 +9,7 @@ from decimal import Decimal
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.edits import Change, elements, members, removed, replaced, shown, without_each
 from aegis_authz.policy.compile.conditions import short_form
+from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
 from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
@@ -21,7 +22,7 @@ _ELEMENTS = words_with(Operand.ELEMENTS)
 _PRESENCE = words_with(Operand.PRESENCE)
 _SCHEMAS = words_with(Operand.SCHEMA)
 _NO_COMPARISONS = ("else", "optional", "at")
-_ALWAYS_KNOWN = ("acted_by", "token_age")  # `optional` means nothing for them
+_CERTAIN = [word for word, one in CONTEXT_WORDS.items() if one.is_certain]  # `optional` means nothing for them
 _SCHEMA_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _SCHEMA_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _SCHEMA_NOTES = ("$schema", "$comment", "$defs", "title", "description", "examples", "default")
@@ -49,7 +50,7 @@ def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Chang
         if name == "time":
             yield from _time_changes(root, where, denying)
         else:
-            yield from _value_changes(root, where, where, denying, has_absence=name not in _ALWAYS_KNOWN)
+            yield from _value_changes(root, where, where, denying, has_absence=name not in _CERTAIN)
     if "schema" in members(root, at):
         yield Change((*at, "schema"), "schema is removed", removed(root, (*at, "schema")))
         yield from _schema_changes(root, (*at, "schema"), denying)

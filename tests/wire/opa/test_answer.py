@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
-from aegis_authz.core.decision import CONTEXT, Decision, Evaluation, SetHeader
+from aegis_authz.core.circumstances import CONTEXT
+from aegis_authz.core.decision import Decision, Evaluation, SetHeader
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, get_origin
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
@@ -106,10 +106,11 @@ def _context(listed: Sequence[str]) -> dict[str, Json]:
             raise FlagsInvalid(f"--context: unknown key {quoted(name)}{near}")
         if name in found:
             raise FlagsInvalid(f"--context: {quoted(name)} is given twice")
+        kind = CallContext.model_fields[name].annotation
         found[name] = text
-        if name == "token_age" and text.isdecimal():
+        if kind is int and text.isdecimal():
             found[name] = int(text)
-        elif name == "acted_by":
+        elif get_origin(kind) is tuple:
             found[name] = [part.strip() for part in text.split(",") if part.strip()]
     return found
 

@@ -12,6 +12,7 @@ from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import AsJson
 from aegis_authz.cli.policy.call_files import problems_told, read_calls
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
+from aegis_authz.core.circumstances import CIRCUMSTANCES
 
 if TYPE_CHECKING:
     from aegis_authz.cli.policy.call_flags import CallFlags
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from aegis_authz.policy.load import Loaded
 
 COMMAND = "policy explain"
+_NAMES = [f"{word} (a,b)" if one.json_type == "array" else word for word, one in CIRCUMSTANCES.items()]
+_CIRCUMSTANCES = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def explain(
         typer.Option(
             "--context",
             metavar="NAME=VALUE",
-            help="time, environment, source, on_behalf_of, acted_by (a,b) or token_age.",
+            help=_CIRCUMSTANCES,
         ),
     ] = None,
     as_json: AsJson = False,

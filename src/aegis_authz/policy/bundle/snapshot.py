@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.core.decision import CONTEXT
+from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.units import Revision, Seconds

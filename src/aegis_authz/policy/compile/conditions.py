@@ -10,6 +10,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.encoding import pointer
 from aegis_authz.policy.compile.comparisons import NOTHING_ELSE, Check, Fault, asked_kind, checks_of, fits, schema_check
 from aegis_authz.policy.compile.time_windows import time_checks
+from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import BARE_FORMS, LOWER, OPERATORS, SHORT_FORMS, UPPER, Operand
 from aegis_authz.policy.language.rule import Conditions
 from aegis_authz.policy.language.types import Other
@@ -21,15 +22,6 @@ DEFAULT_PARAMETER = "amount"
 """What a bare threshold is about where no other parameter has a bound."""
 
 Origin = Literal["parameters", "context"]
-CONTEXT_TYPES: Mapping[str, str] = {
-    "environment": "string",
-    "source": "string",
-    "on_behalf_of": "string",
-    "acted_by": "array",
-    "token_age": "number",
-    "region": "string",
-}
-"""The type of what `context` knows besides the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +174,10 @@ def _around(conditions: Conditions, denying: bool) -> tuple[list[ValueConditions
         found.append(ValueConditions("context", "time", False, "number", checks))
         if not checks:
             faults.append((("context", "time"), "must have within or not_within or both"))
-    for name, kind in CONTEXT_TYPES.items():
-        rule: ParameterRule | None = getattr(context, name)
-        if rule is not None:
-            value, wrong = _circumstance(name, kind, rule, denying)
+    for name, word in CONTEXT_WORDS.items():
+        rule = getattr(context, name)
+        if isinstance(rule, ParameterRule):
+            value, wrong = _circumstance(name, word.json_type, rule, denying)
             found.append(value)
             faults += wrong
     return found, faults

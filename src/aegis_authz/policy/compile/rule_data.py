@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aegis_authz.core.decision import CONTEXT
+from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
@@ -29,7 +29,7 @@ def document_data(policy: CompiledDocument) -> dict[str, Json]:
 
 
 def reads(policies: Iterable[CompiledDocument]) -> set[str]:
-    """Which words of `core.decision.CONTEXT` any condition of these documents asks about."""
+    """Which words of `core.circumstances.CONTEXT` any condition of these documents asks about."""
     asked = {
         value.name for policy in policies for rule in policy.rules for value in rule.values if value.of == "context"
     }

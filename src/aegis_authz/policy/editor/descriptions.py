@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aegis_authz.core.circumstances import CIRCUMSTANCES
+from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import BARE_FORMS, OPERATORS, Holder
 
 _SCOPE: Mapping[str, str] = {
@@ -42,13 +44,6 @@ _RULES: Mapping[str, str] = {
     "Conditions.parameters": "What parameters must be, by name or by JSON pointer. One with a condition must be there.",
     "Conditions.context": "What must be true around the call.",
     "Conditions.schema": "All parameters at once, as JSON Schema 2020-12.",
-    "time": "When the call may be made.",
-    "environment": "A text: the environment the mesh was set up for.",
-    "source": "A text: the address of the caller, for in_ranges.",
-    "on_behalf_of": "A text: the person or system the agent acts for, as its token says.",
-    "acted_by": "A list of texts: the chain of actors of the token, nearest first.",
-    "token_age": "A number: whole seconds since the token was issued.",
-    "ContextConditions.region": "A text: the region of the tool, as the catalogue says.",
     "request": "Of the request, on its way to the tool.",
     "response": "Of the response, on its way back.",
     "detectors": "Detectors, or sets of them that are defined: us_ssn, date_of_birth, credit_card, iban, email, phone, secrets.",
@@ -149,11 +144,16 @@ _HOLDERS: Mapping[Holder, tuple[str, ...]] = {
 _OPERATORS: Mapping[str, str] = {
     f"{model}.{operator.word}": operator.text for operator in OPERATORS.values() for model in _HOLDERS[operator.holder]
 }
+_CONTEXT: Mapping[str, str] = {
+    **{f"ContextConditions.{word}": one.text for word, one in CONTEXT_WORDS.items()},
+    **{f"CallContext.{word}": CONTEXT_WORDS[word].text for word in CIRCUMSTANCES},
+}
 _BARE: Mapping[str, str] = {f"Conditions.{word}": OPERATORS[word].bare_text for word in BARE_FORMS}
 
 DESCRIPTIONS: Mapping[str, str] = {
     **_SCOPE,
     **_RULES,
+    **_CONTEXT,
     **_BARE,
     **_OPERATORS,
     **_COMPARISONS,

@@ -69,12 +69,12 @@ class Operator:
     """
 
     word: str
-    holder: Holder
     operand: Operand
     json_type: str
     direction: Direction
     phrase: str
     text: str
+    holder: Holder = Holder.VALUE
     python_name: str = ""
     opposite: str = ""
     reaches: bool = True
@@ -92,7 +92,6 @@ class Operator:
 _OF_VALUES = (
     Operator(
         word="type",
-        holder=Holder.VALUE,
         operand=Operand.KIND,
         json_type="any",
         direction=Direction.NEITHER,
@@ -101,7 +100,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="equals",
-        holder=Holder.VALUE,
         operand=Operand.SCALAR,
         json_type=OF_OPERAND,
         direction=Direction.MEMBERSHIP,
@@ -113,7 +111,6 @@ _OF_VALUES = (
     Operator(
         word="not",
         python_name="differs",
-        holder=Holder.VALUE,
         operand=Operand.SCALAR,
         json_type=OF_OPERAND,
         direction=Direction.NEGATIVE,
@@ -124,7 +121,6 @@ _OF_VALUES = (
     Operator(
         word="in",
         python_name="allowed",
-        holder=Holder.VALUE,
         operand=Operand.SCALARS,
         json_type=OF_OPERAND,
         direction=Direction.MEMBERSHIP,
@@ -135,7 +131,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="not_in",
-        holder=Holder.VALUE,
         operand=Operand.SCALARS,
         json_type=OF_OPERAND,
         direction=Direction.NEGATIVE,
@@ -145,7 +140,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="min",
-        holder=Holder.VALUE,
         operand=Operand.NUMBER,
         json_type="number",
         direction=Direction.LOWER,
@@ -156,7 +150,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="max",
-        holder=Holder.VALUE,
         operand=Operand.NUMBER,
         json_type="number",
         direction=Direction.UPPER,
@@ -167,7 +160,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="over",
-        holder=Holder.VALUE,
         operand=Operand.NUMBER,
         json_type="number",
         direction=Direction.LOWER,
@@ -178,7 +170,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="under",
-        holder=Holder.VALUE,
         operand=Operand.NUMBER,
         json_type="number",
         direction=Direction.UPPER,
@@ -189,7 +180,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="matches",
-        holder=Holder.VALUE,
         operand=Operand.PATTERN,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -199,7 +189,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="starts_with",
-        holder=Holder.VALUE,
         operand=Operand.TEXT,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -209,7 +198,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="ends_with",
-        holder=Holder.VALUE,
         operand=Operand.TEXT,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -218,7 +206,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="length",
-        holder=Holder.VALUE,
         operand=Operand.SIZE,
         json_type="string",
         direction=Direction.NEITHER,
@@ -227,7 +214,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="host_in",
-        holder=Holder.VALUE,
         operand=Operand.HOSTS,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -236,7 +222,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="url_host_in",
-        holder=Holder.VALUE,
         operand=Operand.HOSTS,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -245,7 +230,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="email_domain_in",
-        holder=Holder.VALUE,
         operand=Operand.HOSTS,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -254,7 +238,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="in_ranges",
-        holder=Holder.VALUE,
         operand=Operand.RANGES,
         json_type="string",
         direction=Direction.MEMBERSHIP,
@@ -264,7 +247,6 @@ _OF_VALUES = (
     ),
     Operator(
         word="not_in_ranges",
-        holder=Holder.VALUE,
         operand=Operand.RANGES,
         json_type="string",
         direction=Direction.NEGATIVE,

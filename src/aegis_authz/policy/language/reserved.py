@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import SHORT_FORMS
 
 _LATER = "is not enforced yet, so it is refused instead of ignored"
 _STRICTEST = "does not exist: the strictest answer always wins"
 _DENIED = "is written as denied_tools: [{name: ..., actions: [...]}]"
-_WINDOW = "is written as conditions: {context: {time: {within: [...]}}}"
 _SPAN = "is written as conditions: {context: {time: {within: [{from: 2026-01-01, until: 2026-12-31}]}}}"
-_ENVIRONMENT = "is written as conditions: {context: {environment: {equals: production}}}"
-_SOURCE = "is written as conditions: {context: {source: {in_ranges: [10.0.0.0/8]}}}"
 _SCHEMA = "is written as conditions: {schema: {...}}, or schema inside a parameter's conditions"
-_DELEGATION = "is written as conditions: {context: {on_behalf_of: {...}, acted_by: {...}}}"
 _APPROVERS = "is written as approval: {groups: [...]}"
 _SANITIZE = "is written as sanitize: {request: {...}, response: {...}}"
 
@@ -41,14 +38,13 @@ RESERVED: Mapping[str, str] = {
 
 ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("deny", "denied", "denies", "denied_actions", "deny_tools", "blocked_tools"), _DENIED),
-    **dict.fromkeys(("window", "windows", "time", "times", "time_window", "time_windows", "schedule"), _WINDOW),
-    **dict.fromkeys(("business_hours", "within", "not_within"), _WINDOW),
+    **{
+        word: f"is written as conditions: {{context: {one.example}}}"
+        for one in CONTEXT_WORDS.values()
+        for word in one.also
+    },
     **dict.fromkeys(("valid_from", "valid_until", "valid", "expires", "expires_at", "not_before", "not_after"), _SPAN),
-    **dict.fromkeys(("environment", "environments", "env"), _ENVIRONMENT),
-    **dict.fromkeys(("source", "sources", "source_ip", "source_ips", "ip", "ips", "ip_ranges"), _SOURCE),
     **dict.fromkeys(("schema", "schemas", "json_schema"), _SCHEMA),
-    **dict.fromkeys(("delegation", "delegated_by", "on_behalf_of", "acted_by", "actor", "actors"), _DELEGATION),
-    "token_age": "is written as conditions: {context: {token_age: {max: 300}}}",
     **dict.fromkeys(("approver", "approvers"), _APPROVERS),
     **dict.fromkeys(
         ("approval_required", "require_approval", "requires_approval", "approval_needed"),

@@ -12,6 +12,7 @@ import orjson
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.core.call import CallKind, ToolCall
+from aegis_authz.core.circumstances import CIRCUMSTANCES
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, FilterTools, Finding, Redact
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
@@ -47,7 +48,7 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
         "resource": resource,
     }
     if question.reads:
-        asked["context"] = {word: value for word, value in _context(question).items() if word in question.reads}
+        asked["context"] = _context(question)
     return asked
 
 
@@ -57,14 +58,8 @@ def _place(call: ToolCall) -> Json:
 
 
 def _context(question: Evaluation) -> dict[str, Json]:
-    identity, call = question.identity, question.call
-    known: dict[str, Json] = {
-        "time": int(question.time * 1e9),
-        "acted_by": list(identity.actors),
-        "token_age": max(0, int(question.time - identity.issued_at)),
-    }
-    texts = {"environment": question.environment, "source": call.source, "on_behalf_of": identity.on_behalf_of}
-    return known | {word: said for word, said in texts.items() if said}
+    known = ((word, one.of(question)) for word, one in CIRCUMSTANCES.items() if word in question.reads)
+    return {word: value for word, value in known if value is not None}
 
 
 def decisions_from_data(result: Json, count: int) -> list[Decision | Refused]:
