@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.effect import Effect
@@ -40,6 +41,8 @@ class Target(Enum):
 class SetHeader:
     """Obligation: the tool receives this header, whatever the agent sent under its name."""
 
+    kind: ClassVar = "set_header"
+    changes_bodies: ClassVar = False
     name: str
     value: str
 
@@ -48,6 +51,8 @@ class SetHeader:
 class InjectCredential:
     """Obligation: the tool receives a header of `prefix` and the secret of that name, which the agent never sees."""
 
+    kind: ClassVar = "inject_credential"
+    changes_bodies: ClassVar = False
     header: str
     credential: str
     prefix: str
@@ -57,6 +62,8 @@ class InjectCredential:
 class Redact:
     """Obligation: redact what these detectors find and these JSON pointers name."""
 
+    kind: ClassVar = "redact"
+    changes_bodies: ClassVar = True
     target: Target
     detectors: tuple[str, ...]
     fields: tuple[str, ...]
@@ -66,11 +73,18 @@ class Redact:
 class FilterTools:
     """Obligation: a tools/list answer shows these tools alone."""
 
+    kind: ClassVar = "filter_tools"
+    changes_bodies: ClassVar = True
     allowed: tuple[str, ...]
 
 
 Obligation = Redact | FilterTools | SetHeader | InjectCredential
 """What must be done for the decision to hold. A kind not listed here is a deny."""
+
+OBLIGATIONS: Mapping[str, type[Obligation]] = {
+    one.kind: one for one in (Redact, FilterTools, SetHeader, InjectCredential)
+}
+"""Every kind of obligation, by the name it has as data; its members are its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,7 @@ class Decision:
     @property
     def changes_bodies(self) -> bool:
         """Whether a request or response body has to pass the processor for the decision to hold."""
-        return any(isinstance(one, Redact | FilterTools) for one in self.obligations)
+        return any(one.changes_bodies for one in self.obligations)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a Decision has no truth value; look at its effect")

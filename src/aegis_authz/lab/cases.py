@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE
+from aegis_authz.core.decision import OBLIGATIONS
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
@@ -35,13 +36,10 @@ REASONS_OF_POLICY = (
 """What policy alone can answer; the others come from the mesh around it."""
 
 _PARAMETERS: Location = ("call", "parameters")
-_KINDS: Mapping[str, Mapping[str, bool]] = {
-    "redact": {"target": True, "detectors": False, "fields": False},
-    "filter_tools": {"allowed": True},
-    "set_header": {"name": True, "value": True},
-    "inject_credential": {"header": False, "credential": True, "prefix": False},
-}
-"""The members of each kind of obligation, and whether they must be given."""
+_LEFT_OUT: Mapping[str, Json] = {"detectors": [], "fields": [], "header": "authorization", "prefix": ""}
+"""What members of obligations are where a test leaves them out; the others must be given."""
+_KINDS = {kind: tuple(field.name for field in fields(one)) for kind, one in OBLIGATIONS.items()}
+"""The members of each kind of obligation."""
 
 
 def _effect(value: str) -> str:
@@ -88,21 +86,20 @@ class ExpectedObligation(Part):
     def _has_the_members_of_its_kind(self) -> ExpectedObligation:
         known = _KINDS[self.kind]
         given = self.model_fields_set - {"kind"}
-        for member in sorted(given - known.keys()):
+        for member in sorted(given.difference(known)):
             raise ValueError(f"{self.kind} has no {quoted(member)}; it has {', '.join(known)}")
-        for member, needed in known.items():
-            if needed and member not in given:
+        for member in known:
+            if member not in _LEFT_OUT and member not in given:
                 raise ValueError(f"{self.kind} needs {quoted(member)}")
         return self
 
     @property
     def data(self) -> Mapping[str, Json]:
         """The obligation with every member of its kind, as decisions have it; lists sorted."""
-        left_out: Mapping[str, Json] = {"detectors": [], "fields": [], "header": "authorization", "prefix": ""}
         members: dict[str, Json] = {"kind": self.kind}
         for member in _KINDS[self.kind]:
             value = getattr(self, member)
-            members[member] = sorted(value) if isinstance(value, tuple) else left_out.get(member, value)
+            members[member] = sorted(value) if isinstance(value, tuple) else _LEFT_OUT.get(member, value)
             if isinstance(value, str):
                 members[member] = value
         return members

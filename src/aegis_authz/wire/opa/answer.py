@@ -13,7 +13,7 @@ import orjson
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.circumstances import CIRCUMSTANCES
-from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, FilterTools, Finding, Redact
+from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
@@ -104,7 +104,7 @@ def _decision(text: bytes, revision: Revision) -> Decision:
     if allowed_by is not _EFFECTS[effect] or _REASONS[reason] is Reason.APPROVED:
         raise _malformed("the reason does not explain the effect")
     obligations = obligations_from_data(data["obligations"])
-    bodily = [one for one in obligations if isinstance(one, Redact | FilterTools)]
+    bodily = [one for one in obligations if one.changes_bodies]
     if _EFFECTS[effect] is Effect.SANITIZE and not bodily:
         raise _malformed("sanitize without a body to change")
     if _EFFECTS[effect] is Effect.ALLOW and bodily:

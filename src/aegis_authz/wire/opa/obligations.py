@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
-from aegis_authz.core.decision import FilterTools, InjectCredential, Obligation, Redact, SetHeader, Target
+from aegis_authz.core.decision import OBLIGATIONS, FilterTools, InjectCredential, Obligation, Redact, SetHeader, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -12,10 +13,8 @@ from aegis_authz.core.refused import Refused
 OBLIGATION_HEADER = "x-aegis-obligation"
 """The request header by which ext_authz chooses the body processor in Envoy; nobody else can set it."""
 
-_REDACT = {"kind", "target", "detectors", "fields"}
-_FILTER_TOOLS = {"kind", "allowed"}
-_SET_HEADER = {"kind", "name", "value"}
-_INJECT_CREDENTIAL = {"kind", "header", "credential", "prefix"}
+_MEMBERS = {kind: tuple(field.name for field in fields(one)) for kind, one in OBLIGATIONS.items()}
+_TARGETS = tuple(target.value for target in Target)
 
 
 def obligations_to_data(obligations: Sequence[Obligation]) -> list[Json]:
@@ -31,27 +30,25 @@ def obligations_from_data(data: Json) -> tuple[Obligation, ...]:
 
 
 def _to_data(obligation: Obligation) -> Json:
-    match obligation:
-        case Redact(target, detectors, fields):
-            return {"kind": "redact", "target": target.value, "detectors": list(detectors), "fields": list(fields)}
-        case FilterTools(allowed):
-            return {"kind": "filter_tools", "allowed": list(allowed)}
-        case SetHeader(name, value):
-            return {"kind": "set_header", "name": name, "value": value}
-        case InjectCredential(header, credential, prefix):
-            return {"kind": "inject_credential", "header": header, "credential": credential, "prefix": prefix}
+    return {"kind": obligation.kind} | {name: _plain(getattr(obligation, name)) for name in _MEMBERS[obligation.kind]}
+
+
+def _plain(value: str | Target | tuple[str, ...]) -> Json:
+    if isinstance(value, Target):
+        return value.value
+    return value if isinstance(value, str) else list(value)
 
 
 def _from_data(item: Json) -> Obligation:
-    if isinstance(item, dict):
-        kind, target = item.get("kind"), item.get("target")
-        if kind == "redact" and item.keys() == _REDACT and target in ("request", "response"):
-            return Redact(Target(target), _texts(item["detectors"]), _texts(item["fields"]))
-        if kind == "filter_tools" and item.keys() == _FILTER_TOOLS:
+    kind = item.get("kind") if isinstance(item, dict) else None
+    if isinstance(item, dict) and isinstance(kind, str) and item.keys() == {"kind", *_MEMBERS.get(kind, ())}:
+        if kind == Redact.kind and item["target"] in _TARGETS:
+            return Redact(Target(item["target"]), _texts(item["detectors"]), _texts(item["fields"]))
+        if kind == FilterTools.kind:
             return FilterTools(_texts(item["allowed"]))
-        if kind == "set_header" and item.keys() == _SET_HEADER:
+        if kind == SetHeader.kind:
             return SetHeader(*_texts([item["name"], item["value"]]))
-        if kind == "inject_credential" and item.keys() == _INJECT_CREDENTIAL:
+        if kind == InjectCredential.kind:
             return InjectCredential(*_texts([item["header"], item["credential"], item["prefix"]]))
     raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
 
