@@ -22,7 +22,6 @@ from aegis_authz.wire.opa.answer import decisions_from_data
 State = Literal["held", "failed", "not reached"]
 Failing = Literal["deny", "approval_needed", "excuses"]
 
-_DENYING = "denied_tools["
 _EFFECTS = frozenset(effect.value for effect in Effect)
 _EXCUSED = "excused"
 
@@ -48,18 +47,14 @@ class LookedAtCondition:
 
 @dataclass(frozen=True, slots=True)
 class LookedAtRule:
-    """What became of one rule that lists the action. `outcome` is an effect, or `excused` for one that denies."""
+    """What became of one rule that lists the action. `outcome` is an effect, or `excused` for one that `denies`."""
 
     id: str
+    denies: bool
     outcome: str
     path: str
     line: int
     conditions: tuple[LookedAtCondition, ...]
-
-    @property
-    def denies(self) -> bool:
-        """Whether it stands in `denied_tools`."""
-        return _is_denying(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +117,10 @@ def _document(told: Json, by_name: Mapping[str, LoadedPolicy], call: TriedCall) 
 def _rule(told: Json, rules: Mapping[str, WrittenRule], call: TriedCall) -> LookedAtRule:
     members = _members(told, ("id", "outcome", "conditions"), "a rule")
     named, outcome = _text(members["id"]), _text(members["outcome"])
-    if named not in rules or outcome not in (_EFFECTS if not _is_denying(named) else {_EXCUSED, "deny"}):
+    written = rules.get(named)
+    denies = written is not None and written.compiled.denies
+    if written is None or outcome not in ({_EXCUSED, "deny"} if denies else _EFFECTS):
         raise _unknown("a rule nobody wrote, or an unknown outcome")
-    written = rules[named]
     conditions = [_told_condition(one) for one in _list(members["conditions"], "conditions")]
     absent = {one.parameter for one in conditions if one.condition == "present"}
     forbidden = {one.parameter for one in conditions if one.condition == "exists" and one.limit is False}
@@ -133,6 +129,7 @@ def _rule(told: Json, rules: Mapping[str, WrittenRule], call: TriedCall) -> Look
         lines.setdefault(one.key, one.line)
     return LookedAtRule(
         id=named,
+        denies=denies,
         outcome=outcome,
         path=written.source.path,
         line=written.line,
@@ -143,8 +140,8 @@ def _rule(told: Json, rules: Mapping[str, WrittenRule], call: TriedCall) -> Look
                 wanted=one.limit,
                 seen=call.context.time if one.parameter == "context.time" else one.seen,
                 there=one.parameter not in absent,
-                state=_state(one, _is_denying(named) and one.parameter not in forbidden),
-                failing=_failing(one, named, outcome, one.parameter in forbidden),
+                state=_state(one, denies and one.parameter not in forbidden),
+                failing=_failing(one, denies, outcome, one.parameter in forbidden),
                 line=lines.get(one.key),
             )
             for one in conditions
@@ -191,19 +188,15 @@ def _state(one: _Told, excusable: bool) -> State:
     return "held" if one.holds else "failed"
 
 
-def _failing(one: _Told, rule: str, outcome: str, forbidden: bool) -> Failing:
+def _failing(one: _Told, denies: bool, outcome: str, forbidden: bool) -> Failing:
     """In a rule that denies, only what is known not to hold excuses: not what is missing, of another type or unreadable."""
-    if not _is_denying(rule):
+    if not denies:
         return one.otherwise
     if one.condition == "present":
         return "excuses" if one.holds and not forbidden else "deny"
     if one.condition == "type" or (one.holds is False and outcome != _EXCUSED):
         return "deny"
     return "excuses"
-
-
-def _is_denying(rule: str) -> bool:
-    return rule.rpartition(":")[2].startswith(_DENYING)
 
 
 def _members(told: Json, names: Sequence[str], kind: str) -> Mapping[str, Json]:
