@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.source.problems import MOST_IN_A_FILE, Problem, did_you_mean, quoted
 from aegis_authz.policy.source.reader import Location, SourceDocument
 
@@ -17,7 +18,8 @@ _KINDS: Mapping[str, str] = {
     "detectors": "detectors",
 }
 _SAID_BY = ("list", "pattern")
-_WINDOWS = ("within", "not_within")
+_WINDOWS = words_with(Operand.WINDOWS)
+_PATTERNS = words_with(Operand.PATTERN)
 _VERBATIM = "schema"  # JSON Schema has words of its own
 
 
@@ -107,7 +109,7 @@ class _Writing:
             return None  # a list that names a list would have to be read in some order
         if "list" in value and len(value) == 1 and isinstance(value["list"], str):
             return self._named("lists", value["list"], (*at, "list"), [])
-        if key == "matches" and "pattern" in value and len(value) == 1 and isinstance(value["pattern"], str):
+        if key in _PATTERNS and "pattern" in value and len(value) == 1 and isinstance(value["pattern"], str):
             return self._named("patterns", value["pattern"], (*at, "pattern"), "")
         if key == "approval" and isinstance(value.get("approvers"), str):
             terms = self._named("approvers", str(value["approvers"]), (*at, "approvers"), {})

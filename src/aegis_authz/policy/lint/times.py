@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from aegis_authz.policy.language.operators import OPERATORS, Direction, Operand, words_with
 from aegis_authz.policy.language.values import WEEKDAYS, TimeWindow
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import CONTEXT, Ground
@@ -13,7 +14,8 @@ from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import quoted
 
 _MOST_DAYS = 3660
-_WORDS = (("within", "it allows nothing"), ("not_within", "it excludes nothing"))
+_EFFECTS = {Direction.MEMBERSHIP: "it allows nothing", Direction.NEGATIVE: "it excludes nothing"}
+_WORDS = [(word, _EFFECTS[OPERATORS[word].direction]) for word in words_with(Operand.WINDOWS)]
 
 
 def time_findings(ground: Ground) -> Iterator[Finding]:

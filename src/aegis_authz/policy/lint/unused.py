@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground
@@ -14,6 +15,7 @@ from aegis_authz.policy.source.problems import quoted
 from aegis_authz.policy.source.reader import SourceDocument
 
 _KINDS = ("lists", "patterns", "time_windows", "approvers", "detectors")
+_LISTING = {**dict.fromkeys(words_with(Operand.WINDOWS), "time_windows"), "detectors": "detectors"}
 _LISTS = ("allowed_tools", "denied_tools")
 
 
@@ -98,7 +100,7 @@ def _named(value: Json, word: str = "") -> Iterator[tuple[str, str]]:
             else:
                 yield from _named(inner, key)
     elif isinstance(value, list):
-        kind = {"within": "time_windows", "not_within": "time_windows", "detectors": "detectors"}.get(word)
+        kind = _LISTING.get(word)
         for inner in value:
             if kind is not None and isinstance(inner, str):
                 yield kind, inner
