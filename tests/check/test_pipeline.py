@@ -37,8 +37,17 @@ from aegis_authz.wire.status_codes import STATUS_CODES
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
-STRIPE = Tool("stripe", "api.stripe.example", None, "", (Action("pay", "POST", ("v1", "payments"), (AMOUNT,)),), "", "")
-GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "")
+STRIPE = Tool(
+    "stripe",
+    "api.stripe.example",
+    None,
+    "",
+    (Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False),),
+    "",
+    "",
+    None,
+)
+GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None)
 TRUST = Trust(
     "aegis",
     "mesh",
@@ -389,8 +398,8 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 
 
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
-    shown = Action("show", "GET", ("people", "{id}"), ())
-    crm = Tool("crm", "crm.example", None, "", (shown,), "", "")
+    shown = Action("show", "GET", ("people", "{id}"), (), False)
+    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
     snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, "", frozenset(), PHRASES)
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])

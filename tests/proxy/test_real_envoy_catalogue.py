@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, server: ToolServer, scheme: str = "http", where: str = "127.0.0.1") -> Tool:
-    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "")
+    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None)
 
 
 async def test_a_new_catalogue_takes_effect_while_envoy_runs(
@@ -120,14 +120,14 @@ async def test_an_empty_catalogue_serves_nobody(envoys: Starter, server: ToolSer
 async def test_tools_that_share_an_address_each_get_their_own_actions(
     envoys: Starter, server: ToolServer, authorizer: Authorizer
 ) -> None:
-    pay = Action("pay", "POST", ("v1", "payments:send"), ())
-    find = Action("find", "POST", ("v1", "{kind}"), ())
+    pay = Action("pay", "POST", ("v1", "payments:send"), (), False)
+    find = Action("find", "POST", ("v1", "{kind}"), (), False)
     async with AsyncExitStack() as stack:
         others = [await stack.enter_async_context(type(server)().serving()) for _ in range(2)]
         tools = (
-            Tool("finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", ""),
-            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", ""),
-            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", ""),
+            Tool("finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", "", None),
+            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", "", None),
+            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", "", None),
         )
         running = envoys.running("shared", Catalogue.of(tools), authorizer.place)
         proxy = await stack.enter_async_context(running)

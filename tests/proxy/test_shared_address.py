@@ -19,7 +19,16 @@ WORDS = ("pay", "pay:send", "a,b", "{x}", "{y}")
 
 def _tools(*templates: tuple[str, ...]) -> tuple[Tool, ...]:
     return tuple(
-        Tool(f"t{number}", "api.example", None, f"http://10.0.0.{number}", (Action("go", "GET", template, ()),), "", "")
+        Tool(
+            f"t{number}",
+            "api.example",
+            None,
+            f"http://10.0.0.{number}",
+            (Action("go", "GET", template, (), False),),
+            "",
+            "",
+            None,
+        )
         for number, template in enumerate(templates)
     )
 
@@ -70,8 +79,10 @@ def test_a_call_is_routed_to_the_tool_it_is_judged_as(
 
 
 def test_the_mcp_endpoint_comes_before_all_actions() -> None:
-    http = Tool("http", "api.example", None, "http://10.0.0.1", (Action("go", "GET", ("{x}",), ()),), "", "")
-    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "")
+    http = Tool(
+        "http", "api.example", None, "http://10.0.0.1", (Action("go", "GET", ("{x}",), (), False),), "", "", None
+    )
+    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None)
     (first, match), _ = action_matches((http, mcp))
     assert (first.name, match.path) == ("mcp", "/mcp")
 

@@ -10,13 +10,13 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
 from aegis_authz.wire.envoy.answer import Answer
 
+DENY = Answer(Effect.DENY, 8, 503, b"", {"x-aegis-decision": "deny"}, {}, (), {})
 ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, (), {})
 
 
@@ -31,8 +31,7 @@ class ScriptedPipeline:
         self.deadlines: list[float] = []
         self.traceparents: list[str] = []
         self.answer: Any = ALLOW
-        self.kept: list[Reason] = []
-        self.ids = self.recorder = self
+        self.refused: list[Reason] = []
 
     def now(self) -> float:
         return time.time()
@@ -50,12 +49,9 @@ class ScriptedPipeline:
             raise self.answer
         return cast(Answer, self.answer)
 
-    def decision_id(self) -> str:
-        return "d-1"
-
-    async def keep(self, decision: Decision, draft: object, deadline: float) -> Decision:
-        self.kept.append(decision.reason)
-        return decision
+    async def refuse(self, reason: Reason, message: bytes, traceparent: str, deadline: float) -> Answer:
+        self.refused.append(reason)
+        return DENY
 
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
@@ -93,7 +89,7 @@ async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
     first = asyncio.create_task(checks(b"", "", 1.0))
     await asyncio.wait_for(pipeline.started.wait(), 5)
     assert kind(await checks(b"", "", 1.0)) == "denied_response"
-    assert pipeline.kept == [Reason.OVERLOADED]
+    assert pipeline.refused == [Reason.OVERLOADED]
     pipeline.gate.set()
     assert kind(await first) == "ok_response"
 

@@ -13,7 +13,9 @@ from aegis_authz.policy.compile.conditions import value_conditions
 from aegis_authz.policy.language.rule import Conditions
 
 REGIONS = {"bank": "eu", "shop": "us"}
-TOOLS = [Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, "")) for name in ("bank", "shop", "desk")]
+TOOLS = [
+    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None) for name in ("bank", "shop", "desk")
+]
 
 NUMBERS = [-1, 0, 1, 3, 5, 5.5, 10, 11]
 TEXTS = [

@@ -68,7 +68,7 @@ class Action:
     method: str
     template: tuple[str, ...]
     parameters: tuple[Parameter, ...]
-    others: bool = False
+    others: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class McpTool:
     """One tool of an MCP server: its arguments, as `Action` has its parameters."""
 
     parameters: tuple[Parameter, ...]
-    others: bool = False
+    others: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Tool:
     actions: tuple[Action, ...]
     mcp_path: str
     region: str
-    mcp_tools: Mapping[str, McpTool] | None = None
+    mcp_tools: Mapping[str, McpTool] | None
 
     @property
     def is_mcp(self) -> bool:

@@ -175,7 +175,10 @@ DOCUMENTS = st.fixed_dictionaries(
     },
     optional={"regions": st.sampled_from([["eu"], ["us"]])},
 )
-TOOLS = [Tool("bank", "bank.example", None, "", (), "", "eu"), Tool("shop", "shop.example", None, "", (), "", "us")]
+TOOLS = [
+    Tool("bank", "bank.example", None, "", (), "", "eu", None),
+    Tool("shop", "shop.example", None, "", (), "", "us", None),
+]
 CALLS = st.tuples(
     st.sampled_from(["a", "ab", "b", "c"]),
     st.sampled_from(["http", "mcp_tool", "mcp_session", "unclaimed"]),

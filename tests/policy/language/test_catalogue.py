@@ -54,10 +54,12 @@ actions:
                     Parameter("index", ParameterSource.PATH, "index", ParameterType.STRING),
                     Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER),
                 ),
+                False,
             ),
         ),
         mcp_path="",
         region="eu",
+        mcp_tools=None,
     )
 
 

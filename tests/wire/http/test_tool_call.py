@@ -23,14 +23,15 @@ STRIPE = Tool(
     None,
     "http://127.0.0.1:9001",
     (
-        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE)),
-        Action("get_payment", "GET", ("v1", "payments", "{id}"), ()),
-        Action("latest_payment", "GET", ("v1", "payments", "latest"), ()),
-        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,)),
-        Action("update_payment", "PUT", ("v1", "payments", "{id}"), ()),
+        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE), False),
+        Action("get_payment", "GET", ("v1", "payments", "{id}"), (), False),
+        Action("latest_payment", "GET", ("v1", "payments", "latest"), (), False),
+        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,), False),
+        Action("update_payment", "PUT", ("v1", "payments", "{id}"), (), False),
     ),
     "",
     "",
+    None,
 )
 CATALOGUE = Catalogue.of((STRIPE,))
 
@@ -86,7 +87,7 @@ def test_a_query_of_structured_names_is_read_name_by_name() -> None:
 
 def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -> None:
     noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True)
-    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", ""),))
+    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", "", None),))
     body = b'{"amount":1,"note":"x","to":[{"name":"bob","iban":"y"},5]}'
     call = read_tool_call(http("POST", "/notes?dry=1", body, host="notes.example"), catalogue)
     assert call.parameters == {"amount": 1, "payee": "bob"}
@@ -98,9 +99,13 @@ def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -
 
 def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
     search = Action(
-        "search", "GET", ("search",), (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING),)
+        "search",
+        "GET",
+        ("search",),
+        (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING),),
+        False,
     )
-    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", ""),))
+    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None),))
     call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
     assert call.parameters == {"q": "x"}
 

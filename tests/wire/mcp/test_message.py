@@ -15,7 +15,7 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 from aegis_authz.wire.mcp.message import MOST_READ_TO_ANSWER, rpc_of
 
-GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "")
+GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "", None)
 CATALOGUE = Catalogue.of((GITHUB,))
 
 
@@ -154,9 +154,9 @@ LISTED = Tool(
     "/mcp",
     "",
     {
-        "pay": McpTool((Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER),)),
+        "pay": McpTool((Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER),), False),
         "note": McpTool((Parameter("text", ParameterSource.BODY, "/text", ParameterType.STRING),), others=True),
-        "ping": McpTool(()),
+        "ping": McpTool((), False),
     },
 )
 
