@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import control_services
-from aegis_authz.cli import approvals, token
+from aegis_authz.cli import agents, approvals, token
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices
@@ -31,7 +31,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.testing.releases import MemoryReleases
-from aegis_authz.testing.store import MemoryStore
+from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 
 POLICY = """\
 agent: finance-agent
@@ -126,7 +126,9 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
 
     async def run() -> None:
         keys = open_keys(settings.keys)
-        services = control_services(settings, keys, releases, store, SystemClock(), SystemIds())
+        services = control_services(
+            settings, keys, releases, store, MemoryRevocations(store), SystemClock(), SystemIds()
+        )
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
         host = ThreadedHost(services)
         holder.append((services, host, asyncio.get_running_loop()))
@@ -355,6 +357,32 @@ def test_list_says_when_there_are_none_and_knows_the_states(aegis: Aegis) -> Non
     assert aegis(approvals.app, "list").stdout == "no pending approvals\n"
     assert json.loads(aegis(approvals.app, "list", "--state", "all", "--json").stdout) == {"approvals": []}
     assert aegis(approvals.app, "list", "--state", "maybe").exit_code == 1
+
+
+def test_an_agent_is_revoked_listed_and_restored(mesh: Mesh, aegis: Aegis) -> None:
+    assert aegis(agents.app, "list").stdout == "no agent is revoked\n"
+    revoked = aegis(agents.app, "revoke", "acme/emea/finance-agent", "--as", "ann", "--note", "odd")
+    assert (revoked.exit_code, revoked.stdout) == (
+        0,
+        "revoked: every call of acme/emea/finance-agent is refused from now on\n",
+    )
+    assert "acme/emea/finance-agent" in aegis(agents.app, "list").stdout
+    [listed] = json.loads(aegis(agents.app, "list", "--json").stdout)["revocations"]
+    assert (listed["org"], listed["agent"], listed["by"]) == ("acme", "finance-agent", "ann")
+    [latest, *_] = json.loads(aegis(policy.app, "status", "--json").stdout)["changes"]
+    assert (latest["kind"], latest["agent"], latest["message"]) == ("revoked", "acme/emea/finance-agent", "odd")
+    restored = aegis(agents.app, "restore", "acme/emea/finance-agent", "--json")
+    assert (restored.exit_code, json.loads(restored.stdout)["agent"]) == (0, "finance-agent")
+    again = aegis(agents.app, "restore", "acme/emea/finance-agent")
+    assert (again.exit_code, again.stderr) == (1, "aegis agents restore: acme/emea/finance-agent is not revoked\n")
+
+
+@pytest.mark.parametrize("name", ["finance-agent", "acme/emea", "acme/emea/Finance", "acme/emea/../x", ""])
+def test_what_is_no_agent_is_not_asked_for(aegis: Aegis, name: str) -> None:
+    for command in ("revoke", "restore"):
+        result = aegis(agents.app, command, name)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "must be org/tenant/agent" in result.stderr
 
 
 def test_a_folder_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, Approv
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import StoreDown
-from aegis_authz.testing.store import MemoryStore
+from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.real_redis import RealRedis
 
 BOT = Scope("acme", "emea", "bot")
@@ -76,9 +77,8 @@ class Side:
 
     store: MemoryStore | RedisStore
     approvals: MemoryStore | RedisApprovals
-    revocations: MemoryStore | RedisRevocations
+    revocations: Revocations
     lose: Callable[[], Awaitable[object]]
-    list_revocations: Callable[[], Awaitable[object]]
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Play:
             self.clock.step(0.01)
             answers = [await self._do(side, number, step) for side in self.sides]
             assert answers[0] == answers[1], step
-        lists = [(await side.approvals.list(None), await side.list_revocations()) for side in self.sides]
+        lists = [(await side.approvals.list(None), await side.revocations.list()) for side in self.sides]
         assert lists[0] == lists[1]
 
     async def _do(self, side: Side, number: int, step: tuple[object, ...]) -> object:
@@ -175,8 +175,8 @@ async def play(server: RealRedis, steps: list[tuple[object, ...]]) -> None:
 
     await store.ready()
     sides = (
-        Side(twin, twin, twin, forget, twin.revocations),
-        Side(store, approvals, revocations, flush, revocations.list),
+        Side(twin, twin, MemoryRevocations(twin), forget),
+        Side(store, approvals, revocations, flush),
     )
     try:
         await Play(sides, clock).run(steps)

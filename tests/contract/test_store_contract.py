@@ -18,8 +18,9 @@ from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, Approv
 from aegis_authz.core.identity import Identity, Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, Store
-from aegis_authz.testing.store import MemoryStore
+from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.real_redis import RealRedis
 
 BOT = Scope("acme", "emea", "bot")
@@ -44,9 +45,7 @@ class Contract:
     approvals: Approvals
     clock: MovableClock
     forget: Callable[[], Awaitable[None]]
-    revoke: Callable[[Scope, str, float], Awaitable[None]]
-    restore: Callable[[Scope], Awaitable[bool]]
-    revocations: Callable[[], Awaitable[list[Revocation]]]
+    revocations: Revocations
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
         now = self.clock.now()
@@ -91,7 +90,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         async def forget() -> None:
             memory.forget_everything()
 
-        yield Contract(memory, memory, clock, forget, memory.revoke, memory.restore, memory.revocations)
+        yield Contract(memory, memory, clock, forget, MemoryRevocations(memory))
         return
     server: RealRedis = request.getfixturevalue("real_redis")
     store, approvals = RedisStore(server.url, clock, 60), RedisApprovals(server.url, clock)
@@ -102,7 +101,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
 
     await store.ready()
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
-    yield Contract(store, approvals, clock, flush, revocations.revoke, revocations.restore, revocations.list)
+    yield Contract(store, approvals, clock, flush, revocations)
     await store.close()
     await approvals.close()
     await revocations.close()
@@ -147,15 +146,15 @@ async def test_after_data_loss_older_tokens_are_refused_and_newer_ones_pass(cont
 
 async def test_a_revoked_agent_is_refused_until_restored(contract: Contract) -> None:
     now = round(contract.clock.now(), 3)
-    await contract.revoke(BOT, "alice of finance", now)
-    assert await contract.revocations() == [Revocation(BOT, "alice of finance", now)]
+    await contract.revocations.revoke(BOT, "alice of finance", now)
+    assert await contract.revocations.list() == [Revocation(BOT, "alice of finance", now)]
     spent = contract.identity()
     assert (await contract.settle(spent)).outcome is SettleOutcome.REVOKED
     assert (await contract.settle(contract.identity(agent="other"))).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(contract.identity(tenant="apac"))).outcome is SettleOutcome.CLEAR
-    assert await contract.restore(BOT)
-    assert not await contract.restore(BOT)
-    assert await contract.revocations() == []
+    assert await contract.revocations.restore(BOT)
+    assert not await contract.revocations.restore(BOT)
+    assert await contract.revocations.list() == []
     assert (await contract.settle()).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(spent)).outcome is SettleOutcome.REPLAYED
 

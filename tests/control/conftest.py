@@ -16,7 +16,11 @@ from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Sources
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch
+from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.testing.releases import MemoryReleases
 
@@ -52,7 +56,20 @@ class DownApprovals:
     async def get(self, approval_id: str) -> Approval:
         raise StoreDown("redis at /secret/path is away")
 
-    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+    async def decide(self, approval_id: str, to: ApprovalState, by: str, now: Epoch) -> Approval:
+        raise StoreDown("redis at /secret/path is away")
+
+
+class DownRevocations:
+    """A store of revocations that cannot be reached."""
+
+    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def restore(self, scope: Scope) -> bool:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def list(self) -> list[Revocation]:
         raise StoreDown("redis at /secret/path is away")
 
 
@@ -87,14 +104,17 @@ def releases() -> MemoryReleases:
 
 @pytest.fixture
 def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -> Callable[..., ControlServices]:
-    """`new_plane(approvals=, keys=, settings=)`: put together as the real one is; all share the same releases."""
+    """`new_plane(approvals=, keys=, settings=, revocations=)`: put together as the real one is; all share the same releases."""
     usual, usual_settings = keys, settings
 
     def put_together(
-        approvals: Approvals | None = None, keys: Keys = usual, settings: ControlSettings = usual_settings
+        approvals: Approvals | None = None,
+        keys: Keys = usual,
+        settings: ControlSettings = usual_settings,
+        revocations: Revocations | None = None,
     ) -> ControlServices:
-        store = approvals or DownApprovals()
-        return control_services(settings, keys, releases, store, SystemClock(), SystemIds())
+        stores = approvals or DownApprovals(), revocations or DownRevocations()
+        return control_services(settings, keys, releases, *stores, SystemClock(), SystemIds())
 
     return put_together
 

@@ -221,6 +221,9 @@ DOORS = [
     ("GET", "/v1/approvals/x"),
     ("POST", "/v1/approvals/x/approve"),
     ("POST", "/v1/approvals/x/deny"),
+    ("GET", "/v1/agents/revoked"),
+    ("POST", "/v1/agents/acme/emea/bot/revoke"),
+    ("POST", "/v1/agents/acme/emea/bot/restore"),
 ]
 
 

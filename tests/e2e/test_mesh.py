@@ -151,3 +151,24 @@ def _lives(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+async def test_a_revoked_agent_is_refused_at_its_next_call_and_goes_on_when_restored(
+    mesh: DemoMesh, agent: Agent
+) -> None:
+    where = ("--dir", str(mesh.state))
+    token = agent.tokens.mint("finance-agent")  # good before, and good after: it is the agent that is refused
+    assert (await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 1})).decision == "allow"
+    await mesh.aegis("agents", "revoke", "acme/emea/finance-agent", "--note", "a test", *where)
+    try:
+        headers = {"x-aegis-token": token}
+        async with httpx.AsyncClient(proxy=mesh.proxy, trust_env=False) as client:
+            refused = await client.post(PAYMENTS, json={"amount": 1}, headers=headers)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "REVOKED")
+        [revoked] = json.loads(await mesh.aegis("agents", "list", "--json", *where))["revocations"]
+        assert revoked["agent"] == "finance-agent"
+    finally:
+        await mesh.aegis("agents", "restore", "acme/emea/finance-agent", *where)
+    assert (await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 1})).decision == "allow"
+    changes = json.loads(await mesh.aegis("policy", "status", "--json", *where))["changes"]
+    assert [change["kind"] for change in changes[:2]] == ["restored", "revoked"]

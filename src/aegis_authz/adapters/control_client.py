@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.policies import (
@@ -21,6 +22,7 @@ from aegis_authz.api.policies import (
 )
 from aegis_authz.api.problem import ProblemDocument
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import strict_json
 from aegis_authz.policy.source.problems import Problem
 
@@ -110,6 +112,20 @@ class ControlClient:
         body = DecisionRequest.model_construct(by=by, note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", ApprovalAnswer, body)
 
+    def revocations(self) -> RevocationsAnswer:
+        """The revoked agents, newest first."""
+        return self._ask("GET", "/v1/agents/revoked", RevocationsAnswer)
+
+    def revoke(self, scope: Scope, by: str, note: str) -> RevocationAnswer:
+        """Refuse every call of the agent."""
+        body = RevocationRequest.model_construct(by=by, note=note)
+        return self._ask("POST", f"{_agent(scope)}/revoke", RevocationAnswer, body)
+
+    def restore(self, scope: Scope, by: str, note: str) -> RestoredAnswer:
+        """Let policy judge a revoked agent again."""
+        body = RevocationRequest.model_construct(by=by, note=note)
+        return self._ask("POST", f"{_agent(scope)}/restore", RestoredAnswer, body)
+
     def _ask(
         self, method: str, path: str, kind: type[AnswerT], body: Request | None = None, wait: float = 0
     ) -> AnswerT:
@@ -136,7 +152,11 @@ class ControlClient:
             ) from None
 
 
+def _agent(scope: Scope) -> str:
+    return f"/v1/agents/{_segment(scope.org)}/{_segment(scope.tenant)}/{_segment(scope.agent)}"
+
+
 def _segment(name: str) -> str:
     if name in ("", ".", "..") or "/" in name:
-        raise ControlRefused(404, "no such revision or approval: that is no id", ())
+        raise ControlRefused(404, "no such revision, approval or agent: that is no id", ())
     return quote(name, safe="")

@@ -56,7 +56,10 @@ class ReleaseAnswer(Answer):
 
 
 class ChangeEntry(Answer):
-    """One line of the change log. `time` is seconds since the epoch; `previous` is "" at the first."""
+    """One line of the change log. `time` is seconds since the epoch; `previous` is "" at the first.
+
+    `agent` is who was revoked or restored, `org/tenant/agent`, else "".
+    """
 
     kind: ChangeKind
     revision: str
@@ -64,6 +67,7 @@ class ChangeEntry(Answer):
     by: str
     time: float
     message: str
+    agent: str
 
     @classmethod
     def of(cls, change: Change) -> ChangeEntry:
@@ -75,6 +79,7 @@ class ChangeEntry(Answer):
             by=change.by,
             time=change.time,
             message=change.message,
+            agent="" if change.agent is None else str(change.agent),
         )
 
 

@@ -13,6 +13,7 @@ from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.bootstrap.bundles import policy_builder
@@ -21,12 +22,13 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.publishing import Publisher
+from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import Releases
+from aegis_authz.ports.control_plane import Releases, Revocations
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)
@@ -53,7 +55,9 @@ async def _run(settings: ControlSettings) -> None:
         stack.callback(releases.close)
         approvals = RedisApprovals(settings.redis, clock)
         stack.push_async_callback(approvals.close)
-        services = control_services(settings, keys, releases, approvals, clock, SystemIds())
+        revocations = RedisRevocations(settings.redis)
+        stack.push_async_callback(revocations.close)
+        services = control_services(settings, keys, releases, approvals, revocations, clock, SystemIds())
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
@@ -80,16 +84,19 @@ def control_services(
     keys: Keys,
     releases: Releases,
     approvals: Approvals,
+    revocations: Revocations,
     clock: Clock,
     ids: Ids,
 ) -> ControlServices:
     """The control plane's services on these ports; nothing is served before `publisher.start`."""
     bulletin = Bulletin()
+    publisher = Publisher(releases, policy_builder(settings, keys), bulletin, clock)
     return ControlServices(
-        publisher=Publisher(releases, policy_builder(settings, keys), bulletin, clock),
+        publisher=publisher,
         approver=Approver(approvals, keys.approvals, settings.issuer, settings.audience, clock, ids),
         bulletin=bulletin,
         board=StatusBoard(clock),
+        revoker=Revoker(revocations, publisher, clock),
         token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,

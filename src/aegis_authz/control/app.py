@@ -17,6 +17,8 @@ from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
 from aegis_authz.control.publishing import Publisher
+from aegis_authz.control.revoking import NotRevoked, Revoker
+from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
@@ -42,6 +44,7 @@ class ControlServices:
     approver: Approver
     bulletin: Bulletin
     board: StatusBoard
+    revoker: Revoker
     token_jwks: tuple[dict[str, str], ...]
     admin_token: str = field(repr=False)
     opa_token: str = field(repr=False)
@@ -65,6 +68,7 @@ def create_app(services: ControlServices) -> FastAPI:
             RevisionUnknown: _on_domain_fault,
             ApprovalNotFound: _on_domain_fault,
             ApprovalConflict: _on_domain_fault,
+            NotRevoked: _on_domain_fault,
             StoreDown: _on_domain_fault,
             ReleasesFault: _on_domain_fault,
             Exception: on_http_problem,
@@ -74,6 +78,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
+        *agent_routes(services.revoker, services.admin_token),
         *open_routes(services.bulletin, services.token_jwks),
     ):
         app.include_router(router)
@@ -97,7 +102,7 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():
             return HttpProblem(404, "there is no such approval, or its time is long over")
-        case ApprovalConflict():
+        case ApprovalConflict() | NotRevoked():
             return HttpProblem(409, str(fault))
         case _:
             _log.error("%s %s: %s", request.method, request.url.path, fault)

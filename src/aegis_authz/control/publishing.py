@@ -10,6 +10,7 @@ from typing import Protocol
 
 from aegis_authz.control.bulletin import Bulletin, Live
 from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import Releases
@@ -85,6 +86,13 @@ class Publisher:
             if live.revision != revision:
                 message = f"{message} (documents of {revision} under today's keys and rules)".strip()
             return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message)
+
+    async def note(self, kind: ChangeKind, agent: Scope, by: str, message: str) -> None:
+        """Log what was done to an agent; what is served stays. Raises ReleasesFault."""
+        async with self._one_at_a_time:
+            current = await asyncio.to_thread(self._releases.current)
+            change = Change(kind, current, current, by, self._clock.now(), message, agent)
+            await asyncio.shield(asyncio.to_thread(self._releases.note, change))
 
     async def changes(self) -> list[Change]:
         """The change log, newest first. Raises ReleasesFault."""

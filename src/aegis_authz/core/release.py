@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Revision
 
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -37,11 +38,16 @@ class ChangeKind(Enum):
     ROLLED_BACK = "rolled_back"
     REBUILT = "rebuilt"  # the same documents under other keys, settings or rules, at a start
     INTERRUPTED = "interrupted"  # the change before was logged and did not happen
+    REVOKED = "revoked"  # an agent, whose calls are refused from then on; what is served stays
+    RESTORED = "restored"  # an agent that was revoked; what is served stays
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the change log. `previous` is "" at the first."""
+    """One line of the change log. `previous` is "" at the first.
+
+    `agent` is who was revoked or restored; then `revision` and `previous` are what was served meanwhile.
+    """
 
     kind: ChangeKind
     revision: Revision
@@ -49,6 +55,7 @@ class Change:
     by: str
     time: Epoch
     message: str
+    agent: Scope | None = None
 
 
 class RevisionUnknown(Exception):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Change, Sources
-from aegis_authz.core.units import Revision
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Revision
 
 
 class Releases(Protocol):
@@ -34,6 +36,26 @@ class Releases(Protocol):
         """Log the change, then serve `change.revision`. Raises RevisionUnknown."""
         ...
 
+    def note(self, change: Change) -> None:
+        """Log a change that leaves what is served as it is."""
+        ...
+
     def changes(self) -> list[Change]:
         """The change log, newest first."""
+        ...
+
+
+class Revocations(Protocol):
+    """Agents whose calls are refused, whatever policy says, from the next call on."""
+
+    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
+        """Refuse every call of the agent from now on; a second time takes the newer name and time. Raises StoreDown."""
+        ...
+
+    async def restore(self, scope: Scope) -> bool:
+        """Take a revocation back; returns whether there was one. Raises StoreDown."""
+        ...
+
+    async def list(self) -> list[Revocation]:
+        """All revocations, newest first. Raises StoreDown."""
         ...

@@ -35,6 +35,9 @@ class MemoryReleases:
         self._changes.append(change)
         self._current = change.revision
 
+    def note(self, change: Change) -> None:
+        self._changes.append(change)
+
     def changes(self) -> list[Change]:
         return self._changes[::-1]
 

@@ -39,6 +39,11 @@ class MemoryStore:
         self._jti_margin = jti_margin
         self._memory = _Memory(_ms(clock.now()))
 
+    @property
+    def revoked(self) -> dict[Scope, Revocation]:
+        """Who is revoked, for the twin of the revocations."""
+        return self._memory.revoked
+
     def approval_id(self, scope: Scope, token: str) -> ApprovalId:
         """The id of a new approval."""
         return ApprovalId(f"apr_{token}")
@@ -68,10 +73,6 @@ class MemoryStore:
             return self._open(settlement.opens, settlement.now)
         return _CLEAR
 
-    async def revocations(self) -> list[Revocation]:
-        """All revocations, newest first."""
-        return sorted(self._memory.revoked.values(), key=lambda revocation: (-revocation.at, str(revocation.scope)))
-
     async def list(self, state: ApprovalState | None) -> list[Approval]:
         """All approvals in that state, newest first."""
         shown = [self._shown(approval) for approval in self._memory.approvals.values()]
@@ -92,14 +93,6 @@ class MemoryStore:
         decided = replace(approval, state=to, decided_by=by, decided_at=Epoch(_ms(now) / 1000))
         self._memory.approvals[approval_id] = decided
         return decided
-
-    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
-        """Refuse every call of the agent from now on."""
-        self._memory.revoked[scope] = Revocation(scope, by, Epoch(round(now, 3)))
-
-    async def restore(self, scope: Scope) -> bool:
-        """Take a revocation back; returns whether there was one."""
-        return self._memory.revoked.pop(scope, None) is not None
 
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
@@ -132,6 +125,25 @@ class MemoryStore:
 
     def _shown(self, approval: Approval) -> Approval:
         return standing(approval, self._clock.now())
+
+
+class MemoryRevocations:
+    """`ports.Revocations` in the memory of a store."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
+        """Refuse every call of the agent from now on."""
+        self._store.revoked[scope] = Revocation(scope, by, Epoch(round(now, 3)))
+
+    async def restore(self, scope: Scope) -> bool:
+        """Take a revocation back; returns whether there was one."""
+        return self._store.revoked.pop(scope, None) is not None
+
+    async def list(self) -> list[Revocation]:
+        """All revocations, newest first."""
+        return sorted(self._store.revoked.values(), key=lambda revocation: (-revocation.at, str(revocation.scope)))
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:

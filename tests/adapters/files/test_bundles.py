@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.core.release import Change, ChangeKind, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.scope import Scope
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.testing.releases import MemoryReleases
 
@@ -164,3 +166,21 @@ def test_published_files_are_private(tmp_path: Path, opened: Callable[[], FileRe
     assert len(files) == 5
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert not [path for path in files if path.name.startswith(".")]
+
+
+def test_a_note_about_an_agent_is_logged_and_moves_nothing(releases: Releases) -> None:
+    releases.keep("r1", b"b", SOURCES)
+    releases.activate(change("r1"))
+    note = replace(change("r1", "r1", ChangeKind.REVOKED), agent=Scope("acme", "emea", "bot"))
+    releases.note(note)
+    assert releases.changes() == [note, change("r1")]
+    assert releases.current() == "r1"
+
+
+def test_a_note_is_read_again_and_taken_for_no_interrupted_change(opened: Callable[[], FileReleases]) -> None:
+    first = opened()
+    first.keep("r1", b"b", SOURCES)
+    first.activate(change("r1"))
+    note = replace(change("r0", "r0", ChangeKind.RESTORED), agent=Scope("acme", "emea", "bot"))
+    first.note(note)
+    assert opened().changes() == [note, change("r1")]

@@ -16,6 +16,7 @@ from aegis_authz import durable
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Epoch, Revision
 from aegis_authz.encoding import strict_json
 from aegis_authz.ports.data_plane import Clock
@@ -85,6 +86,12 @@ class FileReleases:
         except OSError as fault:
             raise _fault(self._folder, fault) from None
 
+    def note(self, change: Change) -> None:
+        try:
+            durable.append(self._change_log, _line(change))
+        except OSError as fault:
+            raise _fault(self._folder, fault) from None
+
     def changes(self) -> list[Change]:
         try:
             lines = self._change_log.read_bytes().splitlines() if self._change_log.exists() else []
@@ -109,7 +116,7 @@ class FileReleases:
             durable.replace(self._change_log, content[:whole])
 
     def _mend(self, clock: Clock) -> None:
-        changes, current = self.changes(), self.current()
+        changes, current = [change for change in self.changes() if change.agent is None], self.current()
         if changes and current and changes[0].revision != current:
             lost = changes[0].revision
             _log.warning("the change to %s was interrupted; %s is still served", lost, current)
@@ -151,7 +158,7 @@ def _text(value: Json) -> str:
 
 
 def _line(change: Change) -> bytes:
-    members = {
+    members: dict[str, Json] = {
         "time": change.time,
         "kind": change.kind.value,
         "revision": change.revision,
@@ -159,6 +166,8 @@ def _line(change: Change) -> bytes:
         "by": change.by,
         "message": change.message,
     }
+    if change.agent is not None:
+        members["agent"] = str(change.agent)
     return json.dumps(members).encode("ascii") + b"\n"
 
 
@@ -174,6 +183,7 @@ def _change(line: bytes) -> Change:
         by=_text(members["by"]),
         time=Epoch(float(time)),
         message=_text(members["message"]),
+        agent=Scope.parse(_text(members["agent"])) if "agent" in members else None,
     )
 
 

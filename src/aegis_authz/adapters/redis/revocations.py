@@ -13,7 +13,7 @@ _CONNECTIONS = 2
 
 
 class RedisRevocations:
-    """Who is revoked. Kept until restored, and lost with Redis' data like everything in it."""
+    """`ports.Revocations` over Redis. Kept until restored, and lost with Redis' data like everything in it."""
 
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url, _CONNECTIONS)

@@ -51,10 +51,10 @@ def served_tables(status: StatusAnswer, log: RevisionsAnswer) -> None:
     instances = [(opa.instance, opa.active_revision, opa.trouble) for opa in status.opa]
     _print_rows(console, instances, ("instance", "active revision", "trouble"), "no OPA has reported lately")
     changes = [
-        (_local_time(change.time), change.kind.value, change.revision, change.by, change.message)
+        (_local_time(change.time), change.kind.value, change.agent or change.revision, change.by, change.message)
         for change in log.changes
     ]
-    _print_rows(console, changes, ("time", "kind", "revision", "by", "message"), "no changes")
+    _print_rows(console, changes, ("time", "kind", "revision or agent", "by", "message"), "no changes")
 
 
 def _print_rows(console: Console, rows: Sequence[Sequence[str]], columns: Sequence[str], otherwise: str) -> None:

@@ -1,0 +1,43 @@
+"""How revocations read for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer
+from aegis_authz.policy.source.problems import printable
+
+
+def show_revoked(revocations: Sequence[RevocationAnswer]) -> None:
+    """Print a table of revoked agents."""
+    console = Console()
+    if not revocations:
+        console.print("no agent is revoked", highlight=False)
+        return
+    table = Table("agent", "since", "by")
+    for revocation in revocations:
+        table.add_row(Text(_scope(revocation)), Text(_local_time(revocation.at)), Text(printable(revocation.by)))
+    console.print(table)
+
+
+def revoked_text(revocation: RevocationAnswer) -> str:
+    """One line that says who is stopped."""
+    return f"revoked: every call of {_scope(revocation)} is refused from now on"
+
+
+def restored_text(restored: RestoredAnswer) -> str:
+    """One line that says who goes on."""
+    return f"restored: policy judges the calls of {_scope(restored)} again"
+
+
+def _scope(answer: RevocationAnswer | RestoredAnswer) -> str:
+    return printable(f"{answer.org}/{answer.tenant}/{answer.agent}")
+
+
+def _local_time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
