@@ -1,1 +1,1 @@
-"""Records nobody can alter unseen: the chain, its checkpoints, and their verification."""
+"""Records nobody can alter unseen: their documents, the chain, its checkpoints, verification, and the way back."""

@@ -1,0 +1,44 @@
+"""docs/records.md lists the members of every record, as they are written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aegis_authz.core.record import CutRecord, FlatObligation, Record, RedactionRecord
+from aegis_authz.evidence.document import record_members, record_to_json
+from tests.support.made_records import DENIED
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "records.md"
+_WRITTEN: tuple[Record, ...] = (
+    DENIED,
+    RedactionRecord("d-1", 1.0, "response", {"us_ssn": 2}, "done"),
+    CutRecord(1.0, 40, "00000001-300.0.torn"),
+)
+
+
+def _sections() -> dict[str, str]:
+    pieces = re.split(r"^## (.*)$", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def _names(section: str) -> list[str]:
+    return re.findall(r"^\| `([a-z_]+)` \| .{1,}\|$", section, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("record", _WRITTEN, ids=lambda record: type(record).__name__)
+def test_the_page_has_a_row_for_each_member_in_the_order_of_writing(record: Record) -> None:
+    data = record_to_json(record)
+    section = _sections()[f"`{data['kind']}`, version {data['v']}"]
+    assert _names(section) == list(data)
+    assert f"| `v` | {data['v']} |" in section
+
+
+def test_the_page_says_what_the_first_version_of_decisions_lacks() -> None:
+    section = _sections()["`decision`, version 1"]
+    lacking = record_members("decision", 2) - record_members("decision", 1)
+    said = set(re.findall(r"`([a-z_]+)`", section.partition("\n`obligations`")[0]))
+    assert said == lacking
+    assert FlatObligation("redact:response:us_ssn,/notes").text in section
