@@ -72,31 +72,36 @@ def load(
     Both mappings go from a file's name, as messages shall show it, to its text. `detectors` are the
     names `sanitize` may use, None to accept any. Raises PolicyErrors with every problem of every file.
     """
-    problems: list[Problem] = []
-    tools, names = _tools(_documents(tool_sources, problems), problems)
-    for path in {problem.path for problem in problems}:
+    catalogue, unreadable = _documents(tool_sources)
+    tools, names, wrong = _tools(catalogue)
+    for path in {problem.path for problem in (*unreadable, *wrong)}:
         names.update(_TOOL.findall(tool_sources[path]))
     known = {one.tool.name: one for one in tools}
-    reading = _Reading(known, names, detectors, problems)
-    written = reading.policies(_documents(policy_sources, problems))
-    if problems:
-        raise PolicyErrors(problems)
+    documents, garbled = _documents(policy_sources)
+    reading = _Reading(known, names, detectors, [*unreadable, *wrong, *garbled])
+    written = reading.policies(documents)
+    if reading.problems:
+        raise PolicyErrors(reading.problems)
     return Loaded(tuple(written), tuple(one.tool for one in tools), known)
 
 
-def _documents(sources: Mapping[str, str], problems: list[Problem]) -> list[SourceDocument]:
+def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[Problem]]:
+    """Every document of all files, and what is wrong with the files beyond what their documents tell themselves."""
     documents: list[SourceDocument] = []
+    problems: list[Problem] = []
     for path in sorted(sources):
         found, wrong = read_source(path, sources[path])
         documents += found
         said_later = {problem for document in found for problem in document.told}
         problems += [problem for problem in wrong if problem not in said_later]
-    return documents
+    return documents, problems
 
 
-def _tools(documents: list[SourceDocument], problems: list[Problem]) -> tuple[list[KnownTool], set[str]]:
+def _tools(documents: Sequence[SourceDocument]) -> tuple[list[KnownTool], set[str], list[Problem]]:
+    """The readable tools, the names of all, and what is wrong with the others."""
     tools: list[tuple[KnownTool, SourceDocument]] = []
     names: set[str] = set()
+    problems: list[Problem] = []
     for source in documents:
         name = source.value.get("tool") if isinstance(source.value, dict) else None
         if isinstance(name, str):
@@ -110,7 +115,7 @@ def _tools(documents: list[SourceDocument], problems: list[Problem]) -> tuple[li
         if tool is not None:
             tools.append((known_tool(entry, tool), source))
     problems += ambiguities([(one.tool, source) for one, source in tools])
-    return [one for one, _ in tools], names
+    return [one for one, _ in tools], names, problems
 
 
 @dataclass(frozen=True, slots=True)
