@@ -21,6 +21,7 @@ from tests.support import hostile_values
 
 ROOT = Path(__file__).parents[3]
 REGO = (ROOT / "rego" / "comparisons.rego").read_text()
+INTERPRETER = "".join(path.read_text() for path in sorted((ROOT / "tests" / "support").glob("reference*.py")))
 REFERENCE = (ROOT / "docs" / "policy-reference.md").read_text()
 HOSTILE: tuple[Mapping[str, Any], ...] = (
     hostile_values.NUMBERS,
@@ -67,6 +68,8 @@ def lacking(operator: Operator) -> Iterator[str]:
         yield "a field in its models"
     if not _has_rego(operator):
         yield "a rule in rego/comparisons.rego"
+    if re.search(rf"\.{operator.field}\b|\"{operator.field}\"", INTERPRETER) is None:
+        yield "a rule of the plain interpreter in tests/support"
     if not _has_row(operator.word):
         yield "a row of the table in docs/policy-reference.md"
     if operator.holder is not Holder.TIME and not any(_is_about(operator.word, rule) for rule in _hostile()):
@@ -136,6 +139,7 @@ def test_a_word_that_was_forgotten_everywhere_is_seen() -> None:
     assert [*lacking(BEYOND)] == [
         "a field in its models",
         "a rule in rego/comparisons.rego",
+        "a rule of the plain interpreter in tests/support",
         "a row of the table in docs/policy-reference.md",
         "conditions in tests/policy/hostile_values.py",
         "a mutation",
