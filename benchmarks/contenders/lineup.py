@@ -159,7 +159,7 @@ class _Start:
         self._folder.mkdir()
         if name == DEFAULT:
             worker = world.mesh.pids()["authz-0"]
-            address = str(read_facts(world.mesh.state)["authz"][0])
+            address = read_facts(world.mesh.state).authz[0]
             return await self._member(address, worker, ("opa", "redis"), True, joined=False)
         if name == PEER:
             return await self._peer()
@@ -205,7 +205,7 @@ class _Start:
         pem = self._folder / "key.pem"
         text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         await asyncio.to_thread(pem.write_bytes, text)
-        servers = (str(facts["opa"]).removeprefix("unix://"), str(facts["redis"]))
+        servers = (facts.opa.removeprefix("unix://"), facts.redis)
         command = [sys.executable, "-m", "benchmarks.contenders.naive", self._address, *servers, str(pem)]
         return await self._behind(command, ("opa", "redis"), judges=True)
 

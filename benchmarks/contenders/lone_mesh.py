@@ -45,7 +45,7 @@ class Alone:
     def processes(self) -> dict[str, int]:
         """Every process by name, the supervisor too."""
         facts = read_facts(self.mesh.state)
-        return {**self.mesh.pids(), "supervisor": int(facts["supervisor"])}
+        return {**self.mesh.pids(), "supervisor": facts.supervisor}
 
     def write_calls(self, path: Path, agents: Sequence[str], count: int, run: str, now: Epoch) -> None:
         """Write so many signed calls of these agents in turn; `run` and `now` as `Signer.tokens`. Raises OSError."""

@@ -72,7 +72,7 @@ class Sampler:
 
 def redis_of(state: Path) -> Redis:
     """A client of the Redis of the mesh in `state`. Raises MeshNotRunning."""
-    return Redis.from_url(read_facts(state)["redis"])
+    return Redis.from_url(read_facts(state).redis)
 
 
 def record_bytes(records: Path) -> int:

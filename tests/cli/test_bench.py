@@ -23,6 +23,7 @@ from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.stages import NothingRight, Stage, Wish
 from aegis_authz.load.vegeta import Plan
 from aegis_authz.local.mesh_facts import take_lock, write_facts
+from tests.support.mesh_facts import made_facts
 
 NOBODY = Who("", "", "")
 FINANCE = Who("acme", "emea", "finance-agent")
@@ -36,7 +37,9 @@ def aegis(*arguments: str) -> Result:
 def mesh(tmp_path: Path) -> Iterator[Path]:
     """A state folder as a running mesh has it."""
     lock = take_lock(tmp_path / "lock")
-    write_facts(tmp_path / "mesh.json", {"proxy": "http://127.0.0.1:18080", "probe": "http://127.0.0.1:18081"})
+    write_facts(
+        tmp_path / "mesh.json", made_facts(tmp_path, proxy="http://127.0.0.1:18080", probe="http://127.0.0.1:18081")
+    )
     open_keys(tmp_path / "keys")
     (tmp_path / "control.yaml").write_text(
         f"listen: 127.0.0.1:1\npublic_url: http://127.0.0.1:1\nstate: {tmp_path}\nkeys: {tmp_path}/keys\n"

@@ -19,6 +19,7 @@ from aegis_authz.cli.mesh_text import _new_lines, endpoints, status_table
 from aegis_authz.local.health import Health
 from aegis_authz.local.mesh_facts import take_lock, write_facts
 from aegis_authz.local.supervisor import State, Status
+from tests.support.mesh_facts import made_facts, made_process
 
 HEAVY = {"grpc", "redis", "pydantic", "httpx", "uvicorn", "starlette", "cryptography", "envoy_data_plane", "asyncio"}
 
@@ -87,16 +88,7 @@ def test_a_taken_port_is_named_and_nothing_is_made(tmp_path: Path, more: list[st
 
 
 def test_status_asks_the_processes_themselves(held: Path) -> None:
-    process = {"name": "opa", "state": "ready", "pid": 7, "restarts": 2, "since": 0.0, "why": ""}
-    facts = {
-        "proxy": "http://127.0.0.1:1",
-        "control": "http://127.0.0.1:2",
-        "authz": [],
-        "opa": "unix:///x/opa.sock",
-        "redis": "",
-        "run": str(held),
-        "processes": [process],
-    }
+    facts = made_facts(held, authz=(), processes=(made_process("opa", restarts=2),))
     write_facts(held / "mesh.json", facts)
     result = aegis("status", "--dir", str(held), "--json")
     said = json.loads(result.stdout)
@@ -179,8 +171,7 @@ def test_progress_says_each_step_once() -> None:
 
 
 def test_the_call_to_try_is_ready_to_paste_also_with_odd_folders() -> None:
-    facts = {"proxy": "http://p", "reverse": "http://r", "control": "http://c", "metrics": "http://m"}
-    text = endpoints(Path("/tmp/my mesh"), facts)
+    text = endpoints(Path("/tmp/my mesh"), made_facts(Path("/tmp/my mesh"), proxy="http://p"))
     assert "--dir '/tmp/my mesh'" in text
     assert "curl -x http://p" in text
 

@@ -30,8 +30,10 @@ from aegis_authz.core.settlement import Settlement
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
+from aegis_authz.local.mesh_facts import write_facts
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
+from tests.support.mesh_facts import made_facts
 
 POLICY = """\
 agent: finance-agent
@@ -118,8 +120,8 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
     for folder, name, text in ((settings.policies, "finance.yaml", POLICY), (settings.tools, "stripe.yaml", TOOL)):
         folder.mkdir(parents=True)
         (folder / name).write_text(text)
-    facts = {"control": url, "policies": str(settings.policies), "tools": str(settings.tools)}
-    (tmp_path / "mesh.json").write_text(json.dumps(facts))
+    facts = made_facts(tmp_path, control=url, policies=str(settings.policies), tools=str(settings.tools))
+    write_facts(tmp_path / "mesh.json", facts)
     (tmp_path / "control.yaml").write_text(json.dumps(settings.model_dump(mode="json")))
     releases, store = MemoryReleases(for_tests=True), MemoryStore(SystemClock(), 60, for_tests=True)
     ready, holder = threading.Event(), []
@@ -394,7 +396,7 @@ def test_a_folder_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
 def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegis: Aegis) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    (mesh.state / "mesh.json").write_text(json.dumps({"control": f"http://127.0.0.1:{port}"}))
+    write_facts(mesh.state / "mesh.json", made_facts(mesh.state, control=f"http://127.0.0.1:{port}"))
     result = aegis(approvals.app, "list")
     assert result.exit_code == 2
     assert f"no control plane answers at http://127.0.0.1:{port}" in result.stderr

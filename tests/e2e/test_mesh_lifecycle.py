@@ -9,13 +9,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aegis_authz.local.documents import example_documents
-from aegis_authz.local.mesh_facts import is_running, left_facts
+from aegis_authz.local.mesh_facts import is_running, left_facts, read_facts
 from aegis_authz.local.servers import find_opa
 
 SECONDS = 40.0
@@ -87,7 +88,7 @@ def processes_of(state: Path) -> list[str]:
 def assert_nothing_is_left(state: Path) -> None:
     assert not is_running(state)
     assert processes_of(state) == []
-    assert left_facts(state) == {}
+    assert left_facts(state) is None
     assert not (state / "run").exists()
 
 
@@ -98,14 +99,14 @@ async def test_a_mesh_in_the_foreground_ends_by_a_signal_and_leaves_nothing(
     state = tmp_path / "mesh"
     async with aegis("up", "--dir", str(state), *folders(), "--json") as process:
         await line_with(process.stdout, '"supervisor"')
-        facts = left_facts(state)
-        assert set(facts["pids"]) == PROCESSES
-        assert facts["supervisor"] == process.pid
+        facts = read_facts(state)
+        assert set(facts.pids) == PROCESSES
+        assert facts.supervisor == process.pid
         process.send_signal(number)
         await said(process)
         assert process.returncode == 0
     assert_nothing_is_left(state)
-    assert not Path(facts["run"]).exists()
+    assert not Path(facts.run).exists()
 
 
 async def test_a_mesh_heals_keeps_its_ports_and_is_down_when_it_is_said_to_be(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ async def test_a_mesh_heals_keeps_its_ports_and_is_down_when_it_is_said_to_be(tm
     facts = json.loads(printed)
     os.kill(facts["pids"]["opa"], signal.SIGKILL)
     await until(lambda: _opa(state)["restarts"] == 1 and _opa(state)["state"] == "ready")
-    assert _opa(state)["pid"] == left_facts(state)["pids"]["opa"] != facts["pids"]["opa"]
+    assert _opa(state)["pid"] == read_facts(state).pids["opa"] != facts["pids"]["opa"]
     assert _opa(state)["why"] == "was ended by SIGKILL"
     assert (await run("status", "--dir", str(state)))[0] == 0
     os.kill(_opa(state)["pid"], signal.SIGSTOP)
@@ -136,8 +137,7 @@ async def test_a_mesh_heals_keeps_its_ports_and_is_down_when_it_is_said_to_be(tm
 
 
 def _opa(state: Path) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in left_facts(state)["processes"] if one["name"] == "opa")
-    return found
+    return next(asdict(process) for process in read_facts(state).processes if process.name == "opa")
 
 
 @pytest.mark.parametrize("more", [[], ["--detach"]], ids=["foreground", "detached"])

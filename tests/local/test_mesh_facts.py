@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 import threading
@@ -10,18 +11,23 @@ import pytest
 from aegis_authz.local.mesh_facts import (
     MeshNotRunning,
     MeshRunning,
+    facts_to_json,
     is_running,
+    left_facts,
     lock_holder,
     read_facts,
     take_lock,
     write_facts,
 )
+from tests.support.mesh_facts import made_facts, made_process
 
 
 def test_facts_are_read_back_and_for_their_owner_alone(tmp_path: Path) -> None:
     lock = take_lock(tmp_path / "lock")
-    write_facts(tmp_path / "mesh.json", {"proxy": "http://127.0.0.1:1", "pids": {"opa": 7}})
-    assert read_facts(tmp_path) == {"proxy": "http://127.0.0.1:1", "pids": {"opa": 7}}
+    facts = made_facts(tmp_path, processes=(made_process("opa"), made_process("envoy", pid=None, state="waiting")))
+    write_facts(tmp_path / "mesh.json", facts)
+    assert read_facts(tmp_path) == facts
+    assert facts.pids == {"opa": 7}
     assert stat.S_IMODE((tmp_path / "mesh.json").stat().st_mode) == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {"lock", "mesh.json"}
     os.close(lock)
@@ -29,9 +35,20 @@ def test_facts_are_read_back_and_for_their_owner_alone(tmp_path: Path) -> None:
 
 def test_the_facts_of_a_mesh_that_is_gone_are_not_believed(tmp_path: Path) -> None:
     os.close(take_lock(tmp_path / "lock"))
-    write_facts(tmp_path / "mesh.json", {"proxy": "http://127.0.0.1:1"})
+    write_facts(tmp_path / "mesh.json", made_facts(tmp_path))
     with pytest.raises(MeshNotRunning, match="aegis up --detach --dir"):
         read_facts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"proxy": 1}, {"supervisor": "6"}, {"authz": "unix:/x"}, {"extra": ""}, {"processes": [{"name": "opa"}]}],
+    ids=str,
+)
+def test_facts_of_another_shape_are_not_believed(tmp_path: Path, change: dict[str, object]) -> None:
+    (tmp_path / "mesh.json").write_text(json.dumps({**facts_to_json(made_facts(tmp_path)), **change}))
+    with pytest.raises(MeshNotRunning, match=r"mesh\.json cannot be read"):
+        left_facts(tmp_path)
 
 
 def test_a_mesh_without_facts_is_still_starting(tmp_path: Path) -> None:

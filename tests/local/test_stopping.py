@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.local.layout import open_layout
-from aegis_authz.local.mesh_facts import is_running, take_lock
+from aegis_authz.local.mesh_facts import is_running, take_lock, write_facts
 from aegis_authz.local.stopping import CannotStop, stop_mesh
+from tests.support.mesh_facts import made_facts, made_process
 
 Ends = Callable[..., bool]
 SUPERVISOR = """
@@ -72,7 +72,7 @@ async def test_a_supervisor_that_does_not_listen_is_killed(tmp_path: Path) -> No
 
 async def test_a_process_of_the_mesh_that_lives_on_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aegis_authz.local.stopping._KILL_PATIENCE", 0.2)
-    (tmp_path / "mesh.json").write_text(json.dumps({"pids": {"opa": os.getpid()}}))
+    write_facts(tmp_path / "mesh.json", made_facts(tmp_path, processes=(made_process("opa", pid=os.getpid()),)))
     async with supervisor(tmp_path):
         with pytest.raises(CannotStop, match=f"these processes are left: {os.getpid()}$"):
             await asyncio.to_thread(stop_mesh, tmp_path)

@@ -88,7 +88,7 @@ def aim_at(asked: Asked) -> Aimed:
         url = _checked(asked.url, asked.allow_remote)
         base, in_url = f"{url.scheme}://{url.netloc}", url.path + (f"?{url.query}" if url.query else "")
     else:
-        base, in_url = str(read_facts(asked.state)["proxy"]), ""
+        base, in_url = read_facts(asked.state).proxy, ""
     if asked.path and in_url not in ("", "/"):
         raise BadBench(f"the path is given twice: {in_url} in the URL and {asked.path} by --path")
     path = asked.path or in_url or "/"
@@ -118,7 +118,7 @@ def _doctors_call(state: Path) -> Aimed:
     allowed = Call("/pay", host=_DOCTORS_TOOL, body=_WITHIN)
     denied = Call("/pay", DENIED, host=_DOCTORS_TOOL, body=_ABOVE)
     tokens = _signed(mesh_signer(state, PROBER))
-    return Aimed(Aim(str(facts["proxy"]), mixed(allowed, denied), tokens), urlsplit(str(facts["probe"])).port or 0)
+    return Aimed(Aim(facts.proxy, mixed(allowed, denied), tokens), urlsplit(facts.probe).port or 0)
 
 
 def _tokens(asked: Asked) -> Tokens:

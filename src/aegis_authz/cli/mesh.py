@@ -89,7 +89,7 @@ def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
 
     from aegis_authz.cli.mesh_text import status_table
     from aegis_authz.local.health import look_at
-    from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
+    from aegis_authz.local.mesh_facts import MeshNotRunning, facts_to_json, read_facts
 
     try:
         facts = read_facts(state)
@@ -99,7 +99,7 @@ def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     healthy = not any(health.trouble for health in healths)
     if as_json:
         processes = [asdict(health) for health in healths]
-        typer.echo(json.dumps({**facts, "healthy": healthy, "processes": processes}, indent=2))
+        typer.echo(json.dumps({**facts_to_json(facts), "healthy": healthy, "processes": processes}, indent=2))
     else:
         typer.echo(status_table(healths))
     if not healthy:

@@ -15,7 +15,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.mesh_text import endpoints
-from aegis_authz.local.mesh_facts import read_facts
+from aegis_authz.local.mesh_facts import MeshFacts, facts_to_json, read_facts
 from aegis_authz.local.process import default_signals
 from aegis_authz.local.settings import MeshOptions
 from aegis_authz.local.supervisor import State, Status
@@ -26,8 +26,8 @@ _READY = "ready"
 def run_foreground(state: Path, options: MeshOptions, as_json: bool) -> None:
     """Run until told to stop. Exits with 1 when the mesh cannot start, and says why."""
 
-    def started(facts: dict[str, object]) -> None:
-        typer.echo(json.dumps(facts, indent=2) if as_json else endpoints(state, facts))
+    def started(facts: MeshFacts) -> None:
+        typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts))
 
     _run(state, options, Progress(_tell), started)
 
@@ -45,7 +45,7 @@ def run_supervisor(state: Path, options: MeshOptions, ready_fd: int) -> None:
             except BrokenPipeError:
                 _tell(line)  # the parent is gone; its end does not end the mesh
 
-        def started(_: dict[str, object]) -> None:
+        def started(_: MeshFacts) -> None:
             tell(_READY)
             pipe.close()
 
@@ -85,7 +85,7 @@ def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
             typer.echo(written.read().decode("utf-8", "replace").strip(), err=True)
         raise typer.Exit(REFUSED)
     facts = read_facts(state)
-    typer.echo(json.dumps(facts, indent=2) if as_json else endpoints(state, facts))
+    typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts))
 
 
 class Progress:
@@ -116,7 +116,7 @@ class Progress:
                 return  # the next step is worth a line, these are not
 
 
-def _run(state: Path, options: MeshOptions, progress: Progress, started: Callable[[dict[str, object]], None]) -> None:
+def _run(state: Path, options: MeshOptions, progress: Progress, started: Callable[[MeshFacts], None]) -> None:
     from aegis_authz.commands.faults import Unable
     from aegis_authz.commands.mesh import run_mesh
     from aegis_authz.policy.source.problems import PolicyErrors

@@ -5,29 +5,30 @@ from __future__ import annotations
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
 
 from aegis_authz.local.health import Health
+from aegis_authz.local.mesh_facts import MeshFacts
 
 _LOOK_EVERY = 0.3
 
 
-def endpoints(state: Path, facts: Mapping[str, object]) -> str:
+def endpoints(state: Path, facts: MeshFacts) -> str:
     """Where the mesh listens, and a call to try."""
     folder = shlex.quote(str(state))
     mint = f"aegis token mint --dir {folder} --org acme --tenant emea --agent finance-agent"
     return "\n".join(
         (
             f"The mesh is up in {state}.",
-            f"  proxy    {facts['proxy']}   (agents: HTTP_PROXY)",
-            f"  reverse  {facts['reverse']}/<tool>/...",
-            f"  control  {facts['control']}",
-            f"  metrics  {facts['metrics']}",
+            f"  proxy    {facts.proxy}   (agents: HTTP_PROXY)",
+            f"  reverse  {facts.reverse}/<tool>/...",
+            f"  control  {facts.control}",
+            f"  metrics  {facts.metrics}",
             "Try:",
-            f'  curl -x {facts["proxy"]} -H "x-aegis-token: $({mint})" \\',
+            f'  curl -x {facts.proxy} -H "x-aegis-token: $({mint})" \\',
             "    -H 'content-type: application/json' -d '{\"amount\":50000}' http://api.stripe.example/v1/payments",
             f"Prove it:  aegis doctor --dir {folder}      Stop it:  aegis down --dir {folder}",
         )

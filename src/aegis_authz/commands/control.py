@@ -11,8 +11,7 @@ from pathlib import Path
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
-from aegis_authz.core.refused import Refused
-from aegis_authz.encoding import strict_json
+from aegis_authz.local.mesh_facts import FACTS_FILE, MeshFacts, MeshNotRunning, left_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def control_plane(state: Path) -> Iterator[ControlClient]:
     Raises Unable, and Rejected for what it refuses inside the block.
     """
     with unable_on(KeyFolderError, ControlUnreachable):
-        client = ControlClient(_mesh_text(state, "control"), load_token(state / "keys" / ADMIN_TOKEN))
+        client = ControlClient(mesh_facts(state).control, load_token(state / "keys" / ADMIN_TOKEN))
         try:
             with client as control:
                 yield control
@@ -40,7 +39,8 @@ def control_plane(state: Path) -> Iterator[ControlClient]:
 
 def mesh_folders(state: Path) -> MeshFolders:
     """The folders of documents in use. Raises Unable."""
-    return MeshFolders(Path(_mesh_text(state, "policies")), Path(_mesh_text(state, "tools")))
+    facts = mesh_facts(state)
+    return MeshFolders(Path(facts.policies), Path(facts.tools))
 
 
 def operator_name() -> str:
@@ -48,15 +48,10 @@ def operator_name() -> str:
     return getpass.getuser()
 
 
-def _mesh_text(state: Path, name: str) -> str:
-    path = state / "mesh.json"
-    try:
-        mesh = strict_json.parse_object(path.read_bytes())
-    except FileNotFoundError:
-        raise Unable(f"{path}: no such file; start a mesh with: aegis up --dir {state}") from None
-    except (OSError, Refused) as fault:
-        raise Unable(f"{path}: {fault}") from None
-    value = mesh.get(name)
-    if not isinstance(value, str) or not value:
-        raise Unable(f"{path}: names no {name!r}")
-    return value
+def mesh_facts(state: Path) -> MeshFacts:
+    """What mesh.json says, whether or not its mesh runs. Raises Unable."""
+    with unable_on(MeshNotRunning):
+        facts = left_facts(state)
+    if facts is None:
+        raise Unable(f"{state / FACTS_FILE}: no such file; start a mesh with: aegis up --dir {state}")
+    return facts

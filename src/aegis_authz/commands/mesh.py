@@ -18,7 +18,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh import Mesh
-from aegis_authz.local.mesh_facts import MeshRunning
+from aegis_authz.local.mesh_facts import MeshFacts, MeshRunning
 from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
 from aegis_authz.local.supervisor import StartFailed, Status
@@ -33,7 +33,7 @@ async def run_mesh(
     state: Path,
     options: MeshOptions,
     progress: Callable[[Sequence[Status]], None],
-    started: Callable[[dict[str, object]], None],
+    started: Callable[[MeshFacts], None],
 ) -> None:
     """Run a mesh on this machine's servers in this state folder until told to stop.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,21 +15,21 @@ from aegis_authz.commands.approvals import deny
 from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.config import ControlSettings
-from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
+from aegis_authz.local.mesh_facts import MeshFacts
 from aegis_authz.local.proof import PROBER, Means, Proof, prove
 
 _TTL = 30
 _LAST_LINES = 500
 
 
-async def prove_mesh(state: Path, facts: Mapping[str, Json]) -> list[Proof]:
+async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
     """Prove the mesh that runs in this folder; `facts` is its mesh.json. Raises Unable."""
-    port = urlsplit(str(facts["probe"])).port or 0
+    port = urlsplit(facts.probe).port or 0
     with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
-        return await prove(str(facts["proxy"]), port, means(state))
+        return await prove(facts.proxy, port, means(state))
 
 
 def means(state: Path) -> Means:

@@ -8,11 +8,11 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from aegis_authz.demo.mcp_server import mcp_app
 from aegis_authz.demo.serving import serving
 from aegis_authz.demo.tools import DemoTools
+from aegis_authz.local.mesh_facts import MeshFacts, read_facts
 
 
 class CommandFailed(Exception):
@@ -32,17 +32,16 @@ class DemoMesh:
     @property
     def proxy(self) -> str:
         """The forward proxy agents use."""
-        return str(self._facts()["proxy"])
+        return self._facts().proxy
 
     @property
     def reverse(self) -> str:
         """The reverse routes: `<reverse>/<tool>/...`."""
-        return str(self._facts()["reverse"])
+        return self._facts().reverse
 
     def pids(self) -> dict[str, int]:
         """The mesh's processes by name."""
-        pids: dict[str, int] = self._facts()["pids"]
-        return pids
+        return self._facts().pids
 
     def edit_policy(self, agent: str, old: str, new: str) -> None:
         """Replace a line of an agent's policy. Raises ValueError when it is not there."""
@@ -97,9 +96,8 @@ class DemoMesh:
             raise CommandFailed(f"aegis {' '.join(arguments[:2])} ended with {process.returncode}:\n{said}")
         return printed.decode("utf-8")
 
-    def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads((self.state / "mesh.json").read_text("utf-8"))
-        return facts
+    def _facts(self) -> MeshFacts:
+        return read_facts(self.state)
 
 
 @asynccontextmanager

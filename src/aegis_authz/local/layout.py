@@ -7,10 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from aegis_authz.local.mesh_facts import FACTS_FILE
+
 _LONGEST_SOCKET = 100  # sun_path holds 108 bytes
 _LONGEST_NAME = len("/authz-63.sock")
 _PREFIX = "aegis-"
-_FACTS = "mesh.json"
 _NOTE = "run"  # in the state folder: where the sockets are
 _OWNER = "mesh"  # in the folder of sockets: whose they are
 
@@ -25,7 +26,7 @@ class Layout:
     @property
     def facts(self) -> Path:
         """mesh.json: every endpoint and pid of the running mesh."""
-        return self.state / _FACTS
+        return self.state / FACTS_FILE
 
     @property
     def lock(self) -> Path:
@@ -81,7 +82,7 @@ def discard_leftovers(state: Path) -> None:
     To be called when none runs.
     """
     state = state.resolve()
-    (state / _FACTS).unlink(missing_ok=True)
+    (state / FACTS_FILE).unlink(missing_ok=True)
     note = state / _NOTE
     if not note.is_file():
         return

@@ -14,7 +14,7 @@ from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.local.documents import lay_out_probe
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
-from aegis_authz.local.mesh_facts import take_lock, write_facts
+from aegis_authz.local.mesh_facts import MeshFacts, ProcessFacts, take_lock, write_facts
 from aegis_authz.local.settings import MeshOptions, proxy_settings, write_settings
 from aegis_authz.local.specs import process_stages
 from aegis_authz.local.supervisor import Observer, Stage, Status, Supervisor
@@ -31,7 +31,7 @@ ReadCatalogue = Callable[[MeshOptions, Layout], Catalogue]
 RenderProxy = Callable[[Path, ProxySettings, Catalogue], Path]
 """Writes Envoy's configuration into a folder; returns the file Envoy is started with."""
 
-Started = Callable[[dict[str, object]], None]
+Started = Callable[[MeshFacts], None]
 """Told the facts of the mesh once all of it is ready."""
 
 
@@ -115,38 +115,30 @@ class Supervision:
         write_facts(self._layout.facts, facts)
         self._started(facts)
 
-    def _facts(self) -> dict[str, object]:
+    def _facts(self) -> MeshFacts:
         layout, options = self._layout, self._options
         ports = options.ports
-        return {
-            "proxy": f"http://127.0.0.1:{ports['proxy']}",
-            "reverse": f"http://127.0.0.1:{ports['reverse']}",
-            "control": f"http://127.0.0.1:{ports['control']}",
-            "metrics": f"http://127.0.0.1:{ports['metrics']}/metrics",
-            "authz": [f"unix:{layout.socket(f'authz-{worker}')}" for worker in range(options.workers)],
-            "opa": f"unix://{layout.socket('opa')}",
-            "redis": f"unix://{layout.socket('redis')}",
-            "probe": f"http://127.0.0.1:{ports['probe']}",
-            "state": str(layout.state),
-            "run": str(layout.run),
-            "policies": str(options.policies),
-            "tools": str(options.tools),
-            "environment": options.environment,
-            "started": self._began,
-            "supervisor": os.getpid(),
-            "pids": {status.name: status.pid for status in self._statuses if status.pid is not None},
-            "processes": [
-                {
-                    "name": status.name,
-                    "state": status.state.value,
-                    "pid": status.pid,
-                    "restarts": status.restarts,
-                    "since": status.since,
-                    "why": status.why,
-                }
-                for status in self._statuses
-            ],
-        }
+        return MeshFacts(
+            proxy=f"http://127.0.0.1:{ports['proxy']}",
+            reverse=f"http://127.0.0.1:{ports['reverse']}",
+            control=f"http://127.0.0.1:{ports['control']}",
+            metrics=f"http://127.0.0.1:{ports['metrics']}/metrics",
+            authz=tuple(f"unix:{layout.socket(f'authz-{worker}')}" for worker in range(options.workers)),
+            opa=f"unix://{layout.socket('opa')}",
+            redis=f"unix://{layout.socket('redis')}",
+            probe=f"http://127.0.0.1:{ports['probe']}",
+            state=str(layout.state),
+            run=str(layout.run),
+            policies=str(options.policies),
+            tools=str(options.tools),
+            environment=options.environment,
+            started=self._began,
+            supervisor=os.getpid(),
+            processes=tuple(
+                ProcessFacts(each.name, each.state.value, each.pid, each.restarts, each.since, each.why)
+                for each in self._statuses
+            ),
+        )
 
 
 def stop_signals() -> asyncio.Event:

@@ -6,12 +6,16 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from aegis_authz import durable
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+from aegis_authz.encoding.narrowing import integer, items, members, number, text
 
+FACTS_FILE = "mesh.json"
 _LOCK_TRIES = 10
 _LOCK_PAUSE = 0.02
 
@@ -27,28 +31,114 @@ class MeshRunning(Exception):
         super().__init__(f"a mesh already runs in {state}; stop it with: aegis down --dir {state}")
 
 
-def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write mesh.json whole or not at all, for the owner alone."""
-    durable.replace(path, json.dumps(facts, indent=2).encode("utf-8") + b"\n")
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """One process as its supervisor sees it. `pid` is None while it does not run; `since` is wall-clock seconds.
+
+    `state` is that of `local.supervisor`; `why` says how it died last, "" when it never did.
+    """
+
+    name: str
+    state: str
+    pid: int | None
+    restarts: int
+    since: float
+    why: str
 
 
-def read_facts(state: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class MeshFacts:
+    """What mesh.json holds: every endpoint and process of a running mesh.
+
+    `authz`, `opa` and `redis` are unix sockets, `metrics` is a URL with its path, the other endpoints are base URLs;
+    `state`, `run`, `policies` and `tools` are folders. `started` is in wall-clock seconds, `supervisor` a pid.
+    """
+
+    proxy: str
+    reverse: str
+    control: str
+    metrics: str
+    authz: tuple[str, ...]
+    opa: str
+    redis: str
+    probe: str
+    state: str
+    run: str
+    policies: str
+    tools: str
+    environment: str
+    started: float
+    supervisor: int
+    processes: tuple[ProcessFacts, ...]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run, by name."""
+        return {process.name: process.pid for process in self.processes if process.pid is not None}
+
+
+_MEMBERS = {field.name for field in fields(MeshFacts)}
+_TEXTS = _MEMBERS - {"authz", "started", "supervisor", "processes"}
+
+
+def facts_to_json(facts: MeshFacts) -> dict[str, Json]:
+    """The facts as mesh.json holds them, and as commands print them."""
+    members = asdict(facts)
+    processes = members.pop("processes")
+    return {**members, "authz": list(facts.authz), "pids": facts.pids, "processes": list(processes)}
+
+
+def write_facts(path: Path, facts: MeshFacts) -> None:
+    """Write mesh.json whole or not at all, for the owner alone. Raises OSError."""
+    durable.replace(path, json.dumps(facts_to_json(facts), indent=2).encode("utf-8") + b"\n")
+
+
+def read_facts(state: Path) -> MeshFacts:
     """The facts of the mesh that runs in `state`. Raises MeshNotRunning."""
     if not is_running(state):
         raise MeshNotRunning(f"no mesh runs in {state}; start one with: aegis up --detach --dir {state}")
     facts = left_facts(state)
-    if not facts:
+    if facts is None:
         raise MeshNotRunning(f"the mesh in {state} is still starting, or stopping")
     return facts
 
 
-def left_facts(state: Path) -> dict[str, Any]:
-    """What mesh.json says, also of a mesh that was killed; empty when there is none."""
+def left_facts(state: Path) -> MeshFacts | None:
+    """What mesh.json says, also of a mesh that was killed; None when there is none.
+
+    Raises MeshNotRunning for a file that no mesh of this version wrote.
+    """
+    path = state / FACTS_FILE
     try:
-        facts: dict[str, Any] = json.loads((state / "mesh.json").read_text("utf-8"))
+        return _facts(strict_json.parse(path.read_bytes()))
     except FileNotFoundError:
-        return {}
-    return facts
+        return None
+    except (OSError, Refused, ValueError) as fault:
+        raise MeshNotRunning(f"{path} cannot be read: {fault}") from None
+
+
+def _facts(data: Json) -> MeshFacts:
+    item = members(data, {*_MEMBERS, "pids"}, "mesh.json")
+    texts = {name: text(item[name], name) for name in _TEXTS}
+    return MeshFacts(
+        **texts,
+        authz=tuple(text(address, "authz") for address in items(item["authz"], "authz")),
+        started=float(number(item["started"], "started")),
+        supervisor=integer(item["supervisor"], "supervisor"),
+        processes=tuple(_process(process) for process in items(item["processes"], "processes")),
+    )
+
+
+def _process(data: Json) -> ProcessFacts:
+    item = members(data, set(ProcessFacts.__slots__), "a process")
+    return ProcessFacts(
+        name=text(item["name"], "name"),
+        state=text(item["state"], "state"),
+        pid=None if item["pid"] is None else integer(item["pid"], "pid"),
+        restarts=integer(item["restarts"], "restarts"),
+        since=float(number(item["since"], "since")),
+        why=text(item["why"], "why"),
+    )
 
 
 def is_running(state: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aegis_authz.local.layout import discard_leftovers
-from aegis_authz.local.mesh_facts import MeshRunning, left_facts, lock_holder, take_lock
+from aegis_authz.local.mesh_facts import MeshNotRunning, MeshRunning, left_facts, lock_holder, take_lock
 
 _PATIENCE = 40.0
 _KILL_PATIENCE = 5.0
@@ -30,7 +30,7 @@ def stop_mesh(state: Path, patience: float = _PATIENCE) -> bool:
     if supervisor is None:
         _discard(state)
         return False
-    pids = [supervisor, *(int(pid) for pid in left_facts(state).get("pids", {}).values())]
+    pids = [supervisor, *_processes(state)]
 
     def is_gone() -> bool:
         return lock_holder(state) != supervisor
@@ -43,6 +43,14 @@ def stop_mesh(state: Path, patience: float = _PATIENCE) -> bool:
         raise CannotStop(f"the mesh in {state} does not end; these processes are left: {left}")
     _discard(state)
     return True
+
+
+def _processes(state: Path) -> list[int]:
+    try:
+        facts = left_facts(state)
+    except MeshNotRunning:
+        return []  # a mesh of another version: its supervisor stops what it started
+    return [] if facts is None else list(facts.pids.values())
 
 
 def _discard(state: Path) -> None:

@@ -17,7 +17,9 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.recorded_calls import revision_here
 from aegis_authz.core.reason import Reason
+from aegis_authz.local.mesh_facts import write_facts
 from tests.support.made_records import DENIED, named
+from tests.support.mesh_facts import made_facts
 from tests.support.tried_policies import written_folders
 
 Run = Callable[..., Result]
@@ -64,8 +66,8 @@ async def mesh(tmp_path: Path, folders: tuple[Path, Path]) -> Path:
         f"listen: 127.0.0.1:1\npublic_url: http://127.0.0.1:1\nstate: {state}\nkeys: {state}/keys\n"
         f"policies: {folders[0]}\ntools: {folders[1]}\nredis: unix:///r\n"
     )
-    facts = {"policies": str(folders[0]), "tools": str(folders[1]), "environment": "production"}
-    (state / "mesh.json").write_text(json.dumps(facts))
+    facts = made_facts(state, policies=str(folders[0]), tools=str(folders[1]), environment="production")
+    write_facts(state / "mesh.json", facts)
     revision = revision_here(*folders, state)
     key = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
     async with FileRecordLog(state / "records" / "authz-0", "authz-0", key, SystemClock()) as log:
