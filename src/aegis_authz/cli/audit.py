@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.cli.exit_codes import REFUSED, UNABLE
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -41,15 +42,10 @@ def verify(
     Rolling a log back together with its checkpoints is seen only against a checkpoint kept elsewhere.
     """
     from aegis_authz.cli.audit_text import report_json, report_lines
-    from aegis_authz.commands.records import RECORD_FAULTS, load_expected, record_keys, verify_folder
+    from aegis_authz.commands.records import verify_records
 
-    records = _records(folder, state)
-    try:
-        keys = record_keys(key, state or records)
-        expected = load_expected(expect, keys) if expect is not None else []
-        reports = verify_folder(records, keys, expected)
-    except RECORD_FAULTS as fault:
-        _unreadable(fault)
+    with exits_on_faults("audit"):
+        reports = verify_records(_records(folder, state), state, key, expect)
     typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
     if not all(report.is_intact for report in reports):
         raise typer.Exit(REFUSED)
@@ -66,19 +62,12 @@ def checkpoint(
 
     Exits with 1 when a log has no checkpoint that can be trusted, 2 when it cannot be read.
     """
-    from aegis_authz.commands.records import RECORD_FAULTS, newest_notes, record_keys
-    from aegis_authz.evidence.checkpoint import CheckpointInvalid
+    from aegis_authz.commands.records import newest_checkpoints
 
-    records = _records(folder, state)
-    try:
-        notes = b"".join(newest_notes(records, record_keys(key, state or records)).values())
+    with exits_on_faults("audit"):
+        notes = newest_checkpoints(_records(folder, state), state, key)
         if out is not None:
             out.write_bytes(notes)
-    except CheckpointInvalid as fault:
-        typer.echo(f"aegis audit: {fault}", err=True)
-        raise typer.Exit(REFUSED) from None
-    except RECORD_FAULTS as fault:
-        _unreadable(fault)
     if out is None:
         typer.echo(notes, nl=False)
 
@@ -94,14 +83,12 @@ def tail(
 ) -> None:
     """List the last records, oldest first. Reads without verifying; `aegis audit verify` does that."""
     from aegis_authz.cli.audit_text import records_json, table
-    from aegis_authz.commands.records import RECORD_FAULTS, last_records
+    from aegis_authz.commands.records import last_records
     from aegis_authz.evidence.query import RecordFilter
 
     wanted = RecordFilter(agent=agent, effect=_effect(effect))
-    try:
+    with exits_on_faults("audit"):
         found = last_records(_records(folder, state), count, wanted)
-    except RECORD_FAULTS as fault:
-        _unreadable(fault)
     typer.echo(records_json(found) if as_json else "\n".join(table(found)))
 
 
@@ -114,13 +101,11 @@ def show(
 ) -> None:
     """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""
     from aegis_authz.cli.audit_text import in_full, records_json
-    from aegis_authz.commands.records import RECORD_FAULTS, found_records
+    from aegis_authz.commands.records import decision_records
 
     records = _records(folder, state)
-    try:
-        found = list(found_records(records, decision_id))
-    except RECORD_FAULTS as fault:
-        _unreadable(fault)
+    with exits_on_faults("audit"):
+        found = decision_records(records, decision_id)
     if as_json:
         typer.echo(records_json(found))
     for record in found if not as_json else ():
@@ -145,8 +130,3 @@ def _records(folder: Path | None, state: Path | None) -> Path:
     if state is None:
         raise typer.BadParameter("name a FOLDER of records, or the state folder of a mesh with --dir")
     return state / "records"
-
-
-def _unreadable(fault: Exception) -> NoReturn:
-    typer.echo(f"aegis audit: {fault}", err=True)
-    raise typer.Exit(UNABLE) from None

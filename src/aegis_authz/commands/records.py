@@ -16,23 +16,30 @@ from aegis_authz.adapters.records.files import (
     verify_folder,
 )
 from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
+from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence import query
+from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.query import RecordFilter, StoredRecord
+from aegis_authz.evidence.verify import LogReport
 
-__all__ = [
-    "RECORD_FAULTS",
-    "found_records",
-    "last_records",
-    "latest_decision",
-    "load_expected",
-    "newest_notes",
-    "record_keys",
-    "verify_folder",
-]
+_FAULTS = (ExpectationInvalid, KeyFolderError, NoRecords, RecordKeyError, OSError)
 
-RECORD_FAULTS = (ExpectationInvalid, KeyFolderError, NoRecords, RecordKeyError, OSError)
-"""Everything that can keep a log or its key from being read; the messages are fit to show."""
+
+@unable_on(*_FAULTS)
+def verify_records(folder: Path, state: Path | None, key: Path | None, expect: Path | None) -> list[LogReport]:
+    """Prove every log of a folder, against checkpoints kept in the file `expect` too. Raises Unable."""
+    keys = record_keys(key, state or folder)
+    return verify_folder(folder, keys, load_expected(expect, keys) if expect is not None else [])
+
+
+@unable_on(*_FAULTS)
+def newest_checkpoints(folder: Path, state: Path | None, key: Path | None) -> bytes:
+    """The newest signed checkpoint of every log. Raises Rejected when one cannot be trusted, Unable."""
+    try:
+        return b"".join(newest_notes(folder, record_keys(key, state or folder)).values())
+    except CheckpointInvalid as fault:
+        raise Rejected(str(fault)) from None
 
 
 def record_keys(named: Path | None, folder: Path) -> tuple[bytes, ...]:
@@ -50,6 +57,12 @@ def record_keys(named: Path | None, folder: Path) -> tuple[bytes, ...]:
     raise RecordKeyError(f"no keys/{RECORDS_PUBLIC} beside {folder}; name the public key with --key")
 
 
+@unable_on(*_FAULTS)
+def decision_records(folder: Path, decision_id: str) -> list[StoredRecord]:
+    """Every record of one decision in the logs of `folder`, without verifying. Raises Unable."""
+    return list(found_records(folder, decision_id))
+
+
 def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
     """Every record of one decision in the logs of `folder`, without verifying. Raises NoRecords, OSError."""
     wanted = RecordFilter(decision_id=decision_id)
@@ -57,8 +70,9 @@ def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
         yield from query.matching(log.oldest_first(), wanted)
 
 
+@unable_on(*_FAULTS)
 def last_records(folder: Path, count: int, wanted: RecordFilter) -> list[StoredRecord]:
-    """The last `count` wanted records of all logs in `folder`, oldest first. Raises NoRecords, OSError."""
+    """The last `count` wanted records of all logs in `folder`, oldest first. Raises Unable."""
     return query.last_records((log.newest_first() for log in log_files(folder)), count, wanted)
 
 
