@@ -365,6 +365,31 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
     assert world.records[0].parameters == {}
 
 
+async def test_a_held_call_that_was_granted_goes_through_without_its_override_token() -> None:
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0))
+    answer = await world.check()
+    assert (answer.effect, world.records[0].reason) == (Effect.ALLOW, Reason.APPROVED)
+
+
+async def test_a_grant_lets_nothing_through_that_was_not_to_be_held() -> None:
+    for verdict in (decision(), decision(Effect.DENY, Reason.POLICY_DENIED)):
+        world = World(answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0))
+        assert (await world.check()).effect is Effect.DENY
+
+
+async def test_what_nobody_can_be_shown_is_denied_instead_of_held() -> None:
+    noting = Tool(
+        "notes", "notes.example", None, "", (Action("note", "POST", ("notes",), (), others=False),), "", "", None
+    )
+    snapshot = replace(SNAPSHOT, catalogue=Catalogue.of((noting,)))
+    for size, reason in ((30_000, Reason.APPROVAL_NEEDED), (40_000, Reason.APPROVAL_TOO_LARGE)):
+        world = World(snapshots=[snapshot], answers=[HELD])
+        body = orjson.dumps({"text": "x" * size})
+        await world.check(message("notes.example", "/notes", body, {"x-aegis-token": token()}, route=noting.route))
+        assert [record.reason for record in world.records] == [reason]
+        assert (world.settled[0].opens is None) == (reason is Reason.APPROVAL_TOO_LARGE)
+
+
 MOVED = replace(STRIPE, upstream="http://10.0.0.9:9001")
 
 

@@ -47,6 +47,8 @@ STEPS = st.one_of(
     st.tuples(OPEN, APPROVE, CLAIM, CLAIM),
     st.tuples(OPEN, APPROVE, WAIT, CLAIM),
     st.tuples(CLAIM, DECIDE),
+    st.tuples(OPEN, APPROVE, OPEN),
+    AGENTS.map(lambda agent: tuple(("open", agent, "fresh", (f"f{number}", "r1"), 60.0) for number in range(21))),
     st.tuples(st.tuples(st.just("revoke"), AGENTS)),
     st.tuples(st.tuples(st.just("restore"), AGENTS)),
     st.tuples(WAIT),

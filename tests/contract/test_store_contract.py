@@ -14,7 +14,14 @@ import pytest
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
-from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import (
+    MOST_WAITING_OF_AGENT,
+    MOST_WAITING_OF_TENANT,
+    ApprovalConflict,
+    ApprovalNotFound,
+    ApprovalRequest,
+    ApprovalState,
+)
 from aegis_authz.core.identity import Identity, Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
@@ -198,8 +205,75 @@ async def test_approvals_are_listed_newest_first(contract: Contract) -> None:
     assert [held.request.id for held in await contract.approvals.list(None)] == ids[::-1]
 
 
-@pytest.mark.parametrize("verdict", [ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.CANCELLED])
-async def test_once_decided_the_same_call_opens_a_new_approval(contract: Contract, verdict: ApprovalState) -> None:
+async def test_once_granted_the_same_call_goes_through_once_and_is_then_held_anew(contract: Contract) -> None:
+    override = await contract.approved(contract.request())
+    repeated = await contract.settle(opens=contract.request())
+    assert (repeated.outcome, repeated.approval_id) == (SettleOutcome.APPROVED, override.approval_id)
+    assert (await contract.approvals.get(override.approval_id)).state is ApprovalState.USED
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVAL_USED
+    again = await contract.settle(opens=contract.request())
+    assert (again.outcome, again.approval_id == override.approval_id) == (SettleOutcome.OPENED, False)
+
+
+async def test_what_was_used_by_its_token_does_not_go_through_again_by_itself(contract: Contract) -> None:
+    override = await contract.approved(contract.request())
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(opens=contract.request())).outcome is SettleOutcome.OPENED
+
+
+async def test_of_many_repetitions_at_the_same_moment_exactly_one_goes_through(contract: Contract) -> None:
+    await contract.approved(contract.request())
+    outcomes = [
+        s.outcome for s in await asyncio.gather(*(contract.settle(opens=contract.request()) for _ in range(20)))
+    ]
+    assert outcomes.count(SettleOutcome.APPROVED) == 1
+
+
+@pytest.mark.parametrize("change", [{"agent": "other"}, {"digest": "d2"}, {"revision": "r2"}, {"tenant": "apac"}])
+async def test_a_grant_is_for_its_very_call_of_its_agent_under_its_revision(
+    contract: Contract, change: dict[str, str]
+) -> None:
+    await contract.approved(contract.request())
+    other = contract.request(**change)
+    opened = await contract.settle(contract.identity(other.scope.agent, other.scope.tenant), opens=other)
+    assert (opened.outcome, opened.approval_id) == (SettleOutcome.OPENED, other.id)
+
+
+async def test_a_grant_whose_time_is_over_lets_nothing_through(contract: Contract) -> None:
+    await contract.approved(contract.request())
+    contract.clock.ahead += 901
+    assert (await contract.settle(opens=contract.request())).outcome is SettleOutcome.OPENED
+
+
+async def test_an_agent_has_a_bounded_number_of_calls_that_wait(contract: Contract) -> None:
+    for number in range(MOST_WAITING_OF_AGENT):
+        opened = await contract.settle(opens=contract.request(digest=f"n{number}"))
+        assert opened.outcome is SettleOutcome.OPENED
+    assert (await contract.settle(opens=contract.request(digest="more"))).outcome is SettleOutcome.APPROVALS_FULL
+    joined = await contract.settle(opens=contract.request(digest="n0"))
+    assert joined.outcome is SettleOutcome.OPENED  # the same call again waits already
+    other = contract.request(agent="other", digest="more")
+    assert (await contract.settle(contract.identity("other"), opens=other)).outcome is SettleOutcome.OPENED
+    await contract.approvals.decide(joined.approval_id, ApprovalState.DENIED, "alice", contract.clock.now())
+    assert (await contract.settle(opens=contract.request(digest="more"))).outcome is SettleOutcome.OPENED
+
+
+async def test_a_tenant_has_a_bounded_number_of_calls_that_wait(contract: Contract) -> None:
+    for number in range(MOST_WAITING_OF_TENANT):
+        request = contract.request(agent=f"a{number // MOST_WAITING_OF_AGENT}", digest=f"n{number}")
+        await contract.settle(contract.identity(request.scope.agent), opens=request)
+    full = contract.request(agent="late")
+    assert (await contract.settle(contract.identity("late"), opens=full)).outcome is SettleOutcome.APPROVALS_FULL
+    elsewhere = contract.request(agent="late", tenant="apac")
+    assert (await contract.settle(contract.identity("late", "apac"), opens=elsewhere)).outcome is SettleOutcome.OPENED
+    contract.clock.ahead += 901  # what nobody decided waits no more
+    assert (await contract.settle(contract.identity("late"), opens=contract.request(agent="late"))).outcome is (
+        SettleOutcome.OPENED
+    )
+
+
+@pytest.mark.parametrize("verdict", [ApprovalState.DENIED, ApprovalState.CANCELLED])
+async def test_once_refused_the_same_call_opens_a_new_approval(contract: Contract, verdict: ApprovalState) -> None:
     first = await contract.settle(opens=contract.request())
     decided = await contract.approvals.decide(first.approval_id, verdict, "alice", contract.clock.now())
     assert (decided.state, decided.decided_by) == (verdict, "alice")

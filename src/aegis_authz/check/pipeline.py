@@ -13,7 +13,7 @@ from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
-from aegis_authz.check.settle import settled_decision, settlement_of
+from aegis_authz.check.settle import settled_decision, settlement_of, showable
 from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
@@ -89,7 +89,7 @@ class Pipeline:
         identity = draft.identity = authenticate(http, snapshot.trust, draft.time)  # 2
         draft.done("authenticate", self.clock)
         try:
-            decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
+            decision = showable(await self._judge(http, identity, snapshot, draft), draft)  # 3, 4
         except Refused as refusal:  # the token is spent all the same
             decision = denied(refusal.reason, refusal.detail, draft.revision)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))

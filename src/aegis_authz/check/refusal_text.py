@@ -39,8 +39,8 @@ def sentence(decision: Decision, call: ToolCall | None, approval_id: str, phrase
     parts += [_finding(finding, phrases) for finding in shown_findings(decision)]
     if spec.retry is Retry.AFTER_APPROVAL:
         parts.append(
-            f"Approval {approval_id} is pending. Once it is granted, repeat exactly this call with a fresh token "
-            "and the override token in the x-aegis-approval header."
+            f"Approval {approval_id} is pending. Once it is granted, repeat exactly this call with a fresh token: "
+            "it goes through once. The override token in the x-aegis-approval header does the same."
         )
     else:
         parts.append(NEXT_STEP[spec.retry])

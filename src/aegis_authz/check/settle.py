@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import orjson
+
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
@@ -15,6 +17,16 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch
+
+
+def showable(decision: Decision, draft: Draft) -> Decision:
+    """The decision, or a denial where a person would have to approve more than a person can be shown."""
+    call = draft.call
+    if decision.effect is not Effect.APPROVAL_NEEDED or call is None or draft.override is not None:
+        return decision
+    if len(orjson.dumps(call.parameters)) <= MAX_SHOWN_BYTES:
+        return decision
+    return replace(denied(Reason.APPROVAL_TOO_LARGE, "", decision.revision), policies=decision.policies)
 
 
 def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> Settlement:
@@ -34,8 +46,9 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
 def settled_decision(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:
     """The decision after settling.
 
-    A refusal of the store always wins. A held call is let through only when the store used up the approval it was
-    shown; an answer that does not fit what was asked is a denial.
+    A refusal of the store always wins. A held call is let through only when the store used up an approval: the one it
+    was shown, or the one that was granted to this very call of this agent; an answer that does not fit what was asked
+    is a denial.
     """
     refusal = SETTLE_REFUSALS.get(settled.outcome)
     if refusal is not None:
@@ -45,7 +58,8 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
         return decision
     if held and settlement.opens is not None and settled.outcome is SettleOutcome.OPENED:
         return decision
-    if held and settlement.claims is not None and clear:
+    granted = settlement.opens is not None and settled.outcome is SettleOutcome.APPROVED
+    if held and (granted or (settlement.claims is not None and clear)):
         effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
         return replace(decision, effect=effect, reason=Reason.APPROVED)
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)

@@ -17,6 +17,14 @@ MAX_APPROVAL_LIFE = 7 * 86400
 """The most seconds an approval may stay open, whatever a policy says."""
 
 
+MOST_WAITING_OF_AGENT = 20
+MOST_WAITING_OF_TENANT = 500
+"""The most calls that may wait for a person at once: nobody reads more, and what is kept of each takes room."""
+
+MAX_SHOWN_BYTES = 32_768
+"""The most a call may hold that waits for a person: what nobody can read, nobody can approve."""
+
+
 class ApprovalState(Enum):
     """Where an approval stands."""
 

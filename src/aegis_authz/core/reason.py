@@ -63,6 +63,8 @@ class Reason(Enum):
     APPROVAL_MISMATCH = "APPROVAL_MISMATCH"
     APPROVAL_NOT_GRANTED = "APPROVAL_NOT_GRANTED"
     APPROVAL_USED = "APPROVAL_USED"
+    APPROVAL_TOO_LARGE = "APPROVAL_TOO_LARGE"
+    APPROVALS_FULL = "APPROVALS_FULL"
 
     OBLIGATION_UNKNOWN = "OBLIGATION_UNKNOWN"
     OBLIGATION_UNMET = "OBLIGATION_UNMET"
@@ -179,6 +181,12 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.APPROVAL_NOT_GRANTED: _refusal(Retry.NEVER, "The approval has not been granted."),
         Reason.APPROVAL_USED: _refusal(
             Retry.NEVER, "The approval was used before. Ask for a new one by repeating the call without it."
+        ),
+        Reason.APPROVAL_TOO_LARGE: _refusal(
+            Retry.NEVER, "The call needs a human approval, and holds more than a person can be shown."
+        ),
+        Reason.APPROVALS_FULL: _refusal(
+            Retry.LATER, "Too many calls of this agent or tenant wait for a human approval already."
         ),
         Reason.OBLIGATION_UNKNOWN: _refusal(
             Retry.LATER, "Policy demands something this version cannot do; the call was not let through."

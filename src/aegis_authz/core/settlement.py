@@ -30,10 +30,14 @@ class Settlement:
 
 
 class SettleOutcome(Enum):
-    """What the store said. Only CLEAR and OPENED leave the PDP's verdict standing."""
+    """What the store said. Only CLEAR and OPENED leave the PDP's verdict standing.
+
+    APPROVED: the call that was to be held had been granted before, and this was its one use.
+    """
 
     CLEAR = "clear"
     OPENED = "opened"
+    APPROVED = "approved"
     REPLAYED = "replayed"
     REVOKED = "revoked"
     STORE_RESET = "store_reset"
@@ -41,7 +45,11 @@ class SettleOutcome(Enum):
     APPROVAL_EXPIRED = "approval_expired"
     APPROVAL_MISMATCH = "approval_mismatch"
     APPROVAL_USED = "approval_used"
+    APPROVALS_FULL = "approvals_full"
 
+
+NAMES_APPROVAL = frozenset((SettleOutcome.OPENED, SettleOutcome.APPROVED))
+"""The outcomes that come with the id of an approval."""
 
 SETTLE_REFUSALS = {
     SettleOutcome.REPLAYED: Reason.REPLAYED,
@@ -51,12 +59,13 @@ SETTLE_REFUSALS = {
     SettleOutcome.APPROVAL_EXPIRED: Reason.APPROVAL_EXPIRED,
     SettleOutcome.APPROVAL_MISMATCH: Reason.APPROVAL_MISMATCH,
     SettleOutcome.APPROVAL_USED: Reason.APPROVAL_USED,
+    SettleOutcome.APPROVALS_FULL: Reason.APPROVALS_FULL,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The store's answer. `approval_id` and `approval_expires_at` are set when OPENED.
+    """The store's answer. `approval_id` and `approval_expires_at` are set when OPENED or APPROVED.
 
     The id may be that of an earlier request for the very same call that is still pending.
     """

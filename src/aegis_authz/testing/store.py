@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.approvals.rules import not_found, require_verdict, standing
-from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import (
+    MOST_WAITING_OF_AGENT,
+    MOST_WAITING_OF_TENANT,
+    Approval,
+    ApprovalRequest,
+    ApprovalState,
+)
 from aegis_authz.core.identity import Override, Revocation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
@@ -118,8 +124,21 @@ class MemoryStore:
         for approval in self._memory.approvals.values():
             held = approval.request
             same = (held.scope, held.digest, held.revision) == (request.scope, request.digest, request.revision)
-            if same and approval.state is ApprovalState.PENDING and _ms(now) < _ms(held.expires_at):
+            if not same or _ms(now) >= _ms(held.expires_at):
+                continue
+            if approval.state is ApprovalState.PENDING:
                 return Settled(SettleOutcome.OPENED, held.id, Epoch(_ms(held.expires_at) / 1000))
+            if approval.state is ApprovalState.APPROVED:
+                self._memory.approvals[held.id] = replace(approval, state=ApprovalState.USED)
+                return Settled(SettleOutcome.APPROVED, held.id, Epoch(_ms(held.expires_at) / 1000))
+        pending = [
+            approval.request.scope
+            for approval in self._memory.approvals.values()
+            if approval.state is ApprovalState.PENDING and _ms(now) < _ms(approval.request.expires_at)
+        ]
+        of_tenant = sum(scope.tenant_path == request.scope.tenant_path for scope in pending)
+        if pending.count(request.scope) >= MOST_WAITING_OF_AGENT or of_tenant >= MOST_WAITING_OF_TENANT:
+            return _refuse(SettleOutcome.APPROVALS_FULL)
         self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
         return Settled(SettleOutcome.OPENED, request.id, Epoch(_ms(request.expires_at) / 1000))
 

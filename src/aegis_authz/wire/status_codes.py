@@ -77,6 +77,8 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.APPROVAL_MISMATCH: _FORBIDDEN,
         Reason.APPROVAL_NOT_GRANTED: _FORBIDDEN,
         Reason.APPROVAL_USED: _FORBIDDEN,
+        Reason.APPROVAL_TOO_LARGE: _FORBIDDEN,
+        Reason.APPROVALS_FULL: StatusCodes(http=429, grpc=_EXHAUSTED, jsonrpc=-31004),
         Reason.OBLIGATION_UNKNOWN: _FAULTY,
         Reason.OBLIGATION_UNMET: _FAULTY,
         Reason.RESPONSE_WITHHELD: StatusCodes(http=502, grpc=_DENIED, jsonrpc=-31502),

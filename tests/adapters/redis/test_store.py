@@ -288,7 +288,7 @@ async def test_memories_that_have_begun_do_not_begin_again(store: RedisStore, re
 async def test_only_epochs_stay_for_ever(store: RedisStore, real_redis: RealRedis) -> None:
     await settle(store, settlement(life=60))
     await settle(store, settlement(opens=request()))
-    kinds = {"jti": 120, "pending": 900, "approval": 900 + 86_400, "approvals": 900 + 86_400}
+    kinds = {"jti": 120, "pending": 900, "waiting": 900, "approval": 900 + 86_400, "approvals": 900 + 86_400}
     seen = set()
     for key in real_redis.names():
         kind, left = key.split(":")[2], real_redis.command("TTL", key)

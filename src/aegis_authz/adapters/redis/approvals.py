@@ -57,9 +57,10 @@ class RedisApprovals:
         require_verdict(approval, to, by)
         request, now_ms = approval.request, int(now * 1000)
         pointer = redis_keys.pending(request.scope, request.digest, request.revision)
-        keys = (redis_keys.approval(approval_id), pointer)
+        keys = (redis_keys.approval(approval_id), pointer, *redis_keys.waiting(request.scope))
+        arguments = (to.value, by, str(now_ms), approval_id)
         async with answering():
-            had = cast(bytes, await self._redis.eval(self._decide, 2, *keys, to.value, by, str(now_ms)))
+            had = cast(bytes, await self._redis.eval(self._decide, len(keys), *keys, *arguments))
         if had == b"unknown":
             raise not_found(approval_id)
         if had != ApprovalState.PENDING.value.encode():

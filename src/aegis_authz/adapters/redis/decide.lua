@@ -1,7 +1,7 @@
 -- Decides one pending approval, atomically.
 --
--- KEYS  1 approval   2 its pending pointer
--- ARGV  1 new state   2 by   3 now, ms
+-- KEYS  1 approval   2 its pointer   3 waiting of the agent   4 waiting of the tenant
+-- ARGV  1 new state   2 by   3 now, ms   4 approval id
 --
 -- Answers the state it had; only "pending" means that it was decided.
 
@@ -16,5 +16,12 @@ if tonumber(ARGV[3]) >= tonumber(held[2]) then
   return "expired"
 end
 redis.call("HSET", KEYS[1], "state", ARGV[1], "decided_by", ARGV[2], "decided_at", ARGV[3])
-redis.call("DEL", KEYS[2])
+local id = string.match(redis.call("GET", KEYS[2]) or "", "^(%S+) ")
+for place = 3, 4 do
+  redis.call("ZREM", KEYS[place], ARGV[4])
+end
+-- the pointer to a granted approval stays: by it the call passes when it is repeated
+if id == ARGV[4] and ARGV[1] ~= "approved" then
+  redis.call("DEL", KEYS[2])
+end
 return "pending"

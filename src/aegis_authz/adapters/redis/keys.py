@@ -6,7 +6,8 @@
 | `aegis:{pp}:jti:H` | string | a token that was used; H hashes org, tenant, issuer and jti | the token's whole life and a margin |
 | `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
-| `aegis:{pp}:pending:H` | string | `ID expires_ms` of the pending approval for one call; H hashes scope, digest and revision | until decided or expired |
+| `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope, digest and revision | until refused, used or expired |
+| `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
 """
 
@@ -67,6 +68,15 @@ def approval(approval_id: ApprovalId) -> str:
 def approvals(partition: str) -> str:
     """The index of a partition's approvals."""
     return f"aegis:{{{partition}}}:approvals"
+
+
+def waiting(scope: Scope) -> tuple[str, str]:
+    """The sets of approvals that wait for a person: those of one agent, and those of its tenant."""
+    prefix = f"aegis:{{{partition_of(scope)}}}:waiting:"
+    return (
+        f"{prefix}{_hashed(scope.org, scope.tenant, scope.agent)}",
+        f"{prefix}{_hashed(scope.org, scope.tenant)}",
+    )
 
 
 def pending(scope: Scope, digest: Digest, revision: Revision) -> str:

@@ -6,8 +6,8 @@
 --
 --   name    its keys                                      its arguments
 --   claim   approval                                      digest  revision
---   open    approval  pending pointer  approvals index    digest  revision  approval id  document  expires at, ms
---                                                         keep past expiry for, ms
+--   open    approval  pointer  approvals index            digest  revision  approval id  document  expires at, ms
+--           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
 --
 -- Answers {outcome, approval id, approval expiry in ms}; outcomes are those of core/settlement.py.
 --
@@ -33,7 +33,7 @@ end
 
 local OPERATIONS = {
   claim = {keys = 1, arguments = 2},
-  open = {keys = 3, arguments = 6},
+  open = {keys = 5, arguments = 8},
 }
 
 local function whole(number)
@@ -69,17 +69,49 @@ function OPERATIONS.claim.write(k)
   return nil
 end
 
-function OPERATIONS.open.look()
+-- The approval of this very call that is pending or granted: its key, id, expiry and state; nil when there is none.
+local function standing(k, a)
+  local pointer = redis.call("GET", KEYS[k + 1])
+  local id, expires = string.match(pointer or "", "^(%S+) (%d+)$")
+  if not id or now() >= tonumber(expires) then
+    return nil
+  end
+  local key = string.sub(KEYS[k], 1, -1 - #ARGV[a + 2]) .. id
+  local held = redis.call("HMGET", key, "state", "scope", "digest", "revision")
+  if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] or held[4] ~= ARGV[a + 1] then
+    return nil
+  end
+  if held[1] ~= "pending" and held[1] ~= "approved" then
+    return nil
+  end
+  return key, id, expires, held[1]
+end
+
+-- How many calls wait for a person; those whose time is over wait no more.
+local function waiting(key)
+  return redis.call("ZCOUNT", key, "(" .. whole(now()), "+inf")
+end
+
+function OPERATIONS.open.look(k, a)
+  if standing(k, a) then
+    return nil
+  end
+  if waiting(KEYS[k + 3]) >= tonumber(ARGV[a + 6]) or waiting(KEYS[k + 4]) >= tonumber(ARGV[a + 7]) then
+    return "approvals_full"
+  end
   return nil
 end
 
 function OPERATIONS.open.write(k, a)
-  local pointer = redis.call("GET", KEYS[k + 1])
-  if pointer then
-    local id, expires = string.match(pointer, "^(%S+) (%d+)$")
-    if id and now() < tonumber(expires) then
-      return {"opened", id, expires}
-    end
+  local key, held, until_, state = standing(k, a)
+  if state == "approved" then
+    -- the same agent repeats the very call that was granted: it passes once, with or without its override token
+    redis.call("HSET", key, "state", "used", "used_at", ARGV[4])
+    redis.call("DEL", KEYS[k + 1])
+    return {"approved", held, until_}
+  end
+  if state == "pending" then
+    return {"opened", held, until_}
   end
   local id, expires = ARGV[a + 2], tonumber(ARGV[a + 4])
   local keep, left = tonumber(ARGV[a + 5]), math.max(expires - now(), 1)
@@ -88,6 +120,11 @@ function OPERATIONS.open.write(k, a)
   redis.call("PEXPIRE", KEYS[k], whole(left + keep))
   redis.call("SET", KEYS[k + 1], id .. " " .. whole(expires), "PX", whole(left))
   redis.call("ZADD", KEYS[k + 2], whole(expires), id)
+  for place = k + 3, k + 4 do
+    redis.call("ZREMRANGEBYSCORE", KEYS[place], "-inf", whole(now()))
+    redis.call("ZADD", KEYS[place], whole(expires), id)
+    redis.call("PEXPIRE", KEYS[place], whole(math.max(left, redis.call("PTTL", KEYS[place]))))
+  end
   -- approvals forgotten by now leave the index too, and the index goes with the last of them
   redis.call("ZREMRANGEBYSCORE", KEYS[k + 2], "-inf", whole(now() - keep))
   if redis.call("PTTL", KEYS[k + 2]) < left + keep then

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.approvals.document import approval_to_text
-from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest
-from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.approval import MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT, ApprovalNotFound, ApprovalRequest
+from aegis_authz.core.settlement import NAMES_APPROVAL, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch, Seconds
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
@@ -47,7 +47,7 @@ def read_settled(reply: object) -> Settled:
     if not isinstance(reply, list) or len(reply) != 3 or not all(isinstance(part, bytes) for part in reply):
         raise ValueError("not three texts")
     outcome = _OUTCOMES.get(reply[0])
-    if outcome is None or (outcome is SettleOutcome.OPENED) != (reply[1] != b""):
+    if outcome is None or (outcome in NAMES_APPROVAL) != (reply[1] != b""):
         raise ValueError("not a known outcome")
     return Settled(outcome, ApprovalId(reply[1].decode()), Epoch(int(reply[2]) / 1000))
 
@@ -66,12 +66,14 @@ def _open_keys(request: ApprovalRequest) -> Arguments:
         redis_keys.approval(request.id),
         redis_keys.pending(request.scope, request.digest, request.revision),
         redis_keys.approvals(redis_keys.partition_of(request.scope)),
+        *redis_keys.waiting(request.scope),
     )
 
 
 def _open_arguments(request: ApprovalRequest) -> Arguments:
     text = approval_to_text(request)
-    return (request.digest, request.revision, request.id, text, _ms(request.expires_at), _KEEP_APPROVALS_MS)
+    limits = (MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT)
+    return (request.digest, request.revision, request.id, text, _ms(request.expires_at), _KEEP_APPROVALS_MS, *limits)
 
 
 def _ms(seconds: float) -> int:
