@@ -38,16 +38,18 @@ opa:
 demo: setup ## Play the whole scenario on a mesh of its own, real Envoy, OPA and Redis
 	@$(BIN)/aegis demo
 
-# Two workers; what shares a server stays together (tests/conftest.py).
+# Two workers; what shares a server stays together (tests/conftest.py). One hash seed, another in each run: both
+# workers must find the same tests in the same order.
+PYTEST = PYTHONHASHSEED=$$$$ $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: test
 test: setup ## Run the tests, those with the real servers included; ARGS="-k name" for some of them
-	@$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
+	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: test-all
 test-all: setup rego ## Run every test, the slow ones and those of the Rego included
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more

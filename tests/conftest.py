@@ -12,9 +12,9 @@ from hypothesis import settings
 from aegis_authz.local.servers import find_envoy, find_opa, find_redis
 
 TESTS = Path(__file__).parent
-SHARING = {"e2e", "proxy"}
-"""Rooms whose modules share one mesh or one Envoy: one worker plays them all."""
-LONGEST = ("e2e", "docs", "policy")
+WORKERS = {"e2e": "meshes", "docs": "meshes", "load": "meshes", "proxy": "envoys"}
+"""Rooms that are played on one worker together: they share a server, or must not start two meshes side by side."""
+LONGEST = ("e2e", "docs", "load", "policy")
 """Rooms to begin with, so that no worker is left with a long one at the end."""
 
 settings.register_profile("untimed", deadline=None)  # a property does not fail for what else the machine does
@@ -32,9 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a server on one worker: a module, or a whole room."""
+    """Keep what shares a server on one worker: a module, or rooms."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_room(item) if _room(item) in SHARING else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(WORKERS.get(_room(item), str(item.path))))
     items.sort(key=lambda item: LONGEST.index(_room(item)) if _room(item) in LONGEST else len(LONGEST))
 
 
@@ -46,7 +46,7 @@ class PoliteWorker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if not self._is_decided and _room(item) not in SHARING:
+        if not self._is_decided and WORKERS.get(_room(item)) != "meshes":
             os.nice(10)
         self._is_decided = True
 
