@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "aegis_authz"
 FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = Path(__file__).parent
 
 MOST_FILE_LINES = 400
 MOST_FUNCTION_LINES = 60
@@ -176,6 +178,19 @@ def test_tasks_are_started_at_the_rim() -> None:
 
 def test_core_and_check_have_no_untyped_value() -> None:
     assert _breaches(_any, lambda place: place.startswith(("core/", "check/"))) == []
+
+
+def test_a_module_has_tests_of_its_name_or_says_where_they_are() -> None:
+    """`tests/x/test_y.py` for `x/y.py`, or a line in tests/elsewhere.toml; a line that is outlived fails as well."""
+    entries = tomllib.loads((TESTS / "elsewhere.toml").read_text(encoding="utf-8"))["elsewhere"]
+    listed = [module for entry in entries for module in entry["modules"]]
+    modules = [Path(_place(file)).with_suffix("") for file in FILES if file.name != "__init__.py"]
+    nameless = {str(path) for path in modules if not (TESTS / path.parent / f"test_{path.name}.py").is_file()}
+    assert nameless - set(listed) == set()
+    assert set(listed) - nameless == set()
+    assert len(listed) == len(set(listed))
+    assert [test for entry in entries for test in entry["tests"] if not (TESTS / test).is_file()] == []
+    assert all(entry["why"] and entry["tests"] for entry in entries)
 
 
 def test_the_rules_see_what_they_forbid() -> None:
