@@ -46,7 +46,9 @@ _UNUSABLE = 2
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A mesh with so many policies, called by so many agents in turn: what `benchmarks.measure.rounds.Entrant` asks for."""
+    """A mesh with so many policies, called by so many agents in turn:
+    what `benchmarks.measure.rounds.Entrant` asks for.
+    """
 
     mesh: Alone
     policies: int

@@ -44,7 +44,10 @@ def main() -> int:
 
 
 async def measure(policies: int, settle: float, seconds: float) -> Idle:
-    """Bring a mesh up, let it settle, and look at it for so many seconds. Raises CommandFailed, ServerMissing, OSError."""
+    """Bring a mesh up, let it settle, and look at it for so many seconds.
+
+    Raises CommandFailed, ServerMissing, OSError.
+    """
     async with alone(policies) as mesh:
         pids = parts(mesh.processes())
         await asyncio.sleep(settle)

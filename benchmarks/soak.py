@@ -114,7 +114,10 @@ class _Soak:
         self._say = say
 
     async def half_of_ceiling(self) -> float:
-        """Half the rate of a closed loop. Raises what an attack raises, ValueError when nothing was answered rightly."""
+        """Half the rate of a closed loop.
+
+        Raises what an attack raises, ValueError when nothing was answered rightly.
+        """
         self._say(f"looking for the ceiling, {_CEILING_SECONDS:g} s")
         targets = await self._prepare(round(_MOST_EXPECTED * _CEILING_SECONDS))
         outcome = await self._attack(targets, Plan(None, _CEILING_SECONDS, _CONNECTIONS))

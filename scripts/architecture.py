@@ -1,7 +1,8 @@
 """Draws the house from its import contract: docs/architecture.svg, and the rows of docs/architecture.md.
 
-`make docs-architecture` writes both; tests/docs/test_architecture_page.py holds them to the tree. Floors, rooms and rules
-are those of [tool.importlinter] in pyproject.toml; an arrow is a room that imports another, as import-linter sees it.
+`make docs-architecture` writes both; tests/docs/test_architecture_page.py holds them to the tree. Floors, rooms and
+rules are those of [tool.importlinter] in pyproject.toml; an arrow is a room that imports another, as import-linter sees
+it.
 """
 
 from __future__ import annotations

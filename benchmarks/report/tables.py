@@ -77,8 +77,8 @@ def captions(results: Results) -> list[str]:
     """What the table cannot say of itself, with the machine it was made on."""
     method = results.method
     made = (
-        f"Medians of {method.rounds} alternating rounds of {method.seconds:g} s; {method.connections} connections; {method.policies:,} other "
-        "policies loaded."
+        f"Medians of {method.rounds} alternating rounds of {method.seconds:g} s; {method.connections} connections; "
+        f"{method.policies:,} other policies loaded."
     )
     return [
         made,

@@ -66,10 +66,11 @@ class Budget(_Settings):
 class AuthzSettings(_Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
-    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL. `record_key` is a PEM file.
-    `credentials` holds what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`, shared by all workers; `metrics_dir` is where they keep their counters.
-    `otlp_endpoint` is an OTLP/gRPC URL, "" to export no spans. `ready_socket` is a unix socket (with
-    `{worker}`) for GET /readyz. `drain_ms` is how long a stopping worker stays up after it turned red, so that Envoy notices.
+    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL. `record_key` is a PEM file. `credentials` holds
+    what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`, shared by all workers; `metrics_dir` is
+    where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to export no spans. `ready_socket` is a unix
+    socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a stopping worker stays up after it turned red, so
+    that Envoy notices.
     """
 
     listen: ListenAddress

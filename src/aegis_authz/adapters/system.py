@@ -15,7 +15,8 @@ _POOL = 4096
 class SystemClock:
     """`ports.Clock` over the operating system's clocks."""
 
-    # The functions themselves: every call reads them a dozen times, and a frame around each costs more than the reading.
+    # The functions themselves: every call reads them a dozen times, and a frame around each costs more than the
+    # reading.
     now = staticmethod(cast("Callable[[], Epoch]", time.time))
     """The time of day."""
     monotonic = staticmethod(cast("Callable[[], Monotonic]", time.monotonic))
@@ -23,7 +24,9 @@ class SystemClock:
 
 
 class SystemIds:
-    """`ports.Ids` over the operating system's randomness, which is asked for many ids at once: a call costs more than an id."""
+    """`ports.Ids` over the operating system's randomness, which is asked for many ids at once:
+    a call costs more than an id.
+    """
 
     def __init__(self) -> None:
         self._pool = b""

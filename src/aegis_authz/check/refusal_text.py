@@ -31,8 +31,8 @@ def shown_findings(decision: Decision) -> tuple[Finding, ...]:
 def sentence(decision: Decision, call: ToolCall | None, approval_id: str, phrases: Mapping[str, str]) -> str:
     """One to four plain sentences for a person or a model.
 
-    `call` is None when the request was refused before it was known what it is; `approval_id` is "" when none was opened.
-    `phrases` are those of the snapshot that the call was judged under.
+    `call` is None when the request was refused before it was known what it is; `approval_id` is "" when none was
+    opened. `phrases` are those of the snapshot that the call was judged under.
     """
     spec = REASONS[decision.reason]
     parts = [_opening(decision, call), spec.text]

@@ -64,7 +64,9 @@ def in_full(stored: StoredRecord) -> Iterator[str]:
 
 
 def records_json(records: Iterable[StoredRecord]) -> str:
-    """A JSON array of the records with `file` and `line`; `record` is null where a line cannot be read, and `fault` says why."""
+    """A JSON array of the records with `file` and `line`; `record` is null where a line cannot be read,
+    and `fault` says why.
+    """
     rows = [
         {"file": one.file, "line": one.number, "record": _members(one) or None, "fault": one.fault or None}
         for one in records

@@ -30,7 +30,8 @@ def render(
         Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: the examples.", file_okay=False)
     ] = None,
 ) -> None:
-    """Write envoy.yaml, and the files of routes and clusters that it watches. Exits with 1 when the tools are invalid, 2 when it cannot.
+    """Write envoy.yaml, and the files of routes and clusters that it watches. Exits with 1 when the tools are invalid,
+    2 when it cannot.
 
     An Envoy that watches the folder takes new routes and clusters at once.
 

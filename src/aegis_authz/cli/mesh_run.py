@@ -33,7 +33,9 @@ def run_foreground(state: Path, options: MeshOptions, as_json: bool) -> None:
 
 
 def run_supervisor(state: Path, options: MeshOptions, ready_fd: int) -> None:
-    """Run for a parent that waits at the other end of the pipe `ready_fd` for progress and for the word that all is up."""
+    """Run for a parent that waits at the other end of the pipe `ready_fd` for progress and for the word that all is
+    up.
+    """
     with open(ready_fd, "w", encoding="utf-8", buffering=1) as pipe:
 
         def tell(line: str) -> None:

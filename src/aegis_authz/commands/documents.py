@@ -37,7 +37,8 @@ def from_here(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Collect no garbage while documents are read: nothing of them is garbage soon, and to look takes a third of the time.
+    """Collect no garbage while documents are read: nothing of them is garbage soon, and to look takes a third of the
+    time.
 
     It stops the collector of the whole process, so it is for a command alone, never for a server.
     """

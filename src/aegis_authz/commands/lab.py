@@ -28,7 +28,10 @@ class TrialBench:
 
 
 def loaded_folders(policies: Path, tools: Path) -> Loaded:
-    """Everything in two folders, checked; files are named as found from here. Raises PolicyErrors, SourceFolderError."""
+    """Everything in two folders, checked; files are named as found from here.
+
+    Raises PolicyErrors, SourceFolderError.
+    """
     sources = documents_from_here(policies, tools)
     with uncollected():
         return load(sources.policies, sources.tools, DETECTORS)

@@ -44,7 +44,9 @@ def found_record(state: Path, decision_id: str, loaded: Loaded) -> FoundRecord:
 
 
 def revision_here(policies: Path, tools: Path, state: Path) -> str:
-    """The revision these documents would have if the mesh published them; "" where its settings or keys cannot be read."""
+    """The revision these documents would have if the mesh published them;
+    "" where its settings or keys cannot be read.
+    """
     try:
         builder = policy_builder(load_settings(state / "control.yaml", ControlSettings), load_keys(state / "keys"))
         return builder.build(read_documents(policies, tools)).revision

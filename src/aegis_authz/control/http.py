@@ -64,7 +64,8 @@ def open_router() -> APIRouter:
 
 
 def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
-    """Routes for the bearer of this token (RFC 6750 section 2.1), 401 for all others; `role` names it in the API's document.
+    """Routes for the bearer of this token (RFC 6750 section 2.1), 401 for all others; `role` names it in the API's
+    document.
 
     A body is read as strict JSON of at most that size, before FastAPI sees it.
     """
@@ -159,7 +160,8 @@ def _invalid(fault: RequestValidationError) -> HttpProblem:
 
 
 def _field_error(place: Sequence[str | int], message: str) -> FieldError:
-    # The first part is where it stands: body, query, path or header. Names of members are the caller's: cut and cleaned.
+    # The first part is where it stands: body, query, path or header. Names of members are the caller's: cut and
+    # cleaned.
     field = printable("/".join(map(str, place[1:])))
     return FieldError(field=field[:_MAX_FIELD], message=message)
 

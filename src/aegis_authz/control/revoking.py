@@ -34,7 +34,10 @@ class Revoker:
         return await self._revocations.list()
 
     async def revoke(self, scope: Scope, by: str, note: str) -> Revocation:
-        """Refuse every call of the agent from now on. Raises StoreDown, and ReleasesFault when it could not be logged."""
+        """Refuse every call of the agent from now on.
+
+        Raises StoreDown, and ReleasesFault when it could not be logged.
+        """
         now = self._clock.now()
         await self._revocations.revoke(scope, by, now)  # first, for a full disk must not keep an agent going
         _log.warning("%s revoked by %r: %r", scope, by, note)
@@ -42,7 +45,10 @@ class Revoker:
         return Revocation(scope, by, now)
 
     async def restore(self, scope: Scope, by: str, note: str) -> float:
-        """Let policy judge the agent again; returns when. Raises NotRevoked, ReleasesFault (it stays revoked), StoreDown."""
+        """Let policy judge the agent again; returns when.
+
+        Raises NotRevoked, ReleasesFault (it stays revoked), StoreDown.
+        """
         if all(revocation.scope != scope for revocation in await self._revocations.list()):
             raise NotRevoked(f"{scope} is not revoked")
         # Logged first: an agent that runs again without a line about it would be worse than the reverse.

@@ -30,8 +30,8 @@ class Snapshot:
     """One policy revision as the data plane sees it. Loaded once per call; never mixed with another.
 
     `status_base` is the URL under which approvals are looked up, "" when there is none. `reads` are the words of
-    `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the condition a
-    finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
+    `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
+    condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     """
 
     revision: Revision

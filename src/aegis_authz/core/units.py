@@ -1,7 +1,7 @@
 """What a number or a text means, as types that exist for the type checker alone.
 
-They keep the two clocks apart, and one kind of id from another. Arithmetic and string methods give plain floats and texts
-back; say anew what the result is: `Epoch(now + life)`.
+They keep the two clocks apart, and one kind of id from another. Arithmetic and string methods give plain floats and
+texts back; say anew what the result is: `Epoch(now + life)`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,10 @@ def thumbprint(raw_public: bytes) -> str:
 
 
 def okp_jwk(raw_public: bytes) -> dict[str, str]:
-    """The JWK of a raw 32-byte Ed25519 public key, with its thumbprint as `kid`. Raises ValueError for a key no one can hold."""
+    """The JWK of a raw 32-byte Ed25519 public key, with its thumbprint as `kid`.
+
+    Raises ValueError for a key no one can hold.
+    """
     _refuse_weak(raw_public)
     return {
         "kty": "OKP",

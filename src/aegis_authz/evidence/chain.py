@@ -128,7 +128,10 @@ def read_members(line: bytes) -> Mapping[str, Json]:
 
 
 def read_record(line: bytes) -> Record:
-    """The record that a line holds. Raises NotARecord for what is no line, RecordInvalid for a record not known here."""
+    """The record that a line holds.
+
+    Raises NotARecord for what is no line, RecordInvalid for a record not known here.
+    """
     members = dict(read_members(line))
     for name in _CHAIN:
         if name not in members:

@@ -25,7 +25,9 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """Which records are wanted: of one decision, of an agent (its name or org/tenant/agent), of an effect; "" and None are any."""
+    """Which records are wanted: of one decision, of an agent (its name or org/tenant/agent), of an effect;
+    "" and None are any.
+    """
 
     decision_id: str = ""
     agent: str = ""

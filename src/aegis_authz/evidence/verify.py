@@ -259,7 +259,9 @@ def _known_record(line: bytes) -> Record | None:
 
 
 def trusted_seals(notes: Iterable[Note], writer: str, public_key: bytes) -> tuple[list[Seal], list[tuple[Note, str]]]:
-    """Divide notes into those that seal `writer`'s log under `public_key`, each state once, and the others with why not."""
+    """Divide notes into those that seal `writer`'s log under `public_key`, each state once,
+    and the others with why not.
+    """
     seals: dict[Checkpoint, Seal] = {}
     distrusted: list[tuple[Note, str]] = []
     for note in notes:

@@ -37,9 +37,9 @@ def mint_token(
 ) -> str:
     """Mint the token of one call of one agent.
 
-    `now` is kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is the delegation chain of RFC 8693 section 4.1,
-    nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing. Raises ValueError for a name that
-    cannot be one, a ttl out of range or an empty or overlong text.
+    `now` is kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is the delegation chain of RFC 8693 section
+    4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing. Raises ValueError for a name
+    that cannot be one, a ttl out of range or an empty or overlong text.
     """
     for what, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
         if NAME.match(name) is None:

@@ -189,7 +189,9 @@ def _state(one: _Told, excusable: bool) -> State:
 
 
 def _failing(one: _Told, denies: bool, outcome: str, forbidden: bool) -> Failing:
-    """In a rule that denies, only what is known not to hold excuses: not what is missing, of another type or unreadable."""
+    """In a rule that denies, only what is known not to hold excuses: not what is missing,
+    of another type or unreadable.
+    """
     if not denies:
         return one.otherwise
     if one.condition == "present":

@@ -65,7 +65,8 @@ def _of_action(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> It
         return
     if not _is_denied(explanation):
         if is_method(call.action):
-            yield f"{printable(call.action)} belongs to the session, which is open to an agent with any rule for the server"
+            session = "the session, which is open to an agent with any rule for the server"
+            yield f"{printable(call.action)} belongs to {session}"
         return
     listed: dict[str, set[str]] = {}
     for one in covering:

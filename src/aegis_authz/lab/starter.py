@@ -50,7 +50,9 @@ _REST: Mapping[str, Mapping[str, Json]] = {"host": {"tool": "any", "mcp": {}}}
 
 
 def faults(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Of these members of `Names`, those that documents could not have; each with what is wrong, as `validate` says it."""
+    """Of these members of `Names`, those that documents could not have; each with what is wrong,
+    as `validate` says it.
+    """
     for field, name in names.items():
         model, member = _MODELS.get(field, (_Named, "name"))
         sources, problems = read_source(f"{field}.json", json.dumps({member: name, **_REST.get(field, {})}))

@@ -130,7 +130,10 @@ def _read(path: Path) -> str:
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files into a folder, each replaced whole: Envoy must never see a half of what it watches. Raises OSError."""
+    """Write files into a folder, each replaced whole: Envoy must never see a half of what it watches.
+
+    Raises OSError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         durable.replace(folder / name, text.encode("utf-8"), _READABLE)

@@ -19,7 +19,10 @@ _LF = b"\n"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event block: its lines as (field, value) in order; a comment has the field "". A blank line alone has none."""
+    """One event block: its lines as (field, value) in order; a comment has the field "".
+
+    A blank line alone has none.
+    """
 
     lines: tuple[tuple[str, str], ...]
 

@@ -65,7 +65,10 @@ class MemoryRecordLog:
         return sign_checkpoint(Checkpoint(self._writer, len(self.lines), self._head), self._key, self._public_key)
 
     async def append(self, record: Record) -> None:
-        """Keep the record. Raises Refused(RECORD_FAILED) when closed or `failing`, or for a record without JSON form."""
+        """Keep the record.
+
+        Raises Refused(RECORD_FAILED) when closed or `failing`, or for a record without JSON form.
+        """
         if self.trouble:
             raise Refused(Reason.RECORD_FAILED, self.trouble)
         try:

@@ -28,7 +28,10 @@ class FileReleases:
     """`control.ports.Releases` on a folder that one process owns while it runs."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        """Make or open the folder and mend what a crash left. Raises ReleasesFault, also while another process has it."""
+        """Make or open the folder and mend what a crash left.
+
+        Raises ReleasesFault, also while another process has it.
+        """
         self._bundles, self._sources = folder / "bundles", folder / "sources"
         self._pointer, self._change_log = folder / "current", folder / "changes.jsonl"
         self._folder = folder

@@ -22,7 +22,10 @@ class CredentialFolder:
         self._read: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
     def secret(self, scope: Scope, name: str) -> str:
-        """A secret of the agent's tenant: one line of printable ASCII, without the spaces and line ends around it. Raises Refused(OBLIGATION_UNMET)."""
+        """A secret of the agent's tenant: one line of printable ASCII, without the spaces and line ends around it.
+
+        Raises Refused(OBLIGATION_UNMET).
+        """
         if self._folder is None or not all(NAME.match(part) for part in (scope.org, scope.tenant, name)):
             raise Refused(Reason.OBLIGATION_UNMET, f"there is no credential {scope.tenant_path}/{name}")
         path = self._folder / scope.org / scope.tenant / name

@@ -21,7 +21,9 @@ _SERVICE_FAULTS = (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT)
 MAX_QUERIES = 2
 """Queries under way: while OPA judges one, the next is already with it."""
 MAX_BATCH = 64
-"""Calls in one query at most: all of them wait for the last, and a query must end well inside a check's time for OPA."""
+"""Calls in one query at most: all of them wait for the last,
+and a query must end well inside a check's time for OPA.
+"""
 WINDOW = 0.003
 """Seconds between two queries under load: a query costs OPA as much as judging five calls (docs/decisions/0010)."""
 

@@ -21,7 +21,9 @@ _SNAPSHOT_PATH = "/v1/data/aegis/snapshot"
 _LOOK_TIME = 1.0
 
 FOLLOW_EVERY = 2.0
-"""Seconds between two looks for a newer revision; a call that meets one loads it and does not wait for the next look."""
+"""Seconds between two looks for a newer revision;
+a call that meets one loads it and does not wait for the next look.
+"""
 
 
 class OpaSnapshots:

@@ -122,7 +122,10 @@ def _steady_notes(folder: Path, keys: Sequence[bytes]) -> list[Note]:
 
 
 def _sealed_since(folder: Path, keys: Sequence[bytes], seq: int) -> list[Note]:
-    """The notes once they cover record `seq`: a living writer seals what it wrote in a moment. Else as they are at last."""
+    """The notes once they cover record `seq`: a living writer seals what it wrote in a moment.
+
+    Else as they are at last.
+    """
     give_up = time.monotonic() + _SEAL_PATIENCE
     while True:
         notes = _read_notes(folder)

@@ -124,7 +124,9 @@ class FileRecordLog:
         await written
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have what is gathered written: at once, or in a moment when much comes, for to be durable costs by the time."""
+        """Have what is gathered written: at once, or in a moment when much comes,
+        for to be durable costs by the time.
+        """
         now = loop.time()
         begins = self._pace.next_start(now)
         if begins > now:
@@ -177,7 +179,10 @@ class FileRecordLog:
             return []
 
     def _commit(self, records: list[bytes]) -> str:
-        """Write and seal the records, after a repair when the log had failed. Returns what went wrong, "" for nothing."""
+        """Write and seal the records, after a repair when the log had failed.
+
+        Returns what went wrong, "" for nothing.
+        """
         try:
             if self._fault:
                 self._folder.repair()

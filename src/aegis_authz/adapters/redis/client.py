@@ -29,7 +29,8 @@ def open_redis(url: str, max_connections: int) -> Redis:
         max_connections=max_connections,
         timeout=None,
         socket_connect_timeout=_CONNECT_TIMEOUT,
-        socket_timeout=None,  # whoever asks has a deadline of its own, and a timer for each answer costs more than reading it
+        # Whoever asks has a deadline of its own, and a timer for each answer costs more than reading it.
+        socket_timeout=None,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )

@@ -27,7 +27,9 @@ _LISTS = ("allowed_tools", "denied_tools")
 
 
 def condition_key_problems(source: SourceDocument) -> list[Problem]:
-    """Members of `conditions` that are no condition, found in the raw document so that other errors do not hide them."""
+    """Members of `conditions` that are no condition,
+    found in the raw document so that other errors do not hide them.
+    """
     problems = []
     for location, key in _condition_keys(source.value):
         if reserved(key) is not None or (key not in _PARTS and short_form(key) is None):

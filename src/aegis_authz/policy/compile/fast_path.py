@@ -88,7 +88,9 @@ def _is_plain(spec: _Rule) -> bool:
 
 
 def _checks(rule: _Rule) -> Iterator[Json]:
-    """What must hold of a parameter, which must be there under its own name: one flat list, for Rego pays by the loop."""
+    """What must hold of a parameter, which must be there under its own name: one flat list,
+    for Rego pays by the loop.
+    """
     for spec in map(_object, _list(rule["values"])):
         checks = [_object(check) for check in _list(spec["checks"])]
         name = _list(spec["path"])[0]

@@ -1,4 +1,6 @@
-"""What editors say about each member of a document, by its name, or by model and name where one name has two meanings."""
+"""What editors say about each member of a document, by its name,
+or by model and name where one name has two meanings.
+"""
 
 from __future__ import annotations
 

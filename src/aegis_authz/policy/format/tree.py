@@ -68,7 +68,10 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Collection:
-    """A mapping or a list. `flow` is one between braces or brackets. `trailing` are the comments after its last entry."""
+    """A mapping or a list.
+
+    `flow` is one between braces or brackets. `trailing` are the comments after its last entry.
+    """
 
     start: Offset
     column: int

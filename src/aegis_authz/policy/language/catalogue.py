@@ -119,7 +119,10 @@ class McpEntry(Part):
 
 
 class ToolEntry(Part):
-    """One document of a catalogue. `region` is what documents and conditions name; `owner` and `cost` decide nothing."""
+    """One document of a catalogue.
+
+    `region` is what documents and conditions name; `owner` and `cost` decide nothing.
+    """
 
     tool: Name
     host: Annotated[str, AfterValidator(_address)]

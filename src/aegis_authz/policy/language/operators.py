@@ -60,12 +60,12 @@ OF_OPERAND = "operand"
 class Operator:
     """One word.
 
-    `python_name` is its field in the model of its `holder` where the word can be none. `json_type` is the type a value must have, "any" or
-    `OF_OPERAND`. `phrase` is what a refusal says is allowed, `{limit}` standing for what is compared with; `text` is
-    for editors. `opposite` is the word a mutation puts in its place, "" for none. `reaches`: a bound may itself be the
-    value. `settles_type`: no value of another type than that of the operand meets it. `asks_approval`: a failure always
-    means that an approval is needed. `short_text` is what editors say of the short form `word_X`, `bare_text` of the
-    word alone among conditions; "" where there is no such form.
+    `python_name` is its field in the model of its `holder` where the word can be none. `json_type` is the type a value
+    must have, "any" or `OF_OPERAND`. `phrase` is what a refusal says is allowed, `{limit}` standing for what is
+    compared with; `text` is for editors. `opposite` is the word a mutation puts in its place, "" for none. `reaches`: a
+    bound may itself be the value. `settles_type`: no value of another type than that of the operand meets it.
+    `asks_approval`: a failure always means that an approval is needed. `short_text` is what editors say of the short
+    form `word_X`, `bare_text` of the word alone among conditions; "" where there is no such form.
     """
 
     word: str

@@ -25,7 +25,10 @@ _VERBATIM = "schema"  # JSON Schema has words of its own
 
 @dataclass(slots=True)
 class Defined:
-    """All definitions of a folder, as raw values, by kind and name. Of those that are `wrong`, users say nothing more."""
+    """All definitions of a folder, as raw values, by kind and name.
+
+    Of those that are `wrong`, users say nothing more.
+    """
 
     values: dict[str, dict[str, Json]] = field(default_factory=lambda: {kind: {} for kind in _KINDS})
     wrong: set[tuple[str, str]] = field(default_factory=set)

@@ -41,7 +41,9 @@ class ContextConditions(Part):
 
 
 class Conditions(Part):
-    """Conditions of a rule: on parameters, in short (`max_X`, `min_X`, `approval_needed_over[_X]`), and around the call."""
+    """Conditions of a rule: on parameters, in short (`max_X`, `min_X`, `approval_needed_over[_X]`),
+    and around the call.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, Number]

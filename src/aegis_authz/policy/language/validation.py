@@ -133,7 +133,9 @@ def _fields_around(name: str) -> Iterator[str]:
 
 
 def _as_written(value: Json, location: Location) -> Location:
-    """The location without the positions of lists that were only read as such: one value may stand for a list of one."""
+    """The location without the positions of lists that were only read as such:
+    one value may stand for a list of one.
+    """
     written: list[str | int] = []
     for part in location:
         if isinstance(part, int) and not isinstance(value, list):

@@ -45,7 +45,9 @@ def matches_nothing(pattern: str) -> bool:
 
 
 def matches_everything(pattern: str) -> bool:
-    """Whether a pattern is one of the ways to write "any text" (line breaks aside), anchors and groups around it left out."""
+    """Whether a pattern is one of the ways to write "any text" (line breaks aside),
+    anchors and groups around it left out.
+    """
     bare = unanchored(pattern)
     while bare.startswith("(") and bare.endswith(")") and _is_one_group(bare):
         bare = unanchored(bare[3 if bare.startswith("(?:") else 1 : -1])

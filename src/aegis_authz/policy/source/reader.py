@@ -33,8 +33,8 @@ _SHAPELESS = ("mapping values are not allowed", "did not find expected key", "di
 class SourceDocument:
     """One document of a file, and where what it holds was written.
 
-    `told` is what is wrong with it already; of the values at the `doubtful` locations nothing more can be said. `blank` are the places of empty values. A `broken` document could not be read to its
-    end: the value is what stood before.
+    `told` is what is wrong with it already; of the values at the `doubtful` locations nothing more can be said. `blank`
+    are the places of empty values. A `broken` document could not be read to its end: the value is what stood before.
     """
 
     path: str

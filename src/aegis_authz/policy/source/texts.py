@@ -18,7 +18,10 @@ _COMMENT = ("//", "/*", "#")
 
 
 def refused_text(path: str, text: str) -> Problem | None:
-    """Why the file at `path` is not read: its size, a character, or that a `.json` file is no JSON. None if it can be."""
+    """Why the file at `path` is not read: its size, a character, or that a `.json` file is no JSON.
+
+    None if it can be.
+    """
     if len(text) > MAX_BYTES or (not text.isascii() and _too_large(text)):
         return Problem(path, 1, 1, "", f"larger than {MAX_BYTES} bytes; put it into several files")
     try:

@@ -22,7 +22,7 @@ _SECRETS = tuple(
         r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,3}",  # JWS and JWE, RFC 7515 and 7516
         r"(?i:bearer)\s{1,4}[A-Za-z0-9._~+/-]{16,}=*",  # RFC 6750
         # an armoured key that was cut off is still a key
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)",  # noqa: E501
     )
 )
 

@@ -155,7 +155,8 @@ def _encoded(answer: Answer) -> bytes:
     if answer.effect.lets_through:
         ok = response.ok_response
         _set_headers(ok.headers, answer.upstream_headers, _OVERWRITE)
-        # A processor that withholds the body says so in the same headers; what a tool says in them Envoy's routes remove.
+        # A processor that withholds the body says so in the same headers; what a tool says in them Envoy's routes
+        # remove.
         _set_headers(ok.response_headers_to_add, answer.client_headers, _IF_ABSENT)
         ok.headers_to_remove.extend(answer.removed_headers)
     else:

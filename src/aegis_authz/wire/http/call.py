@@ -10,10 +10,10 @@ from dataclasses import dataclass
 class HttpCall:
     """One HTTP request as Envoy showed it to us, decoded and nothing more.
 
-    `headers` holds the headers some stage reads, names in lower case, each with every value it was
-    sent with, in order. `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
-    `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will
-    forward the request, "" when it does not say: both come from Envoy's own configuration and never from the client.
+    `headers` holds the headers some stage reads, names in lower case, each with every value it was sent with, in order.
+    `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
+    `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
+    the request, "" when it does not say: both come from Envoy's own configuration and never from the client.
     """
 
     request_id: str

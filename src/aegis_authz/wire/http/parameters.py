@@ -19,7 +19,9 @@ _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 
 _Places = dict[str, "_Places | None"]
-"""Where a body may have members: a name leads to the places below it, or to None where all that stands there is one parameter."""
+"""Where a body may have members: a name leads to the places below it,
+or to None where all that stands there is one parameter.
+"""
 
 
 def extract(
