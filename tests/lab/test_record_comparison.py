@@ -137,12 +137,17 @@ def test_what_the_catalogue_does_not_declare_is_not_recorded(opa: LabOpa) -> Non
         "the rules ask for total: give the values with --param",
     )
     assert lacking(opa, replace(PAID, withheld=3)) == (
-        "3 parameters of the call are not recorded: only declared ones are",
+        "parameters left out of the record: 3; only declared ones are recorded",
     )
 
 
-def test_parameters_of_an_mcp_server_are_not_recorded(opa: LabOpa) -> None:
-    assert lacking(opa, HUB_CALL) == ("the record holds no parameters: those of an MCP server are not recorded",)
+def test_arguments_that_a_server_does_not_declare_are_not_recorded(opa: LabOpa) -> None:
+    assert lacking(opa, HUB_CALL) == (
+        "the record holds no parameters: only declared ones are recorded, and the catalogue declares none of create",
+    )
+    assert lacking(opa, replace(HUB_CALL, parameters={"title": "x"}, withheld=1)) == (
+        "parameters left out of the record: 1; only declared ones are recorded",
+    )
 
 
 @pytest.mark.parametrize(

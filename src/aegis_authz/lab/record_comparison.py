@@ -124,11 +124,9 @@ def _parameters_left_out(record: DecisionRecord, loaded: Loaded) -> list[str]:
     if record.effect is Effect.SANITIZE or any(map(_redacts, record.obligations)):
         return ["the record of a redacted call holds none of its parameters"]
     known = loaded.known.get(record.tool)
-    if known is not None and known.tool.is_mcp:
-        return ["the record holds no parameters: those of an MCP server are not recorded"]
     actions = known.tool.actions if known is not None else ()
-    if any(one.parameters for one in actions if one.name == record.action):
-        left_out = f"{record.withheld} parameters of the call are not recorded: only declared ones are"
+    if record.parameters or any(one.parameters for one in actions if one.name == record.action):
+        left_out = f"parameters left out of the record: {record.withheld}; only declared ones are recorded"
         return [left_out] if record.withheld else []
     action = printable(record.action)
     return [
