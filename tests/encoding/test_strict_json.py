@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.core.json_value import Json
@@ -21,6 +21,39 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
+
+LONG = 4096
+"""Blanks behind a text that change nothing, but for the way in which it is read."""
+ODD_PARTS = (
+    *(
+        '"',
+        "\\",
+        "\\\\",
+        '\\"',
+        "\\u00",
+        "\\u00e4",
+        "\\ud83d",
+        "\\ude00",
+        "e",
+        "K",
+        "k",
+        "\u212a",
+        "\u00c4",
+        "\u00df",
+        "ss",
+    ),
+    *("{", "}", "[", "]", ":", ",", "1", ".", "-", "-0", "0.0", "true", "null", '"a":', '"A":', '"b\\"":', '"\\\\":'),
+    *("1e5", "0.1", "12345678901234567", "18446744073709551616", "1.5e300", "0.30000000000000004", "1e-400"),
+)
+ODD_TEXTS = st.lists(st.sampled_from(ODD_PARTS), max_size=12).map("".join)
+
+
+def outcome(data: bytes) -> tuple[str, object]:
+    """What comes of a text: its value with its types, or that it is refused."""
+    try:
+        return "read", repr(strict_json.parse(data))
+    except Refused:
+        return "refused", None
 
 
 @pytest.mark.parametrize(
@@ -49,9 +82,10 @@ JSON_VALUES = st.recursive(
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else value.value,
 )
-def test_what_two_readers_could_take_differently_is_refused(text: str, reason: Reason) -> None:
+@pytest.mark.parametrize("padding", [0, LONG], ids=["short", "long"])
+def test_what_two_readers_could_take_differently_is_refused(text: str, reason: Reason, padding: int) -> None:
     with pytest.raises(Refused) as refused:
-        strict_json.parse(text.encode())
+        strict_json.parse(text.encode() + b" " * padding)
     assert refused.value.reason is reason
 
 
@@ -93,3 +127,36 @@ def test_hostile_bytes_are_read_or_refused(data: bytes) -> None:
         return
     assert not isinstance(value, float) or math.isfinite(value)
     assert json.loads(data) == value
+
+
+@given(JSON_VALUES, st.booleans())
+def test_a_long_text_is_read_as_a_short_one(value: Json, ascii_only: bool) -> None:
+    data = json.dumps(value, ensure_ascii=ascii_only).encode()
+    assert outcome(data + b" " * LONG) == outcome(data)
+
+
+@settings(max_examples=2000)
+@given(ODD_TEXTS)
+def test_a_long_text_is_refused_where_a_short_one_is(text: str) -> None:
+    for data in (text.encode(), f"[{text}]".encode(), f"{{{text}}}".encode(), f'{{"a":1,{text}}}'.encode()):
+        assert outcome(data + b" " * LONG) == outcome(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "{}," * strict_json.MAX_VALUES + "{}]",
+        "[" + "1.50e0," * (strict_json.MAX_WEIGHED + 1) + "1]",
+        "[" * 60_000 + "]" * 60_000,
+    ],
+    ids=["values", "numbers", "depth"],
+)
+def test_a_text_of_more_parts_than_can_be_judged_in_time_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="more than"):
+        strict_json.parse(text.encode())
+
+
+@pytest.mark.parametrize("number", ["1234.5678", "0.1234567890123456", "-1.5e-07", "1700000000000000001"])
+def test_ten_thousand_numbers_are_read(number: str) -> None:
+    text = f"[{','.join([number] * 10_000)}]"
+    assert strict_json.parse(text.encode()) == [json.loads(number)] * 10_000
