@@ -19,6 +19,7 @@ from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Epoch, Revision
 from aegis_authz.encoding import strict_json
+from aegis_authz.encoding.narrowing import mapping, number, text
 from aegis_authz.ports.data_plane import Clock
 
 _log = logging.getLogger(__name__)
@@ -67,8 +68,8 @@ class FileReleases:
         path = self._sources_path(revision)
         try:
             stored = strict_json.parse_object(self._read(path, revision))
-            return Sources(_texts(stored["policies"]), _texts(stored["tools"]))
-        except (Refused, KeyError, TypeError) as fault:
+            return Sources(_texts(stored["policies"], "policies"), _texts(stored["tools"], "tools"))
+        except (Refused, KeyError, ValueError) as fault:
             raise _fault(path, fault) from None
 
     def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
@@ -99,7 +100,7 @@ class FileReleases:
         try:
             lines = self._change_log.read_bytes().splitlines() if self._change_log.exists() else []
             return [_change(line) for line in reversed(lines)]
-        except (OSError, Refused, KeyError, TypeError, ValueError) as fault:
+        except (OSError, Refused, KeyError, ValueError) as fault:
             raise _fault(self._change_log, fault) from None
 
     def _take_lock(self) -> None:
@@ -148,16 +149,8 @@ def _checked(revision: Revision, otherwise: type[Exception]) -> str:
     return revision
 
 
-def _texts(value: Json) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise TypeError("not an object of texts")
-    return {path: _text(text) for path, text in value.items()}
-
-
-def _text(value: Json) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
+def _texts(data: Json, what: str) -> dict[str, str]:
+    return {path: text(content, path) for path, content in mapping(data, what).items()}
 
 
 def _line(change: Change) -> bytes:
@@ -176,17 +169,14 @@ def _line(change: Change) -> bytes:
 
 def _change(line: bytes) -> Change:
     members = strict_json.parse_object(line)
-    time = members["time"]
-    if isinstance(time, bool) or not isinstance(time, int | float):
-        raise TypeError("time is not a number")
     return Change(
         kind=ChangeKind(members["kind"]),
-        revision=Revision(_text(members["revision"])),
-        previous=Revision(_text(members["previous"])),
-        by=_text(members["by"]),
-        time=Epoch(float(time)),
-        message=_text(members["message"]),
-        agent=Scope.parse(_text(members["agent"])) if "agent" in members else None,
+        revision=Revision(text(members["revision"], "revision")),
+        previous=Revision(text(members["previous"], "previous")),
+        by=text(members["by"], "by"),
+        time=Epoch(float(number(members["time"], "time"))),
+        message=text(members["message"], "message"),
+        agent=Scope.parse(text(members["agent"], "agent")) if "agent" in members else None,
     )
 
 
