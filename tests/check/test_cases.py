@@ -30,6 +30,7 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.scope import Scope
@@ -155,6 +156,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
                 SystemIds(),
                 CredentialFolder(None),
                 limits,
+                SlowLane(),
             ),
             records,
         )

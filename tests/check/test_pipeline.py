@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt
 import orjson
@@ -21,6 +21,8 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.slow_lane import SlowLane
+from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
@@ -165,7 +167,9 @@ class World:
 
     def pipeline(self, require_record: bool = True) -> Pipeline:
         recorder = Recorder(self, self, self, require_record)
-        return Pipeline(self, self, self, recorder, self, self, self, Limits(total=0.1, pdp=0.05, environment="test"))
+        return Pipeline(
+            self, self, self, recorder, self, self, self, Limits(total=0.1, pdp=0.05, environment="test"), SlowLane()
+        )
 
 
 def token(**changes: Any) -> bytes:
@@ -271,6 +275,25 @@ async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: byte
     assert world.records[0].reason is reason
     assert [settlement.identity.jti for settlement in world.settled] == ["j1"]
     assert world.asked == []
+
+
+async def test_a_dense_body_is_read_beside_the_loop_in_the_lane_of_its_agent() -> None:
+    class NotedLane(SlowLane[ToolCall]):
+        agents: ClassVar[list[Scope]] = []
+
+        async def do(self, agent: Scope, work: Callable[[], ToolCall]) -> ToolCall:
+            self.agents.append(agent)
+            return await super().do(agent, work)
+
+    world, lane = World(), NotedLane()
+    pipeline = replace(world.pipeline(), slow_lane=lane)
+    for name, reason in (("amount", Reason.PARAMETER_TYPE), ("others", Reason.PARAMETER_UNKNOWN)):
+        body = b'{"%b":[%b]}' % (name.encode(), b",".join([b"1.5"] * 10_000))
+        await pipeline.check(payment(body), "", time.monotonic() + 5)
+        assert world.records[-1].reason is reason
+    await pipeline.check(payment(), "", time.monotonic() + 5)
+    assert lane.agents == [Scope("acme", "emea", "bot")] * 2
+    lane.close()
 
 
 @pytest.mark.parametrize(

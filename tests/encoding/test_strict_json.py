@@ -146,10 +146,11 @@ def test_a_long_text_is_refused_where_a_short_one_is(text: str) -> None:
     "text",
     [
         "[" + "{}," * strict_json.MAX_VALUES + "{}]",
+        "[{" + ",".join(f'"{number}":1' for number in range(strict_json.MAX_MEMBERS + 1)) + "}]",
         "[" + "1.50e0," * (strict_json.MAX_WEIGHED + 1) + "1]",
         "[" * 60_000 + "]" * 60_000,
     ],
-    ids=["values", "numbers", "depth"],
+    ids=["values", "members", "numbers", "depth"],
 )
 def test_a_text_of_more_parts_than_can_be_judged_in_time_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="more than"):

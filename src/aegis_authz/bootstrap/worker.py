@@ -27,8 +27,10 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address
+from aegis_authz.core.call import ToolCall
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission
@@ -78,6 +80,8 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     store = RedisStore(settings.redis, clock)
     records = _records(settings, worker, clock)
     telemetry = _telemetry(settings)
+    slow_lane: SlowLane[ToolCall] = SlowLane()
+    stack.callback(slow_lane.close)
     stack.callback(telemetry.close)
     stack.push_async_callback(store.close)
     await records.start()
@@ -94,6 +98,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         ids=ids,
         credentials=CredentialFolder(settings.credentials),
         limits=_limits(settings),
+        slow_lane=slow_lane,
     )
     handler = CheckHandler(pipeline, _admission(settings), settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)

@@ -35,7 +35,10 @@ def shape(text: str) -> str:
 
 def stem(name: str) -> str:
     """The folded form of the parameter that a name with brackets is a part of: `a` for `a[]` and `A[x][0]`."""
-    form = folded(name)
+    return _stem(folded(name))
+
+
+def _stem(form: str) -> str:
     return form.partition("[")[0].strip("_") or form if "[" in form else form
 
 
@@ -47,6 +50,7 @@ def mistakable(names: Iterable[str], known: Collection[str]) -> str | None:
             continue
         if forms is None:
             forms = {form for word in known for form in (folded(word), stem(word))}
-        if folded(name) in forms or stem(name) in forms:
+        form = folded(name)
+        if form in forms or _stem(form) in forms:
             return name
     return None

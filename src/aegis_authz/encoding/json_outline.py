@@ -38,7 +38,7 @@ class Outline:
 
     @property
     def values(self) -> int:
-        """How many values there are, within one and the number of empty arrays and objects."""
+        """How many values there are; an empty array or object counts as two."""
         return self._marks.count(b",") + self._marks.count(b"[") + self._marks.count(b"{") + 1
 
     @property

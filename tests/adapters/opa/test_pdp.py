@@ -10,11 +10,12 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
-from aegis_authz.adapters.opa.pdp import OpaPdp
+from aegis_authz.adapters.opa.pdp import LONG, OpaPdp
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.effect import Effect
@@ -102,6 +103,22 @@ async def ask(pdp: OpaPdp, action: str, seconds: float = 5) -> str:
 async def test_calls_that_arrive_together_each_get_their_own_answer(pdp: OpaPdp) -> None:
     actions = [f"a{number}" for number in range(50)]
     assert await asyncio.gather(*(ask(pdp, action) for action in actions)) == actions
+
+
+@pytest.mark.usefixtures("opa")
+async def test_a_long_call_is_judged_in_a_query_of_its_own(socket: Path) -> None:
+    class NotedHttp(OpaHttp):
+        calls: ClassVar[list[int]] = []
+
+        async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+            self.calls.append(len(json.loads(body)["input"]["calls"]))
+            return await super().post(path, body)
+
+    adapter = OpaPdp(NotedHttp(socket), max_queries=1, max_batch=8)
+    actions = ["a", "b" * LONG, "c", "d" * LONG]
+    assert await asyncio.gather(*(ask(adapter, action) for action in actions)) == actions
+    assert sorted(NotedHttp.calls) == [1, 1, 2]
+    await adapter.close()
 
 
 @pytest.mark.usefixtures("opa")
