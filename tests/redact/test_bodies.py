@@ -26,7 +26,7 @@ REDACTED = (
     'id: 1\nevent: message\ndata: {"jsonrpc":"2.0","method":"n","params":{"s":"é [REDACTED:us_ssn] \u2028"}}\n\n'
     ": ping [REDACTED:us_ssn]\n\n"
     "id: 2\ndata:\nretry: 5\n\n"
-    'data: {"jsonrpc":"2.0","id":1,"result":{"x":"[REDACTED:us_ssn]"}}\n\n'
+    'data: {"jsonrpc":"2.0","id":1,\ndata: "result":{"x":"[REDACTED:us_ssn]"}}\n\n'
 ).encode()
 
 
@@ -78,10 +78,7 @@ def test_text_is_redacted_as_text(content_type: str, body: bytes, expected: byte
 @pytest.mark.parametrize(
     ("head", "body", "reason"),
     [
-        (facts("application/json"), b"not json", Reason.MALFORMED_CALL),
-        (facts("application/json"), b'{"a":1,"a":2}', Reason.DUPLICATE_KEY),
-        (facts("text/plain"), b'{"a":1,"a":2}', Reason.DUPLICATE_KEY),
-        (facts("text/plain"), b"\xff\xfe", Reason.MALFORMED_CALL),
+        (facts("application/json"), '{"a":1}'.encode("utf-16-be"), Reason.MALFORMED_CALL),
         (facts("text/plain"), "{}".encode("utf-16-le"), Reason.MALFORMED_CALL),
         (facts("text/plain; charset=latin-1"), b"x", Reason.MALFORMED_CALL),
         (facts("image/png"), b"x", Reason.MALFORMED_CALL),
@@ -131,11 +128,10 @@ def test_an_event_left_open_at_the_end_is_dropped() -> None:
     assert run(facts("text/event-stream"), b"data: a\n\ndata: 123-45-6789\n") == b"data: a\n\n"
 
 
-def test_events_that_are_no_json_are_redacted_as_text_outside_mcp() -> None:
+def test_events_that_are_no_json_are_redacted_as_text() -> None:
     body = b"data: [DONE] 123-45-6789\ndata: x\n\n"
     assert run(facts("text/event-stream"), body) == b"data: [DONE] [REDACTED:us_ssn]\ndata: x\n\n"
-    with pytest.raises(Refused):
-        run(facts("text/event-stream"), body, sanitizer(is_rpc=True))
+    assert run(facts("text/event-stream"), body, sanitizer(is_rpc=True)) == run(facts("text/event-stream"), body)
 
 
 @pytest.mark.parametrize("body", [b"data: " + b"x" * 200, b"data: x\n" * 40, b"data: " + b"123-45-6789 " * 7 + b"\n\n"])
@@ -168,7 +164,11 @@ def test_a_list_of_tools_in_another_form_is_refused_unless_it_is_an_error() -> N
     assert run(facts("text/plain", status=421), b"wrong host", sanitizer(FilterTools(("read",)))) == b"wrong host"
 
 
-@given(before=st.text(max_size=30), after=st.text(max_size=30), cuts=st.lists(st.integers(0, 100), max_size=6))
+NUMBERLESS = st.text(st.characters(exclude_categories=("Nd", "Nl", "No", "Cs")), max_size=30)
+"""A digit that touches a number makes another number of it."""
+
+
+@given(before=NUMBERLESS, after=NUMBERLESS, cuts=st.lists(st.integers(0, 100), max_size=6))
 def test_no_planted_number_leaves_in_any_text_or_event(before: str, after: str, cuts: list[int]) -> None:
     text = f"{before}{SSN}{after}".replace("\x00", "")
     for head, body in (

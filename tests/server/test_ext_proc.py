@@ -207,7 +207,7 @@ async def test_mirrored_headers_follow_the_body() -> None:
     assert changed == {"mcp-name": b"x [REDACTED:us_ssn]", "mcp-param-a": b"=?base64?W1JFREFDVEVEOnVzX3Nzbl0=?="}
 
 
-@pytest.mark.parametrize("path", [f"/p/{SSN}", "/p?a=123%2D45%2D6789", "/p?a=123+45+6789"])
+@pytest.mark.parametrize("path", [f"/p/{SSN}", "/p?a=123%2D45%2D6789", "/p?ssn=123+45+6789"])
 async def test_an_address_that_would_have_to_be_redacted_is_refused(path: str) -> None:
     talk = await Talk()(first(head({":path": path}, of="request", end=True), BUFFERED, 0, "request"))
     status, told = talk.refusal()
@@ -276,7 +276,7 @@ async def test_what_is_not_as_configured_is_refused_before_anything_passes(messa
 
 
 async def test_nothing_is_said_after_a_refusal() -> None:
-    talk = await Talk()(first(head(JSON_HEAD)), body(b"no json"), body(b"", end=True), trailers())
+    talk = await Talk()(first(head(JSON_HEAD)), body(b"{\0"), body(b"", end=True), trailers())
     assert talk.kinds == ["immediate_response"] and talk.refusal()[0] == 502
     assert [record.outcome[:24] for record in talk.records.kept] == ["withheld: MALFORMED_CALL"]
 
@@ -287,11 +287,11 @@ async def test_pieces_after_the_end_abort() -> None:
 
 
 async def test_mcp_gets_its_refusals_in_its_own_shape() -> None:
-    call = await Talk()(first(head(JSON_HEAD), rpc=("7", "tools/call")), body(b"{", end=True))
+    call = await Talk()(first(head(JSON_HEAD), rpc=("7", "tools/call")), body(b"{\0", end=True))
     assert call.refusal()[0] == 200
     result = call.refusal()[1]["result"]
     assert isinstance(result, dict) and result["isError"] is True and call.refusal()[1]["id"] == 7
-    lists = await Talk()(first(head(JSON_HEAD), rpc=('"a"', "tools/list")), body(b"{", end=True))
+    lists = await Talk()(first(head(JSON_HEAD), rpc=('"a"', "tools/list")), body(b"{\0", end=True))
     error = lists.refusal()[1]["error"]
     assert isinstance(error, dict) and error["code"] == -31502
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.decision import Decision, Redact, denied
+from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -18,8 +18,7 @@ from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord,
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
-from aegis_authz.redact.detectors.table import detectors_named
-from aegis_authz.redact.redactor import Redactor
+from aegis_authz.redact.sanitizer import redacted_text
 
 _log = logging.getLogger(__name__)
 _MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
@@ -104,5 +103,4 @@ def _whole_path(path: str) -> WholePath:
 
 
 def _path(decision: Decision, path: str) -> str:
-    names = {name for one in decision.obligations if isinstance(one, Redact) for name in one.detectors}
-    return Redactor(detectors_named(names)).text(path)
+    return redacted_text(path, decision.obligations)

@@ -27,6 +27,9 @@ _TEXTS = (
     "application/yaml",
     "application/x-yaml",
 )
+_SENTINELS = ("", "[DONE]")
+"""Data by which a stream says that it ends, or nothing."""
+
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
@@ -72,37 +75,37 @@ def filter_for(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     that cannot be looked at. Bodies that turn out to be empty are never refused for their type.
     """
     if facts.status in _NO_CONTENT:
-        return Nothing("a body where there can be none")
+        return EmptyBody("a body where there can be none")
     if any(
         coding.strip().lower() not in ("", "identity")
         for value in facts.content_encoding
         for coding in value.split(",")
     ):
-        return Nothing("the body is compressed", Reason.CONTENT_ENCODED)
+        return EmptyBody("the body is compressed", Reason.CONTENT_ENCODED)
     if facts.is_partial or facts.status == 206:
-        return Nothing("a part of a body: what it is cut from cannot be judged")
+        return EmptyBody("a part of a body: what it is cut from cannot be judged")
     if facts.status == 101:
         raise Refused(Reason.MALFORMED_CALL, "the protocol is switched to one that cannot be judged")
     if len(facts.content_type) > 1:
-        return Nothing("more than one content type", Reason.AMBIGUOUS_HEADERS)
+        return EmptyBody("more than one content type", Reason.AMBIGUOUS_HEADERS)
     return _by_type(facts, sanitizer)
 
 
 def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     media_type, *parameters = (part.strip().lower() for part in (facts.content_type or ("",))[0].split(";"))
     if any(part.startswith("charset") and not _is_utf8(part) for part in parameters):
-        return Nothing("not declared as UTF-8")
+        return EmptyBody("not declared as UTF-8")
     if media_type == "text/event-stream":
-        return Sse(sanitizer)
+        return EventStream(sanitizer)
     if media_type == "application/json" or media_type.endswith("+json"):
-        return Json(sanitizer)
+        return JsonBody(sanitizer)
     if sanitizer.filters_tools and media_type and (facts.status is None or facts.status < 300):
-        return Nothing("a list of tools in a form that cannot be filtered")
+        return EmptyBody("a list of tools in a form that cannot be filtered")
     if media_type in _LINES:
-        return Text(sanitizer, by_lines=True)
+        return TextBody(sanitizer, by_lines=True)
     if not media_type or media_type.startswith("text/") or media_type in _TEXTS or media_type.endswith("+xml"):
-        return Text(sanitizer, by_lines=False)
-    return Nothing("content that cannot be looked at")
+        return TextBody(sanitizer, by_lines=False)
+    return EmptyBody("content that cannot be looked at")
 
 
 def _is_utf8(parameter: str) -> bool:
@@ -110,7 +113,7 @@ def _is_utf8(parameter: str) -> bool:
     return name.strip() == "charset" and value.strip().strip('"') in _CHARSETS
 
 
-class Nothing:
+class EmptyBody:
     """Passes an empty body and refuses any other."""
 
     streams = False
@@ -147,15 +150,15 @@ class _Whole:
         return b""
 
 
-class Json(_Whole):
+class JsonBody(_Whole):
     """A body that is JSON."""
 
     def finish(self) -> bytes:
-        """The redacted JSON; empty for an empty body."""
+        """The redacted JSON; what is no JSON is searched as text. Empty for an empty body."""
         return self._sanitizer.json(bytes(self._body)) if self._body else b""
 
 
-class Text(_Whole):
+class TextBody(_Whole):
     """A body of text: JSON when it parses as JSON, whole or (`by_lines`) line by line."""
 
     def __init__(self, sanitizer: Sanitizer, by_lines: bool) -> None:
@@ -163,19 +166,14 @@ class Text(_Whole):
         self._by_lines = by_lines
 
     def finish(self) -> bytes:
-        """The redacted text. Raises Refused(MALFORMED_CALL) for bytes that are not UTF-8."""
-        try:
-            text = self._body.decode("utf-8", "strict")
-        except UnicodeDecodeError:
-            raise Refused(Reason.MALFORMED_CALL, "the text is not UTF-8") from None
-        if "\0" in text:
-            raise Refused(Reason.MALFORMED_CALL, "the text holds NUL, as binary data and UTF-16 do")
-        text = text.removeprefix("\ufeff")
-        lines = text.split("\n") if self._by_lines else [text]
-        return "\n".join(map(self._sanitizer.text, lines)).encode("utf-8")
+        """The redacted text. Raises Refused(MALFORMED_CALL) for binary data."""
+        data = bytes(self._body)
+        if not self._by_lines:
+            return self._sanitizer.text(data)
+        return b"\n".join(map(self._sanitizer.text, data.split(b"\n")))
 
 
-class Sse:
+class EventStream:
     """Server-sent events: each is shown as soon as it is whole and redacted."""
 
     streams = True
@@ -207,6 +205,6 @@ class Sse:
         return encoded
 
     def _data(self, data: str) -> str:
-        if data and self._sanitizer.is_rpc:
-            return self._sanitizer.json(data.encode("utf-8")).decode("utf-8")
-        return self._sanitizer.text(data)
+        if data.strip() in _SENTINELS:
+            return data
+        return self._sanitizer.text(data.encode("utf-8")).decode("utf-8")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.pointer import is_pointer, split
-from aegis_authz.redact.redactor import FIELD_MARKER
+from aegis_authz.redact.json_text import JsonText
+from aegis_authz.redact.text.pattern import Span
+from aegis_authz.redact.text.view import Replacement
 
 ANY = "*"
 """A segment that stands for every member or element; `~1` and `~0` escape as in RFC 6901."""
+
+FIELD_MARKER = b'"[REDACTED]"'
+"""What stands in the place of a field: a text, whatever it was, for a number or an empty list would be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class Field:
     pointer: str
     segments: tuple[str, ...]
 
+    def below(self) -> Field:
+        """The same field, as it is named from inside the member of its first segment."""
+        return Field(self.pointer, self.segments[1:])
+
 
 def read_field(pointer: str) -> Field:
     """Read an RFC 6901 pointer whose segments may be `*`. Raises Refused(OBLIGATION_UNKNOWN) for anything else."""
@@ -31,34 +39,26 @@ def read_field(pointer: str) -> Field:
     return Field(pointer, tuple(segment.casefold() for segment in split(pointer)))
 
 
-def blank_fields(value: Json, fields: Iterable[Field], counts: Counter[str]) -> Json:
-    """The value with a marker, which nobody takes for a value, in place of all that the fields name; null stays."""
+def field_edits(text: JsonText, within: Span, fields: Iterable[Field], counts: Counter[str]) -> Iterator[Replacement]:
+    """A marker in place of all that the fields name in one value; each member of a name that stands twice, null left."""
     for field in fields:
-        value = _blank(value, field, 0, counts)
-    return value
+        for start, end in _places(text, within, field.segments, 0):
+            if text.first_byte((start, end)) != b"n":
+                counts[field.pointer] += 1
+                yield Replacement(start, end, FIELD_MARKER)
 
 
-def blank_members(members: dict[str, Json], fields: Iterable[Field], counts: Counter[str]) -> dict[str, Json]:
-    """`blank_fields` for an object that stays one: a pointer to all of it empties it."""
-    value = blank_fields(members, fields, counts)
-    return value if isinstance(value, dict) else {}
-
-
-def _blank(value: Json, field: Field, depth: int, counts: Counter[str]) -> Json:
-    if depth == len(field.segments):
-        if value is None:
-            return None
-        counts[field.pointer] += 1
-        return FIELD_MARKER
-    segment = field.segments[depth]
-    if isinstance(value, dict):
-        return {
-            name: _blank(inner, field, depth + 1, counts) if segment in (ANY, name.casefold()) else inner
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _blank(inner, field, depth + 1, counts) if segment in (ANY, str(place)) else inner
-            for place, inner in enumerate(value)
-        ]
-    return value
+def _places(text: JsonText, value: Span, segments: tuple[str, ...], depth: int) -> Iterator[Span]:
+    if depth == len(segments):
+        yield value
+        return
+    segment = segments[depth]
+    first = text.first_byte(value)
+    if first == b"{":
+        for member in text.members(value):
+            if segment in (ANY, member.name.casefold()):
+                yield from _places(text, member.value, segments, depth + 1)
+    elif first == b"[":
+        for place, element in enumerate(text.elements(value)):
+            if segment in (ANY, str(place)):
+                yield from _places(text, element, segments, depth + 1)

@@ -1,70 +1,164 @@
-"""The redactor: finds what detectors name in a text, puts a marker there, and counts.
+"""The redactor: puts a marker in place of all that is found in a text or a JSON text, and counts.
 
-Deterministic: the same input is redacted the same way every time. What it cannot see: a value split
-over several strings or events, and encodings other than the escapes of JSON, URLs and HTML.
+Deterministic: the same input is redacted the same way every time, and what is not redacted stays byte for byte.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 
-from aegis_authz.redact.detectors.table import Detector
-from aegis_authz.redact.text.folding import views
-from aegis_authz.redact.text.topics import NO_TOPICS, Topics
+from aegis_authz.redact.edits import at_origin, edited
+from aegis_authz.redact.finder import Finder, Found
+from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
+from aegis_authz.redact.text.pattern import Span
+from aegis_authz.redact.text.view import Replacement
 
-FIELD_MARKER = "[REDACTED]"
-_SHORT, _REMEMBERED = 64, 4096
-"""Keys and the like come again and again: so many short harmless texts are remembered for one body."""
+_NESTING = 3
+"""JSON in a string in JSON in a string: deeper than this it is looked at as text."""
+
+_BEFORE = re.compile(rb"\\+\Z")
+_UNICODE_BEFORE = re.compile(rb"\\u[0-9a-fA-F]{0,3}\Z")
+_NUMBER_START = re.compile(rb"[0-9.eE+-]*\Z")
+_NUMBER_END = re.compile(rb"[0-9.eE+-]*")
+_NAME_END = re.compile(rb'"[ \t\r\n]*:')
+_NUMBER_LENGTH = 400
 
 
-def marker(detector: str) -> str:
+def marker(detector: str) -> bytes:
     """What stands where a detector matched."""
-    return f"[REDACTED:{detector}]"
+    return f"[REDACTED:{detector}]".encode()
 
 
 class Redactor:
-    """Redacts by its detectors; `counts` maps a detector (or JSON pointer) to how often it matched."""
+    """Redacts by what its finder finds; `counts` maps a detector (or JSON pointer) to how often it matched.
 
-    def __init__(self, detectors: Mapping[str, Detector]) -> None:
-        self._detectors = detectors
-        self._harmless: set[tuple[str, Topics]] = set()
+    JSON numbers are left as they are unless `numbers` says that a marker, a text, may take their place.
+    """
+
+    def __init__(self, finder: Finder, *, numbers: bool) -> None:
+        self._finder = finder
+        self._numbers = numbers
         self.counts: Counter[str] = Counter()
+        self._names: Counter[bytes] = Counter()
 
-    def text(self, text: str, topics: Topics = NO_TOPICS) -> str:
+    def text(self, data: bytes, *, looks_behind: bool = True) -> bytes:
         """The text with a marker in place of every match. Matches that overlap become one marker."""
-        if not text or not self._detectors or (text, topics) in self._harmless:
-            return text
-        found = self._find(text, topics)
+        found = self._finder.find(data, looks_behind=looks_behind)
+        return edited(data, [self._edit(one.start, one.end, one.name) for one in found])
+
+    def json(self, data: bytes, kept: Iterable[Span] = ()) -> bytes:
+        """`text` for JSON: markers stay inside strings, `kept` places as they are."""
+        return edited(data, self._edits(data, tuple(kept), _NESTING))
+
+    def has_match(self, data: bytes) -> bool:
+        """Whether a text holds anything that must be redacted; nothing is counted."""
+        return bool(self._finder.find(data))
+
+    def _edit(self, start: int, end: int, name: str) -> Replacement:
+        self.counts[name] += 1
+        return Replacement(start, end, marker(name))
+
+    def _edits(self, data: bytes, kept: tuple[Span, ...], nesting: int) -> Iterator[Replacement]:
+        found = self._finder.find(data)
         if not found:
-            if len(text) <= _SHORT and len(self._harmless) < _REMEMBERED:
-                self._harmless.add((text, topics))
-            return text
-        parts: list[str] = []
-        read = 0
-        for start, end, name in _merged(found):
-            parts += (text[read:start], marker(name))
-            self.counts[name] += 1
-            read = end
-        parts.append(text[read:])
-        return "".join(parts)
+            return
+        strings = _Strings(data)
+        done = 0
+        for one in found:
+            if one.start < done or any(one.start < end and start < one.end for start, end in kept):
+                continue
+            string = strings.around(one.start, one.end)
+            if string is None:
+                edit = self._number(data, one) if strings.is_outside(one.start, one.end) else None
+                if edit is not None:
+                    done = edit.end
+                    yield edit
+                continue
+            inner = data[string[0] : string[1]]
+            if nesting and looks_like_json(inner.replace(b"\\n", b"  ").replace(b"\\r", b"  ").replace(b"\\t", b"  ")):
+                view = unescaped(inner)
+                if JsonText.read(view.data) is not None:
+                    done = string[1]
+                    for edit in at_origin(self._edits(view.data, (), nesting - 1), view, string[0]):
+                        yield Replacement(edit.start, edit.end, escaped(edit.shown))
+                    continue
+            start, end = _whole_escapes(data, one.start, one.end)
+            edit = self._edit(start, end, one.name)
+            if _NAME_END.match(data, string[1]) is not None:
+                edit = Replacement(start, end, self._distinct(edit.shown))
+            yield edit
 
-    def _find(self, text: str, topics: Topics) -> list[tuple[int, int, str]]:
-        found = {
-            (*view.original(start, end), name)
-            for view in views(text)
-            for name, detector in self._detectors.items()
-            for start, end in detector(view.text, topics)
-        }
-        return sorted(found, key=lambda match: (match[0], -match[1], match[2]))
+    def _number(self, data: bytes, one: Found) -> Replacement | None:
+        """The edit of a bare number, whose place a text takes, if that is wanted."""
+        if not self._numbers:
+            return None
+        before = _NUMBER_START.search(data[max(0, one.start - _NUMBER_LENGTH) : one.start])
+        after = _NUMBER_END.match(data, one.end)
+        start = one.start - (len(before[0]) if before is not None else 0)
+        end = after.end() if after is not None else one.end
+        return Replacement(start, end, b'"' + self._edit(start, end, one.name).shown + b'"')
+
+    def _distinct(self, shown: bytes) -> bytes:
+        """Numbered from the second on, so that names of members which were made alike stay apart."""
+        self._names[shown] += 1
+        number = self._names[shown]
+        return shown if number == 1 else shown + f"#{number}".encode()
 
 
-def _merged(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    merged = [found[0]]
-    for start, end, name in found[1:]:
-        last_start, last_end, last_name = merged[-1]
-        if start < last_end:
-            merged[-1] = (last_start, max(end, last_end), last_name)
-        else:
-            merged.append((start, end, name))
-    return merged
+class _Strings:
+    """Where the strings of a JSON text are, asked for ascending places."""
+
+    def __init__(self, data: bytes) -> None:
+        # of the same length: only quotes that begin or end a string are left
+        self._quotes = data.replace(b"\\\\", b"\x7f\x7f").replace(b'\\"', b"\x7f\x7f")
+        self._counted = 0
+        self._is_inside = False
+        self._end = -1
+
+    def around(self, start: int, end: int) -> Span | None:
+        """The string that holds all of a span, quotes left out."""
+        if self._quotes.count(b'"', self._counted, start) % 2:
+            self._is_inside = not self._is_inside
+        self._counted = start
+        if not self._is_inside:
+            return None
+        if self._end < start:
+            self._end = self._quotes.find(b'"', start)
+        if self._end < end:
+            return None
+        return self._quotes.rfind(b'"', 0, start) + 1, self._end
+
+    def is_outside(self, start: int, end: int) -> bool:
+        """Whether no part of a span is in a string."""
+        return not self._is_inside and b'"' not in self._quotes[start:end]
+
+
+def _whole_escapes(data: bytes, start: int, end: int) -> Span:
+    """The span, widened to the escapes that it cuts in two: a marker must not stand between a backslash and its letter."""
+    return _escape_start(data, start), _escape_end(data, end)
+
+
+def _escape_start(data: bytes, place: int) -> int:
+    before = data[max(0, place - 64) : place]
+    slashes = _BEFORE.search(before)
+    if slashes is not None:
+        return place - len(slashes[0]) % 2
+    unicode = _UNICODE_BEFORE.search(before)
+    if unicode is not None and _is_escape(before, unicode.start()):
+        return place - len(unicode[0])
+    return place
+
+
+def _escape_end(data: bytes, place: int) -> int:
+    start = _escape_start(data, place)
+    if start == place:
+        return place
+    return start + (6 if data[start + 1 : start + 2] == b"u" else 2)
+
+
+def _is_escape(before: bytes, slash: int) -> bool:
+    """Whether the backslash begins an escape and is not itself escaped."""
+    slashes = _BEFORE.search(before[: slash + 1])
+    return slashes is not None and len(slashes[0]) % 2 == 1

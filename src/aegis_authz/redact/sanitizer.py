@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import orjson
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.encoding import strict_json
 from aegis_authz.redact.detectors.table import detectors_named
-from aegis_authz.redact.fields import blank_fields, blank_members, read_field
-from aegis_authz.redact.json_redactor import JsonRedactor, looks_like_json
+from aegis_authz.redact.edits import at_origin, edited
+from aegis_authz.redact.fields import field_edits, read_field
+from aegis_authz.redact.finder import Finder
+from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
+from aegis_authz.redact.opaque import decoded, encoded_members
 from aegis_authz.redact.redactor import Redactor
-from aegis_authz.redact.text.topics import NO_TOPICS, Topics
+from aegis_authz.redact.text.pattern import Span
+from aegis_authz.redact.text.view import Replacement
+from aegis_authz.redact.tools import cut_down
 
 FILTERED = "filter_tools"
-_JSON_STARTS = ("{", "[", '"')
+
+
+def unhurried() -> None:
+    """A `tick` for callers that have all the time."""
 
 
 class Sanitizer:
     """Meets the obligations of one direction.
 
     `rpc_id` is the id of the JSON-RPC request, which must come back as it was; `is_rpc` says that the
-    body is JSON-RPC. `counts` is what was redacted so far. Raises Refused(OBLIGATION_UNKNOWN) for a
-    detector or field that is not known.
+    body is JSON-RPC. `tick` is called now and then and raises Refused when there is no time left. `counts` is what was
+    redacted so far. Raises Refused(OBLIGATION_UNKNOWN) for a detector or field that is not known.
     """
 
-    def __init__(self, obligations: Sequence[Obligation], target: Target, is_rpc: bool, rpc_id: Json) -> None:
+    def __init__(
+        self,
+        obligations: Sequence[Obligation],
+        target: Target,
+        is_rpc: bool,
+        rpc_id: Json,
+        tick: Callable[[], None] = unhurried,
+    ) -> None:
         redactions = [item for item in obligations if isinstance(item, Redact) and item.target is target]
         filters = [item for item in obligations if isinstance(item, FilterTools) and target is Target.RESPONSE]
-        self._redactor = Redactor(detectors_named(name for item in redactions for name in item.detectors))
+        detectors = detectors_named(name for item in redactions for name in item.detectors)
+        self._redactor = Redactor(Finder(detectors, is_loose=False, tick=tick), numbers=False)
         pointers = dict.fromkeys(pointer for item in redactions for pointer in item.fields)
         self._fields = tuple(map(read_field, pointers))
-        self._plain = JsonRedactor(self._redactor, (), opaque=False)
-        self._rpc = JsonRedactor(self._redactor, self._fields, opaque=True)
         self._redacts = bool(redactions)
         self._rpc_id = rpc_id
         self._allowed = frozenset.intersection(*(frozenset(item.allowed) for item in filters)) if filters else None
@@ -74,70 +86,146 @@ class Sanitizer:
         return self.has_fields or self.filters_tools
 
     def json(self, data: bytes) -> bytes:
-        """Redact one JSON text and write it anew.
+        """Redact one JSON text; what is no JSON is searched as text.
 
-        Raises Refused(MALFORMED_CALL or DUPLICATE_KEY) for what two readers could take differently, and
-        Refused(POLICY_DENIED) for a request whose id, which must come back as it was, holds what must be redacted.
+        Raises Refused(MALFORMED_CALL) for what is no JSON where something must be found that only JSON has, or that
+        holds NUL; Refused(POLICY_DENIED) for a request whose id, which must come back as it was, holds what must be
+        redacted.
         """
-        return orjson.dumps(self._value(strict_json.parse(data)))
-
-    def text(self, text: str) -> str:
-        """Redact a text, as JSON if it is JSON. Raises Refused when it is JSON of a doubtful kind."""
-        if text.lstrip()[:1] in _JSON_STARTS:
-            try:
-                return self.json(text.strip().encode("utf-8")).decode("utf-8")
-            except Refused as refused:
-                doubtful = self.needs_json and looks_like_json(text)
-                if doubtful or refused.reason is not Reason.MALFORMED_CALL:
-                    raise
-        return self.plain(text)
-
-    def plain(self, text: str, topics: Topics = NO_TOPICS) -> str:
-        """Redact a text by the detectors alone."""
-        return self._redactor.text(text, topics)
-
-    def _value(self, value: Json) -> Json:
-        if isinstance(value, list) and any(map(_is_rpc_message, value)):
-            return [self._value(item) for item in value]
-        if self._allowed is not None and isinstance(value, dict):
-            value = self._without_tools(value, self._allowed)
+        _refuse_nul(data)
+        text = JsonText.read(data)
+        if text is None:
+            if self.needs_json:
+                raise Refused(Reason.MALFORMED_CALL, "what must be found in JSON, in something that is none")
+            return self._redactor.text(data)
+        if self._allowed is not None:
+            data, text = self._changed(data, list(self._filtered(text, self._allowed)), text)
         if not self._redacts:
-            return value
-        if isinstance(value, dict) and (self._is_rpc or _is_rpc_message(value)):
-            return self._message(value)
-        return self._plain.value(blank_fields(value, self._fields, self._redactor.counts))
+            return data
+        if self._fields:
+            data, text = self._changed(data, list(self._blanked(data, text)), text)
+        if self._carries_rpc(data, text):
+            data, text = self._changed(data, list(self._opened(data, text)), text)
+        return self._redactor.json(data, self._kept(text))
 
-    def _message(self, message: dict[str, Json]) -> dict[str, Json]:
-        kept = {name: message[name] for name in ("jsonrpc", "id") if self._is_kept(name, message)}
-        if self._target is Target.REQUEST and self._plain.value(kept) != kept:
-            raise Refused(Reason.POLICY_DENIED, "the JSON-RPC id holds what must be redacted")
-        rest = {name: inner for name, inner in message.items() if name not in kept}
-        for holder, member in (("result", "structuredContent"), ("params", "arguments")):
-            inside = rest.get(holder)
-            if isinstance(inside, dict) and member in inside:
-                blanked = blank_fields(inside[member], self._fields, self._redactor.counts)
-                rest[holder] = {**inside, member: blanked}
-        redacted = self._rpc.members(blank_members(rest, self._fields, self._redactor.counts))
-        return {**kept, **redacted}
+    def text(self, data: bytes) -> bytes:
+        """Redact a text, as JSON if it is JSON. Raises Refused as `json` does."""
+        if looks_like_json(data) or (self.has_fields and data.strip()):
+            return self.json(data)
+        _refuse_nul(data)
+        return self._redactor.text(data)
 
-    def _is_kept(self, name: str, message: dict[str, Json]) -> bool:
-        if name == "jsonrpc":
-            return message.get(name) == "2.0"
-        # an answer is known by its id; one that is not the caller's own is redacted like all else
-        return self._is_rpc and name in message and message[name] in (None, self._rpc_id)
+    def plain(self, text: str, label: str = "") -> str:
+        """Redact a text by the detectors alone. `label` is what it is called, which may say what it means."""
+        before = f"{label}: ".encode() if label else b""
+        shown = self._redactor.text(before + text.encode("utf-8", "surrogateescape"))
+        return shown.removeprefix(before).decode("utf-8", "surrogateescape")
 
-    def _without_tools(self, message: dict[str, Json], allowed: frozenset[str]) -> dict[str, Json]:
-        result = message.get("result")
-        if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
-            return message
-        tools = result["tools"]
-        kept = [tool for tool in tools if isinstance(tool, dict) and tool.get("name") in allowed]
-        self._redactor.counts[FILTERED] += len(tools) - len(kept)
-        private: dict[str, Json] = {**result, "tools": kept}
-        if "cacheScope" in result:
-            private["cacheScope"] = "private"  # the list is this agent's own
-        return {**message, "result": private}
+    def has_match(self, data: bytes) -> bool:
+        """Whether detectors find anything in a text."""
+        return self._redactor.has_match(data)
+
+    def _carries_rpc(self, data: bytes, text: JsonText) -> bool:
+        return self._is_rpc or (b'"jsonrpc"' in data and any(_has_rpc_version(text, one) for one in _messages(text)))
+
+    def _changed(self, data: bytes, edits: list[Replacement], text: JsonText) -> tuple[bytes, JsonText]:
+        if not edits:
+            return data, text
+        data = edited(data, edits)
+        changed = JsonText.read(data)
+        if changed is None:
+            raise Refused(Reason.INTERNAL_FAULT, "an edit broke the JSON")
+        return data, changed
+
+    def _filtered(self, text: JsonText, allowed: frozenset[str]) -> Iterator[Replacement]:
+        for message in _messages(text):
+            cut = cut_down(text, message, allowed)
+            self._redactor.counts[FILTERED] += cut.removed
+            yield from cut.edits
+
+    def _blanked(self, data: bytes, text: JsonText) -> Iterator[Replacement]:
+        counts = self._redactor.counts
+        if not self._carries_rpc(data, text):
+            yield from field_edits(text, text.root, self._fields, counts)
+            return
+        for message in _messages(text):
+            for member in text.members(message) if text.first_byte(message) == b"{" else ():
+                if member.name in ("jsonrpc", "id"):
+                    continue
+                yield from self._in_member(text, member.name, member.value)
+        yield from self._in_strings(data, text)
+
+    def _in_member(self, text: JsonText, name: str, value: Span) -> Iterator[Replacement]:
+        """Fields of a message are meant in what it carries: results, arguments; and as they are written."""
+        counts = self._redactor.counts
+        below = [field for field in self._fields if field.segments[:1] in ((name.casefold(),), ("*",))]
+        yield from field_edits(text, value, (field.below() for field in below), counts)
+        carried = {"result": "structuredcontent", "params": "arguments"}.get(name)
+        for inner in text.members(value) if carried and text.first_byte(value) == b"{" else ():
+            if inner.name.casefold() == carried:
+                yield from field_edits(text, inner.value, self._fields, counts)
+        if carried and any(not field.segments for field in self._fields):
+            yield Replacement(*value, b'"[REDACTED]"')
+
+    def _in_strings(self, data: bytes, text: JsonText) -> Iterator[Replacement]:
+        """Fields in JSON that stands inside strings, as MCP tools answer."""
+        for start, end in text.strings():
+            view = unescaped(data[start:end])
+            inner = JsonText.read(view.data)
+            if inner is None:
+                raise Refused(Reason.MALFORMED_CALL, "text like JSON in which no field can be found")
+            edits = field_edits(inner, inner.root, self._fields, self._redactor.counts)
+            for edit in at_origin(edits, view, start):
+                yield Replacement(edit.start, edit.end, escaped(edit.shown))
+
+    def _opened(self, data: bytes, text: JsonText) -> Iterator[Replacement]:
+        """MCP content in Base64: text in it is redacted, anything else refused."""
+        for start, end in encoded_members(data, text):
+            inner = decoded(text.string((start - 1, end + 1)))
+            if inner is None:
+                raise Refused(Reason.MALFORMED_CALL, "binary content cannot be redacted")
+            shown = self.text(inner)
+            if shown != inner:
+                yield Replacement(start, end, base64.b64encode(shown))
+
+    def _kept(self, text: JsonText) -> list[Span]:
+        """The places of ids that must come back as they were."""
+        kept: list[Span] = []
+        for message in _messages(text) if self._is_rpc else ():
+            for member in text.members(message) if text.first_byte(message) == b"{" else ():
+                if member.name != "id" or text.first_byte(member.value) != b'"':
+                    continue
+                # an answer is known by its id; one that is not the caller's own is redacted like all else
+                if text.string(member.value) != self._rpc_id:
+                    continue
+                if self._target is Target.REQUEST and self.has_match(text.bytes_of(member.value)):
+                    raise Refused(Reason.POLICY_DENIED, "the JSON-RPC id holds what must be redacted")
+                kept.append(member.value)
+        return kept
 
 
-def _is_rpc_message(value: Json) -> bool:
-    return isinstance(value, dict) and value.get("jsonrpc") == "2.0"
+def redacted_text(text: str, obligations: Sequence[Obligation]) -> str:
+    """A text without anything that any of the obligations has redacted, in whatever direction."""
+    names = [name for one in obligations if isinstance(one, Redact) for name in one.detectors]
+    redactor = Redactor(Finder(detectors_named(names), is_loose=False, tick=unhurried), numbers=False)
+    return redactor.text(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _messages(text: JsonText) -> list[Span]:
+    """The values of a batch, or the one value; a list that is no batch counts as one value."""
+    if text.first_byte(text.root) == b"[":
+        elements = list(text.elements(text.root))
+        if any(_has_rpc_version(text, element) for element in elements):
+            return elements
+    return [text.root]
+
+
+def _has_rpc_version(text: JsonText, value: Span) -> bool:
+    if text.first_byte(value) != b"{":
+        return False
+    return any(one.name == "jsonrpc" and text.bytes_of(one.value) == b'"2.0"' for one in text.members(value))
+
+
+def _refuse_nul(data: bytes) -> None:
+    if b"\0" in data:
+        raise Refused(Reason.MALFORMED_CALL, "the text holds NUL, as binary data and UTF-16 do")

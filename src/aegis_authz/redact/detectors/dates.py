@@ -1,72 +1,97 @@
 """Detector of dates of birth.
 
-A date says nothing by itself, so its surroundings decide: any date, and any number, under a key such as
-`dob`; in free text a date with a word for birth at most 64 characters before or behind it.
+A date says nothing by itself, so its surroundings decide: a date at most NEAR bytes behind a word for birth (or before
+it), and any number right behind a key such as `dob`.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date
 
-from aegis_authz.redact.text.pattern import Span, expression, has_digits, overlapping, stands_alone, successive
-from aegis_authz.redact.text.topics import Topic, Topics
+from aegis_authz.redact.text.pattern import Span, expression, touches_digit
+from aegis_authz.redact.text.searched import Searched, is_apart, word_spans
 
 NEAR = 64
-"""How far, in characters, a word for birth reaches."""
+"""How far, in bytes, a word for birth reaches."""
 
-_WORD_LENGTH = 6
+_DATE_LENGTH = 40
 _YEARS = range(1850, 2101)
-_GAP = r"(?: {0,2}[-/.] {0,2}| {1,2})"
+_GAP = r"(?: {0,2}[-/._] {0,2}|[ \t\r\n]{1,3})"
 _MONTH = r"(?i:(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})"
-_LOOSE = r"[ ,.'/-]{0,4}"
+_LOOSE = r"[ \t\r\n,.'/-]{0,4}"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_BIRTH_WORD = expression(r"(?i:birth|(?:^|[^a-z])(?:born|d\.? ?o\.? ?b)(?:[^a-z]|$))|[a-z]D[oO][bB](?:[^a-z]|$)")
-_BARE = expression(r"\A\s*[+-]?\d+(?:\.\d+)?\s*\z")
-_YEAR_FIRST = expression(rf"(\d{{4}}){_GAP}(\d{{1,2}}){_GAP}(\d{{1,2}})")
-_YEAR_LAST = expression(rf"(\d{{1,2}}){_GAP}(\d{{1,2}}){_GAP}(\d{{4}}|\d{{2}})")
-_COMPACT = expression(r"(\d{4})(\d{2})(\d{2})")
-_DAY_MONTH_YEAR = expression(rf"(\d{{1,2}})(?i:st|nd|rd|th)?{_LOOSE}(?:of )?{_MONTH}{_LOOSE}(\d{{4}}|\d{{2}})")
-_MONTH_DAY_YEAR = expression(rf"{_MONTH}{_LOOSE}(\d{{1,2}})(?i:st|nd|rd|th)?{_LOOSE}(\d{{4}}|\d{{2}})")
-_YEAR_MONTH_DAY = expression(rf"(\d{{4}}){_LOOSE}{_MONTH}{_LOOSE}(\d{{1,2}})")
-_ORDERS = (
-    (_YEAR_FIRST, ((0, 1, 2), (0, 2, 1))),
-    (_YEAR_LAST, ((2, 0, 1), (2, 1, 0))),
-    (_COMPACT, ((0, 1, 2),)),
-    (_DAY_MONTH_YEAR, ((2, 1, 0),)),
-    (_MONTH_DAY_YEAR, ((2, 0, 1),)),
-    (_YEAR_MONTH_DAY, ((0, 1, 2),)),
+_BIRTH_WORD = expression(
+    r"(?i:birth|naissance|nacimiento|nascimento|geburt|geboren|nascita|(?:^|[^a-z])(?:born|d\.? ?o\.? ?b|bday|geb\.)(?:[^a-z]|$))"
+    r"|[a-z]D[oO][bB](?:[^a-z]|$)"
+)
+_BARE = re.compile(
+    rb"(?i:dob|date|day|dt|year|born|birth|on|naissance|nacimiento)"
+    rb"""[ \\"']{0,4}[:=][ \\"']{0,4}([+-]?[0-9]{4,13}(?:\.[0-9]{1,6})?)(?![0-9A-Za-z./-])"""
+)
+_FORMS = tuple(
+    (re.compile(form.encode("ascii")), orders)
+    for form, orders in (
+        (rf"(\d{{4}}){_GAP}(\d{{1,2}}){_GAP}(\d{{1,2}})", ((0, 1, 2), (0, 2, 1))),
+        (rf"(\d{{1,2}}){_GAP}(\d{{1,2}}){_GAP}(\d{{4}}|\d{{2}})", ((2, 0, 1), (2, 1, 0))),
+        (r"(\d{4})(\d{2})(\d{2})", ((0, 1, 2),)),
+        (rf"(\d{{1,2}})(?i:st|nd|rd|th)?{_LOOSE}(?:of )?{_MONTH}{_LOOSE}(\d{{4}}|\d{{2}})", ((2, 1, 0),)),
+        (rf"{_MONTH}{_LOOSE}(\d{{1,2}})(?i:st|nd|rd|th)?{_LOOSE}(\d{{4}}|\d{{2}})", ((2, 0, 1),)),
+        (rf"(\d{{4}}){_LOOSE}{_MONTH}{_LOOSE}(\d{{1,2}})", ((0, 1, 2),)),
+    )
 )
 """Each form with the groups that hold year, month and day, in every order it may be read."""
 
 
-def date_of_birth(text: bytes, topics: Topics) -> Iterator[Span]:
+def date_of_birth(text: Searched) -> Iterator[Span]:
     """Dates of birth: ISO, US and European forms, months in digits or English, years 1850 to 2100."""
-    if not has_digits(text, 1):
-        return
-    if Topic.BIRTH in topics:
-        bare = _BARE.search(text, 0)
-        if bare is not None:
-            yield bare.span()
-        yield from _dates(text)
-        return
-    words = [match.span()[0] for match in successive(_BIRTH_WORD, text)]
-    if words:
-        yield from (span for span in _dates(text) if _near(span, words))
+    data = text.data
+    words = word_spans(data, _BIRTH_WORD)
+    for start, end in _reach(words, len(data), NEAR + _DATE_LENGTH if text.looks_behind else 0):
+        text.tick()
+        part = data[start:end]
+        for span in _dates(part, text):
+            if _is_near(data, (start + span[0], start + span[1]), words, text.looks_behind):
+                yield start + span[0], start + span[1]
+        for bare in _BARE.finditer(part):
+            if _is_near(data, (start + bare.start(1), start + bare.end(1)), words, False):
+                yield start + bare.start(1), start + bare.end(1)
 
 
-def _near(span: Span, words: list[int]) -> bool:
+def _reach(words: list[Span], length: int, before: int) -> Iterator[Span]:
+    """The parts of a text within reach of any word, joined where they meet."""
+    begin = stop = -1
+    for start, end in words:
+        if stop >= 0 and start - before <= stop:
+            stop = end + NEAR + _DATE_LENGTH
+            continue
+        if stop >= 0:
+            yield begin, min(stop, length)
+        begin, stop = max(0, start - before), end + NEAR + _DATE_LENGTH
+    if stop >= 0:
+        yield begin, min(stop, length)
+
+
+def _is_near(data: bytes, span: Span, words: list[Span], looks_behind: bool) -> bool:
     start, end = span
-    following = bisect_left(words, start - NEAR - _WORD_LENGTH)
-    return following < len(words) and words[following] <= end + NEAR
+    place = bisect_left(words, (start, start))
+    if place and start - words[place - 1][1] <= NEAR and not is_apart(data[words[place - 1][1] - 1 : start]):
+        return True
+    if not looks_behind or place == len(words) or words[place][0] - end > NEAR:
+        return False
+    return b'"' not in data[end : words[place][0]]
 
 
-def _dates(text: bytes) -> Iterator[Span]:
-    for pattern, orders in _ORDERS:
-        for match in overlapping(pattern, text):
-            parts = [match.group(number) or b"" for number in (1, 2, 3)]
-            if stands_alone(text, *match.span()) and any(_is_date(*(parts[i] for i in order)) for order in orders):
+def _dates(text: bytes, searched: Searched) -> Iterator[Span]:
+    for form, orders in _FORMS:
+        position = 0
+        while (match := form.search(text, position)) is not None:
+            position = match.start() + 1
+            searched.tick()
+            parts = match.groups()
+            if not touches_digit(text, *match.span()) and any(_is_date(*(parts[i] for i in order)) for order in orders):
                 yield match.span()
 
 

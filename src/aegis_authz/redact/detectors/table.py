@@ -7,14 +7,15 @@ from types import MappingProxyType
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.redact.detectors.addresses import email, phone
+from aegis_authz.redact.detectors.credentials import secrets
 from aegis_authz.redact.detectors.dates import date_of_birth
-from aegis_authz.redact.detectors.numbers import credit_card, iban, phone, us_ssn
-from aegis_authz.redact.detectors.texts import email, secrets
+from aegis_authz.redact.detectors.numbers import credit_card, iban, us_ssn
 from aegis_authz.redact.text.pattern import Span
-from aegis_authz.redact.text.topics import Topics
+from aegis_authz.redact.text.searched import Searched
 
-Detector = Callable[[bytes, Topics], Iterator[Span]]
-"""Finds spans in folded text, which stands under keys with these topics."""
+Detector = Callable[[Searched], Iterator[Span]]
+"""Finds spans in a view of a text."""
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType(
     {

@@ -1,14 +1,17 @@
-"""RE2 expressions: linear in time whatever the text (https://github.com/google/re2)."""
+"""RE2 expressions over bytes: linear in time whatever the text (https://github.com/google/re2).
+
+No look-around: what must stand beside a match is consumed or looked at by the caller. An unbounded or counted tail whose
+characters can spell its own head again is not linear either: search for heads, and extend them with an anchored `re`.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Protocol, cast
 
 import re2  # type: ignore[import-untyped]
 
-_DIGIT = re.compile(rb"[0-9]")
+_MEMORY = 32 << 20
 
 Span = tuple[int, int]
 """Start and end of a match."""
@@ -33,38 +36,35 @@ class Pattern(Protocol):
         """The first match that starts at `pos` or later."""
         ...
 
+    def possiblematchrange(self, maxlen: int) -> tuple[bytes, bytes]:
+        """Texts of at most `maxlen` bytes between which every match begins."""
+        ...
+
+    def finditer(self, text: bytes) -> Iterator[Match]:
+        """The matches one after the other, none overlapping another."""
+        ...
+
 
 def expression(text: str) -> Pattern:
-    """Compile an expression (RE2 syntax: no look-around, no back-references). Raises re2.error."""
-    return cast(Pattern, re2.compile(text))
+    """Compile an expression (RE2 syntax; a character is a byte). Raises re2.error."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = _MEMORY
+    options.log_errors = False
+    return cast(Pattern, re2.compile(text.encode("latin-1"), options))
 
 
-def overlapping(pattern: Pattern, text: bytes) -> Iterator[Match]:
-    """Every match that starts at another place: one that a validator rejects hides no other."""
-    match = pattern.search(text, 0)
-    while match is not None:
-        yield match
-        match = pattern.search(text, match.span()[0] + 1)
+def first_bytes(text: str) -> range:
+    """Bytes among which are all that a match of the expression can begin with."""
+    first, last = expression(text).possiblematchrange(1)
+    return range(first[0], last[0] + 1)
 
 
-def successive(pattern: Pattern, text: bytes) -> Iterator[Match]:
-    """The matches one after the other; for expressions without a validator."""
-    match = pattern.search(text, 0)
-    while match is not None:
-        yield match
-        match = pattern.search(text, match.span()[1])
+def touches_digit(text: bytes, start: int, end: int) -> bool:
+    """Whether a digit touches the span."""
+    return text[start - 1 : start].isdigit() or text[end : end + 1].isdigit()
 
 
-def has_digits(text: bytes, least: int) -> bool:
-    """Whether a text can hold that many digits at all: cheap, and false for most texts."""
-    return len(text) >= least and _DIGIT.search(text) is not None
-
-
-def stands_alone(text: bytes, start: int, end: int) -> bool:
-    """Whether no digit touches the span."""
-    return not (text[start - 1 : start] if start else b"").isdigit() and not text[end : end + 1].isdigit()
-
-
-def is_word(text: bytes, start: int, end: int) -> bool:
-    """Whether neither digit nor letter touches the span."""
-    return not (text[start - 1 : start] if start else b"").isalnum() and not text[end : end + 1].isalnum()
+def touches_word(text: bytes, start: int, end: int) -> bool:
+    """Whether a digit or letter touches the span."""
+    return text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()

@@ -1,0 +1,121 @@
+"""Detectors of the addresses by which people are reached: telephone and mail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from aegis_authz.redact.text.pattern import Span, expression, touches_word
+from aegis_authz.redact.text.searched import Searched
+
+_ABROAD = expression(r"\+[ (]{0,2}[1-9](?:[ .()/-]{0,3}[0-9]){6,14}")
+_ABROAD_BY_ZEROS = expression(
+    r"(?:^|[^0-9A-Za-z.,:-])00[ .-]?[1-9][0-9]{0,2}[ .()/-]{1,3}[0-9](?:[ .()/-]{0,3}[0-9]){5,11}"
+)
+_NORTH_AMERICA = expression(
+    r"(?:1[ .-]{1,2})?(?:\([2-9][0-9]{2}\)[ .-]{0,2}|[2-9][0-9]{2}[ .-]{1,2})[2-9][0-9]{2}[ .-]{1,2}[0-9]{4}"
+)
+_UNDER_KEY = expression(
+    r"(?i:phone|telephone|mobile|msisdn|fax|cell|(?:^|[^a-z])tel)(?i:s|[ _-]?(?:number|no|nr|num|phone|home|work|1|2))?"
+    r"""["' .]{0,3}[:=][ "'\[(]{0,4}"""
+)
+_AFTER_KEY = re.compile(rb"\+?\(?[0-9](?:[ .()/-]{0,3}[0-9]){6,14}(?![0-9A-Za-z])")
+_DECIMAL = re.compile(rb"\+ ?[0-9]{1,3}\.([0-9]+)\Z")
+_PLACE = re.compile(rb"\+[0-9]{1,3}\.[0-9]{3,}[-+/]")
+_DIGITS = range(8, 16)
+_NATIONAL_DIGITS = 9
+_NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+
+_AT = expression(r"[A-Za-z0-9.!#$'*+^_`{|}~\x80-\xff-]@(?:[A-Za-z0-9\x80-\xff-]+\.)+[A-Za-z\x80-\xff]{2}")
+_LOCAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.!#$'*+^_`{|}~-" + bytes(range(0x80, 0x100))
+_LOCAL_LENGTH = 64
+_OTHER_SCRIPT = re.compile(rb"[\xe0-\xff][\x80-\xbf]{0,3}|\A[\x80-\xbf]+")
+"""Ideographs and the like stand before an address without a space between them and are no part of it."""
+_DOMAIN = re.compile(
+    rb"(?:[A-Za-z0-9\xc3-\xdf\x80-\xbf-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,}|[A-Za-z\xc3-\xdf\x80-\xbf]{2,63})"
+)
+_AUTHORITY = re.compile(rb"://[^\s/?#\"'<>]*\Z")
+_REPOSITORY = re.compile(rb"(?:git|hg|svn|bzr|gitea|gitlab)\Z", re.IGNORECASE)
+_FILE_ENDINGS = frozenset(
+    b"png jpg jpeg gif svg webp ico bmp avif js mjs cjs ts tsx jsx css scss less map json yaml yml toml xml html htm md rst "
+    b"txt log csv py pyc pyi rb go java class jar c h cpp hpp so dll exe bin o a lua php sh bat ps1 sql db lock tgz gz zip "
+    b"tar whl deb rpm pdf doc docx xls xlsx ppt pptx mp3 mp4 wav mov woff ttf service socket timer mount target slice scope "
+    b"conf cfg ini env bak tmp wasm vue".split()
+)
+_VERSION = re.compile(rb"v?[0-9]+\.[0-9]")
+
+
+def phone(text: Searched) -> Iterator[Span]:
+    """Telephone numbers: international ones with + or 00 (E.164), North American ones with separators.
+
+    Behind a key that says so, any 7 to 15 digits.
+    """
+    data = text.data
+    for match in _ABROAD.finditer(data):
+        start, end = match.span()
+        text.tick()
+        if not touches_word(data, start, end) and _is_abroad(data, start, end):
+            yield start, end
+    for match in _ABROAD_BY_ZEROS.finditer(data):
+        start, end = match.span()
+        start += data[start : start + 1] != b"0"
+        if not touches_word(data, start, end) and not data[end : end + 2].lstrip(b" .-").isdigit():
+            yield start, end
+    for match in _NORTH_AMERICA.finditer(data):
+        start, end = match.span()
+        text.tick()
+        if not touches_word(data, start, end) and not _continues(data, start, end):
+            yield start, end
+    for match in _UNDER_KEY.finditer(data):
+        found = _AFTER_KEY.match(data, match.span()[1])
+        if found is not None:
+            yield found.span()
+
+
+def _is_abroad(data: bytes, start: int, end: int) -> bool:
+    number = data[start:end]
+    if len(number.translate(None, _NO_DIGITS)) not in _DIGITS or _PLACE.match(data, start) is not None:
+        return False
+    decimal = _DECIMAL.match(number)
+    return decimal is None or len(decimal[1]) >= _NATIONAL_DIGITS
+
+
+def _continues(data: bytes, start: int, end: int) -> bool:
+    """Whether the number is a part of something longer, as in 10.2.415.555.2671 or a row of numbers."""
+    before, after = data[max(0, start - 2) : start], data[end : end + 2]
+    is_behind = len(before) == 2 and before[1:] in b".- ,/_" and before[:1].isdigit()
+    return (is_behind or (before[1:] == b"-" and before[:1].isalpha())) or (
+        len(after) == 2 and after[:1] in b".- /_" and after[1:].isdigit()
+    )
+
+
+def email(text: Searched) -> Iterator[Span]:
+    """Mail addresses (the dot-atom form of RFC 5322 at a domain name).
+
+    Not what stands before the host in a URL, the account of a repository, or a file's name.
+    """
+    data = text.data
+    if b"@" not in data:
+        return
+    read = 0
+    for match in _AT.finditer(data):
+        text.tick()
+        at = match.span()[0] + 1
+        domain = _DOMAIN.match(data, at + 1)
+        head = data[max(read, at - _LOCAL_LENGTH) : at]
+        local = head[len(head.rstrip(_LOCAL)) :]
+        others = [other.end() for other in _OTHER_SCRIPT.finditer(local)]
+        local = local[others[-1] if others else 0 :].lstrip(b".'`*_{|}")
+        if domain is None or not local or _is_other(data, at - len(local), at, local, domain[0]):
+            continue
+        read = domain.end()
+        yield at - len(local), domain.end()
+
+
+def _is_other(data: bytes, start: int, at: int, local: bytes, domain: bytes) -> bool:
+    ending = domain.rpartition(b".")[2].lower()
+    if ending in _FILE_ENDINGS or _VERSION.match(domain) is not None:
+        return True
+    if _REPOSITORY.match(local) is not None and data[at + 1 + len(domain) : at + 2 + len(domain)] in (b":", b"/"):
+        return True
+    return _AUTHORITY.search(data[max(0, start - 256) : start]) is not None

@@ -1,0 +1,32 @@
+"""Edits: the places of a text where something else is to stand. What no edit names stays byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aegis_authz.redact.text.view import Replacement, View
+
+
+def edited(data: bytes, edits: Iterable[Replacement]) -> bytes:
+    """The text with all edits made; of two that overlap the one that begins first, and of these the longer, is made."""
+    parts: list[bytes] = []
+    read = 0
+    for edit in sorted(edits, key=lambda one: (one.start, -one.end)):
+        if edit.start < read:
+            read = max(read, edit.end)
+            continue
+        parts += (data[read : edit.start], edit.shown)
+        read = edit.end
+    if not parts:
+        return data
+    parts.append(data[read:])
+    return b"".join(parts)
+
+
+def at_origin(edits: Iterable[Replacement], view: View, offset: int) -> list[Replacement]:
+    """Edits of a view as edits of what it was made of, which begins at `offset`; none of them is empty."""
+    moved: list[Replacement] = []
+    for edit in edits:
+        start, end = view.original((edit.start, edit.end))
+        moved.append(Replacement(start + offset, end + offset, edit.shown))
+    return moved

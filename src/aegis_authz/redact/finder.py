@@ -1,0 +1,79 @@
+"""The finder: what detectors find in a text, in every view of it, as spans of its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from aegis_authz.redact.base64_runs import base64_texts
+from aegis_authz.redact.detectors.table import Detector
+from aegis_authz.redact.text.escapes import has_escapes, without_escapes
+from aegis_authz.redact.text.folding import folded
+from aegis_authz.redact.text.pattern import Span
+from aegis_authz.redact.text.searched import Searched
+from aegis_authz.redact.text.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Bytes `start` to `end` are what the detector `name` looks for."""
+
+    start: int
+    end: int
+    name: str
+
+
+class Finder:
+    """Searches texts with its detectors. `tick` raises Refused when there is no time left."""
+
+    def __init__(self, detectors: Mapping[str, Detector], *, is_loose: bool, tick: Callable[[], None]) -> None:
+        self._detectors = detectors
+        self._is_loose = is_loose
+        self._tick = tick
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to look for."""
+        return not self._detectors
+
+    def find(self, data: bytes, *, looks_behind: bool = True) -> list[Found]:
+        """All that is found, in order, what overlaps joined under the name of what begins first."""
+        if not data or not self._detectors:
+            return []
+        views = list(_views(data))
+        found = {(*view.original(span), name) for view in views for name, span in self._spans(view.data, looks_behind)}
+        found |= {(*views[-1].original(span), name) for name, span in self._encoded(views[-1].data)}
+        return _joined(sorted(found, key=lambda match: (match[0], -match[1], match[2])))
+
+    def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
+        """Runs of Base64 with something to redact in them."""
+        for span, text in base64_texts(data, self._tick):
+            names = [name for view in _views(text) for name, _ in self._spans(view.data, True)]
+            if names:
+                yield names[0], span
+
+    def _spans(self, data: bytes, looks_behind: bool) -> Iterator[tuple[str, Span]]:
+        searched = Searched(data, self._is_loose, looks_behind, self._tick)
+        for name, detector in self._detectors.items():
+            self._tick()
+            for span in detector(searched):
+                yield name, span
+
+
+def _views(data: bytes) -> Iterator[View]:
+    plain = View(data)
+    yield folded(plain)
+    if has_escapes(data):
+        read = without_escapes(plain)
+        if read is not plain:
+            yield folded(read)
+
+
+def _joined(found: list[tuple[int, int, str]]) -> list[Found]:
+    joined: list[Found] = []
+    for start, end, name in found:
+        if joined and start < joined[-1].end:
+            joined[-1] = Found(joined[-1].start, max(end, joined[-1].end), joined[-1].name)
+        else:
+            joined.append(Found(start, end, name))
+    return joined

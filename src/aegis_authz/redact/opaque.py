@@ -1,0 +1,54 @@
+"""Members of MCP content that hold Base64: `blob` of a resource, `data` of an image or sound."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from aegis_authz.redact.json_text import JsonText
+from aegis_authz.redact.text.pattern import Span, expression
+
+_KEY = expression(
+    "|".join(
+        '"' + "".join(rf"(?:{letter}|\\u00{ord(letter):x})" for letter in name) + r'"[ \t\r\n]*:[ \t\r\n]*"'
+        for name in ("blob", "data")
+    )
+)
+_KINDS = ("image", "audio")
+
+
+def encoded_members(data: bytes, text: JsonText) -> Iterator[Span]:
+    """Where the values of such members stand, quotes left out."""
+    places = [match.span()[1] for match in _KEY.finditer(data)]
+    if places:
+        yield from _within(text, text.root, places)
+
+
+def _within(text: JsonText, value: Span, places: Sequence[int]) -> Iterator[Span]:
+    held = places[bisect_left(places, value[0]) : bisect_left(places, value[1])]
+    first = text.first_byte(value)
+    if not held or first not in (b"{", b"["):
+        return
+    if first == b"[":
+        for element in text.elements(value):
+            yield from _within(text, element, held)
+        return
+    members = list(text.members(value))
+    kinds = [text.string(one.value) for one in members if one.name == "type" and text.first_byte(one.value) == b'"']
+    for one in members:
+        if text.first_byte(one.value) != b'"':
+            yield from _within(text, one.value, held)
+        elif one.name == "blob" or (one.name == "data" and any(kind in _KINDS for kind in kinds)):
+            yield one.value[0] + 1, one.value[1] - 1
+
+
+def decoded(written: str) -> bytes | None:
+    """The text that Base64 stands for; None for what is no Base64 or no text in UTF-8."""
+    try:
+        data = base64.b64decode(written, validate=True)
+        data.decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return data

@@ -1,0 +1,59 @@
+"""What a detector is given to search, and what a word before a value says of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aegis_authz.redact.text.pattern import Pattern, Span
+
+_NEXT_MEMBER = re.compile(
+    rb""",\s*[{\[]?\s*\\*"(?!(?:value|text|answer|content|display|formatted|raw|iso|year|month|day)\\*")[^"]{0,80}"\s*:""",
+    re.IGNORECASE,
+)
+"""Where the next member of a JSON object begins: a word before it says nothing of what is behind it.
+
+But for members that are about their neighbour, as in {"label": "Date of birth", "value": ...}.
+"""
+_MARKED = b"REDACTED:"
+_MARKER_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """One view of a text. `tick` is called now and then and raises Refused when there is no time left.
+
+    With `is_loose` forms count that mean a value in most texts and something else in some. With `looks_behind` a word
+    behind a value counts as well as one before it, which a stream cannot wait for.
+    """
+
+    data: bytes
+    is_loose: bool
+    looks_behind: bool
+    tick: Callable[[], None]
+
+
+def word_spans(text: bytes, words: Pattern) -> list[Span]:
+    """Where words of a pattern stand, those in our own markers left out."""
+    return [
+        span
+        for span in (match.span() for match in words.finditer(text))
+        if _MARKED not in text[max(0, span[0] - _MARKER_LENGTH) : span[0] + len(_MARKED)]
+    ]
+
+
+def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> Iterator[tuple[int, bytes]]:
+    """For each word its place and the text from it on in which values may begin up to `reach` bytes behind it.
+
+    Values are at most `length` bytes; a window ends where the next JSON member begins.
+    """
+    for start, end in words:
+        window = text[start : end + reach + length]
+        boundary = _NEXT_MEMBER.search(window, end - start)
+        yield start, window if boundary is None else window[: boundary.start()]
+
+
+def is_apart(between: bytes) -> bool:
+    """Whether a value and a word with this between them belong to two members."""
+    return _NEXT_MEMBER.search(between) is not None
