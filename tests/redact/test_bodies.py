@@ -111,7 +111,8 @@ def test_a_body_over_the_limit_is_refused_before_it_ends(monkeypatch: pytest.Mon
 @given(cuts=st.lists(st.integers(0, len(EVENTS) + 20), max_size=12), ending=st.sampled_from(["\n", "\r", "\r\n"]))
 def test_events_may_be_split_anywhere_and_end_in_any_way(cuts: list[int], ending: str) -> None:
     body = b"\xef\xbb\xbf" + EVENTS.replace(b"\n", ending.encode())
-    assert run(facts("text/event-stream"), body, sanitizer(is_rpc=True), tuple(cuts)) == REDACTED
+    shown = run(facts("text/event-stream"), body, sanitizer(is_rpc=True), tuple(cuts))
+    assert shown == REDACTED
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r", b"\r\n"])

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.redact.deltas import Deltas
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.redact.sse import Event, EventSplitter
 
@@ -27,9 +28,6 @@ _TEXTS = (
     "application/yaml",
     "application/x-yaml",
 )
-_SENTINELS = ("", "[DONE]")
-"""Data by which a stream says that it ends, or nothing."""
-
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
@@ -102,9 +100,9 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     if sanitizer.filters_tools and media_type and (facts.status is None or facts.status < 300):
         return EmptyBody("a list of tools in a form that cannot be filtered")
     if media_type in _LINES:
-        return TextBody(sanitizer, by_lines=True)
+        return LineStream(sanitizer)
     if not media_type or media_type.startswith("text/") or media_type in _TEXTS or media_type.endswith("+xml"):
-        return TextBody(sanitizer, by_lines=False)
+        return TextBody(sanitizer)
     return EmptyBody("content that cannot be looked at")
 
 
@@ -159,18 +157,40 @@ class JsonBody(_Whole):
 
 
 class TextBody(_Whole):
-    """A body of text: JSON when it parses as JSON, whole or (`by_lines`) line by line."""
-
-    def __init__(self, sanitizer: Sanitizer, by_lines: bool) -> None:
-        super().__init__(sanitizer)
-        self._by_lines = by_lines
+    """A body of text, which may be JSON."""
 
     def finish(self) -> bytes:
         """The redacted text. Raises Refused(MALFORMED_CALL) for binary data."""
-        data = bytes(self._body)
-        if not self._by_lines:
-            return self._sanitizer.text(data)
-        return b"\n".join(map(self._sanitizer.text, data.split(b"\n")))
+        return self._sanitizer.text(bytes(self._body))
+
+
+class LineStream:
+    """JSON texts, one a line: each is shown as soon as it is whole and redacted."""
+
+    streams = True
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        self._deltas: Deltas[bytes] = Deltas(sanitizer)
+        self._line = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        """The redacted lines that are complete now. Raises Refused(BODY_TRUNCATED) for a line over EVENT_LIMIT."""
+        *lines, rest = bytes(self._line + data).split(b"\n")
+        self._line = bytearray(rest)
+        if len(rest) > EVENT_LIMIT or any(len(line) > EVENT_LIMIT for line in lines):
+            raise Refused(Reason.BODY_TRUNCATED, "a line is larger than what can be checked")
+        return b"".join(shown + end for line in lines for shown, end in self._deltas.feed(*_split_end(line)))
+
+    def finish(self) -> bytes:
+        """The last line, and what is left of texts that came in pieces."""
+        last = list(self._deltas.feed(bytes(self._line), b"")) if self._line else []
+        rest = [shown + b"\n" for shown, _ in self._deltas.finish()]
+        shown = b"".join(text + (end or b"\n" if rest or len(last) > 1 else b"") for text, end in last)
+        return shown + b"".join(rest)
+
+
+def _split_end(line: bytes) -> tuple[bytes, bytes]:
+    return (line[:-1], b"\r\n") if line.endswith(b"\r") else (line, b"\n")
 
 
 class EventStream:
@@ -181,30 +201,33 @@ class EventStream:
     def __init__(self, sanitizer: Sanitizer) -> None:
         self._sanitizer = sanitizer
         self._events = EventSplitter(EVENT_LIMIT)
+        self._deltas: Deltas[Event] = Deltas(sanitizer)
 
     def feed(self, data: bytes) -> bytes:
         """The redacted events that are complete now."""
         return b"".join(map(self._redacted, self._events.feed(data)))
 
     def finish(self) -> bytes:
-        """Nothing: an event left open at the end is no event."""
-        return b""
+        """What is left of texts that came in pieces; an event left open at the end is no event."""
+        return b"".join(self._shown(event, shown.decode("utf-8")) for shown, event in self._deltas.finish())
 
     def _redacted(self, event: Event) -> bytes:
         data = event.data
-        lines: list[tuple[str, str]] = []
-        for name, value in event.lines:
-            if name != "data":
-                lines.append((self._sanitizer.plain(name), self._sanitizer.plain(value)))
-            elif data is not None:
-                lines += (("data", line) for line in self._data(data).split("\n"))
-                data = None
-        encoded = Event(tuple(lines)).encode()
+        if data is None:
+            return self._shown(event, None)
+        return b"".join(
+            self._shown(carrier, None if carrier is event and shown == data.encode() else shown.decode("utf-8"))
+            for shown, carrier in self._deltas.feed(data.encode("utf-8"), event)
+        )
+
+    def _shown(self, event: Event, data: str | None) -> bytes:
+        others = {
+            place: (self._sanitizer.plain(name), self._sanitizer.plain(value))
+            for place, (name, value) in enumerate(event.lines)
+            if name != "data"
+        }
+        changed = {place: line for place, line in others.items() if line != event.lines[place]}
+        encoded = event.replaced(data, changed)
         if len(encoded) > EVENT_LIMIT:
             raise Refused(Reason.BODY_TRUNCATED, "a redacted event is too large")
         return encoded
-
-    def _data(self, data: str) -> str:
-        if data.strip() in _SENTINELS:
-            return data
-        return self._sanitizer.text(data.encode("utf-8")).decode("utf-8")

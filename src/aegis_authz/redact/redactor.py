@@ -48,6 +48,23 @@ class Redactor:
         found = self._finder.find(data, looks_behind=looks_behind)
         return edited(data, [self._edit(one.start, one.end, one.name) for one in found])
 
+    def following(self, before: bytes, data: bytes, place: int) -> tuple[bytes, int]:
+        """`text` for what follows `before`, which was shown already, up to `place` or where a match begins that goes on.
+
+        Returns what may be shown, and how many bytes of `data` it stands for.
+        """
+        begin = len(before)
+        found = [one for one in self._finder.find(before + data, looks_behind=False) if one.end > begin]
+        for one in found:
+            if one.start - begin < place < one.end - begin:
+                place = max(0, one.start - begin)
+        edits = [
+            self._edit(max(one.start, begin) - begin, one.end - begin, one.name)
+            for one in found
+            if one.end - begin <= place
+        ]
+        return edited(data[:place], edits), place
+
     def json(self, data: bytes, kept: Iterable[Span] = ()) -> bytes:
         """`text` for JSON: markers stay inside strings, `kept` places as they are."""
         return edited(data, self._edits(data, tuple(kept), _NESTING))

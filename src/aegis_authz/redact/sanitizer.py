@@ -66,6 +66,11 @@ class Sanitizer:
         return self._redacts or self.filters_tools
 
     @property
+    def redactor(self) -> Redactor:
+        """What redacts texts by the detectors alone."""
+        return self._redactor
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """How often each detector and field matched, and how many tools were taken away."""
         return dict(+self._redactor.counts)

@@ -7,6 +7,7 @@ line ends an event, an event left open at the end of the stream is dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.reason import Reason
@@ -19,12 +20,13 @@ _LF = b"\n"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event block: its lines as (field, value) in order; a comment has the field "".
+    """One event block: its lines as (field, value) in order; a comment has the field "". A blank line alone has none.
 
-    A blank line alone has none.
+    `written` are the lines as they came, without their ends.
     """
 
     lines: tuple[tuple[str, str], ...]
+    written: tuple[bytes, ...]
 
     @property
     def data(self) -> str | None:
@@ -32,9 +34,23 @@ class Event:
         parts = [value for name, value in self.lines if name == "data"]
         return "\n".join(parts) if parts else None
 
-    def encode(self) -> bytes:
-        """The block as bytes, lines ended by LF."""
-        return ("".join(f"{name}: {value}\n" if value else f"{name}:\n" for name, value in self.lines) + "\n").encode()
+    def replaced(self, data: str | None, others: Mapping[int, tuple[str, str]]) -> bytes:
+        """The block with other data (None: its own), and other lines at some places; all else as it came, ends in LF."""
+        parts: list[bytes] = []
+        is_written = data is None
+        for place, (name, _) in enumerate(self.lines):
+            if place in others:
+                parts.append(_line(*others[place]))
+            elif name != "data" or data is None:
+                parts.append(self.written[place])
+            elif not is_written:
+                parts += (_line("data", line) for line in data.split("\n"))
+                is_written = True
+        return b"".join(part + b"\n" for part in parts) + b"\n"
+
+
+def _line(name: str, value: str) -> bytes:
+    return (f"{name}: {value}" if value else f"{name}:").encode("utf-8", "surrogateescape")
 
 
 class EventSplitter:
@@ -89,7 +105,7 @@ class EventSplitter:
             self._size += len(line) + 1
             self._lines.append(line)
             return
-        events.append(Event(tuple(map(_field, self._lines))))
+        events.append(Event(tuple(map(_field, self._lines)), tuple(self._lines)))
         self._lines.clear()
         self._size = 0
 

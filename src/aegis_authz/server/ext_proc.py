@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
@@ -24,8 +25,8 @@ from aegis_authz.server.body_side import Side, State, streamed
 from aegis_authz.wire.envoy.ext_proc import BodyMode, Part, Piece, immediate_reply, read_piece
 
 _log = logging.getLogger(__name__)
-_THREAD_FROM = 64 * 1024
-"""Bytes of judging at once beyond which the event loop must not wait for it."""
+_THREAD_FROM = 16 * 1024
+"""Bytes of judging at once beyond which the event loop must not wait for it: at worst some 20 ms."""
 
 DONE = "done"
 
@@ -34,10 +35,29 @@ class StreamAborted(Exception):
     """The host must end the stream with an error, never cleanly. The message is fit to be sent."""
 
 
+class _Allowance:
+    """The time that judging one message may take; in a thread nothing else can stop it. `seconds` by the clock."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._end = math.inf
+
+    def renew(self) -> None:
+        """Begin anew."""
+        self._end = self._clock.monotonic() + self._seconds
+
+    def tick(self) -> None:
+        """Raises Refused(DEADLINE_EXCEEDED) when the time is over."""
+        if self._clock.monotonic() > self._end:
+            raise Refused(Reason.DEADLINE_EXCEEDED, "redaction took too long")
+
+
 class _Stream:
     """What is known of one stream. `answered`: the exchange was ended by us, nothing more may be said."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: _Allowance) -> None:
+        self.allowance = allowance
         self.terms: BodyTerms | None = None
         self.sides: Mapping[Target, Side] = {}
         self.target = Target.REQUEST
@@ -53,7 +73,7 @@ class _Stream:
             raise Refused(Reason.INTERNAL_FAULT, "Envoy does not say how it sends bodies, or does not wait for answers")
         is_rpc = terms.rpc.shape is not RpcShape.NONE
         self.sides = {
-            target: Side(target, mode, Sanitizer(terms.obligations, target, is_rpc, terms.rpc.id))
+            target: Side(target, mode, Sanitizer(terms.obligations, target, is_rpc, terms.rpc.id, self.allowance.tick))
             for target, mode in piece.modes.items()
         }
         if any(side.is_needed and piece.modes[target] is BodyMode.NONE for target, side in self.sides.items()):
@@ -109,7 +129,7 @@ class BodyHandler:
         Returns only after Envoy has closed the stream and the end of every body was seen. Raises
         StreamAborted in every other case.
         """
-        stream = _Stream()
+        stream = _Stream(_Allowance(self._clock, self._work))
         try:
             while (message := await self._next(messages, stream)) is not None:
                 for reply in await self._answer(message, stream):
@@ -165,6 +185,7 @@ class BodyHandler:
             stream.begin(piece)
         stream.target = piece.target
         side = stream.sides[piece.target]
+        stream.allowance.renew()
         if piece.part is not Part.HEADERS and len(piece.body) + side.pending > _THREAD_FROM:
             replies = await asyncio.to_thread(side.accept, piece)
         else:

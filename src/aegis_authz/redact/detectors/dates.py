@@ -23,7 +23,7 @@ _GAP = r"(?: {0,2}[-/._] {0,2}|[ \t\r\n]{1,3})"
 _MONTH = r"(?i:(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})"
 _LOOSE = r"[ \t\r\n,.'/-]{0,4}"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_BIRTH_WORD = expression(
+BIRTH_WORD = expression(
     r"(?i:birth|naissance|nacimiento|nascimento|geburt|geboren|nascita|(?:^|[^a-z])(?:born|d\.? ?o\.? ?b|bday|geb\.)(?:[^a-z]|$))"
     r"|[a-z]D[oO][bB](?:[^a-z]|$)"
 )
@@ -48,7 +48,7 @@ _FORMS = tuple(
 def date_of_birth(text: Searched) -> Iterator[Span]:
     """Dates of birth: ISO, US and European forms, months in digits or English, years 1850 to 2100."""
     data = text.data
-    words = word_spans(data, _BIRTH_WORD)
+    words = word_spans(data, BIRTH_WORD)
     for start, end in _reach(words, len(data), NEAR + _DATE_LENGTH if text.looks_behind else 0):
         text.tick()
         part = data[start:end]

@@ -1,0 +1,100 @@
+"""One text that comes in pieces: what may be the beginning of a value waits for the next piece.
+
+Held back is no more than the longest detector needs: the last word, the digits at the end, what a private key begins with.
+"""
+
+from __future__ import annotations
+
+import re
+
+from aegis_authz.redact.detectors.dates import BIRTH_WORD
+from aegis_authz.redact.redactor import Redactor, marker
+from aegis_authz.redact.text.folding import folded
+from aegis_authz.redact.text.view import View
+
+_CONTEXT = 256
+"""Bytes that went out already and may still say what the next ones mean."""
+
+_LONGEST = 320
+_LONGEST_TOKEN = 8192
+_BREAK = re.compile(rb"[ \t\r\n]|[\xe0-\xf4][\x80-\xbf]{2,3}")
+_DIGITS = re.compile(rb"[+(]{0,2}[0-9][0-9 \t\r\n.()/_+-]{0,80}\Z")
+_ACCOUNT = re.compile(rb"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ ./_-]{0,2}[0-9A-Za-z]){0,32}[ ./_-]{0,2}\Z")
+_DATE = re.compile(rb"(?:[0-9]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))[0-9A-Za-z ,.'/-]{0,28}\Z")
+_ARMOUR = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY(?: BLOCK)?-----|[A-Z -]{0,30}\Z)")
+_ARMOUR_END = re.compile(rb"-----END [A-Z0-9 ]{0,40}-----")
+_TOKEN = b"eyJ"
+_BIRTH_REACH = 128
+
+
+class Held:
+    """A text in pieces, redacted as the whole would be."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._context = b""
+        self._rest = b""
+        self._is_swallowing = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Take the next piece; what may be shown now."""
+        text = self._rest + piece
+        if self._is_swallowing:
+            end = _ARMOUR_END.search(text)
+            if end is None:
+                self._rest = text[-64:]
+                return b""
+            text, self._is_swallowing = text[end.end() :], False
+        shown = self._released(text, self._hold_place(text))
+        if len(self._rest) > _LONGEST_TOKEN and _ARMOUR.match(self._rest) is not None:
+            self._is_swallowing, self._rest = True, self._rest[-64:]
+            return shown + marker("secrets")
+        return shown
+
+    def finish(self) -> bytes:
+        """No piece will follow; what is left to show."""
+        rest, self._rest = self._rest, b""
+        return b"" if self._is_swallowing else self._released(rest, len(rest))
+
+    def _released(self, text: bytes, place: int) -> bytes:
+        if not text:
+            return b""
+        shown, place = self._redactor.following(self._context, text, place)
+        self._rest = text[place:]
+        self._context = (self._context + shown)[-_CONTEXT:]
+        return shown
+
+    def _hold_place(self, text: bytes) -> int:
+        view = folded(View(text))
+        data = view.data
+        armour = _ARMOUR.search(data)
+        if armour is not None and _ARMOUR_END.search(data, armour.end()) is None:
+            place = armour.start()
+        else:
+            place = self._word_place(data)
+        return len(text) if place >= len(data) else view.original((place, place + 1))[0]
+
+    def _word_place(self, data: bytes) -> int:
+        begin = max(0, len(data) - _LONGEST)
+        tail = data[begin:]
+        breaks = [match.end() for match in _BREAK.finditer(tail)]
+        word = breaks[-1] if breaks else 0
+        places = [word]
+        for form in (_DIGITS, _ACCOUNT):
+            match = form.search(tail)
+            if match is not None:
+                places.append(match.start())
+        if BIRTH_WORD.search((self._context + data)[-_BIRTH_REACH:], 0) is not None:
+            date = _DATE.search(tail)
+            places += [] if date is None else [date.start()]
+        place = begin + min(places)
+        if place == begin and begin:  # a word without end: a token that began long ago, or nothing
+            long = max(0, len(data) - _LONGEST_TOKEN)
+            token = data.find(_TOKEN, max(long, _last_break(data, long)))
+            return token if token >= 0 else begin
+        return place
+
+
+def _last_break(data: bytes, begin: int) -> int:
+    breaks = [match.end() for match in _BREAK.finditer(data, begin)]
+    return breaks[-1] if breaks else begin

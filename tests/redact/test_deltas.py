@@ -1,0 +1,180 @@
+"""Answers that models stream: a value cut in pieces is found, and every text arrives whole."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from aegis_authz.core.decision import Redact, Target
+from aegis_authz.core.json_value import Json
+from aegis_authz.redact.bodies import BodyFacts, filter_for
+from aegis_authz.redact.detectors.table import DETECTORS
+from aegis_authz.redact.sanitizer import Sanitizer
+
+VALUES = {
+    "123-45-6789": "us_ssn",
+    "\uff14111 1111 1111 1111": "credit_card",
+    "4111111111111111": "credit_card",
+    "DE89 3704 0044 0532 0130 00": "iban",
+    "jo.do+x@mail.example.org": "email",
+    "+49 (30) 1234-5678": "phone",
+    "AKIAIOSFODNN7EXAMPLE": "secrets",
+    "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl": "secrets",
+    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----": "secrets",
+    "sk-proj-abcdefghij0123456789ABCDEFGH": "secrets",
+}
+SENTENCE = "Her number is {} as she said, 中文 and more."
+
+Shape = Callable[[str], Json]
+
+
+def chat(piece: str) -> Json:
+    return {"id": "c1", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
+
+
+SHAPES: dict[str, tuple[Shape, tuple[str | int, ...], Json]] = {
+    "chat": (
+        chat,
+        ("choices", 0, "delta", "content"),
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ),
+    "arguments": (
+        lambda piece: {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}}]},
+        ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"),
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    ),
+    "responses": (
+        lambda piece: {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "delta": piece},
+        ("delta",),
+        {"type": "response.output_text.done", "item_id": "m", "output_index": 0},
+    ),
+    "messages": (
+        lambda piece: {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}},
+        ("delta", "text"),
+        {"type": "content_block_stop", "index": 0},
+    ),
+    "gemini": (
+        lambda piece: {"candidates": [{"index": 0, "content": {"parts": [{"text": piece}]}}]},
+        ("candidates", 0, "content", "parts", 0, "text"),
+        {"candidates": [{"index": 0, "finishReason": "STOP"}]},
+    ),
+    "ollama": (
+        lambda piece: {"message": {"role": "assistant", "content": piece}, "done": False},
+        ("message", "content"),
+        {"message": {"role": "assistant", "content": ""}, "done": True},
+    ),
+}
+
+
+def sanitizer() -> Sanitizer:
+    return Sanitizer((Redact(Target.RESPONSE, tuple(DETECTORS), ()),), Target.RESPONSE, False, None)
+
+
+def shown(events: list[Json], content_type: str = "text/event-stream") -> list[Json]:
+    chosen = filter_for(BodyFacts(200, (content_type,), (), False), sanitizer())
+    head, tail = ("data: ", "\n\n") if content_type == "text/event-stream" else ("", "\n")
+    body = b"".join(chosen.feed((head + json.dumps(event) + tail).encode()) for event in events) + chosen.finish()
+    return [json.loads(line.removeprefix("data: ")) for line in body.decode().splitlines() if line]
+
+
+def member(event: Json, path: tuple[str | int, ...]) -> str:
+    for segment in path:
+        if (isinstance(event, dict) and isinstance(segment, str) and segment in event) or (
+            isinstance(event, list) and isinstance(segment, int) and segment < len(event)
+        ):
+            event = event[segment]
+        else:
+            return ""
+    return event if isinstance(event, str) else ""
+
+
+def pieces(text: str, cuts: list[int]) -> list[str]:
+    return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_value_that_comes_in_pieces_is_redacted_and_the_text_arrives_whole(shape: str, value: str, size: int) -> None:
+    make, path, end = SHAPES[shape]
+    text = SENTENCE.format(value)
+    events = [*map(make, pieces(text, list(range(size, len(text), size)))), end]
+    types = ("application/x-ndjson",) if shape == "ollama" else ("text/event-stream", "application/x-ndjson")
+    for content_type in types:
+        out = shown(events, content_type)
+        assert "".join(member(event, path) for event in out) == SENTENCE.format(f"[REDACTED:{VALUES[value]}]")
+        assert len(out) <= len(events) + 1
+        assert out[-1] == end or shape == "ollama"
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_cut_once_anywhere_is_redacted(value: str) -> None:
+    for cut in range(1, len(value)):
+        out = shown([chat(value[:cut]), chat(value[cut:])])
+        assert "".join(member(event, SHAPES["chat"][1]) for event in out) == f"[REDACTED:{VALUES[value]}]"
+
+
+def test_texts_at_once_are_kept_apart_and_end_each_for_itself() -> None:
+    def both(first: str, second: str) -> Json:
+        return {"choices": [{"index": 0, "delta": {"content": first}}, {"index": 1, "delta": {"content": second}}]}
+
+    end: Json = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    events = [both("123-45", "a 234-5"), end, {"choices": [{"index": 1, "delta": {"content": "6-7890 b"}}]}]
+    texts = {"0": "", "1": ""}
+    for event in shown(events):
+        assert isinstance(event, dict) and isinstance(event["choices"], list)
+        for choice in event["choices"]:
+            assert isinstance(choice, dict)
+            texts[str(choice["index"])] += member(choice, ("delta", "content"))
+    assert texts == {"0": "123-45", "1": "a [REDACTED:us_ssn] b"}
+
+
+def test_random_pieces_of_prose_lose_nothing_and_wait_little() -> None:
+    chance = random.Random(7)  # noqa: S311  the same pieces in every run
+    text = "the quick brown fox, jumps over 12 lazy dogs; and nobody (not even 3 of them) minds. " * 20
+    cuts = sorted(chance.sample(range(1, len(text)), 500))
+    out = shown([*map(chat, pieces(text, cuts)), SHAPES["chat"][2]])
+    texts = [member(event, SHAPES["chat"][1]) for event in out]
+    assert "".join(texts) == text
+    seen = 0
+    for sent, piece in zip([*cuts, len(text)], texts, strict=False):
+        seen += len(piece)
+        assert sent - seen < 64
+
+
+def test_plain_tokens_are_put_together_and_lines_are_not() -> None:
+    chosen = filter_for(BodyFacts(200, ("text/event-stream",), (), False), sanitizer())
+    body = b"".join(chosen.feed(b"data: %s\n\n" % token) for token in (b"is 123-", b"45-", b"6789", b" ok", b"[DONE]"))
+    assert b"".join(line.removeprefix(b"data: ") for line in body.split(b"\n\n")).endswith(b"[DONE]")
+    assert b"6789" not in body and b"[REDACTED:us_ssn]" in body
+    lines = b"data: a whole line of a log, number 7\n\ndata: another line of the log, number 8\n\n"
+    assert filter_for(BodyFacts(200, ("text/event-stream",), (), False), sanitizer()).feed(lines) == lines
+
+
+def test_whole_messages_in_members_like_pieces_are_not_moved() -> None:
+    events: list[Json] = [{"text": f"message number {n} of the whole conversation"} for n in range(3)]
+    assert shown(events) == events
+
+
+def test_a_key_without_end_is_swallowed_to_its_end() -> None:
+    body = "".join(f"{n:064x}\n" for n in range(400))
+    text = f"a -----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY----- b"
+    out = shown([*map(chat, pieces(text, list(range(50, len(text), 50)))), SHAPES["chat"][2]])
+    assert "".join(member(event, SHAPES["chat"][1]) for event in out) == "a [REDACTED:secrets] b"
+
+
+def test_a_token_longer_than_any_word_is_found() -> None:
+    token = "eyJ" + "a1" * 1500 + ".eyJ" + "b2" * 400 + "." + "c3" * 40
+    text = f"see {token} there"
+    out = shown([*map(chat, pieces(text, list(range(7, len(text), 7)))), SHAPES["chat"][2]])
+    assert "".join(member(event, SHAPES["chat"][1]) for event in out) == "see [REDACTED:secrets] there"
+
+
+def test_events_without_a_match_stay_byte_for_byte() -> None:
+    body = b': hi\nevent:x\nid:  7\ndata:{"a" :  1e0,\ndata: "b":"\\u00e9 \\/"}\n\nretry: 5\n\n'
+    chosen = filter_for(BodyFacts(200, ("text/event-stream",), (), False), sanitizer())
+    assert chosen.feed(body) + chosen.finish() == body
