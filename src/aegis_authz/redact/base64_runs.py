@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from aegis_authz.redact.text.pattern import Span, expression
 
+BASE64_HEAD = r"[A-Za-z0-9+/_-]{16}"
 _RUN = expression(r"[A-Za-z0-9+/_-]{16}[A-Za-z0-9+/_-]*={0,2}(?:[ ]{0,2}\r?[ ]?\n[A-Za-z0-9+/_-]+={0,2})*")
 _LINE_END = re.compile(rb"[ \r\n]+")
 _PROBE = 64

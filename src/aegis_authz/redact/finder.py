@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from aegis_authz.redact.base64_runs import base64_texts
+from aegis_authz.redact.base64_runs import BASE64_HEAD, base64_texts
+from aegis_authz.redact.detectors.presence import Presence
 from aegis_authz.redact.detectors.table import Detector
 from aegis_authz.redact.text.escapes import has_escapes, without_escapes
 from aegis_authz.redact.text.folding import folded
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.searched import Searched
 from aegis_authz.redact.text.view import View
+
+_BASE64 = "base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Finder:
 
     def __init__(self, detectors: Mapping[str, Detector], *, is_loose: bool, tick: Callable[[], None]) -> None:
         self._detectors = detectors
+        self._presence = _presence_of(tuple(detectors.items()))
         self._is_loose = is_loose
         self._tick = tick
 
@@ -47,6 +52,8 @@ class Finder:
 
     def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
+        if _BASE64 not in self._presence.names_in(data):
+            return
         for span, text in base64_texts(data, self._tick):
             names = [name for view in _views(text) for name, _ in self._spans(view.data, True)]
             if names:
@@ -54,10 +61,18 @@ class Finder:
 
     def _spans(self, data: bytes, looks_behind: bool) -> Iterator[tuple[str, Span]]:
         searched = Searched(data, self._is_loose, looks_behind, self._tick)
-        for name, detector in self._detectors.items():
+        present = self._presence.names_in(data)
+        for name in self._detectors.keys() & present:
             self._tick()
-            for span in detector(searched):
+            for span in self._detectors[name].find(searched):
                 yield name, span
+
+
+@lru_cache(maxsize=64)
+def _presence_of(detectors: tuple[tuple[str, Detector], ...]) -> Presence:
+    heads = {name: detector.heads for name, detector in detectors}
+    examples = {name: detector.example for name, detector in detectors}
+    return Presence({**heads, _BASE64: (BASE64_HEAD,)}, examples)
 
 
 def _views(data: bytes) -> Iterator[View]:

@@ -15,10 +15,18 @@ _ABROAD_BY_ZEROS = expression(
 _NORTH_AMERICA = expression(
     r"(?:1[ .-]{1,2})?(?:\([2-9][0-9]{2}\)[ .-]{0,2}|[2-9][0-9]{2}[ .-]{1,2})[2-9][0-9]{2}[ .-]{1,2}[0-9]{4}"
 )
-_UNDER_KEY = expression(
+_PHONE_KEY = (
     r"(?i:phone|telephone|mobile|msisdn|fax|cell|(?:^|[^a-z])tel)(?i:s|[ _-]?(?:number|no|nr|num|phone|home|work|1|2))?"
     r"""["' .]{0,3}[:=][ "'\[(]{0,4}"""
 )
+_UNDER_KEY = expression(_PHONE_KEY)
+PHONE_HEADS = (
+    r"\+[ (]{0,2}[1-9]",
+    r"00[ .-]?[1-9][0-9]{0,2}[ .()/-]",
+    r"[0-9]{3}[ .-]{1,2}[0-9]{4}",
+    _PHONE_KEY,
+)
+EMAIL_HEADS = ("@",)
 _AFTER_KEY = re.compile(rb"\+?\(?[0-9](?:[ .()/-]{0,3}[0-9]){6,14}(?![0-9A-Za-z])")
 _DECIMAL = re.compile(rb"\+ ?[0-9]{1,3}\.([0-9]+)\Z")
 _PLACE = re.compile(rb"\+[0-9]{1,3}\.[0-9]{3,}[-+/]")

@@ -99,14 +99,17 @@ _FORMS = (
         False,
     ),
 )
-_HEADS = expression("|".join(form.head for form in _FORMS))
+_ANY_HEAD = "|".join(form.head for form in _FORMS)
+_HEADS = expression(_ANY_HEAD)
 _BY_BYTE: Mapping[int, tuple[Form, ...]] = {
     byte: forms for byte in range(256) if (forms := tuple(form for form in _FORMS if byte in first_bytes(form.head)))
 }
-_ASSIGNED = expression(
+_ASSIGNMENT = (
     r"(?i:api[_-]?key|secret[_-]?key|client[_-]?secret|access[_-]?token|auth[_-]?token|private[_-]?token|passwd|password)"
     r"""["']{0,2}[ ]{0,2}[:=][ ]{0,2}["']?"""
 )
+_ASSIGNED = expression(_ASSIGNMENT)
+SECRET_HEADS = (_ANY_HEAD, _ASSIGNMENT)
 _VALUE = re.compile(
     rb"(?=[A-Za-z0-9_./+=~-]{0,40}[0-9])(?=[0-9_./+=~-]{0,40}[A-Za-z])[A-Za-z0-9_./+=~-]{16,256}(?![A-Za-z0-9])"
 )

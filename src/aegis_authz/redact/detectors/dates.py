@@ -23,10 +23,12 @@ _GAP = r"(?: {0,2}[-/._] {0,2}|[ \t\r\n]{1,3})"
 _MONTH = r"(?i:(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})"
 _LOOSE = r"[ \t\r\n,.'/-]{0,4}"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-BIRTH_WORD = expression(
+_BIRTH_WORD_FORM = (
     r"(?i:birth|naissance|nacimiento|nascimento|geburt|geboren|nascita|(?:^|[^a-z])(?:born|d\.? ?o\.? ?b|bday|geb\.)(?:[^a-z]|$))"
     r"|[a-z]D[oO][bB](?:[^a-z]|$)"
 )
+BIRTH_WORD = expression(_BIRTH_WORD_FORM)
+BIRTH_HEADS = (_BIRTH_WORD_FORM,)
 _BARE = re.compile(
     rb"(?i:dob|date|day|dt|year|born|birth|on|naissance|nacimiento)"
     rb"""[ \\"']{0,4}[:=][ \\"']{0,4}([+-]?[0-9]{4,13}(?:\.[0-9]{1,6})?)(?![0-9A-Za-z./-])"""

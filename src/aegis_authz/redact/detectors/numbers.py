@@ -16,10 +16,16 @@ _GAP = r"[ \t\r\n./_-]{1,4}"
 _SSN_DASHED = expression(r"[0-9]{3} ?-[ \t\r\n]{0,4}[0-9]{2} ?-[ \t\r\n]{0,4}[0-9]{4}")
 _SSN_SPACED = expression(rf"[0-9]{{3}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}")
 _SSN_ANY = re.compile(rb"([0-9]{3})([ \t\r\n./_-]{0,5})([0-9]{2})([ \t\r\n./_-]{0,5})([0-9]{4})(?![0-9])")
-_SSN_WORD = expression(
+_SSN_WORD_FORM = (
     r"(?i:social[ _.-]{0,2}sec|soc[ _.-]{1,2}sec|tax[ _-]?(?:payer)?[ _-]?id)"
     r"|(?:^|[^A-Za-z])(?i:ssn|ssan|itin|tin)(?i:s|no|nr|num|number)?(?:[^A-Za-z]|$)"
     r"|[a-z](?:SSN|Ssn)(?:No|Nr|Num|Number)?(?:[^a-z]|$)"
+)
+_SSN_WORD = expression(_SSN_WORD_FORM)
+SSN_HEADS = (
+    r"[0-9] ?-[ \t\r\n]{0,4}[0-9]{2} ?-[ \t\r\n]{0,4}[0-9]{4}",
+    rf"[0-9]{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}",
+    _SSN_WORD_FORM,
 )
 _SSN_SHORT = re.compile(rb"""(?i:ssn|number|no|security)["' ]{0,3}[:=][ "']{0,3}([0-9]{7,8})(?![0-9])""")
 _SSN_LENGTH = 24
@@ -30,6 +36,12 @@ _CARD_SOLID = expression(r"(?:^|[^0-9A-Za-z])[2-6][0-9]{12,18}(?:[^0-9A-Za-z]|$)
 _CARD_GROUPED = expression(rf"(?:^|[^0-9A-Za-z])[2-6][0-9]{{3}}{_GAP}[0-9]{{4,6}}{_GAP}[0-9]{{4,5}}")
 _CARD_SPREAD = expression(
     r"(?:^|[^0-9A-Za-z])[2-6](?:[ -][0-9]){12,18}|(?:^|[^0-9A-Za-z])[2-6][0-9](?:[ -][0-9]{2}){6,8}"
+)
+CARD_HEADS = (
+    r"[0-9]{13}",  # any digits: with a class of their own for the first, each subset of open counts is a state
+    rf"[0-9]{{4}}{_GAP}[0-9]{{4}}",
+    r"[0-9](?:[ -][0-9]){6}",
+    r"[0-9](?:[ -][0-9]{2}){5}",
 )
 _CARD_FORM = re.compile(
     rb"[0-9]{4}([ \t\r\n./_-]{1,4})(?:[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3}(?![0-9]))?|[0-9]{6}\1[0-9]{4,5})"
@@ -48,9 +60,9 @@ _DOUBLED = bytes(
     48 + (2 * (byte - 48)) % 10 + (2 * (byte - 48)) // 10 if 48 <= byte <= 57 else 48 for byte in range(256)
 )
 _NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
-_IBAN_HEAD = expression(
-    rf"(?:^|[^0-9A-Za-z])(?i:{'|'.join(IBAN_FORMS)})[ .-]?[0-9]{{2}}[ \t\r\n./_-]{{0,4}}[0-9A-Za-z]{{2}}"
-)
+_IBAN_START = rf"(?:^|[^0-9A-Za-z])(?i:{'|'.join(IBAN_FORMS)})[ .-]?[0-9]{{2}}[ \t\r\n./_-]{{0,4}}[0-9A-Za-z]{{2}}"
+_IBAN_HEAD = expression(_IBAN_START)
+IBAN_HEADS = (_IBAN_START,)
 _IBAN_HEAD_LENGTH = 2
 
 
