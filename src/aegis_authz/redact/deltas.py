@@ -1,7 +1,7 @@
 """Answers that models stream: texts in pieces, each in a JSON of its own, put together for redaction.
 
-Every event goes out at once and in its own bytes, with only the text between the quotes replaced; what waits moves into the
-next event of the same text, and at the end of that text into a copy of its last event.
+Every event goes out at once and in its own bytes, with only the text between the quotes replaced; what waits moves
+into the next event of the same text, and at the end of that text into a copy of its last event.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def read_field(pointer: str) -> Field:
 
 
 def field_edits(text: JsonText, within: Span, fields: Iterable[Field], counts: Counter[str]) -> Iterator[Replacement]:
-    """A marker in place of all that the fields name in one value; each member of a name that stands twice, null left."""
+    """A marker in place of all that the fields name in one value; of a name that stands twice each, null left."""
     for field in fields:
         for start, end in _places(text, within, field.segments, 0):
             if text.first_byte((start, end)) != b"n":

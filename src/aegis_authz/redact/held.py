@@ -1,6 +1,7 @@
 """One text that comes in pieces: what may be the beginning of a value waits for the next piece.
 
-Held back is no more than the longest detector needs: the last word, the digits at the end, what a private key begins with.
+Held back is no more than the longest detector needs: the last word, the digits at the end, what a private key begins
+with.
 """
 
 from __future__ import annotations

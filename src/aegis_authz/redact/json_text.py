@@ -1,6 +1,7 @@
 """JSON read leniently, by places: what a tool wrote stays as it is written.
 
-Names twice, NaN, numbers of any length and a byte order mark are no reason not to look at a text; places are byte offsets.
+Names twice, NaN, numbers of any length and a byte order mark are no reason not to look at a text; places are byte
+offsets.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Redactor:
         return edited(data, [self._edit(one.start, one.end, one.name) for one in found])
 
     def following(self, before: bytes, data: bytes, place: int) -> tuple[bytes, int]:
-        """`text` for what follows `before`, which was shown already, up to `place` or where a match begins that goes on.
+        """`text` for what follows `before`, which was shown already, up to `place` or where a match goes over it.
 
         Returns what may be shown, and how many bytes of `data` it stands for.
         """
@@ -153,7 +153,7 @@ class _Strings:
 
 
 def _whole_escapes(data: bytes, start: int, end: int) -> Span:
-    """The span, widened to the escapes that it cuts in two: a marker must not stand between a backslash and its letter."""
+    """The span, widened to the escapes that it cuts: a marker must not stand between a backslash and its letter."""
     return _escape_start(data, start), _escape_end(data, end)
 
 

@@ -35,7 +35,7 @@ class Event:
         return "\n".join(parts) if parts else None
 
     def replaced(self, data: str | None, others: Mapping[int, tuple[str, str]]) -> bytes:
-        """The block with other data (None: its own), and other lines at some places; all else as it came, ends in LF."""
+        """The block with other data (None: its own) and other lines at some places; all else as it came, ends in LF."""
         parts: list[bytes] = []
         is_written = data is None
         for place, (name, _) in enumerate(self.lines):

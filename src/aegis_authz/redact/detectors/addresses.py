@@ -45,11 +45,13 @@ _DOMAIN = re.compile(
 _AUTHORITY = re.compile(rb"://[^\s/?#\"'<>]*\Z")
 _REPOSITORY = re.compile(rb"(?:git|hg|svn|bzr|gitea|gitlab)\Z", re.IGNORECASE)
 _FILE_ENDINGS = frozenset(
-    b"png jpg jpeg gif svg webp ico bmp avif js mjs cjs ts tsx jsx css scss less map json yaml yml toml xml html htm md rst "
-    b"txt log csv py pyc pyi rb go java class jar c h cpp hpp so dll exe bin o a lua php sh bat ps1 sql db lock tgz gz zip "
-    b"tar whl deb rpm pdf doc docx xls xlsx ppt pptx mp3 mp4 wav mov woff ttf service socket timer mount target slice scope "
-    b"conf cfg ini env bak tmp wasm vue".split()
+    b"png jpg jpeg gif svg webp ico bmp avif js mjs cjs ts tsx jsx css scss less map json yaml yml toml "
+    b"xml html htm rst txt log csv pyc pyi rb go java class jar c h cpp hpp dll exe bin o a lua "
+    b"php bat ps1 sql db lock tgz gz tar whl deb rpm pdf doc docx xls xlsx ppt pptx mp3 mp4 wav "
+    b"woff ttf service socket timer mount target slice scope conf cfg ini env bak tmp wasm vue".split()
 )
+_COUNTRY_ENDINGS = frozenset(b"md py so sh zip mov rs ps pl".split())
+"""Endings of files that are domains, too: what stands before them decides."""
 _VERSION = re.compile(rb"v?[0-9]+\.[0-9]")
 
 
@@ -122,6 +124,8 @@ def email(text: Searched) -> Iterator[Span]:
 
 def _is_other(data: bytes, start: int, at: int, local: bytes, domain: bytes) -> bool:
     ending = domain.rpartition(b".")[2].lower()
+    if ending in _COUNTRY_ENDINGS and domain[:1].isdigit():
+        return True
     if ending in _FILE_ENDINGS or _VERSION.match(domain) is not None:
         return True
     if _REPOSITORY.match(local) is not None and data[at + 1 + len(domain) : at + 2 + len(domain)] in (b":", b"/"):

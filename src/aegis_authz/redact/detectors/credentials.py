@@ -68,7 +68,8 @@ _FORMS = (
     _form(r"\.atlasv1\.", rf"{_W}{{60,80}}", False),
     _form(r"dapi", r"[0-9a-f]{32}(?:-[0-9])?(?![0-9A-Za-z])"),  # Databricks
     _form(
-        r"(?:lin_api_|ntn_|secret_|PMAK-|NRAK-|glsa_|glc_|sntrys_|sntryu_|sbp_|pscale_tkn_|dp\.pt\.|figd_|dt0c01\.|ATATT3|HRKU-|rubygems_|pul-)",
+        r"(?:lin_api_|ntn_|secret_|PMAK-|NRAK-|glsa_|glc_|sntrys_|sntryu_|sbp_|pscale_tkn_|dp\.pt\.|figd_|dt0c01\."
+        r"|ATATT3|HRKU-|rubygems_|pul-)",
         r"(?=[A-Za-z0-9_.-]{0,40}[0-9])[A-Za-z0-9_.=-]{24,255}",
     ),
     _form(r"AGE-SECRET-KEY-1", r"[0-9A-Z]{58}"),
@@ -78,14 +79,17 @@ _FORMS = (
     # an armoured key that was cut off is still a key
     _form(
         r"-----BEGIN ",
-        r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()\\-]*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s:,.()\\-]*)",
+        r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()\\-]*?"
+        r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s:,.()\\-]*)",
         False,
     ),
     _form(r"PuTTY-User-Key-File-[23]:", r"[^\"]{40,4096}", False),
     # the password alone is taken out: scheme, host and database say what is meant
     _form(
         r"[A-Za-z0-9]://",
-        r"""[^\s:/@"'<>\\]{0,128}:(?!(?:\*+|x+|X+|<[^>]*>|\$\{?[A-Za-z_]\w*\}?|%s|\{\w*\}|\[REDACTED[^@]*|password|PASSWORD|pass|pwd)@)([^\s/@"'<>\\]{1,256})@""",
+        r"""[^\s:/@"'<>\\]{0,128}:"""
+        r"""(?!(?:\*+|x+|X+|<[^>]*>|\$\{?[A-Za-z_]\w*\}?|%s|\{\w*\}|\[REDACTED[^@]*|password|PASSWORD|pass|pwd)@)"""
+        r"""([^\s/@"'<>\\]{1,256})@""",
         False,
     ),
     _form(
@@ -105,13 +109,15 @@ _BY_BYTE: Mapping[int, tuple[Form, ...]] = {
     byte: forms for byte in range(256) if (forms := tuple(form for form in _FORMS if byte in first_bytes(form.head)))
 }
 _ASSIGNMENT = (
-    r"(?i:api[_-]?key|secret[_-]?key|client[_-]?secret|access[_-]?token|auth[_-]?token|private[_-]?token|passwd|password)"
+    r"(?i:api[_-]?key|secret[_-]?key|client[_-]?secret|access[_-]?token|auth[_-]?token|private[_-]?token"
+    r"|passwd|password)"
     r"""["']{0,2}[ ]{0,2}[:=][ ]{0,2}["']?"""
 )
 _ASSIGNED = expression(_ASSIGNMENT)
 SECRET_HEADS = (_ANY_HEAD, _ASSIGNMENT)
 _VALUE = re.compile(
-    rb"(?=[A-Za-z0-9_./+=~-]{0,40}[0-9])(?=[0-9_./+=~-]{0,40}[A-Za-z])[A-Za-z0-9_./+=~-]{16,256}(?![A-Za-z0-9])"
+    rb"(?=[A-Za-z0-9_./+=~-]{0,40}[0-9])(?=[0-9_./+=~-]{0,40}[A-Za-z])"
+    rb"[A-Za-z0-9_./+=~-]{16,256}(?![A-Za-z0-9])"
 )
 
 

@@ -24,7 +24,8 @@ _MONTH = r"(?i:(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})"
 _LOOSE = r"[ \t\r\n,.'/-]{0,4}"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _BIRTH_WORD_FORM = (
-    r"(?i:birth|naissance|nacimiento|nascimento|geburt|geboren|nascita|(?:^|[^a-z])(?:born|d\.? ?o\.? ?b|bday|geb\.)(?:[^a-z]|$))"
+    r"(?i:birth|naissance|nacimiento|nascimento|geburt|geboren|nascita"
+    r"|(?:^|[^a-z])(?:born|d\.? ?o\.? ?b|bday|geb\.)(?:[^a-z]|$))"
     r"|[a-z]D[oO][bB](?:[^a-z]|$)"
 )
 BIRTH_WORD = expression(_BIRTH_WORD_FORM)

@@ -1,7 +1,8 @@
 """RE2 expressions over bytes: linear in time whatever the text (https://github.com/google/re2).
 
-No look-around: what must stand beside a match is consumed or looked at by the caller. An unbounded or counted tail whose
-characters can spell its own head again is not linear either: search for heads, and extend them with an anchored `re`.
+No look-around: what must stand beside a match is consumed or looked at by the caller. An unbounded or counted tail
+whose characters can spell its own head again is not linear either: search for heads, and extend them with an anchored
+`re`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from aegis_authz.redact.text.pattern import Pattern, Span
 
 _NEXT_MEMBER = re.compile(
-    rb""",\s*[{\[]?\s*\\*"(?!(?:value|text|answer|content|display|formatted|raw|iso|year|month|day)\\*")[^"]{0,80}"\s*:""",
+    rb""",\s*[{\[]?\s*\\*"(?!(?:value|text|answer|content|display|formatted|raw|iso|year|month|day)\\*")"""
+    rb"""[^"]{0,80}"\s*:""",
     re.IGNORECASE,
 )
 """Where the next member of a JSON object begins: a word before it says nothing of what is behind it.
