@@ -118,7 +118,7 @@ class _World:
 
 async def _world(folder: Path, policies: int, stack: AsyncExitStack) -> _World:
     ports = choose_ports({"alone": 0, "tool": 0, "sink": 0}, {})
-    mesh = DemoMesh(folder / "aegis", DemoTools())
+    mesh = DemoMesh(folder / "aegis", DemoTools(), ("--budget-ms", "40"))
     write_documents(mesh.policies, mesh.catalogue, policies, ports["tool"])
     catalogue = Catalogue.of(load({}, {p.name: p.read_text("utf-8") for p in mesh.catalogue.glob("*.yaml")}).tools)
     settings = ProxySettings(

@@ -63,7 +63,7 @@ async def alone(policies: int, ttl: Seconds | None = None) -> AsyncIterator[Alon
     ports = choose_ports({"alone": 0, "tool": 0}, {})
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-alone-")))
-        mesh = DemoMesh(folder / "aegis", DemoTools())
+        mesh = DemoMesh(folder / "aegis", DemoTools(), ("--budget-ms", "40"))
         write_documents(mesh, policies, ports["tool"])
         await stack.enter_async_context(floor(folder / "tool", _tool(folder, ports), Catalogue.of(())))
         stack.push_async_callback(mesh.down)

@@ -5,6 +5,7 @@ A settings file is YAML; an unknown key, a wrong type or a duplicate key is an e
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from aegis_authz.core.address import read_address, read_tcp_address
 
 _WORKER = "{worker}"
+_RECORD_MS = 190  # a disk that is busy
 
 
 def _listen_address(text: str) -> str:
@@ -56,11 +58,22 @@ class Budget(_Settings):
 
     `total_ms` bounds everything; `pdp_ms` bounds the policy engine alone, so that time is left to
     spend the token and to write the record. `reserve_ms` of the caller's own deadline is kept back to answer.
+    The defaults are those of a sidecar whose CPU is its own.
     """
 
     total_ms: float = Field(default=40, gt=0)
     pdp_ms: float = Field(default=30, gt=0)
     reserve_ms: float = Field(default=20, ge=0)
+
+    @classmethod
+    def of(cls, total_ms: float) -> Budget:
+        """The limits of a check that may take `total_ms` milliseconds, three quarters of it for the policy engine."""
+        return cls(total_ms=total_ms, pdp_ms=0.75 * total_ms)
+
+    @property
+    def check_timeout_ms(self) -> int:
+        """What Envoy's own limit must be: time for the record and for the way there and back on top of all of ours."""
+        return math.ceil(self.total_ms + _RECORD_MS + self.reserve_ms)
 
 
 class AuthzSettings(_Settings):

@@ -92,6 +92,7 @@ class World:
     snapshots: list[Snapshot | Exception] = field(default_factory=lambda: [SNAPSHOT])
     record_fault: Exception | Callable[..., Any] | None = None
     asked: list[Evaluation] = field(default_factory=list)
+    until: list[float] = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
     records: list[DecisionRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
@@ -122,6 +123,7 @@ class World:
 
     async def evaluate(self, question: Evaluation, deadline: float) -> Decision:
         self.asked.append(question)
+        self.until.append(deadline)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if callable(answer):
             answer = await answer()
@@ -306,6 +308,24 @@ async def test_a_pdp_that_gives_no_decision_denies_and_spends_the_token(reason: 
     assert (world.records[0].reason, world.records[0].detail) == (reason, "why")
     assert len(world.settled) == 1
     assert b"why" not in answer.body
+
+
+async def test_a_pdp_that_had_no_time_is_asked_once_more_within_its_time() -> None:
+    world = World(answers=[Refused(Reason.PDP_TIMEOUT, "busy"), decision()])
+    began = time.monotonic()
+    assert (await world.check()).effect is Effect.ALLOW
+    assert len(world.settled) == 1
+    first, second = world.until
+    assert began < first < second <= time.monotonic() + 0.05
+
+
+@pytest.mark.parametrize(
+    ("reason", "times"), [(Reason.PDP_TIMEOUT, 2), (Reason.PDP_UNAVAILABLE, 1), (Reason.DECISION_MALFORMED, 1)]
+)
+async def test_no_other_fault_of_the_pdp_is_asked_again(reason: Reason, times: int) -> None:
+    world = World(answers=[Refused(reason, "why")])
+    assert (await world.check()).effect is Effect.DENY
+    assert len(world.asked) == times
 
 
 @pytest.mark.parametrize("outcome", SETTLE_REFUSALS)

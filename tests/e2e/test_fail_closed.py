@@ -39,7 +39,7 @@ SOON = {Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.STORE_UNAVAILABLE, Re
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakableMesh]:
     """A mesh of these tests' own: it is broken all the time."""
-    async with demo_mesh(tmp_path_factory.mktemp("broken"), example_documents()) as running:
+    async with demo_mesh(tmp_path_factory.mktemp("broken"), example_documents(), ("--budget-ms", "40")) as running:
         agent = agent_of(running)
         caller = Caller(running.proxy, running.state / "records", agent.tokens)
         mesh = BreakableMesh(running, caller)

@@ -43,7 +43,7 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
 @pytest.fixture
 def options(tmp_path: Path) -> MeshOptions:
     return MeshOptions(
-        tmp_path / "policies", tmp_path / "tools", PORTS, 3, WorkerHost.GRPC, "staging", "http://otel:4317"
+        tmp_path / "policies", tmp_path / "tools", PORTS, 3, WorkerHost.GRPC, "staging", "http://otel:4317", 80
     )
 
 
@@ -68,6 +68,12 @@ def test_the_processes_are_told_the_same_addresses(layout: Layout, options: Mesh
     opa = json.loads(opa_text(layout, options, "PEM"))
     assert opa["services"]["control"]["url"] == f"http://{control.listen}"
     assert control.public_url == f"http://{control.listen}"
+
+
+def test_envoy_waits_longer_than_a_decision_and_its_record_may_take(layout: Layout, options: MeshOptions) -> None:
+    budget = authz_settings(layout, options).budget
+    assert (budget.total_ms, budget.pdp_ms) == (80, 60)
+    assert proxy_settings(layout, options).check_timeout_ms == 80 + 190 + budget.reserve_ms
 
 
 def test_opa_takes_only_bundles_signed_by_the_key_of_this_mesh_and_keeps_the_last(

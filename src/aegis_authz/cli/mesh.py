@@ -13,6 +13,9 @@ from aegis_authz.cli.faults import unusable
 from aegis_authz.cli.options import AsJson, MeshState
 
 DEFAULT_STATE = Path(".aegis")
+BudgetMs = Annotated[
+    float, typer.Option(min=10, max=10_000, help="Milliseconds a decision may take; 40 suit a CPU of one's own.")
+]
 
 
 def up(
@@ -30,6 +33,7 @@ def up(
         typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
     ] = "http2",
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
+    budget_ms: BudgetMs = 250,
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -61,9 +65,9 @@ def up(
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in wanted.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
-        run_detached(state, [*folders, *numbers, *words], as_json)
+        run_detached(state, [*folders, *numbers, *words, "--budget-ms", str(budget_ms)], as_json)
         return
-    options = MeshOptions(policies, tools, ports, workers, WorkerHost(host), environment, otlp)
+    options = MeshOptions(policies, tools, ports, workers, WorkerHost(host), environment, otlp, budget_ms)
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:

@@ -20,9 +20,13 @@ class CommandFailed(Exception):
 
 
 class DemoMesh:
-    """A running mesh in `folder`, with policies of its own in front of `tools`."""
+    """A running mesh in `folder`, with policies of its own in front of `tools`.
 
-    def __init__(self, folder: Path, tools: DemoTools) -> None:
+    `options` are further words for `aegis up`.
+    """
+
+    def __init__(self, folder: Path, tools: DemoTools, options: tuple[str, ...] = ()) -> None:
+        self._options = options
         self.folder = folder
         self.tools = tools
         self.policies = folder / "policies"
@@ -73,7 +77,7 @@ class DemoMesh:
     async def up(self) -> None:
         """`aegis up --detach`. Raises CommandFailed with what it printed."""
         folders = ("--policies", str(self.policies), "--tools", str(self.catalogue))
-        await self.aegis("up", "--detach", "--dir", str(self.state), *folders)
+        await self.aegis("up", "--detach", "--dir", str(self.state), *folders, *self._options)
 
     async def down(self) -> None:
         """`aegis down`."""
@@ -101,16 +105,17 @@ class DemoMesh:
 
 
 @asynccontextmanager
-async def demo_mesh(folder: Path, policies: Path) -> AsyncIterator[DemoMesh]:
+async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ()) -> AsyncIterator[DemoMesh]:
     """Start the tools and a mesh in front of them; both are gone when the block ends.
 
-    `folder` is an empty folder for everything; `policies` holds the example documents (`agents/`, `tools/`).
+    `folder` is an empty folder for everything; `policies` holds the example documents (`agents/`, `tools/`),
+    `options` further words for `aegis up`.
     """
     tools = DemoTools()
     async with AsyncExitStack() as stack:
         http_port = await stack.enter_async_context(serving(tools.app()))
         mcp_port = await stack.enter_async_context(serving(mcp_app()))
-        mesh = DemoMesh(folder, tools)
+        mesh = DemoMesh(folder, tools, options)
         ports = {"9001": http_port, "9002": http_port, "9003": http_port, "9004": mcp_port}
         _copy_documents(policies, mesh, ports)
         try:

@@ -12,7 +12,7 @@ import certifi
 import yaml
 from pydantic import BaseModel
 
-from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
+from aegis_authz.config import AuthzSettings, Budget, ControlSettings, ProxySettings, WorkerHost
 from aegis_authz.core.release import BUNDLE_KEY_ID, BUNDLE_NAME
 from aegis_authz.local.layout import Layout
 
@@ -21,7 +21,11 @@ _LONG_POLL_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class MeshOptions:
-    """What the user chose. `ports/data_plane` maps proxy, reverse, control, metrics and probe to loopback ports."""
+    """What the user chose.
+
+    `ports` maps proxy, reverse, control, metrics and probe to loopback ports. `budget_ms` is how long a decision may
+    take.
+    """
 
     policies: Path
     tools: Path
@@ -30,6 +34,12 @@ class MeshOptions:
     host: WorkerHost
     environment: str
     otlp_endpoint: str
+    budget_ms: float
+
+    @property
+    def budget(self) -> Budget:
+        """The time limits of the authorizers."""
+        return Budget.of(self.budget_ms)
 
 
 def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
@@ -49,6 +59,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         ready_socket=str(layout.socket("ready-{worker}")),
         otlp_endpoint=options.otlp_endpoint,
         drain_ms=0,  # Envoy stops first
+        budget=options.budget,
     )
 
 
@@ -77,6 +88,7 @@ def proxy_settings(layout: Layout, options: MeshOptions) -> ProxySettings:
         xds=layout.xds,
         access_log=layout.log("access"),
         ca_file=trusted_authorities(),
+        check_timeout_ms=options.budget.check_timeout_ms,
         workers=options.workers,
     )
 
