@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.cli import bench_aim
 from aegis_authz.cli.app import app
-from aegis_authz.cli.bench_aim import Aimed, Asked, BadBench, Who, aim_at
+from aegis_authz.cli.bench_aim import Aimed, BadBench, BenchAim, Caller, aim_at
 from aegis_authz.cli.bench_text import stages_json
 from aegis_authz.commands.faults import Unable
 from aegis_authz.load import fetch_vegeta
@@ -25,8 +25,8 @@ from aegis_authz.load.vegeta import Plan
 from aegis_authz.local.mesh_facts import take_lock, write_facts
 from tests.support.mesh_facts import made_facts
 
-NOBODY = Who("", "", "")
-FINANCE = Who("acme", "emea", "finance-agent")
+NOBODY = Caller("", "", "")
+FINANCE = Caller("acme", "emea", "finance-agent")
 
 
 def aegis(*arguments: str) -> Result:
@@ -49,12 +49,12 @@ def mesh(tmp_path: Path) -> Iterator[Path]:
     os.close(lock)
 
 
-def asked(state: Path, url: str = "", who: Who = NOBODY, **others: object) -> Asked:
+def aim(state: Path, url: str = "", caller: Caller = NOBODY, **others: object) -> BenchAim:
     options: dict[str, object] = {
-        "url": url, "state": state, "host": "", "path": "", "method": "POST", "body": "", "who": who, "key": None,
+        "url": url, "state": state, "host": "", "path": "", "method": "POST", "body": "", "caller": caller, "key": None,
         "issuer": "aegis", "audience": "aegis-mesh", "tokens": None, "expect": 200, "allow_remote": False,
     }  # fmt: skip
-    return Asked(**(options | others))  # type: ignore[arg-type]
+    return BenchAim(**(options | others))  # type: ignore[arg-type]
 
 
 def token_file(folder: Path) -> Path:
@@ -71,14 +71,14 @@ def test_help_has_examples_and_says_how_it_ends() -> None:
 
 
 def test_without_a_call_the_doctors_is_made_and_one_in_twenty_is_due_a_denial(mesh: Path) -> None:
-    aimed = aim_at(asked(mesh))
+    aimed = aim_at(aim(mesh))
     assert (aimed.aim.base, aimed.tool_port) == ("http://127.0.0.1:18080", 18081)
     assert [call.due for call in aimed.aim.calls] == [Due(200)] * 19 + [Due(403, "POLICY_DENIED")]
     assert len(set(aimed.aim.tokens.take(3))) == 3
 
 
 def test_a_call_of_the_user_goes_through_the_same_proxy(mesh: Path) -> None:
-    wanted = asked(mesh, who=FINANCE, host="api.stripe.example", path="/v1/payments", body='{"amount":10}', expect=403)
+    wanted = aim(mesh, caller=FINANCE, host="api.stripe.example", path="/v1/payments", body='{"amount":10}', expect=403)
     aimed = aim_at(wanted)
     (call,) = aimed.aim.calls
     assert (aimed.aim.base, aimed.tool_port) == ("http://127.0.0.1:18080", 0)
@@ -88,7 +88,7 @@ def test_a_call_of_the_user_goes_through_the_same_proxy(mesh: Path) -> None:
 
 
 def test_the_path_and_the_query_of_the_url_are_called(tmp_path: Path) -> None:
-    aimed = aim_at(asked(tmp_path, "http://127.0.0.1:9/a/b?c=1", tokens=token_file(tmp_path)))
+    aimed = aim_at(aim(tmp_path, "http://127.0.0.1:9/a/b?c=1", tokens=token_file(tmp_path)))
     assert aimed.aim.base == "http://127.0.0.1:9"
     assert aimed.aim.calls[0].path == "/a/b?c=1"
     assert aimed.aim.calls[0].headers == {}
@@ -96,15 +96,15 @@ def test_the_path_and_the_query_of_the_url_are_called(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://localhost/", "http://127.0.0.2:1/", "https://[::1]:8/"])
 def test_a_url_of_this_machine_needs_no_leave(tmp_path: Path, url: str) -> None:
-    assert aim_at(asked(tmp_path, url, tokens=token_file(tmp_path))).aim.base == url.rstrip("/")
+    assert aim_at(aim(tmp_path, url, tokens=token_file(tmp_path))).aim.base == url.rstrip("/")
 
 
 @pytest.mark.parametrize("url", ["http://example.com/", "http://10.0.0.1/", "http://localhost.example.com/"])
 def test_another_machine_is_loaded_only_on_purpose(tmp_path: Path, url: str) -> None:
-    wanted = asked(tmp_path, url, tokens=token_file(tmp_path))
+    wanted = aim(tmp_path, url, tokens=token_file(tmp_path))
     with pytest.raises(BadBench, match="--allow-remote"):
         aim_at(wanted)
-    allowed = asked(tmp_path, url, tokens=token_file(tmp_path), allow_remote=True)
+    allowed = aim(tmp_path, url, tokens=token_file(tmp_path), allow_remote=True)
     assert aim_at(allowed).aim.base == f"http://{urlsplit(url).netloc}"
 
 
@@ -113,35 +113,35 @@ def test_another_machine_is_loaded_only_on_purpose(tmp_path: Path, url: str) -> 
 )
 def test_what_is_no_url_of_a_server_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(BadBench, match="is no URL"):
-        aim_at(asked(tmp_path, url, tokens=token_file(tmp_path)))
+        aim_at(aim(tmp_path, url, tokens=token_file(tmp_path)))
 
 
 def test_who_calls_must_be_said_once(tmp_path: Path) -> None:
     here, tokens = "http://127.0.0.1:1/", token_file(tmp_path)
-    for wanted in (asked(tmp_path, here), asked(tmp_path, here, Who("acme", "", ""))):
+    for wanted in (aim(tmp_path, here), aim(tmp_path, here, Caller("acme", "", ""))):
         with pytest.raises(BadBench, match="say who calls"):
             aim_at(wanted)
     with pytest.raises(BadBench, match="already says who calls"):
-        aim_at(asked(tmp_path, here, FINANCE, tokens=tokens))
+        aim_at(aim(tmp_path, here, FINANCE, tokens=tokens))
 
 
 def test_a_path_is_given_once_and_is_one(tmp_path: Path) -> None:
     tokens = token_file(tmp_path)
     with pytest.raises(BadBench, match="twice"):
-        aim_at(asked(tmp_path, "http://127.0.0.1/x", path="/y", tokens=tokens))
+        aim_at(aim(tmp_path, "http://127.0.0.1/x", path="/y", tokens=tokens))
     for path in ("y", "/y#z"):
         with pytest.raises(BadBench, match="is no path"):
-            aim_at(asked(tmp_path, "http://127.0.0.1", path=path, tokens=tokens))
+            aim_at(aim(tmp_path, "http://127.0.0.1", path=path, tokens=tokens))
 
 
 def test_a_key_of_the_user_signs_for_any_issuer(mesh: Path) -> None:
     key = mesh / "keys" / "issuer.pem"
-    aimed = aim_at(asked(mesh / "none", "http://127.0.0.1:1/", FINANCE, key=key, issuer="us", audience="them"))
+    aimed = aim_at(aim(mesh / "none", "http://127.0.0.1:1/", FINANCE, key=key, issuer="us", audience="them"))
     assert next(iter(aimed.aim.tokens.take(1))).count(".") == 2
 
 
 def test_without_a_mesh_there_is_no_key_to_sign_with(tmp_path: Path) -> None:
-    for wanted in (asked(tmp_path), asked(tmp_path, "http://127.0.0.1:1/", FINANCE)):
+    for wanted in (aim(tmp_path), aim(tmp_path, "http://127.0.0.1:1/", FINANCE)):
         with pytest.raises(Unable, match="aegis up"):
             aim_at(wanted)
 

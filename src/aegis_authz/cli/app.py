@@ -46,8 +46,8 @@ def _serve(context: typer.Context) -> None:
     serve.serve(context.args)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(flag: bool) -> None:
+    if flag:
         typer.echo(installed_version("aegis-authz"))
         raise typer.Exit
 

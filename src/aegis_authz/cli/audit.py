@@ -86,10 +86,10 @@ def tail(
     from aegis_authz.commands.records import last_records
     from aegis_authz.evidence.query import RecordFilter
 
-    wanted = RecordFilter(agent=agent, effect=_effect(effect))
+    record_filter = RecordFilter(agent=agent, effect=_effect(effect))
     with exits_on_faults("audit"):
-        found = last_records(_records(folder, state), count, wanted)
-    typer.echo(records_json(found) if as_json else "\n".join(table(found)))
+        matches = last_records(_records(folder, state), count, record_filter)
+    typer.echo(records_json(matches) if as_json else "\n".join(table(matches)))
 
 
 @app.command()
@@ -105,12 +105,12 @@ def show(
 
     records = _records(folder, state)
     with exits_on_faults("audit"):
-        found = decision_records(records, decision_id)
+        matches = decision_records(records, decision_id)
     if as_json:
-        typer.echo(records_json(found))
-    for record in found if not as_json else ():
+        typer.echo(records_json(matches))
+    for record in matches if not as_json else ():
         typer.echo("\n".join(in_full(record)))
-    if not found:
+    if not matches:
         typer.echo(f"aegis audit: no record of decision {decision_id!r} in {records}", err=True)
         raise typer.Exit(REFUSED)
 
@@ -118,9 +118,9 @@ def show(
 def _effect(word: str) -> Effect | None:
     from aegis_authz.core.effect import Effect
 
-    known = [effect.value for effect in Effect]
-    if word and word not in known:
-        raise typer.BadParameter(f"an effect is one of {', '.join(known)}")
+    effects = [effect.value for effect in Effect]
+    if word and word not in effects:
+        raise typer.BadParameter(f"an effect is one of {', '.join(effects)}")
     return Effect(word) if word else None
 
 

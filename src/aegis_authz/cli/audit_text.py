@@ -21,23 +21,23 @@ def report_lines(reports: Sequence[LogReport]) -> Iterator[str]:
     for report in reports:
         state = "intact" if report.is_intact else "DAMAGED"
         yield (
-            f"{report.writer}: {state}, {_counted(report.records, 'record')}{_span(report)}, "
+            f"{report.writer}: {state}, {_amount(report.records, 'record')}{_span(report)}, "
             f"head {report.head[:16] or 'none'}, key {report.key_id}"
         )
         for cut in report.cuts:
             yield f"  note: the writer cut an unsealed tail off when it started; kept in {printable(cut)}"
         if report.unknown:
-            yield f"  note: {_counted(report.unknown, 'record')} of a kind or version this aegis does not know"
+            yield f"  note: {_amount(report.unknown, 'record')} of a kind or version this aegis does not know"
         for damage in report.damages:
             yield f"  {printable(damage.sentence())}"
         if report.damage_count > len(report.damages):
             yield f"  and {report.damage_count - len(report.damages)} more"
-    total = _counted(sum(report.records for report in reports), "record")
+    total = _amount(sum(report.records for report in reports), "record")
     damaged = [report.writer for report in reports if not report.is_intact]
     if damaged:
         yield f"TAMPERED: {', '.join(damaged)} ({total} read)"
     else:
-        yield f"intact: {total} in {_counted(len(reports), 'log')}"
+        yield f"intact: {total} in {_amount(len(reports), 'log')}"
 
 
 def report_json(reports: Sequence[LogReport]) -> str:
@@ -68,8 +68,8 @@ def records_json(records: Iterable[StoredRecord]) -> str:
     and `fault` says why.
     """
     rows = [
-        {"file": one.file, "line": one.number, "record": _members(one) or None, "fault": one.fault or None}
-        for one in records
+        {"file": stored.file, "line": stored.number, "record": _members(stored) or None, "fault": stored.fault or None}
+        for stored in records
     ]
     return json.dumps(rows, indent=2)
 
@@ -81,12 +81,20 @@ def printable(text: str) -> str:
 
 def _row(stored: StoredRecord) -> tuple[str, ...]:
     match stored.record:
-        case DecisionRecord() as made:
-            answer = made.effect.value + (f" (would {made.would})" if made.would else "")
-            agent = made.identity.scope.agent if made.identity is not None else ""
-            cells = (answer, made.reason.value, agent, made.tool, made.action, str(made.total_ms), made.decision_id)
-        case RedactionRecord() as done:
-            cells = ("redaction", done.outcome, "", "", done.target, "", done.decision_id)
+        case DecisionRecord() as decision:
+            answer = decision.effect.value + (f" (would {decision.would})" if decision.would else "")
+            agent = decision.identity.scope.agent if decision.identity is not None else ""
+            cells = (
+                answer,
+                decision.reason.value,
+                agent,
+                decision.tool,
+                decision.action,
+                str(decision.total_ms),
+                decision.decision_id,
+            )
+        case RedactionRecord() as redaction:
+            cells = ("redaction", redaction.outcome, "", "", redaction.target, "", redaction.decision_id)
         case CutRecord() as cut:
             cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
         case None:
@@ -113,5 +121,5 @@ def _span(report: LogReport) -> str:
     return f" from {_moment(report.first_time)} to {_moment(report.last_time)}"
 
 
-def _counted(count: int, noun: str) -> str:
+def _amount(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -12,7 +12,7 @@ from aegis_authz.cli.faults import unusable
 from aegis_authz.cli.options import AsJson, MeshState
 
 if TYPE_CHECKING:
-    from aegis_authz.cli.bench_aim import Asked
+    from aegis_authz.cli.bench_aim import BenchAim
 
 DEFAULT_STATE = Path(".aegis")
 
@@ -27,7 +27,7 @@ Agent = Annotated[str, typer.Option(help="The agent that calls.")]
 Key = Annotated[Path | None, typer.Option(help="Issuer's key, PEM; default: the mesh's.")]
 Issuer = Annotated[str, typer.Option(help="`iss` of tokens signed with --key.")]
 Audience = Annotated[str, typer.Option(help="`aud` of tokens signed with --key.")]
-Given = Annotated[Path | None, typer.Option("--tokens", help="Tokens to use instead of signing any, one a line.")]
+TokenFile = Annotated[Path | None, typer.Option("--tokens", help="Tokens to use instead of signing any, one a line.")]
 Connections = Annotated[int, typer.Option(min=1, max=4096, help="Connections of the closed loop.")]
 Seconds = Annotated[float, typer.Option(min=0.5, max=150, help="Seconds of each load.")]
 Rate = Annotated[list[float] | None, typer.Option(help="Calls a second, open loop; may be given several times.")]
@@ -48,7 +48,7 @@ def bench(
     key: Key = None,
     issuer: Issuer = "aegis",
     audience: Audience = "aegis-mesh",
-    tokens: Given = None,
+    tokens: TokenFile = None,
     connections: Connections = 32,
     seconds: Seconds = 5,
     rate: Rate = None,
@@ -75,14 +75,16 @@ def bench(
 
         aegis bench --host ehr.example --path /records/7 --method GET --org acme --tenant emea --agent clinic-agent
     """
-    from aegis_authz.cli.bench_aim import Asked, Who
+    from aegis_authz.cli.bench_aim import BenchAim, Caller
 
-    who = Who(org, tenant, agent)
-    asked = Asked(url, state, host, path, method, body, who, key, issuer, audience, tokens, expect, allow_remote)
-    _bench(asked, seconds, connections, rate or [], as_json)
+    caller = Caller(org, tenant, agent)
+    options = BenchAim(
+        url, state, host, path, method, body, caller, key, issuer, audience, tokens, expect, allow_remote
+    )
+    _bench(options, seconds, connections, rate or [], as_json)
 
 
-def _bench(asked: Asked, seconds: float, connections: int, rates: list[float], as_json: bool) -> None:
+def _bench(options: BenchAim, seconds: float, connections: int, rates: list[float], as_json: bool) -> None:
     import asyncio
 
     from aegis_authz.cli.bench_aim import aim_at, load
@@ -94,7 +96,7 @@ def _bench(asked: Asked, seconds: float, connections: int, rates: list[float], a
     from aegis_authz.load.vegeta import LoadFailed
 
     try:
-        aimed = aim_at(asked)
+        aimed = aim_at(options)
         vegeta = find_vegeta(_say)
         stages = asyncio.run(load(vegeta, aimed, Wish(seconds, connections, rates), _say))
         is_right = all(not (stage.outcome.wrong or stage.outcome.failed) for stage in stages)

@@ -34,7 +34,7 @@ class BadBench(Unable):
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Caller:
     """The agent that calls, as asked for; "" for what was not said."""
 
     org: str
@@ -48,7 +48,7 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BenchAim:
     """The options of the command line that say what is loaded."""
 
     url: str
@@ -57,7 +57,7 @@ class Asked:
     path: str
     method: str
     body: str
-    who: Who
+    caller: Caller
     key: Path | None
     issuer: str
     audience: str
@@ -68,7 +68,7 @@ class Asked:
     @property
     def names_a_call(self) -> bool:
         """Whether the user has a call in mind, rather than that of the doctor."""
-        return bool(self.url or self.host or self.path or self.body or self.key or self.tokens or self.who.is_named)
+        return bool(self.url or self.host or self.path or self.body or self.key or self.tokens or self.caller.is_named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +80,23 @@ class Aimed:
 
 
 @unable_on(NoTokens, MeshNotRunning)
-def aim_at(asked: Asked) -> Aimed:
+def aim_at(options: BenchAim) -> Aimed:
     """Find the server, the calls and the tokens. Raises Unable."""
-    if not asked.names_a_call:
-        return _doctors_call(asked.state)
-    if asked.url:
-        url = _checked(asked.url, asked.allow_remote)
+    if not options.names_a_call:
+        return _doctors_call(options.state)
+    if options.url:
+        url = _checked(options.url, options.allow_remote)
         base, in_url = f"{url.scheme}://{url.netloc}", url.path + (f"?{url.query}" if url.query else "")
     else:
-        base, in_url = read_facts(asked.state).proxy, ""
-    if asked.path and in_url not in ("", "/"):
-        raise BadBench(f"the path is given twice: {in_url} in the URL and {asked.path} by --path")
-    path = asked.path or in_url or "/"
+        base, in_url = read_facts(options.state).proxy, ""
+    if options.path and in_url not in ("", "/"):
+        raise BadBench(f"the path is given twice: {in_url} in the URL and {options.path} by --path")
+    path = options.path or in_url or "/"
     if not path.startswith("/") or "#" in path:
         raise BadBench(f"{path!r} is no path: it begins with a slash and has no fragment")
-    headers = {"Content-Type": "application/json"} if asked.body else {}
-    call = Call(path, Due(asked.expect), asked.method, asked.host, asked.body.encode(), headers)
-    return Aimed(Aim(base, [call], _tokens(asked)), 0)
+    headers = {"Content-Type": "application/json"} if options.body else {}
+    call = Call(path, Due(options.expect), options.method, options.host, options.body.encode(), headers)
+    return Aimed(Aim(base, [call], _tokens(options)), 0)
 
 
 async def load(vegeta: Path, aimed: Aimed, wish: Wish, say: Callable[[str], None]) -> list[Stage]:
@@ -121,19 +121,19 @@ def _doctors_call(state: Path) -> Aimed:
     return Aimed(Aim(facts.proxy, mixed(allowed, denied), tokens), urlsplit(facts.probe).port or 0)
 
 
-def _tokens(asked: Asked) -> Tokens:
-    who = asked.who
-    if asked.tokens is not None:
-        if who.is_named or asked.key is not None:
+def _tokens(options: BenchAim) -> Tokens:
+    caller = options.caller
+    if options.tokens is not None:
+        if caller.is_named or options.key is not None:
             raise BadBench("--tokens already says who calls: leave out --key, --org, --tenant and --agent")
-        return read_tokens(asked.tokens)
-    if not (who.org and who.tenant and who.agent):
+        return read_tokens(options.tokens)
+    if not (caller.org and caller.tenant and caller.agent):
         raise BadBench("say who calls: --org, --tenant and --agent, or --tokens")
-    scope = Scope(who.org, who.tenant, who.agent)
-    if asked.key is None:
-        read_facts(asked.state)
-        return _signed(mesh_signer(asked.state, scope))
-    return _signed(Signer(read_key(asked.key), asked.issuer, asked.audience, scope))
+    scope = Scope(caller.org, caller.tenant, caller.agent)
+    if options.key is None:
+        read_facts(options.state)
+        return _signed(mesh_signer(options.state, scope))
+    return _signed(Signer(read_key(options.key), options.issuer, options.audience, scope))
 
 
 def _signed(signer: Signer) -> SignedTokens:

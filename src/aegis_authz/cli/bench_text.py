@@ -37,9 +37,9 @@ def show_stages(base: str, stages: Sequence[Stage]) -> None:
     for stage in stages:
         refused.update(stage.outcome.refused)
         faults.update(stage.outcome.faults)
-    for what, counted, style in (("refused", refused, "yellow"), ("at fault", faults, "red")):
-        for reason, count in counted.most_common():
-            console.print(Text(f"{what}: {count} x {printable(reason)}", style=style))
+    for heading, counts, style in (("refused", refused, "yellow"), ("at fault", faults, "red")):
+        for reason, count in counts.most_common():
+            console.print(Text(f"{heading}: {count} x {printable(reason)}", style=style))
 
 
 def stages_json(base: str, stages: Sequence[Stage]) -> str:
@@ -54,12 +54,12 @@ def _cells(stage: Stage) -> list[str]:
         f"closed, {connections} connections" if is_closed else "open",
         "-" if outcome.offered is None else f"{outcome.offered:.0f}",
         f"{outcome.achieved:.0f}",
-        *(_shown(outcome.quantile(share)) for _, share in _SHARES),
+        *(_time_text(outcome.quantile(share)) for _, share in _SHARES),
         *(str(count) for count in (outcome.turned_away, outcome.wrong, outcome.failed)),
     ]
 
 
-def _shown(milliseconds: float) -> str:
+def _time_text(milliseconds: float) -> str:
     return "-" if math.isnan(milliseconds) else f"{milliseconds:.1f}"
 
 

@@ -56,14 +56,14 @@ def up(
         raise typer.Exit(REFUSED)
     policies = (policies or example_documents() / "agents").resolve()
     tools = (tools or example_documents() / "tools").resolve()
-    wanted = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
+    port_options = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
     try:
-        ports = choose_ports({**wanted, "probe": 0}, remembered_ports(state))
+        ports = choose_ports({**port_options, "probe": 0}, remembered_ports(state))
     except PortTaken as fault:
         raise unusable("up", str(fault)) from None
     if detach:
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
-        numbers = [word for purpose, port in wanted.items() for word in (f"--{purpose}-port", str(port))]
+        numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
         run_detached(state, [*folders, *numbers, *words, "--budget-ms", str(budget_ms)], as_json)
         return

@@ -82,9 +82,9 @@ def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
         raise
     if not is_ready:
         supervisor.wait()
-        with log.open("rb") as written:
-            written.seek(before)
-            typer.echo(written.read().decode("utf-8", "replace").strip(), err=True)
+        with log.open("rb") as log_file:
+            log_file.seek(before)
+            typer.echo(log_file.read().decode("utf-8", "replace").strip(), err=True)
         raise typer.Exit(REFUSED)
     facts = read_facts(state)
     typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts))
@@ -95,16 +95,16 @@ class Progress:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._told: set[tuple[str, State, int]] = set()
+        self._notes: set[tuple[str, State, int]] = set()
         self._began = time.monotonic()
 
     def __call__(self, statuses: Sequence[Status]) -> None:
         """Say what is new."""
         for status in statuses:
             note = (status.name, status.state, status.restarts)
-            if note in self._told or (status.state is State.STOPPED and status.restarts == 0 and not self._told):
+            if note in self._notes or (status.state is State.STOPPED and status.restarts == 0 and not self._notes):
                 continue
-            self._told.add(note)
+            self._notes.add(note)
             self._say(status)
 
     def _say(self, status: Status) -> None:

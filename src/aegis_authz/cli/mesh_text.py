@@ -49,20 +49,20 @@ def status_table(healths: Sequence[Health]) -> str:
 
 def show_logs(folder: Path, names: Sequence[str], lines: int, follow: bool) -> bool:
     """Print the ends of the logs; returns False when there are none of those names."""
-    known = {path.stem: path for path in sorted(folder.glob("*.log"))}
-    unknown = [name for name in names if name not in known]
-    if unknown or not known:
-        have = f"; there are: {', '.join(known)}" if known else ""
+    logs = {path.stem: path for path in sorted(folder.glob("*.log"))}
+    unknown = [name for name in names if name not in logs]
+    if unknown or not logs:
+        have = f"; there are: {', '.join(logs)}" if logs else ""
         typer.echo(f"aegis logs: no log of {', '.join(unknown) or 'any process'} in {folder}{have}", err=True)
         return False
-    chosen = {name: known[name] for name in names or known}
+    selection = {name: logs[name] for name in names or logs}
     places: dict[str, int] = {}
-    for name, path in chosen.items():
+    for name, path in selection.items():
         places[name] = path.stat().st_size
         for line in _last_lines(path, lines, places[name]):
             typer.echo(f"{name}: {line}")
     while follow:
-        for name, path in chosen.items():
+        for name, path in selection.items():
             for line, place in _new_lines(path, places[name]):
                 places[name] = place
                 typer.echo(f"{name}: {line}")
@@ -72,7 +72,7 @@ def show_logs(folder: Path, names: Sequence[str], lines: int, follow: bool) -> b
 
 def _last_lines(path: Path, count: int, end: int) -> list[str]:
     with path.open("rb") as log:
-        return [_shown(line) for line in deque(log.read(end).splitlines(), count)]
+        return [_printable(line) for line in deque(log.read(end).splitlines(), count)]
 
 
 def _new_lines(path: Path, place: int) -> Iterator[tuple[str, int]]:
@@ -80,10 +80,10 @@ def _new_lines(path: Path, place: int) -> Iterator[tuple[str, int]]:
     with path.open("rb") as log:
         log.seek(place if path.stat().st_size >= place else 0)
         while (line := log.readline()).endswith(b"\n"):
-            yield _shown(line), log.tell()
+            yield _printable(line), log.tell()
 
 
-def _shown(line: bytes) -> str:
+def _printable(line: bytes) -> str:
     # what a caller sent may stand in a log: nothing of it may steer the terminal
     text = line.decode("utf-8", "replace").rstrip()
     return "".join(character if character.isprintable() or character == "\t" else "?" for character in text)

@@ -13,23 +13,23 @@ def each_change(folders: Sequence[Path], wait: Callable[[], None]) -> Iterator[N
 
     `wait` is called between looks and decides how often there is one. Never ends by itself.
     """
-    seen: Mapping[Path, tuple[int, int]] | None = None
+    last_state: Mapping[Path, tuple[int, int]] | None = None
     while True:
         now = _state(folders)
-        if now != seen:
-            seen = now
+        if now != last_state:
+            last_state = now
             yield
         else:
             wait()
 
 
 def _state(folders: Sequence[Path]) -> Mapping[Path, tuple[int, int]]:
-    found = {}
+    stamps = {}
     for folder in folders:
         for path in folder.rglob("*"):
             if path.suffix in _SUFFIXES:
-                found[path] = _stamp(path)
-    return found
+                stamps[path] = _stamp(path)
+    return stamps
 
 
 def _stamp(path: Path) -> tuple[int, int]:
