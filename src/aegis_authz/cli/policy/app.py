@@ -48,16 +48,16 @@ def validate(
     with exits_on_faults("policy validate"):
         policies, tools = document_folders("policy validate", policies, tools, state)
         try:
-            counted = validate_documents(policies, tools)
+            counts = validate_documents(policies, tools)
         except PolicyErrors as errors:
             if not as_json:
                 raise
             typer.echo(problems_json(errors.problems))
             raise typer.Exit(REFUSED) from None
     if as_json:
-        typer.echo(json.dumps({"valid": True, "policies": counted[0], "tools": counted[1], "problems": []}, indent=2))
+        typer.echo(json.dumps({"valid": True, "policies": counts[0], "tools": counts[1], "problems": []}, indent=2))
     else:
-        typer.echo(f"valid: {counted[0]} policies, {counted[1]} tools")
+        typer.echo(f"valid: {counts[0]} policies, {counts[1]} tools")
 
 
 @app.command()

@@ -17,7 +17,7 @@ from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import did_you_mean, quoted
 from aegis_authz.policy.source.reader import read_source
 
-_NAMED = ("agent", "tool", "action", "host", "method")
+_FIELDS = ("agent", "tool", "action", "host", "method")
 
 
 class FlagsInvalid(Exception):
@@ -40,7 +40,7 @@ class CallFlags:
     @property
     def names_call(self) -> bool:
         """Whether it is said which call is meant, and not only what is to be changed of one."""
-        return any(getattr(self, name) for name in _NAMED)
+        return any(getattr(self, name) for name in _FIELDS)
 
     @property
     def is_empty(self) -> bool:
@@ -49,38 +49,38 @@ class CallFlags:
 
 def call_of_flags(flags: CallFlags, loaded: Loaded, amended: TriedCall | None = None) -> TriedCall:
     """The call that options make; with `amended`, that call with what the options say instead. Raises FlagsInvalid."""
-    given: dict[str, Json] = {name: value for name in _NAMED if (value := getattr(flags, name))}
+    fields: dict[str, Json] = {name: value for name in _FIELDS if (value := getattr(flags, name))}
     context: dict[str, Json] = {} if amended is None else amended.context.model_dump(mode="json")
     context |= _context(flags.context)
     parameters: dict[str, object] = {} if amended is None else dict(amended.parameters)
     parameters |= _parameters(flags)
     if amended is not None:
-        given = _instead(amended, given)
-    documents, problems = read_source("options", json.dumps({**given, "context": context}, ensure_ascii=False))
+        fields = _instead(amended, fields)
+    documents, problems = read_source("options", json.dumps({**fields, "context": context}, ensure_ascii=False))
     call, wrong = validated(TriedCall, documents[0]) if documents else (None, problems)
     if call is None or wrong:
-        raise FlagsInvalid("; ".join(_told(problem.field, problem.message) for problem in wrong))
+        raise FlagsInvalid("; ".join(_option_fault(problem.field, problem.message) for problem in wrong))
     call = call.model_copy(update={"parameters": parameters})
-    faults = [_told(".".join(map(str, at)), message) for at, message in call_faults(call, loaded)]
+    faults = [_option_fault(".".join(map(str, at)), message) for at, message in call_faults(call, loaded)]
     if faults:
         raise FlagsInvalid("; ".join(faults))
     return call
 
 
-def _instead(amended: TriedCall, given: Mapping[str, Json]) -> dict[str, Json]:
-    left_out = ("tool", "action") if "host" in given else ("host",) if "tool" in given else ()
-    kept = {name: value for name in _NAMED if name not in left_out and (value := getattr(amended, name))}
-    return {**kept, **given}
+def _instead(amended: TriedCall, fields: Mapping[str, Json]) -> dict[str, Json]:
+    left_out = ("tool", "action") if "host" in fields else ("host",) if "tool" in fields else ()
+    rest = {name: value for name in _FIELDS if name not in left_out and (value := getattr(amended, name))}
+    return {**rest, **fields}
 
 
 def _parameters(flags: CallFlags) -> dict[str, Json]:
-    found: dict[str, Json] = {}
+    parameters: dict[str, Json] = {}
     for option, listed in (("--param", flags.parameters), ("--param-text", flags.texts)):
         for name, text in _pairs(option, listed):
-            if name in found:
+            if name in parameters:
                 raise FlagsInvalid(f"{option}: {quoted(name)} is given twice")
-            found[name] = text if option == "--param-text" else _value(name, text)
-    return found
+            parameters[name] = text if option == "--param-text" else _value(name, text)
+    return parameters
 
 
 def _value(name: str, text: str) -> Json:
@@ -99,33 +99,33 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _context(listed: Sequence[str]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
+    circumstances: dict[str, Json] = {}
     for name, text in _pairs("--context", listed):
         if name not in CallContext.model_fields:
             near = did_you_mean(name, CallContext.model_fields)
             raise FlagsInvalid(f"--context: unknown key {quoted(name)}{near}")
-        if name in found:
+        if name in circumstances:
             raise FlagsInvalid(f"--context: {quoted(name)} is given twice")
         kind = CallContext.model_fields[name].annotation
-        found[name] = text
+        circumstances[name] = text
         if kind is int and text.isdecimal():
-            found[name] = int(text)
+            circumstances[name] = int(text)
         elif get_origin(kind) is tuple:
-            found[name] = [part.strip() for part in text.split(",") if part.strip()]
-    return found
+            circumstances[name] = [part.strip() for part in text.split(",") if part.strip()]
+    return circumstances
 
 
 def _pairs(option: str, listed: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for one in listed:
-        name, separator, text = one.partition("=")
+    for pair in listed:
+        name, separator, text = pair.partition("=")
         if not separator or not name:
-            raise FlagsInvalid(f"{option}: {quoted(one)} is not NAME=VALUE")
-        if any("\ud800" <= character <= "\udfff" for character in one):  # how bytes that are no text are passed on
+            raise FlagsInvalid(f"{option}: {quoted(pair)} is not NAME=VALUE")
+        if any("\ud800" <= character <= "\udfff" for character in pair):  # how bytes that are no text are passed on
             raise FlagsInvalid(f"{option}: {quoted(name)} is not UTF-8")
         yield name, text
 
 
-def _told(field: str, message: str) -> str:
+def _option_fault(field: str, message: str) -> str:
     head, _, rest = field.partition(".")
     if head == "context":
         return f"--context {rest}: {message}" if rest else f"--context: {message}"

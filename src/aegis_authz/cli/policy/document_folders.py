@@ -29,8 +29,8 @@ def document_folders(command: str, policies: Path | None, tools: Path | None, st
     if policies is not None and tools is not None:
         return policies, tools
     if state is not None:
-        used = mesh_folders(state)
-        return policies or used.policies, tools or used.tools
+        defaults = mesh_folders(state)
+        return policies or defaults.policies, tools or defaults.tools
     if all(folder.is_dir() for folder in _HERE):
         return policies or _HERE[0], tools or _HERE[1]
     raise unusable(

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from aegis_authz.policy.load import Loaded
 
 COMMAND = "policy explain"
-_NAMES = [f"{word} (a,b)" if one.json_type == "array" else word for word, one in CIRCUMSTANCES.items()]
+_NAMES = [
+    f"{word} (a,b)" if circumstance.json_type == "array" else word for word, circumstance in CIRCUMSTANCES.items()
+]
 _CIRCUMSTANCES = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}."
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExplainOptions:
     """Which call is to be explained, under which documents."""
 
     source: str
@@ -91,60 +93,62 @@ def explain(
         )
     with exits_on_faults(COMMAND):
         folders = document_folders(COMMAND, policies, tools, state)
-        _explain(Asked(call, record, flags, *folders, state, as_json))
+        _explain(ExplainOptions(call, record, flags, *folders, state, as_json))
 
 
-def _explain(asked: Asked) -> None:
+def _explain(options: ExplainOptions) -> None:
     from aegis_authz.cli.policy.call_flags import FlagsInvalid
-    from aegis_authz.cli.policy.explain_text import Told, explanation_json, show_explanation
+    from aegis_authz.cli.policy.explain_text import ExplanationReport, explanation_json, show_explanation
     from aegis_authz.commands.lab import bench_of, loaded_folders
     from aegis_authz.lab.explanation import explanation_of
     from aegis_authz.lab.explanation_notes import sentences
     from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
-        loaded = loaded_folders(asked.policies, asked.tools)
-        call, found = _call(asked, loaded)
+        loaded = loaded_folders(options.policies, options.tools)
+        call, entry = _call(options, loaded)
     except PolicyErrors as errors:
-        raise problems_told(errors, asked.as_json) from None
+        raise problems_told(errors, options.as_json) from None
     except FlagsInvalid as fault:
         raise unusable(COMMAND, str(fault)) from None
     with bench_of(loaded) as bench:
-        [raw] = bench.explain([call], None if found is None else found.kind)
+        [raw] = bench.explain([call], None if entry is None else entry.kind)
     explanation = explanation_of(call, raw, loaded.written)
-    against = None if found is None else _against_record(asked, found, explanation, loaded)
-    said = Told(explanation, sentences(explanation, loaded.written), against)
-    if asked.as_json:
-        typer.echo(explanation_json(said))
+    against = None if entry is None else _against_record(options, entry, explanation, loaded)
+    report = ExplanationReport(explanation, sentences(explanation, loaded.written), against)
+    if options.as_json:
+        typer.echo(explanation_json(report))
     else:
-        show_explanation(said)
+        show_explanation(report)
 
 
-def _call(asked: Asked, loaded: Loaded) -> tuple[TriedCall, FoundRecord | None]:
+def _call(options: ExplainOptions, loaded: Loaded) -> tuple[TriedCall, FoundRecord | None]:
     from aegis_authz.cli.policy.call_flags import call_of_flags
     from aegis_authz.commands.recorded_calls import found_record
     from aegis_authz.lab.call_sources import one_call
 
-    if asked.record and asked.state is not None:
-        found = found_record(asked.state, asked.record, loaded)
-        return call_of_flags(asked.flags, loaded, found.call), found
-    if asked.source:
-        written = one_call(*read_calls(COMMAND, asked.source), loaded).call
-        return (written if asked.flags.is_empty else call_of_flags(asked.flags, loaded, written)), None
-    return call_of_flags(asked.flags, loaded), None
+    if options.record and options.state is not None:
+        entry = found_record(options.state, options.record, loaded)
+        return call_of_flags(options.flags, loaded, entry.call), entry
+    if options.source:
+        file_call = one_call(*read_calls(COMMAND, options.source), loaded).call
+        return (file_call if options.flags.is_empty else call_of_flags(options.flags, loaded, file_call)), None
+    return call_of_flags(options.flags, loaded), None
 
 
-def _against_record(asked: Asked, found: FoundRecord, explanation: Explanation, loaded: Loaded) -> AgainstRecord:
+def _against_record(
+    options: ExplainOptions, entry: FoundRecord, explanation: Explanation, loaded: Loaded
+) -> AgainstRecord:
     from aegis_authz.cli.policy.explain_text import AgainstRecord
     from aegis_authz.commands.recorded_calls import revision_here
     from aegis_authz.lab.record_comparison import difference, not_recorded
 
-    revision = "" if asked.state is None else revision_here(asked.policies, asked.tools, asked.state)
+    revision = "" if options.state is None else revision_here(options.policies, options.tools, options.state)
     return AgainstRecord(
-        record=found.record,
-        file=found.file,
-        line=found.line,
-        not_recorded=not_recorded(found.record, explanation, loaded),
-        difference=difference(found.record, explanation),
+        record=entry.record,
+        file=entry.file,
+        line=entry.line,
+        not_recorded=not_recorded(entry.record, explanation, loaded),
+        difference=difference(entry.record, explanation),
         revision_here=revision,
     )

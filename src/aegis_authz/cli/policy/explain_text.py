@@ -49,7 +49,7 @@ class AgainstRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExplanationReport:
     """All there is to say: the explanation, what to add in sentences, and the record it is of."""
 
     explanation: Explanation
@@ -57,30 +57,30 @@ class Told:
     record: AgainstRecord | None = None
 
 
-def show_explanation(told: Told) -> None:
+def show_explanation(report: ExplanationReport) -> None:
     """Print the decision, then a tree of what led to it, then what there is to add."""
     terminal = Console()
     # a pipe has no width: lines are not to be folded for one
     console = terminal if terminal.is_terminal else Console(width=_WIDE)
-    for line in (*_header(told.explanation), *_record_lines(told.record)):
+    for line in (*_header(report.explanation), *_record_lines(report.record)):
         console.print(line, soft_wrap=True)
-    console.print(_tree(told.explanation, "utf" in (console.encoding or "")))
-    for sentence in told.sentences:
+    console.print(_tree(report.explanation, "utf" in (console.encoding or "")))
+    for sentence in report.sentences:
         console.print(Text(printable(sentence)), soft_wrap=True)
 
 
-def explanation_json(told: Told) -> str:
+def explanation_json(report: ExplanationReport) -> str:
     """The same as one JSON object."""
-    explanation = told.explanation
-    said: dict[str, Json] = {
+    explanation = report.explanation
+    members: dict[str, Json] = {
         "call": explanation.call.model_dump(mode="json"),
         "decision": decided_data(explanation.decision),
-        "documents": [_document_data(one) for one in explanation.documents],
-        "notes": list(told.sentences),
+        "documents": [_document_data(document) for document in explanation.documents],
+        "notes": list(report.sentences),
     }
-    if told.record is not None:
-        said["record"] = _record_data(told.record)
-    return json.dumps(said, indent=2)
+    if report.record is not None:
+        members["record"] = _record_data(report.record)
+    return json.dumps(members, indent=2)
 
 
 def effect_text(effect: str) -> Text:
@@ -108,8 +108,8 @@ def _header(explanation: Explanation) -> Iterator[Text]:
     approval = data["approval"]
     if isinstance(approval, Mapping):
         groups = approval["groups"]
-        who = f"one of {_listed(groups)} (not enforced yet)" if groups else "any approver"
-        yield Text(printable(f"approval: by {who}, within {approval['expires_in']} seconds"))
+        approvers = f"one of {_listed(groups)} (not enforced yet)" if groups else "any approver"
+        yield Text(printable(f"approval: by {approvers}, within {approval['expires_in']} seconds"))
     if data["would"] is not None:
         yield Text.assemble("shadow documents would have decided: ", effect_text(str(data["would"])))
 
@@ -144,15 +144,15 @@ def _revision_sentence(against: AgainstRecord) -> Iterator[str]:
 
 def _tree(explanation: Explanation, utf: bool) -> Tree:
     call = explanation.call
-    what = f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
-    tree = Tree(Text(printable(f"{call.agent}: {what}"), style="bold"))
+    target = f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
+    tree = Tree(Text(printable(f"{call.agent}: {target}"), style="bold"))
     for document in explanation.documents:
-        named = Text.assemble(
+        title = Text.assemble(
             (printable(document.name), "bold"),
             f" {document.mode}",
             (f"  {_place(document.path, document.line)}", "dim"),
         )
-        branch = tree.add(named)
+        branch = tree.add(title)
         if document.outside:
             branch.add(_outside(document, utf))
         for rule in document.rules:
@@ -171,8 +171,8 @@ def _outside(document: LookedAtDocument, utf: bool) -> Text:
 
 def _add_rule(branch: Tree, rule: LookedAtRule, explanation: Explanation, utf: bool) -> None:
     outcome = Text("does not apply", style="dim") if rule.outcome == "excused" else effect_text(rule.outcome)
-    named = Text.assemble(printable(rule.id), ": ", outcome, (f"  {_place(rule.path, rule.line)}", "dim"))
-    listed = branch.add(named)
+    title = Text.assemble(printable(rule.id), ": ", outcome, (f"  {_place(rule.path, rule.line)}", "dim"))
+    listed = branch.add(title)
     for condition in rule.conditions:
         if (condition.parameter, condition.condition) != ("context.time", "type"):  # every call has a time
             listed.add(_condition(condition, rule, explanation, utf))
@@ -180,44 +180,48 @@ def _add_rule(branch: Tree, rule: LookedAtRule, explanation: Explanation, utf: b
         listed.add(Text("no conditions", style="dim"))
 
 
-def _condition(one: LookedAtCondition, rule: LookedAtRule, explanation: Explanation, utf: bool) -> Text:
-    line = Text.assemble(_mark(one.state, utf), " ", (printable(one.parameter), "bold"), " ")
-    line.append(printable(one.condition) + _wanted(one, explanation))
-    if one.condition == "present":
+def _condition(condition: LookedAtCondition, rule: LookedAtRule, explanation: Explanation, utf: bool) -> Text:
+    line = Text.assemble(_mark(condition.state, utf), " ", (printable(condition.parameter), "bold"), " ")
+    line.append(printable(condition.condition) + _reference(condition, explanation))
+    if condition.condition == "present":
         line.append(": it is not there")
-    elif one.there:
-        line.append(f": seen {value_text(one.seen)}")
-    if one.state == "failed":
-        line.append_text(Text.assemble(" -> ", _meaning(one)))
-        if rule.denies and one.failing == "deny" and one.condition not in ("present", "type"):
+    elif condition.there:
+        line.append(f": seen {value_text(condition.seen)}")
+    if condition.state == "failed":
+        line.append_text(Text.assemble(" -> ", _meaning(condition)))
+        if rule.denies and condition.failing == "deny" and condition.condition not in ("present", "type"):
             line.append(" (it could not be read, which excuses nothing)")
-    elif one.state == "not reached":
+    elif condition.state == "not reached":
         line.append(" (not reached)", style="dim")
-    elif one.condition == "present":
+    elif condition.condition == "present":
         line.append(", as it may be", style="dim")
     else:
-        line.append_text(Text.assemble((" (else ", "dim"), _meaning(one), (")", "dim")))
-    if one.line is not None:
-        line.append(f"  line {one.line}", style="dim")
-    elif one.condition not in ("present", "type"):
+        line.append_text(Text.assemble((" (else ", "dim"), _meaning(condition), (")", "dim")))
+    if condition.line is not None:
+        line.append(f"  line {condition.line}", style="dim")
+    elif condition.condition not in ("present", "type"):
         line.append("  implied by the upper bound", style="dim")
     return line
 
 
-def _wanted(one: LookedAtCondition, explanation: Explanation) -> str:
+def _reference(condition: LookedAtCondition, explanation: Explanation) -> str:
     """What the value is compared with; of another parameter, its value, too."""
-    if one.wanted is None:
+    if condition.wanted is None:
         return ""
-    if isinstance(one.wanted, Mapping) and one.wanted.keys() == {"parameter"} and one.condition != "schema":
-        named = str(one.wanted["parameter"])
-        found = inside(explanation.call.parameters, path_of(named))  # type: ignore[arg-type]  # it was read as Json
-        shown = "nothing" if found is None else value_text(found)
-        return printable(f" the parameter {named}, {shown}")
-    return f" {value_text(one.wanted)}"
+    if (
+        isinstance(condition.wanted, Mapping)
+        and condition.wanted.keys() == {"parameter"}
+        and condition.condition != "schema"
+    ):
+        name = str(condition.wanted["parameter"])
+        value = inside(explanation.call.parameters, path_of(name))  # type: ignore[arg-type]  # it was read as Json
+        text = "nothing" if value is None else value_text(value)
+        return printable(f" the parameter {name}, {text}")
+    return f" {value_text(condition.wanted)}"
 
 
-def _meaning(one: LookedAtCondition) -> Text:
-    return Text(_FAILING[one.failing], style=EFFECT_STYLES.get(one.failing, ""))
+def _meaning(condition: LookedAtCondition) -> Text:
+    return Text(_FAILING[condition.failing], style=EFFECT_STYLES.get(condition.failing, ""))
 
 
 def _mark(state: State, utf: bool) -> tuple[str, str]:
@@ -259,7 +263,7 @@ def _record_data(against: AgainstRecord) -> Mapping[str, Json]:
         "effect": record.effect.value,
         "reason": record.reason.value,
         "would": record.would or None,
-        "findings": [f"{one.parameter} {one.condition}" for one in record.findings],
+        "findings": [f"{finding.parameter} {finding.condition}" for finding in record.findings],
         "revision": record.revision,
         "revision_here": against.revision_here or None,
         "not_recorded": list(against.not_recorded),
@@ -269,10 +273,10 @@ def _record_data(against: AgainstRecord) -> Mapping[str, Json]:
 
 
 def _objects(value: Json) -> list[Mapping[str, Json]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _listed(value: Json) -> str:
     if isinstance(value, list):
-        return ", ".join(_listed(one) for one in value)
+        return ", ".join(_listed(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value)

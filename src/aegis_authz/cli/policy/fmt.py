@@ -36,45 +36,45 @@ def fmt(
 
     only_look = check or diff
     try:
-        found = layouts(paths or [Path()])
-        changing = [one for one in found if one.changes]
+        results = layouts(paths or [Path()])
+        changing = [layout for layout in results if layout.changes]
         for layout in () if only_look else changing:
             write(layout)
     except OSError as fault:
         raise unusable("policy fmt", str(fault)) from None
     if as_json:
-        typer.echo(_as_json(found, written=not only_look, diff=diff))
+        typer.echo(_as_json(results, is_written=not only_look, diff=diff))
     else:
-        _tell(found, only_look, diff)
-    if any(one.problems for one in found) or (only_look and changing):
+        _tell(results, only_look, diff)
+    if any(layout.problems for layout in results) or (only_look and changing):
         raise typer.Exit(REFUSED)
 
 
-def _tell(found: list[Layout], only_look: bool, diff: bool) -> None:
-    for layout in found:
+def _tell(results: list[Layout], only_look: bool, diff: bool) -> None:
+    for layout in results:
         for problem in layout.problems:
             typer.echo(str(problem), err=True)
         if layout.changes:
             typer.echo(
                 _difference(layout) if diff else f"{'would change' if only_look else 'rewritten'}: {layout.path}"
             )
-    changing = sum(one.changes for one in found)
-    unread = sum(bool(one.problems) for one in found)
-    told = f"{changing} {'would change' if only_look else 'rewritten'}, {len(found) - changing - unread} in order"
-    typer.echo(f"{told}, {unread} left alone" if unread else told, err=diff)
+    changing = sum(layout.changes for layout in results)
+    unread = sum(bool(layout.problems) for layout in results)
+    summary = f"{changing} {'would change' if only_look else 'rewritten'}, {len(results) - changing - unread} in order"
+    typer.echo(f"{summary}, {unread} left alone" if unread else summary, err=diff)
 
 
-def _as_json(found: list[Layout], written: bool, diff: bool) -> str:
-    changing = [one for one in found if one.changes]
-    said: dict[str, object] = {
-        "written": written,
-        "changed": [str(one.path) for one in changing],
-        "in_order": [str(one.path) for one in found if not one.changes and not one.problems],
-        "problems": [asdict(problem) for one in found for problem in one.problems],
+def _as_json(results: list[Layout], is_written: bool, diff: bool) -> str:
+    changing = [layout for layout in results if layout.changes]
+    report: dict[str, object] = {
+        "written": is_written,
+        "changed": [str(layout.path) for layout in changing],
+        "in_order": [str(layout.path) for layout in results if not layout.changes and not layout.problems],
+        "problems": [asdict(problem) for layout in results for problem in layout.problems],
     }
     if diff:
-        said["diffs"] = {str(one.path): _difference(one) for one in changing}
-    return json.dumps(said, indent=2)
+        report["diffs"] = {str(layout.path): _difference(layout) for layout in changing}
+    return json.dumps(report, indent=2)
 
 
 def _difference(layout: Layout) -> str:

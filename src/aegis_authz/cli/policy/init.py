@@ -47,17 +47,17 @@ def init(
     """
     from aegis_authz.lab.starter import Names, ToolKind, faults, starter_files
 
-    given = {"org": org, "tenant": tenant, "agent": agent, "tool": tool, "host": host}
-    for field, wrong in faults({field: name for field, name in given.items() if name is not None}):
+    options = {"org": org, "tenant": tenant, "agent": agent, "tool": tool, "host": host}
+    for field, wrong in faults({field: name for field, name in options.items() if name is not None}):
         raise unusable(COMMAND, f"--{field}: {wrong}")
     asking = on_terminal() and not yes and not as_json
-    named = _asked(given) if asking else _by_default(given)
+    answers = _answers(options) if asking else _by_default(options)
     spoken = kind or (_asked_kind() if asking else "http")
-    names = Names(**named, kind=ToolKind(spoken))
-    for field, wrong in faults(named):  # a default made of what was given
+    names = Names(**answers, kind=ToolKind(spoken))
+    for field, wrong in faults(answers):  # a default made of what was given
         raise unusable(COMMAND, f"--{field}: {wrong}")
-    written = _write(folder, starter_files(names, (*_CHECKS, *_MESH)))
-    _tell(folder, written, as_json)
+    paths = _write(folder, starter_files(names, (*_CHECKS, *_MESH)))
+    _tell(folder, paths, as_json)
 
 
 def on_terminal() -> bool:
@@ -65,20 +65,20 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _by_default(given: Mapping[str, str | None]) -> dict[str, str]:
-    named: dict[str, str] = {}
+def _by_default(options: Mapping[str, str | None]) -> dict[str, str]:
+    answers: dict[str, str] = {}
     for field, (_, default) in _QUESTIONS.items():
-        name = given[field]
-        named[field] = default.format(**named) if name is None else name
-    return named
+        name = options[field]
+        answers[field] = default.format(**answers) if name is None else name
+    return answers
 
 
-def _asked(given: Mapping[str, str | None]) -> dict[str, str]:
-    named: dict[str, str] = {}
+def _answers(options: Mapping[str, str | None]) -> dict[str, str]:
+    answers: dict[str, str] = {}
     for field, (question, default) in _QUESTIONS.items():
-        name = given[field]
-        named[field] = _answer(field, question, default.format(**named)) if name is None else name
-    return named
+        name = options[field]
+        answers[field] = _answer(field, question, default.format(**answers)) if name is None else name
+    return answers
 
 
 def _answer(field: str, question: str, default: str) -> str:
@@ -104,9 +104,11 @@ def _asked_kind() -> str:
 
 def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     paths = {folder / name: text for name, text in texts.items()}
-    taken = [path for path in paths if path.exists() or path.is_symlink()]
-    if taken:
-        raise unusable(COMMAND, f"nothing was written, for these are there already: {', '.join(map(str, taken))}")
+    existing_paths = [path for path in paths if path.exists() or path.is_symlink()]
+    if existing_paths:
+        raise unusable(
+            COMMAND, f"nothing was written, for these are there already: {', '.join(map(str, existing_paths))}"
+        )
     try:
         for path, text in paths.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,13 +119,13 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     return list(paths)
 
 
-def _tell(folder: Path, written: list[Path], as_json: bool) -> None:
+def _tell(folder: Path, paths: list[Path], as_json: bool) -> None:
     enter = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
     following = [*enter, *_CHECKS, *_MESH]
     if as_json:
-        typer.echo(json.dumps({"written": [str(path) for path in written], "next": following}, indent=2))
+        typer.echo(json.dumps({"written": [str(path) for path in paths], "next": following}, indent=2))
         return
-    for path in written:
+    for path in paths:
         typer.echo(f"written: {path}")
     typer.echo("\nnext:")
     for command in following:

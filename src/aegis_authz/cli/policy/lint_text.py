@@ -14,18 +14,21 @@ from aegis_authz.policy.lint.finding import Finding
 def findings_text(findings: Sequence[Finding]) -> str:
     """Each finding with its place and its page, then how many there are of each severity."""
     lines = [f"{finding}\n  see {finding.page}" for finding in findings]
-    counted = _counted(findings)
-    told = [f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counted.items() if count]
-    return "\n".join([*lines, ", ".join(told) or "nothing found"])
+    counts = _counts(findings)
+    amounts = [f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items() if count]
+    return "\n".join([*lines, ", ".join(amounts) or "nothing found"])
 
 
 def findings_json(findings: Sequence[Finding]) -> str:
     """All findings and their numbers as one JSON object; places are told as `policy validate` tells them."""
-    told = [{"code": one.code, "severity": one.severity, **asdict(one.problem), "page": one.page} for one in findings]
-    counted = {f"{severity}s": count for severity, count in _counted(findings).items()}
-    return json.dumps({**counted, "findings": told}, indent=2)
+    members = [
+        {"code": finding.code, "severity": finding.severity, **asdict(finding.problem), "page": finding.page}
+        for finding in findings
+    ]
+    counts = {f"{severity}s": count for severity, count in _counts(findings).items()}
+    return json.dumps({**counts, "findings": members}, indent=2)
 
 
-def _counted(findings: Sequence[Finding]) -> dict[str, int]:
-    counted = Counter(finding.severity for finding in findings)
-    return {severity: counted[severity] for severity in SEVERITIES}
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+    counts = Counter(finding.severity for finding in findings)
+    return {severity: counts[severity] for severity in SEVERITIES}

@@ -39,26 +39,26 @@ def mutate(
     from aegis_authz.policy.source.problems import PolicyErrors
 
     with exits_on_faults(COMMAND):
-        chosen = document_folders(COMMAND, policies, tools, state)
+        folders = document_folders(COMMAND, policies, tools, state)
         try:
-            with trial_bench(*chosen) as ready:
+            with trial_bench(*folders) as ready:
                 if not ready.cases:
-                    raise _refused(f"no tests found: no file below {chosen[0]} has a name that ends in _test.yaml")
-                failing = [one for one in tried(ready.bench, ready.cases) if not one.passed]
+                    raise _refused(f"no tests found: no file below {folders[0]} has a name that ends in _test.yaml")
+                failing = [outcome for outcome in tried(ready.bench, ready.cases) if not outcome.passed]
                 if failing:
                     typer.echo("\n".join(map(failure_line, failing)), err=True)
                     raise _refused(f"{len(failing)} tests fail as the policies are; make them pass first")
-                made = mutants_of(ready.bench.loaded.written)
-                chosen_ones = spread(made.found, most or len(made.found))
-                with _progress(len(chosen_ones)) as advance:
-                    left = survivors(ready.bench, ready.cases, chosen_ones, advance)
+                mutants = mutants_of(ready.bench.loaded.written)
+                sample = spread(mutants.found, most or len(mutants.found))
+                with _progress(len(sample)) as advance:
+                    left = survivors(ready.bench, ready.cases, sample, advance)
         except PolicyErrors as errors:
             if not as_json:
                 raise
             typer.echo(problems_json(errors.problems))
             raise typer.Exit(REFUSED) from None
-    told_by = survivors_json if as_json else survivors_text
-    typer.echo(told_by(made, len(chosen_ones), left))
+    report_of = survivors_json if as_json else survivors_text
+    typer.echo(report_of(mutants, len(sample), left))
     if left:
         raise typer.Exit(REFUSED)
 

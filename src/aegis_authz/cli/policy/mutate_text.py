@@ -9,25 +9,29 @@ from aegis_authz.lab.mutants import Mutant, Mutants
 from aegis_authz.policy.source.problems import printable
 
 
-def survivors_text(made: Mutants, tried: int, left: Sequence[Mutant]) -> str:
+def survivors_text(mutants: Mutants, tried: int, left: Sequence[Mutant]) -> str:
     """A line for each survivor and a summary."""
-    lines = [printable(f"{one.path}:{one.line}: {one.field}: {one.words}") + _UNPROTECTED for one in left]
+    lines = [
+        printable(f"{mutant.path}:{mutant.line}: {mutant.field}: {mutant.words}") + _UNPROTECTED for mutant in left
+    ]
     lines.append(f"{tried - len(left)} of {tried} mutants were noticed, {len(left)} survived")
-    if tried < len(made.found):
-        lines.append(f"{len(made.found) - tried} others were not tried")
+    if tried < len(mutants.found):
+        lines.append(f"{len(mutants.found) - tried} others were not tried")
     return "\n".join(lines)
 
 
-def survivors_json(made: Mutants, tried: int, left: Sequence[Mutant]) -> str:
+def survivors_json(mutants: Mutants, tried: int, left: Sequence[Mutant]) -> str:
     """The same as one JSON object."""
-    told = {
-        "mutants": len(made.found),
+    report = {
+        "mutants": len(mutants.found),
         "tried": tried,
         "noticed": tried - len(left),
-        "equivalent": made.equivalent,
-        "survivors": [{"file": one.path, "line": one.line, "field": one.field, "change": one.words} for one in left],
+        "equivalent": mutants.equivalent,
+        "survivors": [
+            {"file": mutant.path, "line": mutant.line, "field": mutant.field, "change": mutant.words} for mutant in left
+        ],
     }
-    return json.dumps(told, indent=2)
+    return json.dumps(report, indent=2)
 
 
 _UNPROTECTED = "; nothing protects this line"

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     TEST = "test"
 
 
-_NAMED = {
+_CONTENTS = {
     Kind.ANY: "policies, tools and tests",
     Kind.POLICY: "policies",
     Kind.TOOL: "tools",
@@ -55,4 +55,4 @@ def schema(
         out.write_text(f"{text}\n", encoding="utf-8")
     except OSError as fault:
         raise unusable("policy schema", str(fault)) from None
-    typer.echo(f"{out}: the schema of {_NAMED[kind]}")
+    typer.echo(f"{out}: the schema of {_CONTENTS[kind]}")

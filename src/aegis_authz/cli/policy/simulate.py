@@ -17,7 +17,7 @@ COMMAND = "policy simulate"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SimulateOptions:
     """Which calls are to be decided, under which documents."""
 
     source: str
@@ -52,12 +52,12 @@ def simulate(
         raise unusable(COMMAND, "--fail-on-change needs --against, the policies as they are now")
     with exits_on_faults(COMMAND):
         folders = document_folders(COMMAND, policies, tools, state)
-        changed = _simulate(Asked(calls, *folders, against, show_all, as_json))
+        changed = _simulate(SimulateOptions(calls, *folders, against, show_all, as_json))
     if changed and fail_on_change:
         raise typer.Exit(REFUSED)
 
 
-def _simulate(asked: Asked) -> bool:
+def _simulate(options: SimulateOptions) -> bool:
     """Whether a call is decided differently."""
     from aegis_authz.cli.policy.simulate_text import (
         comparison_json,
@@ -71,23 +71,23 @@ def _simulate(asked: Asked) -> bool:
     from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
-        loaded = loaded_folders(asked.policies, asked.tools)
-        earlier = None if asked.against is None else loaded_folders(asked.against, asked.tools)
-        calls = calls_of(*read_calls(COMMAND, asked.source), loaded)
+        loaded = loaded_folders(options.policies, options.tools)
+        earlier = None if options.against is None else loaded_folders(options.against, options.tools)
+        calls = calls_of(*read_calls(COMMAND, options.source), loaded)
     except PolicyErrors as errors:
-        raise problems_told(errors, asked.as_json) from None
+        raise problems_told(errors, options.as_json) from None
     with bench_of(loaded) as bench:
         after = simulated(bench, calls)
         before = [] if earlier is None else simulated_under(bench, earlier.compiled, calls)
     if earlier is None:
-        if asked.as_json:
+        if options.as_json:
             typer.echo(simulation_json(after))
         else:
-            show_simulation(after, asked.show_all)
+            show_simulation(after, options.show_all)
         return False
     changes = flips(before, after)
-    if asked.as_json:
+    if options.as_json:
         typer.echo(comparison_json(before, after, changes))
     else:
-        show_comparison(before, after, changes, asked.show_all)
+        show_comparison(before, after, changes, options.show_all)
     return bool(changes)

@@ -24,16 +24,16 @@ _SHORT = 60
 _DIRECTIONS: Mapping[Direction, str] = {"stricter": "red", "milder": "yellow", "other": "cyan"}
 
 
-def show_simulation(found: Sequence[Simulated], show_all: bool) -> None:
+def show_simulation(calls: Sequence[Simulated], show_all: bool) -> None:
     """Print a row for each call, of many the first ones, and a summary."""
     table = _table("effect", "reason", "detail")
-    shown = found if show_all else found[:_FIRST]
-    for one in shown:
-        table.add_row(*_call_cells(one), effect_text(one.effect.value), one.reason, _cell(one.decided.detail))
+    rows = calls if show_all else calls[:_FIRST]
+    for call in rows:
+        table.add_row(*_call_cells(call), effect_text(call.effect.value), call.reason, _cell(call.decided.detail))
     console = _console()
     console.print(table)
-    _print_more(console, len(found) - len(shown), "calls")
-    for line in _summary_lines(summary_of(found)):
+    _print_more(console, len(calls) - len(rows), "calls")
+    for line in _summary_lines(summary_of(calls)):
         console.print(line, soft_wrap=True)
 
 
@@ -44,48 +44,48 @@ def show_comparison(
     console = _console()
     if changes:
         table = _table("direction", "before", "after", "detail")
-        shown = changes if show_all else changes[:_FIRST]
-        for one in shown:
-            style = _DIRECTIONS[one.direction]
-            direction = Text(one.direction if one.direction != "other" else _of_members(one), style=style)
-            sides = (_side(one.before, one), _side(one.after, one))
-            table.add_row(*_call_cells(one.after), direction, *sides, _cell(one.after.decided.detail))
+        rows = changes if show_all else changes[:_FIRST]
+        for flip in rows:
+            style = _DIRECTIONS[flip.direction]
+            direction = Text(flip.direction if flip.direction != "other" else _of_members(flip), style=style)
+            sides = (_side(flip.before, flip), _side(flip.after, flip))
+            table.add_row(*_call_cells(flip.after), direction, *sides, _cell(flip.after.decided.detail))
         console.print(table)
-        _print_more(console, len(changes) - len(shown), "changes")
+        _print_more(console, len(changes) - len(rows), "changes")
     for name, side in (("before", before), ("after", after)):
         for line in _summary_lines(summary_of(side)):
             console.print(Text.assemble(f"{name}: ", line), soft_wrap=True)
     console.print(_changed(changes, len(after)), soft_wrap=True)
 
 
-def simulation_json(found: Sequence[Simulated]) -> str:
+def simulation_json(calls: Sequence[Simulated]) -> str:
     """Every call with its decision, and the summary, as one JSON object."""
-    told: Mapping[str, Json] = {
-        "summary": asdict(summary_of(found)),
-        "calls": [{**_place(one), "call": _call(one), "decided": decided_data(one.decided)} for one in found],
+    report: Mapping[str, Json] = {
+        "summary": asdict(summary_of(calls)),
+        "calls": [{**_place(call), "call": _call(call), "decided": decided_data(call.decided)} for call in calls],
     }
-    return json.dumps(told, indent=2)
+    return json.dumps(report, indent=2)
 
 
 def comparison_json(before: Sequence[Simulated], after: Sequence[Simulated], changes: Sequence[Flip]) -> str:
     """Every call that is decided differently, and both summaries, as one JSON object."""
-    told: Mapping[str, Json] = {
+    report: Mapping[str, Json] = {
         "before": asdict(summary_of(before)),
         "after": asdict(summary_of(after)),
         "changed": _counts(changes),
         "changes": [
             {
-                **_place(one.after),
-                "direction": one.direction,
-                "members": list(one.members),
-                "call": _call(one.after),
-                "before": decided_data(one.before.decided),
-                "after": decided_data(one.after.decided),
+                **_place(flip.after),
+                "direction": flip.direction,
+                "members": list(flip.members),
+                "call": _call(flip.after),
+                "before": decided_data(flip.before.decided),
+                "after": decided_data(flip.after.decided),
             }
-            for one in changes
+            for flip in changes
         ],
     }
-    return json.dumps(told, indent=2)
+    return json.dumps(report, indent=2)
 
 
 def _console() -> Console:
@@ -102,27 +102,27 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _call_cells(one: Simulated) -> Iterator[Text]:
-    call = one.placed.call
-    yield Text(str(one.placed.line))
+def _call_cells(simulated: Simulated) -> Iterator[Text]:
+    call = simulated.placed.call
+    yield Text(str(simulated.placed.line))
     yield _cell(call.agent)
-    yield _cell(_what(call))
+    yield _cell(_target(call))
     yield _cell(", ".join(f"{name}={value_text(value)}" for name, value in call.parameters.items()))  # type: ignore[arg-type]  # it came out of a source document: it is Json
 
 
-def _what(call: TriedCall) -> str:
+def _target(call: TriedCall) -> str:
     return f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
 
 
 def _cell(text: str) -> Text:
-    shown = printable(text)
-    return Text(shown if len(shown) <= _SHORT else f"{shown[: _SHORT - 3]}...")
+    line = printable(text)
+    return Text(line if len(line) <= _SHORT else f"{line[: _SHORT - 3]}...")
 
 
 def _side(side: Simulated, flip: Flip) -> Text:
     """The effect, and the reason where that is what changes."""
-    told = effect_text(side.effect.value)
-    return told.append(f" {side.reason}", style="dim") if flip.direction == "other" else told
+    effect = effect_text(side.effect.value)
+    return effect.append(f" {side.reason}", style="dim") if flip.direction == "other" else effect
 
 
 def _of_members(flip: Flip) -> str:
@@ -130,27 +130,27 @@ def _of_members(flip: Flip) -> str:
 
 
 def _summary_lines(summary: Summary) -> Iterator[Text]:
-    told = Text(f"{_counted(summary.calls, 'call')}: ")
+    total = Text(f"{_amount(summary.calls, 'call')}: ")
     effects = [Text.assemble(f"{count} ", effect_text(effect)) for effect, count in summary.effects.items()]
     reasons = ", ".join(f"{reason} {count}" for reason, count in summary.reasons.items())
-    yield Text.assemble(told, Text(", ").join(effects), f" ({reasons})")
+    yield Text.assemble(total, Text(", ").join(effects), f" ({reasons})")
 
 
 def _changed(changes: Sequence[Flip], calls: int) -> Text:
     if not changes:
-        return Text(f"nothing changes for {_counted(calls, 'call')}")
+        return Text(f"nothing changes for {_amount(calls, 'call')}")
     counts = _counts(changes)
     words = {
         "stricter": "decided more strictly",
         "milder": "decided more mildly",
         "other": "same effect on other terms",
     }
-    told = ", ".join(f"{counts[direction]} {words[direction]}" for direction in words if counts[direction])
-    return Text(f"{len(changes)} of {_counted(calls, 'call')} changed: {told}")
+    amounts = ", ".join(f"{counts[direction]} {words[direction]}" for direction in words if counts[direction])
+    return Text(f"{len(changes)} of {_amount(calls, 'call')} changed: {amounts}")
 
 
 def _counts(changes: Sequence[Flip]) -> dict[str, int]:
-    return {direction: sum(one.direction == direction for one in changes) for direction in _DIRECTIONS}
+    return {direction: sum(flip.direction == direction for flip in changes) for direction in _DIRECTIONS}
 
 
 def _print_more(console: Console, more: int, noun: str) -> None:
@@ -158,14 +158,14 @@ def _print_more(console: Console, more: int, noun: str) -> None:
         console.print(f"\N{HORIZONTAL ELLIPSIS} and {more} more {noun}; --all shows them")
 
 
-def _counted(count: int, noun: str) -> str:
+def _amount(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _place(one: Simulated) -> dict[str, Json]:
-    return {"file": one.placed.path, "line": one.placed.line}
+def _place(simulated: Simulated) -> dict[str, Json]:
+    return {"file": simulated.placed.path, "line": simulated.placed.line}
 
 
-def _call(one: Simulated) -> Mapping[str, Json]:
-    told: Mapping[str, Json] = one.placed.call.model_dump(mode="json")
-    return told
+def _call(simulated: Simulated) -> Mapping[str, Json]:
+    members: Mapping[str, Json] = simulated.placed.call.model_dump(mode="json")
+    return members

@@ -25,7 +25,7 @@ _LOOK_EVERY = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunOptions:
     """What one run is to do."""
 
     policies: Path
@@ -55,40 +55,40 @@ def test(
     Example: aegis policy test --policies policies/agents --tools policies/tools --coverage
     """
     with exits_on_faults(COMMAND):
-        chosen = document_folders(COMMAND, policies, tools, state)
+        folders = document_folders(COMMAND, policies, tools, state)
     if watch and as_json:
         raise unusable(COMMAND, "--watch is for people; leave out --json")
-    wanted = coverage or coverage_min is not None
-    asked = Asked(*chosen, wanted, coverage_min, junit, as_json, only)
+    with_coverage = coverage or coverage_min is not None
+    options = RunOptions(*folders, with_coverage, coverage_min, junit, as_json, only)
     if watch:
-        watched(asked, lambda: time.sleep(_LOOK_EVERY))
-    elif code := run(asked):
+        watched(options, lambda: time.sleep(_LOOK_EVERY))
+    elif code := run(options):
         raise typer.Exit(code)
 
 
-def watched(asked: Asked, wait: Callable[[], None]) -> None:
+def watched(options: RunOptions, wait: Callable[[], None]) -> None:
     """Run at once and after each change of the folders, until Ctrl-C; `wait` is called between looks."""
     from rich.console import Console
 
     try:
-        for _ in each_change((asked.policies, asked.tools), wait):
+        for _ in each_change((options.policies, options.tools), wait):
             Console().clear()  # nothing where there is no terminal
-            run(asked)
+            run(options)
             typer.echo("waiting for changes; Ctrl-C ends")
     except KeyboardInterrupt:
         typer.echo()
 
 
-def run(asked: Asked) -> int:
+def run(options: RunOptions) -> int:
     """One run, told. Returns the exit code."""
     try:
         with exits_on_faults(COMMAND):
-            return _run(asked)
+            return _run(options)
     except typer.Exit as ended:
         return ended.exit_code
 
 
-def _run(asked: Asked) -> int:
+def _run(options: RunOptions) -> int:
     from aegis_authz.cli.policy.text import problems_json
     from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.coverage import coverage_of
@@ -97,50 +97,50 @@ def _run(asked: Asked) -> int:
     from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
-        with trial_bench(asked.policies, asked.tools) as ready:
-            cases = [case for case in ready.cases if asked.only in case.name]
+        with trial_bench(options.policies, options.tools) as ready:
+            cases = [case for case in ready.cases if options.only in case.name]
             if not cases:
-                return _nothing(asked, len(ready.cases))
+                return _nothing(options, len(ready.cases))
             outcomes = tried(ready.bench, cases)
             covered = None
-            if asked.coverage:
+            if options.coverage:
                 explained = ready.bench.explain([case.call for case in cases])
                 covered = coverage_of(ready.bench.loaded.written, explained)
     except PolicyErrors as errors:
-        if asked.junit is not None:
-            asked.junit.write_bytes(junit_of_problems(errors.problems))
-        if not asked.as_json:
+        if options.junit is not None:
+            options.junit.write_bytes(junit_of_problems(errors.problems))
+        if not options.as_json:
             raise
         typer.echo(problems_json(errors.problems))
         return REFUSED
-    return _tell(asked, outcomes, covered)
+    return _tell(options, outcomes, covered)
 
 
-def _nothing(asked: Asked, others: int) -> int:
+def _nothing(options: RunOptions, others: int) -> int:
     if others:
-        message = f"no test's name contains {asked.only!r}; there are {others} others"
+        message = f"no test's name contains {options.only!r}; there are {others} others"
     else:
-        message = f"no tests found: no file below {asked.policies} has a name that ends in _test.yaml"
+        message = f"no tests found: no file below {options.policies} has a name that ends in _test.yaml"
     typer.echo(f"aegis {COMMAND}: {message}", err=True)
     return REFUSED
 
 
-def _tell(asked: Asked, outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> int:
+def _tell(options: RunOptions, outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> int:
     from aegis_authz.cli.policy.test_text import failure_line, outcomes_json, outcomes_text, show_coverage
     from aegis_authz.lab.coverage import percent_of
     from aegis_authz.lab.junit import junit_of_outcomes
 
-    if asked.junit is not None:
-        asked.junit.write_bytes(junit_of_outcomes([(outcome, failure_line(outcome)) for outcome in outcomes]))
-    if asked.as_json:
+    if options.junit is not None:
+        options.junit.write_bytes(junit_of_outcomes([(outcome, failure_line(outcome)) for outcome in outcomes]))
+    if options.as_json:
         typer.echo(outcomes_json(outcomes, covered))
     else:
         typer.echo(outcomes_text(outcomes))
         if covered is not None:
             show_coverage(covered)
     code = 0 if all(outcome.passed for outcome in outcomes) else REFUSED
-    if covered is not None and asked.coverage_min is not None and percent_of(covered) < asked.coverage_min:
+    if covered is not None and options.coverage_min is not None and percent_of(covered) < options.coverage_min:
         reached = int(percent_of(covered) * 10) / 10
-        typer.echo(f"aegis {COMMAND}: {reached}% are covered, less than {asked.coverage_min:g}%", err=True)
+        typer.echo(f"aegis {COMMAND}: {reached}% are covered, less than {options.coverage_min:g}%", err=True)
         code = REFUSED
     return code

@@ -24,9 +24,11 @@ def failure_line(outcome: Outcome) -> str:
     if outcome.passed:
         return ""
     first = outcome.differences[0]
-    expected = ", ".join(f"{one.member} {_shown(one.expected)}" for one in outcome.differences)
-    others = (one for one in outcome.differences if one.member not in _TOLD_ANYHOW)
-    decided = [_decided(outcome), *(f"{one.member} {_shown(one.decided)}" for one in others)]
+    expected = ", ".join(
+        f"{difference.member} {_value_text(difference.expected)}" for difference in outcome.differences
+    )
+    others = (difference for difference in outcome.differences if difference.member not in _TOLD_ANYHOW)
+    decided = [_decided(outcome), *(f"{difference.member} {_value_text(difference.decided)}" for difference in others)]
     case = outcome.case
     return printable(f"{case.path}:{first.line}: {case.name}: expected {expected}; decided {'; '.join(decided)}")
 
@@ -45,8 +47,8 @@ def show_coverage(covered: Sequence[Coverage]) -> None:
     table.add_column("policy")
     for column in ("rules reached", "conditions seen", "covered"):
         table.add_column(column, justify="right")
-    for one in covered:
-        table.add_row(*map(Text, (printable(one.document), *_counts([one]))))
+    for coverage in covered:
+        table.add_row(*map(Text, (printable(coverage.document), *_counts([coverage]))))
     if len(covered) > 1:
         table.add_section()
         table.add_row(*map(Text, ("all", *_counts(covered))))
@@ -54,46 +56,49 @@ def show_coverage(covered: Sequence[Coverage]) -> None:
     # a pipe has no width: lines are not to be folded for one
     console = terminal if terminal.is_terminal else Console(width=_WIDE)
     console.print(table)
-    for one in covered:
-        for gap in one.gaps:
-            line = f"{gap.path}:{gap.line}: {one.document} {gap.rule}: {gap.what}"
+    for coverage in covered:
+        for gap in coverage.gaps:
+            line = f"{gap.path}:{gap.line}: {coverage.document} {gap.rule}: {gap.what}"
             console.print(Text(printable(line)), soft_wrap=True)
 
 
 def outcomes_json(outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> str:
     """Everything as one JSON object; `coverage` only where it was asked for."""
     failed = sum(not outcome.passed for outcome in outcomes)
-    told: dict[str, Json] = {
+    report: dict[str, Json] = {
         "passed": len(outcomes) - failed,
         "failed": failed,
         "tests": [_outcome(outcome) for outcome in outcomes],
     }
     if covered is not None:
-        told["coverage"] = {"percent": _rounded(percent_of(covered)), "policies": [_coverage(one) for one in covered]}
-    return json.dumps(told, indent=2)
+        report["coverage"] = {
+            "percent": _rounded(percent_of(covered)),
+            "policies": [_coverage(coverage) for coverage in covered],
+        }
+    return json.dumps(report, indent=2)
 
 
 def _decided(outcome: Outcome) -> str:
     data = decided_data(outcome.decided)
     detail = f" ({data['detail']})" if data["detail"] else ""
-    return f"{data['effect']} {data['reason']}{detail}; findings {_shown(data['findings'])}"
+    return f"{data['effect']} {data['reason']}{detail}; findings {_value_text(data['findings'])}"
 
 
-def _shown(value: Json) -> str:
+def _value_text(value: Json) -> str:
     if isinstance(value, str):
         return value
     if value is None or value == []:
         return "none"
     if isinstance(value, list):
-        return ", ".join(_shown(one) for one in value)
+        return ", ".join(_value_text(item) for item in value)
     return json.dumps(value)
 
 
 def _counts(covered: Sequence[Coverage]) -> tuple[str, str, str]:
     """Of each condition there are two things to see: that it holds, and that it does not."""
-    reached, rules = sum(one.rules_reached for one in covered), sum(one.rules for one in covered)
-    seen, sides = sum(one.sides_seen for one in covered), sum(one.sides for one in covered)
-    return f"{reached}/{rules}", f"{seen}/{sides}", f"{_rounded(percent_of(covered))}%"
+    reached, rules = sum(coverage.rules_reached for coverage in covered), sum(coverage.rules for coverage in covered)
+    sightings, sides = sum(coverage.sides_seen for coverage in covered), sum(coverage.sides for coverage in covered)
+    return f"{reached}/{rules}", f"{sightings}/{sides}", f"{_rounded(percent_of(covered))}%"
 
 
 def _rounded(percent: float) -> float:
@@ -109,20 +114,25 @@ def _outcome(outcome: Outcome) -> Mapping[str, Json]:
         "line": case.line,
         "passed": outcome.passed,
         "differences": [
-            {"member": one.member, "line": one.line, "expected": one.expected, "decided": one.decided}
-            for one in outcome.differences
+            {
+                "member": difference.member,
+                "line": difference.line,
+                "expected": difference.expected,
+                "decided": difference.decided,
+            }
+            for difference in outcome.differences
         ],
         "decided": decided_data(outcome.decided),
     }
 
 
-def _coverage(one: Coverage) -> Mapping[str, Json]:
+def _coverage(coverage: Coverage) -> Mapping[str, Json]:
     return {
-        "policy": one.document,
-        "percent": _rounded(one.percent),
-        "rules": one.rules,
-        "rules_reached": one.rules_reached,
-        "condition_sides": one.sides,
-        "condition_sides_seen": one.sides_seen,
-        "gaps": [{"file": gap.path, "line": gap.line, "rule": gap.rule, "what": gap.what} for gap in one.gaps],
+        "policy": coverage.document,
+        "percent": _rounded(coverage.percent),
+        "rules": coverage.rules,
+        "rules_reached": coverage.rules_reached,
+        "condition_sides": coverage.sides,
+        "condition_sides_seen": coverage.sides_seen,
+        "gaps": [{"file": gap.path, "line": gap.line, "rule": gap.rule, "what": gap.what} for gap in coverage.gaps],
     }
