@@ -111,11 +111,13 @@ class ControlSettings(_Settings):
     `state` keeps published bundles; `keys` holds issuer.pem, approvals.pem, bundle.pem and
     admin.token; `policies` and `tools` are the folders of documents published at the first start.
     `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
-    `public_url` is where approvers and agents reach it.
+    `public_url` is where approvers and agents reach it. `proxy` is the file of an Envoy's settings (ProxySettings): its
+    routes and clusters then follow the revision that OPA runs.
     """
 
     listen: ListenAddress
     public_url: str
+    proxy: Path | None = None
     state: Path
     keys: Path
     policies: Path

@@ -401,19 +401,3 @@ def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegi
     assert result.exit_code == 2
     assert f"no control plane answers at http://127.0.0.1:{port}" in result.stderr
     assert mesh.services.admin_token not in result.output
-
-
-def test_new_tools_are_told_to_the_proxy_of_the_mesh(mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch) -> None:
-    import aegis_authz.commands.mesh as mesh_commands
-
-    told: list[tuple[Path, dict[str, str]]] = []
-    monkeypatch.setattr(mesh_commands, "routes_changed", lambda state, tools: told.append((state, tools)))
-    mesh.opa_follows()
-    first = mesh.releases.current()
-    moved = TOOL.replace("api.stripe.example", "pay.example")
-    (mesh.tools / "stripe.yaml").write_text(moved)
-    assert aegis(policy.app, "publish").exit_code == 0
-    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
-    assert aegis(policy.app, "publish").exit_code == 0
-    assert aegis(policy.app, "rollback", first).exit_code == 0
-    assert told == [(mesh.state, {"stripe.yaml": moved}), (mesh.state, {"stripe.yaml": TOOL})]

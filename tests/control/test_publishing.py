@@ -91,7 +91,7 @@ def test_documents_that_became_invalid_are_served_as_they_were_signed(
     plane: ControlServices, documents: Documents, releases: MemoryReleases, caplog: pytest.LogCaptureFixture
 ) -> None:
     releases.keep("old", b"signed long ago", INVALID)
-    releases.activate(Change(ChangeKind.PUBLISHED, "old", "", "ann", 1.0, ""))
+    releases.activate(Change(ChangeKind.PUBLISHED, "old", "", "ann", 1.0, "", None))
     plane.publisher.start(documents)
     assert plane.bulletin.live is not None
     assert plane.bulletin.live.bundle == b"signed long ago"

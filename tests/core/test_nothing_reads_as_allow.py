@@ -103,6 +103,10 @@ def test_a_refusing_reason_cannot_explain_an_allow() -> None:
             Decision(Effect.ALLOW, reason, "", (), "r", (), (), None, None)
 
 
-def test_every_outcome_but_two_refuses() -> None:
-    assert set(SettleOutcome) - set(SETTLE_REFUSALS) == {SettleOutcome.CLEAR, SettleOutcome.OPENED}
+def test_every_outcome_but_three_refuses() -> None:
+    assert set(SettleOutcome) - set(SETTLE_REFUSALS) == {
+        SettleOutcome.CLEAR,
+        SettleOutcome.OPENED,
+        SettleOutcome.APPROVED,
+    }
     assert all(REASONS[reason].effect is Effect.DENY for reason in SETTLE_REFUSALS.values())

@@ -41,8 +41,9 @@ class RollbackRequest(Request):
 class ReleaseAnswer(Answer):
     """What became of a publish or rollback: who runs the revision, who refused it and why, who has not said yet.
 
-    `changed` is false when that revision was served already; `tools_changed` says that the proxy's routes must be
-    rendered anew. `seconds` is how long OPA was waited for.
+    `changed` is false when that revision was served already; `tools_changed` says that the proxy's routes are others:
+    a control plane with `proxy` in its settings writes them, else somebody must. `seconds` is how long OPA was waited
+    for.
     """
 
     revision: str
@@ -113,7 +114,12 @@ class OpaEntry(Answer):
 
 
 class StatusAnswer(Answer):
-    """The revision served, "" before the first, and every OPA heard of lately."""
+    """The revision served, "" before the first, and every OPA heard of lately.
+
+    `routes` is the revision whose routes the proxy was given, "" before the first and where the control plane
+    gives none.
+    """
 
     revision: str
+    routes: str
     opa: tuple[OpaEntry, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from contextlib import AsyncExitStack
@@ -23,12 +24,15 @@ from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
+from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.core.address import UnixAddress, read_address
+from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.units import Revision
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import Releases, Revocations
+from aegis_authz.ports.control_plane import Releases, Revocations, Routes
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)
@@ -57,11 +61,26 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
-        services = control_services(settings, keys, releases, approvals, revocations, clock, SystemIds())
+        routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
+        services = control_services(settings, keys, releases, approvals, revocations, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
-        await ControlHost(services).serve(sockets=[listening])
+        await _serve(ControlHost(services), listening, services.keeper)
+
+
+async def _serve(host: ControlHost, listening: socket.socket, keeper: RouteKeeper | None) -> None:
+    async with asyncio.TaskGroup() as group:
+        following = None if keeper is None else group.create_task(keeper.watch())
+        await host.serve(sockets=[listening])
+        if following is not None:
+            following.cancel()
+
+
+def _proxy_routes(settings: Path) -> Routes:
+    from aegis_authz.bootstrap.proxy_routes import ProxyRoutes  # only here: it takes what renders Envoy's messages
+
+    return ProxyRoutes(settings)
 
 
 def _listen(address: str) -> socket.socket:
@@ -87,15 +106,25 @@ def control_services(
     revocations: Revocations,
     clock: Clock,
     ids: Ids,
+    routes: Routes | None = None,
 ) -> ControlServices:
-    """The control plane's services on these ports; nothing is served before `publisher.start`."""
-    bulletin = Bulletin()
-    publisher = Publisher(releases, policy_builder(settings, keys), bulletin, clock)
+    """The control plane's services on these ports; nothing is served before `publisher.start`.
+
+    Without `routes` nobody's routes follow what is published.
+    """
+    bulletin, board = Bulletin(), StatusBoard(clock)
+    builder = policy_builder(settings, keys)
+    publisher = Publisher(releases, builder, bulletin, clock)
+
+    def catalogue_of(revision: Revision) -> Catalogue:
+        return builder.catalogue(releases.sources(revision))
+
     return ControlServices(
         publisher=publisher,
         approver=Approver(approvals, keys.approvals, settings.issuer, settings.audience, clock, ids),
         bulletin=bulletin,
-        board=StatusBoard(clock),
+        board=board,
+        keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=Revoker(revocations, publisher, clock),
         token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
         admin_token=keys.admin_token,

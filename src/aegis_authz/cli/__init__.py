@@ -10,9 +10,9 @@ from aegis_authz.cli.exit_codes import UNABLE
 
 EXTRAS: Final = MappingProxyType(
     {
-        "betterproto2": "cli",
+        "betterproto2": "control",
         "certifi": "local",
-        "envoy_data_plane": "cli",
+        "envoy_data_plane": "control",
         "fastapi": "control",
         "httpx": "cli",
         "httpx2": "demo",

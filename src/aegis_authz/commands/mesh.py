@@ -7,13 +7,11 @@ from pathlib import Path
 
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.keys import KeyFolderError, open_keys
-from aegis_authz.adapters.files.sources import SourceFolderError, read_sources
+from aegis_authz.adapters.files.sources import SourceFolderError
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.commands.control import control_plane
+from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
-from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.local.layout import Layout
@@ -23,7 +21,7 @@ from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions
 from aegis_authz.local.supervisor import StartFailed, Status
 from aegis_authz.policy.load import load
-from aegis_authz.proxy.render import write_config, write_xds
+from aegis_authz.proxy.render import write_config
 from aegis_authz.redact.detectors.table import DETECTORS
 
 _FOLDER_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError)
@@ -41,13 +39,6 @@ async def run_mesh(
     """
     with unable_on(StartFailed, ServerMissing, MeshRunning, OSError, *_FOLDER_FAULTS):
         await Mesh(state, options, served_catalogue, open_keys, write_config).run(progress, started)
-
-
-def follow_routes(state: Path, revision: str) -> None:
-    """Tell the Envoy of a running mesh of the tools of a published revision. Raises Unable, Rejected, PolicyErrors."""
-    with control_plane(state) as control:
-        tools = control.sources(revision).tools
-    routes_changed(state, tools)
 
 
 def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
@@ -72,13 +63,3 @@ def _released_tools(folder: Path) -> dict[str, str] | None:
         return dict(releases.sources(revision).tools) if revision else None
     finally:
         releases.close()
-
-
-@unable_on(SettingsError, OSError)
-def routes_changed(state: Path, tool_texts: dict[str, str]) -> None:
-    """Tell a running mesh's Envoy of a new tool catalogue, by the folder it watches. Raises Unable, PolicyErrors."""
-    settings = load_settings(state / "proxy.yaml", ProxySettings)
-    probe = load_settings(state / "control.yaml", ControlSettings).probe
-    own_texts = read_sources(probe / "tools") if probe is not None else {}
-    own = {f"probe/{path}": text for path, text in own_texts.items()}
-    write_xds(settings, Catalogue.of(load({}, tool_texts | own).tools))

@@ -23,6 +23,7 @@ from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.policies import policy_routes
+from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
@@ -37,7 +38,7 @@ class ControlServices:
     """What `create_app` serves.
 
     `admin_token` opens the admin routes and `opa_token` the two of OPA, neither the other's.
-    `token_jwks` are the public keys agent tokens are verified with.
+    `keeper` keeps a proxy's routes, None for none. `token_jwks` are the public keys agent tokens are verified with.
     """
 
     publisher: Publisher
@@ -45,6 +46,7 @@ class ControlServices:
     bulletin: Bulletin
     board: StatusBoard
     revoker: Revoker
+    keeper: RouteKeeper | None
     token_jwks: tuple[dict[str, str], ...]
     admin_token: str = field(repr=False)
     opa_token: str = field(repr=False)
@@ -76,7 +78,7 @@ def create_app(services: ControlServices) -> FastAPI:
     )
     for router in (
         *opa_routes(services.board, services.bulletin, services.opa_token),
-        *policy_routes(services.publisher, services.board, services.bulletin, services.admin_token),
+        *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
         *open_routes(services.bulletin, services.token_jwks),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from aegis_authz.control.bulletin import Live
+from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import BUNDLE_KEY_ID, Sources
 from aegis_authz.core.units import Revision
@@ -38,6 +39,10 @@ class PolicyBuilder:
         self._status_base = status_base
         self._detectors = detectors
         self._own = Sources(_marked(own.policies), _marked(own.tools))
+
+    def catalogue(self, sources: Sources) -> Catalogue:
+        """The tools of these documents and our own. Raises PolicyErrors."""
+        return Catalogue.of(load({}, {**sources.tools, **self._own.tools}).tools)
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""

@@ -107,7 +107,7 @@ class Publisher:
         if live.revision == previous:
             return Published(previous, previous, changed=False, tools_changed=False)
         before = await asyncio.to_thread(self._releases.sources, previous) if previous else Sources({}, {})
-        change = Change(kind, live.revision, previous, by, self._clock.now(), message)
+        change = Change(kind, live.revision, previous, by, self._clock.now(), message, None)
         # Shielded: a caller who hangs up must not leave a release stored but not announced.
         await asyncio.shield(self._commit(live, sources, change))
         return Published(live.revision, previous, changed=True, tools_changed=dict(before.tools) != dict(sources.tools))
@@ -122,7 +122,7 @@ class Publisher:
         self._releases.activate(change)
 
     def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
-        self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message))
+        self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message, None))
         self._bulletin.announce(live)
 
     def _rebuild(self, current: Revision) -> None:

@@ -94,6 +94,10 @@ class StatusBoard:
         self._news.set()
         self._news = asyncio.Event()
 
+    def news(self) -> asyncio.Event:
+        """An event that is set at the next report."""
+        return self._news
+
     async def activation(self, revision: str, wait: float) -> Activation:
         """Wait until every OPA has activated or refused the revision, at most `wait` seconds; then say how it stands.
 

@@ -55,7 +55,7 @@ class Change:
     by: str
     time: Epoch
     message: str
-    agent: Scope | None = None
+    agent: Scope | None
 
 
 class RevisionUnknown(Exception):

@@ -74,6 +74,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         policies=options.policies,
         tools=options.tools,
         probe=layout.state / "probe",
+        proxy=layout.state / "proxy.yaml",
         redis=f"unix://{layout.socket('redis')}",
     )
 

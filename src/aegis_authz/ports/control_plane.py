@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Change, Sources
 from aegis_authz.core.scope import Scope
@@ -42,6 +43,14 @@ class Releases(Protocol):
 
     def changes(self) -> list[Change]:
         """The change log, newest first."""
+        ...
+
+
+class Routes(Protocol):
+    """The proxy's way to the tools."""
+
+    def show(self, catalogue: Catalogue) -> None:
+        """Have calls forwarded as this catalogue says, from now on. Raises OSError, ValueError."""
         ...
 
 

@@ -25,7 +25,7 @@ class StillClock:
 
 
 def change(revision: str, previous: str = "", kind: ChangeKind = ChangeKind.PUBLISHED) -> Change:
-    return Change(kind, revision, previous, "ann", 12.25, "why\nnot")
+    return Change(kind, revision, previous, "ann", 12.25, "why\nnot", None)
 
 
 @pytest.fixture(params=["memory", "files"])

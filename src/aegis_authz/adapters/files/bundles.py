@@ -125,7 +125,7 @@ class FileReleases:
             lost = changes[0].revision
             _log.warning("the change to %s was interrupted; %s is still served", lost, current)
             message = "the change before this one was interrupted and did not happen"
-            note = Change(ChangeKind.INTERRUPTED, current, lost, "control", clock.now(), message)
+            note = Change(ChangeKind.INTERRUPTED, current, lost, "control", clock.now(), message, None)
             durable.append(self._change_log, _line(note))
 
     def _read(self, path: Path, revision: Revision) -> bytes:

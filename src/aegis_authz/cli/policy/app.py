@@ -161,10 +161,6 @@ def _follow(state: Path, release: ReleaseAnswer, as_json: bool) -> None:
     from aegis_authz.cli.policy.text import release_text
 
     typer.echo(release.model_dump_json(indent=2) if as_json else release_text(release))
-    if release.tools_changed:
-        from aegis_authz.commands.mesh import follow_routes
-
-        follow_routes(state, release.revision)
     if not release.active_on or release.refused or release.waiting_for:
         raise typer.Exit(REFUSED)
 

@@ -19,6 +19,7 @@ from aegis_authz.api.policies import (
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import Wait, guarded_router
 from aegis_authz.control.publishing import Published, Publisher
+from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import Activation, StatusBoard
 from aegis_authz.core import units
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
@@ -29,7 +30,9 @@ _DEFAULT_WAIT = 5.0
 Revision = Annotated[units.Revision, Path(description="A revision of the change log.")]
 
 
-def policy_routes(publisher: Publisher, board: StatusBoard, bulletin: Bulletin, admin_token: str) -> list[APIRouter]:
+def policy_routes(
+    publisher: Publisher, board: StatusBoard, bulletin: Bulletin, keeper: RouteKeeper | None, admin_token: str
+) -> list[APIRouter]:
     """Publishing, rolling back and looking at revisions, for the bearer of the admin token."""
     admin, uploads = guarded_router(admin_token, "admin"), guarded_router(admin_token, "admin", MAX_POLICY_BYTES)
 
@@ -37,18 +40,22 @@ def policy_routes(publisher: Publisher, board: StatusBoard, bulletin: Bulletin, 
         live = bulletin.live
         return live.revision if live is not None else ""
 
+    async def outcome(published: Published, wait: float) -> ReleaseAnswer:
+        activation = await board.activation(published.revision, wait)
+        if keeper is not None and activation.active_on:
+            await keeper.until(published.revision, max(0.0, wait - activation.seconds))
+        return _release(published, activation)
+
     @uploads.post("/v1/policies")
     async def publish(documents: PublishRequest, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Validate, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
-        published = await publisher.publish(sources, documents.by, documents.message)
-        return _release(published, await board.activation(published.revision, wait))
+        return await outcome(await publisher.publish(sources, documents.by, documents.message), wait)
 
     @admin.post("/v1/rollback")
     async def rollback(target: RollbackRequest, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Serve the documents of an earlier revision again."""
-        published = await publisher.rollback(units.Revision(target.revision), target.by, target.message)
-        return _release(published, await board.activation(published.revision, wait))
+        return await outcome(await publisher.rollback(units.Revision(target.revision), target.by, target.message), wait)
 
     @admin.get("/v1/revisions")
     async def list_revisions() -> RevisionsAnswer:
@@ -66,6 +73,7 @@ def policy_routes(publisher: Publisher, board: StatusBoard, bulletin: Bulletin, 
         """Show what is served and what each OPA runs."""
         return StatusAnswer(
             revision=current(),
+            routes="" if keeper is None else keeper.current,
             opa=tuple(
                 OpaEntry(
                     instance=state.instance,

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aegis_authz.bootstrap.proxy_routes import ProxyRoutes
+from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.core.catalogue import Catalogue, Tool
+
+PAY = Tool("pay", "pay.example", None, "http://127.0.0.1:9001", (), "/mcp", "", None)
+
+
+def settings_file(folder: Path) -> Path:
+    settings = {
+        "forward_port": 15000,
+        "reverse_port": 15001,
+        "admin_socket": "/run/envoy.sock",
+        "authz": ["authz:9000"],
+        "xds": str(folder / "xds"),
+        "access_log": "/dev/stdout",
+        "ca_file": "/ca.pem",
+    }
+    path = folder / "proxy.yaml"
+    path.write_text(yaml.safe_dump(settings), "utf-8")
+    return path
+
+
+def test_what_is_shown_is_written_where_envoy_watches(tmp_path: Path) -> None:
+    routes = ProxyRoutes(settings_file(tmp_path))
+    routes.show(Catalogue.of((PAY,)))
+    clusters = yaml.safe_load((tmp_path / "xds" / "cds.yaml").read_text("utf-8"))["resources"]
+    assert [cluster["name"] for cluster in clusters] == [f"tool:pay:{PAY.route}"]
+
+
+def test_clusters_of_the_routes_in_force_stay_until_the_next_change(tmp_path: Path) -> None:
+    routes = ProxyRoutes(settings_file(tmp_path))
+    places = [Tool("pay", "pay.example", None, f"http://127.0.0.1:{port}", (), "/mcp", "", None) for port in (1, 2, 3)]
+    for place in places:
+        routes.show(Catalogue.of((place,)))
+    clusters = yaml.safe_load((tmp_path / "xds" / "cds.yaml").read_text("utf-8"))["resources"]
+    assert [cluster["name"] for cluster in clusters] == [f"tool:pay:{place.route}" for place in (places[2], places[1])]
+
+
+def test_settings_that_cannot_be_read_are_said_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.yaml"
+    path.write_text("forward_port: many\n", "utf-8")
+    with pytest.raises(SettingsError, match="forward_port"):
+        ProxyRoutes(path)
