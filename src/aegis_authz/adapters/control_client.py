@@ -140,7 +140,7 @@ class ControlClient:
         if answer.status_code == 200:
             return self._read(answer, kind)
         problem = self._read(answer, ProblemDocument)
-        raise ControlRefused(answer.status_code, problem.detail, tuple(shown.problem() for shown in problem.problems))
+        raise ControlRefused(answer.status_code, problem.detail, tuple(entry.problem() for entry in problem.problems))
 
     def _read(self, answer: httpx.Response, kind: type[AnswerT]) -> AnswerT:
         try:

@@ -88,10 +88,10 @@ def build_bundle(policies: Path, tools: Path, state: Path, key: Path | None, out
 def located(problems: tuple[Problem, ...], sources: Sources, policies: Path, tools: Path) -> tuple[Problem, ...]:
     """The problems with their files named as they are found from here, where only one folder has that file."""
 
-    def named(problem: Problem) -> Problem:
+    def locate(problem: Problem) -> Problem:
         in_policies, in_tools = problem.path in sources.policies, problem.path in sources.tools
         if in_policies == in_tools:
             return problem
         return replace(problem, path=str((policies if in_policies else tools) / problem.path))
 
-    return tuple(named(problem) for problem in problems)
+    return tuple(locate(problem) for problem in problems)

@@ -44,15 +44,15 @@ def layouts(paths: Sequence[Path]) -> list[Layout]:
     Hidden files and links below a folder are left out, as are files that hold no document of the language. Raises
     NoSuchPath, OSError.
     """
-    found: dict[Path, Layout] = {}
+    layout_of: dict[Path, Layout] = {}
     for path in paths:
         if not path.exists():
             raise NoSuchPath(f"{path}: no such file or folder")
         for file in sorted(_below(path)) if path.is_dir() else [path]:
-            layout = _layout(file, named=file == path)
+            layout = _layout(file, is_named=file == path)
             if layout is not None:
-                found.setdefault(file.resolve(), layout)
-    return list(found.values())
+                layout_of.setdefault(file.resolve(), layout)
+    return list(layout_of.values())
 
 
 def write(layout: Layout) -> None:
@@ -68,14 +68,14 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _layout(path: Path, named: bool) -> Layout | None:
+def _layout(path: Path, is_named: bool) -> Layout | None:
     try:
         text = path.read_bytes().decode()
     except UnicodeDecodeError as fault:
         problem = Problem(str(path), 1, 1, "", f"not UTF-8 at byte {fault.start}; save the file as UTF-8")
-        return Layout(path, "", "", (problem,)) if named else None
+        return Layout(path, "", "", (problem,)) if is_named else None
     if not is_ours(str(path), text, _KINDS):
-        return Layout(path, text, text, (Problem(str(path), 1, 1, "", _NOT_OURS),)) if named else None
+        return Layout(path, text, text, (Problem(str(path), 1, 1, "", _NOT_OURS),)) if is_named else None
     try:
         return Layout(path, text, formatted(str(path), text, _KINDS))
     except PolicyErrors as errors:

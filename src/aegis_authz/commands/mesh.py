@@ -50,8 +50,8 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     """
     probe = layout.folder("probe")
     own = documents_from_here(probe / "policies", probe / "tools")
-    given = documents_from_here(options.policies, options.tools)
-    loaded = load({**given.policies, **own.policies}, {**given.tools, **own.tools}, DETECTORS)
+    sources = documents_from_here(options.policies, options.tools)
+    loaded = load({**sources.policies, **own.policies}, {**sources.tools, **own.tools}, DETECTORS)
     released = _released_tools(layout.folder("control"))
     return Catalogue.of(loaded.tools if released is None else load({}, {**released, **own.tools}).tools)
 

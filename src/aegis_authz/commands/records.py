@@ -42,13 +42,13 @@ def newest_checkpoints(folder: Path, state: Path | None, key: Path | None) -> by
         raise Rejected(str(fault)) from None
 
 
-def record_keys(named: Path | None, folder: Path) -> tuple[bytes, ...]:
-    """The raw public keys to verify with: those in the file `named`, or those of the mesh that `folder` belongs to.
+def record_keys(key_file: Path | None, folder: Path) -> tuple[bytes, ...]:
+    """The raw public keys to verify with: those in the file `key_file`, or those of the mesh that `folder` belongs to.
 
     `folder` is `DIR`, `DIR/records` or `DIR/records/<writer>`. Raises RecordKeyError, KeyFolderError, OSError.
     """
-    if named is not None:
-        return load_public_keys(named)
+    if key_file is not None:
+        return load_public_keys(key_file)
     for state in (folder, *folder.absolute().parents[:2]):
         for name in (RECORDS_PUBLIC, RECORDS):
             path = state / "keys" / name
@@ -65,22 +65,22 @@ def decision_records(folder: Path, decision_id: str) -> list[StoredRecord]:
 
 def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
     """Every record of one decision in the logs of `folder`, without verifying. Raises NoRecords, OSError."""
-    wanted = RecordFilter(decision_id=decision_id)
+    record_filter = RecordFilter(decision_id=decision_id)
     for log in log_files(folder):
-        yield from query.matching(log.oldest_first(), wanted)
+        yield from query.matching(log.oldest_first(), record_filter)
 
 
 @unable_on(*_FAULTS)
-def last_records(folder: Path, count: int, wanted: RecordFilter) -> list[StoredRecord]:
-    """The last `count` wanted records of all logs in `folder`, oldest first. Raises Unable."""
-    return query.last_records((log.newest_first() for log in log_files(folder)), count, wanted)
+def last_records(folder: Path, count: int, record_filter: RecordFilter) -> list[StoredRecord]:
+    """The last `count` records that pass the filter of all logs in `folder`, oldest first. Raises Unable."""
+    return query.last_records((log.newest_first() for log in log_files(folder)), count, record_filter)
 
 
 def latest_decision(folder: Path, decision_id: str, within: int) -> DecisionRecord | None:
     """The record of a decision among the last `within` lines of any log. Raises NoRecords, OSError."""
-    wanted = RecordFilter(decision_id=decision_id)
+    record_filter = RecordFilter(decision_id=decision_id)
     for log in log_files(folder):
-        for stored in query.matching(islice(log.newest_first(), within), wanted):
+        for stored in query.matching(islice(log.newest_first(), within), record_filter):
             if isinstance(stored.record, DecisionRecord):
                 return stored.record
     return None

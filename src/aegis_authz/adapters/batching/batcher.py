@@ -117,9 +117,9 @@ class Batcher(Generic[Question, Reply]):
                 self._pace.began(loop.time())
                 task = loop.create_task(self._ask(batch))
                 self._under_way.add(task)
-                task.add_done_callback(self._asked)
+                task.add_done_callback(self._finish)
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
+    def _finish(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         if self._waiting and not self._flush_is_due:
             self._flush()

@@ -149,8 +149,8 @@ def _checked(revision: Revision, otherwise: type[Exception]) -> str:
     return revision
 
 
-def _texts(data: Json, what: str) -> dict[str, str]:
-    return {path: text(content, path) for path, content in mapping(data, what).items()}
+def _texts(data: Json, label: str) -> dict[str, str]:
+    return {path: text(content, path) for path, content in mapping(data, label).items()}
 
 
 def _line(change: Change) -> bytes:

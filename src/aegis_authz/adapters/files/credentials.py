@@ -32,9 +32,9 @@ class CredentialFolder:
         try:
             state = path.stat()
             stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
-            known = self._read.get(path)
-            if known is not None and known[0] == stamp:
-                return known[1]
+            entry = self._read.get(path)
+            if entry is not None and entry[0] == stamp:
+                return entry[1]
             value = path.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as fault:
             why = type(fault).__name__  # never the text: it may hold a part of the secret

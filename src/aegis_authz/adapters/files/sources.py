@@ -87,7 +87,7 @@ def _documents(folder: Path) -> Iterator[tuple[Path, str]]:
             continue
         if path.is_symlink() and path.is_dir():
             # the names of a ConfigMap's own folders begin with two dots; its files are linked one by one
-            if not path.name.startswith("..") and any(_is_named_as_document(inner) for inner in path.rglob("*")):
+            if not path.name.startswith("..") and any(_is_named_as_document(entry) for entry in path.rglob("*")):
                 yield path, "a linked folder; links are followed to files alone"
         elif _is_named_as_document(path) and not path.is_dir() and not parts[0].startswith(".."):
             yield path, _fault(path, parts, root)

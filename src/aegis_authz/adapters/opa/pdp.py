@@ -48,10 +48,10 @@ class OpaPdp:
 
     async def evaluate(self, question: Evaluation, deadline: Monotonic) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""
-        asked = orjson.dumps(question_to_data(question))
-        batcher = self._batcher if len(asked) < LONG else self._long
+        data = orjson.dumps(question_to_data(question))
+        batcher = self._batcher if len(data) < LONG else self._long
         try:
-            return await batcher.ask(asked, deadline)
+            return await batcher.ask(data, deadline)
         except TimeoutError:
             raise Refused(Reason.PDP_TIMEOUT, "no answer in time") from None
 

@@ -53,12 +53,12 @@ def writer_folders(folder: Path) -> list[Path]:
     """The logs in `folder`, which holds one folder a writer, or is itself one. Raises NoRecords, OSError."""
     if not folder.is_dir():
         raise NoRecords(f"{folder} is not a folder")
-    found = (
+    folders = (
         [folder] if _is_log(folder) else [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_log(path)]
     )
-    if not found:
+    if not folders:
         raise NoRecords(f"{folder} holds no record log")
-    return found
+    return folders
 
 
 def load_expected(path: Path, keys: Sequence[bytes]) -> list[Checkpoint]:
@@ -78,11 +78,11 @@ def verify_folder(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkp
     reports: list[LogReport] = []
     folders = writer_folders(folder)
     for path in folders:
-        known = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
-        reports.append(_verify_writer(path, keys, known))
+        checkpoints = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
+        reports.append(_verify_writer(path, keys, checkpoints))
     names = {path.name for path in folders}
-    gone = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
-    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in gone.values())
+    missing_logs = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
+    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in missing_logs.values())
     return reports
 
 

@@ -114,14 +114,14 @@ class FileRecordLog:
             encoded = encode_record(record)
         except ValueError as fault:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
-        written = self._loop.create_future()
+        receipt = self._loop.create_future()
         self._waiting += 1
-        self._gathered.append((encoded, written))
+        self._gathered.append((encoded, receipt))
         self._pace.came(self._loop.time())
         if not self._is_writing:
             self._is_writing = True
             self._schedule(self._loop)
-        await written
+        await receipt
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have what is gathered written: at once, or in a moment when much comes,
@@ -213,13 +213,13 @@ class FileRecordLog:
 
     def _resolve(self, batch: list[_Waiting], problem: str) -> None:
         self._waiting -= len(batch)
-        for _, written in batch:
-            if written.done():  # its caller stopped waiting
+        for _, receipt in batch:
+            if receipt.done():  # its caller stopped waiting
                 continue
             if problem:
-                written.set_exception(Refused(Reason.RECORD_FAILED, problem))
+                receipt.set_exception(Refused(Reason.RECORD_FAILED, problem))
             else:
-                written.set_result(None)
+                receipt.set_result(None)
         self._is_writing = bool(self._gathered)
         if self._is_writing and self._loop is not None:
             self._schedule(self._loop)

@@ -82,10 +82,10 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
 
 def _require_sealed(line: bytes, checkpoint: Checkpoint, path: Path) -> None:
     try:
-        found = read_link(line)
+        link = read_link(line)
     except NotARecord as fault:
         raise LogAltered(f"record {checkpoint.size} in {path} is damaged: {fault}") from fault
-    if not found.is_whole or found.computed != checkpoint.head:
+    if not link.is_whole or link.computed != checkpoint.head:
         raise LogAltered(f"record {checkpoint.size} in {path} is not the one that was sealed")
 
 
@@ -115,9 +115,9 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
 def _keep(folder: Path, sealed: Sealed, tail: bytes) -> str:
     attempt = 0
     while True:
-        kept = folder / f"{sealed.number:08d}-{sealed.offset}.{attempt}.torn"
-        if not kept.exists():
+        torn_file = folder / f"{sealed.number:08d}-{sealed.offset}.{attempt}.torn"
+        if not torn_file.exists():
             break
         attempt += 1
-    durable.replace(kept, tail)
-    return kept.name
+    durable.replace(torn_file, tail)
+    return torn_file.name

@@ -31,13 +31,13 @@ class RedisApprovals:
             pipeline = self._redis.pipeline(transaction=False)
             for partition in redis_keys.ALL_PARTITIONS:
                 pipeline.zrange(redis_keys.approvals(partition), 0, -1)
-            ids = [identifier.decode() for found in await pipeline.execute() for identifier in found]
+            ids = [identifier.decode() for names in await pipeline.execute() for identifier in names]
             for identifier in ids:
                 pipeline.hgetall(redis_keys.approval(identifier))
-            kept: list[dict[bytes, bytes]] = await pipeline.execute()
-        approvals = [self._approval(name, fields) for name, fields in zip(ids, kept, strict=True) if fields]
-        chosen = [approval for approval in approvals if state is None or approval.state is state]
-        return sorted(chosen, key=lambda approval: -approval.request.requested_at)
+            rows: list[dict[bytes, bytes]] = await pipeline.execute()
+        approvals = [self._approval(name, fields) for name, fields in zip(ids, rows, strict=True) if fields]
+        matches = [approval for approval in approvals if state is None or approval.state is state]
+        return sorted(matches, key=lambda approval: -approval.request.requested_at)
 
     async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""
@@ -60,11 +60,11 @@ class RedisApprovals:
         keys = (redis_keys.approval(approval_id), pointer, *redis_keys.waiting(request.scope))
         arguments = (to.value, by, str(now_ms), approval_id)
         async with answering():
-            had = cast(bytes, await self._redis.eval(self._decide, len(keys), *keys, *arguments))
-        if had == b"unknown":
+            before = cast(bytes, await self._redis.eval(self._decide, len(keys), *keys, *arguments))
+        if before == b"unknown":
             raise not_found(approval_id)
-        if had != ApprovalState.PENDING.value.encode():
-            raise conflict(approval_id, had.decode())
+        if before != ApprovalState.PENDING.value.encode():
+            raise conflict(approval_id, before.decode())
         return replace(approval, state=to, decided_by=by, decided_at=Epoch(now_ms / 1000))
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class RedisApprovals:
     def _approval(self, approval_id: ApprovalId, fields: Mapping[bytes, bytes]) -> Approval:
         try:
             decided_at = fields.get(b"decided_at")
-            kept = Approval(
+            approval = Approval(
                 request=approval_from_text(fields[b"document"]),
                 state=ApprovalState(fields[b"state"].decode()),
                 decided_by=fields.get(b"decided_by", b"").decode(),
@@ -82,4 +82,4 @@ class RedisApprovals:
             )
         except (KeyError, ValueError):
             raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None
-        return standing(kept, self._clock.now())
+        return standing(approval, self._clock.now())

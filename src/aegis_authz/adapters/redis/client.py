@@ -42,7 +42,7 @@ def script(name: str) -> str:
     return Path(__file__).with_name(name).read_text("utf-8")
 
 
-def said(fault: Exception) -> str:
+def fault_text(fault: Exception) -> str:
     """What may be told of a driver's fault: Redis' own error texts name commands and limits, never values.
 
     Of every other fault only its kind, because the text may hold an address.
@@ -57,4 +57,4 @@ async def answering() -> AsyncIterator[None]:
         async with asyncio.timeout(_ANSWER_TIMEOUT):
             yield
     except (RedisError, OSError) as fault:
-        raise StoreDown(f"Redis cannot be used: {said(fault)}") from None
+        raise StoreDown(f"Redis cannot be used: {fault_text(fault)}") from None

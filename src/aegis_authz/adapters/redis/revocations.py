@@ -34,9 +34,9 @@ class RedisRevocations:
             pipeline = self._redis.pipeline(transaction=False)
             for partition in redis_keys.ALL_PARTITIONS:
                 pipeline.hgetall(redis_keys.revoked(partition))
-            kept: list[dict[bytes, bytes]] = await pipeline.execute()
-        found = [_revocation(scope.decode(), fact.decode()) for fields in kept for scope, fact in fields.items()]
-        return sorted(found, key=lambda revocation: (-revocation.at, str(revocation.scope)))
+            rows: list[dict[bytes, bytes]] = await pipeline.execute()
+        revocations = [_revocation(scope.decode(), fact.decode()) for fields in rows for scope, fact in fields.items()]
+        return sorted(revocations, key=lambda revocation: (-revocation.at, str(revocation.scope)))
 
     async def close(self) -> None:
         """Close the connections."""

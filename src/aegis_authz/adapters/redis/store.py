@@ -10,7 +10,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
-from aegis_authz.adapters.redis.client import open_redis, said, script
+from aegis_authz.adapters.redis.client import fault_text, open_redis, script
 from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, settle_arguments
 from aegis_authz.adapters.redis.wire import RedisWire
 from aegis_authz.core.reason import Reason
@@ -55,7 +55,7 @@ class RedisStore:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 await self._prepare()
         except (RedisError, OSError) as fault:
-            raise StoreDown(f"Redis cannot be used: {said(fault)}") from None
+            raise StoreDown(f"Redis cannot be used: {fault_text(fault)}") from None
 
     def approval_id(self, scope: Scope, token: str) -> ApprovalId:
         """The id of a new approval, as `ports.Store` says: it names the partition."""
@@ -84,14 +84,14 @@ class RedisStore:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
         pipeline.script_exists(self._name)
-        has_epochs, known = await pipeline.execute()
+        has_epochs, script_flags = await pipeline.execute()
         if not has_epochs:
             begun = self._redis.pipeline(transaction=False)
             for partition in redis_keys.ALL_PARTITIONS:
                 begun.eval(self._begin, 1, redis_keys.epoch(partition))
             await begun.execute()
         # never without need: older servers keep every SCRIPT LOAD in their append-only file
-        self._sha = self._name if list(known) == [True] else await self._redis.script_load(self._text)
+        self._sha = self._name if list(script_flags) == [True] else await self._redis.script_load(self._text)
 
     async def _eviction(self) -> object:
         """What Redis does when its memory is full."""
@@ -107,7 +107,7 @@ class RedisStore:
         except TimeoutError:
             return [Refused(Reason.STORE_TIMEOUT, "no answer in time") for _ in calls]
         except (RedisError, OSError) as fault:
-            return [Refused(Reason.STORE_UNAVAILABLE, said(fault)) for _ in calls]
+            return [Refused(Reason.STORE_UNAVAILABLE, fault_text(fault)) for _ in calls]
         return [_outcome(reply) for reply in replies]
 
     async def _ask(self, calls: list[Arguments]) -> list[object]:
@@ -127,7 +127,7 @@ class RedisStore:
 
 def _outcome(reply: object) -> Settled | Exception:
     if isinstance(reply, RedisError):
-        return Refused(Reason.STORE_UNAVAILABLE, said(reply))
+        return Refused(Reason.STORE_UNAVAILABLE, fault_text(reply))
     try:
         return read_settled(reply)
     except ValueError:
