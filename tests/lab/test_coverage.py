@@ -55,7 +55,7 @@ def test_a_condition_counts_when_it_was_seen_to_hold_and_to_fail(opa: LabOpa) ->
 
     paying = covered(opa, [call])[0]
 
-    assert [(gap.line, gap.what) for gap in paying.gaps if "amount" in gap.what or "payee" in gap.what] == [
+    assert [(gap.line, gap.words) for gap in paying.gaps if "amount" in gap.words or "payee" in gap.words] == [
         (14, "amount max was never seen to hold"),
         (17, "payee in was never seen to fail"),
     ]
@@ -73,7 +73,7 @@ def test_without_calls_nothing_is_covered_and_without_rules_everything_is(opa: L
     whole = covered(opa, [])
 
     assert percent_of(whole) == 0.0
-    assert [gap.what for one in whole for gap in one.gaps] == ["no case reaches this rule"] * 3
+    assert [gap.words for one in whole for gap in one.gaps] == ["no case reaches this rule"] * 3
     assert percent_of([]) == 100.0
 
 
@@ -108,4 +108,4 @@ def test_two_conditions_of_one_word_are_told_apart(opa: LabOpa) -> None:
     seen = shown(opa, '{parameters: {x: [{matches: "[a-z]*"}, {matches: "[a-m]*"}]}}', {"x": "abc"}, {"x": "xyz"})
 
     assert (seen.sides, seen.sides_seen) == (4, 3)
-    assert [gap.what for gap in seen.gaps] == ["x matches was never seen to fail"]
+    assert [gap.words for gap in seen.gaps] == ["x matches was never seen to fail"]

@@ -59,7 +59,7 @@ def test_documents_rules_and_conditions_are_told_with_their_places(opa: LabOpa) 
     [rule] = document.rules
     assert (document.name, document.mode, document.path, document.line) == ("paying", "enforce", "agents.yaml", 5)
     assert (rule.id, rule.outcome, rule.path, rule.line) == ("allowed_tools[0]", "deny", "agents.yaml", 11)
-    assert [(one.parameter, one.condition, one.wanted, one.seen, one.line) for one in rule.conditions] == [
+    assert [(one.parameter, one.condition, one.limit, one.value, one.line) for one in rule.conditions] == [
         ("amount", "type", "number", 500, None),
         ("amount", "max", 100, 500, 14),
         ("amount", "min", 0, 500, None),
@@ -110,7 +110,7 @@ def test_what_may_be_left_out_holds_when_it_is(opa: LabOpa) -> None:
 def test_null_is_there_and_of_no_type(opa: LabOpa) -> None:
     [kind, *_] = doing(opa, "  conditions: {max_x: 5}\n", x=None).conditions
 
-    assert (kind.condition, kind.state, kind.there, kind.seen) == ("type", "failed", True, None)
+    assert (kind.condition, kind.state, kind.there, kind.value) == ("type", "failed", True, None)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_time_is_told_as_the_call_says_it(opa: LabOpa) -> None:
     [document] = explained(opa, call, policy, ANY_TOOL).documents
 
     within = document.rules[0].conditions[-1]
-    assert (within.condition, within.state, within.seen) == ("within", "failed", "2026-03-02T20:00:00+01:00")
+    assert (within.condition, within.state, within.value) == ("within", "failed", "2026-03-02T20:00:00+01:00")
 
 
 def test_a_tool_outside_the_regions_is_told(opa: LabOpa) -> None:

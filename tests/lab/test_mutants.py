@@ -38,7 +38,7 @@ def left(opa: LabOpa, *texts: str) -> list[tuple[int, str]]:
     bench = Workbench(documents(), opa)
     known = cases(bench.loaded, *texts)
     assert all(one.passed for one in tried(bench, known))
-    found = survivors(bench, known, mutants_of(bench.loaded.written).found, lambda: None)
+    found = survivors(bench, known, mutants_of(bench.loaded.written).distinct, lambda: None)
     return [(one.line, one.words) for one in found]
 
 
@@ -48,7 +48,7 @@ def of_document(text: str) -> Mutants:
 
 def words(mutants: Mutants) -> set[str]:
     """What the mutants say, but for what is changed in every document."""
-    return {one.words for one in mutants.found} - {"mode is shadow", "the rule for any-api is removed"}
+    return {one.words for one in mutants.distinct} - {"mode is shadow", "the rule for any-api is removed"}
 
 
 def of_conditions(conditions: str, listed: str = "allowed_tools") -> set[str]:
@@ -68,7 +68,7 @@ def test_good_tests_notice_everything(opa: LabOpa) -> None:
 
 
 def test_without_tests_everything_survives(opa: LabOpa) -> None:
-    assert len(left(opa)) == len(mutants_of(documents().written).found)
+    assert len(left(opa)) == len(mutants_of(documents().written).distinct)
 
 
 def test_the_documents_run_as_they_are_when_all_is_done(opa: LabOpa) -> None:
@@ -76,7 +76,7 @@ def test_the_documents_run_as_they_are_when_all_is_done(opa: LabOpa) -> None:
     known = cases(bench.loaded, TESTS)
     counted: list[None] = []
 
-    survivors(bench, known, mutants_of(bench.loaded.written).found[:5], lambda: counted.append(None))
+    survivors(bench, known, mutants_of(bench.loaded.written).distinct[:5], lambda: counted.append(None))
 
     assert all(one.passed for one in tried(bench, known))
     assert len(counted) == 5
@@ -223,8 +223,8 @@ def test_what_a_document_says_for_all_its_rules_is_taken_away() -> None:
         "egress to *.b.example is removed",
         "ports of *.b.example are removed",
     }
-    assert "mode is shadow" in {one.words for one in of_document(said).found}
-    assert "mode is shadow" not in {one.words for one in of_document(f"mode: shadow\n{said}").found}
+    assert "mode is shadow" in {one.words for one in of_document(said).distinct}
+    assert "mode is shadow" not in {one.words for one in of_document(f"mode: shadow\n{said}").distinct}
 
 
 def test_changes_that_mean_the_same_are_no_mutants() -> None:
@@ -240,7 +240,7 @@ def test_changes_that_mean_the_same_are_no_mutants() -> None:
 def test_a_template_is_changed_for_all_that_extend_it() -> None:
     second = "---\nagent: other\nname: second\nextends: house-rules\n"
 
-    found = mutants_of(documents(POLICIES + second).written).found
+    found = mutants_of(documents(POLICIES + second).written).distinct
 
     [removal] = [one for one in found if one.line == 3]
     assert [one.document.title for one in removal.changed.values()] == ["paying", "second"]
@@ -257,7 +257,7 @@ def test_a_rule_that_is_taken_away_leaves_the_names_of_the_others(opa: LabOpa) -
         '    expect: {effect: deny, findings: ["denied_tools[1] denied"]}\n'
     )
 
-    found = survivors(bench, cases(bench.loaded, text), mutants_of(bench.loaded.written).found, lambda: None)
+    found = survivors(bench, cases(bench.loaded, text), mutants_of(bench.loaded.written).distinct, lambda: None)
 
     assert [one.field for one in found] == ["denied_tools[0]"]
 

@@ -39,23 +39,23 @@ def calls_of(path: str, text: str, loaded: Loaded) -> list[PlacedCall]:
     JSON object and which has a second one is read so, too. `loaded` is the catalogue the calls are made under. Raises
     PolicyErrors with every problem; a tool, action or parameter the catalogue does not have is one.
     """
-    found, problems = _lines_of(path, text, loaded) if _is_lines(path, text) else _documents_of(path, text, loaded)
-    if not found and not problems:
+    calls, problems = _lines_of(path, text, loaded) if _is_lines(path, text) else _documents_of(path, text, loaded)
+    if not calls and not problems:
         problems = [Problem(path, 1, 1, "", "holds no call")]
     if problems:
         raise PolicyErrors(problems)
-    return found
+    return calls
 
 
 def one_call(path: str, text: str, loaded: Loaded) -> PlacedCall:
     """The call of a text that must hold exactly one. Raises PolicyErrors."""
-    found = calls_of(path, text, loaded)
-    if len(found) > 1:
-        second = found[1].line
+    calls = calls_of(path, text, loaded)
+    if len(calls) > 1:
+        second = calls[1].line
         raise PolicyErrors(
-            [Problem(path, second, 1, "", f"holds {len(found)} calls; only one can be explained at once")]
+            [Problem(path, second, 1, "", f"holds {len(calls)} calls; only one can be explained at once")]
         )
-    return found[0]
+    return calls[0]
 
 
 def _is_lines(path: str, text: str) -> bool:
@@ -72,19 +72,19 @@ def _is_lines(path: str, text: str) -> bool:
 
 
 def _lines_of(path: str, text: str, loaded: Loaded) -> tuple[list[PlacedCall], list[Problem]]:
-    found: list[PlacedCall] = []
+    calls: list[PlacedCall] = []
     problems: list[Problem] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         call = _quickly(line, loaded)
         if call is not None:
-            found.append(PlacedCall(call, path, number))
+            calls.append(PlacedCall(call, path, number))
             continue
         problems += _problems_of_line(path, number, line, loaded)
         if len(problems) > MOST_IN_A_FILE:
             break  # no more are told
-    return found, problems
+    return calls, problems
 
 
 def _quickly(line: str, loaded: Loaded) -> TriedCall | None:
@@ -116,19 +116,20 @@ def _documents_of(path: str, text: str, loaded: Loaded) -> tuple[list[PlacedCall
     if not documents and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         message = f"larger than {MAX_BYTES} bytes; write one call on each line of a .jsonl file"
         return [], [replace(problems[0], message=message)]
-    found: list[PlacedCall] = []
+    calls: list[PlacedCall] = []
     for source in documents:
         for at, element in _elements(source):
             call, wrong = validated(TriedCall, element)
             if call is not None:
                 faults = call_faults(call, loaded)
                 wrong += [
-                    element.problem(inner, message, on_key=inner[:-1] == ("parameters",)) for inner, message in faults
+                    element.problem(location, message, on_key=location[:-1] == ("parameters",))
+                    for location, message in faults
                 ]
                 place = element.at.get(())
-                found.append(PlacedCall(call, path, place.line if place is not None else 1))
-            problems += [replace(one, field=f"{at}.{one.field}".strip(".")) for one in wrong]
-    return found, problems
+                calls.append(PlacedCall(call, path, place.line if place is not None else 1))
+            problems += [replace(problem, field=f"{at}.{problem.field}".strip(".")) for problem in wrong]
+    return calls, problems
 
 
 def _elements(source: SourceDocument) -> Iterator[tuple[str, SourceDocument]]:
@@ -141,30 +142,30 @@ def _elements(source: SourceDocument) -> Iterator[tuple[str, SourceDocument]]:
     marks, start = source.places.marks, 1
     for position, element in enumerate(source.value):
         end = start + _marks_in(element)
-        yield f"[{position}]", _unwrapped(_inner(source, (position,), element, marks[start:end]))
+        yield f"[{position}]", _unwrapped(_document_at(source, (position,), element, marks[start:end]))
         start = end
 
 
 def _unwrapped(source: SourceDocument) -> SourceDocument:
     """What a document holds under `call`, as tests write it, when it holds nothing else."""
     if isinstance(source.value, dict) and source.value.keys() == {"call"}:
-        return _inner(source, ("call",), source.value["call"], source.places.marks[2:])
+        return _document_at(source, ("call",), source.value["call"], source.places.marks[2:])
     return source
 
 
-def _inner(source: SourceDocument, at: Location, value: Json, marks: Sequence[int]) -> SourceDocument:
+def _document_at(source: SourceDocument, at: Location, value: Json, marks: Sequence[int]) -> SourceDocument:
     depth = len(at)
     return SourceDocument(
         source.path,
         value,
         Places(source.places.text, value, list(marks)),
-        doubtful=frozenset(one[depth:] for one in source.doubtful if one[:depth] == at),
-        blank=tuple(one[depth:] for one in source.blank if one[:depth] == at),
+        doubtful=frozenset(location[depth:] for location in source.doubtful if location[:depth] == at),
+        blank=tuple(location[depth:] for location in source.blank if location[:depth] == at),
     )
 
 
 def _marks_in(value: Json) -> int:
     """How many places a value takes up: its own, and those of its keys and what they hold."""
     if isinstance(value, dict):
-        return 1 + sum(1 + _marks_in(inner) for inner in value.values())
+        return 1 + sum(1 + _marks_in(member) for member in value.values())
     return 1 + sum(map(_marks_in, value)) if isinstance(value, list) else 1

@@ -120,7 +120,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         actors=context.acted_by,
         on_behalf_of=context.on_behalf_of,
     )
-    made = ToolCall(
+    tool_call = ToolCall(
         kind=_kind(call, catalogue) if kind is None else kind,
         tool=call.tool,
         action=call.action,
@@ -136,7 +136,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         content_type="",
         scheme=call.scheme,
     )
-    return question_to_data(Evaluation(identity, made, now, context.environment, CONTEXT))
+    return question_to_data(Evaluation(identity, tool_call, now, context.environment, CONTEXT))
 
 
 def _kind(call: TriedCall, catalogue: Catalogue) -> CallKind:

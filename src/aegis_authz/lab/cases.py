@@ -38,7 +38,7 @@ REASONS_OF_POLICY = (
 _PARAMETERS: Location = ("call", "parameters")
 _LEFT_OUT: Mapping[str, Json] = {"detectors": [], "fields": [], "header": "authorization", "prefix": ""}
 """What members of obligations are where a test leaves them out; the others must be given."""
-_KINDS = {kind: tuple(field.name for field in fields(one)) for kind, one in OBLIGATIONS.items()}
+_KINDS = {kind: tuple(field.name for field in fields(obligation)) for kind, obligation in OBLIGATIONS.items()}
 """The members of each kind of obligation."""
 
 
@@ -50,9 +50,9 @@ def _reason(value: str) -> str:
     return _one_of(value, [reason.value for reason in REASONS_OF_POLICY], "reason that policy gives")
 
 
-def _one_of(value: str, known: Sequence[str], kind: str) -> str:
-    if value not in known:
-        near = did_you_mean(value, known) or f"; known: {', '.join(known)}"
+def _one_of(value: str, choices: Sequence[str], kind: str) -> str:
+    if value not in choices:
+        near = did_you_mean(value, choices) or f"; known: {', '.join(choices)}"
         raise ValueError(f"{quoted(value)} is no {kind}{near}")
     return value
 
@@ -84,12 +84,12 @@ class ExpectedObligation(Part):
 
     @model_validator(mode="after")
     def _has_the_members_of_its_kind(self) -> ExpectedObligation:
-        known = _KINDS[self.kind]
-        given = self.model_fields_set - {"kind"}
-        for member in sorted(given.difference(known)):
-            raise ValueError(f"{self.kind} has no {quoted(member)}; it has {', '.join(known)}")
-        for member in known:
-            if member not in _LEFT_OUT and member not in given:
+        members = _KINDS[self.kind]
+        keys = self.model_fields_set - {"kind"}
+        for member in sorted(keys.difference(members)):
+            raise ValueError(f"{self.kind} has no {quoted(member)}; it has {', '.join(members)}")
+        for member in members:
+            if member not in _LEFT_OUT and member not in keys:
                 raise ValueError(f"{self.kind} needs {quoted(member)}")
         return self
 
@@ -170,49 +170,49 @@ def cases_of(sources: Mapping[str, str], loaded: Loaded) -> list[Case]:
     for path in sorted(sources):
         documents, wrong = read_source(path, sources[path])
         problems += wrong
-        taken: set[str] = set()
+        names: set[str] = set()
         for source in documents:
-            found, wrong = validated(CasesDocument, source)
+            document, wrong = validated(CasesDocument, source)
             problems += wrong
-            if found is None:
+            if document is None:
                 continue
-            for position, written in enumerate(found.tests):
-                faults = [*_namesake(written, taken), *_unknown(written, loaded)]
+            for position, test in enumerate(document.tests):
+                faults = [*_namesake(test, names), *_unknown(test, loaded)]
                 problems += [
-                    source.problem(("tests", position, *inner), message, on_key=inner[:-1] == _PARAMETERS)
-                    for inner, message in faults
+                    source.problem(("tests", position, *location), message, on_key=location[:-1] == _PARAMETERS)
+                    for location, message in faults
                 ]
-                taken.add(written.name)
-                cases.append(_case(written, source, position))
+                names.add(test.name)
+                cases.append(_case(test, source, position))
     if problems:
         raise PolicyErrors(problems)
     return cases
 
 
-def _case(written: WrittenCase, source: SourceDocument, position: int) -> Case:
+def _case(test: WrittenCase, source: SourceDocument, position: int) -> Case:
     at: Location = ("tests", position)
     lines = {
         member: source.at[(*at, "expect", member)].line
         for member in Expected.model_fields
         if (*at, "expect", member) in source.at
     }
-    return Case(written.name, written.call, written.expect, source.path, source.at[at].line, lines)
+    return Case(test.name, test.call, test.expect, source.path, source.at[at].line, lines)
 
 
-def _namesake(written: WrittenCase, taken: Collection[str]) -> Iterator[tuple[Location, str]]:
-    if written.name in taken:
+def _namesake(test: WrittenCase, names: Collection[str]) -> Iterator[tuple[Location, str]]:
+    if test.name in names:
         yield ("name",), "another test of this file has this name"
 
 
-def _unknown(written: WrittenCase, loaded: Loaded) -> Iterator[tuple[Location, str]]:
+def _unknown(test: WrittenCase, loaded: Loaded) -> Iterator[tuple[Location, str]]:
     """Names no document has: the test would pass or fail for the wrong reason."""
-    call = written.call
+    call = test.call
     titles = {policy.title for policy in loaded.policies}
-    for position, title in enumerate(written.expect.policies or ()):
+    for position, title in enumerate(test.expect.policies or ()):
         if title not in titles:
             yield ("expect", "policies", position), f"no policy is called {quoted(title)}{did_you_mean(title, titles)}"
-    for inner, message in call_faults(call, loaded):
-        yield ("call", *inner), message
+    for location, message in call_faults(call, loaded):
+        yield ("call", *location), message
 
 
 def call_faults(call: TriedCall, loaded: Loaded) -> Iterator[tuple[Location, str]]:
@@ -226,16 +226,16 @@ def call_faults(call: TriedCall, loaded: Loaded) -> Iterator[tuple[Location, str
         yield from _unknown_action(call, loaded.known[call.tool])
 
 
-def _unknown_action(call: TriedCall, known: KnownTool) -> Iterator[tuple[Location, str]]:
-    actions = known.actions
-    if actions is None or (known.tool.is_mcp and is_method(call.action)):
+def _unknown_action(call: TriedCall, entry: KnownTool) -> Iterator[tuple[Location, str]]:
+    actions = entry.actions
+    if actions is None or (entry.tool.is_mcp and is_method(call.action)):
         return  # an MCP server's methods, such as resources/read, are actions, too
     if call.action not in actions:
         near = did_you_mean(call.action, actions)
         yield ("action",), f"tool {quoted(call.tool)} has no action {quoted(call.action)}{near}"
         return
     declared = actions[call.action]
-    if not declared or call.action in known.open_actions:
+    if not declared or call.action in entry.open_actions:
         return
     for name in call.parameters:
         if name not in declared:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.edits import Change, elements, members, removed, replaced, shown, without_each
+from aegis_authz.lab.edits import Change, elements, members, removed, replaced, without_each, words_of
 from aegis_authz.policy.compile.conditions import short_form
 from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
@@ -22,7 +22,8 @@ _ELEMENTS = words_with(Operand.ELEMENTS)
 _PRESENCE = words_with(Operand.PRESENCE)
 _SCHEMAS = words_with(Operand.SCHEMA)
 _NO_COMPARISONS = ("else", "optional", "at")
-_CERTAIN = [word for word, one in CONTEXT_WORDS.items() if one.is_certain]  # `optional` means nothing for them
+# `optional` means nothing for these
+_CERTAIN = [word for word, circumstance in CONTEXT_WORDS.items() if circumstance.is_certain]
 _SCHEMA_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _SCHEMA_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _SCHEMA_NOTES = ("$schema", "$comment", "$defs", "title", "description", "examples", "default")
@@ -41,8 +42,8 @@ def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Chang
     for name, value in members(root, (*at, "parameters")).items():
         where = (*at, "parameters", name)
         if isinstance(value, list):
-            for inner, _ in elements(root, where):
-                yield from _value_changes(root, inner, inner if len(value) > 1 else where, denying)
+            for place, _ in elements(root, where):
+                yield from _value_changes(root, place, place if len(value) > 1 else where, denying)
         else:
             yield from _value_changes(root, where, where, denying)
     for name in members(root, (*at, "context")):
@@ -59,15 +60,15 @@ def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Chang
 def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, str], denying: bool) -> Iterator[Change]:
     where, (word, name) = (*at, key), split
     limit = inside(root, where)
-    yield Change(where, f"{key} {shown(limit)} is removed", removed(root, where))
+    yield Change(where, f"{key} {words_of(limit)} is removed", removed(root, where))
     yield from _moved(root, where, key, _is_raised(word, denying))
     if word not in _OPPOSITES:
         return
     opposite = {_OPPOSITES[word]: limit}
-    given = inside(root, (*at, "parameters", name))
-    rules = given if isinstance(given, list) else [] if given is None else [given]
+    value = inside(root, (*at, "parameters", name))
+    rules = value if isinstance(value, list) else [] if value is None else [value]
     negated = replaced(removed(root, where), (*at, "parameters", name), [*rules, opposite])
-    yield Change(where, f"{key} {shown(limit)} is turned into {_OPPOSITES[word]}", negated)
+    yield Change(where, f"{key} {words_of(limit)} is turned into {_OPPOSITES[word]}", negated)
 
 
 def _value_changes(
@@ -75,32 +76,32 @@ def _value_changes(
 ) -> Iterator[Change]:
     """The changes of what is asked of one value; `whole` is what goes when nothing is asked any more."""
     yield from _comparison_changes(root, at, whole, denying)
-    asked = members(root, at)
-    words = [word for word in asked if word not in _NO_COMPARISONS]
+    conditions = members(root, at)
+    words = [word for word in conditions if word not in _NO_COMPARISONS]
     if not denying and any(word not in _ASKING for word in words):
-        flipped = "deny" if asked.get("else") == "approval_needed" else "approval_needed"
-        place = (*at, "else") if "else" in asked else at
+        flipped = "deny" if conditions.get("else") == "approval_needed" else "approval_needed"
+        place = (*at, "else") if "else" in conditions else at
         yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
-    if has_absence and asked.keys().isdisjoint(_PRESENCE):
-        if asked.get("optional") is True:
+    if has_absence and conditions.keys().isdisjoint(_PRESENCE):
+        if conditions.get("optional") is True:
             yield Change((*at, "optional"), "optional is removed", removed(root, (*at, "optional")))
         else:
             yield Change(at, "optional: true is added", replaced(root, (*at, "optional"), True))
 
 
 def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool) -> Iterator[Change]:
-    asked = members(root, at)
-    words = [word for word in asked if word not in _NO_COMPARISONS]
+    conditions = members(root, at)
+    words = [word for word in conditions if word not in _NO_COMPARISONS]
     for word in words:
         where = (*at, word)
-        value = asked[word]
-        gone = where if len(words) > 1 else whole
-        yield Change(where, f"{word} {shown(value)} is removed", removed(root, gone))
-        if word in _OPPOSITES and _OPPOSITES[word] not in asked:
+        value = conditions[word]
+        removal = where if len(words) > 1 else whole
+        yield Change(where, f"{word} {words_of(value)} is removed", removed(root, removal))
+        if word in _OPPOSITES and _OPPOSITES[word] not in conditions:
             negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), value)
-            yield Change(where, f"{word} {shown(value)} is turned into {_OPPOSITES[word]}", negated)
+            yield Change(where, f"{word} {words_of(value)} is turned into {_OPPOSITES[word]}", negated)
         if word in _PRESENCE:
-            yield Change(where, f"{word} is {shown(value is not True)}", replaced(root, where, value is not True))
+            yield Change(where, f"{word} is {words_of(value is not True)}", replaced(root, where, value is not True))
         if word in UPPER or word in LOWER:
             yield from _moved(root, where, word, _is_raised(word, denying))
         if word in _LISTS:
@@ -119,7 +120,7 @@ def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
         where = (*at, word)
         yield from _moved(root, where, f"{at[-1]} {word}", _is_raised(word, denying))
         if len(bounds) > 1:
-            yield Change(where, f"{at[-1]} {word} {shown(bound)} is removed", removed(root, where))
+            yield Change(where, f"{at[-1]} {word} {words_of(bound)} is removed", removed(root, where))
 
 
 def _is_raised(word: str, denying: bool) -> bool:
@@ -138,25 +139,25 @@ def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Cha
         exact = Decimal(repr(bound))
         exponent = exact.as_tuple().exponent
         moved = float(exact + sign * Decimal(1).scaleb(min(int(exponent), 0)))
-    yield Change(at, f"{name} {shown(bound)} became {shown(moved)}", replaced(root, at, moved))
+    yield Change(at, f"{name} {words_of(bound)} became {words_of(moved)}", replaced(root, at, moved))
 
 
 def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
-    asked = members(root, at)
-    words = [word for word in asked if word != "else"]
+    conditions = members(root, at)
+    words = [word for word in conditions if word != "else"]
     for word in words:
         where = (*at, word)
-        gone = where if len(words) > 1 else at
-        yield Change(where, f"{word} is removed", removed(root, gone))
-        if _OPPOSITES[word] not in asked:
-            negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), asked[word])
+        removal = where if len(words) > 1 else at
+        yield Change(where, f"{word} is removed", removed(root, removal))
+        if _OPPOSITES[word] not in conditions:
+            negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), conditions[word])
             yield Change(where, f"{word} is turned into {_OPPOSITES[word]}", negated)
         yield from without_each(root, where, "time window")
         for window, _ in elements(root, where):
             yield from _window_changes(root, window, (OPERATORS[word].direction is Direction.MEMBERSHIP) is not denying)
     if not denying:
-        flipped = "deny" if asked.get("else") == "approval_needed" else "approval_needed"
-        place = (*at, "else") if "else" in asked else at
+        flipped = "deny" if conditions.get("else") == "approval_needed" else "approval_needed"
+        place = (*at, "else") if "else" in conditions else at
         yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
 
 
@@ -165,10 +166,10 @@ def _window_changes(root: Json, at: Location, widens: bool) -> Iterator[Change]:
     yield from without_each(root, (*at, "weekdays"), "weekday")
     for word in ("weekdays", "hours", "from", "until", "holidays"):
         if word in window and len(window) > 1:
-            yield Change((*at, word), f"{word} {shown(window[word])} is removed", removed(root, (*at, word)))
+            yield Change((*at, word), f"{word} {words_of(window[word])} is removed", removed(root, (*at, word)))
     yield from without_each(root, (*at, "holidays"), "holiday")
     for word, new in _moved_edges(window, 1 if widens else -1):
-        yield Change((*at, word), f"{word} {shown(window[word])} became {new}", replaced(root, (*at, word), new))
+        yield Change((*at, word), f"{word} {words_of(window[word])} became {new}", replaced(root, (*at, word), new))
 
 
 def _moved_edges(window: Mapping[str, Json], step: int) -> Iterator[tuple[str, str]]:
@@ -194,18 +195,18 @@ def _moved_day(day: str, days: int) -> str | None:
 
 def _schema_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
     """Below a schema: keywords dropped, bounds moved, members of lists dropped."""
-    asked = members(root, at)
-    words = [word for word in asked if word not in _SCHEMA_NOTES]
+    keywords = members(root, at)
+    words = [word for word in keywords if word not in _SCHEMA_NOTES]
     for word in words if len(words) > 1 else ():
         yield Change((*at, word), f"{word} of the schema is removed", removed(root, (*at, word)))
-    for word in asked:
+    for word in keywords:
         where = (*at, word)
         if word in _SCHEMA_UPPER or word in _SCHEMA_LOWER:
             yield from _moved(root, where, f"{word} of the schema", (word in _SCHEMA_UPPER) is not denying)
         if word in ("required", "enum", *_SCHEMA_LISTED):
             yield from without_each(root, where, f"{word} of the schema:")
-        for inner in _schemas_in(root, where, word):
-            yield from _schema_changes(root, inner, denying is not (word == "not"))
+        for place in _schemas_in(root, where, word):
+            yield from _schema_changes(root, place, denying is not (word == "not"))
 
 
 def _schemas_in(root: Json, at: Location, word: str) -> Iterator[Location]:

@@ -12,12 +12,12 @@ from aegis_authz.policy.load import LoadedPolicy
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something no case has shown: `what` says it in words, `path` and `line` where it was written."""
+    """Something no case has shown: `words` says what, `path` and `line` say where it was written."""
 
     path: str
     line: int
     rule: str
-    what: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,48 +41,48 @@ class Coverage:
 
 def percent_of(documents: Sequence[Coverage]) -> float:
     """How much of all rules and sides of conditions was tried, in percent; of nothing, all."""
-    whole = sum(one.rules + one.sides for one in documents)
-    seen = sum(one.rules_reached + one.sides_seen for one in documents)
-    return 100.0 * seen / whole if whole else 100.0
+    whole = sum(document.rules + document.sides for document in documents)
+    part = sum(document.rules_reached + document.sides_seen for document in documents)
+    return 100.0 * part / whole if whole else 100.0
 
 
-def coverage_of(written: Sequence[LoadedPolicy], explanations: Sequence[Mapping[str, Json]]) -> list[Coverage]:
+def coverage_of(policies: Sequence[LoadedPolicy], explanations: Sequence[Mapping[str, Json]]) -> list[Coverage]:
     """What `Workbench.explain` says about the calls of all tests, held against what is written, by document."""
-    seen = _seen(explanations)
-    return [_covered(one, seen.get(one.document.title, {})) for one in written]
+    sightings = _sightings(explanations)
+    return [_covered(policy, sightings.get(policy.document.title, {})) for policy in policies]
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Sighting:
     """What was seen of one rule."""
 
-    held: set[Key] = field(default_factory=set)
-    failed: set[Key] = field(default_factory=set)
+    successes: set[Key] = field(default_factory=set)
+    failures: set[Key] = field(default_factory=set)
 
 
-def _covered(one: LoadedPolicy, seen: Mapping[str, _Seen]) -> Coverage:
+def _covered(policy: LoadedPolicy, sightings: Mapping[str, _Sighting]) -> Coverage:
     gaps: list[Gap] = []
-    rules = rules_of(one)
+    rules = rules_of(policy)
     sides = sides_seen = reached = 0
-    for written in rules:
-        conditions = conditions_of(written)
+    for rule in rules:
+        conditions = conditions_of(rule)
         sides += 2 * len(conditions)
-        shown = seen.get(written.id)
-        if shown is None:
-            gaps.append(_gap(written, written.line, "no case reaches this rule"))
+        sighting = sightings.get(rule.id)
+        if sighting is None:
+            gaps.append(_gap(rule, rule.line, "no case reaches this rule"))
             continue
         reached += 1
         for condition in conditions:
-            holds, fails = condition.key in shown.held, condition.key in shown.failed
+            holds, fails = condition.key in sighting.successes, condition.key in sighting.failures
             sides_seen += holds + fails
             missing = _missing(holds, fails)
             if missing:
-                gaps.append(_gap(written, condition.line, f"{condition.label} {condition.condition} {missing}"))
-    return Coverage(one.document.title, len(rules), reached, sides, sides_seen, tuple(gaps))
+                gaps.append(_gap(rule, condition.line, f"{condition.label} {condition.condition} {missing}"))
+    return Coverage(policy.document.title, len(rules), reached, sides, sides_seen, tuple(gaps))
 
 
-def _gap(written: WrittenRule, line: int, what: str) -> Gap:
-    return Gap(written.source.path, line, written.id, what)
+def _gap(rule: WrittenRule, line: int, words: str) -> Gap:
+    return Gap(rule.source.path, line, rule.id, words)
 
 
 def _missing(holds: bool, fails: bool) -> str:
@@ -91,42 +91,42 @@ def _missing(holds: bool, fails: bool) -> str:
     return "was never seen to hold" if fails else "was never seen to hold, nor to fail"
 
 
-def _seen(explanations: Sequence[Mapping[str, Json]]) -> dict[str, dict[str, _Seen]]:
+def _sightings(explanations: Sequence[Mapping[str, Json]]) -> dict[str, dict[str, _Sighting]]:
     """By document and rule. Documents have one title each, so that a title finds its document."""
-    found: dict[str, dict[str, _Seen]] = {}
+    sightings: dict[str, dict[str, _Sighting]] = {}
     for explanation in explanations:
         for document in _objects(explanation.get("documents")):
-            rules = found.setdefault(str(document.get("name")), {})
+            rules = sightings.setdefault(str(document.get("name")), {})
             for rule in _objects(document.get("rules")):
-                _look(rules.setdefault(str(rule.get("id")), _Seen()), rule)
-    return found
+                _look(rules.setdefault(str(rule.get("id")), _Sighting()), rule)
+    return sightings
 
 
-def _look(seen: _Seen, rule: Mapping[str, Json]) -> None:
-    for one in _objects(rule.get("conditions")):
-        label, condition = str(one.get("parameter")), str(one.get("condition"))
-        holds = one.get("holds")
-        if condition in ("present", "type"):
-            _look_at_presence(seen, label, condition, holds is True)
+def _look(sighting: _Sighting, rule: Mapping[str, Json]) -> None:
+    for condition in _objects(rule.get("conditions")):
+        label, word = str(condition.get("parameter")), str(condition.get("condition"))
+        holds = condition.get("holds")
+        if word in ("present", "type"):
+            _look_at_presence(sighting, label, word, holds is True)
         elif isinstance(holds, bool):
-            (seen.held if holds else seen.failed).add(key_of(label, condition, one.get("limit")))
+            (sighting.successes if holds else sighting.failures).add(key_of(label, word, condition.get("limit")))
 
 
-def _look_at_presence(seen: _Seen, label: str, condition: str, holds: bool) -> None:
+def _look_at_presence(sighting: _Sighting, label: str, condition: str, holds: bool) -> None:
     """A value that is there is told with its type, one that is not as not `present`.
 
     Where a value must be absent (`exists: false`), its absence is what holds.
     """
     if condition == "type":
-        (seen.held if holds else seen.failed).add((label, "type", b""))
-        seen.held.add((label, "present", b""))
+        (sighting.successes if holds else sighting.failures).add((label, "type", b""))
+        sighting.successes.add((label, "present", b""))
     else:
-        seen.failed.add((label, "present", b""))
+        sighting.failures.add((label, "present", b""))
         if holds:
-            seen.held.add(key_of(label, "exists", False))
+            sighting.successes.add(key_of(label, "exists", False))
 
 
 def _objects(value: Json) -> Iterator[Mapping[str, Json]]:
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, Mapping):
-            yield one
+    for element in value if isinstance(value, list) else ():
+        if isinstance(element, Mapping):
+            yield element

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.condition_changes import condition_changes
-from aegis_authz.lab.edits import Change, elements, members, removed, replaced, shown, without_each
+from aegis_authz.lab.edits import Change, elements, members, removed, replaced, without_each, words_of
 from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
 
@@ -22,8 +22,8 @@ def document_changes(root: Json) -> Iterator[Change]:
     for listed in ("allowed_tools", "denied_tools"):
         for at, rule in elements(root, (listed,)):
             # a stand-in keeps the places of the rules after it, by which denials are named
-            gone = replaced(root, at, _NOBODY_CALLS)
-            yield Change(at, f"the rule for {shown(inside(rule, ('name',)))} is removed", gone)
+            remainder = replaced(root, at, _NOBODY_CALLS)
+            yield Change(at, f"the rule for {words_of(inside(rule, ('name',)))} is removed", remainder)
             yield from without_each(root, (*at, "actions"), "action")
             yield from condition_changes(root, (*at, "conditions"), denying=listed == "denied_tools")
             yield from _demand_changes(root, at)
@@ -52,8 +52,8 @@ def _demand_changes(root: Json, at: Location) -> Iterator[Change]:
     if members(root, approval).get("always") is True:
         yield Change((*approval, "always"), "always is removed", removed(root, (*approval, "always")))
     if "groups" in members(root, approval):
-        gone = removed(root, (*approval, "groups"))
-        yield Change((*approval, "groups"), "groups are removed: any approver may approve", gone)
+        remainder = removed(root, (*approval, "groups"))
+        yield Change((*approval, "groups"), "groups are removed: any approver may approve", remainder)
     yield from without_each(root, (*approval, "groups"), "group")
     for word in ("set_headers", "inject_credentials"):
         where = (*at, "obligations", word)
@@ -65,8 +65,8 @@ def _demand_changes(root: Json, at: Location) -> Iterator[Change]:
 def _egress_changes(root: Json) -> Iterator[Change]:
     allow = ("egress", "allow")
     for at, entry in elements(root, allow):
-        yield Change(at, f"egress to {shown(entry)} is removed", removed(root, at))
+        yield Change(at, f"egress to {words_of(entry)} is removed", removed(root, at))
         for word in ("ports", "schemes", "methods"):
             if word in members(root, at):
-                yield Change((*at, word), f"{word} of {shown(entry)} are removed", removed(root, (*at, word)))
+                yield Change((*at, word), f"{word} of {words_of(entry)} are removed", removed(root, (*at, word)))
             yield from without_each(root, (*at, word), word)

@@ -27,42 +27,42 @@ def replaced(value: Json, at: Location, new: Json) -> Json:
         return new
     part, rest = at[0], at[1:]
     if isinstance(value, list) and isinstance(part, int):
-        return [replaced(inner, rest, new) if position == part else inner for position, inner in enumerate(value)]
+        return [replaced(element, rest, new) if position == part else element for position, element in enumerate(value)]
     members = value if isinstance(value, Mapping) else {}
     return {**members, str(part): replaced(members.get(str(part)), rest, new)}
 
 
 def removed(value: Json, at: Location) -> Json:
     """The value without the member or element at a location."""
-    outer, last = at[:-1], at[-1]
-    holder = inside(value, outer)
+    parent, last = at[:-1], at[-1]
+    holder = inside(value, parent)
     if isinstance(holder, list):
-        return replaced(value, outer, [inner for position, inner in enumerate(holder) if position != last])
+        return replaced(value, parent, [element for position, element in enumerate(holder) if position != last])
     members = holder if isinstance(holder, Mapping) else {}
-    return replaced(value, outer, {name: inner for name, inner in members.items() if name != last})
+    return replaced(value, parent, {name: member for name, member in members.items() if name != last})
 
 
 def elements(value: Json, at: Location) -> Iterator[tuple[Location, Json]]:
     """Each element of the list at a location, with its own location; none where there is no list."""
     listed = inside(value, at)
-    for position, inner in enumerate(listed if isinstance(listed, list) else ()):
-        yield (*at, position), inner
+    for position, element in enumerate(listed if isinstance(listed, list) else ()):
+        yield (*at, position), element
 
 
 def members(value: Json, at: Location) -> Mapping[str, Json]:
     """The mapping at a location; empty where there is none."""
-    found = inside(value, at)
-    return found if isinstance(found, Mapping) else {}
+    holder = inside(value, at)
+    return holder if isinstance(holder, Mapping) else {}
 
 
 def without_each(value: Json, at: Location, kind: str) -> Iterator[Change]:
     """The document without one element of a list, for each of several."""
     listed = [*elements(value, at)]
-    for where, inner in listed if len(listed) > 1 else ():
-        yield Change(where, f"{kind} {shown(inner)} is removed", removed(value, where))
+    for where, element in listed if len(listed) > 1 else ():
+        yield Change(where, f"{kind} {words_of(element)} is removed", removed(value, where))
 
 
-def shown(value: Json) -> str:
+def words_of(value: Json) -> str:
     """A value in a few words."""
     match value:
         case bool():
@@ -70,12 +70,12 @@ def shown(value: Json) -> str:
         case str() | int() | float():
             text = str(value)
         case list() if len(value) <= _FEW:
-            text = "[" + ", ".join(shown(one) for one in value) + "]"
+            text = "[" + ", ".join(words_of(element) for element in value) + "]"
         case list():
             text = f"a list of {len(value)}"
         case Mapping():
-            named = value.get("name") or value.get("host") or value.get("credential")
-            text = str(named) if isinstance(named, str) else "{" + ", ".join(value) + "}"
+            name = value.get("name") or value.get("host") or value.get("credential")
+            text = str(name) if isinstance(name, str) else "{" + ", ".join(value) + "}"
         case _:
             text = "nothing"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -30,15 +30,15 @@ _EXCUSED = "excused"
 class LookedAtCondition:
     """What became of one condition.
 
-    `wanted` is what the value is compared with, `seen` the value, None where it is not `there`. `failing` is what it
+    `limit` is what the value is compared with; `value` is None where it is not `there`. `failing` is what it
     means when the condition does not hold; in a rule that denies, it excuses the call. `line` is where it was written,
     None for what nobody wrote: the type a condition implies, and the 0 below which an upper bound refuses.
     """
 
     parameter: str
     condition: str
-    wanted: Json
-    seen: Json
+    limit: Json
+    value: Json
     there: bool
     state: State
     failing: Failing
@@ -82,81 +82,83 @@ class Explanation:
     documents: tuple[LookedAtDocument, ...]
 
 
-def explanation_of(call: TriedCall, told: Mapping[str, Json], written: Sequence[LoadedPolicy]) -> Explanation:
-    """Read what `Workbench.explain` told of one call. `written` are the documents it was told about.
+def explanation_of(call: TriedCall, data: Mapping[str, Json], policies: Sequence[LoadedPolicy]) -> Explanation:
+    """Read what `Workbench.explain` told of one call. `policies` are the documents it was told about.
 
     Raises LabError for anything but the known shape.
     """
-    members = _members(told, ("decision", "documents"), "an explanation")
+    members = _members(data, ("decision", "documents"), "an explanation")
     documents = _list(members["documents"], "documents")
-    by_name = {one.document.title: one for one in written}
+    by_name = {policy.document.title: policy for policy in policies}
     [decision] = decisions_from_data({"revision": "lab", "decisions": [members["decision"]]}, 1)
-    looked_at = sorted((_document(one, by_name, call) for one in documents), key=lambda one: one.mode)
-    return Explanation(call, decision, tuple(looked_at))
+    looked_at = (_document(document, by_name, call) for document in documents)
+    return Explanation(call, decision, tuple(sorted(looked_at, key=lambda document: document.mode)))
 
 
-def _document(told: Json, by_name: Mapping[str, LoadedPolicy], call: TriedCall) -> LookedAtDocument:
-    members = _members(told, ("name", "mode", "regions", "outside", "rules"), "a document")
+def _document(data: Json, by_name: Mapping[str, LoadedPolicy], call: TriedCall) -> LookedAtDocument:
+    members = _members(data, ("name", "mode", "regions", "outside", "rules"), "a document")
     name, mode, outside = _text(members["name"]), _text(members["mode"]), members["outside"]
     if name not in by_name or mode not in ("enforce", "shadow") or not isinstance(outside, bool):
         raise _unknown("a document nobody wrote")
-    one = by_name[name]
-    rules = {rule.id: rule for rule in rules_of(one)}
+    policy = by_name[name]
+    rules = {rule.id: rule for rule in rules_of(policy)}
     regions = members["regions"]
     return LookedAtDocument(
         name=name,
         mode=mode,
         regions=None if regions is None else tuple(map(_text, _list(regions, "regions"))),
         outside=outside,
-        path=one.source.path,
-        line=line_of(one.source, ()),
+        path=policy.source.path,
+        line=line_of(policy.source, ()),
         rules=tuple(_rule(rule, rules, call) for rule in _list(members["rules"], "rules")),
     )
 
 
-def _rule(told: Json, rules: Mapping[str, WrittenRule], call: TriedCall) -> LookedAtRule:
-    members = _members(told, ("id", "outcome", "conditions"), "a rule")
-    named, outcome = _text(members["id"]), _text(members["outcome"])
-    written = rules.get(named)
-    denies = written is not None and written.compiled.denies
-    if written is None or outcome not in ({_EXCUSED, "deny"} if denies else _EFFECTS):
+def _rule(data: Json, rules: Mapping[str, WrittenRule], call: TriedCall) -> LookedAtRule:
+    members = _members(data, ("id", "outcome", "conditions"), "a rule")
+    name, outcome = _text(members["id"]), _text(members["outcome"])
+    rule = rules.get(name)
+    denies = rule is not None and rule.compiled.denies
+    if rule is None or outcome not in ({_EXCUSED, "deny"} if denies else _EFFECTS):
         raise _unknown("a rule nobody wrote, or an unknown outcome")
-    conditions = [_told_condition(one) for one in _list(members["conditions"], "conditions")]
-    absent = {one.parameter for one in conditions if one.condition == "present"}
-    forbidden = {one.parameter for one in conditions if one.condition == "exists" and one.limit is False}
+    conditions = [_condition(condition) for condition in _list(members["conditions"], "conditions")]
+    absent = {condition.parameter for condition in conditions if condition.condition == "present"}
+    forbidden = {
+        condition.parameter for condition in conditions if condition.condition == "exists" and condition.limit is False
+    }
     lines: dict[Key, int] = {}
-    for one in conditions_of(written):
-        lines.setdefault(one.key, one.line)
+    for condition in conditions_of(rule):
+        lines.setdefault(condition.key, condition.line)
     return LookedAtRule(
-        id=named,
+        id=name,
         denies=denies,
         outcome=outcome,
-        path=written.source.path,
-        line=written.line,
+        path=rule.source.path,
+        line=rule.line,
         conditions=tuple(
             LookedAtCondition(
-                parameter=one.parameter,
-                condition=one.condition,
-                wanted=one.limit,
-                seen=call.context.time if one.parameter == "context.time" else one.seen,
-                there=one.parameter not in absent,
-                state=_state(one, denies and one.parameter not in forbidden),
-                failing=_failing(one, denies, outcome, one.parameter in forbidden),
-                line=lines.get(one.key),
+                parameter=condition.parameter,
+                condition=condition.condition,
+                limit=condition.limit,
+                value=call.context.time if condition.parameter == "context.time" else condition.value,
+                there=condition.parameter not in absent,
+                state=_state(condition, denies and condition.parameter not in forbidden),
+                failing=_failing(condition, denies, outcome, condition.parameter in forbidden),
+                line=lines.get(condition.key),
             )
-            for one in conditions
+            for condition in conditions
         ),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A condition as it is told; `holds` None where it was not reached."""
+class _OpaCondition:
+    """A condition as OPA tells it; `holds` None where it was not reached."""
 
     parameter: str
     condition: str
     limit: Json
-    seen: Json
+    value: Json
     holds: bool | None
     otherwise: Failing
 
@@ -168,8 +170,8 @@ class _Told:
         return key_of(self.parameter, self.condition, self.limit)
 
 
-def _told_condition(told: Json) -> _Told:
-    members = _members(told, ("parameter", "condition", "limit", "seen", "holds", "otherwise"), "a condition")
+def _condition(data: Json) -> _OpaCondition:
+    members = _members(data, ("parameter", "condition", "limit", "seen", "holds", "otherwise"), "a condition")
     holds, otherwise = members["holds"], members["otherwise"]
     if not isinstance(holds, bool) and holds is not None:
         raise _unknown("a condition that neither holds nor fails")
@@ -177,47 +179,47 @@ def _told_condition(told: Json) -> _Told:
     if otherwise != meaning:
         raise _unknown("a condition of unknown meaning")
     parameter, condition = _text(members["parameter"]), _text(members["condition"])
-    return _Told(parameter, condition, members["limit"], members["seen"], holds, meaning)
+    return _OpaCondition(parameter, condition, members["limit"], members["seen"], holds, meaning)
 
 
-def _state(one: _Told, excusable: bool) -> State:
-    if one.holds is None:
+def _state(condition: _OpaCondition, excusable: bool) -> State:
+    if condition.holds is None:
         return "not reached"
-    if one.condition == "present" and one.holds and excusable:
+    if condition.condition == "present" and condition.holds and excusable:
         return "failed"  # a rule that denies is about a value that is there
-    return "held" if one.holds else "failed"
+    return "held" if condition.holds else "failed"
 
 
-def _failing(one: _Told, denies: bool, outcome: str, forbidden: bool) -> Failing:
+def _failing(condition: _OpaCondition, denies: bool, outcome: str, forbidden: bool) -> Failing:
     """In a rule that denies, only what is known not to hold excuses: not what is missing,
     of another type or unreadable.
     """
     if not denies:
-        return one.otherwise
-    if one.condition == "present":
-        return "excuses" if one.holds and not forbidden else "deny"
-    if one.condition == "type" or (one.holds is False and outcome != _EXCUSED):
+        return condition.otherwise
+    if condition.condition == "present":
+        return "excuses" if condition.holds and not forbidden else "deny"
+    if condition.condition == "type" or (condition.holds is False and outcome != _EXCUSED):
         return "deny"
     return "excuses"
 
 
-def _members(told: Json, names: Sequence[str], kind: str) -> Mapping[str, Json]:
-    if not isinstance(told, Mapping) or told.keys() != set(names):
+def _members(data: Json, names: Sequence[str], kind: str) -> Mapping[str, Json]:
+    if not isinstance(data, Mapping) or data.keys() != set(names):
         raise _unknown(f"{kind} without exactly {', '.join(names)}")
-    return told
+    return data
 
 
-def _list(told: Json, kind: str) -> Sequence[Json]:
-    if not isinstance(told, list):
+def _list(data: Json, kind: str) -> Sequence[Json]:
+    if not isinstance(data, list):
         raise _unknown(f"{kind} that are no list")
-    return told
+    return data
 
 
-def _text(told: Json) -> str:
-    if not isinstance(told, str):
+def _text(data: Json) -> str:
+    if not isinstance(data, str):
         raise _unknown("something else where a text should be")
-    return told
+    return data
 
 
-def _unknown(what: str) -> LabError:
-    return LabError(f"OPA explained in a way this version does not know: {what}")
+def _unknown(shape: str) -> LabError:
+    return LabError(f"OPA explained in a way this version does not know: {shape}")

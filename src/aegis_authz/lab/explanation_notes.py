@@ -19,28 +19,30 @@ _MOST = 12
 _COMPARED = 2000
 
 
-def sentences(explanation: Explanation, written: Sequence[LoadedPolicy]) -> tuple[str, ...]:
-    """What to add to an explanation; `written` are all documents there are."""
-    names = {one.name for one in explanation.documents}
-    covering = [one for one in written if one.document.title in names]
+def sentences(explanation: Explanation, policies: Sequence[LoadedPolicy]) -> tuple[str, ...]:
+    """What to add to an explanation; `policies` are all documents there are."""
+    names = {document.name for document in explanation.documents}
+    covering = [policy for policy in policies if policy.document.title in names]
     if not covering:
-        return (_uncovered(explanation.call.agent, written),)
-    enforcing = [one for one in covering if one.document.mode == "enforce"]
-    told = list(_of_host(explanation, covering) if explanation.call.host else _of_action(explanation, covering))
+        return (_uncovered(explanation.call.agent, policies),)
+    enforcing = [policy for policy in covering if policy.document.mode == "enforce"]
+    notes = list(_of_host(explanation, covering) if explanation.call.host else _of_action(explanation, covering))
     if not enforcing:
-        told.append("every document that covers the agent is in shadow mode: nothing is enforced")
-    return tuple(told)
+        notes.append("every document that covers the agent is in shadow mode: nothing is enforced")
+    return tuple(notes)
 
 
-def _uncovered(agent: str, written: Sequence[LoadedPolicy]) -> str:
-    if not written:
+def _uncovered(agent: str, policies: Sequence[LoadedPolicy]) -> str:
+    if not policies:
         return f"no document covers {agent}: the folder holds no policy"
-    places = {one.document.scope: f"{one.source.path}:{one.source.problem((), '').line}" for one in written}
+    places = {
+        policy.document.scope: f"{policy.source.path}:{policy.source.problem((), '').line}" for policy in policies
+    }
     near = _nearest(agent, places)
-    told = f"no document covers {agent}"
+    note = f"no document covers {agent}"
     if near:
-        return f"{told}; the nearest: {', '.join(f'{scope} ({places[scope]})' for scope in near)}"
-    return f"{told}; those there are cover {_few(sorted(places))}"
+        return f"{note}; the nearest: {', '.join(f'{scope} ({places[scope]})' for scope in near)}"
+    return f"{note}; those there are cover {_few(sorted(places))}"
 
 
 def _nearest(agent: str, scopes: dict[str, str]) -> list[str]:
@@ -53,15 +55,15 @@ def _nearest(agent: str, scopes: dict[str, str]) -> list[str]:
 
 
 def _of_host(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> Iterator[str]:
-    known = sorted({entry.host for one in covering for entry in one.document.egress.allow})
-    lists = f"the egress lists of the agent name {_few(known)}" if known else "no egress list of the agent names a host"
+    hosts = sorted({entry.host for policy in covering for entry in policy.document.egress.allow})
+    lists = f"the egress lists of the agent name {_few(hosts)}" if hosts else "no egress list of the agent names a host"
     yield f"no tool of the catalogue answers at {printable(explanation.call.host)}; {lists}"
 
 
 def _of_action(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> Iterator[str]:
     call = explanation.call
-    judging = [one for one in explanation.documents if one.mode == "enforce"] or explanation.documents
-    if any(not rule.denies for one in judging for rule in one.rules):
+    judging = [document for document in explanation.documents if document.mode == "enforce"] or explanation.documents
+    if any(not rule.denies for document in judging for rule in document.rules):
         return
     if not _is_denied(explanation):
         if is_method(call.action):
@@ -69,17 +71,17 @@ def _of_action(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> It
             yield f"{printable(call.action)} belongs to {session}"
         return
     listed: dict[str, set[str]] = {}
-    for one in covering:
-        if one.document.mode == judging[0].mode:
-            for rule in one.document.allowed_tools:
+    for policy in covering:
+        if policy.document.mode == judging[0].mode:
+            for rule in policy.document.allowed_tools:
                 listed.setdefault(rule.name, set()).update(rule.actions)
-    told = f"no rule of allowed_tools lists {quoted(call.action)} of {quoted(call.tool)} for this agent"
+    note = f"no rule of allowed_tools lists {quoted(call.action)} of {quoted(call.tool)} for this agent"
     if not listed:
-        yield f"{told}; its documents allow nothing"
+        yield f"{note}; its documents allow nothing"
         return
     there = "; ".join(f"{tool}: {_actions(actions)}" for tool, actions in islice(sorted(listed.items()), _MOST))
     more = f"; and {len(listed) - _MOST} more tools" if len(listed) > _MOST else ""
-    yield f"{told}; its rules list {there}{more}"
+    yield f"{note}; its rules list {there}{more}"
 
 
 def _is_denied(explanation: Explanation) -> bool:
@@ -92,5 +94,5 @@ def _actions(actions: set[str]) -> str:
 
 
 def _few(names: Sequence[str]) -> str:
-    told = ", ".join(map(printable, names[:_MOST]))
-    return f"{told} and {len(names) - _MOST} more" if len(names) > _MOST else told
+    text = ", ".join(map(printable, names[:_MOST]))
+    return f"{text} and {len(names) - _MOST} more" if len(names) > _MOST else text

@@ -37,30 +37,30 @@ class Mutant:
 class Mutants:
     """All changes that mean something, and how many others would have meant the same as what is written."""
 
-    found: tuple[Mutant, ...]
+    distinct: tuple[Mutant, ...]
     equivalent: int
 
 
-def mutants_of(written: Sequence[LoadedPolicy]) -> Mutants:
+def mutants_of(policies: Sequence[LoadedPolicy]) -> Mutants:
     """One mutant for each small change of each document and of each template that one of them extends.
 
     Changes that give no valid document are left out, as are those that compile to the same data.
     """
-    seen: set[tuple[tuple[int, bytes], ...]] = set()
-    original = {position: _data(one.compiled) for position, one in enumerate(written)}
-    found: list[Mutant] = []
+    versions: set[tuple[tuple[int, bytes], ...]] = set()
+    original = {position: _data(policy.compiled) for position, policy in enumerate(policies)}
+    mutants: list[Mutant] = []
     equivalent = 0
-    for source, change, changed in _variants(written):
+    for source, change, changed in _variants(policies):
         data = tuple((position, _data(document)) for position, document in sorted(changed.items()))
         if any(not compiled for _, compiled in data):
             continue
-        if all(compiled == original[position] for position, compiled in data) or data in seen:
+        if all(compiled == original[position] for position, compiled in data) or data in versions:
             equivalent += 1
             continue
-        seen.add(data)
+        versions.add(data)
         place = source.problem(change.at, change.words)
-        found.append(Mutant(place.path, place.line, place.field, change.words, changed))
-    return Mutants(tuple(found), equivalent)
+        mutants.append(Mutant(place.path, place.line, place.field, change.words, changed))
+    return Mutants(tuple(mutants), equivalent)
 
 
 def spread(mutants: Sequence[Mutant], most: int) -> list[Mutant]:
@@ -78,43 +78,43 @@ def survivors(
     `cases` must all pass as the documents are. `tried` is called after each mutant. The bench runs the documents as
     they are when this returns. Raises LabError, Refused.
     """
-    found = []
+    remainder = []
     try:
         for mutant in mutants:
             if not _is_noticed(bench, cases, mutant):
-                found.append(mutant)
+                remainder.append(mutant)
             tried()
     finally:
         bench.put(bench.loaded.compiled)
-    return found
+    return remainder
 
 
 def _is_noticed(bench: Workbench, cases: Sequence[Case], mutant: Mutant) -> bool:
-    scopes = {one.document.scope for one in mutant.changed.values()}
+    scopes = {document.document.scope for document in mutant.changed.values()}
     about = [case for case in cases if any(covers(scope, case.call.agent) for scope in scopes)]
     if not about:
         return False  # a document says nothing to agents it does not cover
     whole = bench.loaded.compiled
     bench.put([mutant.changed.get(position, document) for position, document in enumerate(whole)])
     decided = bench.decide([case.call for case in about])
-    return any(differences(case, one) for case, one in zip(about, decided, strict=True))
+    return any(differences(case, decision) for case, decision in zip(about, decided, strict=True))
 
 
 def _variants(
-    written: Sequence[LoadedPolicy],
+    policies: Sequence[LoadedPolicy],
 ) -> Iterator[tuple[SourceDocument, Change, Mapping[int, CompiledDocument]]]:
     extending: dict[str, list[int]] = {}
-    for position, one in enumerate(written):
-        if one.template is not None and one.document.extends is not None:
-            extending.setdefault(one.document.extends, []).append(position)
-        for change in document_changes(one.source.value):
-            document = _document(change.value, None if one.template is None else one.template.value)
+    for position, policy in enumerate(policies):
+        if policy.template is not None and policy.document.extends is not None:
+            extending.setdefault(policy.document.extends, []).append(position)
+        for change in document_changes(policy.source.value):
+            document = _document(change.value, None if policy.template is None else policy.template.value)
             if document is not None:
-                yield one.source, change, {position: document}
+                yield policy.source, change, {position: document}
     for positions in extending.values():
-        template = written[positions[0]].template
+        template = policies[positions[0]].template
         for change in document_changes(template.value) if template is not None else ():
-            changed = {position: _document(written[position].source.value, change.value) for position in positions}
+            changed = {position: _document(policies[position].source.value, change.value) for position in positions}
             whole = {position: document for position, document in changed.items() if document is not None}
             if template is not None and len(whole) == len(changed):
                 yield template, change, whole

@@ -35,31 +35,35 @@ class LabOpa:
 
     def load(self, data: Mapping[str, Json]) -> None:
         """Put `Compiled.data` in place of what was loaded before. Raises LabError."""
-        self._asked("PUT", "/v1/data/aegis", data["aegis"])
+        self._answer("PUT", "/v1/data/aegis", data["aegis"])
 
     def decisions(self, questions: Sequence[Json]) -> list[Decision | Refused]:
         """What the mesh would get for each question, in order, read as the mesh reads it. Raises LabError, Refused."""
-        found: list[Decision | Refused] = []
+        decisions: list[Decision | Refused] = []
         for start in range(0, len(questions), _BATCH):
             batch = questions[start : start + _BATCH]
-            found += decisions_from_data(self._result("answer", batch), len(batch))
-        return found
+            decisions += decisions_from_data(self._result("answer", batch), len(batch))
+        return decisions
 
     def explanations(self, questions: Sequence[Json]) -> list[Mapping[str, Json]]:
         """For each question the decision and every rule looked at (rego/explain.rego). Raises LabError."""
-        found: list[Mapping[str, Json]] = []
+        explanations: list[Mapping[str, Json]] = []
         for start in range(0, len(questions), _BATCH):
             result = self._result("explanations", questions[start : start + _BATCH])
-            found += [one for one in result if isinstance(one, Mapping)] if isinstance(result, list) else []
-        if len(found) != len(questions):
-            raise LabError(f"OPA explained {len(found)} of {len(questions)} calls")
-        return found
+            explanations += (
+                [explanation for explanation in result if isinstance(explanation, Mapping)]
+                if isinstance(result, list)
+                else []
+            )
+        if len(explanations) != len(questions):
+            raise LabError(f"OPA explained {len(explanations)} of {len(questions)} calls")
+        return explanations
 
     def _result(self, rule: str, questions: Sequence[Json]) -> Json:
-        answer = self._asked("POST", f"/v1/data/aegis/authz/{rule}", {"input": {"calls": list(questions)}})
+        answer = self._answer("POST", f"/v1/data/aegis/authz/{rule}", {"input": {"calls": list(questions)}})
         return answer.get("result") if isinstance(answer, dict) else None
 
-    def _asked(self, method: str, path: str, body: Json) -> Json:
+    def _answer(self, method: str, path: str, body: Json) -> Json:
         try:
             response = self._client.request(method, path, json=body)
             response.raise_for_status()

@@ -43,20 +43,20 @@ def not_recorded(record: DecisionRecord, explanation: Explanation, loaded: Loade
 
     `explanation` is of the call as it was judged now, with what was given beside the record.
     """
-    told = [*_parameters_left_out(record, loaded)]
-    if told:
+    notes = [*_parameters_left_out(record, loaded)]
+    if notes:
         lacking = sorted(
             {
-                one.parameter
+                condition.parameter
                 for document in explanation.documents
                 for rule in document.rules
-                for one in rule.conditions
-                if not one.there and not one.parameter.startswith("context.")
+                for condition in rule.conditions
+                if not condition.there and not condition.parameter.startswith("context.")
             }
         )
         if lacking:
-            told.append(f"the rules ask for {', '.join(map(printable, lacking))}: give the values with --param")
-    return (*told, _VERSION_1) if record.version == 1 else tuple(told)
+            notes.append(f"the rules ask for {', '.join(map(printable, lacking))}: give the values with --param")
+    return (*notes, _VERSION_1) if record.version == 1 else tuple(notes)
 
 
 def difference(record: DecisionRecord, explanation: Explanation) -> str | None:
@@ -72,8 +72,8 @@ def difference(record: DecisionRecord, explanation: Explanation) -> str | None:
         now = _Answer(Effect.DENY, decided.reason, "", ())
     else:
         would = "" if decided.would is None else decided.would.value
-        named = (FindingName(one.parameter, one.condition) for one in decided.findings)
-        now = _Answer(decided.effect, decided.reason, would, _sorted(named))
+        findings = (FindingName(finding.parameter, finding.condition) for finding in decided.findings)
+        now = _Answer(decided.effect, decided.reason, would, _sorted(findings))
     before = _Answer(record.effect, record.reason, record.would, _sorted(record.findings))
     if approved:  # policy asked for the approval that was given
         before = replace(before, effect=Effect.APPROVAL_NEEDED, reason=Reason.APPROVAL_NEEDED, findings=())
@@ -94,12 +94,12 @@ class _Answer:
         text = f"{self.effect.value} {self.reason.value}"
         if self.would:
             text += f", shadow would {self.would}"
-        named = ", ".join(f"{one.parameter}:{one.condition}" for one in self.findings)
-        return f"{text} ({named})" if named else text
+        names = ", ".join(f"{finding.parameter}:{finding.condition}" for finding in self.findings)
+        return f"{text} ({names})" if names else text
 
 
 def _sorted(findings: Iterable[FindingName]) -> tuple[FindingName, ...]:
-    return tuple(sorted(findings, key=lambda one: (one.parameter, one.condition)))
+    return tuple(sorted(findings, key=lambda finding: (finding.parameter, finding.condition)))
 
 
 def _kind(record: DecisionRecord, loaded: Loaded) -> CallKind:
@@ -108,8 +108,8 @@ def _kind(record: DecisionRecord, loaded: Loaded) -> CallKind:
         if record.reason not in REASONS_OF_POLICY:
             raise NotJudged(f"the call was refused with {record.reason.value} before it was known what it asks for")
         return CallKind.UNCLAIMED
-    known = loaded.known.get(record.tool)
-    if known is None or not known.tool.is_mcp:
+    entry = loaded.known.get(record.tool)
+    if entry is None or not entry.tool.is_mcp:
         return CallKind.ACTION
     if record.action in _EITHER:
         raise NotJudged(
@@ -123,9 +123,9 @@ def _parameters_left_out(record: DecisionRecord, loaded: Loaded) -> list[str]:
         return []
     if record.effect is Effect.SANITIZE or any(map(_redacts, record.obligations)):
         return ["the record of a redacted call holds none of its parameters"]
-    known = loaded.known.get(record.tool)
-    actions = known.tool.actions if known is not None else ()
-    if record.parameters or any(one.parameters for one in actions if one.name == record.action):
+    entry = loaded.known.get(record.tool)
+    actions = entry.tool.actions if entry is not None else ()
+    if record.parameters or any(action.parameters for action in actions if action.name == record.action):
         left_out = f"parameters left out of the record: {record.withheld}; only declared ones are recorded"
         return [left_out] if record.withheld else []
     action = printable(record.action)

@@ -58,26 +58,26 @@ def _whole(value: Json) -> Json:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_whole(inner) for inner in value]
+        return [_whole(element) for element in value]
     if isinstance(value, Mapping):
-        return {name: _whole(inner) for name, inner in value.items()}
+        return {name: _whole(element) for name, element in value.items()}
     return value
 
 
-def rules_of(one: LoadedPolicy) -> list[WrittenRule]:
+def rules_of(policy: LoadedPolicy) -> list[WrittenRule]:
     """Every rule of a document, those of its template with the template's places."""
-    return [WrittenRule(rule, one.source_of(rule)) for rule in one.compiled.rules]
+    return [WrittenRule(rule, policy.source_of(rule)) for rule in policy.compiled.rules]
 
 
-def conditions_of(written: WrittenRule) -> list[WrittenCondition]:
+def conditions_of(rule: WrittenRule) -> list[WrittenCondition]:
     """Every condition written into a rule; a refusal of negative values that nobody wrote is none."""
-    return [condition for value in written.compiled.values for condition in _of_value(written, value)]
+    return [condition for value in rule.compiled.values for condition in _of_value(rule, value)]
 
 
-def _of_value(written: WrittenRule, value: ValueConditions) -> Iterator[WrittenCondition]:
+def _of_value(rule: WrittenRule, value: ValueConditions) -> Iterator[WrittenCondition]:
     def line(at: Location) -> int:
-        inner = (*written.compiled.at, "conditions", *at)
-        return line_of(written.source, as_written(written.source.value, inner))
+        place = (*rule.compiled.at, "conditions", *at)
+        return line_of(rule.source, as_written(rule.source.value, place))
 
     for word, at in value.shape:
         yield WrittenCondition(value.label, word, (value.label, word, b""), line(at))

@@ -64,8 +64,8 @@ def simulated(bench: Workbench, calls: Sequence[PlacedCall]) -> list[Simulated]:
     """Decide all calls under the documents on the bench, in order. Raises LabError, Refused."""
     if not calls:
         return []
-    decided = bench.decide([one.call for one in calls])
-    return [Simulated(call, one) for call, one in zip(calls, decided, strict=True)]
+    decided = bench.decide([call.call for call in calls])
+    return [Simulated(call, decision) for call, decision in zip(calls, decided, strict=True)]
 
 
 def simulated_under(
@@ -78,22 +78,22 @@ def simulated_under(
 
 def flips(before: Sequence[Simulated], after: Sequence[Simulated]) -> list[Flip]:
     """Where the same calls are decided differently, in order. Which documents decided is no difference by itself."""
-    found = []
+    changes = []
     for old, new in zip(before, after, strict=True):
         if old.decided == new.decided:
             continue
         members = _differing(old.decided, new.decided)
         if members:
-            found.append(Flip(old, new, _direction(old.effect, new.effect), members))
-    return found
+            changes.append(Flip(old, new, _direction(old.effect, new.effect), members))
+    return changes
 
 
-def summary_of(found: Sequence[Simulated]) -> Summary:
+def summary_of(simulations: Sequence[Simulated]) -> Summary:
     """Count effects and reasons."""
-    effects = Counter(one.effect for one in found)
-    reasons = Counter(one.reason for one in found)
+    effects = Counter(simulation.effect for simulation in simulations)
+    reasons = Counter(simulation.reason for simulation in simulations)
     return Summary(
-        calls=len(found),
+        calls=len(simulations),
         effects={effect.value: effects[effect] for effect in sorted(effects)},
         reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
     )

@@ -41,7 +41,7 @@ class Names:
     kind: ToolKind
 
 
-class _Named(Part):
+class _NameDocument(Part):
     name: Name
 
 
@@ -54,7 +54,7 @@ def faults(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     as `validate` says it.
     """
     for field, name in names.items():
-        model, member = _MODELS.get(field, (_Named, "name"))
+        model, member = _MODELS.get(field, (_NameDocument, "name"))
         sources, problems = read_source(f"{field}.json", json.dumps({member: name, **_REST.get(field, {})}))
         problems += [problem for source in sources for problem in validated(model, source)[1]]
         if problems:
@@ -68,7 +68,7 @@ def starter_files(names: Names, commands: Sequence[str]) -> dict[str, str]:
     scope = Scope(names.org, names.tenant, names.agent)
     stranger = replace(scope, agent="nobody" if scope.agent != "nobody" else "stranger")
     words = {
-        **{field: _written(str(getattr(names, field))) for field in ("org", "tenant", "agent", "tool", "host")},
+        **{field: _yaml_scalar(str(getattr(names, field))) for field in ("org", "tenant", "agent", "tool", "host")},
         "scope": str(scope),
         "file": f"{names.agent}.yaml",
         "stranger": str(stranger),
@@ -89,7 +89,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
     return Template(text).substitute(words)
 
 
-def _written(name: str) -> str:
+def _yaml_scalar(name: str) -> str:
     """The name as YAML: in quotes where it would be read as something else, such as `on` or `2024`."""
     try:
         return name if isinstance(plain_value(name), str) else f'"{name}"'

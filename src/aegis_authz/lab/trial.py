@@ -44,18 +44,18 @@ def tried(bench: Workbench, cases: Sequence[Case]) -> list[Outcome]:
     if not cases:
         return []
     decided = bench.decide([case.call for case in cases])
-    return [Outcome(case, one, differences(case, one)) for case, one in zip(cases, decided, strict=True)]
+    return [Outcome(case, decision, differences(case, decision)) for case, decision in zip(cases, decided, strict=True)]
 
 
 def differences(case: Case, decided: Decision | Refused) -> tuple[Difference, ...]:
     """Where a decision is not as the test expects, in order of writing."""
     data = decided_data(decided)
-    found = []
+    deviations = []
     for member, expected in expected_data(case.expect).items():
-        seen = _as_asked(data[member], expected)
-        if not _same(member, expected, seen):
-            found.append(Difference(member, expected, seen, case.lines.get(member, case.line)))
-    return tuple(found)
+        answer = _expected_part(data[member], expected)
+        if not _same(member, expected, answer):
+            deviations.append(Difference(member, expected, answer, case.lines.get(member, case.line)))
+    return tuple(deviations)
 
 
 def expected_data(expect: Expected) -> dict[str, Json]:
@@ -66,7 +66,7 @@ def expected_data(expect: Expected) -> dict[str, Json]:
     if expect.policies is not None:
         data["policies"] = [*expect.policies]
     if expect.obligations is not None:
-        data["obligations"] = [one.data for one in expect.obligations]
+        data["obligations"] = [obligation.data for obligation in expect.obligations]
     if expect.findings is not None:
         data["findings"] = [*expect.findings]
     if expect.would is not None:
@@ -96,7 +96,7 @@ def decided_data(decided: Decision | Refused) -> dict[str, Json]:
         "detail": decided.detail,
         "policies": [*decided.policies],
         "obligations": obligations_to_data(decided.obligations),
-        "findings": [f"{one.parameter} {one.condition}" for one in decided.findings],
+        "findings": [f"{finding.parameter} {finding.condition}" for finding in decided.findings],
         "would": None if decided.would is None else decided.would.value,
         "approval": None if terms is None else _approval(terms.groups, terms.expires_in),
     }
@@ -111,24 +111,25 @@ def _approval(groups: Sequence[str] | None, expires_in: float | None) -> dict[st
     return terms
 
 
-def _as_asked(seen: Json, expected: Json) -> Json:
+def _expected_part(answer: Json, expected: Json) -> Json:
     """Of a mapping, the members that are expected alone."""
-    if isinstance(seen, Mapping) and isinstance(expected, Mapping):
-        return {name: value for name, value in seen.items() if name in expected}
-    return seen
+    if isinstance(answer, Mapping) and isinstance(expected, Mapping):
+        return {name: value for name, value in answer.items() if name in expected}
+    return answer
 
 
-def _same(member: str, expected: Json, seen: Json) -> bool:
-    if member in _SETS and isinstance(expected, list) and isinstance(seen, list):
-        return {_canonical(one) for one in expected} == {_canonical(one) for one in seen}
-    return canonical(expected) == canonical(seen)
+def _same(member: str, expected: Json, answer: Json) -> bool:
+    if member in _SETS and isinstance(expected, list) and isinstance(answer, list):
+        return {_canonical(element) for element in expected} == {_canonical(element) for element in answer}
+    return canonical(expected) == canonical(answer)
 
 
 def _canonical(value: Json) -> bytes:
     """The text of a value in which the order of lists does not count."""
     if isinstance(value, Mapping):
         ordered: dict[str, Json] = {
-            name: sorted(inner, key=canonical) if isinstance(inner, list) else inner for name, inner in value.items()
+            name: sorted(member, key=canonical) if isinstance(member, list) else member
+            for name, member in value.items()
         }
         return canonical(ordered)
     return canonical(value)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.document_changes import document_changes
-from aegis_authz.lab.edits import Change, shown
+from aegis_authz.lab.edits import Change, words_of
 from aegis_authz.policy.editor.schema import policy_schema
 from aegis_authz.policy.language.operators import OPERATORS, PHRASES, Direction, Holder, Operand, Operator
 from aegis_authz.policy.language.values import ElementRule, ParameterRule, TimeRule
@@ -120,7 +120,7 @@ def _mutates(operator: Operator, change: Change) -> bool:
     """Whether a change does more with the word than take it away, unless there is nothing more to do with it."""
     if operator.opposite:
         return change.words.endswith(f"is turned into {operator.opposite}")
-    is_whole = change.words == f"{operator.word} {shown(EXAMPLES[operator.operand])} is removed"
+    is_whole = change.words == f"{operator.word} {words_of(EXAMPLES[operator.operand])} is removed"
     is_simple = operator.operand in (Operand.KIND, Operand.PATTERN, Operand.TEXT)
     return operator.word in change.at and (is_simple or not is_whole)
 

@@ -186,7 +186,7 @@ def _condition(condition: LookedAtCondition, rule: LookedAtRule, explanation: Ex
     if condition.condition == "present":
         line.append(": it is not there")
     elif condition.there:
-        line.append(f": seen {value_text(condition.seen)}")
+        line.append(f": seen {value_text(condition.value)}")
     if condition.state == "failed":
         line.append_text(Text.assemble(" -> ", _meaning(condition)))
         if rule.denies and condition.failing == "deny" and condition.condition not in ("present", "type"):
@@ -206,18 +206,18 @@ def _condition(condition: LookedAtCondition, rule: LookedAtRule, explanation: Ex
 
 def _reference(condition: LookedAtCondition, explanation: Explanation) -> str:
     """What the value is compared with; of another parameter, its value, too."""
-    if condition.wanted is None:
+    if condition.limit is None:
         return ""
     if (
-        isinstance(condition.wanted, Mapping)
-        and condition.wanted.keys() == {"parameter"}
+        isinstance(condition.limit, Mapping)
+        and condition.limit.keys() == {"parameter"}
         and condition.condition != "schema"
     ):
-        name = str(condition.wanted["parameter"])
+        name = str(condition.limit["parameter"])
         value = inside(explanation.call.parameters, path_of(name))  # type: ignore[arg-type]  # it was read as Json
         text = "nothing" if value is None else value_text(value)
         return printable(f" the parameter {name}, {text}")
-    return f" {value_text(condition.wanted)}"
+    return f" {value_text(condition.limit)}"
 
 
 def _meaning(condition: LookedAtCondition) -> Text:

@@ -15,15 +15,15 @@ def survivors_text(mutants: Mutants, tried: int, left: Sequence[Mutant]) -> str:
         printable(f"{mutant.path}:{mutant.line}: {mutant.field}: {mutant.words}") + _UNPROTECTED for mutant in left
     ]
     lines.append(f"{tried - len(left)} of {tried} mutants were noticed, {len(left)} survived")
-    if tried < len(mutants.found):
-        lines.append(f"{len(mutants.found) - tried} others were not tried")
+    if tried < len(mutants.distinct):
+        lines.append(f"{len(mutants.distinct) - tried} others were not tried")
     return "\n".join(lines)
 
 
 def survivors_json(mutants: Mutants, tried: int, left: Sequence[Mutant]) -> str:
     """The same as one JSON object."""
     report = {
-        "mutants": len(mutants.found),
+        "mutants": len(mutants.distinct),
         "tried": tried,
         "noticed": tried - len(left),
         "equivalent": mutants.equivalent,

@@ -58,7 +58,7 @@ def show_coverage(covered: Sequence[Coverage]) -> None:
     console.print(table)
     for coverage in covered:
         for gap in coverage.gaps:
-            line = f"{gap.path}:{gap.line}: {coverage.document} {gap.rule}: {gap.what}"
+            line = f"{gap.path}:{gap.line}: {coverage.document} {gap.rule}: {gap.words}"
             console.print(Text(printable(line)), soft_wrap=True)
 
 
@@ -134,5 +134,5 @@ def _coverage(coverage: Coverage) -> Mapping[str, Json]:
         "rules_reached": coverage.rules_reached,
         "condition_sides": coverage.sides,
         "condition_sides_seen": coverage.sides_seen,
-        "gaps": [{"file": gap.path, "line": gap.line, "rule": gap.rule, "what": gap.what} for gap in coverage.gaps],
+        "gaps": [{"file": gap.path, "line": gap.line, "rule": gap.rule, "what": gap.words} for gap in coverage.gaps],
     }
