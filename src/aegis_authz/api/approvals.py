@@ -70,7 +70,7 @@ class ApprovedAnswer(ApprovalAnswer):
     override_token: str
 
     @classmethod
-    def given(cls, approval: Approval, token: str) -> ApprovedAnswer:
+    def with_token(cls, approval: Approval, token: str) -> ApprovedAnswer:
         """The approval and its token as an answer shows them."""
         return cls(**dict(ApprovalAnswer.of(approval)), override_token=token)
 

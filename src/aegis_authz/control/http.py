@@ -91,9 +91,9 @@ def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES
 
 def _require_bearer(request: Request, expected: bytes) -> None:
     fields = request.headers.getlist("authorization")
-    scheme, _, given = fields[0].partition(" ") if len(fields) == 1 else ("", "", "")
+    scheme, _, secret = fields[0].partition(" ") if len(fields) == 1 else ("", "", "")
     # Compared whole and in constant time, whatever the scheme, so that time tells nothing.
-    same = hmac.compare_digest(given.strip().encode("utf-8"), expected)
+    same = hmac.compare_digest(secret.strip().encode("utf-8"), expected)
     if not same or scheme.lower() != "bearer":
         raise HttpProblem(401, "this needs a bearer token")
 

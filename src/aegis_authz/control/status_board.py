@@ -78,11 +78,11 @@ class StatusBoard:
         bundles = report.get("bundles")
         bundle = bundles.get(BUNDLE_NAME) if isinstance(bundles, Mapping) else None
         status: Mapping[str, Json] = bundle if isinstance(bundle, Mapping) else {}
-        known = {state.instance: state for state in self.states()}
-        if instance not in known and len(known) >= MAX_INSTANCES:
+        states = {state.instance: state for state in self.states()}
+        if instance not in states and len(states) >= MAX_INSTANCES:
             raise ValueError("too many instances report")
         trouble = _trouble(status)
-        before = known[instance].troubled if instance in known else 0
+        before = states[instance].troubled if instance in states else 0
         self._states[instance] = OpaState(
             instance=instance,
             version=_short(labels.get("version")),

@@ -72,8 +72,8 @@ class Agent:
         self, agent: str, method: str, url: str, body: object = None, token: str | None = None, override: str = ""
     ) -> Reply:
         """Make one call as `agent`. `token` replaces the fresh one ("" sends none); `override` is an override token."""
-        sent = self.tokens.mint(agent) if token is None else token
-        headers = {"x-aegis-token": sent} if sent else {}
+        own_token = self.tokens.mint(agent) if token is None else token
+        headers = {"x-aegis-token": own_token} if own_token else {}
         if override:
             headers["x-aegis-approval"] = override
         started = time.perf_counter()

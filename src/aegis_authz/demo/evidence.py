@@ -24,16 +24,16 @@ async def evidence(mesh: DemoMesh, agent: Agent) -> list[Row]:
     at = data.index(b'"effect":"') + len(b'"effect":"')
     data[at] ^= 1
     victim.write_bytes(bytes(data))
-    found = await _verify(mesh, str(spoiled), str(key))
+    verdict = await _verify(mesh, str(spoiled), str(key))
     ended = time.perf_counter()
-    named = "record 1" in found[1]
+    names_record = "record 1" in verdict[1]
     return [
         _row("aegis audit verify", "intact", "intact" if intact[0] else "damaged", intact[0], verified - started),
         _row(
             "the same with one flipped byte",
             "damage found",
-            "damage found" if not found[0] else "missed",
-            not found[0] and named,
+            "damage found" if not verdict[0] else "missed",
+            not verdict[0] and names_record,
             ended - verified,
         ),
     ]

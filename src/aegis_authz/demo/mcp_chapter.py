@@ -18,13 +18,13 @@ URL = "http://github.mcp.example/mcp"
 
 async def mcp_calls(mesh: DemoMesh, agent: Agent) -> list[Row]:
     """One tools/call that is allowed, and one that the client shows as a tool error a model can act on."""
-    seen: list[str] = []
+    decision_ids: list[str] = []
 
     async def fresh_token(request: httpx2.Request) -> None:
         request.headers["x-aegis-token"] = agent.tokens.mint("coding-agent")
 
     async def note_decision(response: httpx2.Response) -> None:
-        seen.append(response.headers.get("x-aegis-decision-id", ""))
+        decision_ids.append(response.headers.get("x-aegis-decision-id", ""))
 
     hooks: dict[str, list[Callable[..., Awaitable[None]]]] = {"request": [fresh_token], "response": [note_decision]}
     async with (
@@ -34,9 +34,9 @@ async def mcp_calls(mesh: DemoMesh, agent: Agent) -> list[Row]:
         offered = {tool.name for tool in (await client.list_tools()).tools}
         started = time.perf_counter()
         allowed = await client.call_tool("list_issues", {"repo": "aegis"})
-        allowed_id, between = seen[-1], time.perf_counter()
+        allowed_id, between = decision_ids[-1], time.perf_counter()
         denied = await client.call_tool("delete_repository", {"repo": "aegis"})
-        denied_id, ended = seen[-1], time.perf_counter()
+        denied_id, ended = decision_ids[-1], time.perf_counter()
     sentence = getattr(denied.content[0], "text", "")
     name = "mcp"
     return [

@@ -96,8 +96,8 @@ class DemoMesh:
         )
         printed, complained = await process.communicate()
         if process.returncode != 0:
-            said = (printed + complained).decode("utf-8", "replace").strip()
-            raise CommandFailed(f"aegis {' '.join(arguments[:2])} ended with {process.returncode}:\n{said}")
+            output = (printed + complained).decode("utf-8", "replace").strip()
+            raise CommandFailed(f"aegis {' '.join(arguments[:2])} ended with {process.returncode}:\n{output}")
         return printed.decode("utf-8")
 
     def _facts(self) -> MeshFacts:

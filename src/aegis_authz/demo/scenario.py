@@ -62,19 +62,19 @@ async def payments(mesh: DemoMesh, agent: Agent) -> list[Row]:
     small = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 4200})
     large = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 50000})
     text = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": "4200"})
-    told = "10000" in large.body and "Do not retry" in large.body
+    has_advice = "10000" in large.body and "Do not retry" in large.body
     return [
         row("payments", "pay 4,200", small, "allow", "ALLOWED", small.status == 201),
-        row("payments", "pay 50,000", large, "deny", "POLICY_DENIED", large.status == 403 and told),
+        row("payments", "pay 50,000", large, "deny", "POLICY_DENIED", large.status == 403 and has_advice),
         row("payments", 'pay "4200" (text)', text, "deny", "PARAMETER_TYPE"),
     ]
 
 
 async def approvals(mesh: DemoMesh, agent: Agent) -> list[Row]:
     """A held payment, approved by a person, and every way to abuse the approval."""
-    held = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7000})
-    override = await mesh.approve(held.approval_id)
-    other = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7001}, override=override)
+    hold = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7000})
+    override = await mesh.approve(hold.approval_id)
+    substitute = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7001}, override=override)
     thief = await agent.call("clinic-agent", "POST", PAYMENTS, {"amount": 7000}, override=override)
     paid = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7000}, override=override)
     again = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7000}, override=override)
@@ -85,8 +85,8 @@ async def approvals(mesh: DemoMesh, agent: Agent) -> list[Row]:
     )
     name = "approvals"
     return [
-        row(name, "pay 7,000", held, "approval_needed", "APPROVAL_NEEDED", held.approval_id.startswith("apr_")),
-        row(name, "approved; pay 7,001", other, "deny", "APPROVAL_MISMATCH"),
+        row(name, "pay 7,000", hold, "approval_needed", "APPROVAL_NEEDED", hold.approval_id.startswith("apr_")),
+        row(name, "approved; pay 7,001", substitute, "deny", "APPROVAL_MISMATCH"),
         row(name, "approved; another agent", thief, "deny", "APPROVAL_MISMATCH"),
         row(name, "approved; pay 7,000", paid, "allow", "APPROVED", paid.status == 201),
         row(name, "the same override again", again, "deny", "APPROVAL_USED"),

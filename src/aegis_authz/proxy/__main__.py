@@ -11,5 +11,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m aegis_authz.proxy", description="Write the example configuration.")
     parser.add_argument("folder", type=Path, help="where to write")
     parser.add_argument("tools", type=Path, nargs="?", default=Path("policies/tools"), help="default: policies/tools")
-    chosen = parser.parse_args()
-    write_deploy(chosen.folder, chosen.tools)
+    arguments = parser.parse_args()
+    write_deploy(arguments.folder, arguments.tools)

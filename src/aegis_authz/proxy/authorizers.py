@@ -48,15 +48,15 @@ _WATCH_WHEN_RED = milliseconds(250)
 def authorizers(settings: ProxySettings) -> Cluster:
     """The cluster of all workers. Raises ValueError for an address that is none, or for sockets beside host names."""
     places = [read_address(text) for text in settings.authz]
-    named = any(isinstance(place, TcpAddress) and not is_ip(place.host) for place in places)
-    if not places or (named and any(isinstance(place, UnixAddress) for place in places)):
+    has_names = any(isinstance(place, TcpAddress) and not is_ip(place.host) for place in places)
+    if not places or (has_names and any(isinstance(place, UnixAddress) for place in places)):
         raise ValueError("authz needs addresses, and host names cannot stand beside unix sockets")
     options = HttpProtocolOptions(
         explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
     )
     return Cluster(
         name=AUTHORIZERS,
-        type=ClusterDiscoveryType.STRICT_DNS if named else ClusterDiscoveryType.STATIC,
+        type=ClusterDiscoveryType.STRICT_DNS if has_names else ClusterDiscoveryType.STATIC,
         connect_timeout=_CONNECT_TIMEOUT,
         lb_policy=ClusterLbPolicy.LEAST_REQUEST,
         # with no worker healthy, nobody is asked at all, and that is a denial at once

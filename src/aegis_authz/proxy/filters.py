@@ -103,9 +103,9 @@ def _ext_authz(settings: ProxySettings) -> ExtAuthz:
 def _sanitize() -> ExtensionWithMatcher:
     """ext_proc by the value of the obligation header; any other value is refused, no header passes."""
     cases = [_case(StringMatcher(exact=value), SANITIZE, _ext_proc(mode)) for value, mode in PROCESSING.items()]
-    anything = StringMatcher(safe_regex=RegexMatcher(google_re2=RegexMatcherGoogleRe2(), regex=".*"))
+    any_value = StringMatcher(safe_regex=RegexMatcher(google_re2=RegexMatcherGoogleRe2(), regex=".*"))
     refuse_all = Rbac(rules=RbacRules(action=RbacAction.ALLOW))  # allows whom its policies name: nobody
-    cases.append(_case(anything, "aegis.refuse", refuse_all))
+    cases.append(_case(any_value, "aegis.refuse", refuse_all))
     return ExtensionWithMatcher(
         xds_matcher=Matcher(matcher_list=MatcherMatcherList(matchers=cases)),
         extension_config=extension("envoy.filters.http.composite", Composite()),

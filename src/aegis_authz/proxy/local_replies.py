@@ -38,7 +38,7 @@ def local_replies() -> LocalReplyConfig:
     return LocalReplyConfig(mappers=[*by_status, _mapper(Reason.REQUEST_UNREADABLE, _undecided())])
 
 
-def _mapper(reason: Reason, chosen: AccessLogFilter) -> ResponseMapper:
+def _mapper(reason: Reason, log_filter: AccessLogFilter) -> ResponseMapper:
     spec = REASONS[reason]
     headers = [overwritten("x-aegis-decision", Effect.DENY.value)]
     if spec.retry is Retry.LATER:
@@ -53,7 +53,7 @@ def _mapper(reason: Reason, chosen: AccessLogFilter) -> ResponseMapper:
         "retry": spec.retry.value,
     }
     body = SubstitutionFormatString(json_format=Struct.from_dict(document), content_type=PROBLEM_TYPE)
-    return ResponseMapper(filter=chosen, body_format_override=body, headers_to_add=headers)
+    return ResponseMapper(filter=log_filter, body_format_override=body, headers_to_add=headers)
 
 
 def _undecided() -> AccessLogFilter:

@@ -42,10 +42,10 @@ _Dumper.add_representer(str, _text)
 
 def to_yaml(message: Message) -> str:
     """A message as YAML in proto3's JSON mapping, with the field names of the .proto files."""
-    return _written(message.to_dict(casing=Casing.SNAKE))
+    return _yaml(message.to_dict(casing=Casing.SNAKE))
 
 
-def _written(values: Mapping[str, Any]) -> str:
+def _yaml(values: Mapping[str, Any]) -> str:
     text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return text
 
@@ -96,16 +96,16 @@ def _with_clusters_in_use(text: str, folder: Path) -> str:
     response = _resources(text)
     names = {cluster["name"] for cluster in response["resources"]}
     in_use = {name for file in ROUTES_FILES.values() for name in _clusters_named(_read(folder / file))}
-    kept = [
+    old_clusters = [
         cluster
         for cluster in _resources(_read(folder / CLUSTERS_FILE))["resources"]
         if cluster["name"] in in_use - names
     ]
-    if not kept:
+    if not old_clusters:
         return text
-    resources = [*response["resources"], *kept]
+    resources = [*response["resources"], *old_clusters]
     version = hashlib.sha256(repr(resources).encode()).hexdigest()[:16]
-    return _written({"version_info": version, "resources": resources})
+    return _yaml({"version_info": version, "resources": resources})
 
 
 def _clusters_named(text: str) -> Iterator[str]:

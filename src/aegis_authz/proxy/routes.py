@@ -68,13 +68,13 @@ def _configuration(name: str, hosts: list[VirtualHost]) -> RouteConfiguration:
 
 def _forward_hosts(catalogue: Catalogue) -> list[VirtualHost]:
     hosts: list[VirtualHost] = []
-    taken: set[str] = set()
+    all_domains: set[str] = set()
     # the default port first: the authorizer reads host:80 as the host alone
     addresses = sorted(catalogue.by_address, key=lambda address: (address[0], address[1] or 0))
     for host, port in addresses:
         domains = [host, f"{host}:80"] if port is None else [f"{host}:{port}"]
-        if taken.isdisjoint(domains):
-            taken.update(domains)
+        if all_domains.isdisjoint(domains):
+            all_domains.update(domains)
             routes = _forward_routes(catalogue.by_address[host, port])
             hosts.append(VirtualHost(name=domains[0], domains=domains, routes=routes))
     unclaimed = _answer("unclaimed", 403, "No tool of the catalogue answers at this address.\n")

@@ -56,9 +56,9 @@ class DecisionMetrics:
         """Tally one decision."""
         effect = record.effect.value
         self._decided[effect, record.reason.value] += 1
-        _observed(self._took, effect).add(record.total_ms / 1000)
+        _observations_of(self._took, effect).add(record.total_ms / 1000)
         for stage, milliseconds in record.stages.items():
-            _observed(self._stage_took, stage).add(milliseconds / 1000)
+            _observations_of(self._stage_took, stage).add(milliseconds / 1000)
         if record.would:
             self._shadowed[record.would] += 1
         if not self._is_due:
@@ -94,11 +94,11 @@ class _Observations:
         self.total += seconds
 
 
-def _observed(kept: dict[str, _Observations], label: str) -> _Observations:
-    found = kept.get(label)
-    if found is None:
-        found = kept[label] = _Observations()
-    return found
+def _observations_of(by_label: dict[str, _Observations], label: str) -> _Observations:
+    observations = by_label.get(label)
+    if observations is None:
+        observations = by_label[label] = _Observations()
+    return observations
 
 
 class _GroupedHistogram(Histogram):

@@ -45,9 +45,9 @@ def encoded(spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
     """The export request for spans that share one resource and one scope."""
     request = encode_spans(spans[:1])  # the frame: resource, scope and schema, by the library itself
     if request.resource_spans:
-        written = request.resource_spans[0].scope_spans[0].spans
+        messages = request.resource_spans[0].scope_spans[0].spans
         for span in spans[1:]:
-            written.add().MergeFromString(_span(span))
+            messages.add().MergeFromString(_span(span))
     return request
 
 
@@ -82,8 +82,8 @@ def _own(span: ReadableSpan, decision_id: str) -> bytes:
     )
     own.attributes.add(key=_ONCE, value=AnyValue(string_value=decision_id))
     for event in span.events:
-        kept = own.events.add(name=event.name, time_unix_nano=event.timestamp)
-        kept.attributes.extend([_text(name, value) for name, value in (event.attributes or {}).items()])
+        own_event = own.events.add(name=event.name, time_unix_nano=event.timestamp)
+        own_event.attributes.extend([_text(name, value) for name, value in (event.attributes or {}).items()])
     return own.SerializeToString()
 
 
@@ -96,7 +96,7 @@ def _text(name: str, value: object) -> KeyValue:
     if isinstance(value, str):
         return KeyValue(key=name, value=AnyValue(string_value=value))
     if isinstance(value, tuple):
-        array = ArrayValue(values=[AnyValue(string_value=one) for one in value])
+        array = ArrayValue(values=[AnyValue(string_value=item) for item in value])
         return KeyValue(key=name, value=AnyValue(array_value=array))
     raise TypeError(f"no encoding for {name}")
 

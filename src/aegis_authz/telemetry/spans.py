@@ -109,9 +109,9 @@ def _attributes(record: DecisionRecord) -> Attributes:
         "http.request.method": record.method,
         "server.address": record.host,
     }
-    kept: Attributes = {name: value for name, value in attributes.items() if value}
+    span_attributes: Attributes = {name: value for name, value in attributes.items() if value}
     # what no two decisions share comes last: the exporter encodes what they share once
-    kept["aegis.decision_id"] = record.decision_id
+    span_attributes["aegis.decision_id"] = record.decision_id
     for stage, spent in record.stages.items():
-        kept[f"aegis.stage.{stage}_ms"] = spent
-    return kept
+        span_attributes[f"aegis.stage.{stage}_ms"] = spent
+    return span_attributes

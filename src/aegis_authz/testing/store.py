@@ -60,14 +60,14 @@ class MemoryStore:
         tenant = identity.scope.tenant_path
         epoch = memory.epochs.get(tenant, memory.began)
         token = (tenant, identity.issuer, identity.jti)
-        seen = self._clock.now() < memory.tokens.get(token, 0.0)
-        if not seen:
+        is_replay = self._clock.now() < memory.tokens.get(token, 0.0)
+        if not is_replay:
             life = identity.expires_at - identity.issued_at
             memory.tokens[token] = self._clock.now() + life + self._jti_margin
         if epoch == _LOST:
             memory.epochs[tenant] = _ms(self._clock.now()) + 1
             return _refuse(SettleOutcome.STORE_RESET)
-        if seen:
+        if is_replay:
             return _refuse(SettleOutcome.REPLAYED)
         if _ms(identity.issued_at) < epoch:
             return _refuse(SettleOutcome.STORE_RESET)
@@ -81,16 +81,16 @@ class MemoryStore:
 
     async def list(self, state: ApprovalState | None) -> list[Approval]:
         """All approvals in that state, newest first."""
-        shown = [self._shown(approval) for approval in self._memory.approvals.values()]
-        chosen = [approval for approval in shown if state is None or approval.state is state]
-        return sorted(chosen, key=lambda approval: -approval.request.requested_at)
+        approvals = [self._standing(approval) for approval in self._memory.approvals.values()]
+        matches = [approval for approval in approvals if state is None or approval.state is state]
+        return sorted(matches, key=lambda approval: -approval.request.requested_at)
 
     async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound."""
         approval = self._memory.approvals.get(approval_id)
         if approval is None:
             raise not_found(approval_id)
-        return self._shown(approval)
+        return self._standing(approval)
 
     async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
         """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict."""
@@ -122,15 +122,19 @@ class MemoryStore:
 
     def _open(self, request: ApprovalRequest, now: Epoch) -> Settled:
         for approval in self._memory.approvals.values():
-            held = approval.request
-            same = (held.scope, held.digest, held.revision) == (request.scope, request.digest, request.revision)
-            if not same or _ms(now) >= _ms(held.expires_at):
+            candidate = approval.request
+            same = (candidate.scope, candidate.digest, candidate.revision) == (
+                request.scope,
+                request.digest,
+                request.revision,
+            )
+            if not same or _ms(now) >= _ms(candidate.expires_at):
                 continue
             if approval.state is ApprovalState.PENDING:
-                return Settled(SettleOutcome.OPENED, held.id, Epoch(_ms(held.expires_at) / 1000))
+                return Settled(SettleOutcome.OPENED, candidate.id, Epoch(_ms(candidate.expires_at) / 1000))
             if approval.state is ApprovalState.APPROVED:
-                self._memory.approvals[held.id] = replace(approval, state=ApprovalState.USED)
-                return Settled(SettleOutcome.APPROVED, held.id, Epoch(_ms(held.expires_at) / 1000))
+                self._memory.approvals[candidate.id] = replace(approval, state=ApprovalState.USED)
+                return Settled(SettleOutcome.APPROVED, candidate.id, Epoch(_ms(candidate.expires_at) / 1000))
         pending = [
             approval.request.scope
             for approval in self._memory.approvals.values()
@@ -142,7 +146,7 @@ class MemoryStore:
         self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
         return Settled(SettleOutcome.OPENED, request.id, Epoch(_ms(request.expires_at) / 1000))
 
-    def _shown(self, approval: Approval) -> Approval:
+    def _standing(self, approval: Approval) -> Approval:
         return standing(approval, self._clock.now())
 
 

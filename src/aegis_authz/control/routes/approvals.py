@@ -35,7 +35,7 @@ def approval_routes(approver: Approver, admin_token: str) -> list[APIRouter]:
     async def approve(approval_id: ApprovalId, decision: DecisionRequest) -> ApprovedAnswer:
         """Approve a pending call; the answer holds its one-time override token."""
         approval, token = await approver.approve(approval_id, decision.by, decision.note)
-        return ApprovedAnswer.given(approval, token)
+        return ApprovedAnswer.with_token(approval, token)
 
     @admin.post("/v1/approvals/{approval_id}/deny")
     async def deny(approval_id: ApprovalId, decision: DecisionRequest) -> ApprovalAnswer:

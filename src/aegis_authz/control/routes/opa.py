@@ -39,15 +39,15 @@ def opa_routes(board: StatusBoard, bulletin: Bulletin, opa_token: str) -> list[A
     )
     async def get_bundle(if_none_match: KnownRevision = "", prefer: Prefer = "") -> Response:
         """Get the signed bundle; may be held until there is another than the known one."""
-        known = if_none_match.strip().removeprefix("W/").strip('"')
+        revision = if_none_match.strip().removeprefix("W/").strip('"')
         hold = _hold(prefer)
         if board.is_empty:
             # An answer makes OPA report, so that a control plane just started soon knows all of them.
             hold = min(hold, _FIRST_HOLD)
-        live = await bulletin.other_than(known, hold) if known else bulletin.live
+        live = await bulletin.other_than(revision, hold) if revision else bulletin.live
         if live is None:
             raise HttpProblem(503, "nothing has been published yet")
-        if live.revision == known:
+        if live.revision == revision:
             return Response(status_code=304, headers=_headers(live))
         return Response(live.bundle, headers=_headers(live), media_type=BUNDLE_MEDIA_TYPE)
 

@@ -69,18 +69,18 @@ class Unframer:
             if len(self._rest) < self._wanted:
                 return []
             data, self._rest = bytes(self._rest), bytearray()
-        found: list[bytes] = []
+        messages: list[bytes] = []
         at, end, self._wanted = 0, len(data), _HEAD.size
         while end - at >= _HEAD.size:
             self._wanted = self._size(data, at)
             if end - at < self._wanted:
                 break
-            found.append(data[at + _HEAD.size : at + self._wanted])
+            messages.append(data[at + _HEAD.size : at + self._wanted])
             at += self._wanted
             self._wanted = _HEAD.size
         if at < end:
             self._rest += data[at:]
-        return found
+        return messages
 
     def close(self) -> None:
         """Raises StreamBroken when the stream ended inside a message."""

@@ -36,22 +36,22 @@ class Health:
 
     def answer(self, message: bytes) -> bytes:
         """A HealthCheckResponse to a HealthCheckRequest. Raises StreamBroken."""
-        service = _asked(message)
+        service = _service(message)
         if service not in self._serving:
             raise StreamBroken(NOT_FOUND, "no such service")
         return self._status(service)
 
-    async def watch(self, message: bytes, gone: asyncio.Future[Any]) -> AsyncGenerator[bytes, None]:
-        """The status now and at each change, until `close` or until `gone` is done. Raises StreamBroken."""
-        service, told = _asked(message), b""
-        while not self._closed and not gone.done():
+    async def watch(self, message: bytes, departure: asyncio.Future[Any]) -> AsyncGenerator[bytes, None]:
+        """The status now and at each change, until `close` or until `departure` is done. Raises StreamBroken."""
+        service, last_status = _service(message), b""
+        while not self._closed and not departure.done():
             change = self._changed
-            if (status := self._status(service)) != told:
-                told = status
+            if (status := self._status(service)) != last_status:
+                last_status = status
                 yield status
             changed = asyncio.ensure_future(change.wait())
             try:
-                await asyncio.wait((gone, changed), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((departure, changed), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 changed.cancel()
 
@@ -65,7 +65,7 @@ class Health:
         return bytes(kinds(status=status[self._serving.get(service)]).SerializeToString())
 
 
-def _asked(message: bytes) -> str:
+def _service(message: bytes) -> str:
     try:
         return str(health_pb2.HealthCheckRequest.FromString(message).service)
     except DecodeError as fault:
