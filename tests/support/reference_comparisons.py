@@ -10,7 +10,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
-from aegis_authz.policy.language.types import Other
+from aegis_authz.policy.language.types import ParameterReference
 from aegis_authz.policy.language.values import Comparisons, ElementRule, ParameterRule, Size
 
 ABSENT = object()
@@ -47,11 +47,11 @@ def kind(rules: Sequence[Comparisons]) -> str:
         texts = {"matches", "starts_with", "ends_with", "length", "host_in", "url_host_in", "email_domain_in"}
         if words & {*texts, "in_ranges", "not_in_ranges"}:
             return "string"
-        if words & {"count", "every", "some"}:
+        if words & {"count", "every", "any_element"}:
             return "array"
         for name in ("equals", "differs", "allowed", "not_in", "approval_needed_in"):
             limit = getattr(rule, name, None)
-            if limit is not None and not isinstance(limit, Other):
+            if limit is not None and not isinstance(limit, ParameterReference):
                 sample = limit[0] if isinstance(limit, tuple) else limit
                 return "boolean" if isinstance(sample, bool) else "string" if isinstance(sample, str) else "number"
     return "any"
@@ -109,7 +109,7 @@ def of_parameters_alone(rule: ParameterRule, value: Any) -> Iterator[bool | None
         yield _sized(rule.count, len(value))
     if rule.json_schema is not None:
         yield Draft202012Validator(rule.json_schema).is_valid(value)
-    for word, element, empty in (("every", rule.every, all), ("any", rule.some, any)):
+    for word, element, empty in (("every", rule.every, all), ("any", rule.any_element, any)):
         if element is not None:
             judged = [_element(element, one) for one in value]
             held = empty(one is True for one in judged)
@@ -129,7 +129,7 @@ def _element(rule: ElementRule, element: Any) -> bool | None:
 
 
 def compared(word: str, value: Any, limit: Any, parameters: Mapping[str, Any]) -> Held:
-    if isinstance(limit, Other):
+    if isinstance(limit, ParameterReference):
         limit = parameters.get(limit.parameter, ABSENT)
         numeric = word not in ("equals", "differs")
         if limit is ABSENT:

@@ -15,7 +15,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall, is_method
 from aegis_authz.policy.language.catalogue import KnownTool
-from aegis_authz.policy.language.types import LISTED, SOME, UNIQUE, Number, Words
+from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Number, Words
 from aegis_authz.policy.language.validation import Part, validated
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, Problem, did_you_mean, quoted
@@ -144,7 +144,7 @@ class WrittenCase(Part):
 class CasesDocument(Part):
     """A document of tests."""
 
-    tests: Annotated[tuple[WrittenCase, ...], LISTED, SOME]
+    tests: Annotated[tuple[WrittenCase, ...], LISTED, NOT_EMPTY]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from aegis_authz.policy.language.types import LISTED, ONE_OR_MORE, SOME, Number, Words
+from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, ONE_OR_MORE, Number, Words
 from aegis_authz.policy.language.validation import Part, unknown_key, validated
 from aegis_authz.policy.source.reader import MAX_VALUES, read_source
 
@@ -21,7 +21,7 @@ class _Outer(Part):
     title: Words
     given: bool = False
     weight: Number = 1
-    listed: Annotated[tuple[_Inner, ...], LISTED, SOME] | None = None
+    listed: Annotated[tuple[_Inner, ...], LISTED, NOT_EMPTY] | None = None
     several: dict[Words, Annotated[tuple[_Inner, ...], ONE_OR_MORE]] = Field(default_factory=dict)
     short: Annotated[str, Field(min_length=1)] = "x"
     renamed: str | None = Field(default=None, alias="else")

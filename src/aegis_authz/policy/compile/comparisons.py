@@ -12,7 +12,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.encoding import pointer
 from aegis_authz.policy.compile.json_schema import schema_faults, schema_of_member
 from aegis_authz.policy.language.operators import OF_OPERAND, OPERATORS, Holder, Operand, Operator, words_with
-from aegis_authz.policy.language.types import Other
+from aegis_authz.policy.language.types import ParameterReference
 from aegis_authz.policy.language.values import Comparisons, ElementRule, Otherwise, ParameterRule, Size
 from aegis_authz.policy.source.problems import printable
 from aegis_authz.policy.source.reader import Location
@@ -157,7 +157,7 @@ def _element_check(word: str, rule: ElementRule, at: Location, otherwise: Otherw
 
 
 def _shown(value: object) -> Json:
-    if isinstance(value, Other):
+    if isinstance(value, ParameterReference):
         return {"parameter": value.parameter}
     if isinstance(value, Size):
         return _size(value)
@@ -165,7 +165,7 @@ def _shown(value: object) -> Json:
 
 
 def _against(value: object) -> dict[str, Json]:
-    if not isinstance(value, Other):
+    if not isinstance(value, ParameterReference):
         return {}
     name = value.parameter
     return {"than": [*pointer.split(name)] if name.startswith("/") else [name]}

@@ -13,7 +13,7 @@ from aegis_authz.policy.compile.time_windows import time_checks
 from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import BARE_FORMS, LOWER, OPERATORS, SHORT_FORMS, UPPER, Operand
 from aegis_authz.policy.language.rule import Conditions
-from aegis_authz.policy.language.types import Other
+from aegis_authz.policy.language.types import ParameterReference
 from aegis_authz.policy.language.values import ParameterRule
 from aegis_authz.policy.source.reader import Location
 
@@ -191,7 +191,7 @@ def _circumstance(name: str, kind: str, rule: ParameterRule, denying: bool) -> t
         faults.append((at, "asks for nothing"))
     if rule.type is not None and rule.type != kind:
         faults.append(((*at, "type"), f"{name} is a {kind}"))
-    if any(isinstance(value, Other) for value in vars(rule).values()):
+    if any(isinstance(value, ParameterReference) for value in vars(rule).values()):
         faults.append((at, "is not compared with parameters"))
     value, wrong = _settled("context", draft, denying)
     return value, faults + wrong

@@ -37,7 +37,7 @@ def constraint(annotated: object, schema: _Mapping) -> dict[Callable[..., object
 
 
 _CONSTRAINTS: Constraints = {
-    words.SOME.func: {"minItems": 1},
+    words.NOT_EMPTY.func: {"minItems": 1},
     words.UNIQUE.func: {"uniqueItems": True},
     **constraint(words.Words, {"minLength": 1, "maxLength": 256}),
     **constraint(words.Name, {"pattern": f"^{_NAME}$"}),

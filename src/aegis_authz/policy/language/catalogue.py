@@ -183,7 +183,7 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
 def _mcp_tools(entry: ToolEntry) -> Mapping[str, McpTool] | None:
     if entry.mcp is None or entry.mcp.tools is None:
         return None
-    return {name: _mcp_tool(one) for name, one in sorted(entry.mcp.tools.items())}
+    return {name: _mcp_tool(mcp_tool) for name, mcp_tool in sorted(entry.mcp.tools.items())}
 
 
 def _mcp_tool(entry: McpToolEntry) -> McpTool:
@@ -197,13 +197,13 @@ def _mcp_tool(entry: McpToolEntry) -> McpTool:
 def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
     """What rules may say about a tool."""
     if entry.mcp is None:
-        actions = {one.name: {part.name: part.type.value for part in one.parameters} for one in tool.actions}
-        return KnownTool(tool, actions, frozenset(one.name for one in tool.actions if one.others))
+        actions = {action.name: {part.name: part.type.value for part in action.parameters} for action in tool.actions}
+        return KnownTool(tool, actions, frozenset(action.name for action in tool.actions if action.others))
     if entry.mcp.tools is None:
         return KnownTool(tool, None, frozenset())
     tools = entry.mcp.tools
-    open_tools = frozenset(name for name, one in tools.items() if one.others == "allow")
-    return KnownTool(tool, {name: dict(one.parameters) for name, one in tools.items()}, open_tools)
+    open_tools = frozenset(name for name, mcp_tool in tools.items() if mcp_tool.others == "allow")
+    return KnownTool(tool, {name: dict(mcp_tool.parameters) for name, mcp_tool in tools.items()}, open_tools)
 
 
 def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, str]]:
@@ -239,12 +239,12 @@ def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:
     """Every pair of entries between which a request could not be told apart, said at the later one."""
     problems: list[Problem] = []
     for position, (tool, source) in enumerate(tools):
-        for other, elsewhere in tools[:position]:
-            if tool.name == other.name:
+        for rival, elsewhere in tools[:position]:
+            if tool.name == rival.name:
                 message = f"another tool is named {quoted(tool.name)} ({_where(elsewhere)})"
                 problems.append(source.problem(("tool",), message))
-            if (tool.host, tool.port) == (other.host, other.port):
-                problems += [source.problem(at, f"{why} ({_where(elsewhere)})") for at, why in _collisions(tool, other)]
+            if (tool.host, tool.port) == (rival.host, rival.port):
+                problems += [source.problem(at, f"{why} ({_where(elsewhere)})") for at, why in _collisions(tool, rival)]
         first: dict[object, Action] = {}
         for action in tool.actions:
             earlier = first.setdefault(_requests(action), action)
@@ -258,33 +258,34 @@ def _where(source: SourceDocument) -> str:
     return f"{source.path}:{source.at[()].line}" if () in source.at else source.path
 
 
-def _collisions(tool: Tool, other: Tool) -> list[tuple[Location, str]]:
-    if tool.is_mcp and other.is_mcp:
-        same = tool.mcp_path == other.mcp_path
-        return [(("host",), f"tool {quoted(other.name)} is an MCP server at the same address")] if same else []
+def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
+    if tool.is_mcp and rival.is_mcp:
+        same = tool.mcp_path == rival.mcp_path
+        return [(("host",), f"tool {quoted(rival.name)} is an MCP server at the same address")] if same else []
     if tool.is_mcp:
-        taken = [action for action in other.actions if _covers(action.template, tool.mcp_path)]
+        actions = [action for action in rival.actions if _covers(action.template, tool.mcp_path)]
         return [
-            (("host",), f"action {quoted(one.name)} of {quoted(other.name)} has the endpoint's path") for one in taken
+            (("host",), f"action {quoted(action.name)} of {quoted(rival.name)} has the endpoint's path")
+            for action in actions
         ]
-    if other.is_mcp:
+    if rival.is_mcp:
         return [
-            (("actions", action.name, "match"), f"{other.mcp_path} is the MCP endpoint of tool {quoted(other.name)}")
+            (("actions", action.name, "match"), f"{rival.mcp_path} is the MCP endpoint of tool {quoted(rival.name)}")
             for action in tool.actions
-            if _covers(action.template, other.mcp_path)
+            if _covers(action.template, rival.mcp_path)
         ]
-    known = {_requests(one): one.name for one in other.actions}
+    names = {_requests(action): action.name for action in rival.actions}
     return [
-        (("actions", action.name, "match"), f"matches the same requests as {quoted(name)} of {quoted(other.name)}")
+        (("actions", action.name, "match"), f"matches the same requests as {quoted(name)} of {quoted(rival.name)}")
         for action in tool.actions
-        if (name := known.get(_requests(action))) is not None
+        if (name := names.get(_requests(action))) is not None
     ]
 
 
 def _covers(template: tuple[str, ...], path: str) -> bool:
     segments = path[1:].split("/")
     return len(template) == len(segments) and all(
-        wanted.startswith("{") or wanted == seen for wanted, seen in zip(template, segments, strict=True)
+        part.startswith("{") or part == segment for part, segment in zip(template, segments, strict=True)
     )
 
 

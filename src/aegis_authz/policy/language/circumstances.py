@@ -24,18 +24,18 @@ class ContextWord:
     example: str = ""
 
 
-def _asked(word: str, text: str, also: tuple[str, ...], example: str) -> ContextWord:
+def _call_word(word: str, text: str, also: tuple[str, ...], example: str) -> ContextWord:
     """A word for what the question to the PDP tells."""
-    told = CIRCUMSTANCES[word]
-    return ContextWord(word, told.json_type, told.is_certain, text, also, example)
+    circumstance = CIRCUMSTANCES[word]
+    return ContextWord(word, circumstance.json_type, circumstance.is_certain, text, also, example)
 
 
 _DELEGATION = "{on_behalf_of: {...}, acted_by: {...}}"
 
 CONTEXT_WORDS: Mapping[str, ContextWord] = {
-    one.word: one
-    for one in (
-        _asked(
+    entry.word: entry
+    for entry in (
+        _call_word(
             "time",
             "When the call may be made.",
             (
@@ -44,31 +44,31 @@ CONTEXT_WORDS: Mapping[str, ContextWord] = {
             ),
             "{time: {within: [...]}}",
         ),
-        _asked(
+        _call_word(
             "environment",
             "A text: the environment the mesh was set up for.",
             ("environment", "environments", "env"),
             "{environment: {equals: production}}",
         ),
-        _asked(
+        _call_word(
             "source",
             "A text: the address of the caller, for in_ranges.",
             ("source", "sources", "source_ip", "source_ips", "ip", "ips", "ip_ranges"),
             "{source: {in_ranges: [10.0.0.0/8]}}",
         ),
-        _asked(
+        _call_word(
             "on_behalf_of",
             "A text: the person or system the agent acts for, as its token says.",
             ("delegation", "delegated_by", "on_behalf_of"),
             _DELEGATION,
         ),
-        _asked(
+        _call_word(
             "acted_by",
             "A list of texts: the chain of actors of the token, nearest first.",
             ("acted_by", "actor", "actors"),
             _DELEGATION,
         ),
-        _asked(
+        _call_word(
             "token_age",
             "A number: whole seconds since the token was issued.",
             ("token_age",),

@@ -10,7 +10,7 @@ from aegis_authz.policy.language.rule import Approval, DenyRule, ToolRule
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
-    SOME,
+    NOT_EMPTY,
     UNIQUE,
     AnyScalar,
     HostPattern,
@@ -30,9 +30,9 @@ class EgressHost(Part):
     """A host, or `*.` and the domain whose hosts are meant; with the ports, schemes and methods it is known for."""
 
     host: HostPattern
-    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], LISTED, SOME, UNIQUE] | None = None
-    schemes: Annotated[tuple[Literal["http", "https"], ...], LISTED, SOME, UNIQUE] | None = None
-    methods: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE] | None = None
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
+    schemes: Annotated[tuple[Literal["http", "https"], ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
+    methods: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
 
 
 class Egress(Part):
@@ -49,7 +49,7 @@ class RuleSet(Part):
     allowed_tools: Annotated[tuple[ToolRule, ...], LISTED] = ()
     denied_tools: Annotated[tuple[DenyRule, ...], LISTED] = ()
     egress: Egress = Egress()
-    regions: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE] | None = None
+    regions: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
 
 
 class PolicyDocument(RuleSet):
@@ -81,12 +81,12 @@ class PolicyDocument(RuleSet):
         regions = self.regions if template.regions is None else template.regions
         if self.regions is not None and template.regions is not None:
             regions = tuple(region for region in self.regions if region in template.regions)
-        known = dict.fromkeys((*self.egress.allow, *template.egress.allow))
+        entries = dict.fromkeys((*self.egress.allow, *template.egress.allow))
         return self.model_copy(
             update={
                 "allowed_tools": (*self.allowed_tools, *(rule.inherited(name) for rule in template.allowed_tools)),
                 "denied_tools": (*self.denied_tools, *(rule.inherited(name) for rule in template.denied_tools)),
-                "egress": Egress(allow=tuple(known)),
+                "egress": Egress(allow=tuple(entries)),
                 "regions": regions,
             }
         )
@@ -101,11 +101,11 @@ class Template(RuleSet):
 class Definitions(Part):
     """Values that documents use by name, with a name each."""
 
-    lists: dict[Words, Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE]] = Field(default_factory=dict)
+    lists: dict[Words, Annotated[tuple[AnyScalar, ...], LISTED, NOT_EMPTY, UNIQUE]] = Field(default_factory=dict)
     patterns: dict[Words, str] = Field(default_factory=dict)
     time_windows: dict[Words, TimeWindow] = Field(default_factory=dict)
     approvers: dict[Words, Approval] = Field(default_factory=dict)
-    detectors: dict[Words, Annotated[tuple[Name, ...], LISTED, SOME, UNIQUE]] = Field(default_factory=dict)
+    detectors: dict[Words, Annotated[tuple[Name, ...], LISTED, NOT_EMPTY, UNIQUE]] = Field(default_factory=dict)
 
 
 class DefinitionsDocument(Part):

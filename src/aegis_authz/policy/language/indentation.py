@@ -35,18 +35,18 @@ def _misplaced(
     if shape is None:
         return
     if isinstance(value, list):
-        for position, inner in enumerate(value):
-            yield from _misplaced(source, inner, (*location, position), shape)
+        for position, element in enumerate(value):
+            yield from _misplaced(source, element, (*location, position), shape)
     elif isinstance(value, Mapping):
         before: str | None = None
         holders: list[str] = []  # the members before that hold members themselves
         in_block = value and _in_block(source, location, next(iter(value)))
-        for key, inner in value.items():
+        for key, member in value.items():
             below = shape.below(key)
             path = _meant_inside(value, before, holders, key, shape) if in_block and before is not None else None
             if path is not None:
                 yield (*location, key), path
-            yield from _misplaced(source, inner, (*location, key), below)
+            yield from _misplaced(source, member, (*location, key), below)
             before = key
             if below is not None and shape.model is not None:
                 holders.append(key)
@@ -58,17 +58,17 @@ def _meant_inside(
     """The way to where `key` belongs, from a member written before it, if it is unknown here and known there."""
     if shape.model is None:
         # Any name is right here: only one that follows an empty member, and is a word inside that, is suspicious.
-        inner = shape.inner
-        return (before,) if value[before] is None and inner is not None and key in inner.members else None
+        element = shape.value_shape
+        return (before,) if value[before] is None and element is not None and key in element.members else None
     if shape.takes(key) or reserved(key) is not None:
         return None
     for name in reversed(holders):
-        inner = shape.below(name)
-        if inner is None:
+        below = shape.below(name)
+        if below is None:
             continue
-        if inner.model is None and value[name] is None and name == before:
+        if below.model is None and value[name] is None and name == before:
             return (name,)
-        path = inner.path_to(key)
+        path = below.path_to(key)
         if path is not None and (elsewhere(key) is None or value[name] is None):
             return name, *path
     return None

@@ -278,7 +278,7 @@ _OF_PARAMETERS = (
     ),
     Operator(
         word="any",
-        python_name="some",
+        python_name="any_element",
         holder=Holder.PARAMETER,
         operand=Operand.ELEMENTS,
         json_type="array",
@@ -353,7 +353,7 @@ _OF_TIME = (
     ),
 )
 
-OPERATORS: Mapping[str, Operator] = {one.word: one for one in (*_OF_VALUES, *_OF_PARAMETERS, *_OF_TIME)}
+OPERATORS: Mapping[str, Operator] = {operator.word: operator for operator in (*_OF_VALUES, *_OF_PARAMETERS, *_OF_TIME)}
 """Every word, in the order in which the conditions of a value are compiled."""
 
 

@@ -39,9 +39,9 @@ RESERVED: Mapping[str, str] = {
 ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("deny", "denied", "denies", "denied_actions", "deny_tools", "blocked_tools"), _DENIED),
     **{
-        word: f"is written as conditions: {{context: {one.example}}}"
-        for one in CONTEXT_WORDS.values()
-        for word in one.also
+        word: f"is written as conditions: {{context: {entry.example}}}"
+        for entry in CONTEXT_WORDS.values()
+        for word in entry.also
     },
     **dict.fromkeys(("valid_from", "valid_until", "valid", "expires", "expires_at", "not_before", "not_after"), _SPAN),
     **dict.fromkeys(("schema", "schemas", "json_schema"), _SCHEMA),

@@ -37,10 +37,10 @@ class Defined:
 
     def doubt(self, problems: Sequence[Problem]) -> None:
         """Remember which definitions are wrong themselves, by what was found in their documents."""
-        fields = [one.field for one in problems if one.field.startswith("define.")]
+        fields = [problem.field for problem in problems if problem.field.startswith("define.")]
         for kind, names in self.values.items() if fields else ():
             self.wrong.update(
-                (kind, name) for name in names if any(one.startswith(f"define.{kind}.{name}") for one in fields)
+                (kind, name) for name in names if any(path.startswith(f"define.{kind}.{name}") for path in fields)
             )
 
     def add(self, source: SourceDocument) -> list[Problem]:
@@ -49,8 +49,8 @@ class Defined:
         define = source.value.get("define") if isinstance(source.value, Mapping) else None
         self.unread = self.unread or source.broken or not isinstance(define, Mapping)
         for kind in _KINDS:
-            named = define.get(kind) if isinstance(define, Mapping) else None
-            for name, value in named.items() if isinstance(named, Mapping) else ():
+            entries = define.get(kind) if isinstance(define, Mapping) else None
+            for name, value in entries.items() if isinstance(entries, Mapping) else ():
                 if name in self.values[kind]:
                     at: Location = ("define", kind, name)
                     problems.append(source.problem(at, f"{quoted(name)} is defined twice", on_key=True))
@@ -59,7 +59,10 @@ class Defined:
 
 
 def written_out(source: SourceDocument, defined: Defined) -> SourceDocument:
-    """The document with every name replaced by its value; names that are not defined are `told` and doubtful."""
+    """The document with every name replaced by its value.
+
+    Names that are not defined are among its problems, and doubtful.
+    """
     writing = _Writing(source, defined)
     value = writing.value(source.value, ())
     if value is source.value:
@@ -89,70 +92,74 @@ class _Writing:
                 return self._detectors(value, at)
             if word in _WINDOWS:
                 return self._list(value, at, self._window)
-            return self._list(value, at, self.value) if any(isinstance(one, dict | list) for one in value) else value
+            return (
+                self._list(value, at, self.value)
+                if any(isinstance(element, dict | list) for element in value)
+                else value
+            )
         return value
 
     def _mapping(self, value: dict[str, Json], at: Location) -> Json:
-        written: dict[str, Json] | None = None
-        for name, inner in value.items():
-            if isinstance(inner, dict | list):
-                new = self.value(inner, (*at, name))
-                if new is not inner:
-                    written = dict(value) if written is None else written
-                    written[name] = new
-        return value if written is None else written
+        copy: dict[str, Json] | None = None
+        for name, member in value.items():
+            if isinstance(member, dict | list):
+                new = self.value(member, (*at, name))
+                if new is not member:
+                    copy = dict(value) if copy is None else copy
+                    copy[name] = new
+        return value if copy is None else copy
 
     def _list(self, value: list[Json], at: Location, read: Callable[[Json, Location], Json]) -> Json:
-        found = [read(inner, (*at, position)) for position, inner in enumerate(value)]
-        return found if any(new is not old for new, old in zip(found, value, strict=True)) else value
+        elements = [read(element, (*at, position)) for position, element in enumerate(value)]
+        return elements if any(new is not old for new, old in zip(elements, value, strict=True)) else value
 
     def _special(self, key: str | int, value: Mapping[str, Json], at: Location) -> Json:
         """What a mapping that names something stands for, None for any other mapping."""
         if at[:2] == ("define", "lists"):
             return None  # a list that names a list would have to be read in some order
         if "list" in value and len(value) == 1 and isinstance(value["list"], str):
-            return self._named("lists", value["list"], (*at, "list"), [])
+            return self._definition("lists", value["list"], (*at, "list"), [])
         if key in _PATTERNS and "pattern" in value and len(value) == 1 and isinstance(value["pattern"], str):
-            return self._named("patterns", value["pattern"], (*at, "pattern"), "")
+            return self._definition("patterns", value["pattern"], (*at, "pattern"), "")
         if key == "approval" and isinstance(value.get("approvers"), str):
-            terms = self._named("approvers", str(value["approvers"]), (*at, "approvers"), {})
-            own = {name: inner for name, inner in value.items() if name != "approvers"}
+            terms = self._definition("approvers", str(value["approvers"]), (*at, "approvers"), {})
+            own = {name: member for name, member in value.items() if name != "approvers"}
             return {**terms, **own} if isinstance(terms, Mapping) else own
         return None
 
     def _window(self, value: Json, at: Location) -> Json:
         if not isinstance(value, str):
             return self.value(value, at)
-        window = self._named("time_windows", value, at, {})
+        window = self._definition("time_windows", value, at, {})
         if not isinstance(window, Mapping):
             return {"name": value}
         # Of names, a window may only use lists of holidays; anything else would let it name itself.
         holidays = window.get("holidays")
-        named = self._special("holidays", holidays, at) if isinstance(holidays, Mapping) else None
-        return {"name": value, **window, **({} if named is None else {"holidays": named})}
+        dates = self._special("holidays", holidays, at) if isinstance(holidays, Mapping) else None
+        return {"name": value, **window, **({} if dates is None else {"holidays": dates})}
 
     def _detectors(self, value: list[Json], at: Location) -> Json:
         """Sets written out. What several of them name counts once; what is written twice stays twice, an error."""
         sets = self.defined.values["detectors"]
-        if not any(isinstance(one, str) and one in sets for one in value):
+        if not any(isinstance(entry, str) and entry in sets for entry in value):
             return value
-        if any(isinstance(one, str) and ("detectors", one) in self.defined.wrong for one in value):
+        if any(isinstance(entry, str) and ("detectors", entry) in self.defined.wrong for entry in value):
             self.doubtful.append(at)
-        own = [one for one in value if not (isinstance(one, str) and isinstance(sets.get(one), list))]
-        named = [one for name in value if isinstance(name, str) for one in _listed(sets.get(name))]
-        written = {one for one in own if isinstance(one, str)}
-        added = {one: None for one in named if isinstance(one, str) and one not in written}
+        own = [entry for entry in value if not (isinstance(entry, str) and isinstance(sets.get(entry), list))]
+        additions = [detector for name in value if isinstance(name, str) for detector in _listed(sets.get(name))]
+        own_names = {entry for entry in own if isinstance(entry, str)}
+        added = {detector: None for detector in additions if isinstance(detector, str) and detector not in own_names}
         return [*own, *added]
 
-    def _named(self, kind: str, name: str, at: Location, otherwise: Json) -> Json:
+    def _definition(self, kind: str, name: str, at: Location, otherwise: Json) -> Json:
         """What is defined by that name, or `otherwise`."""
-        known = self.defined.values[kind]
-        if name in known and (kind, name) not in self.defined.wrong:
-            return known[name]
+        definitions = self.defined.values[kind]
+        if name in definitions and (kind, name) not in self.defined.wrong:
+            return definitions[name]
         self.doubtful.append(at[:-1] if at[-1] in _SAID_BY else at)
-        if name not in known and not self.defined.unread and len(self.problems) <= MOST_IN_A_FILE:
+        if name not in definitions and not self.defined.unread and len(self.problems) <= MOST_IN_A_FILE:
             be = "are" if kind == "approvers" else "is"
-            message = f"no {_KINDS[kind]} {quoted(name)} {be} defined{did_you_mean(name, known)}"
+            message = f"no {_KINDS[kind]} {quoted(name)} {be} defined{did_you_mean(name, definitions)}"
             self.problems.append(self.source.problem(at, message))
         return otherwise
 

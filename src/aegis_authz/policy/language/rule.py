@@ -10,8 +10,8 @@ from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
+    NOT_EMPTY,
     ONE_OR_MORE,
-    SOME,
     UNIQUE,
     HeaderName,
     HeaderPrefix,
@@ -48,7 +48,7 @@ class Conditions(Part):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, Number]
 
-    parameters: dict[Words, Annotated[tuple[ParameterRule, ...], ONE_OR_MORE, SOME]] = Field(default_factory=dict)
+    parameters: dict[Words, Annotated[tuple[ParameterRule, ...], ONE_OR_MORE, NOT_EMPTY]] = Field(default_factory=dict)
     context: ContextConditions = ContextConditions()
     arguments: JsonSchema | None = Field(default=None, alias="schema")
 
@@ -109,12 +109,14 @@ class InjectCredential(Part):
 class Obligations(Part):
     """What must be done for an allow to hold."""
 
-    set_headers: Annotated[tuple[SetHeader, ...], LISTED, SOME] = ()
-    inject_credentials: Annotated[tuple[InjectCredential, ...], LISTED, SOME] = ()
+    set_headers: Annotated[tuple[SetHeader, ...], LISTED, NOT_EMPTY] = ()
+    inject_credentials: Annotated[tuple[InjectCredential, ...], LISTED, NOT_EMPTY] = ()
 
     @model_validator(mode="after")
     def _demands_each_header_once(self) -> Obligations:
-        names = [one.name for one in self.set_headers] + [one.header for one in self.inject_credentials]
+        names = [header.name for header in self.set_headers] + [
+            credential.header for credential in self.inject_credentials
+        ]
         if not names:
             raise ValueError("demands nothing")
         if len(set(names)) != len(names):
@@ -126,7 +128,7 @@ class Rule(Part):
     """What allowing and denying rules share. `origin` is the name of the template it came from, "" for its own."""
 
     name: Name
-    actions: Annotated[tuple[Words, ...], LISTED, SOME, UNIQUE]
+    actions: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE]
     conditions: Conditions = Field(default_factory=lambda: Conditions.model_validate({}))
     description: str = ""
     _origin: str = PrivateAttr(default="")

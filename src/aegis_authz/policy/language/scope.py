@@ -32,16 +32,16 @@ def covering(scope: str, shapes: Collection[Shape]) -> Iterator[str]:
     """
     parts = parts_of(scope)
     for shape in sorted(shapes, key=str):
-        written = [_written(name, part) for name, part in zip(parts, shape, strict=True)]
-        if None not in written:
-            yield "/".join(part for part in written if part is not None)
+        spellings = [_spelling(name, part) for name, part in zip(parts, shape, strict=True)]
+        if None not in spellings:
+            yield "/".join(part for part in spellings if part is not None)
 
 
 def covers(pattern: str, scope: str) -> bool:
     """Whether documents of one scope are about the agents of another, each of which may hold groups."""
     return all(
-        wanted == given or (wanted.endswith(ANY) and given.startswith(wanted[:-1]))
-        for wanted, given in zip(parts_of(pattern), parts_of(scope), strict=True)
+        wide == narrow or (wide.endswith(ANY) and narrow.startswith(wide[:-1]))
+        for wide, narrow in zip(parts_of(pattern), parts_of(scope), strict=True)
     )
 
 
@@ -51,7 +51,7 @@ def _part_shape(part: str) -> str | int:
     return len(part) - 1 if part.endswith(ANY) else ""
 
 
-def _written(name: str, shape: str | int) -> str | None:
+def _spelling(name: str, shape: str | int) -> str | None:
     if isinstance(shape, int):
         return name[:shape] + ANY if len(name) >= shape else None
     return shape or name

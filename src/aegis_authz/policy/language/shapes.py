@@ -21,11 +21,11 @@ _DEEPEST = 8
 class Shape:
     """What a mapping, or each mapping of a list, may hold.
 
-    `model` says its members; None where any name may stand, each with an `inner` value.
+    `model` says its members; None where any name may stand, each with a value of `value_shape`.
     """
 
     model: type[BaseModel] | None
-    inner: Shape | None = None
+    value_shape: Shape | None = None
 
     @property
     def members(self) -> Mapping[str, Shape | None]:
@@ -45,7 +45,7 @@ class Shape:
 
     def below(self, key: str) -> Shape | None:
         """What the member of that name holds."""
-        return self.inner if self.model is None else self.members.get(key)
+        return self.value_shape if self.model is None else self.members.get(key)
 
     def path_to(self, key: str) -> tuple[str, ...] | None:
         """The shortest way down to a level that has a member of that name, None when there is none."""
@@ -55,9 +55,9 @@ class Shape:
     def inside(self) -> Iterator[tuple[str, Shape]]:
         """The members that hold further ones; `*` for those of any name."""
         if self.model is None:
-            yield from [("*", self.inner)] if self.inner is not None else ()
+            yield from [("*", self.value_shape)] if self.value_shape is not None else ()
         else:
-            yield from ((name, inner) for name, inner in self.members.items() if inner is not None)
+            yield from ((name, shape) for name, shape in self.members.items() if shape is not None)
 
 
 @cache
@@ -66,12 +66,12 @@ def _ways_down(shape: Shape) -> Mapping[str, tuple[str, ...]]:
     ways: dict[str, tuple[str, ...]] = {}
     level: list[tuple[tuple[str, ...], Shape]] = [((), shape)]
     for _ in range(_DEEPEST):
-        for path, one in level:
-            for name in one.members:
+        for path, node in level:
+            for name in node.members:
                 ways.setdefault(name, path)
-            if one.takes_short_forms:
+            if node.takes_short_forms:
                 ways.setdefault(_SHORT, path)
-        level = [((*path, name), inner) for path, one in level for name, inner in one.inside()]
+        level = [((*path, name), child) for path, node in level for name, child in node.inside()]
     return ways
 
 
@@ -91,11 +91,11 @@ def _shape_in(annotation: object) -> Shape | None:
         return shape_of(annotation)
     arguments = get_args(annotation)
     if get_origin(annotation) is dict:
-        inner = _shape_in(arguments[1])
+        value_shape = _shape_in(arguments[1])
         # A mapping of whatever is one value, as a JSON Schema is.
-        return None if arguments[1] is object else Shape(None, inner)
+        return None if arguments[1] is object else Shape(None, value_shape)
     for argument in arguments:
-        found = _shape_in(argument)
-        if found is not None:
-            return found
+        shape = _shape_in(argument)
+        if shape is not None:
+            return shape
     return None

@@ -52,14 +52,14 @@ Scalar = str | bool | int | float
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class ParameterReference:
     """Another parameter of the same call, against which one is compared."""
 
     parameter: str
 
 
-Operand = Scalar | Other
-NumberOperand = int | float | Other
+Operand = Scalar | ParameterReference
+NumberOperand = int | float | ParameterReference
 
 
 def _listed(value: object) -> object:
@@ -72,7 +72,7 @@ def _unique(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     return values
 
 
-def _some(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+def _not_empty(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     if not values:
         raise ValueError("must not be empty")
     return values
@@ -134,18 +134,18 @@ def pointer(value: str) -> str:
 
 
 def _operand(value: object) -> Operand:
-    return _other(value) if isinstance(value, dict) else _scalar(value)
+    return _reference(value) if isinstance(value, dict) else _scalar(value)
 
 
 def _number_operand(value: object) -> NumberOperand:
-    return _other(value) if isinstance(value, dict) else _number(value)
+    return _reference(value) if isinstance(value, dict) else _number(value)
 
 
-def _other(value: dict[object, object]) -> Other:
-    named = value.get("parameter")
-    if value.keys() != {"parameter"} or not isinstance(named, str):
+def _reference(value: dict[object, object]) -> ParameterReference:
+    name = value.get("parameter")
+    if value.keys() != {"parameter"} or not isinstance(name, str):
         raise ValueError("must be a value, or {parameter: name} to compare with another parameter")
-    return Other(_words(named))
+    return ParameterReference(_words(name))
 
 
 def _zone(value: str) -> str:
@@ -171,8 +171,8 @@ def _no_day(value: str) -> str:
 
 
 def _hours(value: str) -> str:
-    found = _HOURS.match(value)
-    start, end = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
+    match = _HOURS.match(value)
+    start, end = (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (0, 0)
     if end > 24 * 60 or start >= end:
         raise ValueError(
             f"{quoted(value)} is not a span of one day such as 09:00-17:30 (24:00 ends a day; "
@@ -220,10 +220,10 @@ def _header_value(value: str) -> str:
 LISTED = BeforeValidator(_listed)
 ONE_OR_MORE = BeforeValidator(_one_or_more)
 UNIQUE = AfterValidator(_unique)
-SOME = AfterValidator(_some)
+NOT_EMPTY = AfterValidator(_not_empty)
 
 _SCALAR_SCHEMA = {"type": ["string", "number", "boolean"]}
-_OTHER_SCHEMA = {
+_REFERENCE_SCHEMA = {
     "type": "object",
     "properties": {"parameter": {"type": "string"}},
     "required": ["parameter"],
@@ -232,9 +232,11 @@ _OTHER_SCHEMA = {
 
 Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
 AnyScalar = Annotated[Scalar, PlainValidator(_scalar), WithJsonSchema(_SCALAR_SCHEMA)]
-AnyOperand = Annotated[Operand, PlainValidator(_operand), WithJsonSchema({"anyOf": [_SCALAR_SCHEMA, _OTHER_SCHEMA]})]
-NumberOrOther = Annotated[
-    NumberOperand, PlainValidator(_number_operand), WithJsonSchema({"anyOf": [{"type": "number"}, _OTHER_SCHEMA]})
+AnyOperand = Annotated[
+    Operand, PlainValidator(_operand), WithJsonSchema({"anyOf": [_SCALAR_SCHEMA, _REFERENCE_SCHEMA]})
+]
+NumberOrReference = Annotated[
+    NumberOperand, PlainValidator(_number_operand), WithJsonSchema({"anyOf": [{"type": "number"}, _REFERENCE_SCHEMA]})
 ]
 Words = Annotated[str, AfterValidator(_words)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -252,6 +254,6 @@ HeaderValue = Annotated[str, AfterValidator(_header_value)]
 HeaderPrefix = Annotated[str, AfterValidator(_header_prefix)]
 JsonSchema = Annotated[dict[str, object], PlainValidator(_json_schema), WithJsonSchema({"type": "object"})]
 
-Scalars = Annotated[tuple[AnyScalar, ...], LISTED, SOME, UNIQUE]
-HostPatterns = Annotated[tuple[HostPattern, ...], LISTED, SOME, UNIQUE]
-AddressRanges = Annotated[tuple[AddressRange, ...], LISTED, SOME, UNIQUE]
+Scalars = Annotated[tuple[AnyScalar, ...], LISTED, NOT_EMPTY, UNIQUE]
+HostPatterns = Annotated[tuple[HostPattern, ...], LISTED, NOT_EMPTY, UNIQUE]
+AddressRanges = Annotated[tuple[AddressRange, ...], LISTED, NOT_EMPTY, UNIQUE]

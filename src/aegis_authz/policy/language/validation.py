@@ -51,15 +51,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(
-    model: type[Model], source: SourceDocument, known: Sequence[Problem] = ()
+    model: type[Model], source: SourceDocument, complaints: Sequence[Problem] = ()
 ) -> tuple[Model | None, list[Problem]]:
     """Read a document as `model`. Returns it, or None where it has not that shape, and all problems known of it.
 
-    `known` are problems somebody has found in it already; those of reading it are `source.told`. A document whose
+    `complaints` are problems somebody has found in it already; those of reading it are `source.told`. A document whose
     indentation was lost has this one problem: what it says otherwise was never meant.
     """
-    found, errors = _read(model, source)
-    if errors or known or source.told or source.blank:
+    instance, errors = _read(model, source)
+    if errors or complaints or source.told or source.blank:
         lost = lost_indentation(model, source)
         if lost is not None:
             return None, [lost]
@@ -72,19 +72,19 @@ def validated(
     problems += [source.problem(at, "must not be empty") for at in blank]
     settled = Area((*unknown, *source.doubtful, *blank))
     problems += [source.problem(at, _message(error)) for at, error in errors if not settled.touches(at)]
-    covered = {one.field for one in known}
-    problems = [one for one in problems if not covered.intersection(_fields_around(one.field))]
-    whole = None if source.doubtful or source.blank or known else found
-    return whole, [*source.told, *known, *problems]
+    covered = {complaint.field for complaint in complaints}
+    problems = [problem for problem in problems if not covered.intersection(_fields_around(problem.field))]
+    whole = None if source.doubtful or source.blank or complaints else instance
+    return whole, [*source.told, *complaints, *problems]
 
 
-def unknown_key(key: str, known: Collection[str]) -> str:
+def unknown_key(key: str, names: Collection[str]) -> str:
     """What to say of a member that does not exist."""
     kept_back = reserved(key)
     if kept_back is not None:
         return f"{quoted(key)} {kept_back}"
-    place = None if difflib.get_close_matches(key[:80], known, n=1, cutoff=_NEAR) else elsewhere(key)
-    return f"unknown key {quoted(key)}{did_you_mean(key, known)}" if place is None else f"{quoted(key)} {place}"
+    place = None if difflib.get_close_matches(key[:80], names, n=1, cutoff=_NEAR) else elsewhere(key)
+    return f"unknown key {quoted(key)}{did_you_mean(key, names)}" if place is None else f"{quoted(key)} {place}"
 
 
 def _read(model: type[Model], source: SourceDocument) -> tuple[Model | None, list[tuple[Location, ErrorDetails]]]:
@@ -108,13 +108,13 @@ def _unknown(model: type[BaseModel], source: SourceDocument, at: Location) -> Pr
 
 def _message(error: ErrorDetails) -> str:
     """What was expected and, unless something is missing, what was found."""
-    kind, found = error["type"], described(error["input"])
+    kind, value = error["type"], described(error["input"])
     if kind in _WORDS:
         message = _WORDS[kind].format(**error.get("ctx", {}))
     elif kind == "literal_error":
         expected = error["ctx"]["expected"]
         near = did_you_mean(str(error["input"]), re.findall(r"'([^']+)'", expected))
-        return f"must be {expected}, not {found}" + (near if "did you mean" in near else "")
+        return f"must be {expected}, not {value}" + (near if "did you mean" in near else "")
     elif kind == "value_error":
         message = str(error["ctx"]["error"])
     else:
@@ -122,7 +122,7 @@ def _message(error: ErrorDetails) -> str:
     if not message.startswith("must be "):
         return message
     expected, separator, advice = message.partition("; ")
-    return f"{expected}, not {found}{separator}{advice}"
+    return f"{expected}, not {value}{separator}{advice}"
 
 
 def _fields_around(name: str) -> Iterator[str]:
@@ -136,15 +136,15 @@ def _as_written(value: Json, location: Location) -> Location:
     """The location without the positions of lists that were only read as such:
     one value may stand for a list of one.
     """
-    written: list[str | int] = []
+    parts: list[str | int] = []
     for part in location:
         if isinstance(part, int) and not isinstance(value, list):
             continue
         if isinstance(part, str) and not isinstance(value, dict):
             break  # a part of what a short way of writing stands for
-        written.append(part)
+        parts.append(part)
         if isinstance(value, dict):
             value = value.get(str(part))
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             value = value[part]
-    return tuple(written)
+    return tuple(parts)

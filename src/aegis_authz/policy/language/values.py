@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aegis_authz.policy.language.types import (
     LISTED,
-    SOME,
+    NOT_EMPTY,
     UNIQUE,
     AddressRanges,
     AnyOperand,
@@ -16,7 +16,7 @@ from aegis_authz.policy.language.types import (
     HostPatterns,
     Hours,
     JsonSchema,
-    NumberOrOther,
+    NumberOrReference,
     ParameterKind,
     Pointer,
     Scalars,
@@ -56,10 +56,10 @@ class Comparisons(Part):
     differs: AnyOperand | None = Field(default=None, alias="not")
     allowed: Scalars | None = Field(default=None, alias="in")
     not_in: Scalars | None = None
-    min: NumberOrOther | None = None
-    max: NumberOrOther | None = None
-    over: NumberOrOther | None = None
-    under: NumberOrOther | None = None
+    min: NumberOrReference | None = None
+    max: NumberOrReference | None = None
+    over: NumberOrReference | None = None
+    under: NumberOrReference | None = None
     matches: str | None = None
     starts_with: Annotated[str, Field(min_length=1)] | None = None
     ends_with: Annotated[str, Field(min_length=1)] | None = None
@@ -84,9 +84,9 @@ class ParameterRule(Comparisons):
     exists: bool | None = None
     count: Size | None = None
     every: ElementRule | None = None
-    some: ElementRule | None = Field(default=None, alias="any")
+    any_element: ElementRule | None = Field(default=None, alias="any")
     json_schema: JsonSchema | None = Field(default=None, alias="schema")
-    approval_needed_over: NumberOrOther | None = None
+    approval_needed_over: NumberOrReference | None = None
     approval_needed_in: Scalars | None = None
     otherwise: Otherwise = Field(default="deny", alias="else")
 
@@ -96,7 +96,7 @@ class TimeWindow(Part):
 
     name: Words | None = None
     zone: Zone = "UTC"
-    weekdays: Annotated[tuple[Weekday, ...], LISTED, SOME, UNIQUE] | None = None
+    weekdays: Annotated[tuple[Weekday, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
     hours: Hours = "00:00-24:00"
     since: Day | None = Field(default=None, alias="from")
     until: Day | None = None
@@ -112,6 +112,6 @@ class TimeWindow(Part):
 class TimeRule(Part):
     """When a call may be made: within any of these windows, outside all of those."""
 
-    within: Annotated[tuple[TimeWindow, ...], LISTED, SOME] | None = None
-    not_within: Annotated[tuple[TimeWindow, ...], LISTED, SOME] | None = None
+    within: Annotated[tuple[TimeWindow, ...], LISTED, NOT_EMPTY] | None = None
+    not_within: Annotated[tuple[TimeWindow, ...], LISTED, NOT_EMPTY] | None = None
     otherwise: Otherwise = Field(default="deny", alias="else")

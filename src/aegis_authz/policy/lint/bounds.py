@@ -78,7 +78,7 @@ def _on_empty(rule: LintedRule, at: Location, rules: tuple[ParameterRule, ...]) 
 def _refuses_empty(rule: ParameterRule) -> bool:
     schema = rule.json_schema or {}
     least = schema.get("minItems", 0)
-    return rule.some is not None or _at_least_one(rule.count) or (isinstance(least, int) and least > 0)
+    return rule.any_element is not None or _at_least_one(rule.count) or (isinstance(least, int) and least > 0)
 
 
 def _at_least_one(size: Size | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aegis_authz.policy.language.operators import OPERATORS, Direction, Holder
 from aegis_authz.policy.language.rule import Approval, ToolRule
 from aegis_authz.policy.language.scope import covers
-from aegis_authz.policy.language.types import ANY, Other
+from aegis_authz.policy.language.types import ANY, ParameterReference
 from aegis_authz.policy.language.values import Comparisons, ParameterRule
 from aegis_authz.policy.lint.finding import Finding, found
 from aegis_authz.policy.lint.ground import Ground, LintedDocument, LintedRule
@@ -88,7 +88,7 @@ def _lists_of_forbidden(rule: LintedRule) -> Iterator[Finding]:
             continue
         for operator in _NEGATIVE:
             value = getattr(comparisons, operator.field)
-            if value is not None and not isinstance(value, Other):
+            if value is not None and not isinstance(value, ParameterReference):
                 message = "says what is forbidden, which is never complete; say what is allowed instead"
                 yield found("not-in-denylist", rule.problem((*at, operator.word), message))
 

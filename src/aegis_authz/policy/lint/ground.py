@@ -91,8 +91,8 @@ class LintedRule:
                 yield at, rule
                 if rule.every is not None:
                     yield (*at, "every"), rule.every
-                if rule.some is not None:
-                    yield (*at, "any"), rule.some
+                if rule.any_element is not None:
+                    yield (*at, "any"), rule.any_element
 
 
 @dataclass(frozen=True, eq=False)
