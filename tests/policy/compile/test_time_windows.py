@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aegis_authz.policy.compile.time_windows import shown, time_checks
+from aegis_authz.policy.compile.time_windows import time_checks, window_text
 from aegis_authz.policy.language.values import TimeRule, TimeWindow
 
 
@@ -45,9 +45,9 @@ def test_hours_are_minutes_of_the_day_and_days_are_spelt_out() -> None:
 
 
 def test_a_window_is_shown_by_its_name_or_its_words() -> None:
-    assert shown(TimeWindow.model_validate({"name": "office-hours", "hours": "09:00-17:00"})) == "office-hours"
+    assert window_text(TimeWindow.model_validate({"name": "office-hours", "hours": "09:00-17:00"})) == "office-hours"
     words = {"weekdays": ["mon", "tue"], "hours": "09:00-17:00", "from": "2026-01-01"}
-    assert shown(TimeWindow.model_validate(words)) == "mon,tue 09:00-17:00 2026-01-01.. UTC"
+    assert window_text(TimeWindow.model_validate(words)) == "mon,tue 09:00-17:00 2026-01-01.. UTC"
 
 
 @pytest.mark.parametrize(

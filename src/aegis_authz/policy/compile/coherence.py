@@ -50,9 +50,9 @@ def document_problems(
     error of its own is not called unknown as well. `detectors` are the known ones, None to accept any.
     """
     return [
-        source.problem((*rule.at, *inner), message)
+        source.problem((*rule.at, *location), message)
         for rule in rules
-        for inner, message in _rule_faults(rule, tools, tool_names, detectors)
+        for location, message in _rule_faults(rule, tools, tool_names, detectors)
     ]
 
 
@@ -113,40 +113,43 @@ def _detector_faults(rule: ToolRule, detectors: Collection[str] | None) -> Itera
 
 
 def _catalogue_faults(rule: Rule, tool: KnownTool, values: Sequence[ValueConditions]) -> Iterator[Fault]:
-    known = tool.actions or {}
-    chosen: list[str] = []
+    actions = tool.actions or {}
+    names: list[str] = []
     for position, name in enumerate(rule.actions):
         if name == ANY:
-            chosen = list(known)
-        elif name in known:
-            chosen.append(name)
+            names = list(actions)
+        elif name in actions:
+            names.append(name)
         else:
             yield (
                 ("actions", position),
-                f"tool {quoted(rule.name)} has no action {quoted(name)}{did_you_mean(name, known)}",
+                f"tool {quoted(rule.name)} has no action {quoted(name)}{did_you_mean(name, actions)}",
             )
-    for name in chosen:
-        for one in values:
-            if one.of == "parameters" and known[name]:
-                yield from _parameter_faults(one, name, known[name])
+    for name in names:
+        for value in values:
+            if value.of == "parameters" and actions[name]:
+                yield from _parameter_faults(value, name, actions[name])
 
 
-def _parameter_faults(one: ValueConditions, action: str, declared: Mapping[str, str]) -> Iterator[Fault]:
-    others = [check.compiled["than"] for check in one.checks if "than" in check.compiled]
-    for path in (one.path, *others):
+def _parameter_faults(value: ValueConditions, action: str, declared: Mapping[str, str]) -> Iterator[Fault]:
+    others = [check.compiled["than"] for check in value.checks if "than" in check.compiled]
+    for path in (value.path, *others):
         name = path[0] if isinstance(path, tuple | list) and path else None
         if isinstance(name, str) and name not in declared:
             yield (
                 ("conditions",),
                 f"action {quoted(action)} declares no parameter {quoted(name)}{did_you_mean(name, declared)}",
             )
-    if len(one.path) == 1 and one.path[0] in declared and not fits(one.type, declared[one.path[0]]):
+    if len(value.path) == 1 and value.path[0] in declared and not fits(value.type, declared[value.path[0]]):
         yield (
             ("conditions",),
-            f"{quoted(one.name)} is a {declared[one.name]} in the catalogue, but the conditions are about a {one.type}",
+            (
+                f"{quoted(value.name)} is a {declared[value.name]} in the catalogue, "
+                f"but the conditions are about a {value.type}"
+            ),
         )
-    if len(one.path) > 1 and declared.get(one.path[0], "any") not in ("object", "any"):
+    if len(value.path) > 1 and declared.get(value.path[0], "any") not in ("object", "any"):
         yield (
             ("conditions",),
-            f"{quoted(one.path[0])} is a {declared[one.path[0]]} in the catalogue and has no members",
+            f"{quoted(value.path[0])} is a {declared[value.path[0]]} in the catalogue and has no members",
         )

@@ -70,7 +70,7 @@ def checks_of(rule: ParameterRule, at: Location) -> tuple[list[Check], list[Faul
 def schema_check(schema: Mapping[str, object], at: Location, otherwise: Otherwise) -> tuple[Check, list[Fault]]:
     """The check that a value conforms to a JSON Schema, and what is wrong with the schema."""
     plain, wrong = schema_faults(schema)
-    faults: list[Fault] = [((*at, *inner), message) for inner, message in wrong]
+    faults: list[Fault] = [((*at, *location), message) for location, message in wrong]
     return Check("schema", plain, otherwise, {"whole": schema_of_member(plain)}, at), faults
 
 
@@ -85,10 +85,10 @@ def asked_kind(check: Check) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def fits(asked: str, declared: str) -> bool:
+def fits(kind: str, declared: str) -> bool:
     """Whether a condition about one type can hold for a parameter of another."""
     numbers = ("number", "integer")
-    return asked == declared or "any" in (asked, declared) or (asked in numbers and declared in numbers)
+    return kind == declared or "any" in (kind, declared) or (kind in numbers and declared in numbers)
 
 
 def anchored(pattern: str) -> str:
@@ -100,7 +100,7 @@ def _value_checks(rule: Comparisons, at: Location, otherwise: Otherwise) -> Iter
     for operator in _OF_VALUES:
         value = getattr(rule, operator.field)
         if value is not None:
-            yield Check(operator.word, _shown(value), otherwise, _compiled(operator, value), (*at, operator.word))
+            yield Check(operator.word, _limit(value), otherwise, _compiled(operator, value), (*at, operator.word))
 
 
 def _compiled(operator: Operator, value: object) -> Mapping[str, Json]:
@@ -128,7 +128,7 @@ def _parameter_check(
     if operator.operand is Operand.SCHEMA and isinstance(value, Mapping):
         return schema_check(value, at, otherwise)
     meaning: Otherwise = "approval_needed" if operator.asks_approval else otherwise
-    return Check(operator.word, _shown(value), meaning, _compiled(operator, value), at), []
+    return Check(operator.word, _limit(value), meaning, _compiled(operator, value), at), []
 
 
 def _element_check(word: str, rule: ElementRule, at: Location, otherwise: Otherwise) -> tuple[Check, list[Fault]]:
@@ -136,15 +136,15 @@ def _element_check(word: str, rule: ElementRule, at: Location, otherwise: Otherw
     faults = [*_pattern_faults(rule, at)]
     kind: str = rule.type or "any"
     for check in checks:
-        where, asked = check.at or at, asked_kind(check)
+        where, check_kind = check.at or at, asked_kind(check)
         if "than" in check.compiled:
             faults.append((where, "elements are not compared with parameters"))
-        if asked == "mixed":
+        if check_kind == "mixed":
             faults.append((where, "must hold values of one type"))
         elif kind == "any":
-            kind = asked
-        elif not fits(asked, kind):
-            faults.append((where, f"is about a {asked}, but the elements are of type {kind}"))
+            kind = check_kind
+        elif not fits(check_kind, kind):
+            faults.append((where, f"is about a {check_kind}, but the elements are of type {kind}"))
     if not checks and rule.type is None:
         faults.append((at, "asks for nothing"))
     limit: dict[str, Json] = {} if rule.at is None else {"at": rule.at}
@@ -152,11 +152,11 @@ def _element_check(word: str, rule: ElementRule, at: Location, otherwise: Otherw
     if rule.type is not None:
         limit["type"] = rule.type
     path: list[Json] = [] if rule.at is None else [*pointer.split(rule.at)]
-    listed: list[Json] = [{"condition": one.condition, "limit": one.limit, **one.compiled} for one in checks]
+    listed: list[Json] = [{"condition": check.condition, "limit": check.limit, **check.compiled} for check in checks]
     return Check(word, limit, otherwise, {"type": kind, "path": path, "checks": listed}, at), faults
 
 
-def _shown(value: object) -> Json:
+def _limit(value: object) -> Json:
     if isinstance(value, ParameterReference):
         return {"parameter": value.parameter}
     if isinstance(value, Size):

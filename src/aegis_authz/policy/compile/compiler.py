@@ -88,12 +88,12 @@ def _policies(policies: Sequence[CompiledDocument], tools: Sequence[Tool]) -> di
             documents.sort(key=canonical)
     shapes = {shape_of(scope) for scope in scopes}
     regions = {tool.name: tool.region for tool in tools if tool.region}
-    named = {policy.document.scope for policy in policies if ANY not in policy.document.scope}
+    agents = {policy.document.scope for policy in policies if ANY not in policy.document.scope}
     return {
         "shapes": [list(shape) for shape in sorted(shapes, key=canonical)],
         "regions": dict(regions),
         "scopes": {
-            scope: {**modes, "plain": plain_rules(scope, scopes, shapes, regions)} if scope in named else dict(modes)
+            scope: {**modes, "plain": plain_rules(scope, scopes, shapes, regions)} if scope in agents else dict(modes)
             for scope, modes in scopes.items()
         },
     }

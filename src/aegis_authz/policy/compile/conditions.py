@@ -86,17 +86,17 @@ def value_conditions(conditions: Conditions, denying: bool = False) -> tuple[lis
         elif added is not None:
             draft = drafts.get(name, _Draft(name))
             drafts[name] = replace(draft, checks=(*draft.checks, added))
-    found = []
+    values = []
     for name in sorted(drafts):
         value, wrong = _settled("parameters", drafts[name], denying)
-        found.append(value)
+        values.append(value)
         faults += wrong
     if conditions.arguments is not None:
         check, wrong = schema_check(conditions.arguments, ("schema",), "deny")
-        found.append(ValueConditions("parameters", "", False, "object", (check,)))
+        values.append(ValueConditions("parameters", "", False, "object", (check,)))
         faults += wrong
     around, wrong = _around(conditions, denying)
-    return found + around, [*dict.fromkeys(faults + wrong)]
+    return values + around, [*dict.fromkeys(faults + wrong)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +118,18 @@ def _drafted(name: str, rules: tuple[ParameterRule, ...]) -> tuple[_Draft, list[
     if "" in path_of(name) or any(part.isdecimal() for part in path_of(name)[1:]):
         faults.append((at, "a pointer names members of mappings; write every or any for the elements of a list"))
     for position, rule in enumerate(rules):
-        inner = (*at, position)
-        checks, wrong = checks_of(rule, inner)
+        location = (*at, position)
+        checks, wrong = checks_of(rule, location)
         faults += wrong
         if rule.type is not None and draft.type not in (None, rule.type):
-            faults.append(((*inner, "type"), f"is a {rule.type} here and a {draft.type} above"))
+            faults.append(((*location, "type"), f"is a {rule.type} here and a {draft.type} above"))
         draft = _Draft(
             name=name,
             optional=draft.optional or rule.optional,
             present=draft.present or rule.exists is True,
             type=draft.type or rule.type,
             checks=(*draft.checks, *checks),
-            shape=(*draft.shape, *_shape(rule, inner)),
+            shape=(*draft.shape, *_shape(rule, location)),
         )
     if not draft.checks and draft.type is None and not draft.present:
         faults.append((at, "asks for nothing; write exists: true to ask only that it is present"))
@@ -155,8 +155,8 @@ def _short_form_check(
         return "", None
     word, name = split
     if not name:
-        others = (inner for inner in map(short_form, conditions.short_forms) if inner is not None)
-        bounded = sorted({inner for other, inner in others if other not in BARE_FORMS})
+        forms = (form for form in map(short_form, conditions.short_forms) if form is not None)
+        bounded = sorted({parameter for bound, parameter in forms if bound not in BARE_FORMS})
         if len(bounded) > 1:
             return "", f"which parameter? write {_BARE}_{bounded[0]} or {_BARE}_{bounded[1]}"
         name = bounded[0] if bounded else DEFAULT_PARAMETER
@@ -166,21 +166,21 @@ def _short_form_check(
 
 
 def _around(conditions: Conditions, denying: bool) -> tuple[list[ValueConditions], list[Fault]]:
-    found: list[ValueConditions] = []
+    values: list[ValueConditions] = []
     faults: list[Fault] = []
     context = conditions.context
     if context.time is not None:
         checks = time_checks(context.time, ("context", "time"))
-        found.append(ValueConditions("context", "time", False, "number", checks))
+        values.append(ValueConditions("context", "time", False, "number", checks))
         if not checks:
             faults.append((("context", "time"), "must have within or not_within or both"))
     for name, word in CONTEXT_WORDS.items():
         rule = getattr(context, name)
         if isinstance(rule, ParameterRule):
             value, wrong = _circumstance(name, word.json_type, rule, denying)
-            found.append(value)
+            values.append(value)
             faults += wrong
-    return found, faults
+    return values, faults
 
 
 def _circumstance(name: str, kind: str, rule: ParameterRule, denying: bool) -> tuple[ValueConditions, list[Fault]]:
@@ -216,13 +216,13 @@ def _kind(draft: _Draft) -> tuple[str, list[Fault]]:
     kind, because = draft.type, "type"
     faults: list[Fault] = []
     for check in draft.checks:
-        asked, at = asked_kind(check), check.at or ()
-        if asked == "mixed":
+        check_kind, at = asked_kind(check), check.at or ()
+        if check_kind == "mixed":
             faults.append((at, "must hold values of one type"))
-        elif asked != "any" and kind in (None, "any"):
-            kind, because = asked, check.condition
-        elif not fits(asked, kind or "any"):
-            faults.append((at, f"is about a {asked}, but {because} is about a {kind}"))
+        elif check_kind != "any" and kind in (None, "any"):
+            kind, because = check_kind, check.condition
+        elif not fits(check_kind, kind or "any"):
+            faults.append((at, f"is about a {check_kind}, but {because} is about a {kind}"))
     return kind or "any", faults
 
 
@@ -237,9 +237,9 @@ def _order_faults(checks: Sequence[Check]) -> Iterator[Fault]:
         note = "" if is_given else "; negative values are refused unless a min is given"
         yield at, f"no value is at least {low:g} and at most {high:g}{note}"
     lists = {check.condition: check for check in checks}
-    allowed, asked = lists.get("in"), lists.get("approval_needed_in")
-    if allowed is not None and asked is not None and not _hashed(asked.limit) <= _hashed(allowed.limit):
-        yield asked.at or (), "names a value that `in` does not allow"
+    allowed, approval = lists.get("in"), lists.get("approval_needed_in")
+    if allowed is not None and approval is not None and not _hashed(approval.limit) <= _hashed(allowed.limit):
+        yield approval.at or (), "names a value that `in` does not allow"
 
 
 def _hashed(values: Json) -> set[object]:

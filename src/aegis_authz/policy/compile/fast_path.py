@@ -35,14 +35,14 @@ def plain_rules(scope: str, scopes: Scopes, shapes: Collection[Shape], regions: 
     if any(modes["shadow"] for modes in about):
         return {}
     documents = [document for modes in about for document in modes["enforce"]]
-    found: dict[str, Json] = {}
+    tools: dict[str, Json] = {}
     for tool in sorted({tool for document in documents for tool in _object(document["tools"])}):
         if any(not _reaches(document, regions.get(tool)) for document in documents):
             continue
         plain = _of_tool(tool, documents)
         if plain:
-            found[tool] = plain
-    return found
+            tools[tool] = plain
+    return tools
 
 
 def _reaches(document: Document, region: str | None) -> bool:
@@ -58,10 +58,10 @@ def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
     ]
     denied = {action for document in documents for action in _object(_object(document["denied"]).get(tool, {}))}
     plain: dict[str, Json] = {}
-    for wanted in sorted({action for _, action, _ in rules if action != ANY}):
-        applying = [(name, rule) for name, action, rule in rules if action in (wanted, ANY)]
-        if denied.isdisjoint((wanted, ANY)) and all(_simply_allows(rule) for _, rule in applying):
-            plain[wanted] = {
+    for action_name in sorted({action for _, action, _ in rules if action != ANY}):
+        applying = [(name, rule) for name, action, rule in rules if action in (action_name, ANY)]
+        if denied.isdisjoint((action_name, ANY)) and all(_simply_allows(rule) for _, rule in applying):
+            plain[action_name] = {
                 "policies": [*sorted({name for name, _ in applying})],
                 "checks": _together(check for _, rule in applying for check in _checks(rule)),
             }
@@ -109,7 +109,7 @@ def _imply_type(conditions: set[str], kind: Json) -> bool:
 
 def _together(checks: Iterable[Json]) -> list[Json]:
     """All of them, each once, in a fixed order."""
-    return [check for _, check in sorted({canonical(one): one for one in checks}.items())]
+    return [check for _, check in sorted({canonical(entry): entry for entry in checks}.items())]
 
 
 def _object(value: Json) -> Mapping[str, Json]:

@@ -64,8 +64,9 @@ class _Reading:
             return self._fault(at, "must be a JSON Schema: a mapping, true or false")
         self._parts += 1
         if self._parts > _MAX_PARTS:
-            told = self._parts > _MAX_PARTS + 1
-            return False if told else self._fault((), f"has more than {_MAX_PARTS} parts, its references written out")
+            is_reported = self._parts > _MAX_PARTS + 1
+            message = f"has more than {_MAX_PARTS} parts, its references written out"
+            return False if is_reported else self._fault((), message)
         if len(at) > _MAX_DEPTH * 2:
             return self._fault((), f"is nested more than {_MAX_DEPTH} levels deep")
         read: dict[str, Json] = {}
@@ -78,9 +79,9 @@ class _Reading:
                 continue
             reader = self._reader(word)
             if reader is None:
-                known = [*self._readers(), *_NOTES, "$ref"]
+                words = [*self._readers(), *_NOTES, "$ref"]
                 self._fault(
-                    (*at, word), f"{quoted(str(word))} is not a word that can be judged{did_you_mean(str(word), known)}"
+                    (*at, word), f"{quoted(str(word))} is not a word that can be judged{did_you_mean(str(word), words)}"
                 )
                 continue
             read.update(reader(word, value, (*at, word), through))
@@ -94,11 +95,11 @@ class _Reading:
             "pattern": self._pattern,
             "properties": self._members,
             "required": self._names,
-            "additionalProperties": self._inner,
-            "propertyNames": self._inner,
-            "items": self._inner,
-            "contains": self._inner,
-            "not": self._inner,
+            "additionalProperties": self._subschema,
+            "propertyNames": self._subschema,
+            "items": self._subschema,
+            "contains": self._subschema,
+            "not": self._subschema,
             "uniqueItems": self._flag,
             "allOf": self._several,
             "anyOf": self._several,
@@ -116,9 +117,9 @@ class _Reading:
         name = schema["$ref"]
         start = "#/$defs/"
         if not isinstance(name, str) or not name.startswith(start) or name[len(start) :] not in self._definitions:
-            known = [start + inner for inner in self._definitions]
+            references = [start + definition for definition in self._definitions]
             return self._fault(
-                at, f"must name a schema of $defs, such as {start}address{did_you_mean(str(name), known)}"
+                at, f"must name a schema of $defs, such as {start}address{did_you_mean(str(name), references)}"
             )
         if any(word not in (*_NOTES, "$ref") for word in schema):
             return self._fault(at, "stands alone; use allOf to add to it")
@@ -151,7 +152,7 @@ class _Reading:
         if not isinstance(value, Mapping):
             self._fault(at, "must be a mapping of schemas")
             return {}
-        return {word: {str(name): self.schema(inner, (*at, str(name)), through) for name, inner in value.items()}}
+        return {word: {str(name): self.schema(part, (*at, str(name)), through) for name, part in value.items()}}
 
     def _names(self, word: str, value: object, at: Location, _: tuple[str, ...]) -> Mapping[str, Json]:
         if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
@@ -159,7 +160,7 @@ class _Reading:
         # an empty list says nothing, and draft 4 readers refuse it
         return {word: self._json(value)} if value else {}
 
-    def _inner(self, word: str, value: object, at: Location, through: tuple[str, ...]) -> Mapping[str, Json]:
+    def _subschema(self, word: str, value: object, at: Location, through: tuple[str, ...]) -> Mapping[str, Json]:
         return {word: self.schema(value, at, through)}
 
     def _flag(self, word: str, value: object, at: Location, _: tuple[str, ...]) -> Mapping[str, Json]:
@@ -171,7 +172,7 @@ class _Reading:
         if not isinstance(value, list | tuple) or not value:
             self._fault(at, "must be a list of schemas")
             return {}
-        return {word: [self.schema(inner, (*at, position), through) for position, inner in enumerate(value)]}
+        return {word: [self.schema(part, (*at, position), through) for position, part in enumerate(value)]}
 
     def _dependent(self, _word: str, value: object, at: Location, _: tuple[str, ...]) -> Mapping[str, Json]:
         if not isinstance(value, Mapping) or not all(isinstance(names, list | tuple) for names in value.values()):

@@ -21,8 +21,8 @@ def document_data(policy: CompiledDocument) -> dict[str, Json]:
     return {
         "name": document.title,
         "disclose": document.disclose_limits,
-        "tools": _by_action((one.rule, _allowing(one)) for one in rules.allowing),
-        "denied": _by_action((one.rule, _denying(one)) for one in rules.denying),
+        "tools": _by_action((rule.rule, _allowing(rule)) for rule in rules.allowing),
+        "denied": _by_action((rule.rule, _denying(rule)) for rule in rules.denying),
         "regions": None if document.regions is None else sorted(document.regions),
         "egress": _egress(document.egress),
     }
@@ -30,10 +30,10 @@ def document_data(policy: CompiledDocument) -> dict[str, Json]:
 
 def reads(policies: Iterable[CompiledDocument]) -> set[str]:
     """Which words of `core.circumstances.CONTEXT` any condition of these documents asks about."""
-    asked = {
+    words = {
         value.name for policy in policies for rule in policy.rules for value in rule.values if value.of == "context"
     }
-    return asked & CONTEXT
+    return words & CONTEXT
 
 
 def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:
@@ -47,29 +47,29 @@ def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:
     return dict(tools)
 
 
-def _allowing(one: CompiledRule) -> dict[str, Json]:
-    rule = one.rule
+def _allowing(compiled: CompiledRule) -> dict[str, Json]:
+    rule = compiled.rule
     if not isinstance(rule, ToolRule):
         raise TypeError("a rule that denies among those that allow")
     approval = rule.approval or Approval()
     return {
-        "id": one.id,
+        "id": compiled.id,
         "effect": _effect(rule, approval),
-        "values": _values(one),
+        "values": _values(compiled),
         "redact": _redactions(rule.sanitize),
         "headers": _headers(rule.obligations),
         "approval": {"groups": sorted(approval.groups), "expires_in": approval.expires_in},
     }
 
 
-def _denying(one: CompiledRule) -> dict[str, Json]:
-    return {"id": one.id, "label": one.rule.description or one.id, "values": _values(one)}
+def _denying(compiled: CompiledRule) -> dict[str, Json]:
+    return {"id": compiled.id, "label": compiled.rule.description or compiled.id, "values": _values(compiled)}
 
 
-def _values(one: CompiledRule) -> list[Json]:
-    if one.faults:
-        raise ValueError(f"the conditions of {one.rule.name} did not pass the checks: {one.faults[0][1]}")
-    return [_value(value) for value in one.values]
+def _values(compiled: CompiledRule) -> list[Json]:
+    if compiled.faults:
+        raise ValueError(f"the conditions of {compiled.rule.name} did not pass the checks: {compiled.faults[0][1]}")
+    return [_value(value) for value in compiled.values]
 
 
 def _effect(rule: ToolRule, approval: Approval) -> str:
@@ -78,17 +78,17 @@ def _effect(rule: ToolRule, approval: Approval) -> str:
     return Effect.ALLOW.value if rule.sanitize is None else Effect.SANITIZE.value
 
 
-def _value(one: ValueConditions) -> Json:
+def _value(value: ValueConditions) -> Json:
     compiled: dict[str, Json] = {
-        "of": one.of,
-        "label": one.label,
-        "path": list(one.path),
-        "optional": one.optional,
-        "type": one.type,
-        "checks": [_check(check) for check in one.checks if check.otherwise == "deny"],
-        "asks": [_check(check) for check in one.checks if check.otherwise == "approval_needed"],
+        "of": value.of,
+        "label": value.label,
+        "path": list(value.path),
+        "optional": value.optional,
+        "type": value.type,
+        "checks": [_check(check) for check in value.checks if check.otherwise == "deny"],
+        "asks": [_check(check) for check in value.checks if check.otherwise == "approval_needed"],
     }
-    return {**compiled, "forbidden": True} if one.forbidden else compiled
+    return {**compiled, "forbidden": True} if value.forbidden else compiled
 
 
 def _check(check: Check) -> Mapping[str, Json]:
@@ -109,10 +109,10 @@ def _redactions(sanitize: Sanitize | None) -> list[Json]:
 def _headers(obligations: Obligations | None) -> list[Json]:
     if obligations is None:
         return []
-    plain: list[Json] = [{"name": one.name, "value": one.value} for one in obligations.set_headers]
+    plain: list[Json] = [{"name": header.name, "value": header.value} for header in obligations.set_headers]
     secret: list[Json] = [
-        {"name": one.header, "credential": one.credential, "prefix": one.prefix}
-        for one in obligations.inject_credentials
+        {"name": injection.header, "credential": injection.credential, "prefix": injection.prefix}
+        for injection in obligations.inject_credentials
     ]
     return sorted(plain + secret, key=canonical)
 
@@ -121,15 +121,15 @@ def _egress(egress: Egress) -> dict[str, Json]:
     hosts: dict[str, list[Json]] = {}
     suffixes: list[Json] = []
     for entry in egress.allow:
-        known: dict[str, Json] = {
+        terms: dict[str, Json] = {
             "ports": _sorted(entry.ports),
             "schemes": _sorted(entry.schemes),
             "methods": _sorted(entry.methods),
         }
         if entry.host.startswith("*."):
-            suffixes.append({"suffix": entry.host[1:], **known})
+            suffixes.append({"suffix": entry.host[1:], **terms})
         else:
-            hosts.setdefault(entry.host, []).append(known)
+            hosts.setdefault(entry.host, []).append(terms)
     return {
         "hosts": {host: sorted(entries, key=canonical) for host, entries in hosts.items()},
         "suffixes": sorted(suffixes, key=canonical),

@@ -69,8 +69,8 @@ class CompiledRules:
     def extended(self, template: CompiledRules, name: str) -> CompiledRules:
         """These rules with those of a template after them."""
         return CompiledRules(
-            allowing=(*self.allowing, *(one.inherited(name) for one in template.allowing)),
-            denying=(*self.denying, *(one.inherited(name) for one in template.denying)),
+            allowing=(*self.allowing, *(rule.inherited(name) for rule in template.allowing)),
+            denying=(*self.denying, *(rule.inherited(name) for rule in template.denying)),
         )
 
 

@@ -19,11 +19,11 @@ def time_checks(rule: TimeRule, at: Location) -> tuple[Check, ...]:
         windows: tuple[TimeWindow, ...] | None = getattr(rule, OPERATORS[word].field)
         if windows is not None:
             compiled: list[Json] = [_window(window) for window in windows]
-            checks.append(Check(word, [*map(shown, windows)], rule.otherwise, {"windows": compiled}, (*at, word)))
+            checks.append(Check(word, [*map(window_text, windows)], rule.otherwise, {"windows": compiled}, (*at, word)))
     return tuple(checks)
 
 
-def shown(window: TimeWindow) -> str:
+def window_text(window: TimeWindow) -> str:
     """The window's name, or its own words."""
     if window.name is not None:
         return window.name
