@@ -28,7 +28,7 @@ def covered(opa: LabOpa, calls: Sequence[TriedCall] | str) -> list[Coverage]:
     bench = Workbench(load({"agents.yaml": POLICIES}, {"tools.yaml": TOOLS}), opa)
     if isinstance(calls, str):
         calls = [case.call for case in cases_of({"a_test.yaml": calls}, bench.loaded)]
-    return coverage_of(bench.loaded.written, bench.explain(calls))
+    return coverage_of(bench.loaded.loaded_policies, bench.explain(calls))
 
 
 def shown(opa: LabOpa, conditions: str, *parameters: dict[str, object]) -> Coverage:
@@ -36,7 +36,7 @@ def shown(opa: LabOpa, conditions: str, *parameters: dict[str, object]) -> Cover
     policy = f"agent: one\nname: it\nallowed_tools:\n- name: any-api\n  actions: [do]\n  conditions: {conditions}\n"
     bench = Workbench(load({"a.yaml": policy}, {"t.yaml": ANY_TOOL}), opa)
     calls = [TriedCall(agent="o/t/one", tool="any-api", action="do", parameters=given) for given in parameters]
-    [one] = coverage_of(bench.loaded.written, bench.explain(calls))
+    [one] = coverage_of(bench.loaded.loaded_policies, bench.explain(calls))
     return one
 
 

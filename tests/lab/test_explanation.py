@@ -32,7 +32,7 @@ def opa(opa_binary: Path) -> Iterator[LabOpa]:
 
 def explained(opa: LabOpa, call: TriedCall, policies: str = POLICIES, tools: str = TOOLS) -> Explanation:
     bench = Workbench(load({"agents.yaml": policies}, {"tools.yaml": tools}), opa)
-    return explanation_of(call, bench.explain([call])[0], bench.loaded.written)
+    return explanation_of(call, bench.explain([call])[0], bench.loaded.loaded_policies)
 
 
 def paying(**parameters: object) -> TriedCall:
@@ -186,6 +186,6 @@ def test_what_is_not_told_to_the_letter_is_not_believed(opa: LabOpa, change: Cha
     spoilt = copy.deepcopy(dict(said))
     change(spoilt)
 
-    explanation_of(call, said, bench.loaded.written)
+    explanation_of(call, said, bench.loaded.loaded_policies)
     with pytest.raises(LabError, match="OPA explained in a way this version does not know"):
-        explanation_of(call, spoilt, bench.loaded.written)
+        explanation_of(call, spoilt, bench.loaded.loaded_policies)

@@ -26,8 +26,8 @@ def opa(opa_binary: Path) -> Iterator[LabOpa]:
 
 def words(opa: LabOpa, call: TriedCall, policies: str = POLICIES, tools: str = TOOLS) -> str:
     bench = Workbench(load({"agents.yaml": policies}, {"tools.yaml": tools}), opa)
-    explanation = explanation_of(call, bench.explain([call])[0], bench.loaded.written)
-    return "\n".join(sentences(explanation, bench.loaded.written))
+    explanation = explanation_of(call, bench.explain([call])[0], bench.loaded.loaded_policies)
+    return "\n".join(sentences(explanation, bench.loaded.loaded_policies))
 
 
 def test_an_agent_nobody_wrote_about_is_told_the_nearest_scopes(opa: LabOpa) -> None:

@@ -38,12 +38,12 @@ def left(opa: LabOpa, *texts: str) -> list[tuple[int, str]]:
     bench = Workbench(documents(), opa)
     known = cases(bench.loaded, *texts)
     assert all(one.passed for one in tried(bench, known))
-    found = survivors(bench, known, mutants_of(bench.loaded.written).distinct, lambda: None)
+    found = survivors(bench, known, mutants_of(bench.loaded.loaded_policies).distinct, lambda: None)
     return [(one.line, one.words) for one in found]
 
 
 def of_document(text: str) -> Mutants:
-    return mutants_of(documents(f"agent: one\nname: it\n{text}\n").written)
+    return mutants_of(documents(f"agent: one\nname: it\n{text}\n").loaded_policies)
 
 
 def words(mutants: Mutants) -> set[str]:
@@ -68,7 +68,7 @@ def test_good_tests_notice_everything(opa: LabOpa) -> None:
 
 
 def test_without_tests_everything_survives(opa: LabOpa) -> None:
-    assert len(left(opa)) == len(mutants_of(documents().written).distinct)
+    assert len(left(opa)) == len(mutants_of(documents().loaded_policies).distinct)
 
 
 def test_the_documents_run_as_they_are_when_all_is_done(opa: LabOpa) -> None:
@@ -76,7 +76,7 @@ def test_the_documents_run_as_they_are_when_all_is_done(opa: LabOpa) -> None:
     known = cases(bench.loaded, TESTS)
     counted: list[None] = []
 
-    survivors(bench, known, mutants_of(bench.loaded.written).distinct[:5], lambda: counted.append(None))
+    survivors(bench, known, mutants_of(bench.loaded.loaded_policies).distinct[:5], lambda: counted.append(None))
 
     assert all(one.passed for one in tried(bench, known))
     assert len(counted) == 5
@@ -240,7 +240,7 @@ def test_changes_that_mean_the_same_are_no_mutants() -> None:
 def test_a_template_is_changed_for_all_that_extend_it() -> None:
     second = "---\nagent: other\nname: second\nextends: house-rules\n"
 
-    found = mutants_of(documents(POLICIES + second).written).distinct
+    found = mutants_of(documents(POLICIES + second).loaded_policies).distinct
 
     [removal] = [one for one in found if one.line == 3]
     assert [one.document.title for one in removal.changed.values()] == ["paying", "second"]
@@ -257,7 +257,7 @@ def test_a_rule_that_is_taken_away_leaves_the_names_of_the_others(opa: LabOpa) -
         '    expect: {effect: deny, findings: ["denied_tools[1] denied"]}\n'
     )
 
-    found = survivors(bench, cases(bench.loaded, text), mutants_of(bench.loaded.written).distinct, lambda: None)
+    found = survivors(bench, cases(bench.loaded, text), mutants_of(bench.loaded.loaded_policies).distinct, lambda: None)
 
     assert [one.field for one in found] == ["denied_tools[0]"]
 

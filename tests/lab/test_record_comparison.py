@@ -65,7 +65,7 @@ def opa(opa_binary: Path) -> Iterator[LabOpa]:
 def again(opa: LabOpa, record: DecisionRecord) -> Explanation:
     call, kind = recorded_call(record, LOADED)
     bench = Workbench(LOADED, opa)
-    return explanation_of(call, bench.explain([call], kind)[0], LOADED.written)
+    return explanation_of(call, bench.explain([call], kind)[0], LOADED.loaded_policies)
 
 
 def as_version_1(record: DecisionRecord) -> DecisionRecord:

@@ -51,7 +51,7 @@ def test_its_tests_pass_and_try_everything(names: Names, opa: LabOpa) -> None:
     loaded, cases = _loaded(names)
     bench = Workbench(loaded, opa)
     assert [one.case.name for one in tried(bench, cases) if not one.passed] == []
-    covered = coverage_of(loaded.written, bench.explain([case.call for case in cases]))
+    covered = coverage_of(loaded.loaded_policies, bench.explain([case.call for case in cases]))
     assert percent_of(covered) == 100.0
 
 

@@ -53,7 +53,7 @@ def test_a_pack_has_the_one_layout(pack: str) -> None:
 def test_a_pack_has_a_page_that_names_its_tools_and_actions(pack: str) -> None:
     page = (PAGES / f"{pack}.md").read_text("utf-8")
     loaded = loaded_folders(PACKS / pack / "agents", PACKS / pack / "tools")
-    for name, tool in loaded.known.items():
+    for name, tool in loaded.known_tools.items():
         assert f"`{name}`" in page
         for action in tool.actions or ():
             assert f"`{action}`" in page, action

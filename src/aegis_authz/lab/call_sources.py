@@ -137,7 +137,7 @@ def _elements(source: SourceDocument) -> Iterator[tuple[str, SourceDocument]]:
     if source.broken:
         return  # the problem is told with the file
     if not isinstance(source.value, list):
-        yield "", _unwrapped(replace(source, told=()))
+        yield "", _unwrapped(replace(source, problems=()))
         return
     marks, start = source.places.marks, 1
     for position, element in enumerate(source.value):

@@ -219,11 +219,11 @@ def call_faults(call: TriedCall, loaded: Loaded) -> Iterator[tuple[Location, str
     """What a call names that the catalogue does not have, each with its place inside the call."""
     if call.host:
         yield from _claimed_host(call.host, loaded)
-    elif call.tool not in loaded.known:
-        near = did_you_mean(call.tool, loaded.known)
+    elif call.tool not in loaded.known_tools:
+        near = did_you_mean(call.tool, loaded.known_tools)
         yield ("tool",), f"no tool {quoted(call.tool)} in the catalogue{near}"
     else:
-        yield from _unknown_action(call, loaded.known[call.tool])
+        yield from _unknown_action(call, loaded.known_tools[call.tool])
 
 
 def _unknown_action(call: TriedCall, entry: KnownTool) -> Iterator[tuple[Location, str]]:

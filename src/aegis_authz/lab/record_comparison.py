@@ -108,7 +108,7 @@ def _kind(record: DecisionRecord, loaded: Loaded) -> CallKind:
         if record.reason not in REASONS_OF_POLICY:
             raise NotJudged(f"the call was refused with {record.reason.value} before it was known what it asks for")
         return CallKind.UNCLAIMED
-    entry = loaded.known.get(record.tool)
+    entry = loaded.known_tools.get(record.tool)
     if entry is None or not entry.tool.is_mcp:
         return CallKind.ACTION
     if record.action in _EITHER:
@@ -123,7 +123,7 @@ def _parameters_left_out(record: DecisionRecord, loaded: Loaded) -> list[str]:
         return []
     if record.effect is Effect.SANITIZE or any(map(_redacts, record.obligations)):
         return ["the record of a redacted call holds none of its parameters"]
-    entry = loaded.known.get(record.tool)
+    entry = loaded.known_tools.get(record.tool)
     actions = entry.tool.actions if entry is not None else ()
     if record.parameters or any(action.parameters for action in actions if action.name == record.action):
         left_out = f"parameters left out of the record: {record.withheld}; only declared ones are recorded"

@@ -45,21 +45,21 @@ class LoadedPolicy:
 class Loaded:
     """Documents that passed every check, in order of file name and place.
 
-    `written` are the policies with their sources, and `known` is what rules may say of each tool.
+    `loaded_policies` are the policies with their sources, and `known_tools` is what rules may say of each tool.
     """
 
-    written: tuple[LoadedPolicy, ...]
+    loaded_policies: tuple[LoadedPolicy, ...]
     tools: tuple[Tool, ...]
-    known: Mapping[str, KnownTool] = field(default_factory=dict)
+    known_tools: Mapping[str, KnownTool] = field(default_factory=dict)
 
     @property
     def policies(self) -> tuple[PolicyDocument, ...]:
-        return tuple(one.document for one in self.written)
+        return tuple(policy.document for policy in self.loaded_policies)
 
     @property
     def compiled(self) -> tuple[CompiledDocument, ...]:
         """What a bundle is made of, together with `tools`."""
-        return tuple(one.compiled for one in self.written)
+        return tuple(policy.compiled for policy in self.loaded_policies)
 
 
 def load(
@@ -76,13 +76,13 @@ def load(
     tools, names, wrong = _tools(catalogue)
     for path in {problem.path for problem in (*unreadable, *wrong)}:
         names.update(_TOOL.findall(tool_sources[path]))
-    known = {one.tool.name: one for one in tools}
+    known_tools = {tool.tool.name: tool for tool in tools}
     documents, garbled = _documents(policy_sources)
-    reading = _Reading(known, names, detectors, [*unreadable, *wrong, *garbled])
-    written = reading.policies(documents)
+    reading = _Reading(known_tools, names, detectors, [*unreadable, *wrong, *garbled])
+    loaded_policies = reading.policies(documents)
     if reading.problems:
         raise PolicyErrors(reading.problems)
-    return Loaded(tuple(written), tuple(one.tool for one in tools), known)
+    return Loaded(tuple(loaded_policies), tuple(tool.tool for tool in tools), known_tools)
 
 
 def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[Problem]]:
@@ -90,9 +90,9 @@ def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[P
     documents: list[SourceDocument] = []
     problems: list[Problem] = []
     for path in sorted(sources):
-        found, wrong = read_source(path, sources[path])
-        documents += found
-        said_later = {problem for document in found for problem in document.told}
+        file_documents, wrong = read_source(path, sources[path])
+        documents += file_documents
+        said_later = {problem for document in file_documents for problem in document.problems}
         problems += [problem for problem in wrong if problem not in said_later]
     return documents, problems
 
@@ -114,8 +114,8 @@ def _tools(documents: Sequence[SourceDocument]) -> tuple[list[KnownTool], set[st
         problems += [source.problem(location, message) for location, message in faults]
         if tool is not None:
             tools.append((known_tool(entry, tool), source))
-    problems += ambiguities([(one.tool, source) for one, source in tools])
-    return [one for one, _ in tools], names, problems
+    problems += ambiguities([(tool.tool, source) for tool, source in tools])
+    return [tool for tool, _ in tools], names, problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class _Reading:
     `names` are the names of all tools, so that a tool with an error of its own is not called unknown as well.
     """
 
-    known: Mapping[str, KnownTool]
+    tools: Mapping[str, KnownTool]
     names: Collection[str]
     detectors: Collection[str] | None
     problems: list[Problem]
@@ -142,16 +142,16 @@ class _Reading:
         defined = self._definitions([source for source in sources if _has(source, "define")])
         sources = [written_out(source, defined) for source in sources if not _has(source, "define")]
         templates = self._templates([source for source in sources if _has(source, "template")])
-        found = []
+        policies = []
         for source in sources:
             if len(self.problems) > MOST_PROBLEMS:
                 break  # no more are told
             if not _has(source, "template"):
                 checked = self._checked(PolicyDocument, source)
                 if checked is not None:
-                    found += self._extended(CompiledDocument(*checked), source, templates)
-        self._refuse_namesakes(found)
-        return found
+                    policies += self._extended(CompiledDocument(*checked), source, templates)
+        self._refuse_namesakes(policies)
+        return policies
 
     def _definitions(self, sources: Sequence[SourceDocument]) -> Defined:
         defined = Defined()
@@ -185,7 +185,7 @@ class _Reading:
         if document is None:
             return None
         rules = compiled_rules(document)
-        self.problems += document_problems(source, rules, self.known, self.names, self.detectors)
+        self.problems += document_problems(source, rules, self.tools, self.names, self.detectors)
         return document, rules
 
     def _extended(
@@ -207,24 +207,24 @@ class _Reading:
         compiled = CompiledDocument(whole, own.rules.extended(read.rules, document.extends))
         return [LoadedPolicy(compiled, source, read.source)]
 
-    def _refuse_namesakes(self, found: Sequence[LoadedPolicy]) -> None:
+    def _refuse_namesakes(self, policies: Sequence[LoadedPolicy]) -> None:
         """Decisions, explanations and tests name documents by their titles."""
         first: dict[str, SourceDocument] = {}
-        for one in found:
-            title = one.document.title
-            earlier = first.setdefault(title, one.source)
-            if earlier is not one.source:
-                at = "name" if one.document.name else "agent"
+        for policy in policies:
+            title = policy.document.title
+            earlier = first.setdefault(title, policy.source)
+            if earlier is not policy.source:
+                at = "name" if policy.document.name else "agent"
                 where = f"{earlier.path}:{earlier.at[()].line}" if () in earlier.at else earlier.path
                 message = f"another document is called {quoted(title)} ({where}); give one of them another name"
-                self.problems.append(one.source.problem((at,), message))
+                self.problems.append(policy.source.problem((at,), message))
 
 
 def _pattern_problems(source: SourceDocument) -> list[Problem]:
     define = source.value.get("define") if isinstance(source.value, Mapping) else None
     patterns = define.get("patterns") if isinstance(define, Mapping) else None
-    named = patterns.items() if isinstance(patterns, Mapping) else ()
-    faults = ((name, pattern_fault(one)) for name, one in named if isinstance(one, str))
+    entries = patterns.items() if isinstance(patterns, Mapping) else ()
+    faults = ((name, pattern_fault(pattern)) for name, pattern in entries if isinstance(pattern, str))
     return [source.problem(("define", "patterns", name), fault) for name, fault in faults if fault is not None]
 
 
@@ -233,11 +233,12 @@ def _detector_problems(
 ) -> list[Problem]:
     return [
         source.problem(
-            ("define", "detectors", name, position), f"no detector {quoted(one)}{did_you_mean(one, detectors)}"
+            ("define", "detectors", name, position),
+            f"no detector {quoted(detector)}{did_you_mean(detector, detectors)}",
         )
         for name, group in document.define.detectors.items()
-        for position, one in enumerate(group)
-        if one not in detectors
+        for position, detector in enumerate(group)
+        if detector not in detectors
     ]
 
 

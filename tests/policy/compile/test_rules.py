@@ -39,7 +39,7 @@ extends: house-rules
 
 
 def documents() -> tuple[LoadedPolicy, LoadedPolicy]:
-    one, two = load({"p.yaml": TEXT}, TOOLS).written
+    one, two = load({"p.yaml": TEXT}, TOOLS).loaded_policies
     return one, two
 
 

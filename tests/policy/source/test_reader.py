@@ -139,7 +139,7 @@ def test_a_file_that_breaks_off_keeps_what_stood_before_and_its_problem() -> Non
     assert [(one.value, one.broken) for one in documents] == [
         ({"tool": "a"}, False), ({"tool": "b", "host": ["x"]}, True),
     ]  # fmt: skip
-    assert documents[1].told == tuple(problems)
+    assert documents[1].problems == tuple(problems)
 
 
 def test_after_a_hundred_problems_the_rest_of_a_file_is_not_read() -> None:

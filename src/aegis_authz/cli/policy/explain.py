@@ -113,9 +113,9 @@ def _explain(options: ExplainOptions) -> None:
         raise unusable(COMMAND, str(fault)) from None
     with bench_of(loaded) as bench:
         [raw] = bench.explain([call], None if entry is None else entry.kind)
-    explanation = explanation_of(call, raw, loaded.written)
+    explanation = explanation_of(call, raw, loaded.loaded_policies)
     against = None if entry is None else _against_record(options, entry, explanation, loaded)
-    report = ExplanationReport(explanation, sentences(explanation, loaded.written), against)
+    report = ExplanationReport(explanation, sentences(explanation, loaded.loaded_policies), against)
     if options.as_json:
         typer.echo(explanation_json(report))
     else:

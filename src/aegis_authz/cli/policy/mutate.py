@@ -48,7 +48,7 @@ def mutate(
                 if failing:
                     typer.echo("\n".join(map(failure_line, failing)), err=True)
                     raise _refused(f"{len(failing)} tests fail as the policies are; make them pass first")
-                mutants = mutants_of(ready.bench.loaded.written)
+                mutants = mutants_of(ready.bench.loaded.loaded_policies)
                 sample = spread(mutants.distinct, most or len(mutants.distinct))
                 with _progress(len(sample)) as advance:
                     left = survivors(ready.bench, ready.cases, sample, advance)

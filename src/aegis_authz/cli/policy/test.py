@@ -105,7 +105,7 @@ def _run(options: RunOptions) -> int:
             covered = None
             if options.coverage:
                 explained = ready.bench.explain([case.call for case in cases])
-                covered = coverage_of(ready.bench.loaded.written, explained)
+                covered = coverage_of(ready.bench.loaded.loaded_policies, explained)
     except PolicyErrors as errors:
         if options.junit is not None:
             options.junit.write_bytes(junit_of_problems(errors.problems))

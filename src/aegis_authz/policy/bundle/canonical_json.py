@@ -16,5 +16,5 @@ _GO_ESCAPES = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 def canonical(value: Json) -> bytes:
     """The canonical UTF-8 text of a value. Raises ValueError for NaN, infinity or half a surrogate pair."""
-    written = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return written.translate(_GO_ESCAPES).encode("utf-8")
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.translate(_GO_ESCAPES).encode("utf-8")

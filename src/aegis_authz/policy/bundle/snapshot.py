@@ -70,8 +70,8 @@ def snapshot_from_data(data: Json) -> Snapshot:
 
     A bundle that was made before there were phrases has none.
     """
-    known = {"revision", "catalogue", "trust", "status_base", "reads", "phrases"}
-    item = members({"phrases": {}, **data} if isinstance(data, dict) else data, known, "the snapshot")
+    names = {"revision", "catalogue", "trust", "status_base", "reads", "phrases"}
+    item = members({"phrases": {}, **data} if isinstance(data, dict) else data, names, "the snapshot")
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
@@ -101,17 +101,17 @@ def _phrases(data: Json) -> Mapping[str, str]:
 def _published(keys: Sequence[Mapping[str, Json]]) -> list[Json]:
     bare: list[dict[str, Json]] = []
     for key in keys:
-        if any(key.get(name, wanted) != wanted for name, wanted in _KEY_NOTES.items()):
+        if any(key.get(name, note) != note for name, note in _KEY_NOTES.items()):
             raise ValueError("a key is not for EdDSA signatures")
         bare.append({name: value for name, value in key.items() if name not in _KEY_NOTES})
     return [*sorted(bare, key=lambda key: str(key.get("kid")))]
 
 
-def _keys(data: Json, what: str) -> Mapping[str, bytes]:
-    found = [_key(key) for key in items(data, what)]
-    keys = dict(found)
-    if len(keys) != len(found):
-        raise ValueError(f"{what} names a key twice")
+def _keys(data: Json, label: str) -> Mapping[str, bytes]:
+    pairs = [_key(key) for key in items(data, label)]
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        raise ValueError(f"{label} names a key twice")
     return MappingProxyType(keys)
 
 
@@ -121,7 +121,7 @@ def _key(data: Json) -> tuple[str, bytes]:
     return text(jwk["kid"], "kid"), raw_from_jwk(jwk)
 
 
-def _seconds(data: Json, what: str) -> Seconds:
+def _seconds(data: Json, label: str) -> Seconds:
     if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data) or not 0 <= data < 2**31:
-        raise ValueError(f"{what} is not a number of seconds")
+        raise ValueError(f"{label} is not a number of seconds")
     return Seconds(float(data))

@@ -24,8 +24,8 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
             "mcp_tools": None
             if tool.mcp_tools is None
             else {
-                name: {"parameters": _parameters_to_data(one.parameters), "others": one.others}
-                for name, one in tool.mcp_tools.items()
+                name: {"parameters": _parameters_to_data(mcp_tool.parameters), "others": mcp_tool.others}
+                for name, mcp_tool in tool.mcp_tools.items()
             },
             "actions": [_action_to_data(action) for action in sorted(tool.actions, key=lambda action: action.name)],
         }
@@ -50,8 +50,8 @@ def _action_to_data(action: Action) -> Json:
 
 def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
     return [
-        {"name": one.name, "source": one.source.value, "at": one.at, "type": one.type.value}
-        for one in sorted(parameters, key=lambda one: one.name)
+        {"name": parameter.name, "source": parameter.source.value, "at": parameter.at, "type": parameter.type.value}
+        for parameter in sorted(parameters, key=lambda parameter: parameter.name)
     ]
 
 
@@ -77,7 +77,7 @@ def _mcp_tools(data: Json) -> Mapping[str, McpTool] | None:
         return None
     if not isinstance(data, Mapping):
         raise ValueError("an MCP server's tools are not an object")  # noqa: TRY004  # one error for every surprise
-    return MappingProxyType({name: _mcp_tool(one) for name, one in data.items()})
+    return MappingProxyType({name: _mcp_tool(mcp_tool) for name, mcp_tool in data.items()})
 
 
 def _mcp_tool(data: Json) -> McpTool:
@@ -97,7 +97,7 @@ def _action(data: Json) -> Action:
 
 
 def _parameters(data: Json) -> tuple[Parameter, ...]:
-    return tuple(_parameter(one) for one in items(data, "the parameters"))
+    return tuple(_parameter(parameter) for parameter in items(data, "the parameters"))
 
 
 def _truth(data: Json) -> bool:
@@ -122,8 +122,8 @@ def _parameter(data: Json) -> Parameter:
     )
 
 
-def _filled(data: Json, what: str) -> str:
-    value = text(data, what)
+def _filled(data: Json, label: str) -> str:
+    value = text(data, label)
     if not value:
-        raise ValueError(f"{what} is empty")
+        raise ValueError(f"{label} is empty")
     return value

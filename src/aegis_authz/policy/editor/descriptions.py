@@ -147,7 +147,7 @@ _OPERATORS: Mapping[str, str] = {
     f"{model}.{operator.word}": operator.text for operator in OPERATORS.values() for model in _HOLDERS[operator.holder]
 }
 _CONTEXT: Mapping[str, str] = {
-    **{f"ContextConditions.{word}": one.text for word, one in CONTEXT_WORDS.items()},
+    **{f"ContextConditions.{word}": entry.text for word, entry in CONTEXT_WORDS.items()},
     **{f"CallContext.{word}": CONTEXT_WORDS[word].text for word in CIRCUMSTANCES},
 }
 _BARE: Mapping[str, str] = {f"Conditions.{word}": OPERATORS[word].bare_text for word in BARE_FORMS}

@@ -32,7 +32,7 @@ _CLOCK = "([01][0-9]|2[0-4]):[0-5][0-9]"
 
 def constraint(annotated: object, schema: _Mapping) -> dict[Callable[..., object], _Mapping]:
     """The constraint of a type that has one validating function, such as `words.Name`."""
-    functions = [one.func for one in get_args(annotated)[1:] if isinstance(one, AfterValidator)]
+    functions = [validator.func for validator in get_args(annotated)[1:] if isinstance(validator, AfterValidator)]
     return {functions[-1]: schema}
 
 
@@ -87,29 +87,29 @@ def either(title: str, schemas: Sequence[_Mapping]) -> _Mapping:
 def schema_of(title: str, models: Sequence[type[BaseModel]], constraints: Constraints | None = None) -> _Mapping:
     """The schema of documents that are one of these models; `constraints` are those of validators of their own."""
 
-    generator = type("Generator", (_Generator,), {"known": {**_CONSTRAINTS, **(constraints or {})}})
+    generator = type("Generator", (_Generator,), {"constraints": {**_CONSTRAINTS, **(constraints or {})}})
     _, whole = models_json_schema([(model, "validation") for model in models], schema_generator=generator)
     parts: dict[str, Json] = {name: _plain(name, part) for name, part in sorted(whole["$defs"].items())}
     documents: list[Json] = [{"$ref": f"#/$defs/{model.__name__}"} for model in models]
-    one: _Mapping = {"oneOf": documents} if len(documents) > 1 else {"$ref": f"#/$defs/{models[0].__name__}"}
-    return {"$schema": DIALECT, "title": title, **one, "$defs": parts}
+    root: _Mapping = {"oneOf": documents} if len(documents) > 1 else {"$ref": f"#/$defs/{models[0].__name__}"}
+    return {"$schema": DIALECT, "title": title, **root, "$defs": parts}
 
 
 class _Generator(GenerateJsonSchema):
     """Says of validating functions what pydantic cannot know."""
 
-    known: ClassVar[Constraints] = {}
+    constraints: ClassVar[Constraints] = {}
 
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
-        return {**super().function_after_schema(schema), **self.known.get(schema["function"]["function"], {})}
+        return {**super().function_after_schema(schema), **self.constraints.get(schema["function"]["function"], {})}
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        inner = super().function_before_schema(schema)
-        return _one_or_more(inner) if schema["function"]["function"] is words.ONE_OR_MORE.func else inner
+        array = super().function_before_schema(schema)
+        return _one_or_more(array) if schema["function"]["function"] is words.ONE_OR_MORE.func else array
 
 
-def _one_or_more(inner: JsonSchemaValue) -> JsonSchemaValue:
-    return {"anyOf": [inner["items"], inner]}
+def _one_or_more(array: JsonSchemaValue) -> JsonSchemaValue:
+    return {"anyOf": [array["items"], array]}
 
 
 def _plain(name: str, part: _Mapping) -> _Mapping:
@@ -142,24 +142,24 @@ def _short_forms(conditions: _Mapping, members: _Mapping) -> None:
 def _cleaned(value: Json) -> Json:
     """Without titles, without defaults that say nothing, and without the null that stands for a member left out."""
     if isinstance(value, list):
-        return [_cleaned(one) for one in value]
+        return [_cleaned(element) for element in value]
     if not isinstance(value, dict):
         return value
-    kept: _Mapping = {}
-    for word, inner in value.items():
+    members: _Mapping = {}
+    for word, part in value.items():
         if word == "properties":
-            kept[word] = {name: _cleaned(one) for name, one in _mapping(inner).items()}
+            members[word] = {name: _cleaned(schema) for name, schema in _mapping(part).items()}
         elif word == "default":
-            if isinstance(inner, str | bool | int | float) and inner != "":
-                kept[word] = inner
+            if isinstance(part, str | bool | int | float) and part != "":
+                members[word] = part
         elif word != "title":
-            kept[word] = _cleaned(inner)
-    choices = kept.get("anyOf")
+            members[word] = _cleaned(part)
+    choices = members.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
-        rest = [one for one in choices if one != {"type": "null"}]
-        kept.pop("anyOf")
-        kept = {**kept, **_mapping(rest[0])} if len(rest) == 1 else {**kept, "anyOf": [*rest]}
-    return kept
+        rest = [choice for choice in choices if choice != {"type": "null"}]
+        members.pop("anyOf")
+        members = {**members, **_mapping(rest[0])} if len(rest) == 1 else {**members, "anyOf": [*rest]}
+    return members
 
 
 def _take_names(parts: _Mapping) -> None:
@@ -171,7 +171,7 @@ def _take_names(parts: _Mapping) -> None:
         for member, schema in members.items() if name != "Definitions" else ():
             members[member] = _list_or_name(_mapping(schema))
             if member in words_with(Operand.PATTERN):
-                members[member] = _or(_mapping(schema), _named("pattern"))
+                members[member] = _or(_mapping(schema), _reference_to("pattern"))
     rule = _mapping(_mapping(parts["TimeRule"])["properties"])
     for windows in (_mapping(rule[word]) for word in words_with(Operand.WINDOWS)):
         for listed in _arrays(windows):
@@ -179,8 +179,8 @@ def _take_names(parts: _Mapping) -> None:
     approval = _mapping(parts["Approval"])
     by_name: _Mapping = {"approvers": {"type": "string", "description": DESCRIPTIONS["approvers"]}}
     parts["NamedApproval"] = {**approval, "properties": {**by_name, **_mapping(approval["properties"])}}
-    asked = _mapping(_mapping(_mapping(parts["ToolRule"])["properties"])["approval"])
-    asked["$ref"] = "#/$defs/NamedApproval"
+    reference = _mapping(_mapping(_mapping(parts["ToolRule"])["properties"])["approval"])
+    reference["$ref"] = "#/$defs/NamedApproval"
 
 
 def _list_or_name(schema: _Mapping) -> _Mapping:
@@ -188,16 +188,16 @@ def _list_or_name(schema: _Mapping) -> _Mapping:
     items = schema.get("items")
     if schema.get("type") != "array" or not isinstance(items, dict) or "$ref" in items or "anyOf" in items:
         return schema
-    return _or(schema, _named("list"))
+    return _or(schema, _reference_to("list"))
 
 
-def _or(schema: _Mapping, other: _Mapping) -> _Mapping:
+def _or(schema: _Mapping, alternative: _Mapping) -> _Mapping:
     noted = {word: schema[word] for word in ("description",) if word in schema}
-    first = {word: inner for word, inner in schema.items() if word not in noted}
-    return {**noted, "anyOf": [first, other]}
+    first = {word: value for word, value in schema.items() if word not in noted}
+    return {**noted, "anyOf": [first, alternative]}
 
 
-def _named(kind: str) -> _Mapping:
+def _reference_to(kind: str) -> _Mapping:
     member: _Mapping = {kind: {"type": "string", "description": DESCRIPTIONS[kind]}}
     return {"type": "object", "properties": member, "required": [kind], "additionalProperties": False}
 
@@ -206,8 +206,8 @@ def _arrays(schema: _Mapping) -> Iterator[_Mapping]:
     if schema.get("type") == "array":
         yield schema
     choices = schema.get("anyOf")
-    for one in choices if isinstance(choices, list) else ():
-        yield from _arrays(_mapping(one))
+    for choice in choices if isinstance(choices, list) else ():
+        yield from _arrays(_mapping(choice))
 
 
 def _mapping(value: Json) -> _Mapping:

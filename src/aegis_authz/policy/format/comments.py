@@ -25,14 +25,14 @@ class Comment:
 
 def comments_of(text: str, trees: Sequence[Tree]) -> list[Comment]:
     """Every comment of the text, in order."""
-    found: list[Comment] = []
+    comments: list[Comment] = []
     after = 0
-    for scalar in (one for tree in trees for one in scalars_of(tree.root)):
-        found += _between(text, after, scalar.start)
+    for scalar in (scalar for tree in trees for scalar in scalars_of(tree.root)):
+        comments += _between(text, after, scalar.start)
         if scalar.is_block:
-            found += _between(text, scalar.start, _end_of_line(text, scalar.start))
+            comments += _between(text, scalar.start, _end_of_line(text, scalar.start))
         after = scalar.end
-    return [*found, *_between(text, after, len(text))]
+    return [*comments, *_between(text, after, len(text))]
 
 
 def attach(text: str, trees: Sequence[Tree], comments: Sequence[Comment]) -> None:
@@ -42,8 +42,8 @@ def attach(text: str, trees: Sequence[Tree], comments: Sequence[Comment]) -> Non
     indented deeper than that one: then it is a last remark on what stands before. Those before the first entry of a
     document belong to the document.
     """
-    kept = [one for tree in trees for one in scalars_of(tree.root) if one.keeps_blank_lines]
-    blanks = _Blanks(text, [(one.start, one.end) for one in kept])
+    block_texts = [scalar for tree in trees for scalar in scalars_of(tree.root) if scalar.keeps_blank_lines]
+    blanks = _Blanks(text, [(scalar.start, scalar.end) for scalar in block_texts])
     left = list(comments)
     for tree in trees:
         here = [comment for comment in left if comment.at < tree.end]
@@ -61,10 +61,10 @@ def _first_of(tree: Tree, entry: Entry) -> list[str]:
 
 
 def _between(text: str, start: Offset, end: Offset) -> Iterator[Comment]:
-    for found in _COMMENT.finditer(text, start, end):
-        begin = _line(text, found.start())
-        alone = not text[begin : found.start()].strip()
-        yield Comment(found.start(), found.start() - begin, found.group().rstrip(), alone)
+    for match in _COMMENT.finditer(text, start, end):
+        begin = _line(text, match.start())
+        alone = not text[begin : match.start()].strip()
+        yield Comment(match.start(), match.start() - begin, match.group().rstrip(), alone)
 
 
 def _line(text: str, at: Offset) -> Offset:
@@ -82,7 +82,7 @@ class _Blanks:
     """Blank lines that are no part of a value."""
 
     text: str
-    kept: list[tuple[Offset, Offset]]
+    value_spans: list[tuple[Offset, Offset]]
 
     def before(self, at: Offset) -> bool:
         """Whether the line above is blank, and nothing stands before `at` on its own line."""
@@ -90,8 +90,8 @@ class _Blanks:
         if line == 0 or self.text[line:at].strip():
             return False
         above = _line(self.text, line - 1)
-        within = bisect_right(self.kept, (above, len(self.text))) - 1
-        if within >= 0 and self.kept[within][0] <= above < self.kept[within][1]:
+        within = bisect_right(self.value_spans, (above, len(self.text))) - 1
+        if within >= 0 and self.value_spans[within][0] <= above < self.value_spans[within][1]:
             return False
         return not self.text[above:line].strip()
 
@@ -136,10 +136,10 @@ class _Attaching:
             earlier = node.entries[position - 1] if position else None
             later = node.entries[position] if position < len(node.entries) else None
             if earlier is not None and comment.at < earlier.end:
-                inner = earlier.value
-                if isinstance(inner, Scalar) or (inner.flow and comment.at < inner.start):
+                value = earlier.value
+                if isinstance(value, Scalar) or (value.flow and comment.at < value.start):
                     return earlier.above
-                node = inner
+                node = value
                 continue
             if earlier is not None and comment.alone and not node.flow and comment.column > node.column:
                 deeper = _last_within(earlier, comment.column)
@@ -154,9 +154,9 @@ def _ends_visibly(entry: Entry) -> bool:
 
 def _last_within(entry: Entry, column: int) -> Collection | None:
     """The innermost collection that ends with the entry and is not indented deeper than the column."""
-    found = None
+    deepest = None
     node = entry.value
     while isinstance(node, Collection) and not node.flow and node.column <= column:
-        found = node
+        deepest = node
         node = node.entries[-1].value
-    return found
+    return deepest

@@ -35,13 +35,13 @@ def formatted(path: str, text: str, kinds: Mapping[str, type[BaseModel]] = KINDS
     if problems:
         raise PolicyErrors(problems)
     try:
-        written = _settled(path, _LINE_BREAK.sub("\n", text), kinds)
-        same = _values(read_source(path, written)) == _values((documents, [])) and _remarks(written) == _remarks(text)
+        output = _settled(path, _LINE_BREAK.sub("\n", text), kinds)
+        same = _values(read_source(path, output)) == _values((documents, [])) and _remarks(output) == _remarks(text)
     except yaml.YAMLError:
         same = False
     if not same:
         raise PolicyErrors([Problem(path, 1, 1, "", _LEFT)])
-    return written
+    return output
 
 
 def is_ours(path: str, text: str, kinds: Mapping[str, type[BaseModel]] = KINDS) -> bool:
@@ -49,20 +49,22 @@ def is_ours(path: str, text: str, kinds: Mapping[str, type[BaseModel]] = KINDS) 
     documents, problems = read_source(path, text)
     if problems:
         return re.search(rf"^(?:- )?[ {{\"]*(?:{'|'.join((*kinds, *RULES))})\"? *:", text, re.MULTILINE) is not None
-    return any(isinstance(one.value, dict) and kind_of([*one.value], kinds) is not None for one in documents)
+    return any(
+        isinstance(document.value, dict) and kind_of([*document.value], kinds) is not None for document in documents
+    )
 
 
 def _settled(path: str, text: str, kinds: Mapping[str, type[BaseModel]]) -> str:
     """The text written anew until that changes nothing: where a comment has moved, what it stood in may be short."""
     for _ in range(_MOST_ROUNDS):
-        written = _written(path, text, kinds)
-        if written == text:
+        output = _rendering(path, text, kinds)
+        if output == text:
             return text
-        text = written
+        text = output
     raise yaml.YAMLError("no layout was found that stays as it is")
 
 
-def _written(path: str, text: str, kinds: Mapping[str, type[BaseModel]]) -> str:
+def _rendering(path: str, text: str, kinds: Mapping[str, type[BaseModel]]) -> str:
     trees = trees_of(text)
     attach(text, trees, comments_of(text, trees))
     if path.lower().endswith(".json"):
@@ -84,7 +86,7 @@ def _shape(tree: Tree, kinds: Mapping[str, type[BaseModel]]) -> Shape | None:
 def _values(read: tuple[list[SourceDocument], list[Problem]]) -> list[bytes] | None:
     """What the documents say, None where they cannot be read."""
     documents, problems = read
-    values: list[Json] = [one.value for one in documents]
+    values: list[Json] = [document.value for document in documents]
     return None if problems else [canonical(value) for value in values]
 
 

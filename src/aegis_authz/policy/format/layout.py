@@ -39,7 +39,7 @@ def yaml_lines(tree: Tree, shape: Shape | None) -> list[Line]:
     if isinstance(root, Collection) and root.entries:
         return _without_double_blanks([*lines, *_block(root, 0, shape)])
     above = [*lines, *(Line(text) for text in _said_inside(root))]
-    return _without_double_blanks([*above, *_held("", root, 0, "", None)])
+    return _without_double_blanks([*above, *_entry_lines("", root, 0, "", None)])
 
 
 def json_text(tree: Tree, shape: Shape | None) -> str:
@@ -49,12 +49,12 @@ def json_text(tree: Tree, shape: Shape | None) -> str:
 
 def aligned(lines: Sequence[Line]) -> list[str]:
     """The lines as text; the comments of lines of one level that follow each other begin in one column."""
-    written: list[str] = []
+    texts: list[str] = []
     for level, run in groupby(lines, key=_level):
         together = list(run)
         column = max(len(line.text) for line in together) + 2 if level >= 0 else 0
-        written += [f"{line.text:<{column}}{line.comment}" if line.comment else line.text for line in together]
-    return written
+        texts += [f"{line.text:<{column}}{line.comment}" if line.comment else line.text for line in together]
+    return texts
 
 
 def _level(line: Line) -> int:
@@ -66,15 +66,15 @@ def _block(node: Collection, indent: int, shape: Shape | None) -> list[Line]:
     """A mapping or list with a line for each entry."""
     lines: list[Line] = []
     for entry in _in_order(node, shape):
-        inner, above = _inside(node, entry, shape), list(entry.above)
+        inner_shape, above = _inside(node, entry, shape), list(entry.above)
         beside = entry.beside[-1] if entry.beside else ""
         above += entry.beside[:-1]
         if isinstance(entry.value, Collection) and not entry.value.entries:
             above += _said_inside(entry.value)
         if entry.key is not None:
-            body = _held(f"{entry.key.text}:", entry.value, indent, beside, inner)
+            body = _entry_lines(f"{entry.key.text}:", entry.value, indent, beside, inner_shape)
         else:
-            body, hoisted = _item(entry.value, indent, beside, inner)
+            body, hoisted = _item(entry.value, indent, beside, inner_shape)
             above += hoisted
         lines += [Line(" " * indent + text if text else "") for text in (above if lines else _trimmed(above))]
         lines += body
@@ -82,7 +82,7 @@ def _block(node: Collection, indent: int, shape: Shape | None) -> list[Line]:
     return lines
 
 
-def _held(name: str, value: Scalar | Collection, indent: int, beside: str, shape: Shape | None) -> list[Line]:
+def _entry_lines(name: str, value: Scalar | Collection, indent: int, beside: str, shape: Shape | None) -> list[Line]:
     """`name`, a key with its colon or a dash, and the value it holds."""
     lead = " " * indent + name
     if isinstance(value, Scalar):
@@ -95,16 +95,16 @@ def _held(name: str, value: Scalar | Collection, indent: int, beside: str, shape
 
 def _item(value: Scalar | Collection, indent: int, beside: str, shape: Shape | None) -> tuple[list[Line], list[str]]:
     """An item of a list, and the comments that have no room after its dash."""
-    body = _held("-", value, indent, beside, shape)
+    body = _entry_lines("-", value, indent, beside, shape)
     if isinstance(value, Scalar) or len(body) == 1:
         return body, []
     hoisted = [beside] if beside else []
-    inner = body[1:]
-    first = next(position for position, line in enumerate(inner) if not _is_remark(line))
-    hoisted += [line.text.strip() for line in inner[:first]]
-    began = inner[first]
+    rest = body[1:]
+    first = next(position for position, line in enumerate(rest) if not _is_remark(line))
+    hoisted += [line.text.strip() for line in rest[:first]]
+    began = rest[first]
     opened = Line(" " * indent + "-" + " " * (_STEP - 1) + began.text[indent + _STEP :], began.comment)
-    return [opened, *inner[first + 1 :]], hoisted
+    return [opened, *rest[first + 1 :]], hoisted
 
 
 def _scalar(lead: str, value: Scalar, indent: int, beside: str) -> list[Line]:
@@ -128,10 +128,10 @@ def _unpadded(line: str, value: Scalar) -> str:
 
 def _block_scalar(value: Scalar, indent: int) -> tuple[str, list[Line]]:
     """The header of a `|` or `>` text, and its lines."""
-    written, _, body = value.text.partition("\n")
-    written = written.partition("#")[0].strip()
-    chomping = "-" if "-" in written else "+" if "+" in written else ""
-    explicit = _INDICATED.search(written)
+    indicators, _, body = value.text.partition("\n")
+    indicators = indicators.partition("#")[0].strip()
+    chomping = "-" if "-" in indicators else "+" if "+" in indicators else ""
+    explicit = _INDICATED.search(indicators)
     lines = body.split("\n")
     if lines[-1].strip(" ") == "":
         lines.pop()
@@ -242,12 +242,12 @@ def _trimmed(texts: Sequence[str]) -> list[str]:
 
 def _without_double_blanks(lines: Sequence[Line]) -> list[Line]:
     """At most one blank line at a time, none at the beginning nor, but for those of a text, at the end."""
-    kept: list[Line] = []
+    output: list[Line] = []
     for line in lines:
         blank = not line.text and not line.verbatim
-        if blank and (not kept or kept[-1].greedy or not (kept[-1].text or kept[-1].verbatim)):
+        if blank and (not output or output[-1].greedy or not (output[-1].text or output[-1].verbatim)):
             continue
-        kept.append(line)
-    while kept and not kept[-1].text and not kept[-1].verbatim:
-        kept.pop()
-    return kept
+        output.append(line)
+    while output and not output[-1].text and not output[-1].verbatim:
+        output.pop()
+    return output

@@ -67,7 +67,7 @@ def ordered(entries: Sequence[_Entry], key: Callable[[_Entry], str], shape: Shap
 
 def kind_of(members: Sequence[str], kinds: Mapping[str, type[BaseModel]]) -> type[BaseModel] | None:
     """The model of a document with these members, None where it is no document of ours."""
-    known = next((model for member, model in kinds.items() if member in members), None)
-    if known is None and not set(RULES).isdisjoint(members):
+    kind = next((model for member, model in kinds.items() if member in members), None)
+    if kind is None and not set(RULES).isdisjoint(members):
         return PolicyDocument
-    return known
+    return kind

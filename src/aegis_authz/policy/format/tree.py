@@ -97,20 +97,20 @@ def trees_of(text: str) -> list[Tree]:
 
     Line breaks must be newlines alone. Raises yaml.YAMLError.
     """
-    found: list[Tree] = []
+    trees: list[Tree] = []
     start: Offset | None = None
     for begins, root in _roots(text):
         begins = begins if start is None else start
         if isinstance(root, Scalar) and root.text == "":
             start = begins  # what was said about nothing belongs to what follows
             continue
-        found.append(Tree(root, begins, len(text)))
+        trees.append(Tree(root, begins, len(text)))
         start = None
-    for earlier, later in pairwise(found):
+    for earlier, later in pairwise(trees):
         earlier.end = later.start
-    if found:
-        found[0].start = 0
-    return found
+    if trees:
+        trees[0].start = 0
+    return trees
 
 
 def scalars_of(node: Scalar | Collection) -> Iterator[Scalar]:
@@ -157,15 +157,15 @@ def _node(text: str, events: Iterator[yaml.Event], event: yaml.Event, around: in
     if not isinstance(event, yaml.CollectionStartEvent):
         raise yaml.YAMLError("neither a scalar nor a collection")
     mapping = isinstance(event, yaml.MappingStartEvent)
-    made = Collection(begun.index, begun.column, bool(event.flow_style), mapping, begun.index)
+    collection = Collection(begun.index, begun.column, bool(event.flow_style), mapping, begun.index)
     event = next(events)
     while not isinstance(event, yaml.CollectionEndEvent):
-        made.entries.append(_entry(text, events, event, made))
-        made.end = max(made.end, made.entries[-1].end, made.entries[-1].start)
+        collection.entries.append(_entry(text, events, event, collection))
+        collection.end = max(collection.end, collection.entries[-1].end, collection.entries[-1].start)
         event = next(events)
-    if made.flow:
-        made.end = _mark(event.end_mark).index
-    return made
+    if collection.flow:
+        collection.end = _mark(event.end_mark).index
+    return collection
 
 
 def _entry(text: str, events: Iterator[yaml.Event], event: yaml.Event, within: Collection) -> Entry:
@@ -184,5 +184,5 @@ def _mark(mark: object) -> _Mark:
 
 def _dash(text: str, after: Offset) -> Offset:
     """Where the next item of a list begins."""
-    found = _BEFORE_DASH.match(text, after)
-    return after if found is None else found.end()
+    match = _BEFORE_DASH.match(text, after)
+    return after if match is None else match.end()

@@ -68,7 +68,7 @@ def written_out(source: SourceDocument, defined: Defined) -> SourceDocument:
     if value is source.value:
         return source
     doubtful = source.doubtful.union(writing.doubtful)
-    return replace(source, value=value, told=(*source.told, *writing.problems), doubtful=doubtful)
+    return replace(source, value=value, problems=(*source.problems, *writing.problems), doubtful=doubtful)
 
 
 @dataclass(slots=True)
@@ -92,11 +92,8 @@ class _Writing:
                 return self._detectors(value, at)
             if word in _WINDOWS:
                 return self._list(value, at, self._window)
-            return (
-                self._list(value, at, self.value)
-                if any(isinstance(element, dict | list) for element in value)
-                else value
-            )
+            holds_parts = any(isinstance(element, dict | list) for element in value)
+            return self._list(value, at, self.value) if holds_parts else value
         return value
 
     def _mapping(self, value: dict[str, Json], at: Location) -> Json:

@@ -55,16 +55,16 @@ def validated(
 ) -> tuple[Model | None, list[Problem]]:
     """Read a document as `model`. Returns it, or None where it has not that shape, and all problems known of it.
 
-    `complaints` are problems somebody has found in it already; those of reading it are `source.told`. A document whose
-    indentation was lost has this one problem: what it says otherwise was never meant.
+    `complaints` are problems somebody has found in it already; those of reading it are `source.problems`. A document
+    whose indentation was lost has this one problem: what it says otherwise was never meant.
     """
     instance, errors = _read(model, source)
-    if errors or complaints or source.told or source.blank:
+    if errors or complaints or source.problems or source.blank:
         lost = lost_indentation(model, source)
         if lost is not None:
             return None, [lost]
     if source.broken:
-        return None, list(source.told)
+        return None, list(source.problems)
     unknown = [at for at, error in errors if error["type"] == "extra_forbidden"]
     settled = Area((*unknown, *source.doubtful))
     problems = [_unknown(model, source, at) for at in unknown if at not in source.doubtful]
@@ -75,7 +75,7 @@ def validated(
     covered = {complaint.field for complaint in complaints}
     problems = [problem for problem in problems if not covered.intersection(_fields_around(problem.field))]
     whole = None if source.doubtful or source.blank or complaints else instance
-    return whole, [*source.told, *complaints, *problems]
+    return whole, [*source.problems, *complaints, *problems]
 
 
 def unknown_key(key: str, names: Collection[str]) -> str:

@@ -61,7 +61,7 @@ class LintedRule:
 
     def problem(self, inner: Location, message: str) -> Problem:
         """A problem with what stands at `inner` inside the rule; its key is shown where it has one."""
-        location = as_written(self.source.places.written, (*self.at, *inner))
+        location = as_written(self.source.places.root, (*self.at, *inner))
         return self.source.problem(location, message, on_key=bool(location) and isinstance(location[-1], str))
 
     def told(self, seen_from: SourceDocument) -> str:
@@ -72,7 +72,7 @@ class LintedRule:
 
     def raw(self, inner: Location) -> Json:
         """What stands there in the file, before names were written out; None where nothing does."""
-        return inside(self.source.places.written, as_written(self.source.places.written, (*self.at, *inner)))
+        return inside(self.source.places.root, as_written(self.source.places.root, (*self.at, *inner)))
 
     def parameter_rules(self) -> Iterator[tuple[Location, tuple[ParameterRule, ...]]]:
         """What is written of each parameter and each word of the context, and where."""
@@ -141,7 +141,7 @@ def ground_of(loaded: Loaded, policies: Mapping[str, str], tools: Mapping[str, s
             tuple(LintedRule(rule, one.document, one.source_of(rule)) for rule in one.compiled.rules.allowing),
             tuple(LintedRule(rule, one.document, one.source_of(rule)) for rule in one.compiled.rules.denying),
         )
-        for one in loaded.written
+        for one in loaded.loaded_policies
     )
     return Ground(loaded, documents, _holding(policies, ("define", "template")), _holding(tools, ("tool",)), now)
 

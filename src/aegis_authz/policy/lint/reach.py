@@ -15,7 +15,7 @@ from aegis_authz.policy.source.problems import quoted
 def reach_findings(ground: Ground) -> Iterator[Finding]:
     """Enforcing documents are judged together, and so are shadow documents; one never decides about the other."""
     for mode in ("enforce", "shadow"):
-        together = Together([one for one in ground.documents if one.document.mode == mode], ground.loaded.known)
+        together = Together([one for one in ground.documents if one.document.mode == mode], ground.loaded.known_tools)
         allowing = [rule for one in together.documents for rule in one.allowing]
         denying = [rule for one in together.documents for rule in one.denying]
         dead = _concerned((rule, _denied(together, rule)) for rule in allowing)

@@ -30,7 +30,7 @@ def _definitions(ground: Ground) -> Iterator[Finding]:
     defining = [source for source in ground.beside if inside(source.value, ("define",)) is not None]
     if not defining:
         return
-    written = {id(one.loaded.source): one.loaded.source.places.written for one in ground.documents}
+    written = {id(one.loaded.source): one.loaded.source.places.root for one in ground.documents}
     raw = [*written.values(), *(source.value for source in ground.beside)]
     used = {name for value in raw for name in _named(value)}
     for source in defining:
@@ -63,7 +63,7 @@ def _tools(ground: Ground) -> Iterator[Finding]:
         if tool not in named:
             yield found("unused-tool", source.problem(("tool",), f"no rule names {quoted(tool)}: no agent can call it"))
             continue
-        known = ground.loaded.known.get(tool)
+        known = ground.loaded.known_tools.get(tool)
         if known is not None:
             yield from _open_actions(tool, known, source)
         actions = sorted(named[tool] - {ANY})

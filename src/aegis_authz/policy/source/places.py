@@ -36,7 +36,7 @@ class Places:
     """
 
     text: str = field(repr=False)
-    written: Json
+    root: Json
     marks: list[Offset]
 
     @property
@@ -59,15 +59,15 @@ class Places:
         def walk(value: Json, location: Location) -> None:
             values[location] = next_place()
             if isinstance(value, dict):
-                for name, inner in value.items():
+                for name, member in value.items():
                     keys[(*location, name)] = next_place()
-                    walk(inner, (*location, name))
+                    walk(member, (*location, name))
             elif isinstance(value, list):
-                for position, inner in enumerate(value):
-                    walk(inner, (*location, position))
+                for position, element in enumerate(value):
+                    walk(element, (*location, position))
 
         if self.marks:
-            walk(self.written, ())
+            walk(self.root, ())
         return values, keys
 
 
@@ -76,7 +76,7 @@ class Area:
 
     def __init__(self, locations: Iterable[Location]) -> None:
         self._whole = frozenset(locations)
-        self._partly = {one[:length] for one in self._whole for length in range(len(one))}
+        self._partly = {location[:length] for location in self._whole for length in range(len(location))}
 
     def holds(self, location: Location) -> bool:
         """Whether it is one of them or lies inside one."""
@@ -95,20 +95,20 @@ def field_name(location: Location) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            shown = printable(part[:80])
-            name += f".{shown}" if name else shown
+            label = printable(part[:80])
+            name += f".{label}" if name else label
     return name
 
 
 def as_written(value: Json, location: Location) -> Location:
     """The location without the positions of lists that are not there: one value may stand for a list of one."""
-    written: list[str | int] = []
+    parts: list[str | int] = []
     for part in location:
         if isinstance(part, int) and not isinstance(value, list):
             continue
-        written.append(part)
+        parts.append(part)
         value = inside(value, (part,))
-    return tuple(written)
+    return tuple(parts)
 
 
 def inside(value: Json, location: Location) -> Json:
@@ -136,12 +136,12 @@ def problem_at(path: str, text: str, place: Place, name: str, message: str) -> P
     line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
     before = lines[place.line - 2] if 1 < place.line <= len(lines) + 1 else ""
     cut = 0 if place.column <= EXCERPT_WIDTH * 3 // 4 else place.column - 1 - EXCERPT_WIDTH // 2
-    shown, above = (printable(one[cut : cut + EXCERPT_WIDTH]) for one in (line, before))
-    return Problem(path, place.line, place.column, name, message, shown, above, cut)
+    excerpt, above = (printable(source_line[cut : cut + EXCERPT_WIDTH]) for source_line in (line, before))
+    return Problem(path, place.line, place.column, name, message, excerpt, above, cut)
 
 
 @lru_cache(maxsize=2)  # the problems of one file come one after the other
 def _lines(text: str) -> tuple[list[str], list[Offset]]:
     """The lines of a text and where each begins."""
-    starts = [0, *(found.end() for found in _LINE_BREAK.finditer(text))]
+    starts = [0, *(match.end() for match in _LINE_BREAK.finditer(text))]
     return _LINE_BREAK.split(text), starts

@@ -40,9 +40,9 @@ class Problem:
         head = f"{self.path}:{self.line}:{self.column}: {field}{self.message}"
         if not self.excerpt.strip():
             return head
-        return "\n".join((head, *self._shown()))
+        return "\n".join((head, *self._excerpt_lines()))
 
-    def _shown(self) -> Iterator[str]:
+    def _excerpt_lines(self) -> Iterator[str]:
         start = max(0, self.column - 1 - self.cut)
         # What comes from elsewhere may hold the whole line.
         left_out = 0 if start < EXCERPT_WIDTH else start - EXCERPT_WIDTH // 2
@@ -67,18 +67,18 @@ class PolicyErrors(Exception):
 
 
 def _first(problems: list[Problem]) -> list[Problem]:
-    told: list[Problem] = []
+    selection: list[Problem] = []
     for path, group in groupby(problems, key=lambda problem: problem.path):
         here = list(group)
-        told += here[:MOST_IN_A_FILE]
+        selection += here[:MOST_IN_A_FILE]
         if len(here) > MOST_IN_A_FILE:
             after = here[MOST_IN_A_FILE]
-            told.append(Problem(path, after.line, after.column, "", "more problems follow in this file"))
-    if len(told) <= MOST_PROBLEMS:
-        return told
-    after = told[MOST_PROBLEMS]
+            selection.append(Problem(path, after.line, after.column, "", "more problems follow in this file"))
+    if len(selection) <= MOST_PROBLEMS:
+        return selection
+    after = selection[MOST_PROBLEMS]
     more = Problem(after.path, after.line, after.column, "", "more problems follow in this and later files")
-    return [*told[:MOST_PROBLEMS], more]
+    return [*selection[:MOST_PROBLEMS], more]
 
 
 def printable(text: str) -> str:
@@ -90,8 +90,8 @@ def printable(text: str) -> str:
 
 def quoted(text: str) -> str:
     """A name out of a document, in quotes, short and printable."""
-    shown = printable(text[:81])
-    return f"'{shown if len(shown) <= 80 else shown[:77] + '...'}'"
+    label = printable(text[:81])
+    return f"'{label if len(label) <= 80 else label[:77] + '...'}'"
 
 
 def described(value: object) -> str:
@@ -111,17 +111,19 @@ def described(value: object) -> str:
             return "a mapping" if value else "an empty mapping"
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
+def did_you_mean(word: str, vocabulary: Collection[str]) -> str:
     """`; did you mean 'x'?` for the nearest known word, or `; known here: ...`, or ""."""
-    nearest = difflib.get_close_matches(word[:80], sorted(_candidates(word, known)), n=1, cutoff=0.6)
+    nearest = difflib.get_close_matches(word[:80], sorted(_candidates(word, vocabulary)), n=1, cutoff=0.6)
     if nearest:
         return f"; did you mean {quoted(nearest[0])}?"
-    return f"; known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""
+    return f"; known here: {', '.join(sorted(vocabulary))}" if 0 < len(vocabulary) <= 12 else ""
 
 
-def _candidates(word: str, known: Collection[str]) -> Collection[str]:
+def _candidates(word: str, vocabulary: Collection[str]) -> Collection[str]:
     """Those worth comparing: of very many, some that are about as long and begin alike."""
-    if len(known) <= _MANY_WORDS:
-        return known
-    alike = (one for one in known if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
+    if len(vocabulary) <= _MANY_WORDS:
+        return vocabulary
+    alike = (
+        candidate for candidate in vocabulary if candidate[:1] == word[:1] and abs(len(candidate) - len(word)) <= 2
+    )
     return list(islice(alike, _MANY_WORDS))

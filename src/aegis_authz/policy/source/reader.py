@@ -33,14 +33,15 @@ _SHAPELESS = ("mapping values are not allowed", "did not find expected key", "di
 class SourceDocument:
     """One document of a file, and where what it holds was written.
 
-    `told` is what is wrong with it already; of the values at the `doubtful` locations nothing more can be said. `blank`
-    are the places of empty values. A `broken` document could not be read to its end: the value is what stood before.
+    `problems` are what is wrong with it already; of the values at the `doubtful` locations nothing more can be said.
+    `blank` are the places of empty values. A `broken` document could not be read to its end: the value is what stood
+    before.
     """
 
     path: str
     value: Json
     places: Places
-    told: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     doubtful: frozenset[Location] = frozenset()
     blank: tuple[Location, ...] = ()
     broken: bool = False
@@ -71,7 +72,7 @@ def read_source(path: str, text: str) -> tuple[list[SourceDocument], list[Proble
     """Read every document of one file.
 
     `path` only names the file in messages; where it ends in `.json` the text must be JSON. Returns the documents, each
-    with its own problems in `told`, and all problems of the file. Never raises.
+    with its own `problems`, and all problems of the file. Never raises.
     """
     early = refused_text(path, text)
     if early is not None:
@@ -83,9 +84,9 @@ def read_source(path: str, text: str) -> tuple[list[SourceDocument], list[Proble
         reader.stop(fault.at, str(fault))
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
-        said = str(fault.problem or fault.context)
-        hint = _SHAPE if said.startswith(_SHAPELESS) else ""
-        reader.stop(0 if mark is None else mark.index, f"not YAML: {printable(said)}{hint}")
+        message = str(fault.problem or fault.context)
+        hint = _SHAPE if message.startswith(_SHAPELESS) else ""
+        reader.stop(0 if mark is None else mark.index, f"not YAML: {printable(message)}{hint}")
     except yaml.YAMLError as fault:
         reader.stop(0, f"not YAML: {printable(str(fault).splitlines()[0])}")
     return reader.documents, reader.problems
@@ -124,7 +125,7 @@ class _Reader:
     _marks: list[Offset] = field(default_factory=list)
     _blank: list[Location] = field(default_factory=list)
     _doubtful: list[Location] = field(default_factory=list)
-    _told: int = 0
+    _first_problem: int = 0
     _root: Json = None
     _empty: bool = True
 
@@ -171,7 +172,7 @@ class _Reader:
 
     def _document(self, event: yaml.DocumentStartEvent, at: Offset) -> None:
         self._marks, self._blank, self._doubtful = [], [], []
-        self._root, self._empty, self._told = None, True, len(self.problems)
+        self._root, self._empty, self._first_problem = None, True, len(self.problems)
         if event.version is not None or event.tags:
             self.complain(at, (), "directives (%YAML, %TAG) are not allowed", harmless=True)
 
@@ -182,9 +183,9 @@ class _Reader:
 
     def _keep(self, broken: bool) -> None:
         places = Places(self.text, self._root, self._marks)
-        told = tuple(self.problems[self._told :])
+        problems = tuple(self.problems[self._first_problem :])
         doubtful, blank = frozenset(self._doubtful), tuple(self._blank)
-        self.documents.append(SourceDocument(self.path, self._root, places, told, doubtful, blank, broken))
+        self.documents.append(SourceDocument(self.path, self._root, places, problems, doubtful, blank, broken))
 
     def _alias(self, event: yaml.Event, at: Offset) -> None:
         self.complain(at, self._here(), "aliases (*name) are not allowed; write the value out")
