@@ -9,7 +9,7 @@ from aegis_authz.policy.compile.conditions import ValueConditions
 from aegis_authz.policy.language.operators import OPERATORS, UPPER, Direction
 from aegis_authz.policy.language.values import ParameterRule, Size
 from aegis_authz.policy.lint.clashes import is_number, limits_of, passing
-from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground, LintedRule
 from aegis_authz.policy.source.reader import Location
 
@@ -29,10 +29,12 @@ def bound_findings(ground: Ground) -> Iterator[Finding]:
 def _approvals(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
     for check in value.checks:
         if check.otherwise == "approval_needed" and "than" not in check.compiled:
-            said = _never_asked(check, value)
-            if said is not None:
-                code, why = said
-                yield found(code, rule.problem(("conditions", *(check.at or ())), f"never asks for an approval: {why}"))
+            verdict = _never_asked(check, value)
+            if verdict is not None:
+                code, why = verdict
+                yield finding_of(
+                    code, rule.problem(("conditions", *(check.at or ())), f"never asks for an approval: {why}")
+                )
 
 
 def _never_asked(ask: Check, value: ValueConditions) -> tuple[str, str] | None:
@@ -61,18 +63,18 @@ def _optional(rule: LintedRule, value: ValueConditions) -> Iterator[Finding]:
         return
     for at, rules in rule.parameter_rules():
         if at[-2:] == (value.of, value.name):
-            position = next((place for place, one in enumerate(rules) if one.optional), 0)
+            position = next((place for place, parameter_rule in enumerate(rules) if parameter_rule.optional), 0)
             message = f"a call without {value.label} passes, although it has a limit ({bounded})"
-            yield found("optional-bound", rule.problem((*at, position, "optional"), message))
+            yield finding_of("optional-bound", rule.problem((*at, position, "optional"), message))
 
 
 def _on_empty(rule: LintedRule, at: Location, rules: tuple[ParameterRule, ...]) -> Iterator[Finding]:
-    if any(_refuses_empty(one) for one in rules):
+    if any(_refuses_empty(parameter_rule) for parameter_rule in rules):
         return
-    for position, one in enumerate(rules):
-        if one.every is not None:
+    for position, parameter_rule in enumerate(rules):
+        if parameter_rule.every is not None:
             message = "an empty list meets this, too; add count: {min: 1} where that is not meant"
-            yield found("every-on-empty", rule.problem((*at, position, "every"), message))
+            yield finding_of("every-on-empty", rule.problem((*at, position, "every"), message))
 
 
 def _refuses_empty(rule: ParameterRule) -> bool:

@@ -45,7 +45,7 @@ def limits_of(checks: Iterable[Check]) -> tuple[Limit | None, Limit | None]:
         if "than" in check.compiled:
             continue
         listed = [limit] if word == "equals" else limit if word == "in" else None
-        numbers = [one for one in listed if is_number(one)] if isinstance(listed, list) else []
+        numbers = [number for number in listed if is_number(number)] if isinstance(listed, list) else []
         if numbers:
             low.append(Limit(min(numbers), True))
             high.append(Limit(max(numbers), True))
@@ -54,27 +54,27 @@ def limits_of(checks: Iterable[Check]) -> tuple[Limit | None, Limit | None]:
         elif is_number(limit) and word in UPPER:
             high.append(Limit(limit, OPERATORS[word].reaches))
     return (
-        max(low, key=lambda one: (one.value, not one.included), default=None),
-        min(high, key=lambda one: (one.value, one.included), default=None),
+        max(low, key=lambda bound: (bound.value, not bound.included), default=None),
+        min(high, key=lambda bound: (bound.value, bound.included), default=None),
     )
 
 
 def passing(values: Sequence[Json], checks: Iterable[Check]) -> list[Json]:
     """Those of the values that no check is certain to refuse."""
-    asked = list(checks)
-    return [value for value in values if not any(_refuses(check, value) for check in asked)]
+    all_checks = list(checks)
+    return [value for value in values if not any(_refuses(check, value) for check in all_checks)]
 
 
 def clash(values: Sequence[ValueConditions]) -> str | None:
     """Why no call can meet all of these, None where one may. All are about the same value."""
-    if all(one.optional for one in values):
+    if all(value.optional for value in values):
         return None  # a call without the value meets them
-    if any(one.forbidden and _denies(one.checks) for one in values):
+    if any(value.forbidden and _denies(value.checks) for value in values):
         return "must be there, and must not be there"
-    present = [one for one in values if not one.forbidden]
-    for one, other in _pairs(sorted({value.type for value in present})):
-        if not fits(one, other):
-            return f"must be a {one}, and a {other}"
+    present = [value for value in values if not value.forbidden]
+    for left, right in _pairs(sorted({value.type for value in present})):
+        if not fits(left, right):
+            return f"must be a {left}, and a {right}"
     checks = [check for value in present for check in value.checks if check.otherwise == "deny"]
     checks = [check for check in checks if "than" not in check.compiled]
     if len(checks) < 2:
@@ -92,8 +92,8 @@ def _listed_clash(checks: Sequence[Check]) -> str | None:
         return None
     values = [lists[0].limit] if lists[0].condition == "equals" else lists[0].limit
     if isinstance(values, list) and not passing(values, checks):
-        shown = ", ".join(_shown(value) for value in values[:3]) + (", ..." if len(values) > 3 else "")
-        return f"must be {shown}, which other conditions refuse"
+        sample = ", ".join(_literal(value) for value in values[:3]) + (", ..." if len(values) > 3 else "")
+        return f"must be {sample}, which other conditions refuse"
     return None
 
 
@@ -111,12 +111,12 @@ def _number_clash(checks: Sequence[Check]) -> str | None:
 def _text_clash(checks: Sequence[Check]) -> str | None:
     starts = sorted({str(check.limit) for check in checks if check.condition == "starts_with"})
     ends = sorted({str(check.limit) for check in checks if check.condition == "ends_with"})
-    for one, other in _pairs(starts):
-        if not one.startswith(other) and not other.startswith(one):
-            return f"must start with {quoted(one)}, and with {quoted(other)}"
-    for one, other in _pairs(ends):
-        if not one.endswith(other) and not other.endswith(one):
-            return f"must end with {quoted(one)}, and with {quoted(other)}"
+    for left, right in _pairs(starts):
+        if not left.startswith(right) and not right.startswith(left):
+            return f"must start with {quoted(left)}, and with {quoted(right)}"
+    for left, right in _pairs(ends):
+        if not left.endswith(right) and not right.endswith(left):
+            return f"must end with {quoted(left)}, and with {quoted(right)}"
     for word, unit in (("length", "characters"), ("count", "elements")):
         sizes = [check.limit for check in checks if check.condition == word]
         least = max((_size(size, "min") for size in sizes), default=0)
@@ -129,46 +129,46 @@ def _text_clash(checks: Sequence[Check]) -> str | None:
 def _other_clash(checks: Sequence[Check]) -> str | None:
     for word in words_with(Operand.HOSTS):
         lists = [check.limit for check in checks if check.condition == word]
-        for one, other in _pairs(lists):
-            if isinstance(one, list) and isinstance(other, list) and not _any_host(one, other):
+        for left, right in _pairs(lists):
+            if isinstance(left, list) and isinstance(right, list) and not _any_host(left, right):
                 return f"no host is in both lists of {word}"
     ranges = [check.limit for check in checks if check.condition == "in_ranges"]
-    for one, other in _pairs(ranges):
-        if isinstance(one, list) and isinstance(other, list) and not _any_address(one, other):
+    for left, right in _pairs(ranges):
+        if isinstance(left, list) and isinstance(right, list) and not _any_address(left, right):
             return "no address is in both lists of in_ranges"
     return windows_clash(checks)
 
 
 def _pairs(items: Sequence[_Item]) -> list[tuple[_Item, _Item]]:
-    return [(one, other) for place, one in enumerate(items) for other in items[:place]]
+    return [(left, right) for place, left in enumerate(items) for right in items[:place]]
 
 
 def _size(size: Json, word: str) -> float:
     otherwise = 0 if word == "min" else float("inf")
-    given = size.get("equals", size.get(word, otherwise)) if isinstance(size, Mapping) else otherwise
-    return given if is_number(given) else otherwise
+    bound = size.get("equals", size.get(word, otherwise)) if isinstance(size, Mapping) else otherwise
+    return bound if is_number(bound) else otherwise
 
 
 def _any_host(first: Sequence[Json], second: Sequence[Json]) -> bool:
-    return any(_same_hosts(str(one), str(other)) for one in first for other in second)
+    return any(_same_hosts(str(left), str(right)) for left in first for right in second)
 
 
-def _same_hosts(one: str, other: str) -> bool:
+def _same_hosts(left: str, right: str) -> bool:
     """Whether a host, or any below `*.`, is meant by both."""
-    if one.startswith("*."):
-        return other.endswith(one[1:]) or (other.startswith("*.") and one.endswith(other[1:]))
-    return one == other or (other.startswith("*.") and one.endswith(other[1:]))
+    if left.startswith("*."):
+        return right.endswith(left[1:]) or (right.startswith("*.") and left.endswith(right[1:]))
+    return left == right or (right.startswith("*.") and left.endswith(right[1:]))
 
 
 def _any_address(first: Sequence[Json], second: Sequence[Json]) -> bool:
-    networks = [ip_network(str(one)) for one in first], [ip_network(str(one)) for one in second]
-    return any(_overlap(one, other) for one in networks[0] for other in networks[1])
+    networks = [ip_network(str(address)) for address in first], [ip_network(str(address)) for address in second]
+    return any(_overlap(left, right) for left in networks[0] for right in networks[1])
 
 
-def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
-    if isinstance(one, IPv4Network) == isinstance(other, IPv4Network):
-        return one.overlaps(other)
-    wide = other if isinstance(one, IPv4Network) else one
+def _overlap(left: IPv4Network | IPv6Network, right: IPv4Network | IPv6Network) -> bool:
+    if isinstance(left, IPv4Network) == isinstance(right, IPv4Network):
+        return left.overlaps(right)
+    wide = right if isinstance(left, IPv4Network) else left
     return wide.overlaps(_MAPPED)  # an IPv4 address may be written as an IPv6 one
 
 
@@ -182,7 +182,7 @@ def _refuses(check: Check, value: Json) -> bool:
     if word == "not":
         return _same(value, limit)
     if word in ("in", "not_in") and isinstance(limit, list):
-        return any(_same(value, one) for one in limit) == (word == "not_in")
+        return any(_same(value, element) for element in limit) == (word == "not_in")
     if is_number(limit) and is_number(value):
         beyond = value < limit if word in LOWER else word in UPPER and value > limit
         return beyond or (word in (*LOWER, *UPPER) and value == limit and not OPERATORS[word].reaches)
@@ -199,9 +199,9 @@ def _refuses_text(check: Check, value: str, limit: str) -> bool:
     return check.condition == "ends_with" and not value.endswith(limit)
 
 
-def _same(one: Json, other: Json) -> bool:
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+def _same(left: Json, right: Json) -> bool:
+    return left == right and isinstance(left, bool) == isinstance(right, bool)
 
 
-def _shown(value: Json) -> str:
+def _literal(value: Json) -> str:
     return quoted(value) if isinstance(value, str) else str(value).lower()

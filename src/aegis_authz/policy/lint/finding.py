@@ -24,15 +24,15 @@ class Finding:
     @property
     def order(self) -> tuple[str, int, int, str, int, str, str]:
         """Findings stand in the order of files and places; of one code at one place, the gravest first."""
-        told = self.problem
+        problem = self.problem
         grave = SEVERITIES.index(self.severity)
-        return told.path, told.line, told.column, self.code, grave, told.field, told.message
+        return problem.path, problem.line, problem.column, self.code, grave, problem.field, problem.message
 
     def __str__(self) -> str:
         field = f": {self.problem.field}" if self.problem.field else ""
         return str(replace(self.problem, field=f"{self.severity} {self.code}{field}"))
 
 
-def found(code: str, problem: Problem, severity: Severity | None = None) -> Finding:
+def finding_of(code: str, problem: Problem, severity: Severity | None = None) -> Finding:
     """A finding of that code, with the code's own severity unless another is given."""
     return Finding(code, severity or CODES[code].severity, problem)

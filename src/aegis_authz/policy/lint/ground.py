@@ -59,20 +59,20 @@ class LintedRule:
         """The same for each document that extends the rule's template."""
         return id(self.source), self.at
 
-    def problem(self, inner: Location, message: str) -> Problem:
-        """A problem with what stands at `inner` inside the rule; its key is shown where it has one."""
-        location = as_written(self.source.places.root, (*self.at, *inner))
+    def problem(self, part: Location, message: str) -> Problem:
+        """A problem with what stands at `part` inside the rule; its key is shown where it has one."""
+        location = as_written(self.source.places.root, (*self.at, *part))
         return self.source.problem(location, message, on_key=bool(location) and isinstance(location[-1], str))
 
-    def told(self, seen_from: SourceDocument) -> str:
+    def citation(self, seen_from: SourceDocument) -> str:
         """How messages about another rule name this one."""
         line = self.source.problem(self.at, "").line
         where = f"line {line}" if seen_from.path == self.source.path else f"{self.source.path}:{line}"
         return f"{self.id} of {self.document.title} ({where})"
 
-    def raw(self, inner: Location) -> Json:
+    def raw(self, part: Location) -> Json:
         """What stands there in the file, before names were written out; None where nothing does."""
-        return inside(self.source.places.root, as_written(self.source.places.root, (*self.at, *inner)))
+        return inside(self.source.places.root, as_written(self.source.places.root, (*self.at, *part)))
 
     def parameter_rules(self) -> Iterator[tuple[Location, tuple[ParameterRule, ...]]]:
         """What is written of each parameter and each word of the context, and where."""
@@ -120,28 +120,28 @@ class Ground:
 
     def rules(self) -> Iterator[LintedRule]:
         """Every rule once, those of a template as the first document has them that extends it."""
-        seen = set()
+        places = set()
         for rule in self.every_rule():
-            if rule.place not in seen:
-                seen.add(rule.place)
+            if rule.place not in places:
+                places.add(rule.place)
                 yield rule
 
     def every_rule(self) -> Iterator[LintedRule]:
         """Every rule of every document; those of a template once for each document that extends it."""
-        for one in self.documents:
-            yield from one.allowing
-            yield from one.denying
+        for entry in self.documents:
+            yield from entry.allowing
+            yield from entry.denying
 
 
 def ground_of(loaded: Loaded, policies: Mapping[str, str], tools: Mapping[str, str], now: datetime) -> Ground:
     """The ground of documents that were loaded from these texts. `now` is what windows of time are held against."""
     documents = tuple(
         LintedDocument(
-            one,
-            tuple(LintedRule(rule, one.document, one.source_of(rule)) for rule in one.compiled.rules.allowing),
-            tuple(LintedRule(rule, one.document, one.source_of(rule)) for rule in one.compiled.rules.denying),
+            policy,
+            tuple(LintedRule(rule, policy.document, policy.source_of(rule)) for rule in policy.compiled.rules.allowing),
+            tuple(LintedRule(rule, policy.document, policy.source_of(rule)) for rule in policy.compiled.rules.denying),
         )
-        for one in loaded.loaded_policies
+        for policy in loaded.loaded_policies
     )
     return Ground(loaded, documents, _holding(policies, ("define", "template")), _holding(tools, ("tool",)), now)
 

@@ -15,7 +15,7 @@ _EVERYTHING = re.compile(
     r"(?:\(\?s\)\.|\(\?s:\.\)|\.|\[\\s\\S\]|\[\\S\\s\]|\[\\d\\D\]|\[\\D\\d\]|\[\\w\\W\]|\[\\W\\w\]|\(\?:\.\|\\n\))(?:\*|\{0,\})\??\Z"
 )
 _FLAGS = re.compile(r"\(\?([a-zA-Z]*(?:-[a-zA-Z]+)?)(:|\))")
-_NAMED = re.compile(r"\(\?P?<[A-Za-z0-9_]+>")
+_GROUP_NAME = re.compile(r"\(\?P?<[A-Za-z0-9_]+>")
 _REPEAT = re.compile(r"\{([0-9]+)(?:(,)([0-9]*))?\}")
 _ESCAPE = re.compile(r"\\(?:[pP](?:\{[^}]*\}|.)|x(?:\{[0-9a-fA-F]+\}|[0-9a-fA-F]{2})|[0-7]{1,3}|.)", re.DOTALL)
 _POSIX = re.compile(r"\[:\^?[a-z]+:\]")
@@ -69,8 +69,8 @@ def _escaped(pattern: str, at: int) -> bool:
 
 
 def _is_one_group(pattern: str) -> bool:
-    inner = pattern[3:-1] if pattern.startswith("(?:") else pattern[1:-1]
-    return not inner.startswith("?") and "(" not in inner and ")" not in inner and "|" not in inner
+    body = pattern[3:-1] if pattern.startswith("(?:") else pattern[1:-1]
+    return not body.startswith("?") and "(" not in body and ")" not in body and "|" not in body
 
 
 class _Shape:
@@ -84,43 +84,43 @@ class _Shape:
         self._lines = any("m" in flags for flags, _ in _FLAGS.findall(pattern))
 
     def ways(self) -> _Ways:
-        found = self._either()
+        ways = self._either()
         if self._next < len(self._text):
             raise _Unclear
-        return found
+        return ways
 
     def _either(self) -> _Ways:
-        found = self._sequence()
+        ways = self._sequence()
         while self._take("|"):
-            found |= self._sequence()
-        return found
+            ways |= self._sequence()
+        return ways
 
     def _sequence(self) -> _Ways:
-        found = _EMPTY
+        ways = _EMPTY
         while self._next < len(self._text) and self._text[self._next] not in "|)":
-            found = _after(found, self._repeated())
-        return found
+            ways = _after(ways, self._repeated())
+        return ways
 
     def _repeated(self) -> _Ways:
-        found = self._one()
+        ways = self._part()
         while self._next < len(self._text):
             times = _REPEAT.match(self._text, self._next)
             if self._take("*"):
-                found = _EMPTY | _many(found)
+                ways = _EMPTY | _many(ways)
             elif self._take("+"):
-                found = _many(found)
+                ways = _many(ways)
             elif self._take("?"):
-                found |= _EMPTY
+                ways |= _EMPTY
             elif times is not None:
                 self._next = times.end()
                 most = int(times[1]) if times[2] is None else int(times[3] or 1)
-                many = _many(found) if most else _NOTHING
-                found = many if int(times[1]) else _EMPTY | many
+                many = _many(ways) if most else _NOTHING
+                ways = many if int(times[1]) else _EMPTY | many
             else:
                 break
-        return found
+        return ways
 
-    def _one(self) -> _Ways:
+    def _part(self) -> _Ways:
         first = self._text[self._next]
         if first == "(":
             return self._group()
@@ -134,7 +134,7 @@ class _Shape:
         return _CHARACTER
 
     def _group(self) -> _Ways:
-        flags, named = _FLAGS.match(self._text, self._next), _NAMED.match(self._text, self._next)
+        flags, name = _FLAGS.match(self._text, self._next), _GROUP_NAME.match(self._text, self._next)
         self._depth += 1
         if self._depth > _MOST_GROUPS:
             raise _Unclear
@@ -145,17 +145,17 @@ class _Shape:
                     raise _Unclear  # which part is repeated?
                 self._depth -= 1
                 return _EMPTY
-        elif named is not None:
-            self._next = named.end()
+        elif name is not None:
+            self._next = name.end()
         elif self._text.startswith("(?", self._next):
             raise _Unclear
         else:
             self._next += 1
-        found = self._either()
+        ways = self._either()
         if not self._take(")"):
             raise _Unclear
         self._depth -= 1
-        return found
+        return ways
 
     def _characters(self) -> _Ways:
         begin = self._next
@@ -171,23 +171,23 @@ class _Shape:
         return _CHARACTER if _holds_a_character(self._text[begin : self._next]) else _NOTHING
 
     def _escape(self) -> _Ways:
-        found = _ESCAPE.match(self._text, self._next)
-        if found is None or found[0] in ("\\E", "\\Z", "\\G"):
+        match = _ESCAPE.match(self._text, self._next)
+        if match is None or match[0] in ("\\E", "\\Z", "\\G"):
             raise _Unclear
-        if found[0] == "\\Q":
+        if match[0] == "\\Q":
             end = self._text.find("\\E", self._next)
             quoted = self._text[self._next + 2 : end] if end >= 0 else self._text[self._next + 2 :]
             self._next = end + 2 if end >= 0 else len(self._text)
             if not quoted:
                 raise _Unclear
             return _CHARACTER
-        self._next = found.end()
-        return {"\\A": _START, "\\z": _END, "\\b": _EMPTY, "\\B": _EMPTY}.get(found[0], _CHARACTER)
+        self._next = match.end()
+        return {"\\A": _START, "\\z": _END, "\\b": _EMPTY, "\\B": _EMPTY}.get(match[0], _CHARACTER)
 
     def _take(self, character: str) -> bool:
-        taken = self._text.startswith(character, self._next)
-        self._next += taken
-        return taken
+        is_next = self._text.startswith(character, self._next)
+        self._next += is_next
+        return is_next
 
 
 def _after(first: _Ways, second: _Ways) -> _Ways:
@@ -202,12 +202,12 @@ def _after(first: _Ways, second: _Ways) -> _Ways:
 
 def _many(once: _Ways) -> _Ways:
     """The ways of a part any number of times, at least once."""
-    found = once
+    ways = once
     while True:
-        more = found | _after(found, once)
-        if more == found:
-            return found
-        found = more
+        more = ways | _after(ways, once)
+        if more == ways:
+            return ways
+        ways = more
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.lint.codes import Severity
-from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground
 from aegis_authz.policy.lint.pattern_shapes import matches_everything, matches_nothing, unanchored
 from aegis_authz.policy.source.places import inside
@@ -28,25 +28,25 @@ def pattern_findings(ground: Ground) -> Iterator[Finding]:
     for rule in ground.rules():
         for at, comparisons in rule.comparisons():
             if comparisons.matches is not None and isinstance(rule.raw((*at, "matches")), str):
-                for code, message, severity in _said(comparisons.matches):
-                    yield found(code, rule.problem((*at, "matches"), message), severity)
+                for code, message, severity in _verdicts(comparisons.matches):
+                    yield finding_of(code, rule.problem((*at, "matches"), message), severity)
     for source in ground.beside:
         defined = inside(source.value, ("define", "patterns"))
         for name, pattern in defined.items() if isinstance(defined, dict) else ():
-            for code, message, severity in _said(str(pattern)):
+            for code, message, severity in _verdicts(str(pattern)):
                 problem: Problem = source.problem(("define", "patterns", name), message, on_key=True)
-                yield found(code, problem, severity)
+                yield finding_of(code, problem, severity)
 
 
-def _said(pattern: str) -> Iterator[tuple[str, str, Severity]]:
+def _verdicts(pattern: str) -> Iterator[tuple[str, str, Severity]]:
     if matches_nothing(pattern):
         yield "pattern-matches-nothing", f"no text matches {quoted(pattern)}", "warning"
     elif matches_everything(pattern):
         yield "pattern-matches-everything", f"every text matches {quoted(pattern)}", "warning"
     elif (host := _host_in(pattern)) is not None:
-        other = host.replace(".", "x")
+        lookalike = host.replace(".", "x")
         message = (
-            f"the dot in {quoted(host)} stands for any character, so that {quoted(other)} matches, too; "
+            f"the dot in {quoted(host)} stands for any character, so that {quoted(lookalike)} matches, too; "
             f"list hosts with {_OF_HOSTS}, or write \\."
         )
         yield "unanchored-expectation", message, "warning"

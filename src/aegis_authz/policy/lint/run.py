@@ -8,11 +8,11 @@ from datetime import datetime
 from aegis_authz.policy.lint.bounds import bound_findings
 from aegis_authz.policy.lint.breadth import breadth_findings
 from aegis_authz.policy.lint.codes import INVALID
-from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground, ground_of
 from aegis_authz.policy.lint.patterns import pattern_findings
 from aegis_authz.policy.lint.reach import reach_findings
-from aegis_authz.policy.lint.silences import heeded
+from aegis_authz.policy.lint.silences import apply_silences
 from aegis_authz.policy.lint.times import time_findings
 from aegis_authz.policy.lint.unused import unused_findings
 from aegis_authz.policy.load import load
@@ -39,15 +39,15 @@ def linted(
     try:
         loaded = load(policies, tools, detectors)
     except PolicyErrors as errors:
-        return [found(INVALID, problem) for problem in errors.problems]
+        return [finding_of(INVALID, problem) for problem in errors.problems]
     ground = ground_of(loaded, policies, tools, now)
     findings = _once(finding for family in _FAMILIES for finding in family(ground))
-    return sorted(heeded(findings, {**policies, **tools}), key=lambda one: one.order)
+    return sorted(apply_silences(findings, {**policies, **tools}), key=lambda finding: finding.order)
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
     """One finding of a code at a place; what a template causes in several documents is told once, as the gravest."""
-    kept: dict[tuple[str, str, int, int], Finding] = {}
-    for one in sorted(findings, key=lambda one: one.order):
-        kept.setdefault((one.code, one.problem.path, one.problem.line, one.problem.column), one)
-    return list(kept.values())
+    by_place: dict[tuple[str, str, int, int], Finding] = {}
+    for finding in sorted(findings, key=lambda finding: finding.order):
+        by_place.setdefault((finding.code, finding.problem.path, finding.problem.line, finding.problem.column), finding)
+    return list(by_place.values())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import yaml
 
 from aegis_authz.policy.lint.codes import CODES, NEVER_SILENT, UNUSED_SILENCE
-from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.source.places import Offset, place_of, problem_at
 from aegis_authz.policy.source.problems import did_you_mean, quoted
 
@@ -29,19 +29,19 @@ class Silence:
     at: Offset
 
 
-def heeded(findings: Iterable[Finding], texts: Mapping[str, str]) -> list[Finding]:
+def apply_silences(findings: Iterable[Finding], texts: Mapping[str, str]) -> list[Finding]:
     """The findings that no comment silences, and one for each silence of nothing."""
-    silences = [one for path in sorted(texts) for one in silences_of(path, texts[path])]
-    wanted = {(one.path, one.line, one.code) for one in silences if one.code not in NEVER_SILENT}
-    left, used = [], set()
+    silences = [silence for path in sorted(texts) for silence in silences_of(path, texts[path])]
+    targets = {(silence.path, silence.line, silence.code) for silence in silences if silence.code not in NEVER_SILENT}
+    left, hits = [], set()
     for finding in findings:
         key = finding.problem.path, finding.problem.line, finding.code
-        if key in wanted:
-            used.add(key)
+        if key in targets:
+            hits.add(key)
         else:
             left.append(finding)
-    unused = [one for one in silences if (one.path, one.line, one.code) not in used]
-    return [*left, *(_unused(one, texts[one.path]) for one in unused)]
+    unused = [silence for silence in silences if (silence.path, silence.line, silence.code) not in hits]
+    return [*left, *(_unused(silence, texts[silence.path]) for silence in unused)]
 
 
 def silences_of(path: str, text: str) -> Iterator[Silence]:
@@ -63,14 +63,14 @@ def silences_of(path: str, text: str) -> Iterator[Silence]:
             yield Silence(path, line, code[0], mark.start(1) + code.start())
 
 
-def _unused(one: Silence, text: str) -> Finding:
-    if one.code not in CODES:
-        message = f"there is no code {quoted(one.code)}{did_you_mean(one.code, CODES)}"
-    elif one.code in NEVER_SILENT:
-        message = f"{quoted(one.code)} cannot be silenced"
+def _unused(silence: Silence, text: str) -> Finding:
+    if silence.code not in CODES:
+        message = f"there is no code {quoted(silence.code)}{did_you_mean(silence.code, CODES)}"
+    elif silence.code in NEVER_SILENT:
+        message = f"{quoted(silence.code)} cannot be silenced"
     else:
-        message = f"silences nothing: there is no {quoted(one.code)} on line {one.line}"
-    return found(UNUSED_SILENCE, problem_at(one.path, text, place_of(text, one.at), "", message))
+        message = f"silences nothing: there is no {quoted(silence.code)} on line {silence.line}"
+    return finding_of(UNUSED_SILENCE, problem_at(silence.path, text, place_of(text, silence.at), "", message))
 
 
 def _scalars(text: str) -> Sequence[tuple[Offset, Offset]]:

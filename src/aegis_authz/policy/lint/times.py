@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from aegis_authz.policy.language.operators import OPERATORS, Direction, Operand, words_with
 from aegis_authz.policy.language.values import WEEKDAYS, TimeWindow
-from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import CONTEXT, Ground
 from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import quoted
@@ -32,13 +32,13 @@ def time_findings(ground: Ground) -> Iterator[Finding]:
                 if isinstance(rule.raw(at), str) and window.name is not None:
                     never[window.name] = f"{why}, and whatever uses it means no moment"
                 else:
-                    yield found("time-never", rule.problem(at, f"{why}: {effect}"))
+                    yield finding_of("time-never", rule.problem(at, f"{why}: {effect}"))
     for source in ground.beside:
         defined = inside(source.value, ("define", "time_windows"))
         for name in defined if isinstance(defined, dict) else ():
             if name in never:
                 problem = source.problem(("define", "time_windows", name), never[name], on_key=True)
-                yield found("time-never", problem)
+                yield finding_of("time-never", problem)
 
 
 def _never(window: TimeWindow, now: datetime) -> str | None:
@@ -46,7 +46,7 @@ def _never(window: TimeWindow, now: datetime) -> str | None:
     until = None if window.until is None else date.fromisoformat(window.until)
     if window.since is not None and until is not None:
         day = date.fromisoformat(window.since)
-        if (until - day).days < _MOST_DAYS and not any(_is_open(window, one) for one in _days(day, until)):
+        if (until - day).days < _MOST_DAYS and not any(_is_open(window, candidate) for candidate in _days(day, until)):
             return f"no day from {window.since} until {window.until} is one of its weekdays and no holiday"
     if until is not None and now.astimezone(ZoneInfo(window.zone)).date() > until:
         name = f"{quoted(window.name)} " if window.name else ""

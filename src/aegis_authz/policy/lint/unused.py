@@ -8,7 +8,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.language.types import ANY
-from aegis_authz.policy.lint.finding import Finding, found
+from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground
 from aegis_authz.policy.source.places import Location, inside
 from aegis_authz.policy.source.problems import quoted
@@ -30,56 +30,58 @@ def _definitions(ground: Ground) -> Iterator[Finding]:
     defining = [source for source in ground.beside if inside(source.value, ("define",)) is not None]
     if not defining:
         return
-    written = {id(one.loaded.source): one.loaded.source.places.root for one in ground.documents}
-    raw = [*written.values(), *(source.value for source in ground.beside)]
-    used = {name for value in raw for name in _named(value)}
+    roots = {id(entry.loaded.source): entry.loaded.source.places.root for entry in ground.documents}
+    raw = [*roots.values(), *(source.value for source in ground.beside)]
+    uses = {name for value in raw for name in _uses(value)}
     for source in defining:
         for kind in _KINDS:
             names = inside(source.value, ("define", kind))
             for name in names if isinstance(names, Mapping) else ():
-                if (kind, name) not in used:
+                if (kind, name) not in uses:
                     problem = source.problem(("define", kind, name), f"nothing uses {quoted(name)}", on_key=True)
-                    yield found("unused-definition", problem)
+                    yield finding_of("unused-definition", problem)
 
 
 def _templates(ground: Ground) -> Iterator[Finding]:
-    extended = {one.document.extends for one in ground.documents}
+    extended = {entry.document.extends for entry in ground.documents}
     for source in ground.beside:
         name = inside(source.value, ("template",))
         if isinstance(name, str) and name not in extended:
             message = f"no document extends {quoted(name)}; its rules are about nobody"
-            yield found("unused-template", source.problem(("template",), message))
+            yield finding_of("unused-template", source.problem(("template",), message))
 
 
 def _tools(ground: Ground) -> Iterator[Finding]:
-    named: dict[str, set[str]] = {}
+    actions_by_tool: dict[str, set[str]] = {}
     for rule in ground.every_rule():
-        named.setdefault(rule.rule.name, set()).update(rule.rule.actions)
+        actions_by_tool.setdefault(rule.rule.name, set()).update(rule.rule.actions)
     for source in ground.beside:
         for name in _tools_of_template(source.value):
-            named.setdefault(name, set())
+            actions_by_tool.setdefault(name, set())
     for source in ground.tools:
         tool = str(inside(source.value, ("tool",)))
-        if tool not in named:
-            yield found("unused-tool", source.problem(("tool",), f"no rule names {quoted(tool)}: no agent can call it"))
+        if tool not in actions_by_tool:
+            yield finding_of(
+                "unused-tool", source.problem(("tool",), f"no rule names {quoted(tool)}: no agent can call it")
+            )
             continue
-        known = ground.loaded.known_tools.get(tool)
-        if known is not None:
-            yield from _open_actions(tool, known, source)
-        actions = sorted(named[tool] - {ANY})
-        if known is not None and known.actions is None and actions:
-            shown = ", ".join(map(quoted, actions[:3])) + (", ..." if len(actions) > 3 else "")
-            message = f"lists no tools, so nothing checks the names and parameters that rules use ({shown})"
-            yield found("unlisted-mcp-tools", source.problem(("mcp",), message, on_key=True))
+        known_tool = ground.loaded.known_tools.get(tool)
+        if known_tool is not None:
+            yield from _open_actions(tool, known_tool, source)
+        actions = sorted(actions_by_tool[tool] - {ANY})
+        if known_tool is not None and known_tool.actions is None and actions:
+            sample = ", ".join(map(quoted, actions[:3])) + (", ..." if len(actions) > 3 else "")
+            message = f"lists no tools, so nothing checks the names and parameters that rules use ({sample})"
+            yield finding_of("unlisted-mcp-tools", source.problem(("mcp",), message, on_key=True))
 
 
-def _open_actions(tool: str, known: KnownTool, source: SourceDocument) -> Iterator[Finding]:
-    for name in sorted(known.open_actions):
-        at: Location = ("mcp", "tools", name, "others") if known.tool.is_mcp else ("actions", name, "others")
+def _open_actions(tool: str, known_tool: KnownTool, source: SourceDocument) -> Iterator[Finding]:
+    for name in sorted(known_tool.open_actions):
+        at: Location = ("mcp", "tools", name, "others") if known_tool.tool.is_mcp else ("actions", name, "others")
         message = (
             f"{name} of {quoted(tool)} lets through what it does not list: no rule sees it, and it reaches the tool"
         )
-        yield found("open-parameters", source.problem(at, message, on_key=True))
+        yield finding_of("open-parameters", source.problem(at, message, on_key=True))
 
 
 def _tools_of_template(value: Json) -> Iterator[str]:
@@ -89,20 +91,20 @@ def _tools_of_template(value: Json) -> Iterator[str]:
             yield str(inside(rule, ("name",)))
 
 
-def _named(value: Json, word: str = "") -> Iterator[tuple[str, str]]:
+def _uses(value: Json, word: str = "") -> Iterator[tuple[str, str]]:
     """The kinds and names of definitions that a document uses, and perhaps some it does not."""
     if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if isinstance(inner, str):
+        for key, member in value.items():
+            if isinstance(member, str):
                 kind = {"list": "lists", "pattern": "patterns", "approvers": "approvers"}.get(key)
                 if kind is not None:
-                    yield kind, inner
+                    yield kind, member
             else:
-                yield from _named(inner, key)
+                yield from _uses(member, key)
     elif isinstance(value, list):
         kind = _LISTING.get(word)
-        for inner in value:
-            if kind is not None and isinstance(inner, str):
-                yield kind, inner
+        for element in value:
+            if kind is not None and isinstance(element, str):
+                yield kind, element
             else:
-                yield from _named(inner)
+                yield from _uses(element)

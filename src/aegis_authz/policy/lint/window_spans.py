@@ -14,11 +14,11 @@ def windows_clash(checks: Sequence[Check]) -> str | None:
     """Why no moment meets all these `within` and `not_within`, None where one may."""
     within = [_windows(check) for check in checks if check.condition == "within"]
     closed = [window for check in checks if check.condition == "not_within" for window in _windows(check)]
-    for place, one in enumerate(within):
-        if all(any(_covers(outer, inner) for outer in closed) for inner in one):
+    for place, windows in enumerate(within):
+        if all(any(_covers(wide, narrow) for wide in closed) for narrow in windows):
             return "every moment of within is one of not_within"
-        for other in within[:place]:
-            if all(_apart(left, right) for left in one for right in other):
+        for earlier in within[:place]:
+            if all(_apart(left, right) for left in windows for right in earlier):
                 return "no moment is in the windows of both"
     return None
 
@@ -28,26 +28,26 @@ def _windows(check: Check) -> list[_Window]:
     return [window for window in listed if isinstance(window, Mapping)] if isinstance(listed, list) else []
 
 
-def _apart(one: _Window, other: _Window) -> bool:
-    if one["zone"] != other["zone"]:
+def _apart(left: _Window, right: _Window) -> bool:
+    if left["zone"] != right["zone"]:
         return False
     return (
-        _days(one).isdisjoint(_days(other))
-        or not (_minute(one, "from") < _minute(other, "to") and _minute(other, "from") < _minute(one, "to"))
-        or str(one["last"]) < str(other["first"])
-        or str(other["last"]) < str(one["first"])
+        _days(left).isdisjoint(_days(right))
+        or not (_minute(left, "from") < _minute(right, "to") and _minute(right, "from") < _minute(left, "to"))
+        or str(left["last"]) < str(right["first"])
+        or str(right["last"]) < str(left["first"])
     )
 
 
-def _covers(outer: _Window, inner: _Window) -> bool:
+def _covers(wide: _Window, narrow: _Window) -> bool:
     return (
-        outer["zone"] == inner["zone"]
-        and _days(inner) <= _days(outer)
-        and _minute(outer, "from") <= _minute(inner, "from")
-        and _minute(inner, "to") <= _minute(outer, "to")
-        and str(outer["first"]) <= str(inner["first"])
-        and str(inner["last"]) <= str(outer["last"])
-        and _texts(outer["holidays"]) <= _texts(inner["holidays"])
+        wide["zone"] == narrow["zone"]
+        and _days(narrow) <= _days(wide)
+        and _minute(wide, "from") <= _minute(narrow, "from")
+        and _minute(narrow, "to") <= _minute(wide, "to")
+        and str(wide["first"]) <= str(narrow["first"])
+        and str(narrow["last"]) <= str(wide["last"])
+        and _texts(wide["holidays"]) <= _texts(narrow["holidays"])
     )
 
 
@@ -56,7 +56,7 @@ def _days(window: _Window) -> set[str]:
 
 
 def _texts(listed: Json) -> set[str]:
-    return {str(one) for one in listed} if isinstance(listed, list) else set()
+    return {str(value) for value in listed} if isinstance(listed, list) else set()
 
 
 def _minute(window: _Window, word: str) -> int:

@@ -15,7 +15,7 @@ _About = tuple[str, str]
 
 
 @dataclass
-class Together:
+class Neighbours:
     """Documents of one mode. What is found out for a scope is kept, for many documents may share it."""
 
     documents: Sequence[LintedDocument]
@@ -32,10 +32,10 @@ class Together:
     _allowed: dict[_About, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._allowing = [_by_tool(one.allowing) for one in self.documents]
-        self._denying = [_by_tool(one.denying) for one in self.documents]
-        for position, one in enumerate(self.documents):
-            self._by_scope.setdefault(one.document.scope, []).append(position)
+        self._allowing = [_by_tool(entry.allowing) for entry in self.documents]
+        self._denying = [_by_tool(entry.denying) for entry in self.documents]
+        for position, entry in enumerate(self.documents):
+            self._by_scope.setdefault(entry.document.scope, []).append(position)
         self._parts = {scope: parts_of(scope) for scope in self._by_scope}
         for scope, parts in self._parts.items():
             (self._of_many if ANY in parts[-1] else self._of_agent.setdefault(parts[-1], [])).append(scope)
@@ -46,8 +46,14 @@ class Together:
             own = self._parts[scope]
             # An agent of one name meets its namesakes and the agents of many names: one of ten thousand meets few.
             met = self._parts if ANY in own[-1] else (*self._of_agent.get(own[-1], ()), *self._of_many)
-            near = {other for other in met if (ANY in scope or ANY in other) and _overlap(own, self._parts[other])}
-            self._near[scope] = sorted(position for other in near | {scope} for position in self._by_scope[other])
+            near = {
+                candidate
+                for candidate in met
+                if (ANY in scope or ANY in candidate) and _overlap(own, self._parts[candidate])
+            }
+            self._near[scope] = sorted(
+                position for candidate in near | {scope} for position in self._by_scope[candidate]
+            )
         return self._near[scope]
 
     def allowing(self, position: int, tool: str) -> Sequence[LintedRule]:
@@ -95,9 +101,9 @@ class Together:
         return frozenset(rule.rule.actions)
 
 
-def shared(one: frozenset[str], other: frozenset[str]) -> bool:
+def shared(left: frozenset[str], right: frozenset[str]) -> bool:
     """Whether a call can be of both."""
-    return not one.isdisjoint(other) or (ANY in one and bool(other)) or (ANY in other and bool(one))
+    return not left.isdisjoint(right) or (ANY in left and bool(right)) or (ANY in right and bool(left))
 
 
 def _by_tool(rules: Iterable[LintedRule]) -> dict[str, list[LintedRule]]:
@@ -107,12 +113,12 @@ def _by_tool(rules: Iterable[LintedRule]) -> dict[str, list[LintedRule]]:
     return tools
 
 
-def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+def _overlap(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
     """Whether an agent could be of both scopes. Each part is a name, or the beginning of names and a `*`."""
-    return all(left == right or _share(left, right) for left, right in zip(one, other, strict=True))
+    return all(left == right or _share(left, right) for left, right in zip(first, second, strict=True))
 
 
-def _share(one: str, other: str) -> bool:
-    if one.endswith(ANY) and other.endswith(ANY):
-        return one.startswith(other[:-1]) or other.startswith(one[:-1])
-    return (one.endswith(ANY) and other.startswith(one[:-1])) or (other.endswith(ANY) and one.startswith(other[:-1]))
+def _share(left: str, right: str) -> bool:
+    if left.endswith(ANY) and right.endswith(ANY):
+        return left.startswith(right[:-1]) or right.startswith(left[:-1])
+    return (left.endswith(ANY) and right.startswith(left[:-1])) or (right.endswith(ANY) and left.startswith(right[:-1]))
