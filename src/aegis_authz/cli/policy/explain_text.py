@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.text import Text
@@ -247,10 +247,23 @@ def _document_data(document: LookedAtDocument) -> Mapping[str, Json]:
                 "outcome": rule.outcome,
                 "file": rule.path,
                 "line": rule.line,
-                "conditions": [asdict(condition) for condition in rule.conditions],
+                "conditions": list(map(_condition_data, rule.conditions)),
             }
             for rule in document.rules
         ],
+    }
+
+
+def _condition_data(condition: LookedAtCondition) -> Mapping[str, Json]:
+    return {
+        "parameter": condition.parameter,
+        "condition": condition.condition,
+        "wanted": condition.limit,
+        "seen": condition.value,
+        "there": condition.there,
+        "state": condition.state,
+        "failing": condition.failing,
+        "line": condition.line,
     }
 
 
