@@ -83,7 +83,8 @@ class AuthzSettings(_Settings):
     what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`, shared by all workers; `metrics_dir` is
     where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to export no spans. `ready_socket` is a unix
     socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a stopping worker stays up after it turned red, so
-    that Envoy notices.
+    that Envoy notices. `clock_skew` is how many seconds the clock of who issues tokens may be ahead of that of Redis:
+    whenever Redis was started, flushed or replaced, tokens are refused for so long. The control plane's is no more.
     """
 
     listen: ListenAddress
@@ -102,6 +103,7 @@ class AuthzSettings(_Settings):
     otlp_endpoint: str = ""
     max_concurrent: int = Field(default=512, ge=1)
     drain_ms: float = Field(default=1000, ge=0)
+    clock_skew: float = Field(default=5, ge=0, le=60)
     budget: Budget = Budget()
 
 

@@ -166,7 +166,7 @@ class Play:
 async def play(server: RealRedis, steps: list[tuple[object, ...]]) -> None:
     server.command("FLUSHALL")
     clock = SteppedClock()
-    twin, store = MemoryStore(clock, AGES, for_tests=True), RedisStore(server.url, clock, AGES)
+    twin, store = MemoryStore(clock, AGES, for_tests=True), RedisStore(server.url, clock, 0, AGES)
     approvals, revocations = RedisApprovals(server.url, clock), RedisRevocations(server.url)
 
     async def forget() -> None:

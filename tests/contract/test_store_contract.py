@@ -52,6 +52,7 @@ class Contract:
     approvals: Approvals
     clock: MovableClock
     forget: Callable[[], Awaitable[None]]
+    start_again: Callable[[], Awaitable[None]]
     revocations: Revocations
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
@@ -97,18 +98,27 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         async def forget() -> None:
             memory.forget_everything()
 
-        yield Contract(memory, memory, clock, forget, MemoryRevocations(memory))
+        async def keep() -> None:
+            memory.start_again()
+
+        yield Contract(memory, memory, clock, forget, keep, MemoryRevocations(memory))
         return
     server: RealRedis = request.getfixturevalue("real_redis")
-    store, approvals = RedisStore(server.url, clock, 60), RedisApprovals(server.url, clock)
+    store, approvals = RedisStore(server.url, clock, 0, 60), RedisApprovals(server.url, clock)
     revocations = RedisRevocations(server.url)
 
     async def flush() -> None:
         server.command("FLUSHALL")
 
+    async def start_again() -> None:
+        server.command("SAVE")
+        server.kill()
+        server.start()
+        await asyncio.sleep(0.01)  # the loop has yet to see that the connections ended
+
     await store.ready()
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
-    yield Contract(store, approvals, clock, flush, revocations)
+    yield Contract(store, approvals, clock, flush, start_again, revocations)
     await store.close()
     await approvals.close()
     await revocations.close()
@@ -149,6 +159,31 @@ async def test_after_data_loss_older_tokens_are_refused_and_newer_ones_pass(cont
     assert (await contract.settle(second)).outcome is SettleOutcome.STORE_RESET
     contract.clock.ahead += 1
     assert (await contract.settle(contract.identity())).outcome is SettleOutcome.CLEAR
+
+
+async def test_after_a_restart_with_all_data_older_tokens_are_refused_and_newer_ones_pass(contract: Contract) -> None:
+    used, unused = contract.identity(), contract.identity()
+    assert (await contract.settle(used)).outcome is SettleOutcome.CLEAR
+    await contract.start_again()
+    assert (await contract.settle(unused)).outcome is SettleOutcome.STORE_RESET
+    assert (await contract.settle(used)).outcome is SettleOutcome.REPLAYED
+    contract.clock.ahead += 1
+    assert (await contract.settle(contract.identity())).outcome is SettleOutcome.CLEAR
+
+
+async def test_after_a_restart_no_earlier_grant_counts_for_its_use_may_be_forgotten(contract: Contract) -> None:
+    override = await contract.approved(contract.request())
+    waiting = await contract.settle(opens=contract.request(digest="d2"))
+    await contract.start_again()
+    await contract.settle()
+    contract.clock.ahead += 1
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVAL_EXPIRED
+    again = await contract.settle(opens=contract.request())
+    assert (again.outcome, again.approval_id == override.approval_id) == (SettleOutcome.OPENED, False)
+    joined = await contract.settle(opens=contract.request(digest="d2"))
+    assert (joined.outcome, joined.approval_id) == (SettleOutcome.OPENED, waiting.approval_id)
+    await contract.approvals.decide(again.approval_id, ApprovalState.APPROVED, "alice", contract.clock.now())
+    assert (await contract.settle(opens=contract.request())).outcome is SettleOutcome.APPROVED
 
 
 async def test_a_revoked_agent_is_refused_until_restored(contract: Contract) -> None:

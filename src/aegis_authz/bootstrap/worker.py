@@ -77,7 +77,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     opa = OpaHttp(settings.opa_socket)
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket))
     pdp = OpaPdp(opa)
-    store = RedisStore(settings.redis, clock)
+    store = RedisStore(settings.redis, clock, Seconds(settings.clock_skew))
     records = _records(settings, worker, clock)
     telemetry = _telemetry(settings)
     slow_lane: SlowLane[ToolCall] = SlowLane()

@@ -60,6 +60,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         otlp_endpoint=options.otlp_endpoint,
         drain_ms=0,  # Envoy stops first
         budget=options.budget,
+        clock_skew=0,  # one machine has one clock
     )
 
 
@@ -76,6 +77,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         probe=layout.state / "probe",
         proxy=layout.state / "proxy.yaml",
         redis=f"unix://{layout.socket('redis')}",
+        clock_skew=0,  # one machine has one clock
     )
 
 

@@ -88,7 +88,8 @@ class Store(Protocol):
     async def settle(self, settlement: Settlement, deadline: Monotonic) -> Settled:
         """Write all of one call's effects in one atomic round trip, or none of them.
 
-        Raises Refused with STORE_UNAVAILABLE or STORE_TIMEOUT.
+        Raises Refused with STORE_UNAVAILABLE or STORE_TIMEOUT, and with CREDENTIAL_NOT_YET_VALID for a token issued
+        further ahead than its memory can reckon with.
         """
         ...
 

@@ -74,9 +74,9 @@ class MemoryStore:
         if identity.scope in memory.revoked:
             return _refuse(SettleOutcome.REVOKED)
         if settlement.claims is not None:
-            return self._claim(settlement.claims, identity.scope, settlement.now)
+            return self._claim(settlement.claims, identity.scope, settlement.now, epoch)
         if settlement.opens is not None:
-            return self._open(settlement.opens, settlement.now)
+            return self._open(settlement.opens, settlement.now, epoch)
         return _CLEAR
 
     async def list(self, state: ApprovalState | None) -> list[Approval]:
@@ -100,11 +100,16 @@ class MemoryStore:
         self._memory.approvals[approval_id] = decided
         return decided
 
+    def start_again(self) -> None:
+        """Keep the data, as a Redis that was started again or took over: what it lost of them nobody knows."""
+        self._memory.began = _LOST
+        self._memory.epochs.clear()
+
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
         self._memory = _Memory(_LOST)
 
-    def _claim(self, claims: Override, scope: Scope, now: Epoch) -> Settled:
+    def _claim(self, claims: Override, scope: Scope, now: Epoch, began: int) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
         if approval is None or approval.request.scope.tenant_path != scope.tenant_path:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
@@ -115,12 +120,12 @@ class MemoryStore:
             return _refuse(SettleOutcome.APPROVAL_MISMATCH)
         if approval.state is not ApprovalState.APPROVED:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
-        if _ms(now) >= _ms(request.expires_at):
+        if _ms(now) >= _ms(request.expires_at) or _is_void(approval, began):
             return _refuse(SettleOutcome.APPROVAL_EXPIRED)
         self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
         return _CLEAR
 
-    def _open(self, request: ApprovalRequest, now: Epoch) -> Settled:
+    def _open(self, request: ApprovalRequest, now: Epoch, began: int) -> Settled:
         for approval in self._memory.approvals.values():
             candidate = approval.request
             same = (candidate.scope, candidate.digest, candidate.revision) == (
@@ -132,7 +137,7 @@ class MemoryStore:
                 continue
             if approval.state is ApprovalState.PENDING:
                 return Settled(SettleOutcome.OPENED, candidate.id, Epoch(_ms(candidate.expires_at) / 1000))
-            if approval.state is ApprovalState.APPROVED:
+            if approval.state is ApprovalState.APPROVED and not _is_void(approval, began):
                 self._memory.approvals[candidate.id] = replace(approval, state=ApprovalState.USED)
                 return Settled(SettleOutcome.APPROVED, candidate.id, Epoch(_ms(candidate.expires_at) / 1000))
         pending = [
@@ -148,6 +153,11 @@ class MemoryStore:
 
     def _standing(self, approval: Approval) -> Approval:
         return standing(approval, self._clock.now())
+
+
+def _is_void(approval: Approval, began: int) -> bool:
+    """Whether a grant is older than the memory, which may have forgotten its use."""
+    return approval.decided_at is None or _ms(approval.decided_at) < began
 
 
 class MemoryRevocations:

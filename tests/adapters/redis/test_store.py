@@ -12,6 +12,7 @@ import hiredis
 import pytest
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis import wire as redis_wire
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.approval import ApprovalRequest
@@ -41,7 +42,7 @@ class Askew:
 
 @pytest.fixture
 async def store(real_redis: RealRedis) -> AsyncIterator[RedisStore]:
-    store = RedisStore(real_redis.url, SystemClock(), 60)
+    store = RedisStore(real_redis.url, SystemClock(), 0, 60)
     await store.ready()
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
     yield store
@@ -49,12 +50,12 @@ async def store(real_redis: RealRedis) -> AsyncIterator[RedisStore]:
 
 
 def settlement(
-    tenant: str = "emea", jti: str = "", life: float = 60, opens: ApprovalRequest | None = None
+    tenant: str = "emea", jti: str = "", life: float = 60, opens: ApprovalRequest | None = None, ahead: float = 0
 ) -> Settlement:
     now = time.time()
-    identity = Identity(
-        Scope("acme", tenant, "bot"), "aegis", "k", jti or secrets.token_hex(8), now, now + life, (), ""
-    )
+    issued = now + ahead
+    scope, name = Scope("acme", tenant, "bot"), jti or secrets.token_hex(8)
+    identity = Identity(scope, "aegis", "k", name, issued, issued + life, (), "")
     return Settlement(identity, None, opens, now)
 
 
@@ -184,7 +185,7 @@ async def test_a_redis_that_forgot_the_script_is_told_again(store: RedisStore, r
 
 
 async def test_a_store_that_was_never_asked_whether_it_is_ready_prepares_itself(real_redis: RealRedis) -> None:
-    store = RedisStore(real_redis.url, SystemClock(), 60)
+    store = RedisStore(real_redis.url, SystemClock(), 0, 60)
     assert (await settle(store, settlement())).outcome is SettleOutcome.STORE_RESET  # minted before the memory began
     await asyncio.sleep(0.002)
     assert await is_clear(store)
@@ -193,7 +194,7 @@ async def test_a_store_that_was_never_asked_whether_it_is_ready_prepares_itself(
 
 @pytest.mark.parametrize("when", ["at the start", "later"])
 async def test_a_redis_that_evicts_is_not_used_until_it_stops(real_redis: RealRedis, when: str) -> None:
-    store = RedisStore(real_redis.url, SystemClock(), 60)
+    store = RedisStore(real_redis.url, SystemClock(), 0, 60)
     if when == "later":
         await store.ready()
     real_redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
@@ -217,7 +218,7 @@ async def test_where_config_is_closed_the_eviction_policy_is_seen_all_the_same(
     with tempfile.TemporaryDirectory(prefix="aegis-redis-") as folder:
         closed = RealRedis(redis_binary, Path(folder), ("--rename-command", "CONFIG", "", "--maxmemory-policy", policy))
         closed.start()
-        store = RedisStore(closed.url, SystemClock(), 60)
+        store = RedisStore(closed.url, SystemClock(), 0, 60)
         try:
             if fit:
                 await store.ready()
@@ -264,7 +265,7 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
     real_redis: RealRedis, ahead: float
 ) -> None:
     clock = Askew(ahead)
-    store = RedisStore(real_redis.url, clock, 60)
+    store = RedisStore(real_redis.url, clock, 0, 60)
     await store.ready()
     now = clock.now()
     what = Settlement(Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", now, now + 60, (), ""), None, None, now)
@@ -282,7 +283,65 @@ async def test_memories_that_have_begun_do_not_begin_again(store: RedisStore, re
     await store.ready()
     after = [real_redis.command("GET", name) for name in names]
     assert after[:-1] == before[:-1]
-    assert int(str(after[-1], "ascii")) > int(str(before[-1], "ascii"))
+    assert str(after[-1], "ascii") > str(before[-1], "ascii")
+
+
+async def test_a_token_whose_use_was_lost_with_the_last_second_of_the_file_is_not_good_again(
+    store: RedisStore, real_redis: RealRedis
+) -> None:
+    assert await is_clear(store)
+    real_redis.command("SAVE")
+    used = settlement()
+    assert (await settle(store, used)).outcome is SettleOutcome.CLEAR
+    real_redis.kill()
+    real_redis.start()
+    assert real_redis.names() != set()
+    await asyncio.sleep(0.01)  # the loop has yet to see that the connections ended
+    assert (await settle(store, used)).outcome is SettleOutcome.STORE_RESET
+    assert (await settle(store, used)).outcome is SettleOutcome.REPLAYED
+
+
+async def test_being_ready_begins_all_memories_anew_after_a_restart(store: RedisStore, real_redis: RealRedis) -> None:
+    used = settlement()
+    real_redis.command("SAVE")
+    assert (await settle(store, used)).outcome is SettleOutcome.CLEAR
+    real_redis.kill()
+    real_redis.start()
+    await asyncio.sleep(0.01)
+    await store.ready()
+    assert (await settle(store, used)).outcome is SettleOutcome.STORE_RESET
+    await asyncio.sleep(0.002)
+    assert await is_clear(store)
+
+
+async def test_a_server_that_takes_over_again_begins_anew(
+    store: RedisStore, real_redis: RealRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_wire, "_LIFE_SECONDS", 0.0)  # as after a second
+    used = settlement()
+    assert (await settle(store, used)).outcome is SettleOutcome.CLEAR
+    real_redis.command("REPLICAOF", "127.0.0.1", "1")
+    assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+    real_redis.command("REPLICAOF", "NO", "ONE")
+    mark = next(name for name in real_redis.names() if ":jti:" in name)
+    real_redis.command("DEL", mark)  # the master it followed meanwhile never knew of it
+    assert (await refusal(store, used)).reason is Reason.STORE_UNAVAILABLE
+    assert (await settle(store, used)).outcome in (SettleOutcome.STORE_RESET, SettleOutcome.REPLAYED)
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3.0, 5.0])
+async def test_tokens_of_a_clock_that_is_ahead_are_not_good_again_after_the_memory_was_lost(
+    real_redis: RealRedis, ahead: float
+) -> None:
+    store = RedisStore(real_redis.url, SystemClock(), 5, 60)
+    await store.ready()
+    hurried = settlement(ahead=6)
+    assert (await refusal(store, hurried)).reason is Reason.CREDENTIAL_NOT_YET_VALID
+    used = settlement(ahead=ahead)
+    real_redis.command("FLUSHALL")
+    assert (await settle(store, settlement())).outcome is SettleOutcome.STORE_RESET
+    assert (await settle(store, used)).outcome is SettleOutcome.STORE_RESET
+    await store.close()
 
 
 async def test_only_epochs_stay_for_ever(store: RedisStore, real_redis: RealRedis) -> None:
@@ -311,13 +370,19 @@ async def test_an_index_outlives_its_longest_approval(store: RedisStore, real_re
 
 
 async def test_closing_lets_calls_under_way_finish(real_redis: RealRedis) -> None:
-    store = RedisStore(real_redis.url, SystemClock(), 60)
+    store = RedisStore(real_redis.url, SystemClock(), 0, 60)
     await store.ready()
     await asyncio.sleep(0.002)
     calls = [asyncio.create_task(settle(store, settlement())) for _ in range(200)]
     await asyncio.sleep(0)
     await store.close()
     assert {(await call).outcome for call in calls} == {SettleOutcome.CLEAR}
+
+
+def info() -> bytes:
+    """What INFO says of both ids."""
+    ids = b"run_id:" + b"a" * 40 + b"\r\nmaster_replid:" + b"b" * 40 + b"\r\n"
+    return b"$%d\r\n%b\r\n" % (len(ids), ids)
 
 
 @asynccontextmanager
@@ -328,8 +393,9 @@ async def speaking(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
     """
     heard: list[bytes] = []
     prepared = {
+        b"INFO": info(),
         b"CONFIG": b"*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n",
-        b"EXISTS": b":1\r\n",
+        b"GET": b"$-1\r\n",
         b"SCRIPT": b"$40\r\n" + b"a" * 40 + b"\r\n",
         b"EVALSHA": answer,
     }
@@ -371,21 +437,21 @@ CLEAR = b"*3\r\n$5\r\nclear\r\n$0\r\n\r\n$1\r\n0\r\n"
 )
 async def test_an_answer_that_cannot_be_read_is_never_an_allow(answer: bytes) -> None:
     async with speaking(answer) as (url, _):
-        store = RedisStore(url, SystemClock(), 60)
+        store = RedisStore(url, SystemClock(), 0, 60)
         assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
         await store.close()
 
 
 async def test_an_answer_that_can_be_read_is_taken() -> None:
     async with speaking(CLEAR) as (url, _):
-        store = RedisStore(url, SystemClock(), 60)
+        store = RedisStore(url, SystemClock(), 0, 60)
         assert await is_clear(store)
         await store.close()
 
 
 async def test_a_call_whose_answer_was_lost_is_not_sent_again() -> None:
     async with speaking(b"") as (url, heard):
-        store = RedisStore(url, SystemClock(), 60)
+        store = RedisStore(url, SystemClock(), 0, 60)
         assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
         assert heard.count(b"EVALSHA") == 1
         await store.close()
@@ -393,7 +459,7 @@ async def test_a_call_whose_answer_was_lost_is_not_sent_again() -> None:
 
 @pytest.mark.parametrize("act", [lambda store: store.ready(), lambda store: settle(store, settlement())])
 async def test_no_fault_tells_the_password(act: Callable[[RedisStore], Awaitable[object]]) -> None:
-    store = RedisStore("redis://:sesame@127.0.0.1:1/0", SystemClock(), 60)
+    store = RedisStore("redis://:sesame@127.0.0.1:1/0", SystemClock(), 0, 60)
     with pytest.raises((StoreDown, Refused)) as caught:
         await act(store)
     assert "sesame" not in str(caught.value)

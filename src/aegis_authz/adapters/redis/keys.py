@@ -2,7 +2,7 @@
 
 | key | type | what | lives |
 |---|---|---|---|
-| `aegis:{pp}:epoch` | string | when this partition's memory began, ms | for ever |
+| `aegis:{pp}:epoch` | string | `ms LIFE`: when this partition's memory began, in which life of the server | for ever |
 | `aegis:{pp}:jti:H` | string | a token that was used; H hashes org, tenant, issuer and jti | the token's whole life and a margin |
 | `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |

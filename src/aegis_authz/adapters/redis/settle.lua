@@ -1,7 +1,8 @@
 -- Settles one call: all of it or nothing, in one slot, in one round trip.
 --
 -- KEYS  1 epoch   2 jti   3 revoked   then the keys of each operation
--- ARGV  1 token issued at, ms   2 remember the token for, ms   3 agent scope   4 now, ms
+-- ARGV  1 token issued at, ms   2 remember the token for, ms   3 agent scope   4 now, ms   5 life of this server
+--       6 how far a token's time may be ahead of Redis, ms
 --       then each operation: its name and its arguments
 --
 --   name    its keys                                      its arguments
@@ -18,14 +19,19 @@
 --   write(k, a)       phase 2: the answer it gives, or nil for the one so far
 -- k and a say where its keys and arguments begin.
 --
+-- A server that was started again, or another that took over, may have lost what it was told last: an epoch counts only under
+-- the life that wrote it. Under another, the memory has begun again, and so have grants: a lost use would let one be used twice.
+--
 -- Clocks. The epoch is the time of Redis: it alone knows when its memory began, and no caller may date it back. An approval's
 -- expiry is judged by the caller's `now`: a caller's clock set it, and the record of the call shows that time. What is
 -- forgotten is forgotten after a span that Redis counts itself, so no clock running ahead can make it forget a token early.
 
+local epoch, life = string.match(redis.call("GET", KEYS[1]) or "", "^(%d+) (%x+)$")
+epoch = life == ARGV[5] and tonumber(epoch) or nil
+
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
-if not ARGV[5] then
-  local epoch = redis.call("GET", KEYS[1])
-  if epoch and tonumber(ARGV[1]) >= tonumber(epoch) and redis.call("HEXISTS", KEYS[3], ARGV[3]) == 0 then
+if not ARGV[7] then
+  if epoch and tonumber(ARGV[1]) >= epoch and redis.call("HEXISTS", KEYS[3], ARGV[3]) == 0 then
     local spent = redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX")
     return {spent and "clear" or "replayed", "", "0"}
   end
@@ -44,8 +50,13 @@ local function now()
   return tonumber(ARGV[4])
 end
 
+-- Whether a grant is older than the memory, which may have forgotten its use.
+local function is_void(decided_at)
+  return not epoch or tonumber(decided_at) < epoch
+end
+
 function OPERATIONS.claim.look(k, a)
-  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "revision", "expires_at")
+  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "revision", "expires_at", "decided_at")
   if not held[1] then
     return "approval_not_granted"
   end
@@ -58,7 +69,7 @@ function OPERATIONS.claim.look(k, a)
   if held[1] ~= "approved" then
     return "approval_not_granted"
   end
-  if now() >= tonumber(held[5]) then
+  if now() >= tonumber(held[5]) or is_void(held[6]) then
     return "approval_expired"
   end
   return nil
@@ -77,11 +88,11 @@ local function standing(k, a)
     return nil
   end
   local key = string.sub(KEYS[k], 1, -1 - #ARGV[a + 2]) .. id
-  local held = redis.call("HMGET", key, "state", "scope", "digest", "revision")
+  local held = redis.call("HMGET", key, "state", "scope", "digest", "revision", "decided_at")
   if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] or held[4] ~= ARGV[a + 1] then
     return nil
   end
-  if held[1] ~= "pending" and held[1] ~= "approved" then
+  if held[1] ~= "pending" and (held[1] ~= "approved" or is_void(held[5])) then
     return nil
   end
   return key, id, expires, held[1]
@@ -134,7 +145,7 @@ function OPERATIONS.open.write(k, a)
 end
 
 local steps = {}
-local k, a = 4, 5
+local k, a = 4, 7
 while ARGV[a] do
   local operation = OPERATIONS[ARGV[a]]
   if not operation or not KEYS[k + operation.keys - 1] or not ARGV[a + operation.arguments] then
@@ -144,7 +155,6 @@ while ARGV[a] do
   k, a = k + operation.keys, a + operation.arguments + 1
 end
 
-local epoch = redis.call("GET", KEYS[1])
 local seen = redis.call("EXISTS", KEYS[2]) == 1
 
 local function refusal()
@@ -154,7 +164,7 @@ local function refusal()
   if seen then
     return "replayed"
   end
-  if tonumber(ARGV[1]) < tonumber(epoch) then
+  if tonumber(ARGV[1]) < epoch then
     return "store_reset"
   end
   if redis.call("HEXISTS", KEYS[3], ARGV[3]) == 1 then
@@ -172,9 +182,10 @@ end
 local refused = refusal()
 
 if not epoch then
-  -- the memory of used tokens is gone: it begins again, and every token issued up to this millisecond may have been used
+  -- the memory of used tokens is gone, or some of it may be: it begins again, and every token issued up to this millisecond,
+  -- by a clock that may be ahead, may have been used
   local time = redis.call("TIME")
-  redis.call("SET", KEYS[1], whole(time[1] * 1000 + math.floor(time[2] / 1000) + 1))
+  redis.call("SET", KEYS[1], whole(time[1] * 1000 + math.floor(time[2] / 1000) + 1 + ARGV[6]) .. " " .. ARGV[5])
 end
 if not seen then
   redis.call("SET", KEYS[2], "1", "PX", ARGV[2])

@@ -10,12 +10,13 @@ from aegis_authz.core.units import ApprovalId, Epoch, Seconds
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 _KEEP_APPROVALS_MS = 86_400_000
+_ARGUMENTS_OF_THE_CALL = 4
 
 Arguments = tuple[str | bytes | int, ...]
 
 
 def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
-    """What EVALSHA takes after the script's name; the layout is that of settle.lua.
+    """What EVALSHA takes after the script's name, but for the server's life; the layout is that of settle.lua.
 
     `jti_margin` is how long past its life a used token is remembered.
     """
@@ -27,10 +28,10 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         redis_keys.revoked(partition),
     )
     arguments: Arguments = (
-        _ms(identity.issued_at),
-        _ms(identity.expires_at - identity.issued_at + jti_margin),
+        to_ms(identity.issued_at),
+        to_ms(identity.expires_at - identity.issued_at + jti_margin),
         str(identity.scope),
-        _ms(settlement.now),
+        to_ms(settlement.now),
     )
     if settlement.claims is not None:
         claims = settlement.claims
@@ -40,6 +41,18 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         keys += _open_keys(settlement.opens)
         arguments += ("open", *_open_arguments(settlement.opens))
     return (len(keys), *keys, *arguments)
+
+
+def of_life(arguments: Arguments, life: str, skew: Seconds) -> Arguments:
+    """The arguments for a server in that `life`, where a token's time may be `skew` ahead of Redis."""
+    (keys,) = (count for count in arguments[:1] if isinstance(count, int))
+    at = 1 + keys + _ARGUMENTS_OF_THE_CALL
+    return (*arguments[:at], life, to_ms(skew), *arguments[at:])
+
+
+def to_ms(seconds: float) -> int:
+    """Whole milliseconds, as Redis counts."""
+    return int(seconds * 1000)
 
 
 def read_settled(reply: object) -> Settled:
@@ -73,8 +86,4 @@ def _open_keys(request: ApprovalRequest) -> Arguments:
 def _open_arguments(request: ApprovalRequest) -> Arguments:
     text = approval_to_text(request)
     limits = (MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT)
-    return (request.digest, request.revision, request.id, text, _ms(request.expires_at), _KEEP_APPROVALS_MS, *limits)
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
+    return (request.digest, request.revision, request.id, text, to_ms(request.expires_at), _KEEP_APPROVALS_MS, *limits)

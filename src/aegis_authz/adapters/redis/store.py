@@ -11,8 +11,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import fault_text, open_redis, script
-from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, settle_arguments
-from aegis_authz.adapters.redis.wire import RedisWire
+from aegis_authz.adapters.redis.settle_script import Arguments, of_life, read_settled, settle_arguments, to_ms
+from aegis_authz.adapters.redis.wire import LIFE, Command, RedisWire, life_of
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -31,13 +31,16 @@ class RedisStore:
     """`ports.Store` over Redis.
 
     A used token is remembered for its whole life and `jti_margin` seconds, from its first use on; the margin must
-    exceed the difference between any two clocks of the mesh. Needs no start: the first call or `ready` prepares Redis.
+    exceed the difference between any two clocks of the mesh. `clock_skew` is how far the clock of who issues tokens may
+    be ahead of Redis: so long are tokens refused after the memory began, and what is further ahead is not settled.
+    Needs no start: the first call or `ready` prepares Redis.
     """
 
-    def __init__(self, url: str, clock: Clock, jti_margin: Seconds = JTI_MARGIN) -> None:
+    def __init__(self, url: str, clock: Clock, clock_skew: Seconds, jti_margin: Seconds = JTI_MARGIN) -> None:
         self._redis = open_redis(url, max_connections=_MAX_PIPELINES + 1)
         self._wire = RedisWire(self._redis)
         self._clock = clock
+        self._clock_skew = clock_skew
         self._jti_margin = jti_margin
         self._text = script("settle.lua")
         self._begin = script("begin.lua")
@@ -65,6 +68,8 @@ class RedisStore:
         """Settle one call. Raises Refused as `ports.Store` says."""
         if deadline <= self._clock.monotonic():
             raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
+        if settlement.identity.issued_at > settlement.now + self._clock_skew:
+            raise Refused(Reason.CREDENTIAL_NOT_YET_VALID, "issued further ahead than the replay memory reckons with")
         try:
             return await self._batcher.ask(settle_arguments(settlement, self._jti_margin), deadline)
         except TimeoutError:
@@ -82,16 +87,29 @@ class RedisStore:
             self._sha = ""  # no call is settled before this was looked at again
             raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.exists(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
+        pipeline.get(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
         pipeline.script_exists(self._name)
-        has_epochs, script_flags = await pipeline.execute()
-        if not has_epochs:
+        epoch, script_flags = await pipeline.execute()
+        life = await self._life()
+        if not isinstance(epoch, bytes) or epoch.partition(b" ")[2] != life.encode():
             begun = self._redis.pipeline(transaction=False)
             for partition in redis_keys.ALL_PARTITIONS:
-                begun.eval(self._begin, 1, redis_keys.epoch(partition))
+                begun.eval(self._begin, 1, redis_keys.epoch(partition), life, to_ms(self._clock_skew))
             await begun.execute()
         # never without need: older servers keep every SCRIPT LOAD in their append-only file
         self._sha = self._name if list(script_flags) == [True] else await self._redis.script_load(self._text)
+
+    async def _life(self) -> str:
+        """The life of the server that is reached now."""
+        lives: list[str] = []
+
+        def compose(life: str) -> Sequence[Command]:
+            lives.append(life)
+            return LIFE
+
+        if life_of(await self._wire.ask(compose)) != lives[0]:
+            raise ResponseError("the server is another, or has another role")
+        return lives[0]
 
     async def _eviction(self) -> object:
         """What Redis does when its memory is full."""
@@ -122,7 +140,10 @@ class RedisStore:
         return replies
 
     async def _evaluate(self, calls: list[Arguments]) -> list[object]:
-        return await self._wire.ask([("EVALSHA", self._sha, *arguments) for arguments in calls])
+        def compose(life: str) -> Sequence[Command]:
+            return [("EVALSHA", self._sha, *of_life(arguments, life, self._clock_skew)) for arguments in calls]
+
+        return await self._wire.ask(compose)
 
 
 def _outcome(reply: object) -> Settled | Exception:
