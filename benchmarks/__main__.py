@@ -40,17 +40,17 @@ _Beside = TypeVar("_Beside", Flat, Idle)
 def main() -> int:
     """Run or compare; returns the exit code: 1 when a wrong answer voids the run, 2 when there was none."""
     parser = _parser()
-    chosen = parser.parse_args()
-    if chosen.quick and chosen.write_docs:
+    arguments = parser.parse_args()
+    if arguments.quick and arguments.write_docs:
         parser.error("--write-docs is for a whole run")
     console = Console(stderr=True)
     try:
-        if chosen.compare:
-            Console(width=tables.WIDE).print(comparison.table(comparison.compare(*map(read, chosen.compare))))
+        if arguments.compare:
+            Console(width=tables.WIDE).print(comparison.table(comparison.compare(*map(read, arguments.compare))))
             return 0
         with tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder:
-            results = uvloop.run(_run(Path(folder), chosen, console))
-        return publish(results, OUT, PAGE if chosen.write_docs else None, console)
+            results = uvloop.run(_run(Path(folder), arguments, console))
+        return publish(results, OUT, PAGE if arguments.write_docs else None, console)
     except (NotUp, VegetaMissing, LoadFailed, CommandFailed, ServerMissing, OSError, ValueError) as fault:
         console.print(Text(f"bench: {fault}", style="bold red"), soft_wrap=True)
         return _UNUSABLE
@@ -69,22 +69,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(folder: Path, chosen: argparse.Namespace, console: Console) -> Results:
+async def _run(folder: Path, arguments: argparse.Namespace, console: Console) -> Results:
     wish = Wish(
-        rounds=chosen.rounds or (2 if chosen.quick else 5),
-        seconds=chosen.seconds or (2.0 if chosen.quick else 5.0),
-        connections=chosen.connections,
-        policies=chosen.policies,
-        shares=QUICK_SHARES if chosen.quick else SHARES,
+        rounds=arguments.rounds or (2 if arguments.quick else 5),
+        seconds=arguments.seconds or (2.0 if arguments.quick else 5.0),
+        connections=arguments.connections,
+        policies=arguments.policies,
+        shares=QUICK_SHARES if arguments.quick else SHARES,
     )
     binary = find_vegeta()
     calls = folder / "calls"
     calls.mkdir()  # before anything is served
-    wanted = chosen.only or (QUICK if chosen.quick else NAMES)
-    async with line_up(folder, wanted, wish.policies, console.print) as up:
-        tables.show_left_out(console, up.who.left_out)
+    names = arguments.only or (QUICK if arguments.quick else NAMES)
+    async with line_up(folder, names, wish.policies, console.print) as up:
+        tables.show_left_out(console, up.line_up.left_out)
         loads = Vegeta(binary, calls, up.signer, up.allowed, up.denied)
-        return await play(up.who, wish, Rounds(loads, console.print), describe(up.peer))
+        return await play(up.line_up, wish, Rounds(loads, console.print), describe(up.peer))
 
 
 def publish(results: Results, out: Path, page: Path | None, console: Console) -> int:
@@ -96,15 +96,15 @@ def publish(results: Results, out: Path, page: Path | None, console: Console) ->
     results = results.model_copy(update=beside)
     latest = out / "latest.json"
     write(latest, results)
-    found = goals(results)
-    tables.show(Console(width=tables.WIDE), results, found)
-    written = [latest, *pictures.draw(results, out)]
+    verdicts = goals(results)
+    tables.show(Console(width=tables.WIDE), results, verdicts)
+    paths = [latest, *pictures.draw(results, out)]
     if page is not None and results.wrong:
         console.print(Text(f"{page} is left as it is: the run is void", style="bold red"), soft_wrap=True)
     elif page is not None:
-        tables.write_docs(results, found, page)
-        written += [page, *pictures.draw(results, page.with_suffix(""), ("svg",))]
-    console.print(Text(f"wrote {', '.join(map(str, written))}"), soft_wrap=True)
+        tables.write_docs(results, verdicts, page)
+        paths += [page, *pictures.draw(results, page.with_suffix(""), ("svg",))]
+    console.print(Text(f"wrote {', '.join(map(str, paths))}"), soft_wrap=True)
     return 1 if results.wrong else 0
 
 

@@ -31,7 +31,7 @@ from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import LoadFailed, Plan, attack
 from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders.documents import AGENT, MOST
-from benchmarks.contenders.lone_mesh import Alone, alone, other, parts
+from benchmarks.contenders.lone_mesh import Alone, alone, other_agent, parts
 from benchmarks.measure.cpu import resident_mib
 from benchmarks.measure.results import DECIDING
 from benchmarks.measure.rounds import Closed, Entrant, Rounds, Say
@@ -69,7 +69,7 @@ class Size:
     @property
     def callers(self) -> list[str]:
         """Who calls: one agent alone, or agents of policies that are copies of its own."""
-        return [AGENT] if self.agents == 1 else [other(number) for number in range(self.agents)]
+        return [AGENT] if self.agents == 1 else [other_agent(number) for number in range(self.agents)]
 
 
 class Flat(BaseModel):
@@ -108,13 +108,13 @@ class AgentsLoad:
         self._vegeta = vegeta
         self._folder = folder
 
-    async def prepare(self, who: Entrant, count: int) -> Path:
+    async def prepare(self, contender: Entrant, count: int) -> Path:
         """So many signed calls of its agents in turn. Raises OSError, TypeError for one that is no size."""
-        if not isinstance(who, Size):
-            raise TypeError(f"{who.name} has no agents")
+        if not isinstance(contender, Size):
+            raise TypeError(f"{contender.name} has no agents")
         path = self._folder / f"{secrets.token_hex(8)}.jsonl"
         await asyncio.to_thread(
-            who.mesh.write_calls, path, who.callers, count, secrets.token_hex(8), Epoch(time.time())
+            contender.mesh.write_calls, path, contender.callers, count, secrets.token_hex(8), Epoch(time.time())
         )
         return path
 
@@ -132,17 +132,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="of each size (default: 5)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of a round (default: 4)")
     parser.add_argument("--connections", type=int, default=24, help="of the closed loop (default: 24)")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     console = Console()
     try:
-        plan = Plan(None, chosen.seconds, chosen.connections)
-        found = uvloop.run(measure(plan, chosen.rounds, console.print))
+        plan = Plan(None, arguments.seconds, arguments.connections)
+        flat = uvloop.run(measure(plan, arguments.rounds, console.print))
         OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(found.model_dump_json(indent=2) + "\n", "utf-8")
+        OUT.write_text(flat.model_dump_json(indent=2) + "\n", "utf-8")
     except (VegetaMissing, LoadFailed, CommandFailed, ServerMissing, OSError, ValueError) as fault:
         console.print(Text(f"flat: {fault}", style="bold red"), soft_wrap=True)
         return _UNUSABLE
-    return 0 if show(console, found) else 1
+    return 0 if show(console, flat) else 1
 
 
 async def measure(plan: Plan, rounds: int, say: Say) -> Flat:
@@ -151,7 +151,7 @@ async def measure(plan: Plan, rounds: int, say: Say) -> Flat:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-flat-")))
         started = {count: await _start(stack, count, say) for count in POLICIES}
-        sizes = _sizes({count: one.mesh for count, one in started.items()})
+        sizes = _sizes({count: start.mesh for count, start in started.items()})
         played = await Rounds(AgentsLoad(vegeta, folder), say).closed(sizes, rounds, plan)
         opa = {size.policies: resident_mib({"opa": size.pids["opa"][0]})["opa"] for size in sizes}
     return gathered(sizes, played, started, opa)
@@ -164,39 +164,41 @@ def gathered(
     opa_mib: Mapping[int, float],
 ) -> Flat:
     """The medians of what was played; `opa_mib` and `started` by number of policies."""
-    costs = {size.name: [one.per_decision() for one in played[size.name]] for size in sizes}
+    costs = {size.name: [loop.per_decision() for loop in played[size.name]] for size in sizes}
     total = {name: median(sum(cost[part] for part in DECIDING) for cost in each) for name, each in costs.items()}
     return Flat(
         policies={size.policies: total[size.name] for size in sizes if size.agents == 1},
         agents={size.agents: total[size.name] for size in sizes if size.policies == max(POLICIES)},
         by_part={name: {part: median(cost[part] for cost in each) for part in each[0]} for name, each in costs.items()},
         opa_mib={_policies(count): mib for count, mib in opa_mib.items()},
-        bundle_mib={_policies(count): one.bundle / 2**20 for count, one in started.items()},
-        start_seconds={_policies(count): one.start for count, one in started.items()},
-        publish_seconds={_policies(count): one.publish for count, one in started.items()},
-        wrong=sum(one.outcome.wrong for each in played.values() for one in each),
+        bundle_mib={_policies(count): start.bundle / 2**20 for count, start in started.items()},
+        start_seconds={_policies(count): start.start for count, start in started.items()},
+        publish_seconds={_policies(count): start.publish for count, start in started.items()},
+        wrong=sum(loop.outcome.wrong for each in played.values() for loop in each),
     )
 
 
-def show(console: Console, found: Flat) -> bool:
+def show(console: Console, flat: Flat) -> bool:
     """Print what was found; returns whether the goals are met and nothing was wrong."""
     costs = Table("CPU µs", *DECIDING, "envoy", "a decision")
-    for name, cost in found.by_part.items():
-        shown = [f"{cost[part]:.0f}" for part in (*DECIDING, "envoy")]
-        costs.add_row(name, *shown, f"{sum(cost[part] for part in DECIDING):.0f}")
+    for name, cost in flat.by_part.items():
+        cells = [f"{cost[part]:.0f}" for part in (*DECIDING, "envoy")]
+        costs.add_row(name, *cells, f"{sum(cost[part] for part in DECIDING):.0f}")
     console.print(costs)
     sizes = Table("", "OPA MiB", "bundle MiB", "up s", "publish s")
-    for name in found.opa_mib:
-        figures = (found.opa_mib, found.bundle_mib, found.start_seconds, found.publish_seconds)
+    for name in flat.opa_mib:
+        figures = (flat.opa_mib, flat.bundle_mib, flat.start_seconds, flat.publish_seconds)
         sizes.add_row(name, *(f"{figure[name]:.1f}" for figure in figures))
     console.print(sizes)
-    ratios = {"policies": ratio(found.policies), "agents": ratio(found.agents)}
-    for what, times in ratios.items():
+    ratios = {"policies": ratio(flat.policies), "agents": ratio(flat.agents)}
+    for dimension, times in ratios.items():
         verdict = "met" if times <= MOST_FLAT else "missed"
-        console.print(f"{what}: the dearest costs {times:.2f}x the cheapest; goal, at most {MOST_FLAT:g}x: {verdict}")
-    if found.wrong:
-        console.print(Text(f"{found.wrong} wrong answers: this run is void", style="bold red"))
-    return max(ratios.values()) <= MOST_FLAT and not found.wrong
+        console.print(
+            f"{dimension}: the dearest costs {times:.2f}x the cheapest; goal, at most {MOST_FLAT:g}x: {verdict}"
+        )
+    if flat.wrong:
+        console.print(Text(f"{flat.wrong} wrong answers: this run is void", style="bold red"))
+    return max(ratios.values()) <= MOST_FLAT and not flat.wrong
 
 
 def ratio(costs: Mapping[int, float]) -> float:
@@ -221,14 +223,14 @@ async def _start(stack: AsyncExitStack, policies: int, say: Say) -> Started:
 def _sizes(meshes: Mapping[int, Alone]) -> list[Size]:
     """One agent at each number of policies, and with the most policies the other numbers of agents."""
     most = max(meshes)
-    wanted = [*((policies, 1) for policies in meshes), *((most, agents) for agents in AGENTS if agents > 1)]
+    pairs = [*((policies, 1) for policies in meshes), *((most, agents) for agents in AGENTS if agents > 1)]
     pids = {policies: _deciding_and_envoy(mesh) for policies, mesh in meshes.items()}
-    return [Size(meshes[policies], policies, agents, pids[policies]) for policies, agents in wanted]
+    return [Size(meshes[policies], policies, agents, pids[policies]) for policies, agents in pairs]
 
 
 def _deciding_and_envoy(mesh: Alone) -> dict[str, tuple[int, ...]]:
-    found = parts(mesh.processes())
-    return {part: found[part] for part in (*DECIDING, "envoy")}
+    pids = parts(mesh.processes())
+    return {part: pids[part] for part in (*DECIDING, "envoy")}
 
 
 def _policies(count: int) -> str:

@@ -30,17 +30,17 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="measured (default: 30)")
     parser.add_argument("--settle", type=float, default=10.0, help="seconds waited before (default: 10)")
     parser.add_argument("--policies", type=int, default=1000, help="other policies loaded (default: 1000)")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     console = Console()
     try:
-        found = uvloop.run(measure(chosen.policies, chosen.settle, chosen.seconds))
+        idle = uvloop.run(measure(arguments.policies, arguments.settle, arguments.seconds))
         OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(found.model_dump_json(indent=2) + "\n", "utf-8")
+        OUT.write_text(idle.model_dump_json(indent=2) + "\n", "utf-8")
     except (CommandFailed, ServerMissing, OSError) as fault:
         console.print(Text(f"idle: {fault}", style="bold red"), soft_wrap=True)
         return _UNUSABLE
-    show(console, found)
-    return 0 if total(found) < MOST_IDLE else 1
+    show(console, idle)
+    return 0 if total(idle) < MOST_IDLE else 1
 
 
 async def measure(policies: int, settle: float, seconds: float) -> Idle:
@@ -63,19 +63,19 @@ def shares(before: Mapping[str, float], after: Mapping[str, float], seconds: flo
     return {part: (after[part] - before[part]) / seconds for part in before}
 
 
-def total(found: Idle) -> float:
+def total(idle: Idle) -> float:
     """The share of a core all parts take together."""
-    return sum(found.cores.values())
+    return sum(idle.cores.values())
 
 
-def show(console: Console, found: Idle) -> None:
+def show(console: Console, idle: Idle) -> None:
     """Print what was found, and the goal met or missed."""
     table = Table("part", "share of a core")
-    for part, share in sorted(found.cores.items(), key=lambda one: -one[1]):
+    for part, share in sorted(idle.cores.items(), key=lambda item: -item[1]):
         table.add_row(part, f"{share:.2%}")
     console.print(table)
-    verdict = "met" if total(found) < MOST_IDLE else "missed"
-    console.print(f"together {total(found):.2%} of a core; goal, less than {MOST_IDLE:.0%}: {verdict}")
+    verdict = "met" if total(idle) < MOST_IDLE else "missed"
+    console.print(f"together {total(idle):.2%} of a core; goal, less than {MOST_IDLE:.0%}: {verdict}")
 
 
 if __name__ == "__main__":

@@ -61,14 +61,14 @@ class Watched:
 
 def main() -> int:
     """Run it; returns the exit code: 1 when something drifted or was wrong, 2 when it could not run."""
-    chosen = _parser().parse_args()
+    arguments = _parser().parse_args()
     console = Console()
     try:
-        if chosen.minutes * 60 < WARM_UP + steadiness.LEAST_WINDOWS * WINDOW:
+        if arguments.minutes * 60 < WARM_UP + steadiness.LEAST_WINDOWS * WINDOW:
             raise ValueError(f"it takes {WARM_UP / 60:.1f} minutes to warm up, and some to see a trend: --minutes 2")
-        watched = uvloop.run(_run(chosen, console.print))
-        found = steadiness.judge(watched.rate, watched.outcomes, watched.samples, watched.records, WARM_UP)
-        written = steadiness.keep(found, OUT)
+        watched = uvloop.run(_run(arguments, console.print))
+        result = steadiness.judge(watched.rate, watched.outcomes, watched.samples, watched.records, WARM_UP)
+        paths = steadiness.keep(result, OUT)
     except (
         VegetaMissing,
         LoadFailed,
@@ -81,9 +81,9 @@ def main() -> int:
     ) as fault:
         console.print(Text(f"soak: {fault}", style="bold red"), soft_wrap=True)
         return 1 if isinstance(fault, Restarted) else _UNUSABLE
-    steadiness.show(console, found)
-    console.print(Text(f"wrote {', '.join(map(str, written))}"), soft_wrap=True)
-    return 1 if found.faults else 0
+    steadiness.show(console, result)
+    console.print(Text(f"wrote {', '.join(map(str, paths))}"), soft_wrap=True)
+    return 1 if result.faults else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,14 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(chosen: argparse.Namespace, say: Say) -> Watched:
+async def _run(arguments: argparse.Namespace, say: Say) -> Watched:
     vegeta = find_vegeta()
-    async with alone(chosen.policies, Seconds(TOKEN_LIFE)) as mesh:
+    async with alone(arguments.policies, Seconds(TOKEN_LIFE)) as mesh:
         with tempfile.TemporaryDirectory(prefix="aegis-soak-") as folder:
             soak = _Soak(mesh, vegeta, Path(folder), say)
-            rate = chosen.rate or await soak.half_of_ceiling()
-            say(f"{rate:.0f} calls a second for {chosen.minutes:g} minutes, of which {WARM_UP:.0f} s to warm up")
-            return await soak.run(rate, round(chosen.minutes * 60 / WINDOW))
+            rate = arguments.rate or await soak.half_of_ceiling()
+            say(f"{rate:.0f} calls a second for {arguments.minutes:g} minutes, of which {WARM_UP:.0f} s to warm up")
+            return await soak.run(rate, round(arguments.minutes * 60 / WINDOW))
 
 
 class _Soak:

@@ -34,7 +34,7 @@ def write_documents(policies: Path, tools: Path, others: int, tool_port: int) ->
     """Write the agent's policy, so many others like it, and the catalogue. Raises OSError."""
     policies.mkdir(parents=True)
     tools.mkdir(parents=True)
-    for agent in (AGENT, *map(_other, range(others))):
+    for agent in (AGENT, *map(_other_agent, range(others))):
         (policies / f"{agent}.yaml").write_text(yaml.safe_dump(_policy(agent), sort_keys=False), "utf-8")
     (tools / f"{TOOL}.yaml").write_text(yaml.safe_dump(_catalogue(tool_port), sort_keys=False), "utf-8")
 
@@ -44,7 +44,7 @@ def peer_data(public_key: bytes, key_id: str, others: int) -> dict[str, Any]:
     key = base64url.encode(public_key).decode("ascii")
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": key, "kid": key_id, "alg": "EdDSA", "use": "sig"}
     rule = {"most": MOST, "currencies": dict.fromkeys(CURRENCIES, True), "reference": f"^{REFERENCE}$"}
-    agents = (AGENT, *map(_other, range(others)))
+    agents = (AGENT, *map(_other_agent, range(others)))
     return {
         "jwks": json.dumps({"keys": [jwk]}),
         "policies": {str(replace(FINANCE, agent=agent)): {TOOL: {ACTION: rule}} for agent in agents},
@@ -52,7 +52,7 @@ def peer_data(public_key: bytes, key_id: str, others: int) -> dict[str, Any]:
     }
 
 
-def _other(number: int) -> str:
+def _other_agent(number: int) -> str:
     return f"other-agent-{number}"
 
 

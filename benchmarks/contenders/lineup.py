@@ -63,7 +63,7 @@ class Started:
     `peer` is the binary of the Go peer, None when it takes no part.
     """
 
-    who: LineUp
+    line_up: LineUp
     signer: Signer
     allowed: Call
     denied: Call
@@ -71,7 +71,7 @@ class Started:
 
 
 @asynccontextmanager
-async def line_up(folder: Path, wanted: Sequence[str], policies: int, say: Say) -> AsyncIterator[Started]:
+async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -> AsyncIterator[Started]:
     """Start those of `NAMES` that are wanted, with so many other policies loaded; all are gone when the block ends.
 
     `folder` is an empty folder for everything. Raises CommandFailed, ServerMissing, NotUp, OSError.
@@ -82,7 +82,7 @@ async def line_up(folder: Path, wanted: Sequence[str], policies: int, say: Say) 
         members: list[Member] = []
         left_out: dict[str, str] = {}
         binary: Path | None = None
-        for name in (name for name in NAMES if name in wanted):
+        for name in (name for name in NAMES if name in names):
             say(f"starting {name}")
             try:
                 start = _Start(world, name, stack)

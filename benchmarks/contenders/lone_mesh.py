@@ -72,18 +72,18 @@ async def alone(policies: int, ttl: Seconds | None = None) -> AsyncIterator[Alon
         yield Alone(mesh, signer if ttl is None else replace(signer, ttl=ttl))
 
 
-def other(number: int) -> str:
+def other_agent(number: int) -> str:
     """The name of one of the agents there are beside `AGENT`."""
     return f"other-agent-{number}"
 
 
 def parts(processes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """Processes by part: the workers are one."""
-    found: dict[str, tuple[int, ...]] = {}
+    pids: dict[str, tuple[int, ...]] = {}
     for name, pid in processes.items():
         part = name.partition("-")[0]
-        found[part] = (*found.get(part, ()), pid)
-    return found
+        pids[part] = (*pids.get(part, ()), pid)
+    return pids
 
 
 def write_documents(mesh: DemoMesh, policies: int, tool_port: int) -> None:
@@ -92,7 +92,7 @@ def write_documents(mesh: DemoMesh, policies: int, tool_port: int) -> None:
     model = (mesh.policies / f"{AGENT}.yaml").read_text("utf-8")
     for first in range(0, policies, _TO_A_FILE):
         numbers = range(first, min(first + _TO_A_FILE, policies))
-        copies = [model.replace(f"agent: {AGENT}", f"agent: {other(number)}") for number in numbers]
+        copies = [model.replace(f"agent: {AGENT}", f"agent: {other_agent(number)}") for number in numbers]
         (mesh.policies / f"others-{first}.yaml").write_text("---\n".join(copies), "utf-8")
 
 

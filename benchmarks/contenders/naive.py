@@ -54,9 +54,9 @@ class Naive:
 
 
 def _call(claims: dict[str, Any], parameters: Any) -> dict[str, Any]:
-    who = {name: claims[name] for name in ("org", "tenant", "agent")}
+    caller = {name: claims[name] for name in ("org", "tenant", "agent")}
     return {
-        "subject": {"type": "agent", "id": claims["sub"], "properties": who},
+        "subject": {"type": "agent", "id": claims["sub"], "properties": caller},
         "action": {"name": ACTION, "properties": parameters},
         "resource": {"type": "http", "id": TOOL},
     }

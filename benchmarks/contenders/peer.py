@@ -28,10 +28,10 @@ class PeerMissing(Exception):
 
 def find_peer() -> Path:
     """The plugin's binary. Raises PeerMissing."""
-    named = os.environ.get(SETTING, "") or shutil.which(_NAME) or ""
-    if not named or not os.access(named, os.X_OK):
+    binary = os.environ.get(SETTING, "") or shutil.which(_NAME) or ""
+    if not binary or not os.access(binary, os.X_OK):
         raise PeerMissing(f"{_NAME} is not on PATH, and {SETTING} names none. To have it:\n{HOW_TO_GET}")
-    return Path(named)
+    return Path(binary)
 
 
 def command(binary: Path, folder: Path, data: Mapping[str, Any], port: int, others: tuple[int, int]) -> list[str]:

@@ -56,8 +56,8 @@ async def envoy_running(folder: Path, message: Bootstrap, admin_socket: str) -> 
 
 
 def _start(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as written:
-        return subprocess.Popen(arguments, stdout=written, stderr=written)
+    with log.open("wb") as log_file:
+        return subprocess.Popen(arguments, stdout=log_file, stderr=log_file)
 
 
 def _without_aegis(message: Bootstrap) -> Bootstrap:

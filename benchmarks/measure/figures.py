@@ -23,12 +23,12 @@ def contender(
     resident_mib: Mapping[str, float],
 ) -> Contender:
     """All figures of the contender of this name; `resident_mib` by part, after the last round."""
-    outcomes = [one.outcome for one in closed]
-    costs = [one.per_decision() for one in closed]
+    outcomes = [loop.outcome for loop in closed]
+    costs = [loop.per_decision() for loop in closed]
     totals = [sum(cost for part, cost in each.items() if part in DECIDING) for each in costs]
     parts = {part: median(each[part] for each in costs) for part in costs[0]}
-    rates = [one.achieved for one in outcomes]
-    own = [target for target in targets if target.who.name == name]
+    rates = [outcome.achieved for outcome in outcomes]
+    own = [target for target in targets if target.contender.name == name]
     return Contender(
         name=name,
         cpu_us_per_decision={"total": median(totals), **parts},
@@ -44,13 +44,13 @@ def contender(
 
 def _point(target: Target, most: float, played: Mapping[Key, Sequence[Outcome]]) -> Point:
     outcomes = played[target.key]
-    rates = [one.achieved for one in outcomes]
+    rates = [outcome.achieved for outcome in outcomes]
     times = _latencies(outcomes)
-    floor = None if target.who.name == FLOOR else played.get((FLOOR, target.of, target.share))
-    p99s = [time for time in (one.quantile(QUANTILES["p99_ms"]) for one in outcomes) if not math.isnan(time)]
+    floor = None if target.contender.name == FLOOR else played.get((FLOOR, target.of, target.share))
+    p99s = [time for time in (outcome.quantile(QUANTILES["p99_ms"]) for outcome in outcomes) if not math.isnan(time)]
     return Point(
         # Envoy alone plays at the rates of others; what it says of itself is the share of its own ceiling
-        share=target.share if target.of == target.who.name else target.rate / most,
+        share=target.share if target.of == target.contender.name else target.rate / most,
         offered=target.rate,
         rate=median(rates),
         rate_spread=_span(rates),
@@ -63,7 +63,7 @@ def _point(target: Target, most: float, played: Mapping[Key, Sequence[Outcome]])
 
 def _latencies(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
     """Medians of the rounds in milliseconds; None where a round had no right answer."""
-    times = {name: median(one.quantile(share) for one in outcomes) for name, share in QUANTILES.items()}
+    times = {name: median(outcome.quantile(share) for outcome in outcomes) for name, share in QUANTILES.items()}
     return {name: None if math.isnan(time) else time for name, time in times.items()}
 
 
@@ -79,10 +79,10 @@ def _answers(outcomes: Iterable[Outcome]) -> Answers:
     refused: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     right = wrong = failed = 0
-    for one in outcomes:
-        refused.update(one.refused)
-        faults.update(one.faults)
-        right, wrong, failed = right + one.right, wrong + one.wrong, failed + one.failed
+    for outcome in outcomes:
+        refused.update(outcome.refused)
+        faults.update(outcome.faults)
+        right, wrong, failed = right + outcome.right, wrong + outcome.wrong, failed + outcome.failed
     return Answers(right=right, refused=dict(refused), wrong=wrong, failed=failed, faults=dict(faults))
 
 

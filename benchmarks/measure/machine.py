@@ -58,8 +58,8 @@ def _is_installed(name: str) -> bool:
 
 def _plugin_version(binary: Path) -> str:
     try:
-        said = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT, check=True)
+        process = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT, check=True)
     except (OSError, subprocess.SubprocessError) as fault:
         return f"unknown ({type(fault).__name__})"
-    found = _PLUGIN_SAYS.search(said.stdout)
-    return f"OPA {found[1]} inside" if found else "unknown"
+    match = _PLUGIN_SAYS.search(process.stdout)
+    return f"OPA {match[1]} inside" if match else "unknown"

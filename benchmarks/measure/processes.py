@@ -28,9 +28,9 @@ class NotUp(Exception):
 @asynccontextmanager
 async def process(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> AsyncIterator[int]:
     """Run a command while the block lasts; gives its pid."""
-    with log.open("wb") as written:
+    with log.open("wb") as log_file:
         child = subprocess.Popen(  # noqa: ASYNC220  # started at once, waited for elsewhere
-            list(command), stdout=written, stderr=written, env={**os.environ, **environment}
+            list(command), stdout=log_file, stderr=log_file, env={**os.environ, **environment}
         )
     try:
         yield child.pid
@@ -49,12 +49,12 @@ async def proven(name: str, url: str, signer: Signer, calls: Sequence[Call], log
     give_up = time.monotonic() + _PATIENCE
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=5) as client:
         for call in calls:
-            seen = await _answer(client, call, next(tokens))
-            while not _is_right(seen, call.due):
+            answer = await _answer(client, call, next(tokens))
+            while not _is_right(answer, call.due):
                 if time.monotonic() > give_up:
-                    raise NotUp(f"{name}: {_text(seen)} where {_text(call.due)} is due{_last_words(log)}")
+                    raise NotUp(f"{name}: {_text(answer)} where {_text(call.due)} is due{_last_words(log)}")
                 await asyncio.sleep(_PAUSE)
-                seen = await _answer(client, call, next(tokens))
+                answer = await _answer(client, call, next(tokens))
 
 
 def _last_words(log: Path) -> str:
@@ -65,8 +65,8 @@ def _last_words(log: Path) -> str:
     return f":\n{words}" if words else ""
 
 
-def _is_right(seen: Due, due: Due) -> bool:
-    return seen.status == due.status and (not due.reason or seen.reason in ("", due.reason))
+def _is_right(answer: Due, due: Due) -> bool:
+    return answer.status == due.status and (not due.reason or answer.reason in ("", due.reason))
 
 
 def _text(answer: Due) -> str:

@@ -151,19 +151,19 @@ class Results(_Value):
     @property
     def ratio_to_peer(self) -> dict[str, float]:
         """Decisions for a second of CPU by contender, as a multiple of the Go peer's: more is better."""
-        peer = self.named(PEER)
+        peer = self.contender(PEER)
         if peer is None:
             return {}
-        return {one.name: peer.total / one.total for one in self.contenders if one.total}
+        return {contender.name: peer.total / contender.total for contender in self.contenders if contender.total}
 
     @property
     def wrong(self) -> int:
         """Wrong answers of everyone; one voids the run."""
-        return sum(one.wrong for one in self.contenders)
+        return sum(contender.wrong for contender in self.contenders)
 
-    def named(self, name: str) -> Contender | None:
+    def contender(self, name: str) -> Contender | None:
         """The contender of this name, None when it did not take part."""
-        return next((one for one in self.contenders if one.name == name), None)
+        return next((contender for contender in self.contenders if contender.name == name), None)
 
 
 def write(path: Path, results: Results) -> None:

@@ -54,7 +54,7 @@ class Entrant(Protocol):
 class Loads(Protocol):
     """Makes calls ready, and sends them; apart, as only the sending is to be measured."""
 
-    async def prepare(self, who: Entrant, count: int) -> Path:
+    async def prepare(self, contender: Entrant, count: int) -> Path:
         """That many calls for this contender."""
 
     async def send(self, calls: Path, plan: Plan) -> Outcome:
@@ -80,7 +80,7 @@ class Closed:
 class Target:
     """A contender at `rate` calls a second, which is `share` of the ceiling of the contender named `of`."""
 
-    who: Entrant
+    contender: Entrant
     of: str
     share: float
     rate: float
@@ -88,7 +88,7 @@ class Target:
     @property
     def key(self) -> tuple[str, str, float]:
         """Who plays, and at which rate: those of one key are rounds of the same load."""
-        return self.who.name, self.of, self.share
+        return self.contender.name, self.of, self.share
 
 
 class Rounds:
@@ -105,16 +105,16 @@ class Rounds:
 
         Raises what sending raises, OSError when a process of a contender is gone.
         """
-        played: dict[str, list[Closed]] = {one.name: [] for one in contenders}
+        played: dict[str, list[Closed]] = {contender.name: [] for contender in contenders}
         ready = dict.fromkeys(played, _FIRST_GUESS)
         warm_up = replace(plan, seconds=max(plan.seconds / 2, 1.0))
-        for number, one in _in_turn(contenders, rounds + 1):
-            self._say(f"closed loop, {f'round {number} of {rounds}' if number else 'warm-up'}: {one.name}")
+        for number, contender in _in_turn(contenders, rounds + 1):
+            self._say(f"closed loop, {f'round {number} of {rounds}' if number else 'warm-up'}: {contender.name}")
             now = plan if number else warm_up
-            result = await self._closed(one, now, round(ready[one.name] * now.seconds))
-            ready[one.name] = result.outcome.sent / max(result.outcome.seconds, 0.1) * _HEADROOM
+            result = await self._closed(contender, now, round(ready[contender.name] * now.seconds))
+            ready[contender.name] = result.outcome.sent / max(result.outcome.seconds, 0.1) * _HEADROOM
             if number:
-                played[one.name].append(result)
+                played[contender.name].append(result)
         return played
 
     async def open(
@@ -123,25 +123,27 @@ class Rounds:
         """So many rounds of each target at its rate, by its key. Raises what sending raises."""
         played: dict[tuple[str, str, float], list[Outcome]] = {target.key: [] for target in targets}
         for number, target in _in_turn(targets, rounds):
-            self._say(f"open loop, round {number + 1} of {rounds}: {target.who.name}, {target.rate:.0f} calls a second")
+            self._say(
+                f"open loop, round {number + 1} of {rounds}: {target.contender.name}, {target.rate:.0f} calls a second"
+            )
             now = replace(plan, rate=target.rate)
             count = round(target.rate * plan.seconds) + plan.connections
-            calls = await self._loads.prepare(target.who, count)
+            calls = await self._loads.prepare(target.contender, count)
             played[target.key].append(await self._loads.send(calls, now))
         return played
 
-    async def _closed(self, who: Entrant, plan: Plan, count: int) -> Closed:
-        calls = await self._loads.prepare(who, count)
-        before = self._read_cpu(who.pids)
+    async def _closed(self, contender: Entrant, plan: Plan, count: int) -> Closed:
+        calls = await self._loads.prepare(contender, count)
+        before = self._read_cpu(contender.pids)
         outcome = await self._loads.send(calls, plan)
         await self._pause(TAIL)
-        after = self._read_cpu(who.pids)
+        after = self._read_cpu(contender.pids)
         return Closed(outcome, {part: after[part] - before[part] for part in after})
 
 
 def ceiling(played: Sequence[Closed]) -> float:
     """The rate of the open loop's shares: right answers a second in the closed loop, median of the rounds."""
-    return median(one.outcome.achieved for one in played)
+    return median(loop.outcome.achieved for loop in played)
 
 
 def targets_of(
@@ -149,11 +151,11 @@ def targets_of(
 ) -> list[Target]:
     """Each contender at these shares of its ceiling, and `floor` at the same rates right behind it."""
     targets = []
-    for who, most in measured:
+    for contender, most in measured:
         for share in shares:
-            targets.append(Target(who, who.name, share, most * share))
+            targets.append(Target(contender, contender.name, share, most * share))
             if floor is not None:
-                targets.append(Target(floor, who.name, share, most * share))
+                targets.append(Target(floor, contender.name, share, most * share))
     return targets
 
 
@@ -163,4 +165,4 @@ def part_seconds(pids: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
 
 
 def _in_turn(turns: Sequence[_Turn], rounds: int) -> list[tuple[int, _Turn]]:
-    return [(number, one) for number in range(rounds) for one in (turns[::-1] if number % 2 else turns)]
+    return [(number, turn) for number in range(rounds) for turn in (turns[::-1] if number % 2 else turns)]

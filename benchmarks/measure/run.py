@@ -49,7 +49,10 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
     targets = _targets(line_up.contenders, closed, wish.shares)
     played = await rounds.open(targets, wish.rounds, plan)
     stolen = taken_by_others(before, ticks())
-    found = [figures.contender(one.name, closed[one.name], targets, played, _memory(one)) for one in line_up.contenders]
+    contenders = [
+        figures.contender(contender.name, closed[contender.name], targets, played, _memory(contender))
+        for contender in line_up.contenders
+    ]
     method = Method(
         rounds=wish.rounds,
         seconds=wish.seconds,
@@ -62,7 +65,7 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
         machine=machine,
         method=method,
         default=line_up.default,
-        contenders=tuple(found),
+        contenders=tuple(contenders),
         left_out=line_up.left_out,
     )
 
@@ -70,11 +73,15 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
 def _targets(
     contenders: Sequence[Entrant], closed: Mapping[str, Sequence[Closed]], shares: Sequence[float]
 ) -> list[Target]:
-    floor = next((one for one in contenders if one.name == FLOOR), None)
-    hosts = [(one, ceiling(closed[one.name])) for one in contenders if one.name.startswith(_HOST)]
-    peer = [(one, ceiling(closed[one.name])) for one in contenders if one.name == PEER]
+    floor = next((contender for contender in contenders if contender.name == FLOOR), None)
+    hosts = [
+        (contender, ceiling(closed[contender.name])) for contender in contenders if contender.name.startswith(_HOST)
+    ]
+    peer = [(contender, ceiling(closed[contender.name])) for contender in contenders if contender.name == PEER]
     return targets_of(floor, [*peer, *hosts], shares) + targets_of(None, hosts, [OVERLOAD])
 
 
-def _memory(one: Entrant) -> dict[str, float]:
-    return {part: sum(resident_mib({str(pid): pid for pid in members}).values()) for part, members in one.pids.items()}
+def _memory(contender: Entrant) -> dict[str, float]:
+    return {
+        part: sum(resident_mib({str(pid): pid for pid in members}).values()) for part, members in contender.pids.items()
+    }

@@ -29,11 +29,11 @@ class Vegeta:
         self._allowed = allowed
         self._mixed = mixed(allowed, denied)
 
-    async def prepare(self, who: Entrant, count: int) -> Path:
+    async def prepare(self, contender: Entrant, count: int) -> Path:
         """That many calls, each with a token of its own where the contender reads tokens. Raises OSError."""
         path = self._folder / f"{secrets.token_hex(8)}.jsonl"
-        calls = self._mixed if who.judges else (self._allowed,)
-        await asyncio.to_thread(write_targets, path, who.url, calls, self._tokens(who, count))
+        calls = self._mixed if contender.judges else (self._allowed,)
+        await asyncio.to_thread(write_targets, path, contender.url, calls, self._tokens(contender, count))
         return path
 
     async def send(self, calls: Path, plan: Plan) -> Outcome:
@@ -43,7 +43,7 @@ class Vegeta:
         finally:
             calls.unlink()  # noqa: ASYNC240  # a file that is gone at once
 
-    def _tokens(self, who: Entrant, count: int) -> Iterable[str]:
+    def _tokens(self, contender: Entrant, count: int) -> Iterable[str]:
         tokens = self._signer.tokens(secrets.token_hex(8), Epoch(time.time()))
         # signing takes long, and whoever does not read tokens cannot tell: same size, one token
-        return islice(tokens, count) if who.judges else repeat(next(tokens), count)
+        return islice(tokens, count) if contender.judges else repeat(next(tokens), count)

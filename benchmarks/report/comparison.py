@@ -34,35 +34,49 @@ def compare(first: Results, second: Results) -> list[Compared]:
     """CPU of a decision, rate and p99 at each rate, of every contender that played in both runs."""
     return [
         compared
-        for one in first.contenders
-        if (other := second.named(one.name)) is not None
-        for compared in _of_one(one, other)
+        for contender in first.contenders
+        if (counterpart := second.contender(contender.name)) is not None
+        for compared in _comparisons_of(contender, counterpart)
     ]
 
 
-def table(found: list[Compared]) -> Table:
+def table(comparisons: list[Compared]) -> Table:
     """As a table, a line for each figure."""
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(("contender", "figure", "first", "second", "change", "within the spread")):
         drawn.add_column(column, justify="right" if number in (2, 3, 4) else "left")
-    for one in found:
-        first, second = one.medians
-        verdict = "[green]yes[/]" if one.agree else "[bold red]NO[/]"
-        drawn.add_row(one.contender, one.figure, f"{first:.1f}", f"{second:.1f}", f"{one.change:+.0%}", verdict)
+    for comparison in comparisons:
+        first, second = comparison.medians
+        verdict = "[green]yes[/]" if comparison.agree else "[bold red]NO[/]"
+        drawn.add_row(
+            comparison.contender,
+            comparison.figure,
+            f"{first:.1f}",
+            f"{second:.1f}",
+            f"{comparison.change:+.0%}",
+            verdict,
+        )
     return drawn
 
 
-def _of_one(one: Contender, other: Contender) -> Iterator[Compared]:
-    if one.total and other.total:
-        yield _compared(one.name, "µs CPU", (one.total, other.total), (one.cpu_spread, other.cpu_spread))
-    yield _compared(one.name, "right/s", (one.rate, other.rate), (one.rate_spread, other.rate_spread))
-    for point in one.open:
-        match = other.at(point.share)
+def _comparisons_of(contender: Contender, counterpart: Contender) -> Iterator[Compared]:
+    if contender.total and counterpart.total:
+        yield _compared(
+            contender.name,
+            "µs CPU",
+            (contender.total, counterpart.total),
+            (contender.cpu_spread, counterpart.cpu_spread),
+        )
+    yield _compared(
+        contender.name, "right/s", (contender.rate, counterpart.rate), (contender.rate_spread, counterpart.rate_spread)
+    )
+    for point in contender.open:
+        match = counterpart.at(point.share)
         if match is None or point.p99_ms is None or match.p99_ms is None:
             continue
         if point.p99_spread is not None and match.p99_spread is not None:
             figure = f"p99 ms at {point.share:.0%}"
-            yield _compared(one.name, figure, (point.p99_ms, match.p99_ms), (point.p99_spread, match.p99_spread))
+            yield _compared(contender.name, figure, (point.p99_ms, match.p99_ms), (point.p99_spread, match.p99_spread))
 
 
 def _compared(name: str, figure: str, medians: tuple[float, float], spreads: tuple[Span, Span]) -> Compared:

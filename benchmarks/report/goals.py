@@ -26,7 +26,7 @@ class Goal:
     """One goal. `met` is None when it could not be measured; `why` then says why, else how it was measured."""
 
     number: int
-    wanted: str
+    text: str
     measured: str
     met: bool | None
     why: str
@@ -50,14 +50,14 @@ def without(part: str) -> str:
     return f"Aegis without {part}"
 
 
-def _times(results: Results, number: int, wanted: float, other: str) -> Goal:
-    text = f"decisions for a second of CPU, at least {wanted:g}x {other}"
-    mine, theirs = results.named(results.default), results.named(other)
+def _times(results: Results, number: int, least: float, rival: str) -> Goal:
+    text = f"decisions for a second of CPU, at least {least:g}x {rival}"
+    mine, theirs = results.contender(results.default), results.contender(rival)
     if mine is None or theirs is None or not mine.total:
-        return _unmeasured(number, text, f"{results.default if mine is None else other} took no part")
+        return _unmeasured(number, text, f"{results.default if mine is None else rival} took no part")
     ratio = theirs.total / mine.total
     why = f"{mine.total:.0f} µs against {theirs.total:.0f} µs; authz, OPA and Redis together"
-    return Goal(number, text, f"{ratio:.2f}x", ratio >= wanted, why)
+    return Goal(number, text, f"{ratio:.2f}x", ratio >= least, why)
 
 
 def _busy(results: Results) -> list[Goal]:
@@ -83,7 +83,7 @@ def _overload(results: Results) -> list[Goal]:
         f"{share}: every other call refused for load, none left unanswered",
         f"{share}: not one wrong answer",
     )
-    mine, point = results.named(results.default), _point(results, OVERLOAD_SHARE)
+    mine, point = results.contender(results.default), _point(results, OVERLOAD_SHARE)
     if mine is None or point is None:
         return [_unmeasured(3, text, f"no open loop at {OVERLOAD_SHARE:.0%}") for text in texts]
     goodput, answers = point.rate / mine.rate, point.answers
@@ -101,32 +101,32 @@ def _overload(results: Results) -> list[Goal]:
 
 def _evidence(results: Results) -> Goal:
     text = f"spans, metrics and records together at most {MOST_EVIDENCE:.0%} of a decision's CPU"
-    mine = results.named(results.default)
-    lighter = {part: results.named(without(part)) for part in EVIDENCE}
-    missing = [without(part) for part, one in lighter.items() if one is None]
+    mine = results.contender(results.default)
+    lighter = {part: results.contender(without(part)) for part in EVIDENCE}
+    missing = [without(part) for part, contender in lighter.items() if contender is None]
     if mine is None or missing:
         return _unmeasured(4, text, f"{', '.join(missing) or results.default} took no part")
-    saved = {part: mine.total - one.total for part, one in lighter.items() if one is not None}
+    saved = {part: mine.total - contender.total for part, contender in lighter.items() if contender is not None}
     share = sum(saved.values()) / mine.total
     parts = ", ".join(f"{part} {spent:.0f} µs" for part, spent in saved.items())
     return Goal(4, text, f"{share:.0%}", share <= MOST_EVIDENCE, f"by turning each off: {parts}")
 
 
 def _flat(results: Results) -> list[Goal]:
-    found = results.flat
-    if found is None:
+    flat = results.flat
+    if flat is None:
         return [_unmeasured(5, f"flat within {MOST_FLAT:g}x", "`python -m benchmarks.flat` has not run")]
-    memory = ", ".join(f"{size} {mib:.0f} MiB" for size, mib in found.opa_mib.items())
+    memory = ", ".join(f"{size} {mib:.0f} MiB" for size, mib in flat.opa_mib.items())
     return [
-        _steady("policies", found.policies, f"OPA's memory: {memory}"),
-        _steady("agents", found.agents, f"OPA's memory: {memory}"),
+        _steady("policies", flat.policies, f"OPA's memory: {memory}"),
+        _steady("agents", flat.agents, f"OPA's memory: {memory}"),
     ]
 
 
-def _steady(what: str, cost: Mapping[int, float], memory: str) -> Goal:
+def _steady(noun: str, cost: Mapping[int, float], memory: str) -> Goal:
     if len(cost) < 2:
-        return _unmeasured(5, f"flat within {MOST_FLAT:g}x in the number of {what}", "fewer than two sizes were run")
-    text = f"flat within {MOST_FLAT:g}x from {min(cost):,} to {max(cost):,} {what}"
+        return _unmeasured(5, f"flat within {MOST_FLAT:g}x in the number of {noun}", "fewer than two sizes were run")
+    text = f"flat within {MOST_FLAT:g}x from {min(cost):,} to {max(cost):,} {noun}"
     times = max(cost.values()) / min(cost.values())
     listed = ", ".join(f"{size:,}: {spent:.0f} µs" for size, spent in sorted(cost.items()))
     return Goal(5, text, f"{times:.2f}x", times <= MOST_FLAT, f"{listed}; {memory}")
@@ -134,16 +134,16 @@ def _steady(what: str, cost: Mapping[int, float], memory: str) -> Goal:
 
 def _idle(results: Results) -> Goal:
     text = f"an idle mesh uses less than {MOST_IDLE:.0%} of a core"
-    found = results.idle
-    if found is None:
+    idle = results.idle
+    if idle is None:
         return _unmeasured(6, text, "`python -m benchmarks.idle` has not run")
-    total = sum(found.cores.values())
-    parts = ", ".join(f"{part} {share:.2%}" for part, share in found.cores.items())
-    return Goal(6, text, f"{total:.2%}", total < MOST_IDLE, f"{parts}; over {found.seconds:.0f} s")
+    total = sum(idle.cores.values())
+    parts = ", ".join(f"{part} {share:.2%}" for part, share in idle.cores.items())
+    return Goal(6, text, f"{total:.2%}", total < MOST_IDLE, f"{parts}; over {idle.seconds:.0f} s")
 
 
 def _point(results: Results, share: float) -> Point | None:
-    mine: Contender | None = results.named(results.default)
+    mine: Contender | None = results.contender(results.default)
     return mine.at(share) if mine else None
 
 

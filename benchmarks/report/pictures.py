@@ -57,7 +57,7 @@ def draw(results: Results, folder: Path, kinds: Sequence[str] = ("svg", "png")) 
         }
     ):
         drawn = {CPU: _cpu(results.contenders)}
-        if any(_below_ceiling(one) for one in results.contenders):
+        if any(_below_ceiling(contender) for contender in results.contenders):
             drawn[LATENCY] = _latency(results.contenders)
         return [_save(figure, folder / f"{name}.{kind}") for name, figure in drawn.items() for kind in kinds]
 
@@ -71,10 +71,10 @@ def _save(figure: Figure, path: Path) -> Path:
 def _cpu(contenders: Sequence[Contender]) -> Figure:
     figure = Figure(figsize=(10, 0.9 + 0.42 * len(contenders)), layout="constrained")
     axes = figure.subplots()
-    most = max(sum(_pieces(one).values()) for one in contenders)
-    for row, one in enumerate(contenders):
-        _bar(axes, row, one, most)
-    axes.set_yticks(range(len(contenders)), [one.name for one in contenders])
+    most = max(sum(_pieces(contender).values()) for contender in contenders)
+    for row, contender in enumerate(contenders):
+        _bar(axes, row, contender, most)
+    axes.set_yticks(range(len(contenders)), [contender.name for contender in contenders])
     axes.invert_yaxis()
     axes.set_xlim(0, most * 1.04)
     axes.set_xlabel("microseconds of CPU for one decision")
@@ -85,28 +85,32 @@ def _cpu(contenders: Sequence[Contender]) -> Figure:
     return figure
 
 
-def _bar(axes: Axes, row: int, one: Contender, most: float) -> None:
+def _bar(axes: Axes, row: int, contender: Contender, most: float) -> None:
     left = 0.0
-    for part, spent in _pieces(one).items():
+    for part, spent in _pieces(contender).items():
         _, colour, ink = _PARTS[part]
         axes.barh(row, spent, left=left, color=colour, height=0.66)
         if spent >= most * _LEAST_LABELLED:
             axes.text(left + spent / 2, row, f"{spent:.0f}", color=ink, ha="center", va="center", fontsize=9)
         left += spent
-    if one.total:
-        axes.text(left + most * 0.008, row, f"{one.total:.0f}", va="center", fontsize=10, fontweight="bold")
+    if contender.total:
+        axes.text(left + most * 0.008, row, f"{contender.total:.0f}", va="center", fontsize=10, fontweight="bold")
 
 
-def _pieces(one: Contender) -> dict[str, float]:
-    return {part: one.cpu_us_per_decision[part] for part in (*DECIDING, "envoy") if part in one.cpu_us_per_decision}
+def _pieces(contender: Contender) -> dict[str, float]:
+    return {
+        part: contender.cpu_us_per_decision[part]
+        for part in (*DECIDING, "envoy")
+        if part in contender.cpu_us_per_decision
+    }
 
 
 def _latency(contenders: Sequence[Contender]) -> Figure:
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, sharex=True)
-    shown = [one for one in contenders if _below_ceiling(one)]
-    _lines(left, "median", "p50_ms", shown)
-    ends = _lines(right, "99th percentile", "p99_ms", shown)
+    players = [contender for contender in contenders if _below_ceiling(contender)]
+    _lines(left, "median", "p50_ms", players)
+    ends = _lines(right, "99th percentile", "p99_ms", players)
     left.set_yscale("log")
     left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     left.yaxis.set_minor_formatter(NullFormatter())
@@ -123,12 +127,12 @@ def _lines(axes: Axes, title: str, quantile: str, contenders: Sequence[Contender
     axes.grid(axis="y", which="both", color=_PALE, linewidth=0.6)
     looks = cycle(_LINES)
     ends = []
-    for one in contenders:
-        colour, marker = (_GREY, ".") if one.name == FLOOR else next(looks)
-        points = _below_ceiling(one, quantile)
+    for contender in contenders:
+        colour, marker = (_GREY, ".") if contender.name == FLOOR else next(looks)
+        points = _below_ceiling(contender, quantile)
         rates, times = [rate for rate, _ in points], [time for _, time in points]
         axes.plot(rates, times, color=colour, marker=marker, markersize=4.5, linewidth=1.6)
-        ends.append(_End(one.name, colour, rates[-1], times[-1]))
+        ends.append(_End(contender.name, colour, rates[-1], times[-1]))
     return ends
 
 
@@ -150,7 +154,7 @@ def _label(axes: Axes, ends: Sequence[_End]) -> None:
         )
 
 
-def _below_ceiling(one: Contender, quantile: str = "p50_ms") -> list[tuple[float, float]]:
+def _below_ceiling(contender: Contender, quantile: str = "p50_ms") -> list[tuple[float, float]]:
     """Offered rate and latency, ascending. Beyond the ceiling calls are refused, and latency is not the question."""
-    times = sorted((point.offered, getattr(point, quantile)) for point in one.open if point.share < 1)
+    times = sorted((point.offered, getattr(point, quantile)) for point in contender.open if point.share < 1)
     return [(rate, time) for rate, time in times if time is not None]

@@ -39,7 +39,7 @@ MOST_REFUSED = 0.01
 LEAST_WINDOWS = 6
 
 
-class Found(BaseModel):
+class SeriesResult(BaseModel):
     """One series over the run, warm-up and all.
 
     A value is None where there was nothing to measure; `share` is the rise after the warm-up, None without a median.
@@ -76,7 +76,7 @@ class Soaked(BaseModel):
     failed: int
     records: int
     times: tuple[float, ...]
-    series: tuple[Found, ...]
+    series: tuple[SeriesResult, ...]
     faults: tuple[str, ...]
 
 
@@ -87,7 +87,7 @@ def judge(rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], r
     windows are left.
     """
     times = tuple(sample.at for sample in samples)
-    series = tuple(_found(*key, times, values, warm_up) for key, values in _series(outcomes, samples).items())
+    series = tuple(_series_result(*key, times, values, warm_up) for key, values in _series(outcomes, samples).items())
     refused: Counter[str] = Counter()
     for outcome in outcomes:
         refused.update(outcome.refused)
@@ -102,39 +102,39 @@ def judge(rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], r
         records=records,
         times=times,
         series=series,
-        faults=(*_wrongs(outcomes, refused, records), *(one.sentence for one in series if one.drifts)),
+        faults=(*_wrongs(outcomes, refused, records), *(result.sentence for result in series if result.drifts)),
     )
 
 
-def keep(found: Soaked, folder: Path) -> list[Path]:
+def keep(soak: Soaked, folder: Path) -> list[Path]:
     """Write figures and pictures; returns where. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "soak.json"
-    table.write_text(found.model_dump_json(indent=1) + "\n", "utf-8")
+    table.write_text(soak.model_dump_json(indent=1) + "\n", "utf-8")
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = _picture(found)
+        figure = _picture(soak)
         pictures = [folder / f"soak.{kind}" for kind in ("svg", "png")]
         for path in pictures:
             figure.savefig(path, dpi=144)
     return [table, *pictures]
 
 
-def show(console: Console, found: Soaked) -> None:
+def show(console: Console, soak: Soaked) -> None:
     """Print every series, and what fails the run."""
     table = Table("whose", "what", "median", "rise", "")
-    for one in found.series:
-        style = "bold red" if one.drifts else ""
-        verdict = "DRIFTS" if one.drifts else "flat"
-        table.add_row(one.whose, one.what, f"{one.middle:,.1f}", f"{one.rise:+,.1f}", verdict, style=style)
+    for result in soak.series:
+        style = "bold red" if result.drifts else ""
+        verdict = "DRIFTS" if result.drifts else "flat"
+        table.add_row(result.whose, result.what, f"{result.middle:,.1f}", f"{result.rise:+,.1f}", verdict, style=style)
     console.print(table)
-    turned_away = sum(found.refused.values())
+    turned_away = sum(soak.refused.values())
     console.print(
-        f"{found.right:,} right answers at {found.rate:.0f} a second, {turned_away} refused, {found.wrong} wrong, "
-        f"{found.failed} not answered, {found.records:,} records in {found.seconds:.0f} s"
+        f"{soak.right:,} right answers at {soak.rate:.0f} a second, {turned_away} refused, {soak.wrong} wrong, "
+        f"{soak.failed} not answered, {soak.records:,} records in {soak.seconds:.0f} s"
     )
-    for fault in found.faults:
+    for fault in soak.faults:
         console.print(Text(fault, style="bold red"))
-    console.print("failed" if found.faults else "nothing drifts")
+    console.print("failed" if soak.faults else "nothing drifts")
 
 
 def _series(outcomes: Sequence[Outcome], samples: Sequence[Sample]) -> dict[Series, list[float]]:
@@ -147,19 +147,21 @@ def _series(outcomes: Sequence[Outcome], samples: Sequence[Sample]) -> dict[Seri
     return series
 
 
-def _found(whose: str, what: str, times: Sequence[float], values: Sequence[float], warm_up: float) -> Found:
-    kept = [
+def _series_result(
+    whose: str, quantity: str, times: Sequence[float], values: Sequence[float], warm_up: float
+) -> SeriesResult:
+    points = [
         (time, value) for time, value in zip(times, values, strict=True) if time > warm_up and not math.isnan(value)
     ]
-    seen = trend([time for time, _ in kept], [value for _, value in kept], ALLOWED[what])
-    return Found(
+    course = trend([time for time, _ in points], [value for _, value in points], ALLOWED[quantity])
+    return SeriesResult(
         whose=whose,
-        what=what,
+        what=quantity,
         values=tuple(None if math.isnan(value) else value for value in values),
-        middle=seen.middle,
-        rise=seen.rise,
-        share=None if math.isinf(seen.share) else seen.share,
-        drifts=seen.drifts,
+        middle=course.middle,
+        rise=course.rise,
+        share=None if math.isinf(course.share) else course.share,
+        drifts=course.drifts,
     )
 
 
@@ -169,31 +171,31 @@ def _wrongs(outcomes: Sequence[Outcome], refused: Mapping[str, int], records: in
         faults.update(outcome.faults)
     for fault, count in faults.items():
         yield f"calls: {count} answered wrongly or not at all, {fault}"
-    sent = sum(outcome.sent for outcome in outcomes)
-    if sum(refused.values()) > sent * MOST_REFUSED:
+    calls = sum(outcome.sent for outcome in outcomes)
+    if sum(refused.values()) > calls * MOST_REFUSED:
         listed = ", ".join(f"{count} {reason}" for reason, count in refused.items())
-        yield f"calls: of {sent} more than {MOST_REFUSED:.0%} were refused, {listed}"
+        yield f"calls: of {calls} more than {MOST_REFUSED:.0%} were refused, {listed}"
     answered = sum(outcome.right for outcome in outcomes)
     if records < answered:
         yield f"records: {records} were written for {answered} decisions"
 
 
-def _picture(found: Soaked) -> Figure:
+def _picture(soak: Soaked) -> Figure:
     figure = Figure(figsize=(11, 7), layout="constrained")
-    shown = (MEMORY, DESCRIPTORS, THREADS, KEYS, TAIL, PER_CALL)
-    for axes, what in zip(figure.subplots(2, 3, sharex=True).flat, shown, strict=True):
-        _lines(axes, found, what)
+    quantities = (MEMORY, DESCRIPTORS, THREADS, KEYS, TAIL, PER_CALL)
+    for axes, quantity in zip(figure.subplots(2, 3, sharex=True).flat, quantities, strict=True):
+        _lines(axes, soak, quantity)
     figure.supxlabel("minutes")
     return figure
 
 
-def _lines(axes: Axes, found: Soaked, what: str) -> None:
-    for one in (one for one in found.series if one.what == what):
-        values = [math.nan if value is None else value for value in one.values]
-        label = f"{one.whose}{' drifts' if one.drifts else ''}"
-        axes.plot([time / 60 for time in found.times], values, linewidth=2.2 if one.drifts else 1.2, label=label)
-    axes.axvspan(0, found.warm_up / 60, color="#E2E2E2", linewidth=0)
-    axes.set_title(what, loc="left", fontsize=10)
+def _lines(axes: Axes, soak: Soaked, quantity: str) -> None:
+    for result in (result for result in soak.series if result.what == quantity):
+        values = [math.nan if value is None else value for value in result.values]
+        label = f"{result.whose}{' drifts' if result.drifts else ''}"
+        axes.plot([time / 60 for time in soak.times], values, linewidth=2.2 if result.drifts else 1.2, label=label)
+    axes.axvspan(0, soak.warm_up / 60, color="#E2E2E2", linewidth=0)
+    axes.set_title(quantity, loc="left", fontsize=10)
     axes.set_ylim(bottom=0)
     if axes.lines:
         axes.legend(frameon=False, fontsize=7)

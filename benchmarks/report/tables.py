@@ -34,13 +34,13 @@ _VERDICT = {True: "met", False: "MISSED", None: "not measured"}
 _STYLE = {True: "green", False: "bold red", None: "yellow"}
 
 
-def show(console: Console, results: Results, found: Sequence[Goal]) -> None:
+def show(console: Console, results: Results, goals: Sequence[Goal]) -> None:
     """Print the table, whoever was left out, the goals, and what was at fault."""
     console.print(_table(results))
     for line in captions(results):
         console.print(Text(line))
     show_left_out(console, results.left_out)
-    console.print(_goals(found))
+    console.print(_goals(goals))
     for line in faults(results):
         console.print(Text(line, style="red"))
     if results.wrong:
@@ -56,19 +56,19 @@ def show_left_out(console: Console, left_out: Mapping[str, str]) -> None:
 
 def rows(results: Results) -> Iterator[tuple[str, ...]]:
     """The cells of the table: of each contender the closed loop, then each rate of the open one."""
-    for one in results.contenders:
-        ratio = results.ratio_to_peer.get(one.name)
+    for contender in results.contenders:
+        ratio = results.ratio_to_peer.get(contender.name)
         yield (
-            *_loop(one.name, "closed", one, one.rate_spread),
-            _whole(one.total or None),
-            *(_whole(one.cpu_us_per_decision.get(part)) for part in ("authz", "opa", "redis", "envoy")),
+            *_loop(contender.name, "closed", contender, contender.rate_spread),
+            _whole(contender.total or None),
+            *(_whole(contender.cpu_us_per_decision.get(part)) for part in ("authz", "opa", "redis", "envoy")),
             "" if ratio is None else f"{ratio:.2f}",
-            _whole(sum(one.resident_mib.values())),
-            *_counts(one.answers.turned_away, one.answers.errors),
+            _whole(sum(contender.resident_mib.values())),
+            *_counts(contender.answers.turned_away, contender.answers.errors),
         )
-        if one.name == FLOOR:
+        if contender.name == FLOOR:
             continue  # what it says at each rate stands in the rows of the others, which are above it
-        for point in one.open:
+        for point in contender.open:
             answers = _counts(point.answers.turned_away, point.answers.errors)
             yield (*_open(point), *[""] * (len(_COLUMNS) - _CPU - len(answers)), *answers)
 
@@ -76,12 +76,12 @@ def rows(results: Results) -> Iterator[tuple[str, ...]]:
 def captions(results: Results) -> list[str]:
     """What the table cannot say of itself, with the machine it was made on."""
     method = results.method
-    made = (
+    caption = (
         f"Medians of {method.rounds} alternating rounds of {method.seconds:g} s; {method.connections} connections; "
         f"{method.policies:,} other policies loaded."
     )
     return [
-        made,
+        caption,
         *_LEGEND,
         *method.notes,
         "; ".join(f"{name}: {value}" for name, value in results.machine.items()) + ".",
@@ -90,32 +90,35 @@ def captions(results: Results) -> list[str]:
 
 def faults(results: Results) -> Iterator[str]:
     """One line for each kind of wrong or missing answer, and of refusal."""
-    for one in results.contenders:
-        loops = [("closed loop", one.answers), *((f"{point.share:.0%} offered", point.answers) for point in one.open)]
+    for contender in results.contenders:
+        loops = [
+            ("closed loop", contender.answers),
+            *((f"{point.share:.0%} offered", point.answers) for point in contender.open),
+        ]
         for loop, answers in loops:
-            for what, counted in (("refused", answers.refused), ("at fault", answers.faults)):
-                for reason, count in counted.items():
-                    yield f"{one.name}, {loop}: {what} {count} x {reason}"
+            for kind, counts in (("refused", answers.refused), ("at fault", answers.faults)):
+                for reason, count in counts.items():
+                    yield f"{contender.name}, {loop}: {kind} {count} x {reason}"
 
 
-def markdown(results: Results, found: Sequence[Goal]) -> str:
+def markdown(results: Results, goals: Sequence[Goal]) -> str:
     """The table and the goals for docs/performance.md."""
     head = [_line(_COLUMNS), _line(["---", *["---:"] * (len(_COLUMNS) - 1)])]
     verdicts = [_line(("goal", "wanted", "measured", "", "how")), _line(["---"] * 5)]
-    verdicts += [_line((str(goal.number), goal.wanted, goal.measured, _VERDICT[goal.met], goal.why)) for goal in found]
+    verdicts += [_line((str(goal.number), goal.text, goal.measured, _VERDICT[goal.met], goal.why)) for goal in goals]
     left_out = [f"Left out: {name}. {why}" for name, why in results.left_out.items()]
     parts = ([*head, *map(_line, rows(results))], [" ".join(captions(results))], left_out, verdicts)
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def write_docs(results: Results, found: Sequence[Goal], path: Path) -> None:
+def write_docs(results: Results, goals: Sequence[Goal], path: Path) -> None:
     """Put the table between the markers of the page. Raises OSError, ValueError without the markers."""
     text = path.read_text("utf-8")
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
         raise ValueError(f"{path} has no {START} ... {END}")
-    path.write_text(f"{before}{START}\n{markdown(results, found)}\n{END}{after}", "utf-8")
+    path.write_text(f"{before}{START}\n{markdown(results, goals)}\n{END}{after}", "utf-8")
 
 
 def _table(results: Results) -> Table:
@@ -127,19 +130,19 @@ def _table(results: Results) -> Table:
     return table
 
 
-def _goals(found: Sequence[Goal]) -> Table:
+def _goals(goals: Sequence[Goal]) -> Table:
     table = Table(title="Goals", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("", "wanted", "measured", "", "how"):
         table.add_column(column)
-    for goal in found:
+    for goal in goals:
         verdict = Text(_VERDICT[goal.met], style=_STYLE[goal.met])
-        table.add_row(str(goal.number), goal.wanted, goal.measured, verdict, goal.why)
+        table.add_row(str(goal.number), goal.text, goal.measured, verdict, goal.why)
     return table
 
 
-def _loop(name: str, offered: str, one: Contender, spread: tuple[float, float]) -> tuple[str, ...]:
-    times = (_time(getattr(one, quantile)) for quantile in QUANTILES)
-    return (name, offered, f"{one.rate:.0f}", f"{spread[0]:.0f}-{spread[1]:.0f}", *times)
+def _loop(name: str, offered: str, contender: Contender, spread: tuple[float, float]) -> tuple[str, ...]:
+    times = (_time(getattr(contender, quantile)) for quantile in QUANTILES)
+    return (name, offered, f"{contender.rate:.0f}", f"{spread[0]:.0f}-{spread[1]:.0f}", *times)
 
 
 def _open(point: Point) -> tuple[str, ...]:

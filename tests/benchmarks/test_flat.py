@@ -14,7 +14,7 @@ from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.load.calls import Signer
 from aegis_authz.load.outcome import Outcome
-from benchmarks.contenders.lone_mesh import Alone, other, write_documents
+from benchmarks.contenders.lone_mesh import Alone, other_agent, write_documents
 from benchmarks.flat import AgentsLoad, Flat, Size, Started, gathered, ratio, show
 from benchmarks.measure import results
 from benchmarks.measure.rounds import Closed
@@ -110,4 +110,4 @@ def test_many_policies_share_few_files(mesh: Alone) -> None:
     files = sorted(path.name for path in mesh.mesh.policies.glob("*.yaml"))
     assert files == ["finance-agent.yaml", "others-0.yaml", "others-100.yaml", "others-200.yaml"]
     text = "".join((mesh.mesh.policies / name).read_text("utf-8") for name in files)
-    assert all(f"agent: {other(number)}\n" in text for number in range(250))
+    assert all(f"agent: {other_agent(number)}\n" in text for number in range(250))

@@ -43,11 +43,11 @@ class Diary:
         self._cpu = 0.0
         self._last = ""
 
-    async def prepare(self, who: Entrant, count: int) -> Path:
-        self._last = who.name
+    async def prepare(self, contender: Entrant, count: int) -> Path:
+        self._last = contender.name
         self.prepared.append(count)
-        self.happened.append(("prepare", who.name))
-        return Path(who.name)
+        self.happened.append(("prepare", contender.name))
+        return Path(contender.name)
 
     async def send(self, calls: Path, plan: Plan) -> Outcome:
         self.happened.append(("send", str(calls)))
@@ -110,7 +110,7 @@ async def test_the_open_loop_offers_each_rate_in_every_round(diary: Diary) -> No
 def test_envoy_alone_plays_at_the_rates_of_the_others() -> None:
     floor, peer = Somebody(FLOOR), Somebody(PEER)
     targets = targets_of(floor, [(peer, 1000.0)], (0.25, 0.85))
-    assert [(target.who.name, target.rate) for target in targets] == [
+    assert [(target.contender.name, target.rate) for target in targets] == [
         (PEER, 250),
         (FLOOR, 250),
         (PEER, 850),

@@ -26,8 +26,8 @@ def vegeta(tmp_path: Path) -> Vegeta:
     return Vegeta(Path("/bin/true"), tmp_path, signer, Call("/allowed"), Call("/denied", DENIED))
 
 
-async def targets(vegeta: Vegeta, who: Somebody, count: int) -> list[dict[str, str]]:
-    path = await vegeta.prepare(who, count)
+async def targets(vegeta: Vegeta, contender: Somebody, count: int) -> list[dict[str, str]]:
+    path = await vegeta.prepare(contender, count)
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 

@@ -8,7 +8,7 @@ from tests.support.sample_runs import DEFAULT, answers, contender, point, run
 
 
 def named(found: list[Goal], words: str) -> Goal:
-    return next(goal for goal in found if words in goal.wanted)
+    return next(goal for goal in found if words in goal.text)
 
 
 def test_a_run_that_meets_them_says_so(good_run: Results) -> None:
