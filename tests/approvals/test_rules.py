@@ -24,6 +24,7 @@ HELD = Approval(
         groups=("finance",),
         requested_at=1000.0,
         expires_at=EXPIRY,
+        besides={"request": "POST api.stripe.example/v1/payments"},
     ),
     ApprovalState.PENDING,
     "",

@@ -420,6 +420,38 @@ async def test_a_grant_lets_nothing_through_that_was_not_to_be_held() -> None:
         assert (await world.check()).effect is Effect.DENY
 
 
+async def test_an_approver_sees_whose_call_it_is_and_what_no_rule_judges() -> None:
+    noting = replace(STRIPE, actions=(replace(STRIPE.actions[0], others=True),))
+    world = World(snapshots=[replace(SNAPSHOT, catalogue=Catalogue.of((noting, GITHUB)))], answers=[HELD])
+    served = token(on_behalf_of="ann@acme.example", act={"sub": "planner"})
+    await world.check(payment(b'{"amount":7000,"memo":"x","to":{"iban":"y"}}', x_aegis_token=served))
+    held = world.settled[0].opens
+    assert held is not None
+    assert held.besides == {
+        "request": "POST api.stripe.example/v1/payments",
+        "/memo": "x",
+        "/to": {"iban": "y"},
+        "on_behalf_of": "ann@acme.example",
+        "acted_by": ["planner"],
+    }
+
+
+async def test_what_is_approved_for_one_person_is_another_call_for_another() -> None:
+    digests = set()
+    for claims in (
+        {},
+        {"on_behalf_of": "ann@acme.example"},
+        {"on_behalf_of": "bob@acme.example"},
+        {"act": {"sub": "ann"}},
+    ):
+        world = World(answers=[HELD])
+        await world.check(payment(x_aegis_token=token(**claims)))
+        held = world.settled[0].opens
+        assert held is not None
+        digests.add(held.digest)
+    assert len(digests) == 4
+
+
 async def test_what_nobody_can_be_shown_is_denied_instead_of_held() -> None:
     noting = Tool(
         "notes", "notes.example", None, "", (Action("note", "POST", ("notes",), (), others=False),), "", "", None

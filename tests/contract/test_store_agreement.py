@@ -149,7 +149,7 @@ class Play:
     def _request(self, number: int, agent: tuple[str, str], call: tuple[str, str], life: float) -> ApprovalRequest:
         name, now = redis_keys.approval_id(Scope("acme", *agent), f"{number:032x}"), self.clock.now()
         what = (Scope("acme", *agent), "stripe", "pay")
-        return ApprovalRequest(name, *what, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life)
+        return ApprovalRequest(name, *what, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life, {})
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
         """An override for the approval opened so many steps ago, and the agent that shows it."""

@@ -81,6 +81,7 @@ class Contract:
             groups=("finance",),
             requested_at=now,
             expires_at=now + 900,
+            besides={"request": "POST api.stripe.example/v1/payments"},
         )
 
     async def approved(self, request: ApprovalRequest) -> Override:

@@ -38,6 +38,7 @@ HELD = ApprovalRequest(
     groups=(),
     requested_at=NOW - 10,
     expires_at=NOW + 890,
+    besides={"request": "POST api.stripe.example/v1/payments"},
 )
 
 

@@ -20,6 +20,7 @@ class DecisionRequest(Request):
 class ApprovalAnswer(Answer):
     """Everything an approver may see: all of it, for it is what will run.
 
+    `besides` is what reaches the tool beside the parameters: the address, on whose behalf, what no rule judges.
     Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided.
     """
 
@@ -37,6 +38,7 @@ class ApprovalAnswer(Answer):
     groups: tuple[str, ...]
     requested_at: float
     expires_at: float
+    besides: dict[str, JsonValue]
     decided_by: str
     decided_at: float | None
 
@@ -59,6 +61,7 @@ class ApprovalAnswer(Answer):
             groups=request.groups,
             requested_at=request.requested_at,
             expires_at=request.expires_at,
+            besides=cast("dict[str, JsonValue]", dict(request.besides)),
             decided_by=approval.decided_by,
             decided_at=approval.decided_at,
         )

@@ -26,6 +26,7 @@ def approval_from_text(text: bytes) -> ApprovalRequest:
     data: dict[str, Any] = orjson.loads(text)
     try:
         scope = Scope(data.pop("org"), data.pop("tenant"), data.pop("agent"))
+        data.setdefault("besides", {})  # of before it was kept
         lists = {name: tuple(data[name]) for name in ("policies", "groups")}
         return ApprovalRequest(**{**data, **lists, "scope": scope})
     except (AttributeError, KeyError, TypeError) as fault:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE
-from aegis_authz.core.identity import Override
+from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 
-def parse(http: HttpCall, snapshot: Snapshot, override: Override | None) -> ToolCall:
+def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Override | None) -> ToolCall:
     """Say which call of which tool this is.
 
     Raises what `read_tool_call` raises; Refused(ROUTE_MISMATCH) when Envoy would forward the request elsewhere
     than the snapshot says; and Refused(APPROVAL_MISMATCH) when an override is shown that was given for another
     call or under another revision, whatever policy would say without it.
     """
-    call = read_tool_call(http, snapshot.catalogue)
+    call = _on_behalf(read_tool_call(http, snapshot.catalogue), identity)
     # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:
     # what is judged as one tool's call must never reach another's upstream.
     if http.route != (NO_ROUTE if call.kind is CallKind.UNCLAIMED else snapshot.catalogue.routes[call.tool]):
@@ -30,3 +33,11 @@ def parse(http: HttpCall, snapshot: Snapshot, override: Override | None) -> Tool
         if override.revision != snapshot.revision:
             raise Refused(Reason.APPROVAL_MISMATCH, "given under another policy revision")
     return call
+
+
+def _on_behalf(call: ToolCall, identity: Identity) -> ToolCall:
+    """The call, its digest bound to whom it is made for: what was approved for Ann does not run for Bob."""
+    if not identity.on_behalf_of and not identity.actors:
+        return call
+    served = {"call": call.digest, "on_behalf_of": identity.on_behalf_of, "acted_by": list(identity.actors)}
+    return replace(call, digest=digest_of(served))

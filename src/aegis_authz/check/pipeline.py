@@ -109,7 +109,7 @@ class Pipeline:
         until = Monotonic(self.clock.monotonic() + self.limits.pdp)
         for _ in range(2):
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
-            work = partial(parse, http, snapshot, draft.override)  # 3
+            work = partial(parse, http, snapshot, identity, draft.override)  # 3
             slow = may_be_dense(http.body, _MOST_VALUES)
             call = draft.call = await self.slow_lane.do(identity.scope, work) if slow else work()
             draft.done("parse", self.clock)

@@ -13,6 +13,7 @@ from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
@@ -24,7 +25,7 @@ def showable(decision: Decision, draft: Draft) -> Decision:
     call = draft.call
     if decision.effect is not Effect.APPROVAL_NEEDED or call is None or draft.override is not None:
         return decision
-    if len(orjson.dumps(call.parameters)) <= MAX_SHOWN_BYTES:
+    if len(orjson.dumps([call.parameters, call.besides])) <= MAX_SHOWN_BYTES:
         return decision
     return replace(denied(Reason.APPROVAL_TOO_LARGE, "", decision.revision), policies=decision.policies)
 
@@ -81,5 +82,17 @@ def _request(
         policies=decision.policies,
         groups=decision.approval.groups,
         requested_at=now,
+        besides=_besides(call, identity),
         expires_at=Epoch(now + decision.approval.expires_in),
     )
+
+
+def _besides(call: ToolCall, identity: Identity) -> dict[str, Json]:
+    """What will run beside the parameters, for whoever approves it."""
+    port = "" if call.port is None else f":{call.port}"
+    shown: dict[str, Json] = {"request": f"{call.method} {call.host}{port}{call.path}", **call.besides}
+    if identity.on_behalf_of:
+        shown["on_behalf_of"] = identity.on_behalf_of
+    if identity.actors:
+        shown["acted_by"] = list(identity.actors)
+    return shown

@@ -70,6 +70,8 @@ def _rows(approval: ApprovalAnswer) -> Iterator[tuple[str, str]]:
     yield "agent", _scope(approval)
     yield "call", _call(approval)
     yield "parameters", _ascii(approval.parameters, indent=2)
+    for name, value in approval.besides.items():
+        yield printable(name), printable(value) if isinstance(value, str) else _ascii(value, indent=2)
     yield "digest", printable(approval.digest)
     yield "policies", _ascii(list(approval.policies))
     yield "revision", printable(approval.revision)

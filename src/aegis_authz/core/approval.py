@@ -48,7 +48,8 @@ class ApprovalNotFound(Exception):
 class ApprovalRequest:
     """What is held: opened by settle when policy wants a human.
 
-    `scope` is the requester. `parameters` is what the approver sees; it is what will run, because `digest` binds it.
+    `scope` is the requester. `parameters` and `besides` are what the approver sees; they are what will run, because
+    `digest` binds them. `besides` holds the address, on whose behalf, and what no rule judges.
     """
 
     id: ApprovalId
@@ -62,6 +63,7 @@ class ApprovalRequest:
     groups: tuple[str, ...]
     requested_at: Epoch
     expires_at: Epoch
+    besides: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def replayed(record: DecisionRecord) -> Evaluation:
         digest=Digest(record.digest),
         content_type="",
         scheme=record.scheme,
+        besides={},
     )
     return Evaluation(record.identity, call, Epoch(record.time), record.environment, CONTEXT)
 

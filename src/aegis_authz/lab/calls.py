@@ -135,6 +135,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         digest=Digest(""),
         content_type="",
         scheme=call.scheme,
+        besides={},
     )
     return question_to_data(Evaluation(identity, tool_call, now, context.environment, CONTEXT))
 

@@ -58,6 +58,7 @@ async def hold(store: MemoryStore, approval_id: str = HELD, life: float = 900, a
         groups=("finance",),
         requested_at=now - age,
         expires_at=now - age + life,
+        besides={"request": "POST api.stripe.example/v1/payments"},
     )
     settled = await store.settle(Settlement(identity(now, jti), None, opens, now), 0)
     assert settled.outcome is SettleOutcome.OPENED

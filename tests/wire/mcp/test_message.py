@@ -228,6 +228,18 @@ def test_a_query_by_which_a_server_may_configure_itself_is_refused(method: str) 
     assert refused.value.reason is Reason.PARAMETER_UNKNOWN
 
 
+def test_members_of_meta_that_may_change_what_is_done_are_bound_and_shown() -> None:
+    def call(**meta: Any) -> ToolCall:
+        return read(call_message(params={"name": "list_issues", "arguments": {}, "_meta": meta}))
+
+    plain = call()
+    for fleeting in ({"progressToken": 7}, {"traceparent": "00-1-2-01"}, {"io.modelcontextprotocol/logLevel": "info"}):
+        assert call(**fleeting).digest == plain.digest
+    dry = call(**{"vendor.example/dryRun": True})
+    assert dry.digest != plain.digest
+    assert (plain.besides, dry.besides) == ({}, {"_meta": {"vendor.example/dryRun": True}})
+
+
 def test_another_path_of_the_server_is_no_action() -> None:
     with pytest.raises(Refused) as refused:
         read(call_message(), path="/admin")

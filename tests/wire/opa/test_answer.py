@@ -33,6 +33,7 @@ CALL = ToolCall(
     "d",
     "",
     "http",
+    {},
 )
 QUESTION = Evaluation(WHO, CALL, 1007.25, "production", CONTEXT)
 

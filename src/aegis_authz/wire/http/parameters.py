@@ -50,6 +50,35 @@ def extract(
     return parameters
 
 
+def unlisted(action: Action, body: Json, query: Mapping[str, str]) -> dict[str, Json]:
+    """What an action that lets others pass is sent beyond its parameters, by pointer into the body or `?name`."""
+    if not action.others or not action.parameters:
+        return {}
+    listed = {one.at for one in action.parameters if one.source is ParameterSource.QUERY}
+    rest: dict[str, Json] = {f"?{name}": value for name, value in query.items() if name not in listed}
+    _collect(body, _places(action), "", rest)
+    return rest
+
+
+def _collect(value: Json, places: _Places, at: str, rest: dict[str, Json]) -> None:
+    if isinstance(value, dict):
+        members: Mapping[str, Json] = value
+    elif isinstance(value, list):
+        members = {str(number): item for number, item in enumerate(value)}
+    else:
+        if value is not None:
+            rest[at] = value
+        return
+    for name, inside in members.items():
+        place = f"{at}/{pointer.escaped(name)}"
+        if name not in places:
+            rest[place] = inside
+            continue
+        below = places[name]
+        if below is not None:
+            _collect(inside, below, place, rest)
+
+
 def typed(parameter: Parameter, value: object) -> Json:
     """The value, when it is of the parameter's type. Raises Refused(PARAMETER_TYPE)."""
     if not _is(parameter.type, value):

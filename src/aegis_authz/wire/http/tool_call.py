@@ -13,7 +13,7 @@ from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
-from aegis_authz.wire.http.parameters import extract
+from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.mcp import message as mcp
 
 
@@ -96,6 +96,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         ),
         content_type=content_type,
         scheme=http.scheme,
+        besides=unlisted(action, body, query),
     )
 
 
@@ -115,6 +116,7 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         digest=Digest(""),
         content_type="",
         scheme=http.scheme,
+        besides={},
     )
 
 

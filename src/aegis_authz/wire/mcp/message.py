@@ -6,6 +6,7 @@ Source: Model Context Protocol, revisions 2025-03-26 to 2026-07-28 (transports, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import orjson
 
@@ -44,6 +45,19 @@ _KNOWN_META = frozenset(
         "io.modelcontextprotocol/related-task",
     }
 )
+_FLEETING_META = frozenset(
+    {
+        "baggage",
+        "progressToken",
+        "traceparent",
+        "tracestate",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/logLevel",
+        "io.modelcontextprotocol/protocolVersion",
+    }
+)
+"""Members of `_meta` that say how a message travels; any other may change what the tool does: it is bound and shown."""
 _NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 MOST_READ_TO_ANSWER = 16 * 1024
 """Bytes of a refused message that are read for its id: the densest of this size costs half a millisecond."""
@@ -134,9 +148,14 @@ def _tools_call(http: HttpCall, tool: Tool, params: Mapping[str, Json], rpc: Rpc
         raise Refused(Reason.MALFORMED_CALL, "tools/call needs an id")
     if not isinstance(name, str) or not 0 < len(name) <= 256 or not isinstance(arguments, dict):
         raise Refused(Reason.MALFORMED_CALL, "tools/call needs a name and an object of arguments")
-    bound = {key: value for key, value in params.items() if key != "_meta"}
+    besides = {key: value for key, value in params.items() if key not in ("name", "arguments", "_meta")}
+    meta = params.get("_meta", {})
+    lasting = {key: value for key, value in meta.items() if key not in _FLEETING_META} if isinstance(meta, dict) else {}
+    if lasting:
+        besides["_meta"] = lasting
+    bound = {"name": name, "arguments": arguments, **besides}
     declared = _judged_arguments(tool, name, arguments)
-    return _tool_call(http, tool, CallKind.MCP_TOOL, name, arguments, rpc, bound, declared)
+    return _tool_call(http, tool, CallKind.MCP_TOOL, name, arguments, rpc, bound, declared, besides)
 
 
 def _judged_arguments(tool: Tool, name: str, arguments: Mapping[str, Json]) -> tuple[str, ...]:
@@ -172,6 +191,7 @@ def _tool_call(
     rpc: Rpc,
     bound: Mapping[str, Json],
     declared: tuple[str, ...] = (),
+    besides: Mapping[str, Json] = MappingProxyType({}),
 ) -> ToolCall:
     content: dict[str, Json] = {"tool": tool.name, "method": rpc.method, "action": action, "params": dict(bound)}
     return ToolCall(
@@ -189,6 +209,7 @@ def _tool_call(
         digest=digest_of(content),
         content_type=judged_type(http) if http.body else "",
         scheme=http.scheme,
+        besides=besides,
     )
 
 
