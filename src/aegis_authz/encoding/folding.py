@@ -29,8 +29,8 @@ def folded(name: str) -> str:
 def shape(text: str) -> str:
     """A text without differences of case, of width and of composition, and without what has no shape."""
     plain = unicodedata.normalize("NFKC", text).casefold()
-    seen = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
-    return unicodedata.normalize("NFKC", seen)
+    form = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
+    return unicodedata.normalize("NFKC", form)
 
 
 def stem(name: str) -> str:
@@ -42,14 +42,14 @@ def _stem(form: str) -> str:
     return form.partition("[")[0].strip("_") or form if "[" in form else form
 
 
-def mistakable(names: Iterable[str], known: Collection[str]) -> str | None:
+def mistakable(names: Iterable[str], vocabulary: Collection[str]) -> str | None:
     """The first of `names` that is no known name and that some reader takes for one; None when there is none."""
     forms: set[str] | None = None
     for name in names:
-        if name in known:
+        if name in vocabulary:
             continue
         if forms is None:
-            forms = {form for word in known for form in (folded(word), stem(word))}
+            forms = {form for word in vocabulary for form in (folded(word), stem(word))}
         form = folded(name)
         if form in forms or _stem(form) in forms:
             return name

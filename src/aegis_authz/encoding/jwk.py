@@ -12,7 +12,7 @@ from aegis_authz.encoding import base64url
 
 KEY_BYTES = 32
 _REQUIRED = {"kty", "crv", "x"}
-_KNOWN = _REQUIRED | {"kid", "use", "alg"}
+_MEMBERS = _REQUIRED | {"kid", "use", "alg"}
 _ALGORITHMS = ("EdDSA", "Ed25519")
 
 
@@ -45,7 +45,7 @@ def raw_from_jwk(jwk: Mapping[str, Json]) -> bytes:
     members beyond kty, crv, x, kid, use and alg (above all without `d`), and with a `kid`, if any,
     that is its thumbprint.
     """
-    if not jwk.keys() >= _REQUIRED or not jwk.keys() <= _KNOWN:
+    if not jwk.keys() >= _REQUIRED or not jwk.keys() <= _MEMBERS:
         raise ValueError("a JWK must have kty, crv and x, and may have kid, use and alg")
     if jwk["kty"] != "OKP" or jwk["crv"] != "Ed25519":
         raise ValueError("the JWK is not an Ed25519 key")

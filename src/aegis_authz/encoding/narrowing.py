@@ -7,43 +7,43 @@ from collections.abc import Mapping, Sequence
 from aegis_authz.core.json_value import Json
 
 
-def mapping(data: Json, what: str) -> Mapping[str, Json]:
+def mapping(data: Json, name: str) -> Mapping[str, Json]:
     """An object. Raises ValueError."""
     if not isinstance(data, Mapping):
-        raise ValueError(f"{what} is not an object")  # noqa: TRY004  # one error for every surprise
+        raise ValueError(f"{name} is not an object")  # noqa: TRY004  # one error for every surprise
     return data
 
 
-def members(data: Json, names: set[str], what: str) -> Mapping[str, Json]:
+def members(data: Json, names: set[str], name: str) -> Mapping[str, Json]:
     """An object with exactly these members. Raises ValueError."""
     if not isinstance(data, Mapping) or data.keys() != names:
-        raise ValueError(f"{what} is not an object of {', '.join(sorted(names))}")
+        raise ValueError(f"{name} is not an object of {', '.join(sorted(names))}")
     return data
 
 
-def items(data: Json, what: str) -> Sequence[Json]:
+def items(data: Json, name: str) -> Sequence[Json]:
     """A list. Raises ValueError."""
     if not isinstance(data, list):
-        raise ValueError(f"{what} is not a list")  # noqa: TRY004  # one error for every surprise
+        raise ValueError(f"{name} is not a list")  # noqa: TRY004  # one error for every surprise
     return data
 
 
-def text(data: Json, what: str) -> str:
+def text(data: Json, name: str) -> str:
     """A text. Raises ValueError."""
     if not isinstance(data, str):
-        raise ValueError(f"{what} is not a text")  # noqa: TRY004  # one error for every surprise
+        raise ValueError(f"{name} is not a text")  # noqa: TRY004  # one error for every surprise
     return data
 
 
-def number(data: Json, what: str) -> int | float:
+def number(data: Json, name: str) -> int | float:
     """A number; true and false are none. Raises ValueError."""
     if isinstance(data, bool) or not isinstance(data, int | float):
-        raise ValueError(f"{what} is not a number")  # noqa: TRY004  # one error for every surprise
+        raise ValueError(f"{name} is not a number")  # noqa: TRY004  # one error for every surprise
     return data
 
 
-def integer(data: Json, what: str) -> int:
+def integer(data: Json, name: str) -> int:
     """A whole number; true and false are none. Raises ValueError."""
     if isinstance(data, bool) or not isinstance(data, int):
-        raise ValueError(f"{what} is not a whole number")  # noqa: TRY004  # one error for every surprise
+        raise ValueError(f"{name} is not a whole number")  # noqa: TRY004  # one error for every surprise
     return data

@@ -91,7 +91,7 @@ def _refuse_width(value: Json) -> None:
     while level:
         if any(isinstance(item, dict) and len(item) > MAX_MEMBERS for item in level):
             raise Refused(Reason.MALFORMED_CALL, f"an object of more than {MAX_MEMBERS} members")
-        level = [inner for item in level for inner in _members(item) if isinstance(inner, dict | list)]
+        level = [member for item in level for member in _members(item) if isinstance(member, dict | list)]
 
 
 def _refuse_double_members(value: Json, members: int) -> None:
@@ -176,7 +176,7 @@ def _refuse_depth(data: bytes, value: Json) -> None:
         return
     level: list[Json] = [value]
     for _ in range(MAX_DEPTH):
-        level = [inner for item in level for inner in _members(item) if isinstance(inner, dict | list)]
+        level = [member for item in level for member in _members(item) if isinstance(member, dict | list)]
         if not level:
             return
     raise Refused(Reason.MALFORMED_CALL, f"nested more than {MAX_DEPTH} levels deep")

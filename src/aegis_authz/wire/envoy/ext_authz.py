@@ -124,10 +124,10 @@ def write_check_response(answer: Answer) -> bytes:
         # the most frequent answer: but for its id it is the same message again and again. Encoded messages that
         # follow each other are one message (protobuf encoding, "Last One Wins" and repeated fields).
         upstream, client = tuple(answer.upstream_headers.items()), tuple(answer.client_headers.items())
-        said = tuple(pair for pair in client if pair[0] != ID_HEADER)
+        rest = tuple(pair for pair in client if pair[0] != ID_HEADER)
         decision_id = answer.client_headers.get(ID_HEADER, "")
         if answer.metadata.get(_ID_METADATA) == decision_id:
-            return _let_through(upstream, said, answer.removed_headers) + _named(decision_id)
+            return _let_through(upstream, rest, answer.removed_headers) + _id_message(decision_id)
     return _encoded(answer)
 
 
@@ -143,7 +143,7 @@ def _let_through(
     return bytes(response.SerializeToString())
 
 
-def _named(decision_id: str) -> bytes:
+def _id_message(decision_id: str) -> bytes:
     response = external_auth_pb2.CheckResponse()
     _set_headers(response.ok_response.response_headers_to_add, {ID_HEADER: decision_id}, _IF_ABSENT)
     response.dynamic_metadata.fields[_ID_METADATA].string_value = decision_id

@@ -46,8 +46,8 @@ def _is_taken_for(segment: str, literal: str) -> bool:
     decoded = segment
     for _ in range(_MOST_DECODINGS):
         decoded = unquote(decoded)
-    seen, wanted = shape(decoded).strip(), shape(literal)
-    return seen == wanted or (seen.startswith(wanted) and seen[len(wanted)] in _SUFFIX_MARKS)
+    form, target = shape(decoded).strip(), shape(literal)
+    return form == target or (form.startswith(target) and form[len(target)] in _SUFFIX_MARKS)
 
 
 def query_parameters(query: str) -> Mapping[str, str]:

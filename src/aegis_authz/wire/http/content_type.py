@@ -16,12 +16,12 @@ def judged_type(http: HttpCall) -> str:
     Raises Refused(MALFORMED_CALL) for a charset other than UTF-8, under which the tool would read other text, and
     Refused(AMBIGUOUS_HEADERS) for several types: Envoy joins what was sent twice by a comma, which no media type holds.
     """
-    given = http.header("content-type")
-    if given is None:
+    value = http.header("content-type")
+    if value is None:
         return JSON_TYPE
-    if "," in given:
+    if "," in value:
         raise Refused(Reason.AMBIGUOUS_HEADERS, "content-type is given several times")
-    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
+    media_type, *parameters = (part.strip().lower() for part in value.split(";"))
     if any(part.startswith("charset") and part.replace('"', "") not in _UTF8 for part in parameters):
         raise Refused(Reason.MALFORMED_CALL, "the body is not declared as UTF-8")
     # A tool that parsed a form where we parsed JSON would see other parameters: it gets what was judged.

@@ -121,18 +121,18 @@ def _holds_declared_members_alone(action: Action, body: Json) -> bool:
 
 
 def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], query: Mapping[str, str]) -> None:
-    declared_query = {one.at for one in action.parameters if one.source is ParameterSource.QUERY}
+    declared_query = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
     places = _places(action)
     members = body if isinstance(body, dict) else {}
     # frameworks join path, query and body into one table: a name that is declared in one is refused in the others
     tables = (
-        ({one.at for one in action.parameters if one.source is ParameterSource.PATH}, variables),
+        ({parameter.at for parameter in action.parameters if parameter.source is ParameterSource.PATH}, variables),
         (declared_query, query),
         (places.keys(), members),
     )
     for position, (_, names) in enumerate(tables):
-        for other, (declared, _) in enumerate(tables):
-            if other != position and (declared & names.keys() or mistakable(names, declared) is not None):
+        for place, (declared, _) in enumerate(tables):
+            if place != position and (declared & names.keys() or mistakable(names, declared) is not None):
                 raise Refused(Reason.DUPLICATE_KEY, "a parameter is given where it is not declared")
     refuse_undeclared(query, declared_query, action.others)
     _refuse_undeclared_members(body, places, action.others)
@@ -143,8 +143,8 @@ def _places(action: Action) -> _Places:
     for parameter in action.parameters:
         if parameter.source is ParameterSource.BODY:
             here: _Places | None = root
-            *inner, last = pointer.split(parameter.at)
-            for name in inner:
+            *parents, last = pointer.split(parameter.at)
+            for name in parents:
                 here = None if here is None else here.setdefault(name, {})
             if here is not None:
                 here[last] = None
@@ -161,10 +161,10 @@ def _refuse_undeclared_members(value: Json, places: _Places, others: bool) -> No
     else:
         raise Refused(Reason.PARAMETER_UNKNOWN, "a value stands where the declared parameters are members")
     refuse_undeclared(members, places, others)
-    for name, inner in members.items():
+    for name, member in members.items():
         below = places.get(name)
         if below is not None:
-            _refuse_undeclared_members(inner, below, others)
+            _refuse_undeclared_members(member, below, others)
 
 
 def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Json]:
@@ -189,15 +189,15 @@ def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query
 
 
 def _pointed(value: Json, place: str) -> object:
-    found: object = value
+    node: object = value
     for part in pointer.split(place):
-        if isinstance(found, dict) and part in found:
-            found = found[part]
-        elif isinstance(found, list) and part.isdecimal() and part.isascii() and int(part) < len(found):
-            found = found[int(part)]
+        if isinstance(node, dict) and part in node:
+            node = node[part]
+        elif isinstance(node, list) and part.isdecimal() and part.isascii() and int(part) < len(node):
+            node = node[int(part)]
         else:
             return _ABSENT
-    return found
+    return node
 
 
 def _from_text(parameter: Parameter, text: object) -> object:

@@ -32,20 +32,20 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         if tool.is_mcp and path == tool.mcp_path:
             return mcp.read_mcp_call(http, tool)
     segments = path_segments(path)
-    found = [
+    candidates = [
         (tuple(map(_is_variable, action.template)), tool, action, variables)
         for tool in tools
         for action in tool.actions
         if action.method == http.method and (variables := _match(action.template, segments)) is not None
     ]
-    if not found:
+    if not candidates:
         raise Refused(Reason.ACTION_UNKNOWN, f"no action of {tools[0].name} matches {http.method} {path}"[:200])
-    _, tool, action, variables = min(found, key=lambda candidate: candidate[0])
+    _, tool, action, variables = min(candidates, key=lambda candidate: candidate[0])
     if variables and any(
-        is_disguised(segments, other.template)
+        is_disguised(segments, rival.template)
         for tool_ in tools
-        for other in tool_.actions
-        if other is not action and other.method == action.method
+        for rival in tool_.actions
+        if rival is not action and rival.method == action.method
     ):
         raise Refused(Reason.MALFORMED_CALL, "to some readers the path is that of another action")
     return _call(http, path, tool, action, variables)
@@ -128,11 +128,11 @@ def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | N
     if len(template) != len(segments):
         return None
     variables: dict[str, str] = {}
-    for wanted, seen in zip(template, segments, strict=True):
-        if _is_variable(wanted):
-            if not seen:
+    for pattern, segment in zip(template, segments, strict=True):
+        if _is_variable(pattern):
+            if not segment:
                 return None
-            variables[wanted[1:-1]] = seen
-        elif wanted != seen:
+            variables[pattern[1:-1]] = segment
+        elif pattern != segment:
             return None
     return variables

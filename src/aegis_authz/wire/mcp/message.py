@@ -166,13 +166,13 @@ def _judged_arguments(tool: Tool, name: str, arguments: Mapping[str, Json]) -> t
     """
     if tool.mcp_tools is None:
         return ()
-    known = tool.mcp_tools.get(name)
-    if known is None:
+    mcp_tool = tool.mcp_tools.get(name)
+    if mcp_tool is None:
         raise Refused(Reason.ACTION_UNKNOWN, f"{tool.name} has no tool {name[:60]!r} in the catalogue")
-    declared = tuple(parameter.name for parameter in known.parameters)
+    declared = tuple(parameter.name for parameter in mcp_tool.parameters)
     if declared:
-        refuse_undeclared(arguments, declared, known.others)
-    for parameter in known.parameters:
+        refuse_undeclared(arguments, declared, mcp_tool.others)
+    for parameter in mcp_tool.parameters:
         if parameter.name in arguments:
             typed(parameter, arguments[parameter.name])
     return declared
@@ -219,11 +219,11 @@ def _cross_check(http: HttpCall, method: str, params: Mapping[str, Json]) -> Non
     if naming is not None:
         name = params.get(naming)
         expected["mcp-name"] = name if isinstance(name, str) else ""
-    for header, wanted in expected.items():
-        for seen in http.headers.get(header, ()):
+    for header, value in expected.items():
+        for raw in http.headers.get(header, ()):
             try:
-                text = mcp_header.decode(seen)
+                text = mcp_header.decode(raw)
             except ValueError as fault:
                 raise Refused(Reason.HEADER_MISMATCH, str(fault)) from None
-            if text != wanted:
+            if text != value:
                 raise Refused(Reason.HEADER_MISMATCH, f"{header} is not what the body says")

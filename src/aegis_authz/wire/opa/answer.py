@@ -38,7 +38,7 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     resource: dict[str, Json] = {"type": call.kind.value, "id": call.tool}
     if call.kind is CallKind.UNCLAIMED:
         resource["properties"] = _place(call)
-    asked: dict[str, Json] = {
+    data: dict[str, Json] = {
         "subject": {
             "type": "agent",
             "id": str(scope),
@@ -48,8 +48,8 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
         "resource": resource,
     }
     if question.reads:
-        asked["context"] = _context(question)
-    return asked
+        data["context"] = _context(question)
+    return data
 
 
 def _place(call: ToolCall) -> Json:
@@ -58,8 +58,10 @@ def _place(call: ToolCall) -> Json:
 
 
 def _context(question: Evaluation) -> dict[str, Json]:
-    known = ((word, one.of(question)) for word, one in CIRCUMSTANCES.items() if word in question.reads)
-    return {word: value for word, value in known if value is not None}
+    pairs = (
+        (word, circumstance.of(question)) for word, circumstance in CIRCUMSTANCES.items() if word in question.reads
+    )
+    return {word: value for word, value in pairs if value is not None}
 
 
 def decisions_from_data(result: Json, count: int) -> list[Decision | Refused]:
@@ -104,7 +106,7 @@ def _decision(text: bytes, revision: Revision) -> Decision:
     if allowed_by is not _EFFECTS[effect] or _REASONS[reason] is Reason.APPROVED:
         raise _malformed("the reason does not explain the effect")
     obligations = obligations_from_data(data["obligations"])
-    bodily = [one for one in obligations if one.changes_bodies]
+    bodily = [obligation for obligation in obligations if obligation.changes_bodies]
     if _EFFECTS[effect] is Effect.SANITIZE and not bodily:
         raise _malformed("sanitize without a body to change")
     if _EFFECTS[effect] is Effect.ALLOW and bodily:

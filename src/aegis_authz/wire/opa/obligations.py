@@ -13,7 +13,7 @@ from aegis_authz.core.refused import Refused
 OBLIGATION_HEADER = "x-aegis-obligation"
 """The request header by which ext_authz chooses the body processor in Envoy; nobody else can set it."""
 
-_MEMBERS = {kind: tuple(field.name for field in fields(one)) for kind, one in OBLIGATIONS.items()}
+_MEMBERS = {kind: tuple(field.name for field in fields(obligation)) for kind, obligation in OBLIGATIONS.items()}
 _TARGETS = tuple(target.value for target in Target)
 
 
