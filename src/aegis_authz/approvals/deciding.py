@@ -41,24 +41,24 @@ class Approver:
 
         Raises ApprovalNotFound, ApprovalConflict, StoreDown.
         """
-        held = await self._approvals.get(approval_id)
+        approval = await self._approvals.get(approval_id)
         now = self._clock.now()
         # Minted before the decision is written: an approval can never be given without its token.
         try:
             token = mint_override(
                 self._key,
-                held.request,
+                approval.request,
                 issuer=self._issuer,
                 audience=self._audience,
                 now=now,
                 jti=Jti(self._ids.token()),
             )
         except ValueError:
-            if held.state in _RUN_OUT:
+            if approval.state in _RUN_OUT:
                 raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
-            raise ApprovalConflict(f"the approval is {held.state.value} already") from None
+            raise ApprovalConflict(f"the approval is {approval.state.value} already") from None
         approval = await self._approvals.decide(approval_id, ApprovalState.APPROVED, by, now)
-        _log.info("%s (%s) approved by %r: %r", approval_id, held.request.scope, by, note)
+        _log.info("%s (%s) approved by %r: %r", approval_id, approval.request.scope, by, note)
         return approval, token
 
     async def deny(self, approval_id: ApprovalId, by: str, note: str) -> Approval:

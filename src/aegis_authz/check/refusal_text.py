@@ -61,15 +61,15 @@ def _finding(finding: Finding, phrases: Mapping[str, str]) -> str:
         return f"{what} is required."
     if finding.limit is None or finding.condition not in phrases:
         return f"{what} does not meet the condition '{finding.condition}'."
-    seen = "" if finding.seen is None else f" {finding.parameter} is {_short(_readable(finding), {})};"
+    seen = "" if finding.value is None else f" {finding.parameter} is {_short(_readable(finding), {})};"
     allowed = phrases[finding.condition].replace(_LIMIT, _short(finding.limit, phrases))
     return f"Seen:{seen} allowed is {allowed}."
 
 
 def _readable(finding: Finding) -> Json:
-    if finding.parameter == "context.time" and isinstance(finding.seen, int):
-        return datetime.fromtimestamp(finding.seen // 1_000_000_000, UTC).isoformat()
-    return finding.seen
+    if finding.parameter == "context.time" and isinstance(finding.value, int):
+        return datetime.fromtimestamp(finding.value // 1_000_000_000, UTC).isoformat()
+    return finding.value
 
 
 def _short(value: Json, phrases: Mapping[str, str]) -> str:

@@ -118,8 +118,8 @@ def _finding(finding: Finding) -> Json:
     told: dict[str, Json] = {"parameter": finding.parameter, "condition": finding.condition}
     if finding.limit is not None:
         told["limit"] = finding.limit
-    if finding.seen is not None:
-        told["seen"] = finding.seen
+    if finding.value is not None:
+        told["seen"] = finding.value
     return told
 
 

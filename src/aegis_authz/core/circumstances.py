@@ -24,15 +24,17 @@ class Circumstance:
 
 
 CIRCUMSTANCES: Mapping[str, Circumstance] = {
-    one.word: one
-    for one in (
+    circumstance.word: circumstance
+    for circumstance in (
         # in whole nanoseconds: OPA hashes a number by its integer part
-        Circumstance("time", "number", True, lambda asked: int(asked.time * 1e9)),
-        Circumstance("environment", "string", False, lambda asked: asked.environment or None),
-        Circumstance("source", "string", False, lambda asked: asked.call.source or None),
-        Circumstance("on_behalf_of", "string", False, lambda asked: asked.identity.on_behalf_of or None),
-        Circumstance("acted_by", "array", True, lambda asked: list(asked.identity.actors)),
-        Circumstance("token_age", "number", True, lambda asked: max(0, int(asked.time - asked.identity.issued_at))),
+        Circumstance("time", "number", True, lambda question: int(question.time * 1e9)),
+        Circumstance("environment", "string", False, lambda question: question.environment or None),
+        Circumstance("source", "string", False, lambda question: question.call.source or None),
+        Circumstance("on_behalf_of", "string", False, lambda question: question.identity.on_behalf_of or None),
+        Circumstance("acted_by", "array", True, lambda question: list(question.identity.actors)),
+        Circumstance(
+            "token_age", "number", True, lambda question: max(0, int(question.time - question.identity.issued_at))
+        ),
     )
 }
 """By word, all that a question can tell the PDP."""

@@ -82,7 +82,7 @@ Obligation = Redact | FilterTools | SetHeader | InjectCredential
 """What must be done for the decision to hold. A kind not listed here is a deny."""
 
 OBLIGATIONS: Mapping[str, type[Obligation]] = {
-    one.kind: one for one in (Redact, FilterTools, SetHeader, InjectCredential)
+    obligation.kind: obligation for obligation in (Redact, FilterTools, SetHeader, InjectCredential)
 }
 """Every kind of obligation, by the name it has as data; its members are its fields."""
 
@@ -91,13 +91,13 @@ OBLIGATIONS: Mapping[str, type[Obligation]] = {
 class Finding:
     """One condition that did not hold, as far as policy lets it be told.
 
-    `limit` and `seen` are None unless the policy discloses them.
+    `limit` and `value` are None unless the policy discloses them.
     """
 
     parameter: str
     condition: str
     limit: Json
-    seen: Json
+    value: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Decision:
     @property
     def changes_bodies(self) -> bool:
         """Whether a request or response body has to pass the processor for the decision to hold."""
-        return any(one.changes_bodies for one in self.obligations)
+        return any(obligation.changes_bodies for obligation in self.obligations)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a Decision has no truth value; look at its effect")

@@ -106,9 +106,9 @@ def record_members(kind: str, version: int) -> frozenset[str]:
     return _READERS[kind][version][0]
 
 
-def _surprise(what: str, found: set[str], names: frozenset[str]) -> str:
-    missing, unknown = sorted(names - found), sorted(found - names)
-    return f"{what} without {missing[0]}" if missing else f"{what} with the unknown member {unknown[0]!r}"
+def _surprise(subject: str, members: set[str], names: frozenset[str]) -> str:
+    missing, unknown = sorted(names - members), sorted(members - names)
+    return f"{subject} without {missing[0]}" if missing else f"{subject} with the unknown member {unknown[0]!r}"
 
 
 def _decision_to_json(record: DecisionRecord) -> dict[str, Json]:
@@ -170,21 +170,21 @@ def _finding_to_json(finding: FindingName) -> Json:
 
 
 def _whole(record: DecisionRecord) -> list[Obligation]:
-    found = [one for one in record.obligations if not isinstance(one, FlatObligation)]
-    if len(found) != len(record.obligations):
+    obligations = [obligation for obligation in record.obligations if not isinstance(obligation, FlatObligation)]
+    if len(obligations) != len(record.obligations):
         raise ValueError("an obligation as text belongs to version 1")
-    return found
+    return obligations
 
 
 def _flat_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
     """The shape of version 1, so that what was read is shown as it was written."""
-    flat = [one.text for one in record.obligations if isinstance(one, FlatObligation)]
+    flat = [obligation.text for obligation in record.obligations if isinstance(obligation, FlatObligation)]
     if len(flat) != len(record.obligations):
         raise ValueError("version 1 holds obligations as texts")
     bare = _decision_to_json(replace(record, version=DECISION_VERSION, obligations=(), findings=()))
     for name in _NOT_IN_VERSION_1:
         del bare[name]
-    findings = [f"{one.parameter}:{one.condition}" for one in record.findings]
+    findings = [f"{finding.parameter}:{finding.condition}" for finding in record.findings]
     return {**bare, "v": 1, "obligations": flat, "findings": findings}
 
 
@@ -203,7 +203,7 @@ def _decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
         whole_path=None if data["whole_path"] is None else _whole_path(data["whole_path"]),
         policies=_texts(data["policies"], "policies"),
         obligations=obligations_from_data(data["obligations"]),
-        findings=tuple(_finding(one) for one in items(data["findings"], "findings")),
+        findings=tuple(_finding(finding) for finding in items(data["findings"], "findings")),
         would=_word(Effect, would, "would").value if would else "",
         stages={name: number(took, name) for name, took in mapping(data["stages"], "stages").items()},
         total_ms=number(data["total_ms"], "total_ms"),
@@ -213,9 +213,9 @@ def _decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
 
 def _identity(data: Mapping[str, Json]) -> Identity | None:
     if data["issued_at"] is None:
-        said = [name for name in (*_SCOPE, *_IDENTITY_TEXTS, "actors", "expires_at") if data[name]]
-        if said:
-            raise ValueError(f"{said[0]} of nobody")
+        names = [name for name in (*_SCOPE, *_IDENTITY_TEXTS, "actors", "expires_at") if data[name]]
+        if names:
+            raise ValueError(f"{names[0]} of nobody")
         return None
     return Identity(
         scope=Scope(*(text(data[name], name) for name in _SCOPE)),
@@ -258,13 +258,13 @@ def _cut_from_json(data: Mapping[str, Json]) -> CutRecord:
 
 
 def _whole_path(data: Json) -> WholePath:
-    found = exact_members(data, {"length", "sha256"}, "whole_path")
-    return WholePath(integer(found["length"], "length"), text(found["sha256"], "sha256"))
+    members = exact_members(data, {"length", "sha256"}, "whole_path")
+    return WholePath(integer(members["length"], "length"), text(members["sha256"], "sha256"))
 
 
 def _finding(data: Json) -> FindingName:
-    found = exact_members(data, {"parameter", "condition"}, "a finding")
-    return FindingName(text(found["parameter"], "parameter"), text(found["condition"], "condition"))
+    members = exact_members(data, {"parameter", "condition"}, "a finding")
+    return FindingName(text(members["parameter"], "parameter"), text(members["condition"], "condition"))
 
 
 def _flat_finding(flat: str) -> FindingName:
@@ -275,7 +275,7 @@ def _flat_finding(flat: str) -> FindingName:
 
 
 def _texts(data: Json, name: str) -> tuple[str, ...]:
-    return tuple(text(one, name) for one in items(data, name))
+    return tuple(text(item, name) for item in items(data, name))
 
 
 def _word(words: type[_WORD], data: Json, name: str) -> _WORD:

@@ -50,26 +50,26 @@ class RecordFilter:
 _ANY = RecordFilter()
 
 
-def matching(lines: Iterable[Line], wanted: RecordFilter) -> Iterator[StoredRecord]:
+def matching(lines: Iterable[Line], criteria: RecordFilter) -> Iterator[StoredRecord]:
     """The wanted records of a log, in the order of its lines; what cannot be read is passed over."""
-    needle = wanted.decision_id.encode("utf-8", "surrogatepass")
+    needle = criteria.decision_id.encode("utf-8", "surrogatepass")
     for line in lines:
         if needle in line.raw:  # to look for it costs far less than to read every line
             stored = _stored(line)
-            if stored.record is not None and wanted.accepts(stored.record):
+            if stored.record is not None and criteria.accepts(stored.record):
                 yield stored
 
 
-def last_records(logs: Iterable[Iterable[Line]], count: int, wanted: RecordFilter) -> list[StoredRecord]:
+def last_records(logs: Iterable[Iterable[Line]], count: int, criteria: RecordFilter) -> list[StoredRecord]:
     """The last `count` wanted records of all logs, oldest first. Each log comes newest line first.
 
     Lines that cannot be read are among them whatever is wanted.
     """
-    found: list[StoredRecord] = []
+    records: list[StoredRecord] = []
     for lines in logs:
-        newest = (stored for stored in map(_stored, lines) if stored.record is None or wanted.accepts(stored.record))
-        found.extend(reversed(list(islice(newest, count))))
-    return sorted(found, key=_time)[-count:]
+        newest = (stored for stored in map(_stored, lines) if stored.record is None or criteria.accepts(stored.record))
+        records.extend(reversed(list(islice(newest, count))))
+    return sorted(records, key=_time)[-count:]
 
 
 def _stored(line: Line) -> StoredRecord:

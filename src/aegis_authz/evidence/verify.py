@@ -87,7 +87,7 @@ class LogReport:
     @staticmethod
     def of_a_missing_log(checkpoint: Checkpoint, public_key: bytes) -> LogReport:
         """The report on a log of which nothing is left but `checkpoint`, kept elsewhere."""
-        what = f"the whole log is missing; the checkpoint kept elsewhere seals {checkpoint.size} records"
+        words = f"the whole log is missing; the checkpoint kept elsewhere seals {checkpoint.size} records"
         return LogReport(
             writer=checkpoint.writer,
             records=0,
@@ -98,7 +98,7 @@ class LogReport:
             head="",
             key_id=thumbprint(public_key),
             cuts=(),
-            damages=(Damage(checkpoint.writer, 0, 0, "", what),),
+            damages=(Damage(checkpoint.writer, 0, 0, "", words),),
             damage_count=1,
         )
 
@@ -142,20 +142,20 @@ class LogCheck:
         """Take the next line, in the order of the files."""
         self._lines += 1
         try:
-            found = read_link(line.raw)
+            link = read_link(line.raw)
             record = _known_record(line.raw)
         except NotARecord as fault:
             self._damage(line.file, f"it is not a readable record ({fault})", line, self._seq + 1)
             self._advance(self._seq + 1, b"", None, line)
             return
-        if not found.is_whole:
+        if not link.is_whole:
             self._damage(line.file, "its bytes do not match its hash", line, self._seq + 1)
-            self._advance(self._seq + 1, found.computed, (found.stated, found.computed), line)
-        elif self._is_in_place(line, found):
-            self._advance(found.seq, found.computed, (found.computed,), line)
+            self._advance(self._seq + 1, link.computed, (link.stated, link.computed), line)
+        elif self._is_in_place(line, link):
+            self._advance(link.seq, link.computed, (link.computed,), line)
         if record is not None:
             self._remember(record)
-        elif found.is_whole:
+        elif link.is_whole:
             self._unknown += 1
 
     def conclude(self, later: Iterable[Note] | None = None) -> LogReport:
@@ -182,18 +182,18 @@ class LogCheck:
             self._beyond(sealed)
         return self._report(max(sealed, 0))
 
-    def _is_in_place(self, line: Line, found: Link) -> bool:
+    def _is_in_place(self, line: Line, link: Link) -> bool:
         """Whether the chain goes on from this whole line; reports what is wrong with its place."""
         expected = self._seq + 1
-        if found.writer != self._writer:
-            self._damage(line.file, f"it belongs to the log of {found.writer}", line, found.seq)
-        elif found.seq < expected:
-            self._damage(line.file, f"it is out of order, record {expected} belongs here", line, found.seq)
+        if link.writer != self._writer:
+            self._damage(line.file, f"it belongs to the log of {link.writer}", line, link.seq)
+        elif link.seq < expected:
+            self._damage(line.file, f"it is out of order, record {expected} belongs here", line, link.seq)
             return False
-        elif found.seq > expected:
-            missing = f"record {expected}" if found.seq == expected + 1 else f"records {expected} to {found.seq - 1}"
-            self._damage(line.file, f"{missing} missing before it", line, found.seq)
-        elif self._accepted is not None and found.prev not in self._accepted:
+        elif link.seq > expected:
+            missing = f"record {expected}" if link.seq == expected + 1 else f"records {expected} to {link.seq - 1}"
+            self._damage(line.file, f"{missing} missing before it", line, link.seq)
+        elif self._accepted is not None and link.prev not in self._accepted:
             self._damage(line.file, _BAD_START if expected == 1 else _BAD_LINK, line, expected)
         return True
 
@@ -221,11 +221,11 @@ class LogCheck:
         if isinstance(record, CutRecord):
             self._cuts.append(record.kept_in)
 
-    def _damage(self, file: str, what: str, line: Line | None = None, seq: int = 0) -> None:
+    def _damage(self, file: str, words: str, line: Line | None = None, seq: int = 0) -> None:
         self._damage_count += 1
         if len(self._damages) < MAX_DAMAGES:
             decision_id = decision_id_in(line.raw) if line is not None else ""
-            self._damages.append(Damage(file, line.number if line is not None else 0, seq, decision_id, what))
+            self._damages.append(Damage(file, line.number if line is not None else 0, seq, decision_id, words))
 
     def _report(self, sealed: int) -> LogReport:
         return LogReport(

@@ -41,9 +41,11 @@ def mint_token(
     4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing. Raises ValueError for a name
     that cannot be one, a ttl out of range or an empty or overlong text.
     """
-    for what, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
+    for label, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
         if NAME.match(name) is None:
-            raise ValueError(f"{what} {name!r} is not a name: lower-case letters, digits, '.', '_' and '-', at most 63")
+            raise ValueError(
+                f"{label} {name!r} is not a name: lower-case letters, digits, '.', '_' and '-', at most 63"
+            )
     if not MIN_TTL <= ttl <= MAX_TTL:
         raise ValueError(f"ttl must be {MIN_TTL:g} to {MAX_TTL:g} seconds")
     if len(actors) > MAX_ACTORS:
@@ -121,7 +123,7 @@ def _chain(actors: Sequence[str]) -> Json:
     return act
 
 
-def _text(what: str, value: str) -> str:
+def _text(label: str, value: str) -> str:
     if not 0 < len(value) <= _MAX_TEXT:
-        raise ValueError(f"{what} must have 1 to {_MAX_TEXT} characters")
+        raise ValueError(f"{label} must have 1 to {_MAX_TEXT} characters")
     return value

@@ -145,8 +145,8 @@ def _header(head: bytes) -> Mapping[str, Json]:
     return strict_json.parse_object(base64url.decode(head))
 
 
-def _only(claims: Mapping[str, Json], known: set[str], refusals: Refusals) -> None:
-    if not claims.keys() <= known:
+def _only(claims: Mapping[str, Json], names: set[str], refusals: Refusals) -> None:
+    if not claims.keys() <= names:
         raise Refused(refusals.malformed, "the token has a claim that is not known")
 
 
