@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,8 @@ TESTS = Path(__file__).parent
 MOST_FILE_LINES = 400
 MOST_FUNCTION_LINES = 60
 BANNED_WORDS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+MOST_VAGUE_NAMES = 0.014
+"""Of all names that are bound, how many may be pronouns or participles. It only goes down; 0.005 is the aim."""
 GRPC_ROOMS = ("server/", "wire/envoy/")
 LIVING_ROOMS = ("adapters/", "server/", "local/", "demo/", "cli/", "telemetry/")
 """Where wall clocks, chance and tasks of one's own may be."""
@@ -100,6 +103,43 @@ def _breaches(
     ]
 
 
+def _vague_words() -> set[str]:
+    """The pronouns and participles that CONTRIBUTING.md quotes."""
+    page = (TESTS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = page.partition("### Names that are not used\n")[2].partition("\n## ")[0]
+    return {word for line in section.splitlines() if line.startswith(">") for word in re.findall(r"`(\w+)`", line)}
+
+
+VAGUE_WORDS = _vague_words()
+
+
+def _is_vague(name: str) -> bool:
+    return name.strip("_").lower() in VAGUE_WORDS
+
+
+def _bound(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each variable, attribute, parameter, function and class where it is set or defined."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Name(id=name, ctx=ast.Store(), lineno=line)
+                | ast.Attribute(attr=name, ctx=ast.Store(), lineno=line)
+                | ast.arg(arg=name, lineno=line)
+                | ast.FunctionDef(name=name, lineno=line)
+                | ast.AsyncFunctionDef(name=name, lineno=line)
+                | ast.ClassDef(name=name, lineno=line)
+                | ast.ExceptHandler(name=str(name), lineno=line)
+                | ast.MatchAs(name=str(name), lineno=line)
+                | ast.MatchStar(name=str(name), lineno=line)
+                | ast.alias(asname=str(name), lineno=line)
+            ):
+                yield line, name
+
+
+def _vague(tree: ast.AST) -> Iterator[str]:
+    yield from (f"line {line}: {name}" for line, name in _bound(tree) if _is_vague(name))
+
+
 def _strangers(tree: ast.AST) -> Iterator[str]:
     for line, name in _imports(tree):
         if name.split(".")[0] not in {*sys.stdlib_module_names, "aegis_authz"}:
@@ -146,6 +186,12 @@ def test_files_are_short_and_named_for_their_one_job() -> None:
     lengths = {_place(file): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
     assert {place: length for place, length in lengths.items() if length > MOST_FILE_LINES} == {}
     assert [_place(file) for file in FILES if BANNED_WORDS & set(file.stem.split("_"))] == []
+
+
+def test_names_say_what_they_stand_for() -> None:
+    vague = [*_breaches(_vague), *(_place(file) for file in FILES if _is_vague(file.stem))]
+    bound = sum(len(list(_bound(ast.parse(file.read_text(encoding="utf-8"))))) for file in FILES)
+    assert len(vague) <= MOST_VAGUE_NAMES * (bound + len(FILES)), "\n".join(vague)
 
 
 def test_functions_fit_on_a_screen() -> None:
@@ -211,3 +257,14 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert list(_grpc_and_envoy(bad)) == list(_strangers(bad)) == ["line 65: grpc.aio"]
     assert {found.split(": ")[1] for found in _clocks_and_chance(bad)} == {"uuid", "time.time", "datetime.now"}
     assert {found.split(": ")[1] for found in _tasks(bad)} == {"asyncio.create_task"}
+    bad_names = ast.parse(
+        "import json as it\n"
+        "def told(one, rule, *, known=1):\n    self._found = [other for other in rule]\n"
+        "    try:\n        Thing: int = one.seen\n    except ValueError as what:\n        return told(inner=rule)\n"
+        "match rule:\n    case [this, *those]: pass\n    case {'x': (1 | 2) as that}: pass\n"
+        "class Written: ...\nasync def asked(): lambda given: rule\n"
+    )
+    assert sorted(breach.split(": ")[1] for breach in _vague(bad_names)) == [
+        *("Thing", "Written", "_found", "asked", "given", "it", "known", "one", "other"),
+        *("that", "this", "those", "told", "what"),
+    ]
