@@ -30,6 +30,7 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.record import DecisionRecord
@@ -157,6 +158,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
                 CredentialFolder(None),
                 limits,
                 SlowLane(),
+                Shares(lambda: 8),
             ),
             records,
         )

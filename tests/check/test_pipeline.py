@@ -21,6 +21,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
@@ -170,7 +171,16 @@ class World:
     def pipeline(self, require_record: bool = True) -> Pipeline:
         recorder = Recorder(self, self, self, require_record)
         return Pipeline(
-            self, self, self, recorder, self, self, self, Limits(total=0.1, pdp=0.05, environment="test"), SlowLane()
+            self,
+            self,
+            self,
+            recorder,
+            self,
+            self,
+            self,
+            Limits(total=0.1, pdp=0.05, environment="test"),
+            SlowLane(),
+            Shares(lambda: 8),
         )
 
 
@@ -277,6 +287,21 @@ async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: byte
     assert world.records[0].reason is reason
     assert [settlement.identity.jti for settlement in world.settled] == ["j1"]
     assert world.asked == []
+
+
+async def test_an_agent_with_more_than_a_share_under_way_is_refused_before_anything_is_asked() -> None:
+    world = World()
+    pipeline = replace(world.pipeline(), shares=Shares(lambda: 2))
+    agent = Scope("acme", "emea", "bot")
+    for _ in range(2):
+        assert pipeline.shares.enter(agent, world.monotonic())
+    await pipeline.check(payment(), "", time.monotonic() + 1)
+    assert world.records[-1].reason is Reason.OVERLOADED
+    assert (world.asked, world.settled) == ([], [])
+    pipeline.shares.leave(agent)
+    await pipeline.check(payment(), "", time.monotonic() + 1)
+    await pipeline.check(payment(), "", time.monotonic() + 1)
+    assert [record.reason for record in world.records[1:]] == [Reason.ALLOWED] * 2
 
 
 async def test_a_dense_body_is_read_beside_the_loop_in_the_lane_of_its_agent() -> None:
@@ -585,6 +610,19 @@ async def test_a_denied_tool_call_is_a_tool_result_a_model_can_read() -> None:
     assert "50000" in text
     assert "Do not retry" in text
     assert body["result"]["_meta"]["aegis"]["reason"] == "POLICY_DENIED"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [(Refused(Reason.PDP_TIMEOUT, ""), 200), (decision(Effect.DENY, Reason.POLICY_DENIED), 403)]
+)
+async def test_a_fault_of_ours_does_not_end_a_session_by_the_answer_to_a_notification(
+    fault: Decision | Exception, status: int
+) -> None:
+    body = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+    answer = await World(answers=[fault]).check(message("github.example", "/mcp", body, {"x-aegis-token": token()}))
+    assert (answer.effect, answer.status, answer.client_headers["x-aegis-decision"]) == (Effect.DENY, status, "deny")
+    told = orjson.loads(answer.body)
+    assert (told["error"]["data"]["aegis"]["decision"] if status == 200 else told["decision"]) == "deny"
 
 
 async def test_a_missing_token_is_never_a_401_on_an_mcp_endpoint() -> None:

@@ -16,6 +16,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 from aegis_authz.adapters.files.credentials import CredentialFolder
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
@@ -187,7 +188,9 @@ async def recorded(opa: LabOpa, call: Call, conditions: str) -> tuple[World, Dec
         store = MemoryStore(
             World(opa, replace(call, later=-600.0), bench.catalogue), 60, for_tests=True
         )  # older than every token
-        pipeline = Pipeline(world, world, store, recorder, world, world, CredentialFolder(None), limits, SlowLane())
+        pipeline = Pipeline(
+            world, world, store, recorder, world, world, CredentialFolder(None), limits, SlowLane(), Shares(lambda: 8)
+        )
         await pipeline.check(call.request(bench.catalogue), "", time.monotonic() + 10)
     record = read_record(log.lines[0])
     assert isinstance(record, DecisionRecord)

@@ -27,6 +27,7 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address
@@ -82,6 +83,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     telemetry = _telemetry(settings)
     slow_lane: SlowLane[ToolCall] = SlowLane()
     stack.callback(slow_lane.close)
+    admission = _admission(settings)
     stack.callback(telemetry.close)
     stack.push_async_callback(store.close)
     await records.start()
@@ -99,8 +101,9 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         credentials=CredentialFolder(settings.credentials),
         limits=_limits(settings),
         slow_lane=slow_lane,
+        shares=Shares(lambda: admission.limit),
     )
-    handler = CheckHandler(pipeline, _admission(settings), settings.budget.reserve_ms / 1000)
+    handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
     kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
     host = kind(settings.listen.format(worker=worker), handler, bodies.process)

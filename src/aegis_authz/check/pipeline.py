@@ -15,6 +15,7 @@ from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
 from aegis_authz.check.settle import settled_decision, settlement_of, showable
+from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Evaluation, denied
@@ -56,6 +57,7 @@ class Pipeline:
     credentials: Credentials
     limits: Limits
     slow_lane: SlowLane[ToolCall]
+    shares: Shares
 
     async def check(self, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
         """Answer one CheckRequest; every fault is a denial with its own reason.
@@ -95,6 +97,14 @@ class Pipeline:
         snapshot = draft.snapshot = self.snapshots.current()
         identity = draft.identity = authenticate(http, snapshot.trust, draft.time)  # 2
         draft.done("authenticate", self.clock)
+        if not self.shares.enter(identity.scope, self.clock.monotonic()):
+            raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
+        try:
+            return await self._settled(http, identity, snapshot, draft)
+        finally:
+            self.shares.leave(identity.scope)
+
+    async def _settled(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         try:
             decision = showable(await self._judge(http, identity, snapshot, draft), draft)  # 3, 4
         except Refused as refusal:  # the token is spent all the same

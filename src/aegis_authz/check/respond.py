@@ -29,7 +29,8 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     """Say the decision in HTTP's words.
 
     Plain HTTP gets a problem document; MCP tools/call a tool result with status 200, other MCP
-    requests a JSON-RPC error, and what cannot carry either a bare status, never 401 there.
+    requests a JSON-RPC error, a notification too where the fault is ours, and what cannot carry either a bare status,
+    never 401 there.
     """
     headers = {"x-aegis-decision": decision.effect.value, "x-aegis-decision-id": draft.decision_id}
     if draft.settled is not None and draft.settled.approval_id and decision.reason is Reason.APPROVAL_NEEDED:
@@ -40,7 +41,7 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     if spec.retry is Retry.LATER:
         headers["retry-after"] = _RETRY_AFTER
     rpc = _rpc_shape(draft)
-    status, content_type, body = _body(_refusal(decision, spec, draft), rpc)
+    status, content_type, body = _body(_refusal(decision, spec, draft), rpc, spec.retry)
     return Answer(
         effect=decision.effect,
         grpc_code=STATUS_CODES[decision.reason].grpc,
@@ -73,13 +74,16 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     )
 
 
-def _body(refusal: Refusal, rpc: Rpc) -> tuple[int, str, bytes]:
+def _body(refusal: Refusal, rpc: Rpc, retry: Retry) -> tuple[int, str, bytes]:
     match rpc.shape:
         case RpcShape.NONE:
             return refusal.status, PROBLEM_TYPE, problem_document(refusal)
         case RpcShape.CALL:
             return 200, JSON_TYPE, tool_result(refusal, rpc)
         case RpcShape.REQUEST:
+            return 200, JSON_TYPE, rpc_error(refusal, rpc)
+        case RpcShape.NOTIFICATION if rpc.method and retry is Retry.LATER:
+            # a fault of ours ends no session: Python clients 1.x die of any 4xx or 5xx here. 202 alone means accepted
             return 200, JSON_TYPE, rpc_error(refusal, rpc)
         case RpcShape.NOTIFICATION:
             # 401 would start an OAuth dance in MCP clients
