@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.local import checkup
-from aegis_authz.local.checkup import Finding, check_machine
+from aegis_authz.local.checkup import Prerequisite, check_machine
 from aegis_authz.local.servers import ServerMissing
 
 
-def named(findings: list[Finding], name: str) -> Finding:
+def named(findings: list[Prerequisite], name: str) -> Prerequisite:
     return next(finding for finding in findings if finding.name == name)
 
 
@@ -34,7 +34,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, requires: list[str], 
 def test_a_package_that_is_missing_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, tmp_path, ["orjson<4,>=3.11", "made-up>=0.29"], {"orjson": "3.12.1"})
     findings = check_machine(tmp_path)
-    assert named(findings, "orjson") == Finding("orjson", "3.12.1", "", "")
+    assert named(findings, "orjson") == Prerequisite("orjson", "3.12.1", "", "")
     assert named(findings, "made-up").trouble == "not installed"
     assert "make setup" in named(findings, "made-up").remedy
 
@@ -75,7 +75,7 @@ def test_a_server_that_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyP
         raise ServerMissing("opa", "no opa is on PATH", "Run `make setup`")
 
     monkeypatch.setitem(checkup._FINDERS, "opa", no_opa)
-    assert named(check_machine(tmp_path), "opa server") == Finding(
+    assert named(check_machine(tmp_path), "opa server") == Prerequisite(
         "opa server", "", "no opa is on PATH", "Run `make setup`"
     )
     assert named(check_machine(tmp_path), "envoy server").trouble == ""

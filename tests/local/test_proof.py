@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from aegis_authz.local.echo import WITHDRAWN, Echo, EchoPortTaken, Received, echo_at
-from aegis_authz.local.proof import Means, Prober, Proof
+from aegis_authz.local.proof import DoctorPowers, Prober, Proof
 
 MASK = "[REDACTED:us_ssn]"
 
@@ -75,7 +75,7 @@ class PretendMesh:
 
     async def proofs(self, answer: Callable[[httpx.Request], httpx.Response] | None = None) -> list[Proof]:
         minted = iter(range(100))
-        means = Means(
+        means = DoctorPowers(
             mint=lambda: f"token-{next(minted)}",
             forge=lambda: "forged",
             reason_of=lambda decision_id: self.reasons[decision_id],

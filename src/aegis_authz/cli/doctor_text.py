@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.local.checkup import Finding
+from aegis_authz.local.checkup import Prerequisite
 from aegis_authz.local.proof import Proof
 from aegis_authz.policy.source.problems import printable
 
@@ -37,7 +37,7 @@ def show_proofs(proofs: Sequence[Proof]) -> None:
     console.print(Text(verdict, style="red" if wrong else "green"))
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
+def show_findings(findings: Sequence[Prerequisite]) -> None:
     """Print everything looked at, then how to get what is missing."""
     console = _console()
     for finding in findings:

@@ -19,7 +19,7 @@ from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
 from aegis_authz.local.mesh_facts import MeshFacts
-from aegis_authz.local.proof import PROBER, Means, Proof, prove
+from aegis_authz.local.proof import PROBER, DoctorPowers, Proof, prove
 
 _TTL = 30
 _LAST_LINES = 500
@@ -29,11 +29,11 @@ async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
     """Prove the mesh that runs in this folder; `facts` is its mesh.json. Raises Unable."""
     port = urlsplit(facts.probe).port or 0
     with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
-        return await prove(facts.proxy, port, means(state))
+        return await prove(facts.proxy, port, doctor_powers(state))
 
 
-def means(state: Path) -> Means:
-    """The doctor's means in the mesh of this folder. Raises KeyFolderError, SettingsError."""
+def doctor_powers(state: Path) -> DoctorPowers:
+    """The powers of the doctor in the mesh of this folder. Raises KeyFolderError, SettingsError."""
     settings = load_settings(state / "control.yaml", ControlSettings)
     trusted, foreign = load_ed25519(state / "keys" / ISSUER), Ed25519PrivateKey.generate()
 
@@ -43,7 +43,7 @@ def means(state: Path) -> Means:
         except CommandFault as fault:
             return str(fault)
 
-    return Means(
+    return DoctorPowers(
         mint=lambda: _token(settings, trusted),
         forge=lambda: _token(settings, foreign),
         reason_of=lambda decision_id: recorded_reason(state / "records", decision_id),

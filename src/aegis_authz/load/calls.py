@@ -94,12 +94,12 @@ def write_targets(path: Path, base: str, calls: Iterable[Call], tokens: Iterable
     moulds = [_mould(base, call) for call in calls]
     if not moulds:
         raise ValueError("no calls to write")
-    written = 0
+    count = 0
     with path.open("wb") as file:
         for (plain, before, after), token in zip(cycle(moulds), tokens, strict=False):
             file.write(before + token.encode("ascii") + after if token else plain)
-            written += 1
-    return written
+            count += 1
+    return count
 
 
 def url_of(base: str, call: Call) -> str:

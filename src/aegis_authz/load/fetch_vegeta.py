@@ -9,7 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aegis_authz.local.program_cache import BuildFailed, GoProgram, Say, build_go, cached, find_go, put_in_place, runs
+from aegis_authz.local.program_cache import (
+    BuildFailed,
+    GoProgram,
+    Progress,
+    build_go,
+    cached,
+    find_go,
+    put_in_place,
+    runs,
+)
 
 VERSION = "12.13.0"
 """The version that is built; Go checks the module against its checksum database."""
@@ -42,25 +51,25 @@ def say_on_stderr(line: str) -> None:
     sys.stderr.flush()
 
 
-def find_vegeta(say: Say = say_on_stderr) -> Path:
+def find_vegeta(say: Progress = say_on_stderr) -> Path:
     """The vegeta binary: `AEGIS_VEGETA`, one on PATH, the cached one, else built now, which takes about a minute.
 
     Safe to run several times at once: one builds, the others wait for it. Raises VegetaMissing, and OSError when
     the cache cannot be written.
     """
-    named = os.environ.get(SETTING, "")
-    if named:
-        return _accepted(Path(named).absolute(), f"{SETTING} names {named}, which")
-    found = shutil.which("vegeta")
-    if found is not None and _is_vegeta(Path(found)):
-        return Path(found).absolute()
+    binary = os.environ.get(SETTING, "")
+    if binary:
+        return _accepted(Path(binary).absolute(), f"{SETTING} names {binary}, which")
+    program = shutil.which("vegeta")
+    if program is not None and _is_vegeta(Path(program)):
+        return Path(program).absolute()
     target = cached_vegeta()
     if not runs(target):
         put_in_place(target, lambda folder: _accepted(_build(folder, say), "what Go built"), say)
     return target
 
 
-def _build(folder: Path, say: Say) -> Path:
+def _build(folder: Path, say: Progress) -> Path:
     """The binary compiled into `folder`. Raises VegetaMissing."""
     try:
         go = find_go()
@@ -73,20 +82,20 @@ def _build(folder: Path, say: Say) -> Path:
         raise VegetaMissing(f"it cannot be built ({problem})") from problem
 
 
-def _accepted(path: Path, what: str) -> Path:
+def _accepted(path: Path, subject: str) -> Path:
     if not runs(path):
-        raise VegetaMissing(f"{what} is not an executable file")
+        raise VegetaMissing(f"{subject} is not an executable file")
     if not _is_vegeta(path):
-        raise VegetaMissing(f"{what} is not a vegeta that knows -max-workers")
+        raise VegetaMissing(f"{subject} is not a vegeta that knows -max-workers")
     return path
 
 
 def _is_vegeta(path: Path) -> bool:
     # A vegeta built by `go install` does not tell its version; what is needed is asked for instead.
     try:
-        asked = subprocess.run(
+        usage = subprocess.run(
             [path, "attack", "-h"], capture_output=True, text=True, timeout=_ASK_TIMEOUT, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return _KNOWS_IT.search(asked.stdout + asked.stderr) is not None
+    return _KNOWS_IT.search(usage.stdout + usage.stderr) is not None

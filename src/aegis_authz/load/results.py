@@ -13,7 +13,7 @@ from aegis_authz.load.calls import Due, due_of
 from aegis_authz.load.outcome import Outcome
 
 # The columns of `vegeta encode --to csv`.
-_SENT, _CODE, _LATENCY, _ERROR, _BODY, _SEQ, _URL, _HEADERS = 0, 1, 2, 5, 6, 8, 10, 11
+_START, _CODE, _LATENCY, _ERROR, _BODY, _SEQ, _URL, _HEADERS = 0, 1, 2, 5, 6, 8, 10, 11
 _REFUSALS = frozenset({429, 503})
 _MARK = b"x-aegis-decision:"
 
@@ -35,7 +35,7 @@ def read_outcome(lines: Iterable[str], offered: float | None, interval: float) -
 class _Tally:
     """Counts of a run so far; times are nanoseconds, of `right` the time of sending, latency and number."""
 
-    sent: int = 0
+    calls: int = 0
     failed: int = 0
     wrong: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -46,14 +46,14 @@ class _Tally:
 
     def take(self, row: Sequence[str]) -> None:
         """Count one result."""
-        sent, seq, code, url = int(row[_SENT]), int(row[_SEQ]), int(row[_CODE]), row[_URL]
+        start, seq, code, url = int(row[_START]), int(row[_SEQ]), int(row[_CODE]), row[_URL]
         due = self.dues.get(url)
         if due is None:
             due = self.dues[url] = due_of(url)
-        self.sent += 1
-        self.starts.append((sent, seq))
+        self.calls += 1
+        self.starts.append((start, seq))
         if code == due.status and _is_for(due.reason, row):
-            self.right.append((sent, int(row[_LATENCY]), seq))
+            self.right.append((start, int(row[_LATENCY]), seq))
         elif code == 0:
             self.failed += 1
             self.faults[row[_ERROR].rpartition(": ")[2]] += 1
@@ -65,12 +65,12 @@ class _Tally:
 
     def outcome(self, offered: float | None, interval: float) -> Outcome:
         """What was counted, with the latencies."""
-        began = min((sent for sent, _ in self.starts), default=0)
-        ended = max((sent + latency for sent, latency, _ in self.right), default=began)
+        began = min((start for start, _ in self.starts), default=0)
+        ended = max((start + latency for start, latency, _ in self.right), default=began)
         return Outcome(
             offered=offered,
             seconds=(ended - began) / 1e9,
-            sent=self.sent,
+            sent=self.calls,
             right=len(self.right),
             refused=dict(self.refused),
             wrong=self.wrong,
@@ -83,8 +83,8 @@ class _Tally:
         if interval is None or not self.right:
             return (latency / 1e9 for _, latency, _ in self.right)
         # Calls are never sent early, so the one least late tells when the schedule began.
-        began = min(sent - seq * interval for sent, seq in self.starts)
-        return ((sent + latency - began - seq * interval) / 1e9 for sent, latency, seq in self.right)
+        began = min(start - seq * interval for start, seq in self.starts)
+        return ((start + latency - began - seq * interval) / 1e9 for start, latency, seq in self.right)
 
 
 def _is_for(reason: str, row: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from aegis_authz.load.vegeta import Plan
 
 Attack = Callable[[Path, Plan], Awaitable[Outcome]]
 """Sends the targets of a file."""
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 SHARES = (0.25, 0.5, 0.85)
 """Of the ceiling, the rates of the open loops."""
@@ -62,7 +62,7 @@ class Stage:
 class Stages:
     """Plays the stages of a load, one after another."""
 
-    def __init__(self, attack: Attack, aim: Aim, say: Say) -> None:
+    def __init__(self, attack: Attack, aim: Aim, say: Progress) -> None:
         self._attack = attack
         self._aim = aim
         self._say = say

@@ -110,8 +110,8 @@ async def _run(vegeta: Path, *arguments: str) -> None:
                 process.kill()
                 await process.wait()
     if process.returncode != 0:
-        said = complaints.decode("utf-8", "replace").strip()
-        raise LoadFailed(f"vegeta {arguments[0]} ended with {process.returncode}: {said[-500:]}")
+        text = complaints.decode("utf-8", "replace").strip()
+        raise LoadFailed(f"vegeta {arguments[0]} ended with {process.returncode}: {text[-500:]}")
 
 
 def _without_proxies(environment: Mapping[str, str]) -> dict[str, str]:

@@ -29,8 +29,11 @@ _FINDERS: dict[str, Callable[[], Path]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `found` says what is there; `trouble` is "" when it will do; `remedy` how to mend it."""
+class Prerequisite:
+    """One thing a mesh needs of the machine.
+
+    `found` says what is there; `trouble` is "" when it will do; `remedy` how to mend it.
+    """
 
     name: str
     found: str
@@ -38,18 +41,18 @@ class Finding:
     remedy: str
 
 
-def check_machine(state: Path) -> list[Finding]:
+def check_machine(state: Path) -> list[Prerequisite]:
     """Look at packages, servers, disk and permissions for a mesh that would live in `state`."""
     return [*_packages(), *_servers(), *_places(state)]
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Prerequisite]:
     try:
         distribution = importlib.metadata.distribution(_DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
-        yield Finding(_DISTRIBUTION, "", "not installed", _INSTALL)
+        yield Prerequisite(_DISTRIBUTION, "", "not installed", _INSTALL)
         return
-    yield Finding(_DISTRIBUTION, distribution.version, "", "")
+    yield Prerequisite(_DISTRIBUTION, distribution.version, "", "")
     for requirement in distribution.requires or ():
         parts = _REQUIREMENT.fullmatch(requirement)
         # optional packages are looked at by what they carry: the servers
@@ -57,23 +60,23 @@ def _packages() -> Iterator[Finding]:
             yield _package(parts[1], parts[2])
 
 
-def _package(name: str, bounds: str) -> Finding:
+def _package(name: str, bounds: str) -> Prerequisite:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "", "not installed", _INSTALL)
+        return Prerequisite(name, "", "not installed", _INSTALL)
     if not _within(version, bounds):
-        return Finding(name, version, f"version {bounds} is needed", _INSTALL)
-    return Finding(name, version, "", "")
+        return Prerequisite(name, version, f"version {bounds} is needed", _INSTALL)
+    return Prerequisite(name, version, "", "")
 
 
 def _within(version: str, bounds: str) -> bool:
     """Whether a version keeps the `>=` and `<` bounds of a requirement; other kinds of bounds are not judged."""
-    found = _numbers(version)
+    actual = _numbers(version)
     for sign, limit in _BOUND.findall(bounds):
         bound = _numbers(limit)
-        width = max(len(found), len(bound))
-        left, right = (tuple(one + [0] * (width - len(one))) for one in (found, bound))
+        width = max(len(actual), len(bound))
+        left, right = (tuple(parts + [0] * (width - len(parts))) for parts in (actual, bound))
         if (left < right) if sign == ">=" else (left >= right):
             return False
     return True
@@ -83,27 +86,29 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", re.match(r"[0-9.]*", version)[0])]  # type: ignore[index]
 
 
-def _servers() -> Iterator[Finding]:
+def _servers() -> Iterator[Prerequisite]:
     try:
         versions = servers.versions()
     except ServerMissing:
         versions = {}  # told below, server by server
     for name, find in _FINDERS.items():
         try:
-            yield Finding(f"{name} server", f"{versions.get(name, '')} {find()}".strip(), "", "")
+            yield Prerequisite(f"{name} server", f"{versions.get(name, '')} {find()}".strip(), "", "")
         except ServerMissing as missing:
-            yield Finding(f"{name} server", "", missing.why, missing.how_to_get)
+            yield Prerequisite(f"{name} server", "", missing.why, missing.how_to_get)
 
 
-def _places(state: Path) -> Iterator[Finding]:
+def _places(state: Path) -> Iterator[Prerequisite]:
     for name, path in (("state folder", state), ("folder for sockets", Path(tempfile.gettempdir()))):
         home = _existing(path.absolute())
         if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
-            yield Finding(name, str(path), f"{home} cannot be written", "Choose another folder (--dir, TMPDIR)")
+            yield Prerequisite(name, str(path), f"{home} cannot be written", "Choose another folder (--dir, TMPDIR)")
             continue
         free = shutil.disk_usage(home).free
         trouble = "" if free >= _DISK_NEEDED else f"only {free // 2**20} MiB free, {_DISK_NEEDED // 2**20} are needed"
-        yield Finding(name, f"{path}, {free // 2**20} MiB free", trouble, "Free some disk space" if trouble else "")
+        yield Prerequisite(
+            name, f"{path}, {free // 2**20} MiB free", trouble, "Free some disk space" if trouble else ""
+        )
 
 
 def _existing(path: Path) -> Path:

@@ -13,7 +13,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 
 from aegis_authz.local import pins
-from aegis_authz.local.program_cache import BuildFailed, GoProgram, Say, build_go, find_go, put_in_place, runs
+from aegis_authz.local.program_cache import BuildFailed, GoProgram, Progress, build_go, find_go, put_in_place, runs
 from aegis_authz.local.servers import ServerMissing, accept_opa, cached_opa
 
 _GIVE_UP_AFTER = 3.0
@@ -27,7 +27,7 @@ class _Unavailable(Exception):
     """The release cannot be had here; the message says why."""
 
 
-def fetch_opa(say: Say) -> Path:
+def fetch_opa(say: Progress) -> Path:
     """The cached OPA, fetched or built first when it is not there yet.
 
     Safe to run several times at once: one works, the others wait for it. Raises ServerMissing when
@@ -39,7 +39,7 @@ def fetch_opa(say: Say) -> Path:
     return target
 
 
-def _obtain(folder: Path, say: Say) -> Path:
+def _obtain(folder: Path, say: Progress) -> Path:
     """A fresh binary in `folder`. Raises ServerMissing with both reasons when there is no way."""
     try:
         return _download(folder, say)
@@ -68,7 +68,7 @@ def release_name() -> str | None:
     return f"opa_{system}_{machine}{suffix}"
 
 
-def _download(folder: Path, say: Say) -> Path:
+def _download(folder: Path, say: Progress) -> Path:
     """The official binary, checked against its published SHA-256. Raises _Unavailable."""
     name = release_name()
     if name is None:

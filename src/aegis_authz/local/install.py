@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Envoy comes with the Python packages: without them it is too early to judge what else is missing.
             servers.find_envoy()
             _redis()
-            found = servers.versions()
-            _say("ready: " + ", ".join(f"{name} {version}" for name, version in found.items()))
+            versions = servers.versions()
+            _say("ready: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
     except (ServerMissing, OSError) as problem:
         _say(f"cannot go on: {problem}")
         return 1
@@ -83,11 +83,11 @@ def _redis() -> None:
 def _apt(apt: str, *words: str) -> None:
     """Run apt-get, its words on standard error. RUNLEVEL keeps it from starting the service. Raises ServerMissing."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    done = subprocess.run([apt, *words], env=environment, stdout=2, check=False)
-    if done.returncode != 0:
+    result = subprocess.run([apt, *words], env=environment, stdout=2, check=False)
+    if result.returncode != 0:
         raise ServerMissing(
             "redis-server",
-            f"apt-get {words[0]} ended with {done.returncode}",
+            f"apt-get {words[0]} ended with {result.returncode}",
             "Install Redis, or set AEGIS_REDIS_BIN to a redis-server binary",
         )
 

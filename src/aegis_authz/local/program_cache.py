@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 """Takes one line of progress."""
 
 _TELL_EVERY = 20.0
@@ -51,7 +51,7 @@ def runs(path: Path) -> bool:
     return path.is_file() and os.access(path, os.X_OK)
 
 
-def put_in_place(target: Path, obtain: Callable[[Path], Path], say: Say) -> None:
+def put_in_place(target: Path, obtain: Callable[[Path], Path], say: Progress) -> None:
     """Have `obtain` make the program in a folder of its own and move it to `target`, unless it is there by now.
 
     Safe to run several times at once: one process works, the others wait for it, and the kernel frees the lock when
@@ -79,7 +79,7 @@ def find_go() -> str:
     return go
 
 
-def build_go(go: str, program: GoProgram, folder: Path, say: Say) -> Path:
+def build_go(go: str, program: GoProgram, folder: Path, say: Progress) -> Path:
     """Compile a module, which Go checks against its checksum database, into `folder`. Raises BuildFailed."""
     # A target platform in the environment would make `go install` refuse GOBIN.
     environment = {key: value for key, value in os.environ.items() if key not in ("GOOS", "GOARCH")}
@@ -97,7 +97,7 @@ def build_go(go: str, program: GoProgram, folder: Path, say: Say) -> Path:
     return folder / program.name
 
 
-def _run_telling(command: list[str], environment: dict[str, str], say: Say, name: str) -> tuple[int, str]:
+def _run_telling(command: list[str], environment: dict[str, str], say: Progress, name: str) -> tuple[int, str]:
     """Run a long command with a line of progress now and then; its exit status and what it complained of."""
     started = time.monotonic()
     with subprocess.Popen(

@@ -25,13 +25,13 @@ PROBER = Scope("aegis-doctor", "self", "prober")
 
 _TOOL = "http://doctor.aegis.internal"
 _TIMEOUT = 5.0
-_SHOWN = 200
-_SMALL, _HELD, _LARGE = 10, 75, 1000
+_EXCERPT = 200
+_SMALL, _MEDIUM, _LARGE = 10, 75, 1000
 _NOTE = {"note": f"SSN {WITHDRAWN}", "kind": "visit"}
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class DoctorPowers:
     """What the doctor may do that an agent may not.
 
     `mint` makes a token of the prober, `forge` one signed by a key nobody trusts. `reason_of` finds a
@@ -72,19 +72,19 @@ class _Reply:
 class Prober:
     """Makes the doctor's calls, one after another."""
 
-    def __init__(self, client: httpx.AsyncClient, echo: Echo, means: Means) -> None:
+    def __init__(self, client: httpx.AsyncClient, echo: Echo, powers: DoctorPowers) -> None:
         self._client = client
         self._echo = echo
-        self._means = means
+        self._powers = powers
 
     async def prove(self) -> list[Proof]:
         """Make every call; returns what was proved, in order."""
-        token = self._means.mint()
+        token = self._powers.mint()
         steps: list[Callable[[], Awaitable[Proof]]] = [
             lambda: self._allowed(token),
             self._denied,
             self._sanitized,
-            self._held,
+            self._approval_needed,
             lambda: self._replayed(token),
             self._forged,
             self._unlisted,
@@ -104,12 +104,12 @@ class Prober:
         return proof
 
     async def _denied(self) -> Proof:
-        reply = await self._pay(_LARGE, self._means.mint())
+        reply = await self._pay(_LARGE, self._powers.mint())
         proof = await self._judge(f"pay {_LARGE}, above the limit", "policy denies", reply, Reason.POLICY_DENIED)
         return self._unless_arrived(proof)
 
     async def _sanitized(self) -> Proof:
-        reply = await self._call("/note", _NOTE, self._means.mint())
+        reply = await self._call("/note", _NOTE, self._powers.mint())
         proof = await self._judge("note with a secret", "both bodies are redacted", reply, Reason.SANITIZED)
         bodies = [body for body, _ in self._arrived()]
         if not bodies or _NOTE["kind"] not in bodies[-1]:
@@ -122,15 +122,15 @@ class Prober:
             return _but(proof, "the agent did not receive the rest of the answer")
         return proof
 
-    async def _held(self) -> Proof:
-        reply = await self._pay(_HELD, self._means.mint())
+    async def _approval_needed(self) -> Proof:
+        reply = await self._pay(_MEDIUM, self._powers.mint())
         control = "a human is asked; the approval is kept, and refused here"
         proof = self._unless_arrived(
-            await self._judge(f"pay {_HELD}, for approval", control, reply, Reason.APPROVAL_NEEDED)
+            await self._judge(f"pay {_MEDIUM}, for approval", control, reply, Reason.APPROVAL_NEEDED)
         )
         if not reply.approval_id:
             return _but(proof, "the answer names no approval")
-        state = await asyncio.to_thread(self._means.refuse, reply.approval_id)
+        state = await asyncio.to_thread(self._powers.refuse, reply.approval_id)
         return proof if state == "denied" else _but(proof, f"the approval could not be refused: {state}")
 
     async def _replayed(self, token: str) -> Proof:
@@ -139,12 +139,12 @@ class Prober:
         return self._unless_arrived(proof)
 
     async def _forged(self) -> Proof:
-        reply = await self._pay(_SMALL, self._means.forge())
+        reply = await self._pay(_SMALL, self._powers.forge())
         proof = await self._judge("a token of a foreign key", "tokens are verified", reply, Reason.CREDENTIAL_UNTRUSTED)
         return self._unless_arrived(proof)
 
     async def _unlisted(self) -> Proof:
-        reply = await self._call("/", {}, self._means.mint(), "http://unlisted.aegis.invalid")
+        reply = await self._call("/", {}, self._powers.mint(), "http://unlisted.aegis.invalid")
         return await self._judge("a host nobody listed", "egress is closed", reply, Reason.EGRESS_DENIED)
 
     async def _pay(self, amount: int, token: str) -> _Reply:
@@ -172,7 +172,7 @@ class Prober:
 
     async def _judge(self, call: str, control: str, reply: _Reply, right: Reason) -> Proof:
         spec = REASONS[right]
-        reason = await asyncio.to_thread(self._means.reason_of, reply.decision_id) if reply.decision_id else ""
+        reason = await asyncio.to_thread(self._powers.reason_of, reply.decision_id) if reply.decision_id else ""
         expected = f"{spec.effect.value} {right.value}"
         proof = Proof(
             call=call,
@@ -187,7 +187,7 @@ class Prober:
         if reply.fault:
             return _but(proof, reply.fault)
         if not reply.decision_id:
-            return _but(proof, f"the call was not judged; the proxy answers: {reply.status} {reply.body[:_SHOWN]}")
+            return _but(proof, f"the call was not judged; the proxy answers: {reply.status} {reply.body[:_EXCERPT]}")
         if not reason:
             return _but(proof, "the decision is not in the records")
         if (reply.decision, reason) != (spec.effect.value, right.value):
@@ -198,19 +198,19 @@ class Prober:
         return proof
 
     def _arrived(self) -> list[tuple[str, Mapping[str, str]]]:
-        return [(one.body, one.headers) for one in self._echo.received]
+        return [(call.body, call.headers) for call in self._echo.received]
 
     def _unless_arrived(self, proof: Proof) -> Proof:
         return _but(proof, "the call reached the tool") if self._echo.received else proof
 
 
-async def prove(proxy: str, port: int, means: Means) -> list[Proof]:
+async def prove(proxy: str, port: int, powers: DoctorPowers) -> list[Proof]:
     """Make the doctor's calls through the forward proxy at `proxy`, its tool on loopback `port`.
 
-    Raises EchoPortTaken, and whatever `means` raise.
+    Raises EchoPortTaken, and whatever `powers` raise.
     """
     async with echo_at(port) as echo, httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=_TIMEOUT) as client:
-        return await Prober(client, echo, means).prove()
+        return await Prober(client, echo, powers).prove()
 
 
 def _but(proof: Proof, trouble: str) -> Proof:

@@ -13,7 +13,7 @@ from aegis_authz.local.process import Ready
 
 _TIMEOUT = 1.0
 _MOST_BYTES = 4096
-_SHOWN = 300
+_EXCERPT = 300
 _BLANK_LINE = "\r\n\r\n"
 _XDS = r"^(cluster_manager\.cds|http\.(forward|reverse)\.rds\.[a-z]+)\.update_success$"
 _COUNT = re.compile(r"^([a-z_.]+)\.update_success: (\d+)\r?$", re.MULTILINE)
@@ -37,8 +37,8 @@ def redis_answers(socket: Path) -> Ready:
     """Ready when Redis answers PING on its socket."""
 
     async def look() -> str:
-        said = await _exchange(lambda: asyncio.open_unix_connection(str(socket)), b"PING\r\nQUIT\r\n")
-        return "" if said.startswith("+PONG") else said
+        answer = await _exchange(lambda: asyncio.open_unix_connection(str(socket)), b"PING\r\nQUIT\r\n")
+        return "" if answer.startswith("+PONG") else answer
 
     return look
 
@@ -60,10 +60,12 @@ def envoy_routes(socket: Path) -> Ready:
     async def look() -> str:
         if trouble := await is_live():
             return trouble
-        said = await _exchange(lambda: asyncio.open_unix_connection(str(socket)), _get(f"/stats?filter={quote(_XDS)}"))
-        taken = dict(_COUNT.findall(said))
-        without = [name for name, times in taken.items() if times == "0"]
-        if without or not taken:
+        answer = await _exchange(
+            lambda: asyncio.open_unix_connection(str(socket)), _get(f"/stats?filter={quote(_XDS)}")
+        )
+        updates = dict(_COUNT.findall(answer))
+        without = [name for name, times in updates.items() if times == "0"]
+        if without or not updates:
             return f"no valid configuration yet: {', '.join(sorted(without)) or 'nothing was looked for'}"
         return ""
 
@@ -72,13 +74,13 @@ def envoy_routes(socket: Path) -> Ready:
 
 def _http_answers(connect: _Connect, target: str) -> Ready:
     async def look() -> str:
-        said = await _exchange(connect, _get(target))
-        protocol, _, rest = said.partition(" ")
+        answer = await _exchange(connect, _get(target))
+        protocol, _, rest = answer.partition(" ")
         if not protocol.startswith("HTTP/"):
-            return said
+            return answer
         if rest.startswith("200 "):
             return ""
-        return f"answers {rest.partition(' ')[0]}: {rest.partition(_BLANK_LINE)[2].strip()[:_SHOWN]}"
+        return f"answers {rest.partition(' ')[0]}: {rest.partition(_BLANK_LINE)[2].strip()[:_EXCERPT]}"
 
     return look
 
@@ -95,11 +97,11 @@ async def _exchange(connect: _Connect, question: bytes) -> str:
             reader, writer = await connect()
             try:
                 writer.write(question)
-                said = b""
-                while len(said) < _MOST_BYTES and (more := await reader.read(_MOST_BYTES)):
-                    said += more
+                answer = b""
+                while len(answer) < _MOST_BYTES and (more := await reader.read(_MOST_BYTES)):
+                    answer += more
             finally:
                 writer.close()
     except (OSError, TimeoutError) as fault:
         return f"does not answer: {type(fault).__name__}"
-    return said.decode("utf-8", "replace").strip() or "closes the connection"
+    return answer.decode("utf-8", "replace").strip() or "closes the connection"

