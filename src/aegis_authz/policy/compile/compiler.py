@@ -16,7 +16,7 @@ from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.operators import PHRASES
-from aegis_authz.policy.language.scope import shape_of
+from aegis_authz.policy.language.scope import scope_shape
 from aegis_authz.policy.language.types import ANY
 
 REVISION_LENGTH = 24
@@ -86,7 +86,7 @@ def _policies(policies: Sequence[CompiledDocument], tools: Sequence[Tool]) -> di
     for modes in scopes.values():
         for documents in modes.values():
             documents.sort(key=canonical)
-    shapes = {shape_of(scope) for scope in scopes}
+    shapes = {scope_shape(scope) for scope in scopes}
     regions = {tool.name: tool.region for tool in tools if tool.region}
     agents = {policy.document.scope for policy in policies if ANY not in policy.document.scope}
     return {

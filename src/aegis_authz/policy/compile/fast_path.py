@@ -14,7 +14,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.operators import OPERATORS
-from aegis_authz.policy.language.scope import Shape, covering
+from aegis_authz.policy.language.scope import ScopeShape, covering
 from aegis_authz.policy.language.types import ANY
 
 Document = Mapping[str, Json]
@@ -26,7 +26,9 @@ _SETTLING = [word for word, operator in OPERATORS.items() if operator.settles_ty
 _NOT_PLAIN = frozenset(("than", "path"))  # compares with another parameter, or looks into a list
 
 
-def plain_rules(scope: str, scopes: Scopes, shapes: Collection[Shape], regions: Mapping[str, str]) -> dict[str, Json]:
+def plain_rules(
+    scope: str, scopes: Scopes, shapes: Collection[ScopeShape], regions: Mapping[str, str]
+) -> dict[str, Json]:
     """The plain rules of one agent, by tool and action; none when a shadow document covers it.
 
     `scope` is `org/tenant/agent`, each a name; `shapes` are those of all scopes; `regions` of tools, by name.

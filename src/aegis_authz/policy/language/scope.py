@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from aegis_authz.policy.language.types import ANY
 
-Shape = tuple[str | int, str | int, str | int]
+ScopeShape = tuple[str | int, str | int, str | int]
 """How the parts of a scope are written: "" a name, "*" all, a number a group by that many first letters."""
 
 
@@ -19,13 +19,13 @@ def parts_of(scope: str) -> tuple[str, str, str]:
     return org, tenant, agent
 
 
-def shape_of(scope: str) -> Shape:
+def scope_shape(scope: str) -> ScopeShape:
     """The shape of one scope."""
     org, tenant, agent = map(_part_shape, parts_of(scope))
     return org, tenant, agent
 
 
-def covering(scope: str, shapes: Collection[Shape]) -> Iterator[str]:
+def covering(scope: str, shapes: Collection[ScopeShape]) -> Iterator[str]:
     """The scopes of these shapes that would cover an agent, itself among them when its shape is; in a fixed order.
 
     `scope` is `org/tenant/agent`, each a name.

@@ -39,7 +39,7 @@ class _Unclear(Exception):
 def matches_nothing(pattern: str) -> bool:
     """Whether no text can match a valid pattern. False also where that is not certain."""
     try:
-        return _Shape(pattern).ways() == _NOTHING
+        return _PatternReader(pattern).ways() == _NOTHING
     except _Unclear:
         return False
 
@@ -73,7 +73,7 @@ def _is_one_group(pattern: str) -> bool:
     return not body.startswith("?") and "(" not in body and ")" not in body and "|" not in body
 
 
-class _Shape:
+class _PatternReader:
     """Reads a pattern from left to right; each method reads one kind of part and returns the ways it can match."""
 
     def __init__(self, pattern: str) -> None:

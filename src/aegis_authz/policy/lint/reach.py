@@ -22,7 +22,9 @@ def reach_findings(ground: Ground) -> Iterator[Finding]:
         denying = [rule for entry in neighbours.documents for rule in entry.denying]
         dead = _concerned((rule, _denied(neighbours, rule)) for rule in allowing)
         dead |= _concerned(
-            (rule, _abroad(neighbours, entry, rule)) for entry in neighbours.documents for rule in entry.allowing
+            (rule, _outside_regions(neighbours, entry, rule))
+            for entry in neighbours.documents
+            for rule in entry.allowing
         )
         yield from _everywhere("unreachable-rule", allowing, dead)
         yield from _everywhere(
@@ -58,7 +60,7 @@ def _denied(neighbours: Neighbours, rule: LintedRule) -> str | None:
     return None
 
 
-def _abroad(neighbours: Neighbours, entry: LintedDocument, rule: LintedRule) -> str | None:
+def _outside_regions(neighbours: Neighbours, entry: LintedDocument, rule: LintedRule) -> str | None:
     """Why no agent of the document reaches the tool: a document names its regions, and the tool is in none of them."""
     region = neighbours.tools[rule.rule.name].tool.region
     for position in neighbours.covering(entry.document.scope):
