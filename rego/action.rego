@@ -9,7 +9,7 @@ action(call, documents) := combined(effects, verdicts, documents) if {
 	]
 	denying := [denied(document, rule, seen) |
 		some document in documents
-		some rule in rules_of(document.denied, call)
+		some rule in denials_of(document.denied, call)
 		not excused(rule, seen)
 	]
 	abroad := [refused_region(document, seen) |
@@ -25,6 +25,23 @@ rules_of(tools, call) := [rule |
 	some name in [call.action.name, "*"]
 	some rule in actions[name]
 ]
+
+# Servers that fold case take Delete for delete: a denial is about every spelling of a tool's name.
+denials_of(denied, call) := [rule |
+	actions := denied[call.resource.id]
+	some name, rules in actions
+	is_meant(name, call)
+	some rule in rules
+]
+
+is_meant(name, call) if name in {"*", call.action.name}
+
+is_meant(name, call) if {
+	call.resource.type != "http"
+	spelling(name) == spelling(call.action.name)
+}
+
+spelling(name) := lower(upper(trim_space(regex.replace(name, `\pC`, ""))))
 
 # A rule that cannot be read denies.
 default verdict(_, _, _) := {

@@ -33,7 +33,7 @@ looked_at(document, mode, call) := {
 		"outcome": outcome_of_denial(rule, seen),
 		"conditions": conditions_of(rule, seen),
 	} |
-		some rule in rules_of(document.denied, call)
+		some rule in denials_of(document.denied, call)
 	]
 }
 

@@ -68,10 +68,22 @@ opened(method, listed, hidden) := sanitized(deciders(listed), demanded) if {
 	count(tool_filter(method, listed, hidden)) == 0
 }
 
+# Where every tool is allowed, those that are denied whatever the call are left out all the same.
 tool_filter(method, listed, hidden) := [] if {
 	not method in listing
-} else := [] if {
+} else := [{"kind": "hide_tools", "hidden": sort(hidden)}] if {
+	method in listing
 	"*" in actions_of(listed)
-} else := [{"kind": "filter_tools", "allowed": sort(actions_of(listed) - hidden)}]
+	count(hidden) > 0
+} else := [] if {
+	method in listing
+	"*" in actions_of(listed)
+	count(hidden) == 0
+} else := [{"kind": "filter_tools", "allowed": sort(shown_actions(listed, hidden))}]
+
+shown_actions(listed, hidden) := {name |
+	some name in actions_of(listed)
+	not spelling(name) in {spelling(other) | some other in hidden}
+}
 
 actions_of(listed) := {rule.action | some rule in listed}

@@ -42,6 +42,29 @@ test_tools_list_is_whole_where_every_tool_is_allowed if {
 	[decision.effect, decision.obligations] == ["allow", []]
 }
 
+test_tools_list_leaves_out_what_is_denied_whatever_the_call_where_every_tool_is_allowed if {
+	every method in ["tools/list", "http:get", "subscriptions/listen"] {
+		closed := object.union(hub({"*": [rule]}), {"denied": {"hub": {"b": [denial("d", [])], "c": [denial("d", [amount([])])]}}})
+		decision := coded([closed], method)
+		[decision.effect, decision.obligations] == ["sanitize", [{"kind": "hide_tools", "hidden": ["b"]}]]
+		house := object.union(hub({}), {"denied": {"hub": {"a": [denial("d", [])]}}})
+		coded([closed, house], method).obligations == [{"kind": "hide_tools", "hidden": ["a", "b"]}]
+	}
+	other := object.union(hub({"B": [rule], "a": [rule]}), {"denied": {"hub": {"b": [denial("d", [])]}}})
+	coded([other], "tools/list").obligations == [{"kind": "filter_tools", "allowed": ["a"]}]
+}
+
+test_a_denied_tool_is_denied_in_every_spelling if {
+	closed := object.union(hub({"*": [rule], "Wipe": [rule]}), {"denied": {"hub": {"wipe": [denial("d", [])]}}})
+	every name in ["wipe", "Wipe", " wipe", "wi\u200bpe", "wipe\n"] {
+		coded([closed], name).effect == "deny"
+	}
+	coded([closed], "wipes").effect == "allow"
+	payment := object.union(bank([rule]), {"denied": {"bank": {"Pay": [denial("d", [])]}}})
+	decision := authz.decide(pay({})) with data.aegis.policies as only("payer", [payment], [])
+	decision.effect == "allow"
+}
+
 test_messages_are_redacted_both_ways_as_those_of_any_of_the_servers_tools if {
 	every method in ["response", "notifications/progress", "completion/complete", "initialize"] {
 		decision := coded([hub({"list_issues": [rule], "read": [streaming]})], method)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aegis_authz.adapters.records.files import log_files, verify_folder
 from aegis_authz.adapters.records.keys import load_public_keys
 from aegis_authz.core.call import CallKind
-from aegis_authz.core.decision import FilterTools, InjectCredential, Redact, SetHeader, Target
+from aegis_authz.core.decision import FilterTools, HideTools, InjectCredential, Redact, SetHeader, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
@@ -60,6 +60,7 @@ VALUES = st.recursive(
 OBLIGATIONS = st.one_of(
     st.builds(Redact, st.sampled_from(Target), NAMES, NAMES),
     st.builds(FilterTools, NAMES),
+    st.builds(HideTools, NAMES),
     st.builds(SetHeader, TEXTS, TEXTS),
     st.builds(InjectCredential, TEXTS, TEXTS, TEXTS),
 )

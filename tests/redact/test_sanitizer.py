@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
+from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -172,6 +172,14 @@ def test_two_filters_leave_what_both_allow() -> None:
     cleaner = sanitizer(FilterTools(("a", "b")), FilterTools(("b", "c")), is_rpc=True)
     message: Json = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": n} for n in "abc"]}}
     assert run(cleaner, message) == {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "b"}]}}
+
+
+def test_hidden_tools_are_left_out_in_every_spelling_and_the_others_stay() -> None:
+    cleaner = sanitizer(HideTools(("wipe",)), HideTools(("b",)), is_rpc=True)
+    names = ["a", "wipe", "Wipe", "wi\u200bpe", "ｗｉｐｅ", "b", "wipes"]
+    tools: Json = [*({"name": name} for name in names), {"name": 7}, "odd"]
+    message: Json = {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}
+    assert run(cleaner, message) == {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "a"}, {"name": "wipes"}]}}
 
 
 def test_text_like_json_in_which_no_field_can_be_found_is_refused() -> None:

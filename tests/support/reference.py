@@ -117,8 +117,13 @@ def _verdicts(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[
             if rule.name == tool and {action, "*"} & set(rule.actions):
                 yield _allowing(rule, call, regions.get(tool))
         for denial in document.denied_tools:
-            if denial.name == tool and {action, "*"} & set(denial.actions):
+            spellings = {_spelling(one) for one in denial.actions} if call["resource"]["type"] != "http" else set()
+            if denial.name == tool and ({action, "*"} & set(denial.actions) or _spelling(action) in spellings):
                 yield from _denying(denial, call, regions.get(tool))
+
+
+def _spelling(name: str) -> str:
+    return "".join(char for char in name if char.isprintable()).strip().casefold()
 
 
 def _allowing(rule: ToolRule, call: Call, region: str | None) -> Verdict:

@@ -110,13 +110,14 @@ def call(draw: Random) -> dict[str, Any]:
     ):
         if draw.random() < 0.7:
             context[word] = draw.choice(values)
+    spellings = ["pay", "pay", "get", "Pay"] if resource["type"] == "mcp_tool" else ["pay", "pay", "get"]
     return {
         "subject": {
             "type": "agent",
             "id": f"o/{tenant}/{agent}",
             "properties": {"org": "o", "tenant": tenant, "agent": agent},
         },
-        "action": {"name": draw.choice(["pay", "pay", "get"]) if tool else "", "properties": _parameters(draw)},
+        "action": {"name": draw.choice(spellings) if tool else "", "properties": _parameters(draw)},
         "resource": resource,
         "context": context,
     }

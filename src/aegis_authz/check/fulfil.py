@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from aegis_authz.core.call import Rpc
-from aegis_authz.core.decision import Decision, FilterTools, InjectCredential, Redact, SetHeader, Target
+from aegis_authz.core.decision import Decision, FilterTools, HideTools, InjectCredential, Redact, SetHeader, Target
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -41,7 +41,7 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
     if not decision.obligations:
         return NOTHING_TO_FULFIL
     headers = _headers(decision, identity, credentials)
-    bodily = [one for one in decision.obligations if isinstance(one, Redact | FilterTools)]
+    bodily = [one for one in decision.obligations if isinstance(one, Redact | FilterTools | HideTools)]
     if not bodily:
         return Fulfilment("", {}, headers)
     targets = {_target(obligation) for obligation in bodily}
@@ -73,7 +73,7 @@ def _headers(decision: Decision, identity: Identity | None, credentials: Credent
     return headers
 
 
-def _target(obligation: Redact | FilterTools) -> Target:
+def _target(obligation: Redact | FilterTools | HideTools) -> Target:
     if isinstance(obligation, Redact):
         unknown = [name for name in obligation.detectors if name not in DETECTORS]
         if unknown:

@@ -78,11 +78,20 @@ class FilterTools:
     allowed: tuple[str, ...]
 
 
-Obligation = Redact | FilterTools | SetHeader | InjectCredential
+@dataclass(frozen=True, slots=True)
+class HideTools:
+    """Obligation: a tools/list answer shows all tools but these, in whatever spelling."""
+
+    kind: ClassVar = "hide_tools"
+    changes_bodies: ClassVar = True
+    hidden: tuple[str, ...]
+
+
+Obligation = Redact | FilterTools | HideTools | SetHeader | InjectCredential
 """What must be done for the decision to hold. A kind not listed here is a deny."""
 
 OBLIGATIONS: Mapping[str, type[Obligation]] = {
-    obligation.kind: obligation for obligation in (Redact, FilterTools, SetHeader, InjectCredential)
+    obligation.kind: obligation for obligation in (Redact, FilterTools, HideTools, SetHeader, InjectCredential)
 }
 """Every kind of obligation, by the name it has as data; its members are its fields."""
 

@@ -71,11 +71,12 @@ FindingWords = Annotated[Words, AfterValidator(_finding)]
 class ExpectedObligation(Part):
     """One obligation as data, as OPA gives it. Lists may be left out when empty."""
 
-    kind: Literal["redact", "filter_tools", "set_header", "inject_credential"]
+    kind: Literal["redact", "filter_tools", "hide_tools", "set_header", "inject_credential"]
     target: Literal["request", "response"] | None = None
     detectors: Annotated[tuple[str, ...], LISTED] | None = None
     fields: Annotated[tuple[str, ...], LISTED] | None = None
     allowed: Annotated[tuple[str, ...], LISTED] | None = None
+    hidden: Annotated[tuple[str, ...], LISTED] | None = None
     name: str | None = None
     value: str | None = None
     header: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
+from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -18,7 +18,7 @@ from aegis_authz.redact.opaque import decoded, encoded_members
 from aegis_authz.redact.redactor import Redactor
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement
-from aegis_authz.redact.tools import cut_down
+from aegis_authz.redact.tools import Choice, choice_of, cut_down
 
 FILTERED = "filter_tools"
 
@@ -44,14 +44,14 @@ class Sanitizer:
         tick: Callable[[], None] = unhurried,
     ) -> None:
         redactions = [item for item in obligations if isinstance(item, Redact) and item.target is target]
-        filters = [item for item in obligations if isinstance(item, FilterTools) and target is Target.RESPONSE]
+        filters = [one for one in obligations if isinstance(one, FilterTools | HideTools)]
         detectors = detectors_named(name for item in redactions for name in item.detectors)
         self._redactor = Redactor(Finder(detectors, is_loose=False, tick=tick), numbers=False)
         pointers = dict.fromkeys(pointer for item in redactions for pointer in item.fields)
         self._fields = tuple(map(read_field, pointers))
         self._redacts = bool(redactions)
         self._rpc_id = rpc_id
-        self._allowed = frozenset.intersection(*(frozenset(item.allowed) for item in filters)) if filters else None
+        self._choice = choice_of(filters) if target is Target.RESPONSE else None
         self._is_rpc = is_rpc
         self._target = target
 
@@ -78,7 +78,7 @@ class Sanitizer:
     @property
     def filters_tools(self) -> bool:
         """Whether lists of tools are cut down to the allowed ones."""
-        return self._allowed is not None
+        return self._choice is not None
 
     @property
     def has_fields(self) -> bool:
@@ -103,8 +103,8 @@ class Sanitizer:
             if self.needs_json:
                 raise Refused(Reason.MALFORMED_CALL, "what must be found in JSON, in something that is none")
             return self._redactor.text(data)
-        if self._allowed is not None:
-            data, text = self._changed(data, list(self._filtered(text, self._allowed)), text)
+        if self._choice is not None:
+            data, text = self._changed(data, list(self._filtered(text, self._choice)), text)
         if not self._redacts:
             return data
         if self._fields:
@@ -142,9 +142,9 @@ class Sanitizer:
             raise Refused(Reason.INTERNAL_FAULT, "an edit broke the JSON")
         return data, changed
 
-    def _filtered(self, text: JsonText, allowed: frozenset[str]) -> Iterator[Replacement]:
+    def _filtered(self, text: JsonText, choice: Choice) -> Iterator[Replacement]:
         for message in _messages(text):
-            cut = cut_down(text, message, allowed)
+            cut = cut_down(text, message, choice)
             self._redactor.counts[FILTERED] += cut.removed
             yield from cut.edits
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from aegis_authz.core.decision import FilterTools, HideTools
+from aegis_authz.encoding.folding import shape
 from aegis_authz.redact.json_text import JsonText
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement
@@ -18,7 +20,32 @@ class Cut:
     removed: int
 
 
-def cut_down(text: JsonText, message: Span, allowed: frozenset[str]) -> Cut:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tools that a list may show: the `allowed` ones (None: any) but for those that are `hidden`, by their shapes."""
+
+    allowed: frozenset[str] | None
+    hidden: frozenset[str]
+
+    def shows(self, name: str) -> bool:
+        """Whether a tool of that name is shown; one without a name is not."""
+        return bool(name) and (self.allowed is None or name in self.allowed) and _plain(name) not in self.hidden
+
+
+def choice_of(filters: Sequence[FilterTools | HideTools]) -> Choice | None:
+    """What all of these leave; None where there are none."""
+    if not filters:
+        return None
+    allowed = [frozenset(one.allowed) for one in filters if isinstance(one, FilterTools)]
+    hidden = frozenset(_plain(name) for one in filters if isinstance(one, HideTools) for name in one.hidden)
+    return Choice(frozenset.intersection(*allowed) if allowed else None, hidden)
+
+
+def _plain(name: str) -> str:
+    return shape(name).strip()
+
+
+def cut_down(text: JsonText, message: Span, choice: Choice) -> Cut:
     """What must change in one message; a tool whose name cannot be told without doubt is left out alone."""
     edits: list[Replacement] = []
     removed = 0
@@ -28,7 +55,7 @@ def cut_down(text: JsonText, message: Span, allowed: frozenset[str]) -> Cut:
             if text.first_byte(tools) != b"[":
                 continue
             elements = list(text.elements(tools))
-            kept = [element for element in elements if _name(text, element) in allowed]
+            kept = [element for element in elements if choice.shows(_name(text, element))]
             removed += len(elements) - len(kept)
             if len(kept) < len(elements):
                 edits.append(Replacement(*tools, b"[" + b",".join(map(text.bytes_of, kept)) + b"]"))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.core.decision import FilterTools, Redact, Target
+from aegis_authz.core.decision import FilterTools, HideTools, Redact, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -12,7 +12,7 @@ REDACT: dict[str, Json] = {"kind": "redact", "target": "request", "detectors": [
 
 
 def test_obligations_survive_the_way_through_data() -> None:
-    obligations = (Redact(Target.RESPONSE, ("us_ssn",), ("/a/*",)), FilterTools(("read", "list")))
+    obligations = (Redact(Target.RESPONSE, ("us_ssn",), ("/a/*",)), FilterTools(("read", "list")), HideTools(("wipe",)))
     assert obligations_from_data(obligations_to_data(obligations)) == obligations
 
 
@@ -33,6 +33,7 @@ def test_obligations_survive_the_way_through_data() -> None:
         [{**REDACT, "fields": None}],
         [{key: value for key, value in REDACT.items() if key != "fields"}],
         [{"kind": "filter_tools"}],
+        [{"kind": "hide_tools", "hidden": "wipe"}],
         [{"kind": "filter_tools", "allowed": [None]}],
         [REDACT, {"kind": "filter_tools", "allowed": [], "more": []}],
     ],

@@ -62,12 +62,19 @@ def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
     plain: dict[str, Json] = {}
     for action_name in sorted({action for _, action, _ in rules if action != ANY}):
         applying = [(name, rule) for name, action, rule in rules if action in (action_name, ANY)]
-        if denied.isdisjoint((action_name, ANY)) and all(_simply_allows(rule) for _, rule in applying):
+        if not _may_be_denied(action_name, denied) and all(_simply_allows(rule) for _, rule in applying):
             plain[action_name] = {
                 "policies": [*sorted({name for name, _ in applying})],
                 "checks": _together(check for _, rule in applying for check in _checks(rule)),
             }
     return plain
+
+
+def _may_be_denied(action: str, denied: Collection[str]) -> bool:
+    """Whether a denial could be about the action in some spelling; Rego knows which."""
+    if ANY in denied or any(not (name.isascii() and name.isprintable()) for name in (action, *denied) if denied):
+        return True
+    return action.strip().lower() in {name.strip().lower() for name in denied}
 
 
 def _simply_allows(rule: _Rule) -> bool:

@@ -134,6 +134,7 @@ _TESTS: Mapping[str, str] = {
     "kind": "The kind of obligation.",
     "target": "Of redact: request or response.",
     "allowed": "Of filter_tools: the tools that are shown.",
+    "hidden": "Of hide_tools: the tools that are left out.",
     "ExpectedObligation.name": "Of set_header: the header.",
     "ExpectedObligation.value": "Of set_header: its value.",
 }

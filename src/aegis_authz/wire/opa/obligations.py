@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from aegis_authz.core.decision import OBLIGATIONS, FilterTools, InjectCredential, Obligation, Redact, SetHeader, Target
+from aegis_authz.core.decision import OBLIGATIONS, FilterTools, HideTools, InjectCredential, Obligation, Redact, SetHeader, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -46,6 +46,8 @@ def _from_data(item: Json) -> Obligation:
             return Redact(Target(item["target"]), _texts(item["detectors"]), _texts(item["fields"]))
         if kind == FilterTools.kind:
             return FilterTools(_texts(item["allowed"]))
+        if kind == HideTools.kind:
+            return HideTools(_texts(item["hidden"]))
         if kind == SetHeader.kind:
             return SetHeader(*_texts([item["name"], item["value"]]))
         if kind == InjectCredential.kind:
