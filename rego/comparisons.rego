@@ -117,11 +117,13 @@ meets("url_host_in", check, value) if known_host(check, host_of_url(value))
 meets("email_domain_in", check, value) if known_host(check, domain_of_email(value))
 
 meets("in_ranges", check, value) if {
+	is_address(value)
 	some range in check.limit
 	net.cidr_contains(range, value)
 }
 
 meets("not_in_ranges", check, value) if {
+	is_address(value)
 	every range in check.limit {
 		net.cidr_contains(range, value) == false
 	}
@@ -168,6 +170,33 @@ domain_of_email(value) := host_named(found) if {
 	regex.match(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+@[A-Za-z0-9._-]+$`, value)
 	found := split(value, "@")[1]
 }
+
+# One address in the one form that all readers take alike: no network, zone, leading zero, octal, hex or short form.
+is_address(value) if {
+	regex.match(`^(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}$`, value)
+}
+
+is_address(value) if {
+	regex.match(`^[0-9A-Fa-f]*:[0-9A-Fa-f:]*$`, value)
+	net.cidr_contains("::/0", value)
+	not holds_ipv4(value)
+}
+
+is_address(value) if {
+	regex.match(`^[0:]+1$`, value)
+	net.cidr_contains("::1/128", value)
+}
+
+# IPv6 addresses that lead to an IPv4 one: mapped, compatible (RFC 4291), translated (RFC 2765, 6052, 8215), 6to4
+# (RFC 3056), Teredo (RFC 4380) and ISATAP (RFC 5214). No list of ranges means both addresses.
+holds_ipv4(value) if {
+	some range in {
+		"::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32",
+	}
+	net.cidr_contains(range, value)
+}
+
+holds_ipv4(value) if regex.match(`(?i):5efe:(:[0-9a-f]*|[0-9a-f]{1,4}:[0-9a-f]{1,4})$`, value)
 
 falls_in(window, now) if {
 	[hour, minute, _] := time.clock([now, window.zone])
@@ -216,7 +245,11 @@ sound(condition, _, _) if {
 	}
 }
 
-sound("schema", check, value) if is_boolean(json.match_schema({"value": value}, check.whole)[0])
+# The words of JSON Schema ignore values of other types: one of a type the schema is not about proves nothing.
+sound("schema", check, value) if {
+	is_boolean(json.match_schema({"value": value}, check.whole)[0])
+	json.match_schema({"value": value}, check.types)[0] == true
+}
 
 sound("host_in", _, value) if is_string(host_named(value))
 
@@ -226,6 +259,7 @@ sound("email_domain_in", _, value) if is_string(domain_of_email(value))
 
 sound(condition, check, value) if {
 	condition in {"in_ranges", "not_in_ranges"}
+	is_address(value)
 	every range in check.limit {
 		is_boolean(net.cidr_contains(range, value))
 	}

@@ -24,8 +24,15 @@ table := [
 	["length", {"limit": {"min": 2, "max": 3}}, ["ab", "äöü"], ["a", "abcd"], []],
 	["length", {"limit": {"equals": 2}}, ["ab"], ["a", "abc"], []],
 	["count", {"limit": {"min": 1, "max": 2}}, [[1], [1, 2]], [[], [1, 2, 3]], []],
-	["schema", {"whole": schema_of({"type": "object", "required": ["a"]})}, [{"a": 1}], [{}, 1, "{\"a\": 1}"], []],
-	["schema", {"whole": schema_of({"type": "string", "maxLength": 2})}, ["ab", "1"], ["abc", 1, null], []],
+	[
+		"schema", {"whole": schema_of({"type": "object", "required": ["a"]}), "types": schema_of({"type": "object"})},
+		[{"a": 1}], [{}], [1, "{\"a\": 1}"],
+	],
+	[
+		"schema", {"whole": schema_of({"type": "string", "maxLength": 2}), "types": schema_of({"type": "string"})},
+		["ab", "1"], ["abc"], [1, null],
+	],
+	["schema", {"whole": schema_of({"type": "string"})}, ["ab"], [], [1]],
 	[
 		"host_in", {"hosts": {"bank.com": true}, "suffixes": [".acme.com"]},
 		["bank.com", "BANK.com", "a.acme.com", "a.b.acme.com"],
@@ -49,15 +56,24 @@ table := [
 	],
 	[
 		"in_ranges", {"limit": ["10.0.0.0/8", "2001:db8::/32"]},
-		["10.1.2.3", "2001:db8::1"], ["11.1.2.3", "2001:db9::1"], ["10.1.2", "localhost", ""],
+		["10.1.2.3", "2001:db8::1"], ["11.1.2.3", "2001:db9::1", "::1"], no_addresses,
 	],
-	["not_in_ranges", {"limit": ["10.0.0.0/8"]}, ["11.0.0.1"], ["10.0.0.1"], ["elsewhere", ""]],
+	["not_in_ranges", {"limit": ["10.0.0.0/8"]}, ["11.0.0.1", "2001:DB8::5efe", "0:0:0:0:0:0:0:1"], ["10.0.0.1"], no_addresses],
 	["every", {"type": "string", "path": [], "checks": [{"condition": "in", "limit": ["a"]}]}, [["a", "a"], []], [["b"]], [[1], "a"]],
 	[
 		"every", {"type": "number", "path": ["n"], "checks": [{"condition": "max", "limit": 1}]},
 		[[{"n": 1}]], [[{"n": 2}]], [[{}], [1], [{"n": "1"}]],
 	],
 	["any", {"type": "string", "path": [], "checks": [{"condition": "in", "limit": ["a"]}]}, [["a", "b"]], [["b"], []], []],
+]
+
+no_addresses := [
+	"", "elsewhere", "10.1.2", "10.1", "10", "0.0.0.0/0", "11.1.2.3/32", "::/0", "2001:db8::/32", "10.1.2.3:80",
+	"010.1.2.3", "10.01.2.3", "0x0a.1.2.3", "0x0a010203", "167838211", "012.1.2.3", "10.1.2.3.", " 10.1.2.3",
+	"10.1.2.3\n", "10.1.2.256", "10.1.2.3%eth0", "fe80::1%eth0", "fe80::1%25eth0", "[2001:db8::1]", "2001:db8:::1",
+	"::ffff:10.1.2.3", "::ffff:a01:203", "0:0:0:0:0:ffff:a01:203", "::10.1.2.3", "::a01:203", "::", "::2",
+	"64:ff9b::10.1.2.3", "64:ff9b::a01:203", "64:ff9b:1::a01:203", "2002:a01:203::1", "2001:0:1::1",
+	"::ffff:0:a01:203", "fe80::5efe:a01:203", "2001:db8::200:5EFE:a01:203", "2001:db8:0:0:0:5efe::", "１０.1.2.3",
 ]
 
 schema_of(schema) := {"type": "object", "properties": {"value": schema}, "required": ["value"]}

@@ -176,7 +176,7 @@ def test_two_filters_leave_what_both_allow() -> None:
 
 def test_hidden_tools_are_left_out_in_every_spelling_and_the_others_stay() -> None:
     cleaner = sanitizer(HideTools(("wipe",)), HideTools(("b",)), is_rpc=True)
-    names = ["a", "wipe", "Wipe", "wi\u200bpe", "ｗｉｐｅ", "b", "wipes"]
+    names = ["a", "wipe", "Wipe", "wi\u200bpe", "\uff57ipe", "b", "wipes"]
     tools: Json = [*({"name": name} for name in names), {"name": 7}, "odd"]
     message: Json = {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}
     assert run(cleaner, message) == {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "a"}, {"name": "wipes"}]}}

@@ -129,6 +129,25 @@ PLACES = (
     _value("::ffff:10.1.2.3", '"::ffff:10.1.2.3"'),
     _value("::ffff:11.1.2.3", '"::ffff:11.1.2.3"'),
     _value("10.1.2.3%eth0", '"10.1.2.3%eth0"'),
+    _value("0.0.0.0/0", '"0.0.0.0/0"'),
+    _value("11.1.2.3/32", '"11.1.2.3/32"'),
+    _value("::/0", '"::/0"'),
+    _value("10.01.2.3", '"10.01.2.3"'),
+    _value("0x0a.1.2.3", '"0x0a.1.2.3"'),
+    _value("012.1.2.3 (octal)", '"012.1.2.3"'),
+    _value("10.1 (short)", '"10.1"'),
+    _value("::ffff:a01:203 (10.1.2.3)", '"::ffff:a01:203"'),
+    _value("::10.1.2.3", '"::10.1.2.3"'),
+    _value("::b01:203 (11.1.2.3)", '"::b01:203"'),
+    _value("64:ff9b::10.1.2.3", '"64:ff9b::10.1.2.3"'),
+    _value("64:ff9b::b01:203 (11.1.2.3)", '"64:ff9b::b01:203"'),
+    _value("2002:a01:203::1 (10.1.2.3)", '"2002:a01:203::1"'),
+    _value("2002:b01:203::1 (11.1.2.3)", '"2002:b01:203::1"'),
+    _value("2001:0:b01:203::1 (Teredo)", '"2001:0:b01:203::1"'),
+    _value("2001:db8::5efe:b01:203 (ISATAP)", '"2001:db8::5efe:b01:203"'),
+    _value("2001:db8::1", '"2001:db8::1"'),
+    _value("fe80::1%eth0", '"fe80::1%eth0"'),
+    _value("[2001:db8::1]", '"[2001:db8::1]"'),
 )
 
 
@@ -189,8 +208,15 @@ DENIALS: dict[str, dict[str, Any]] = {
     "denied in: [Mallory]": only(**{"in": ["Mallory"]}),
     "denied exists: true": only(exists=True),
     "denied every: {over: 5000}": only(every={"over": 5000}),
+    "denied schema: number over 5000": only(schema={"type": "number", "exclusiveMinimum": 5000}),
+    "denied schema: not a number to 5000": only(schema={"not": {"maximum": 5000}}),
+    "denied schema: enum": only(schema={"enum": ["Mallory"]}),
+    "denied schema of all": {
+        "schema": {"properties": {"x": {"type": "number", "exclusiveMinimum": 5000}}, "required": ["x"]}
+    },
 }
 DENIED_PLACES: dict[str, dict[str, Any]] = {
     "denied url_host_in: [bank.com]": only(url_host_in=["bank.com"]),
     "denied in_ranges: [10.0.0.0/8]": only(in_ranges=["10.0.0.0/8"]),
+    "denied not_in_ranges: [10.0.0.0/8]": only(not_in_ranges=["10.0.0.0/8"]),
 }

@@ -108,7 +108,7 @@ def of_parameters_alone(rule: ParameterRule, value: Any) -> Iterator[bool | None
     if rule.count is not None:
         yield _sized(rule.count, len(value))
     if rule.json_schema is not None:
-        yield Draft202012Validator(rule.json_schema).is_valid(value)
+        yield conforms(rule.json_schema, value)
     for word, element, empty in (("every", rule.every, all), ("any", rule.any_element, any)):
         if element is not None:
             judged = [_element(element, one) for one in value]
@@ -198,9 +198,64 @@ def host_matches(host: str, patterns: Iterable[str]) -> bool:
     return any(host.endswith(one[1:]) and host != one[1:] if one.startswith("*.") else host == one for one in patterns)
 
 
+def _may_be_ipv4(address: ipaddress.IPv6Address, text: str) -> bool:
+    """Whether an address is written, or may be read, as an IPv4 one; or in a zone."""
+    if "%" in text or "." in text or address.sixtofour is not None or address.teredo is not None:
+        return True
+    first, last = int(address) >> 32, int(address) & 0xFFFFFFFF
+    prefixes = (0, 0xFFFF, 0xFFFF << 16, 0x64FF9B << 64)
+    translated = first in prefixes or int(address) >> 80 == 0x64FF9B0001 or first & 0xFFFF == 0x5EFE
+    return translated and (first, last) != (0, 1)
+
+
+def types_fit(schema: Any, value: Any) -> bool:
+    """Whether a value has the types a JSON Schema is about, and no member in another spelling, as far as tests need."""
+    if not isinstance(schema, dict):
+        return True
+    if not _type_fits(schema, value):
+        return False
+    names = {*schema.get("properties", {}), *schema.get("required", [])}
+    if isinstance(value, dict):
+        folded = {name.upper().lower() for name in names}
+        if any(name not in names and name.upper().lower() in folded for name in value):
+            return False
+        if not all(types_fit(schema.get("properties", {}).get(name), inner) for name, inner in value.items()):
+            return False
+    inner = [*schema.get("allOf", []), schema.get("not")]
+    either = schema.get("anyOf", [True])
+    return all(types_fit(one, value) for one in inner) and any(types_fit(one, value) for one in either)
+
+
+def _type_fits(schema: Mapping[str, Any], value: Any) -> bool:
+    if "type" in schema:
+        return is_kind(schema["type"], value)
+    if "enum" in schema:
+        return any(_alike(value, one) for one in schema["enum"])
+    words = {
+        "maximum": "number",
+        "minimum": "number",
+        "maxLength": "string",
+        "properties": "object",
+        "required": "object",
+    }
+    wanted = {kind for word, kind in words.items() if word in schema}
+    return not wanted or any(is_kind(kind, value) for kind in wanted)
+
+
+def conforms(schema: Mapping[str, Any], value: Any) -> bool | None:
+    """Whether a value meets a schema; None where it does not, but has not the types that the schema is about."""
+    if value is BLOCKED:
+        return None
+    if Draft202012Validator(schema).is_valid(value):
+        return True
+    return False if types_fit(schema, value) else None
+
+
 def _in_ranges(text: str, ranges: Iterable[str], inside: bool) -> bool | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and _may_be_ipv4(address, text):
         return None
     return any(address in ipaddress.ip_network(one) for one in ranges) is inside

@@ -29,6 +29,11 @@ TEXTS = [
     "acme.com",
     "10.1.2.3",
     "11.0.0.1",
+    "0.0.0.0/0",
+    "::ffff:10.1.2.3",
+    "64:ff9b::a01:203",
+    "2001:db8::1",
+    "::1",
 ]
 URLS = [
     "https://acme.com/x",
@@ -212,7 +217,13 @@ def _drawn(draw: Random) -> dict[str, Any]:
     if draw.random() < 0.12:
         written["context"] = _context(draw)
     if draw.random() < 0.05:
-        written["schema"] = draw.choice([{"required": ["amount"]}, {"properties": {"payee": {"type": "string"}}}])
+        written["schema"] = draw.choice(
+            [
+                {"required": ["amount"]},
+                {"properties": {"payee": {"type": "string"}}},
+                {"properties": {"amount": {"minimum": 5}}, "required": ["amount"]},
+            ]
+        )
     return written
 
 
@@ -258,7 +269,12 @@ def _limit(draw: Random, word: str, words: tuple[str, ...]) -> Any:
         "count": [{"max": 1}, {"min": 1}, {"equals": 2}],
         "in_ranges": [["10.0.0.0/8"]],
         "not_in_ranges": [["10.0.0.0/8"]],
-        "schema": [{"type": "string", "maxLength": 3}, {"type": "number", "maximum": 5}, {"enum": ["EUR", 5]}],
+        "schema": [
+            {"type": "string", "maxLength": 3},
+            {"type": "number", "maximum": 5},
+            {"enum": ["EUR", 5]},
+            {"not": {"maximum": 5}},
+        ],
     }
     return draw.choice(fixed[word])
 

@@ -22,7 +22,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The tools that a list may show: the `allowed` ones (None: any) but for those that are `hidden`, by their shapes."""
+    """The tools that a list may show: the `allowed` ones (None: any) but for the `hidden`, by their shapes."""
 
     allowed: frozenset[str] | None
     hidden: frozenset[str]

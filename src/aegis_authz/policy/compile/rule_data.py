@@ -10,8 +10,11 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.comparisons import Check
 from aegis_authz.policy.compile.conditions import ValueConditions
+from aegis_authz.policy.compile.json_schema import schema_of_member
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule
+from aegis_authz.policy.compile.schema_types import types_of
 from aegis_authz.policy.language.document import Egress
+from aegis_authz.policy.language.operators import OPERATORS, Operand
 from aegis_authz.policy.language.rule import Approval, Obligations, Rule, Sanitize, ToolRule
 
 
@@ -69,7 +72,7 @@ def _denying(compiled: CompiledRule) -> dict[str, Json]:
 def _values(compiled: CompiledRule) -> list[Json]:
     if compiled.faults:
         raise ValueError(f"the conditions of {compiled.rule.name} did not pass the checks: {compiled.faults[0][1]}")
-    return [_value(value) for value in compiled.values]
+    return [_value(value, compiled.denies) for value in compiled.values]
 
 
 def _effect(rule: ToolRule, approval: Approval) -> str:
@@ -78,21 +81,24 @@ def _effect(rule: ToolRule, approval: Approval) -> str:
     return Effect.ALLOW.value if rule.sanitize is None else Effect.SANITIZE.value
 
 
-def _value(value: ValueConditions) -> Json:
+def _value(value: ValueConditions, denies: bool) -> Json:
     compiled: dict[str, Json] = {
         "of": value.of,
         "label": value.label,
         "path": list(value.path),
         "optional": value.optional,
         "type": value.type,
-        "checks": [_check(check) for check in value.checks if check.otherwise == "deny"],
-        "asks": [_check(check) for check in value.checks if check.otherwise == "approval_needed"],
+        "checks": [_check(check, denies) for check in value.checks if check.otherwise == "deny"],
+        "asks": [_check(check, denies) for check in value.checks if check.otherwise == "approval_needed"],
     }
     return {**compiled, "forbidden": True} if value.forbidden else compiled
 
 
-def _check(check: Check) -> Mapping[str, Json]:
-    return {"condition": check.condition, "limit": check.limit, **check.compiled}
+def _check(check: Check, denies: bool) -> Mapping[str, Json]:
+    compiled: Mapping[str, Json] = {"condition": check.condition, "limit": check.limit, **check.compiled}
+    if not denies or OPERATORS[check.condition].operand is not Operand.SCHEMA:
+        return compiled
+    return {**compiled, "types": schema_of_member(types_of(check.limit))}
 
 
 def _redactions(sanitize: Sanitize | None) -> list[Json]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from aegis_authz.core.decision import OBLIGATIONS, FilterTools, HideTools, InjectCredential, Obligation, Redact, SetHeader, Target
+from aegis_authz.core.decision import (
+    OBLIGATIONS,
+    FilterTools,
+    HideTools,
+    InjectCredential,
+    Obligation,
+    Redact,
+    SetHeader,
+    Target,
+)
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
