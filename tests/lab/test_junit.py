@@ -10,17 +10,17 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import Case, Expected
 from aegis_authz.lab.junit import junit_of_outcomes, junit_of_problems
-from aegis_authz.lab.trial import Outcome, differences
+from aegis_authz.lab.trial import CaseResult, differences
 from aegis_authz.policy.source.problems import Problem
 
 HOSTILE = "]]> <evil a=\"b\" c='d'/> &amp; \x00 \x1b[31m \ud800 \ufffe \U0001f600"
 SAID = "]]> <evil a=\"b\" c='d'/> &amp; \ufffd \ufffd[31m \ufffd \ufffd \U0001f600"
 
 
-def outcome(name: str, path: str, effect: Effect) -> Outcome:
+def outcome(name: str, path: str, effect: Effect) -> CaseResult:
     case = Case(name, TriedCall(agent="o/t/a", host="h.example"), Expected(effect=effect.value), path, 7, {})
     decided = denied(Reason.EGRESS_DENIED, "", "r")
-    return Outcome(case, decided, differences(case, decided))
+    return CaseResult(case, decided, differences(case, decided))
 
 
 def test_each_file_is_a_suite_and_each_failure_says_why() -> None:

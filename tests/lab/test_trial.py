@@ -11,7 +11,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import cases_of
 from aegis_authz.lab.opa import lab_opa
-from aegis_authz.lab.trial import Difference, Outcome, differences, tried
+from aegis_authz.lab.trial import CaseResult, Difference, differences, tried
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
 from tests.support.tried_policies import MORE_TESTS, POLICIES, TESTS, TOOLS
@@ -25,7 +25,7 @@ def bench(opa_binary: Path) -> Iterator[Workbench]:
         yield Workbench(load({"agents.yaml": POLICIES}, {"tools.yaml": TOOLS}), opa)
 
 
-def outcomes(bench: Workbench, tests: str) -> list[Outcome]:
+def outcomes(bench: Workbench, tests: str) -> list[CaseResult]:
     return tried(bench, cases_of({"a_test.yaml": tests}, bench.loaded))
 
 

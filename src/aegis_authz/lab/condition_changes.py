@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.edits import Change, elements, members, removed, replaced, without_each, words_of
+from aegis_authz.lab.edits import Edit, elements, members, removed, replaced, without_each, words_of
 from aegis_authz.policy.compile.conditions import short_form
 from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
@@ -33,7 +33,7 @@ _SCHEMA_LISTED = ("allOf", "anyOf", "oneOf")
 _MINUTES = 24 * 60
 
 
-def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     """The changes of the conditions at a location. Bounds move so that the rule lets more through."""
     for key in members(root, at):
         split = short_form(key)
@@ -53,14 +53,14 @@ def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Chang
         else:
             yield from _value_changes(root, where, where, denying, has_absence=name not in _CERTAIN)
     if "schema" in members(root, at):
-        yield Change((*at, "schema"), "schema is removed", removed(root, (*at, "schema")))
+        yield Edit((*at, "schema"), "schema is removed", removed(root, (*at, "schema")))
         yield from _schema_changes(root, (*at, "schema"), denying)
 
 
-def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, str], denying: bool) -> Iterator[Change]:
+def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, str], denying: bool) -> Iterator[Edit]:
     where, (word, name) = (*at, key), split
     limit = inside(root, where)
-    yield Change(where, f"{key} {words_of(limit)} is removed", removed(root, where))
+    yield Edit(where, f"{key} {words_of(limit)} is removed", removed(root, where))
     yield from _moved(root, where, key, _is_raised(word, denying))
     if word not in _OPPOSITES:
         return
@@ -68,12 +68,12 @@ def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, st
     value = inside(root, (*at, "parameters", name))
     rules = value if isinstance(value, list) else [] if value is None else [value]
     negated = replaced(removed(root, where), (*at, "parameters", name), [*rules, opposite])
-    yield Change(where, f"{key} {words_of(limit)} is turned into {_OPPOSITES[word]}", negated)
+    yield Edit(where, f"{key} {words_of(limit)} is turned into {_OPPOSITES[word]}", negated)
 
 
 def _value_changes(
     root: Json, at: Location, whole: Location, denying: bool, has_absence: bool = True
-) -> Iterator[Change]:
+) -> Iterator[Edit]:
     """The changes of what is asked of one value; `whole` is what goes when nothing is asked any more."""
     yield from _comparison_changes(root, at, whole, denying)
     conditions = members(root, at)
@@ -81,27 +81,27 @@ def _value_changes(
     if not denying and any(word not in _ASKING for word in words):
         flipped = "deny" if conditions.get("else") == "approval_needed" else "approval_needed"
         place = (*at, "else") if "else" in conditions else at
-        yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
+        yield Edit(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
     if has_absence and conditions.keys().isdisjoint(_PRESENCE):
         if conditions.get("optional") is True:
-            yield Change((*at, "optional"), "optional is removed", removed(root, (*at, "optional")))
+            yield Edit((*at, "optional"), "optional is removed", removed(root, (*at, "optional")))
         else:
-            yield Change(at, "optional: true is added", replaced(root, (*at, "optional"), True))
+            yield Edit(at, "optional: true is added", replaced(root, (*at, "optional"), True))
 
 
-def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool) -> Iterator[Change]:
+def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool) -> Iterator[Edit]:
     conditions = members(root, at)
     words = [word for word in conditions if word not in _NO_COMPARISONS]
     for word in words:
         where = (*at, word)
         value = conditions[word]
         removal = where if len(words) > 1 else whole
-        yield Change(where, f"{word} {words_of(value)} is removed", removed(root, removal))
+        yield Edit(where, f"{word} {words_of(value)} is removed", removed(root, removal))
         if word in _OPPOSITES and _OPPOSITES[word] not in conditions:
             negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), value)
-            yield Change(where, f"{word} {words_of(value)} is turned into {_OPPOSITES[word]}", negated)
+            yield Edit(where, f"{word} {words_of(value)} is turned into {_OPPOSITES[word]}", negated)
         if word in _PRESENCE:
-            yield Change(where, f"{word} is {words_of(value is not True)}", replaced(root, where, value is not True))
+            yield Edit(where, f"{word} is {words_of(value is not True)}", replaced(root, where, value is not True))
         if word in UPPER or word in LOWER:
             yield from _moved(root, where, word, _is_raised(word, denying))
         if word in _LISTS:
@@ -114,13 +114,13 @@ def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool
             yield from _schema_changes(root, where, denying)
 
 
-def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     bounds = members(root, at)
     for word, bound in bounds.items():
         where = (*at, word)
         yield from _moved(root, where, f"{at[-1]} {word}", _is_raised(word, denying))
         if len(bounds) > 1:
-            yield Change(where, f"{at[-1]} {word} {words_of(bound)} is removed", removed(root, where))
+            yield Edit(where, f"{at[-1]} {word} {words_of(bound)} is removed", removed(root, where))
 
 
 def _is_raised(word: str, denying: bool) -> bool:
@@ -128,7 +128,7 @@ def _is_raised(word: str, denying: bool) -> bool:
     return (word not in LOWER) is not denying
 
 
-def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Change]:
+def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Edit]:
     """The bound moved by the least that its way of writing shows."""
     bound = inside(root, at)
     if isinstance(bound, bool) or not isinstance(bound, int | float):
@@ -139,37 +139,37 @@ def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Cha
         exact = Decimal(repr(bound))
         exponent = exact.as_tuple().exponent
         moved = float(exact + sign * Decimal(1).scaleb(min(int(exponent), 0)))
-    yield Change(at, f"{name} {words_of(bound)} became {words_of(moved)}", replaced(root, at, moved))
+    yield Edit(at, f"{name} {words_of(bound)} became {words_of(moved)}", replaced(root, at, moved))
 
 
-def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     conditions = members(root, at)
     words = [word for word in conditions if word != "else"]
     for word in words:
         where = (*at, word)
         removal = where if len(words) > 1 else at
-        yield Change(where, f"{word} is removed", removed(root, removal))
+        yield Edit(where, f"{word} is removed", removed(root, removal))
         if _OPPOSITES[word] not in conditions:
             negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), conditions[word])
-            yield Change(where, f"{word} is turned into {_OPPOSITES[word]}", negated)
+            yield Edit(where, f"{word} is turned into {_OPPOSITES[word]}", negated)
         yield from without_each(root, where, "time window")
         for window, _ in elements(root, where):
             yield from _window_changes(root, window, (OPERATORS[word].direction is Direction.MEMBERSHIP) is not denying)
     if not denying:
         flipped = "deny" if conditions.get("else") == "approval_needed" else "approval_needed"
         place = (*at, "else") if "else" in conditions else at
-        yield Change(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
+        yield Edit(place, f"else is {flipped}", replaced(root, (*at, "else"), flipped))
 
 
-def _window_changes(root: Json, at: Location, widens: bool) -> Iterator[Change]:
+def _window_changes(root: Json, at: Location, widens: bool) -> Iterator[Edit]:
     window = members(root, at)
     yield from without_each(root, (*at, "weekdays"), "weekday")
     for word in ("weekdays", "hours", "from", "until", "holidays"):
         if word in window and len(window) > 1:
-            yield Change((*at, word), f"{word} {words_of(window[word])} is removed", removed(root, (*at, word)))
+            yield Edit((*at, word), f"{word} {words_of(window[word])} is removed", removed(root, (*at, word)))
     yield from without_each(root, (*at, "holidays"), "holiday")
     for word, new in _moved_edges(window, 1 if widens else -1):
-        yield Change((*at, word), f"{word} {words_of(window[word])} became {new}", replaced(root, (*at, word), new))
+        yield Edit((*at, word), f"{word} {words_of(window[word])} became {new}", replaced(root, (*at, word), new))
 
 
 def _moved_edges(window: Mapping[str, Json], step: int) -> Iterator[tuple[str, str]]:
@@ -193,12 +193,12 @@ def _moved_day(day: str, days: int) -> str | None:
         return None  # the calendar ends there
 
 
-def _schema_changes(root: Json, at: Location, denying: bool) -> Iterator[Change]:
+def _schema_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     """Below a schema: keywords dropped, bounds moved, members of lists dropped."""
     keywords = members(root, at)
     words = [word for word in keywords if word not in _SCHEMA_NOTES]
     for word in words if len(words) > 1 else ():
-        yield Change((*at, word), f"{word} of the schema is removed", removed(root, (*at, word)))
+        yield Edit((*at, word), f"{word} of the schema is removed", removed(root, (*at, word)))
     for word in keywords:
         where = (*at, word)
         if word in _SCHEMA_UPPER or word in _SCHEMA_LOWER:

@@ -13,8 +13,8 @@ _FEW = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One change of a document: the place that changed, the change in words, and the whole document after it."""
+class Edit:
+    """One edit of a document: the place that changed, the change in words, and the whole document after it."""
 
     at: Location
     words: str
@@ -55,11 +55,11 @@ def members(value: Json, at: Location) -> Mapping[str, Json]:
     return holder if isinstance(holder, Mapping) else {}
 
 
-def without_each(value: Json, at: Location, kind: str) -> Iterator[Change]:
+def without_each(value: Json, at: Location, kind: str) -> Iterator[Edit]:
     """The document without one element of a list, for each of several."""
     listed = [*elements(value, at)]
     for where, element in listed if len(listed) > 1 else ():
-        yield Change(where, f"{kind} {words_of(element)} is removed", removed(value, where))
+        yield Edit(where, f"{kind} {words_of(element)} is removed", removed(value, where))
 
 
 def words_of(value: Json) -> str:

@@ -19,7 +19,7 @@ from aegis_authz.lab.rule_places import Key, WrittenRule, conditions_of, key_of,
 from aegis_authz.policy.load import LoadedPolicy
 from aegis_authz.wire.opa.answer import decisions_from_data
 
-State = Literal["held", "failed", "not reached"]
+ConditionState = Literal["held", "failed", "not reached"]
 Failing = Literal["deny", "approval_needed", "excuses"]
 
 _EFFECTS = frozenset(effect.value for effect in Effect)
@@ -40,7 +40,7 @@ class LookedAtCondition:
     limit: Json
     value: Json
     there: bool
-    state: State
+    state: ConditionState
     failing: Failing
     line: int | None
 
@@ -182,7 +182,7 @@ def _condition(data: Json) -> _OpaCondition:
     return _OpaCondition(parameter, condition, members["limit"], members["seen"], holds, meaning)
 
 
-def _state(condition: _OpaCondition, excusable: bool) -> State:
+def _state(condition: _OpaCondition, excusable: bool) -> ConditionState:
     if condition.holds is None:
         return "not reached"
     if condition.condition == "present" and condition.holds and excusable:

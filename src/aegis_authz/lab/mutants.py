@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.cases import Case
 from aegis_authz.lab.document_changes import document_changes
-from aegis_authz.lab.edits import Change
+from aegis_authz.lab.edits import Edit
 from aegis_authz.lab.trial import differences
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
@@ -102,7 +102,7 @@ def _is_noticed(bench: Workbench, cases: Sequence[Case], mutant: Mutant) -> bool
 
 def _variants(
     policies: Sequence[LoadedPolicy],
-) -> Iterator[tuple[SourceDocument, Change, Mapping[int, CompiledDocument]]]:
+) -> Iterator[tuple[SourceDocument, Edit, Mapping[int, CompiledDocument]]]:
     extending: dict[str, list[int]] = {}
     for position, policy in enumerate(policies):
         if policy.template is not None and policy.document.extends is not None:

@@ -27,8 +27,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one test."""
+class CaseResult:
+    """What became of one case."""
 
     case: Case
     decided: Decision | Refused
@@ -39,12 +39,14 @@ class Outcome:
         return not self.differences
 
 
-def tried(bench: Workbench, cases: Sequence[Case]) -> list[Outcome]:
+def tried(bench: Workbench, cases: Sequence[Case]) -> list[CaseResult]:
     """Decide the calls of all tests in one batch, in order. Raises LabError, Refused."""
     if not cases:
         return []
     decided = bench.decide([case.call for case in cases])
-    return [Outcome(case, decision, differences(case, decision)) for case, decision in zip(cases, decided, strict=True)]
+    return [
+        CaseResult(case, decision, differences(case, decision)) for case, decision in zip(cases, decided, strict=True)
+    ]
 
 
 def differences(case: Case, decided: Decision | Refused) -> tuple[Difference, ...]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.document_changes import document_changes
-from aegis_authz.lab.edits import Change, words_of
+from aegis_authz.lab.edits import Edit, words_of
 from aegis_authz.policy.editor.schema import policy_schema
 from aegis_authz.policy.language.operators import OPERATORS, PHRASES, Direction, Holder, Operand, Operator
 from aegis_authz.policy.language.values import ElementRule, ParameterRule, TimeRule
@@ -116,7 +116,7 @@ def _document(operator: Operator) -> Json:
     return {"agent": "a", "allowed_tools": [rule]}
 
 
-def _mutates(operator: Operator, change: Change) -> bool:
+def _mutates(operator: Operator, change: Edit) -> bool:
     """Whether a change does more with the word than take it away, unless there is nothing more to do with it."""
     if operator.opposite:
         return change.words.endswith(f"is turned into {operator.opposite}")

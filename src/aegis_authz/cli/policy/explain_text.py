@@ -13,7 +13,7 @@ from rich.tree import Tree
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.lab.calls import is_method
-from aegis_authz.lab.explanation import Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule, State
+from aegis_authz.lab.explanation import ConditionState, Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.compile.conditions import path_of
 from aegis_authz.policy.source.places import inside
@@ -24,7 +24,7 @@ EFFECT_STYLES = {"allow": "green", "sanitize": "cyan", "approval_needed": "yello
 
 _WIDE = 1000
 _LONGEST = 100
-_MARKS: Mapping[State, tuple[str, str, str]] = {
+_MARKS: Mapping[ConditionState, tuple[str, str, str]] = {
     "held": ("\N{CHECK MARK}", "+", "green"),
     "failed": ("\N{BALLOT X}", "x", "red"),
     "not reached": ("\N{MIDDLE DOT}", "-", "dim"),
@@ -224,7 +224,7 @@ def _meaning(condition: LookedAtCondition) -> Text:
     return Text(_FAILING[condition.failing], style=EFFECT_STYLES.get(condition.failing, ""))
 
 
-def _mark(state: State, utf: bool) -> tuple[str, str]:
+def _mark(state: ConditionState, utf: bool) -> tuple[str, str]:
     sign, plain, style = _MARKS[state]
     return (sign if utf else plain, style)
 

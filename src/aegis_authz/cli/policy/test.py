@@ -18,7 +18,7 @@ from aegis_authz.cli.watching import each_change
 
 if TYPE_CHECKING:
     from aegis_authz.lab.coverage import Coverage
-    from aegis_authz.lab.trial import Outcome
+    from aegis_authz.lab.trial import CaseResult
 
 COMMAND = "policy test"
 _LOOK_EVERY = 0.5  # seconds
@@ -125,7 +125,7 @@ def _nothing(options: RunOptions, others: int) -> int:
     return REFUSED
 
 
-def _tell(options: RunOptions, outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> int:
+def _tell(options: RunOptions, outcomes: Sequence[CaseResult], covered: Sequence[Coverage] | None) -> int:
     from aegis_authz.cli.policy.test_text import failure_line, outcomes_json, outcomes_text, show_coverage
     from aegis_authz.lab.coverage import percent_of
     from aegis_authz.lab.junit import junit_of_outcomes

@@ -12,14 +12,14 @@ from rich.text import Text
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.coverage import Coverage, percent_of
-from aegis_authz.lab.trial import Outcome, decided_data
+from aegis_authz.lab.trial import CaseResult, decided_data
 from aegis_authz.policy.source.problems import printable
 
 _WIDE = 160
 _TOLD_ANYHOW = ("effect", "reason", "findings")
 
 
-def failure_line(outcome: Outcome) -> str:
+def failure_line(outcome: CaseResult) -> str:
     """Where the expectation stands, what was expected and what was decided and why; "" when the test passed."""
     if outcome.passed:
         return ""
@@ -33,7 +33,7 @@ def failure_line(outcome: Outcome) -> str:
     return printable(f"{case.path}:{first.line}: {case.name}: expected {expected}; decided {'; '.join(decided)}")
 
 
-def outcomes_text(outcomes: Sequence[Outcome]) -> str:
+def outcomes_text(outcomes: Sequence[CaseResult]) -> str:
     """A line for each failure and a summary."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     passed = f"{len(outcomes) - len(failed)} passed"
@@ -62,7 +62,7 @@ def show_coverage(covered: Sequence[Coverage]) -> None:
             console.print(Text(printable(line)), soft_wrap=True)
 
 
-def outcomes_json(outcomes: Sequence[Outcome], covered: Sequence[Coverage] | None) -> str:
+def outcomes_json(outcomes: Sequence[CaseResult], covered: Sequence[Coverage] | None) -> str:
     """Everything as one JSON object; `coverage` only where it was asked for."""
     failed = sum(not outcome.passed for outcome in outcomes)
     report: dict[str, Json] = {
@@ -78,7 +78,7 @@ def outcomes_json(outcomes: Sequence[Outcome], covered: Sequence[Coverage] | Non
     return json.dumps(report, indent=2)
 
 
-def _decided(outcome: Outcome) -> str:
+def _decided(outcome: CaseResult) -> str:
     data = decided_data(outcome.decided)
     detail = f" ({data['detail']})" if data["detail"] else ""
     return f"{data['effect']} {data['reason']}{detail}; findings {_value_text(data['findings'])}"
@@ -106,7 +106,7 @@ def _rounded(percent: float) -> float:
     return int(percent * 10) / 10
 
 
-def _outcome(outcome: Outcome) -> Mapping[str, Json]:
+def _outcome(outcome: CaseResult) -> Mapping[str, Json]:
     case = outcome.case
     return {
         "name": case.name,

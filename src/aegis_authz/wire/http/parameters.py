@@ -54,7 +54,7 @@ def unlisted(action: Action, body: Json, query: Mapping[str, str]) -> dict[str, 
     """What an action that lets others pass is sent beyond its parameters, by pointer into the body or `?name`."""
     if not action.others or not action.parameters:
         return {}
-    listed = {one.at for one in action.parameters if one.source is ParameterSource.QUERY}
+    listed = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
     rest: dict[str, Json] = {f"?{name}": value for name, value in query.items() if name not in listed}
     _collect(body, _places(action), "", rest)
     return rest
