@@ -18,7 +18,7 @@ from aegis_authz.cli.mesh_run import Progress
 from aegis_authz.cli.mesh_text import _new_lines, endpoints, status_table
 from aegis_authz.local.health import Health
 from aegis_authz.local.mesh_facts import take_lock, write_facts
-from aegis_authz.local.supervisor import State, Status
+from aegis_authz.local.supervisor import ProcessState, Status
 from tests.support.mesh_facts import made_facts, made_process
 
 HEAVY = {"grpc", "redis", "pydantic", "httpx", "uvicorn", "starlette", "cryptography", "envoy_data_plane", "asyncio"}
@@ -152,17 +152,17 @@ def test_progress_says_each_step_once() -> None:
     said: list[str] = []
     progress = Progress(said.append)
 
-    def tell(state: State, pid: int | None, restarts: int, why: str) -> None:
+    def tell(state: ProcessState, pid: int | None, restarts: int, why: str) -> None:
         for _ in range(2):
             progress([Status("opa", state, pid, restarts, 0.0, why)])
 
-    tell(State.STOPPED, None, 0, "")
-    tell(State.STARTING, 7, 0, "")
-    tell(State.READY, 7, 0, "")
-    tell(State.WAITING, None, 1, "was ended by SIGKILL")
-    tell(State.STARTING, 8, 1, "was ended by SIGKILL")
-    tell(State.READY, 8, 1, "was ended by SIGKILL")
-    tell(State.STOPPED, None, 1, "")
+    tell(ProcessState.STOPPED, None, 0, "")
+    tell(ProcessState.STARTING, 7, 0, "")
+    tell(ProcessState.READY, 7, 0, "")
+    tell(ProcessState.WAITING, None, 1, "was ended by SIGKILL")
+    tell(ProcessState.STARTING, 8, 1, "was ended by SIGKILL")
+    tell(ProcessState.READY, 8, 1, "was ended by SIGKILL")
+    tell(ProcessState.STOPPED, None, 1, "")
     assert [line.partition(" s  ")[2] for line in said] == [
         "opa is ready (pid 7)",
         "opa was ended by SIGKILL; it is started again",

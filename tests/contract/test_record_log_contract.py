@@ -15,7 +15,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.chain import read_members
-from aegis_authz.evidence.verify import Line, LogCheck, Note
+from aegis_authz.evidence.verify import LogCheck, LogLine, Note
 from aegis_authz.testing.record_log import MemoryRecordLog
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -60,7 +60,7 @@ async def test_appends_at_once_are_all_kept_in_one_chain(made: Made) -> None:
         await asyncio.gather(*(log.append(record(number)) for number in range(300)))
         lines, notes = read()
     public = KEY.public_key().public_bytes_raw()
-    numbered = [Line("w", number, line) for number, line in enumerate(lines, start=1)]
+    numbered = [LogLine("w", number, line) for number, line in enumerate(lines, start=1)]
     check = LogCheck("w", public, [Note("w", note) for note in notes])
     for line in numbered:
         check.add(line)

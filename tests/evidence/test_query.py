@@ -12,7 +12,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RedactionRecord
 from aegis_authz.evidence.chain import encode_record, link
 from aegis_authz.evidence.query import RecordFilter, last_records, matching
-from aegis_authz.evidence.verify import Line
+from aegis_authz.evidence.verify import LogLine
 from tests.support.made_records import DENIED, named
 
 START = bytes(32)
@@ -30,16 +30,16 @@ CUT = CutRecord(DENIED.time + 4, 40, "00000001-300.0.torn")
 EVERY: list[Record] = [DENIED, CLINIC, NOBODY, REDACTED, CUT]
 
 
-def log(records: Iterable[Record], writer: str = "w") -> list[Line]:
+def log(records: Iterable[Record], writer: str = "w") -> list[LogLine]:
     return [
-        Line(f"{writer}/00000001.jsonl", number, link(writer, number, START, encode_record(record))[0])
+        LogLine(f"{writer}/00000001.jsonl", number, link(writer, number, START, encode_record(record))[0])
         for number, record in enumerate(records, start=1)
     ]
 
 
 LINES = log(EVERY)
-SPOILED = Line("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
-LATER = Line("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":2', b'"v":3'))
+SPOILED = LogLine("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
+LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":2', b'"v":3'))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_among_the_last_records_what_cannot_be_read_is_shown_with_its_reason() -
 
 
 def test_no_more_lines_are_read_than_are_wanted() -> None:
-    def endless() -> Iterable[Line]:
+    def endless() -> Iterable[LogLine]:
         while True:
             yield LINES[0]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aegis_authz.core.record import CutRecord, RedactionRecord
 from aegis_authz.evidence.chain import encode_record, genesis, link
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
-from aegis_authz.evidence.verify import MAX_DAMAGES, Line, LogCheck, LogReport, Note
+from aegis_authz.evidence.verify import MAX_DAMAGES, LogCheck, LogLine, LogReport, Note
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -48,7 +48,7 @@ def verify(
     expected: Sequence[Checkpoint] = (),
 ) -> LogReport:
     raw = io.BytesIO(b"".join(lines))
-    numbered = [Line("w/00000001.jsonl", number, line) for number, line in enumerate(raw, start=1)]
+    numbered = [LogLine("w/00000001.jsonl", number, line) for number, line in enumerate(raw, start=1)]
     check = LogCheck("w", PUBLIC, [note()] if notes is None else notes, expected)
     for line in numbered:
         check.add(line)
@@ -193,7 +193,7 @@ def test_a_log_written_to_while_it_is_read_is_intact_when_its_new_records_are_se
     def following(read: int, later: list[Note]) -> LogReport:
         check = LogCheck("w", PUBLIC, [note(3)])
         for number, line in enumerate(LINES[:read], start=1):
-            check.add(Line("w/00000001.jsonl", number, line))
+            check.add(LogLine("w/00000001.jsonl", number, line))
         return check.conclude(later)
 
     assert following(5, [note(5), note(4)]).is_intact

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.local.process import ProcessSpec
-from aegis_authz.local.supervisor import State, Status
+from aegis_authz.local.supervisor import ProcessState, Status
 
 Scripted = Callable[..., ProcessSpec]
 
@@ -50,7 +50,7 @@ class Watch:
     """An observer that remembers what it was told, and can be waited on."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, State]] = []
+        self.seen: list[tuple[str, ProcessState]] = []
         self.pids: dict[str, list[int]] = {}
         self.last: Sequence[Status] = ()
         self._changed = asyncio.Event()
@@ -59,7 +59,7 @@ class Watch:
         for status in statuses:
             before = next((old for old in self.last if old.name == status.name), None)
             if before is None or (before.state, before.pid) != (status.state, status.pid):
-                if status.state is not State.STOPPED or before is not None:
+                if status.state is not ProcessState.STOPPED or before is not None:
                     self.seen.append((status.name, status.state))
                 if status.pid is not None and status.pid not in self.pids.setdefault(status.name, []):
                     self.pids[status.name].append(status.pid)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from aegis_authz.local.echo import WITHDRAWN, Echo, EchoPortTaken, Received, echo_at
+from aegis_authz.local.echo import WITHDRAWN, Echo, EchoPortTaken, EchoRequest, echo_at
 from aegis_authz.local.proof import DoctorPowers, Prober, Proof
 
 MASK = "[REDACTED:us_ssn]"
@@ -70,7 +70,7 @@ class PretendMesh:
             headers.pop("x-aegis-token")
         body = request.content.decode()
         self.echo.received.append(
-            Received(request.url.path, body.replace(WITHDRAWN, MASK) if self.redacts_request else body, headers)
+            EchoRequest(request.url.path, body.replace(WITHDRAWN, MASK) if self.redacts_request else body, headers)
         )
 
     async def proofs(self, answer: Callable[[httpx.Request], httpx.Response] | None = None) -> list[Proof]:

@@ -19,9 +19,9 @@ from aegis_authz.local.supervisor import (
     LAST_DELAY,
     NEVER_DIED,
     STABLE_AFTER,
+    ProcessState,
     Stage,
     StartFailed,
-    State,
     Status,
     Supervisor,
 )
@@ -56,10 +56,10 @@ async def test_each_stage_starts_when_the_one_before_is_ready_and_all_stop_in_re
         [scripted("envoy", wait_for.format("left"))],
     ]
     async with running(stages, watch):
-        assert watch.seen[:2] == [("redis", State.STARTING), ("redis", State.READY)]
+        assert watch.seen[:2] == [("redis", ProcessState.STARTING), ("redis", ProcessState.READY)]
         assert {name for name, _ in watch.seen[2:6]} == {"left", "right"}
-        assert watch.seen[6:] == [("envoy", State.STARTING), ("envoy", State.READY)]
-    stopped = [name for name, state in watch.seen if state is State.STOPPED]
+        assert watch.seen[6:] == [("envoy", ProcessState.STARTING), ("envoy", ProcessState.READY)]
+    stopped = [name for name, state in watch.seen if state is ProcessState.STOPPED]
     assert (stopped[0], set(stopped[1:3]), stopped[3]) == ("envoy", {"left", "right"}, "redis")
 
 
@@ -94,7 +94,7 @@ async def test_a_missing_binary_is_a_failed_start(scripted: Scripted, watch: Any
     ghost = ProcessSpec("ghost", (str(tmp_path / "no"),), {}, tmp_path / "l", scripted("x").ready, 1)
     with pytest.raises(StartFailed, match=r"ghost cannot be started: .*No such file"):
         await Supervisor([[scripted("redis")], [ghost]], watch, GRACE).run(pytest.fail, asyncio.Event())
-    assert watch.status("redis").state is State.STOPPED
+    assert watch.status("redis").state is ProcessState.STOPPED
 
 
 async def test_stopping_during_the_start_leaves_nothing(scripted: Scripted, watch: Any, ends: Ends) -> None:
@@ -111,11 +111,13 @@ async def test_what_dies_is_started_again_and_the_others_are_left_alone(scripted
     async with running([[scripted("redis")], [scripted("opa")]], watch):
         first = watch.status("opa").pid
         os.kill(first, signal.SIGKILL)
-        await watch.until(lambda seen: seen.status("opa").restarts == 1 and seen.status("opa").state is State.READY)
+        await watch.until(
+            lambda seen: seen.status("opa").restarts == 1 and seen.status("opa").state is ProcessState.READY
+        )
         assert watch.status("opa").pid != first
         assert watch.status("opa").why == "was ended by SIGKILL"
         assert len(watch.pids["redis"]) == 1
-    assert ("opa", State.WAITING) in watch.seen
+    assert ("opa", ProcessState.WAITING) in watch.seen
 
 
 async def test_what_keeps_dying_is_started_less_and_less_often(scripted: Scripted, watch: Any) -> None:
@@ -124,7 +126,7 @@ async def test_what_keeps_dying_is_started_less_and_less_often(scripted: Scripte
 
     def note(statuses: Sequence[Status]) -> None:
         watch(statuses)
-        if statuses[0].state is State.WAITING and statuses[0].restarts > len(deaths):
+        if statuses[0].state is ProcessState.WAITING and statuses[0].restarts > len(deaths):
             deaths.append(loop.time())
 
     async with running([[scripted("opa", 'touch "$READY"; exec sleep 0.05')]], note):
@@ -144,7 +146,7 @@ async def test_a_restart_that_fails_is_tried_again(scripted: Scripted, watch: An
         os.kill(watch.status("opa").pid, signal.SIGKILL)
         await watch.until(lambda seen: seen.status("opa").why == "opa ended with 4 while starting")
         (folder / "broken").unlink()
-        await watch.until(lambda seen: seen.status("opa").state is State.READY)
+        await watch.until(lambda seen: seen.status("opa").state is ProcessState.READY)
         assert watch.status("opa").restarts >= 2
 
 
@@ -155,7 +157,7 @@ async def test_a_fault_of_the_supervisor_itself_takes_everything_down(
 
     def explode(statuses: Sequence[Status]) -> None:
         watch(statuses)
-        if armed and statuses[0].state is State.WAITING:
+        if armed and statuses[0].state is ProcessState.WAITING:
             raise RuntimeError("observer broke")
 
     up = asyncio.Event()

@@ -26,7 +26,14 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.proxy.render import write_config
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import SERVICE, write_check_response
-from aegis_authz.wire.envoy.ext_proc import Part, Piece, headers_reply, read_piece, replaced_reply, streamed_reply
+from aegis_authz.wire.envoy.ext_proc import (
+    MessagePart,
+    Piece,
+    headers_reply,
+    read_piece,
+    replaced_reply,
+    streamed_reply,
+)
 
 TIMEOUT = 10.0
 MOST_BODY = 65_536
@@ -174,7 +181,7 @@ class Authorizer:
             if self.fails_at is not None and self.fails_at in piece.body:
                 await context.abort(grpc.StatusCode.INTERNAL, "the test wants it so")
             body = piece.body.replace(SECRET, MASK)
-            if piece.part is Part.HEADERS:
+            if piece.part is MessagePart.HEADERS:
                 yield headers_reply(piece.target, {}, ())
             elif piece.target is Target.REQUEST:
                 yield replaced_reply(piece.target, body, {})

@@ -18,7 +18,7 @@ from aegis_authz.cli.mesh_text import endpoints
 from aegis_authz.local.mesh_facts import MeshFacts, facts_to_json, read_facts
 from aegis_authz.local.process import default_signals
 from aegis_authz.local.settings import MeshOptions
-from aegis_authz.local.supervisor import State, Status
+from aegis_authz.local.supervisor import ProcessState, Status
 
 _READY = "ready"
 
@@ -95,14 +95,16 @@ class Progress:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._notes: set[tuple[str, State, int]] = set()
+        self._notes: set[tuple[str, ProcessState, int]] = set()
         self._began = time.monotonic()
 
     def __call__(self, statuses: Sequence[Status]) -> None:
         """Say what is new."""
         for status in statuses:
             note = (status.name, status.state, status.restarts)
-            if note in self._notes or (status.state is State.STOPPED and status.restarts == 0 and not self._notes):
+            if note in self._notes or (
+                status.state is ProcessState.STOPPED and status.restarts == 0 and not self._notes
+            ):
                 continue
             self._notes.add(note)
             self._say(status)
@@ -110,11 +112,11 @@ class Progress:
     def _say(self, status: Status) -> None:
         after = f"{time.monotonic() - self._began:6.2f} s"
         match status.state:
-            case State.READY:
+            case ProcessState.READY:
                 self._tell(f"{after}  {status.name} is ready (pid {status.pid})")
-            case State.WAITING:
+            case ProcessState.WAITING:
                 self._tell(f"{after}  {status.name} {status.why}; it is started again")
-            case State.STARTING | State.STOPPED:
+            case ProcessState.STARTING | ProcessState.STOPPED:
                 return  # the next step is worth a line, these are not
 
 

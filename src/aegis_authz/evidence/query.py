@@ -10,7 +10,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.record import CutRecord, DecisionRecord, Record
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
-from aegis_authz.evidence.verify import Line
+from aegis_authz.evidence.verify import LogLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RecordFilter:
 _ANY = RecordFilter()
 
 
-def matching(lines: Iterable[Line], criteria: RecordFilter) -> Iterator[StoredRecord]:
+def matching(lines: Iterable[LogLine], criteria: RecordFilter) -> Iterator[StoredRecord]:
     """The wanted records of a log, in the order of its lines; what cannot be read is passed over."""
     needle = criteria.decision_id.encode("utf-8", "surrogatepass")
     for line in lines:
@@ -60,7 +60,7 @@ def matching(lines: Iterable[Line], criteria: RecordFilter) -> Iterator[StoredRe
                 yield stored
 
 
-def last_records(logs: Iterable[Iterable[Line]], count: int, criteria: RecordFilter) -> list[StoredRecord]:
+def last_records(logs: Iterable[Iterable[LogLine]], count: int, criteria: RecordFilter) -> list[StoredRecord]:
     """The last `count` wanted records of all logs, oldest first. Each log comes newest line first.
 
     Lines that cannot be read are among them whatever is wanted.
@@ -72,7 +72,7 @@ def last_records(logs: Iterable[Iterable[Line]], count: int, criteria: RecordFil
     return sorted(records, key=_time)[-count:]
 
 
-def _stored(line: Line) -> StoredRecord:
+def _stored(line: LogLine) -> StoredRecord:
     try:
         return StoredRecord(line.file, line.number, read_record(line.raw), "")
     except (NotARecord, RecordInvalid) as fault:

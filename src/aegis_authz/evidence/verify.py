@@ -16,7 +16,7 @@ MAX_DAMAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One line as it was read, its newline included, and where: the file's label and the line's number from 1."""
 
     file: str
@@ -127,7 +127,7 @@ class LogCheck:
         self._heads = {0: start}
         self._seq, self._head = 0, start
         self._accepted: tuple[bytes, ...] | None = (start,)
-        self._first_beyond: Line | None = None
+        self._first_beyond: LogLine | None = None
         self._lines = 0
         self._times: tuple[float, float] | None = None
         self._cuts: list[str] = []
@@ -138,7 +138,7 @@ class LogCheck:
         """The number of the last record read."""
         return self._seq
 
-    def add(self, line: Line) -> None:
+    def add(self, line: LogLine) -> None:
         """Take the next line, in the order of the files."""
         self._lines += 1
         try:
@@ -182,7 +182,7 @@ class LogCheck:
             self._beyond(sealed)
         return self._report(max(sealed, 0))
 
-    def _is_in_place(self, line: Line, link: Link) -> bool:
+    def _is_in_place(self, line: LogLine, link: Link) -> bool:
         """Whether the chain goes on from this whole line; reports what is wrong with its place."""
         expected = self._seq + 1
         if link.writer != self._writer:
@@ -197,7 +197,7 @@ class LogCheck:
             self._damage(line.file, _BAD_START if expected == 1 else _BAD_LINK, line, expected)
         return True
 
-    def _advance(self, seq: int, head: bytes, accepted: tuple[bytes, ...] | None, line: Line) -> None:
+    def _advance(self, seq: int, head: bytes, accepted: tuple[bytes, ...] | None, line: LogLine) -> None:
         self._seq, self._head, self._accepted = seq, head, accepted
         if seq in self._keep or seq >= self._newest:
             self._heads[seq] = head
@@ -221,7 +221,7 @@ class LogCheck:
         if isinstance(record, CutRecord):
             self._cuts.append(record.kept_in)
 
-    def _damage(self, file: str, words: str, line: Line | None = None, seq: int = 0) -> None:
+    def _damage(self, file: str, words: str, line: LogLine | None = None, seq: int = 0) -> None:
         self._damage_count += 1
         if len(self._damages) < MAX_DAMAGES:
             decision_id = decision_id_in(line.raw) if line is not None else ""

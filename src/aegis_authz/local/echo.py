@@ -22,7 +22,7 @@ WITHDRAWN = "078-05-1120"
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class EchoRequest:
     """One request that got through the mesh. Header names are in lower case."""
 
     path: str
@@ -34,7 +34,7 @@ class Echo:
     """Answers every call with a secret in it. `received` holds what arrived, oldest first."""
 
     def __init__(self) -> None:
-        self.received: list[Received] = []
+        self.received: list[EchoRequest] = []
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -42,7 +42,7 @@ class Echo:
 
     async def _answer(self, request: Request) -> Response:
         body = (await request.body()).decode("utf-8", "replace")
-        self.received.append(Received(request.url.path, body, dict(request.headers)))
+        self.received.append(EchoRequest(request.url.path, body, dict(request.headers)))
         answer: dict[str, Json] = {"status": "done", "secret": WITHDRAWN}
         return JSONResponse(answer)
 

@@ -22,7 +22,7 @@ Stage = Sequence[ProcessSpec]
 """Processes that start side by side."""
 
 
-class State(Enum):
+class ProcessState(Enum):
     """Where a process stands."""
 
     STARTING = "starting"
@@ -39,7 +39,7 @@ class Status:
     """
 
     name: str
-    state: State
+    state: ProcessState
     pid: int | None
     restarts: int
     since: float
@@ -86,7 +86,9 @@ class Supervisor:
         self._running: dict[str, Process] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._status = {
-            spec.name: Status(spec.name, State.STOPPED, None, 0, time.time(), "") for stage in stages for spec in stage
+            spec.name: Status(spec.name, ProcessState.STOPPED, None, 0, time.time(), "")
+            for stage in stages
+            for spec in stage
         }
 
     async def run(self, started: Callable[[], None], stop: asyncio.Event) -> None:
@@ -128,9 +130,9 @@ class Supervisor:
         except OSError as fault:
             raise StartFailed(f"{spec.name} cannot be started: {fault}") from None
         self._running[spec.name] = process
-        self._note(spec, State.STARTING, process.pid, backoff, why)
+        self._note(spec, ProcessState.STARTING, process.pid, backoff, why)
         await self._until_ready(process)
-        self._note(spec, State.READY, process.pid, backoff, why)
+        self._note(spec, ProcessState.READY, process.pid, backoff, why)
 
     async def _until_ready(self, process: Process) -> None:
         spec = process.spec
@@ -149,7 +151,7 @@ class Supervisor:
             ended = _ended(await process.wait())
             why = failure or ended
             backoff = backoff.died(time.monotonic() - process.started)
-            self._note(spec, State.WAITING, None, backoff, why)
+            self._note(spec, ProcessState.WAITING, None, backoff, why)
             await asyncio.sleep(backoff.delay)
             try:
                 await self._start(spec, backoff, why)
@@ -171,9 +173,9 @@ class Supervisor:
         if process is not None:
             await process.stop(self._grace)
             last = self._status[spec.name]
-            self._note(spec, State.STOPPED, None, Backoff(last.restarts, 0), last.why)
+            self._note(spec, ProcessState.STOPPED, None, Backoff(last.restarts, 0), last.why)
 
-    def _note(self, spec: ProcessSpec, state: State, pid: int | None, backoff: Backoff, why: str) -> None:
+    def _note(self, spec: ProcessSpec, state: ProcessState, pid: int | None, backoff: Backoff, why: str) -> None:
         self._status[spec.name] = Status(spec.name, state, pid, backoff.restarts, time.time(), why)
         self._observer(list(self._status.values()))
 

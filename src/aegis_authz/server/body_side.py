@@ -13,7 +13,7 @@ from aegis_authz.redact.heads import judged_request_head, judged_response_head
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.wire.envoy.ext_proc import (
     BodyMode,
-    Part,
+    MessagePart,
     Piece,
     headers_reply,
     replaced_reply,
@@ -74,7 +74,7 @@ class Side:
 
         Raises Refused when the body must not pass, or comes in an order or mode that cannot be judged.
         """
-        if piece.part is Part.TRAILERS and self.state is State.DONE and not self._is_duplex:
+        if piece.part is MessagePart.TRAILERS and self.state is State.DONE and not self._is_duplex:
             return [trailers_reply(self.target, tuple(piece.headers))]
         if self.state is State.DONE:
             raise Refused(Reason.INTERNAL_FAULT, "a piece after the end")
@@ -88,11 +88,11 @@ class Side:
 
     def _replies(self, piece: Piece) -> list[bytes]:
         match piece.part:
-            case Part.HEADERS:
+            case MessagePart.HEADERS:
                 return self._head(piece)
-            case Part.BODY:
+            case MessagePart.BODY:
                 return self._body(piece)
-            case Part.TRAILERS:
+            case MessagePart.TRAILERS:
                 return self._trailers(piece)
 
     def _head(self, piece: Piece) -> list[bytes]:

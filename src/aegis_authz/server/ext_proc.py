@@ -22,7 +22,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.ports.data_plane import Clock, RecordLog
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.server.body_side import Side, State, streamed
-from aegis_authz.wire.envoy.ext_proc import BodyMode, Part, Piece, immediate_reply, read_piece
+from aegis_authz.wire.envoy.ext_proc import BodyMode, MessagePart, Piece, immediate_reply, read_piece
 
 _log = logging.getLogger(__name__)
 _THREAD_FROM = 16 * 1024
@@ -186,7 +186,7 @@ class BodyHandler:
         stream.target = piece.target
         side = stream.sides[piece.target]
         stream.allowance.renew()
-        if piece.part is not Part.HEADERS and len(piece.body) + side.pending > _THREAD_FROM:
+        if piece.part is not MessagePart.HEADERS and len(piece.body) + side.pending > _THREAD_FROM:
             replies = await asyncio.to_thread(side.accept, piece)
         else:
             replies = side.accept(piece)

@@ -10,7 +10,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.ext_proc import (
     METADATA_NAMESPACE,
     BodyMode,
-    Part,
+    MessagePart,
     headers_reply,
     immediate_reply,
     read_piece,
@@ -43,7 +43,12 @@ def test_the_first_message_tells_headers_modes_and_metadata() -> None:
     fields["decision_id"].string_value = "d-1"
     fields["odd"].number_value = 1
     piece = read_piece(request.SerializeToString())
-    assert (piece.target, piece.part, piece.end_of_stream, piece.body) == (Target.RESPONSE, Part.HEADERS, True, b"")
+    assert (piece.target, piece.part, piece.end_of_stream, piece.body) == (
+        Target.RESPONSE,
+        MessagePart.HEADERS,
+        True,
+        b"",
+    )
     assert piece.headers == {"content-type": ("a", "b"), ":status": ("200",)}
     assert piece.modes == {Target.REQUEST: BodyMode.NONE, Target.RESPONSE: BodyMode.FULL_DUPLEX_STREAMED}
     assert piece.metadata == {"decision_id": "d-1"}
@@ -55,12 +60,12 @@ def test_bodies_and_trailers_know_their_direction(target: Target) -> None:
     body = request.request_body if target is Target.REQUEST else request.response_body
     body.body = b"\xff"
     piece = read_piece(request.SerializeToString())
-    assert (piece.target, piece.part, piece.body, piece.end_of_stream) == (target, Part.BODY, b"\xff", False)
+    assert (piece.target, piece.part, piece.body, piece.end_of_stream) == (target, MessagePart.BODY, b"\xff", False)
     assert piece.modes is None and piece.metadata is None
     trailers = request.request_trailers if target is Target.REQUEST else request.response_trailers
     trailers.trailers.headers.add(key="x", raw_value=b"y")
     piece = read_piece(request.SerializeToString())
-    assert (piece.target, piece.part, piece.end_of_stream) == (target, Part.TRAILERS, True)
+    assert (piece.target, piece.part, piece.end_of_stream) == (target, MessagePart.TRAILERS, True)
     assert piece.headers == {"x": ("y",)}
 
 

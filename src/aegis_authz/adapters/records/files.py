@@ -13,7 +13,7 @@ from typing import BinaryIO
 from aegis_authz.adapters.records.folder import LOCK
 from aegis_authz.adapters.records.recovery import SLOTS, read_notes, record_files
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
-from aegis_authz.evidence.verify import Line, LogCheck, LogReport, Note, trusted_seals
+from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport, Note, trusted_seals
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01
@@ -34,11 +34,11 @@ class LogFiles:
 
     folder: Path
 
-    def oldest_first(self) -> Iterator[Line]:
+    def oldest_first(self) -> Iterator[LogLine]:
         """Every line in order. Raises OSError."""
         return _lines(record_files(self.folder), self.folder)
 
-    def newest_first(self) -> Iterator[Line]:
+    def newest_first(self) -> Iterator[LogLine]:
         """Every line, the last one first; only what is taken is read whole. Raises OSError."""
         for path in reversed(record_files(self.folder)):
             yield from _lines_from_the_end(path, f"{_label(self.folder)}{path.name}")
@@ -135,15 +135,15 @@ def _sealed_since(folder: Path, keys: Sequence[bytes], seq: int) -> list[Note]:
         time.sleep(_SEAL_PAUSE)
 
 
-def _lines(files: Iterable[Path], folder: Path) -> Iterator[Line]:
+def _lines(files: Iterable[Path], folder: Path) -> Iterator[LogLine]:
     for path in files:
         label = f"{_label(folder)}{path.name}"
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
-                yield Line(label, number, raw)
+                yield LogLine(label, number, raw)
 
 
-def _lines_from_the_end(path: Path, label: str) -> Iterator[Line]:
+def _lines_from_the_end(path: Path, label: str) -> Iterator[LogLine]:
     with path.open("rb") as file:
         at = file.seek(0, os.SEEK_END)
         number = _line_count(file, at)
@@ -154,11 +154,11 @@ def _lines_from_the_end(path: Path, label: str) -> Iterator[Line]:
             data = file.read(at - start) + (rest[0] if rest else b"")
             rest = _split(data)
             for raw in reversed(rest[1:]):
-                yield Line(label, number, raw)
+                yield LogLine(label, number, raw)
                 number -= 1
             at = start
         for raw in rest[:1]:
-            yield Line(label, number, raw)
+            yield LogLine(label, number, raw)
 
 
 def _line_count(file: BinaryIO, size: int) -> int:

@@ -25,7 +25,7 @@ METADATA_NAMESPACE = "envoy.filters.http.ext_authz"
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 
 
-class Part(Enum):
+class MessagePart(Enum):
     """Which part of a message Envoy shows."""
 
     HEADERS = "headers"
@@ -54,7 +54,7 @@ class Piece:
     """
 
     target: Target
-    part: Part
+    part: MessagePart
     headers: Mapping[str, tuple[str, ...]]
     body: bytes
     end_of_stream: bool
@@ -64,12 +64,12 @@ class Piece:
 
 
 _PIECES = {
-    "request_headers": (Target.REQUEST, Part.HEADERS),
-    "response_headers": (Target.RESPONSE, Part.HEADERS),
-    "request_body": (Target.REQUEST, Part.BODY),
-    "response_body": (Target.RESPONSE, Part.BODY),
-    "request_trailers": (Target.REQUEST, Part.TRAILERS),
-    "response_trailers": (Target.RESPONSE, Part.TRAILERS),
+    "request_headers": (Target.REQUEST, MessagePart.HEADERS),
+    "response_headers": (Target.RESPONSE, MessagePart.HEADERS),
+    "request_body": (Target.REQUEST, MessagePart.BODY),
+    "response_body": (Target.RESPONSE, MessagePart.BODY),
+    "request_trailers": (Target.REQUEST, MessagePart.TRAILERS),
+    "response_trailers": (Target.RESPONSE, MessagePart.TRAILERS),
 }
 
 
@@ -85,13 +85,13 @@ def read_piece(message: bytes) -> Piece:
         raise Refused(Reason.REQUEST_UNREADABLE, "a ProcessingRequest of no known kind")
     target, part = _PIECES[kind]
     content = getattr(request, kind)
-    headers = {Part.HEADERS: "headers", Part.TRAILERS: "trailers"}.get(part)
+    headers = {MessagePart.HEADERS: "headers", MessagePart.TRAILERS: "trailers"}.get(part)
     return Piece(
         target=target,
         part=part,
         headers=_headers(getattr(content, headers).headers) if headers is not None else {},
-        body=bytes(content.body) if part is Part.BODY else b"",
-        end_of_stream=part is Part.TRAILERS or bool(content.end_of_stream),
+        body=bytes(content.body) if part is MessagePart.BODY else b"",
+        end_of_stream=part is MessagePart.TRAILERS or bool(content.end_of_stream),
         modes=_modes(request),
         metadata=_metadata(request),
         observed=bool(request.observability_mode),
