@@ -98,8 +98,8 @@ def life_of(replies: Sequence[object]) -> str:
         raise ResponseError(
             "INFO does not tell run_id and master_replid: it cannot be seen whether tokens were forgotten"
         )
-    named = b" ".join(found[1] for found in ids if found is not None)
-    return hashlib.sha256(named).hexdigest()[:40]
+    life = b" ".join(match[1] for match in ids if match is not None)
+    return hashlib.sha256(life).hexdigest()[:40]
 
 
 async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
