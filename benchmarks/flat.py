@@ -31,10 +31,10 @@ from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import LoadFailed, Plan, attack
 from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders.documents import AGENT, MOST
-from benchmarks.contenders.lone_mesh import Alone, alone, other_agent, parts
+from benchmarks.contenders.lone_mesh import LoneMesh, lone_mesh, other_agent, parts
 from benchmarks.measure.cpu import resident_mib
 from benchmarks.measure.results import DECIDING
-from benchmarks.measure.rounds import Closed, Entrant, Rounds, Say
+from benchmarks.measure.rounds import ClosedRound, Entrant, Rounds, Say
 from benchmarks.report.goals import MOST_FLAT
 
 OUT = Path(__file__).parent / "out" / "flat.json"
@@ -50,7 +50,7 @@ class Size:
     what `benchmarks.measure.rounds.Entrant` asks for.
     """
 
-    mesh: Alone
+    mesh: LoneMesh
     policies: int
     agents: int
     pids: Mapping[str, tuple[int, ...]]
@@ -92,10 +92,10 @@ class Flat(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class MeshStart:
     """A mesh of one size and how long things took, in seconds; `bundle` is bytes."""
 
-    mesh: Alone
+    mesh: LoneMesh
     start: float
     publish: float
     bundle: int
@@ -159,8 +159,8 @@ async def measure(plan: Plan, rounds: int, say: Say) -> Flat:
 
 def gathered(
     sizes: Sequence[Size],
-    played: Mapping[str, Sequence[Closed]],
-    started: Mapping[int, Started],
+    played: Mapping[str, Sequence[ClosedRound]],
+    started: Mapping[int, MeshStart],
     opa_mib: Mapping[int, float],
 ) -> Flat:
     """The medians of what was played; `opa_mib` and `started` by number of policies."""
@@ -206,21 +206,21 @@ def ratio(costs: Mapping[int, float]) -> float:
     return max(costs.values()) / min(costs.values())
 
 
-async def _start(stack: AsyncExitStack, policies: int, say: Say) -> Started:
+async def _start(stack: AsyncExitStack, policies: int, say: Say) -> MeshStart:
     say(f"starting a mesh with {policies:,} policies")
     loop = asyncio.get_running_loop()
     began = loop.time()
-    mesh = await stack.enter_async_context(alone(policies))
+    mesh = await stack.enter_async_context(lone_mesh(policies))
     start = loop.time() - began
     mesh.mesh.edit_policy(AGENT, f"max_amount: {MOST}", f"max_amount: {MOST + 1}")
     began = loop.time()
     await mesh.mesh.aegis("policy", "publish", "--dir", str(mesh.mesh.state), "--wait", str(_PUBLISH_WAIT), "--json")
     published = loop.time() - began
     bundles = (mesh.mesh.state / "control" / "bundles").glob("*.tar.gz")
-    return Started(mesh, start, published, max(path.stat().st_size for path in bundles))
+    return MeshStart(mesh, start, published, max(path.stat().st_size for path in bundles))
 
 
-def _sizes(meshes: Mapping[int, Alone]) -> list[Size]:
+def _sizes(meshes: Mapping[int, LoneMesh]) -> list[Size]:
     """One agent at each number of policies, and with the most policies the other numbers of agents."""
     most = max(meshes)
     pairs = [*((policies, 1) for policies in meshes), *((most, agents) for agents in AGENTS if agents > 1)]
@@ -228,7 +228,7 @@ def _sizes(meshes: Mapping[int, Alone]) -> list[Size]:
     return [Size(meshes[policies], policies, agents, pids[policies]) for policies, agents in pairs]
 
 
-def _deciding_and_envoy(mesh: Alone) -> dict[str, tuple[int, ...]]:
+def _deciding_and_envoy(mesh: LoneMesh) -> dict[str, tuple[int, ...]]:
     pids = parts(mesh.processes())
     return {part: pids[part] for part in (*DECIDING, "envoy")}
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.local.servers import ServerMissing
-from benchmarks.contenders.lone_mesh import alone, parts
+from benchmarks.contenders.lone_mesh import lone_mesh, parts
 from benchmarks.measure.results import Idle
 from benchmarks.measure.rounds import part_seconds
 from benchmarks.report.goals import MOST_IDLE
@@ -48,7 +48,7 @@ async def measure(policies: int, settle: float, seconds: float) -> Idle:
 
     Raises CommandFailed, ServerMissing, OSError.
     """
-    async with alone(policies) as mesh:
+    async with lone_mesh(policies) as mesh:
         pids = parts(mesh.processes())
         await asyncio.sleep(settle)
         loop = asyncio.get_running_loop()

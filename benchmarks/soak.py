@@ -12,7 +12,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,8 @@ from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import LoadFailed, Plan, attack
 from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders.documents import AGENT
-from benchmarks.contenders.lone_mesh import Alone, alone
+from benchmarks.contenders.lone_mesh import LoneMesh, lone_mesh
+from benchmarks.measure.rounds import Say
 from benchmarks.measure.samples import Restarted, Sample, Sampler, record_lines, redis_of
 from benchmarks.report import steadiness
 
@@ -46,11 +47,9 @@ _MOST_LATE = 3
 _DRAIN = 2.0
 _UNUSABLE = 2
 
-Say = Callable[[str], None]
-
 
 @dataclass(slots=True)
-class Watched:
+class SoakRun:
     """What a soak saw: the outcome of each window with the sample taken at its end, and the records of all."""
 
     rate: float
@@ -66,8 +65,8 @@ def main() -> int:
     try:
         if arguments.minutes * 60 < WARM_UP + steadiness.LEAST_WINDOWS * WINDOW:
             raise ValueError(f"it takes {WARM_UP / 60:.1f} minutes to warm up, and some to see a trend: --minutes 2")
-        watched = uvloop.run(_run(arguments, console.print))
-        result = steadiness.judge(watched.rate, watched.outcomes, watched.samples, watched.records, WARM_UP)
+        run = uvloop.run(_run(arguments, console.print))
+        result = steadiness.judge(run.rate, run.outcomes, run.samples, run.records, WARM_UP)
         paths = steadiness.keep(result, OUT)
     except (
         VegetaMissing,
@@ -94,9 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(arguments: argparse.Namespace, say: Say) -> Watched:
+async def _run(arguments: argparse.Namespace, say: Say) -> SoakRun:
     vegeta = find_vegeta()
-    async with alone(arguments.policies, Seconds(TOKEN_LIFE)) as mesh:
+    async with lone_mesh(arguments.policies, Seconds(TOKEN_LIFE)) as mesh:
         with tempfile.TemporaryDirectory(prefix="aegis-soak-") as folder:
             soak = _Soak(mesh, vegeta, Path(folder), say)
             rate = arguments.rate or await soak.half_of_ceiling()
@@ -107,7 +106,7 @@ async def _run(arguments: argparse.Namespace, say: Say) -> Watched:
 class _Soak:
     """Loads one mesh, window after window without a gap, and looks at it at the end of each."""
 
-    def __init__(self, mesh: Alone, vegeta: Path, folder: Path, say: Say) -> None:
+    def __init__(self, mesh: LoneMesh, vegeta: Path, folder: Path, say: Say) -> None:
         self._mesh = mesh
         self._vegeta = vegeta
         self._folder = folder
@@ -125,9 +124,9 @@ class _Soak:
             raise ValueError(f"no call was answered rightly: {dict(outcome.faults) or dict(outcome.refused)}")
         return outcome.achieved / 2
 
-    async def run(self, rate: float, windows: int) -> Watched:
+    async def run(self, rate: float, windows: int) -> SoakRun:
         """So many windows at this rate. Raises Restarted, RedisError and what an attack raises."""
-        watched = Watched(rate)
+        run = SoakRun(rate)
         state = self._mesh.mesh.state
         before = record_lines(state / "records")
         plan = Plan(rate, WINDOW, _CONNECTIONS)
@@ -142,16 +141,16 @@ class _Soak:
                     under_way.append(asyncio.create_task(self._attack(targets, plan)))
                     targets = await self._prepare(round(rate * WINDOW))
                     await asyncio.sleep(began + (number + 1) * WINDOW - loop.time())
-                    watched.samples.append(await asyncio.to_thread(sampler.take))
+                    run.samples.append(await asyncio.to_thread(sampler.take))
                     _require_in_time(under_way)
-                    self._tell(watched.samples[-1], windows)
-            watched.outcomes = await asyncio.gather(*under_way)
+                    self._tell(run.samples[-1], windows)
+            run.outcomes = await asyncio.gather(*under_way)
         finally:
             for task in under_way:
                 task.cancel()
         await asyncio.sleep(_DRAIN)
-        watched.records = record_lines(state / "records") - before
-        return watched
+        run.records = record_lines(state / "records") - before
+        return run
 
     def _tell(self, sample: Sample, windows: int) -> None:
         if round(sample.at / WINDOW) % 12 == 0:

@@ -57,7 +57,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class LiveLineUp:
     """Everyone up, the two calls they are all loaded with, and who signs the tokens.
 
     `peer` is the binary of the Go peer, None when it takes no part.
@@ -71,7 +71,7 @@ class Started:
 
 
 @asynccontextmanager
-async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -> AsyncIterator[Started]:
+async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -> AsyncIterator[LiveLineUp]:
     """Start those of `NAMES` that are wanted, with so many other policies loaded; all are gone when the block ends.
 
     `folder` is an empty folder for everything. Raises CommandFailed, ServerMissing, NotUp, OSError.
@@ -95,7 +95,7 @@ async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -
             calls = (ALLOWED, REFUSED) if member.judges else (ALLOWED,)
             await proven(name, member.url, world.signer, calls, start.log)
             members.append(member)
-        yield Started(LineUp(members, DEFAULT, left_out), world.signer, ALLOWED, REFUSED, binary)
+        yield LiveLineUp(LineUp(members, DEFAULT, left_out), world.signer, ALLOWED, REFUSED, binary)
 
 
 @dataclass(frozen=True, slots=True)

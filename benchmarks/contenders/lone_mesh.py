@@ -31,7 +31,7 @@ _TO_A_FILE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class LoneMesh:
     """A running mesh, and the tokens of its agents."""
 
     mesh: DemoMesh
@@ -55,7 +55,7 @@ class Alone:
 
 
 @asynccontextmanager
-async def alone(policies: int, ttl: Seconds | None = None) -> AsyncIterator[Alone]:
+async def lone_mesh(policies: int, ttl: Seconds | None = None) -> AsyncIterator[LoneMesh]:
     """Start a mesh with the policy of `AGENT` and so many others like it; it is gone when the block ends.
 
     `ttl` is the life of its tokens, None for the longest. Raises CommandFailed, ServerMissing, OSError.
@@ -69,7 +69,7 @@ async def alone(policies: int, ttl: Seconds | None = None) -> AsyncIterator[Alon
         stack.push_async_callback(mesh.down)
         await mesh.up()
         signer = mesh_signer(mesh.state, FINANCE)
-        yield Alone(mesh, signer if ttl is None else replace(signer, ttl=ttl))
+        yield LoneMesh(mesh, signer if ttl is None else replace(signer, ttl=ttl))
 
 
 def other_agent(number: int) -> str:

@@ -15,7 +15,7 @@ _LEAST_SAMPLES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowance:
     """How far a series may rise over a run: by this share of its median or by `floor` in its own unit, if more."""
 
     share: float
@@ -40,7 +40,7 @@ class Trend:
         return self.rise / self.middle if self.middle else math.copysign(math.inf, self.rise) if self.rise else 0.0
 
 
-def trend(times: Sequence[float], values: Sequence[float], allowed: Allowed) -> Trend:
+def trend(times: Sequence[float], values: Sequence[float], allowance: Allowance) -> Trend:
     """The trend of `values` taken at `times` (seconds, ascending).
 
     It drifts when it rises by more than is allowed and chance would hardly order the samples so. What falls does not
@@ -53,7 +53,7 @@ def trend(times: Sequence[float], values: Sequence[float], allowed: Allowed) -> 
     middle = median(values)
     # a staircase has more level pairs than steps, so its median slope is 0: what its ends say counts as well
     rise = max(slope * (times[-1] - times[0]), _between_ends(values), key=abs)
-    is_much = rise > max(allowed.share * abs(middle), allowed.floor)
+    is_much = rise > max(allowance.share * abs(middle), allowance.floor)
     return Trend(middle, rise, is_much and _kendall(values) > MOST_LIKELY_CHANCE)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from aegis_authz.load.outcome import Outcome
-from benchmarks.measure.results import DECIDING, FLOOR, QUANTILES, Answers, Contender, Milliseconds, Point, Span
-from benchmarks.measure.rounds import Closed, Target
+from benchmarks.measure.results import DECIDING, FLOOR, QUANTILES, Answers, Contender, Milliseconds, Point, Spread
+from benchmarks.measure.rounds import ClosedRound, Target
 
 Key = tuple[str, str, float]
 """Of a `Target`."""
@@ -17,7 +17,7 @@ Key = tuple[str, str, float]
 
 def contender(
     name: str,
-    closed: Sequence[Closed],
+    closed: Sequence[ClosedRound],
     targets: Sequence[Target],
     played: Mapping[Key, Sequence[Outcome]],
     resident_mib: Mapping[str, float],
@@ -32,9 +32,9 @@ def contender(
     return Contender(
         name=name,
         cpu_us_per_decision={"total": median(totals), **parts},
-        cpu_spread=_span(totals),
+        cpu_spread=_spread(totals),
         rate=median(rates),
-        rate_spread=_span(rates),
+        rate_spread=_spread(rates),
         **_latencies(outcomes),
         resident_mib=resident_mib,
         answers=_answers(outcomes),
@@ -53,9 +53,9 @@ def _point(target: Target, most: float, played: Mapping[Key, Sequence[Outcome]])
         share=target.share if target.of == target.contender.name else target.rate / most,
         offered=target.rate,
         rate=median(rates),
-        rate_spread=_span(rates),
+        rate_spread=_spread(rates),
         **times,
-        p99_spread=_span(p99s) if p99s else None,
+        p99_spread=_spread(p99s) if p99s else None,
         added=_added(times, _latencies(floor)) if floor else None,
         answers=_answers(outcomes),
     )
@@ -86,5 +86,5 @@ def _answers(outcomes: Iterable[Outcome]) -> Answers:
     return Answers(right=right, refused=dict(refused), wrong=wrong, failed=failed, faults=dict(faults))
 
 
-def _span(values: Sequence[float]) -> Span:
+def _spread(values: Sequence[float]) -> Spread:
     return min(values), max(values)

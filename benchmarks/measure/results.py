@@ -15,7 +15,7 @@ DECIDING = ("authz", "opa", "redis")
 """The parts whose CPU is the cost of a decision. The Envoy in front is shown beside it: everyone has it."""
 QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999}
 
-Span = tuple[float, float]
+Spread = tuple[float, float]
 """Least and most of the rounds."""
 Milliseconds = Mapping[str, float | None]
 """By the names of `QUANTILES`; None where there was no right answer."""
@@ -55,12 +55,12 @@ class Point(_Value):
     share: float
     offered: float
     rate: float
-    rate_spread: Span
+    rate_spread: Spread
     p50_ms: float | None
     p90_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
-    p99_spread: Span | None
+    p99_spread: Spread | None
     added: Milliseconds | None
     answers: Answers
 
@@ -75,9 +75,9 @@ class Contender(_Value):
 
     name: str
     cpu_us_per_decision: Mapping[str, float]
-    cpu_spread: Span
+    cpu_spread: Spread
     rate: float
-    rate_spread: Span
+    rate_spread: Spread
     p50_ms: float | None
     p90_ms: float | None
     p99_ms: float | None

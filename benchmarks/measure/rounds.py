@@ -62,7 +62,7 @@ class Loads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedRound:
     """One round of one contender in the closed loop. `cpu` is seconds by part."""
 
     outcome: Outcome
@@ -100,12 +100,12 @@ class Rounds:
         self._read_cpu = read_cpu or part_seconds
         self._pause = pause
 
-    async def closed(self, contenders: Sequence[Entrant], rounds: int, plan: Plan) -> dict[str, list[Closed]]:
+    async def closed(self, contenders: Sequence[Entrant], rounds: int, plan: Plan) -> dict[str, list[ClosedRound]]:
         """So many rounds of a closed loop of each, by name, after one of half the time to warm up.
 
         Raises what sending raises, OSError when a process of a contender is gone.
         """
-        played: dict[str, list[Closed]] = {contender.name: [] for contender in contenders}
+        played: dict[str, list[ClosedRound]] = {contender.name: [] for contender in contenders}
         ready = dict.fromkeys(played, _FIRST_GUESS)
         warm_up = replace(plan, seconds=max(plan.seconds / 2, 1.0))
         for number, contender in _in_turn(contenders, rounds + 1):
@@ -132,16 +132,16 @@ class Rounds:
             played[target.key].append(await self._loads.send(calls, now))
         return played
 
-    async def _closed(self, contender: Entrant, plan: Plan, count: int) -> Closed:
+    async def _closed(self, contender: Entrant, plan: Plan, count: int) -> ClosedRound:
         calls = await self._loads.prepare(contender, count)
         before = self._read_cpu(contender.pids)
         outcome = await self._loads.send(calls, plan)
         await self._pause(TAIL)
         after = self._read_cpu(contender.pids)
-        return Closed(outcome, {part: after[part] - before[part] for part in after})
+        return ClosedRound(outcome, {part: after[part] - before[part] for part in after})
 
 
-def ceiling(played: Sequence[Closed]) -> float:
+def ceiling(played: Sequence[ClosedRound]) -> float:
     """The rate of the open loop's shares: right answers a second in the closed loop, median of the rounds."""
     return median(loop.outcome.achieved for loop in played)
 

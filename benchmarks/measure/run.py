@@ -10,7 +10,7 @@ from benchmarks.measure import figures
 from benchmarks.measure.cpu import resident_mib
 from benchmarks.measure.machine import taken_by_others, ticks
 from benchmarks.measure.results import FLOOR, PEER, Method, Results
-from benchmarks.measure.rounds import Closed, Entrant, Rounds, Target, ceiling, targets_of
+from benchmarks.measure.rounds import ClosedRound, Entrant, Rounds, Target, ceiling, targets_of
 
 SHARES = (0.25, 0.5, 0.7, 0.85)
 """Of the ceiling, the rates of the open loop."""
@@ -71,7 +71,7 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
 
 
 def _targets(
-    contenders: Sequence[Entrant], closed: Mapping[str, Sequence[Closed]], shares: Sequence[float]
+    contenders: Sequence[Entrant], closed: Mapping[str, Sequence[ClosedRound]], shares: Sequence[float]
 ) -> list[Target]:
     floor = next((contender for contender in contenders if contender.name == FLOOR), None)
     hosts = [

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmarks.measure.results import Contender, Results, Span
+from benchmarks.measure.results import Contender, Results, Spread
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """One figure of one contender in two runs, medians of the rounds.
 
     They agree when either median lies within the other run's spread of rounds.
@@ -30,7 +30,7 @@ class Compared:
         return second / first - 1 if first else 0.0
 
 
-def compare(first: Results, second: Results) -> list[Compared]:
+def compare(first: Results, second: Results) -> list[Comparison]:
     """CPU of a decision, rate and p99 at each rate, of every contender that played in both runs."""
     return [
         compared
@@ -40,7 +40,7 @@ def compare(first: Results, second: Results) -> list[Compared]:
     ]
 
 
-def table(comparisons: list[Compared]) -> Table:
+def table(comparisons: list[Comparison]) -> Table:
     """As a table, a line for each figure."""
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(("contender", "figure", "first", "second", "change", "within the spread")):
@@ -59,7 +59,7 @@ def table(comparisons: list[Compared]) -> Table:
     return drawn
 
 
-def _comparisons_of(contender: Contender, counterpart: Contender) -> Iterator[Compared]:
+def _comparisons_of(contender: Contender, counterpart: Contender) -> Iterator[Comparison]:
     if contender.total and counterpart.total:
         yield _compared(
             contender.name,
@@ -79,7 +79,7 @@ def _comparisons_of(contender: Contender, counterpart: Contender) -> Iterator[Co
             yield _compared(contender.name, figure, (point.p99_ms, match.p99_ms), (point.p99_spread, match.p99_spread))
 
 
-def _compared(name: str, figure: str, medians: tuple[float, float], spreads: tuple[Span, Span]) -> Compared:
+def _compared(name: str, figure: str, medians: tuple[float, float], spreads: tuple[Spread, Spread]) -> Comparison:
     (first, second), (around_first, around_second) = medians, spreads
     agree = around_second[0] <= first <= around_second[1] or around_first[0] <= second <= around_first[1]
-    return Compared(name, figure, medians, agree)
+    return Comparison(name, figure, medians, agree)

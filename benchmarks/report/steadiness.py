@@ -17,21 +17,21 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.load.outcome import Outcome
-from benchmarks.measure.drift import Allowed, trend
+from benchmarks.measure.drift import Allowance, trend
 from benchmarks.measure.samples import DESCRIPTORS, KEYS, MEMORY, THREADS, USED, Sample, Series
 
 MIDDLE, TAIL = "median latency in ms", "99th percentile of latency in ms"
 PER_CALL = "bytes for each call"
 CALLS, RECORDS = "calls", "records"
-ALLOWED: Mapping[str, Allowed] = {
-    MEMORY: Allowed(0.05, 4.0),
-    DESCRIPTORS: Allowed(0.05, 8.0),
-    THREADS: Allowed(0.0, 4.0),
-    KEYS: Allowed(0.05, 200.0),
-    USED: Allowed(0.05, 2.0),
-    MIDDLE: Allowed(0.5, 2.0),
-    TAIL: Allowed(0.75, 10.0),
-    PER_CALL: Allowed(0.05, 20.0),
+ALLOWANCES: Mapping[str, Allowance] = {
+    MEMORY: Allowance(0.05, 4.0),
+    DESCRIPTORS: Allowance(0.05, 8.0),
+    THREADS: Allowance(0.0, 4.0),
+    KEYS: Allowance(0.05, 200.0),
+    USED: Allowance(0.05, 2.0),
+    MIDDLE: Allowance(0.5, 2.0),
+    TAIL: Allowance(0.75, 10.0),
+    PER_CALL: Allowance(0.05, 20.0),
 }
 """How far each may rise over a run."""
 MOST_REFUSED = 0.01
@@ -62,7 +62,7 @@ class SeriesResult(BaseModel):
         return f"{self.whose}: {self.what} drifts {by} over the run, {self.rise:+.1f} on {self.middle:.1f}"
 
 
-class Soaked(BaseModel):
+class SoakReport(BaseModel):
     """A soak. `times` are the seconds of the values of all series, `faults` why it fails, none when it does not."""
 
     model_config = ConfigDict(frozen=True)
@@ -80,7 +80,9 @@ class Soaked(BaseModel):
     faults: tuple[str, ...]
 
 
-def judge(rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], records: int, warm_up: float) -> Soaked:
+def judge(
+    rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], records: int, warm_up: float
+) -> SoakReport:
     """Judge a run by its windows, each with the sample at its end, and by its number of records.
 
     `warm_up` is the seconds at the beginning that no trend is looked for in. Raises ValueError when fewer than six
@@ -91,7 +93,7 @@ def judge(rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], r
     refused: Counter[str] = Counter()
     for outcome in outcomes:
         refused.update(outcome.refused)
-    return Soaked(
+    return SoakReport(
         rate=rate,
         seconds=times[-1],
         warm_up=warm_up,
@@ -106,7 +108,7 @@ def judge(rate: float, outcomes: Sequence[Outcome], samples: Sequence[Sample], r
     )
 
 
-def keep(soak: Soaked, folder: Path) -> list[Path]:
+def keep(soak: SoakReport, folder: Path) -> list[Path]:
     """Write figures and pictures; returns where. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "soak.json"
@@ -119,7 +121,7 @@ def keep(soak: Soaked, folder: Path) -> list[Path]:
     return [table, *pictures]
 
 
-def show(console: Console, soak: Soaked) -> None:
+def show(console: Console, soak: SoakReport) -> None:
     """Print every series, and what fails the run."""
     table = Table("whose", "what", "median", "rise", "")
     for result in soak.series:
@@ -153,7 +155,7 @@ def _series_result(
     points = [
         (time, value) for time, value in zip(times, values, strict=True) if time > warm_up and not math.isnan(value)
     ]
-    course = trend([time for time, _ in points], [value for _, value in points], ALLOWED[quantity])
+    course = trend([time for time, _ in points], [value for _, value in points], ALLOWANCES[quantity])
     return SeriesResult(
         whose=whose,
         what=quantity,
@@ -180,7 +182,7 @@ def _wrongs(outcomes: Sequence[Outcome], refused: Mapping[str, int], records: in
         yield f"records: {records} were written for {answered} decisions"
 
 
-def _picture(soak: Soaked) -> Figure:
+def _picture(soak: SoakReport) -> Figure:
     figure = Figure(figsize=(11, 7), layout="constrained")
     quantities = (MEMORY, DESCRIPTORS, THREADS, KEYS, TAIL, PER_CALL)
     for axes, quantity in zip(figure.subplots(2, 3, sharex=True).flat, quantities, strict=True):
@@ -189,7 +191,7 @@ def _picture(soak: Soaked) -> Figure:
     return figure
 
 
-def _lines(axes: Axes, soak: Soaked, quantity: str) -> None:
+def _lines(axes: Axes, soak: SoakReport, quantity: str) -> None:
     for result in (result for result in soak.series if result.what == quantity):
         values = [math.nan if value is None else value for value in result.values]
         label = f"{result.whose}{' drifts' if result.drifts else ''}"

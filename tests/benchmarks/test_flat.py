@@ -14,34 +14,34 @@ from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.load.calls import Signer
 from aegis_authz.load.outcome import Outcome
-from benchmarks.contenders.lone_mesh import Alone, other_agent, write_documents
-from benchmarks.flat import AgentsLoad, Flat, Size, Started, gathered, ratio, show
+from benchmarks.contenders.lone_mesh import LoneMesh, other_agent, write_documents
+from benchmarks.flat import AgentsLoad, Flat, MeshStart, Size, gathered, ratio, show
 from benchmarks.measure import results
-from benchmarks.measure.rounds import Closed
+from benchmarks.measure.rounds import ClosedRound
 
 
-class NotRunning(Alone):
+class NotRunning(LoneMesh):
     @property
     def url(self) -> str:
         return "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def mesh(tmp_path: Path) -> Alone:
+def mesh(tmp_path: Path) -> LoneMesh:
     signer = Signer(Ed25519PrivateKey.generate(), "aegis", "aegis-mesh", Scope("acme", "emea", "finance-agent"))
     return NotRunning(DemoMesh(tmp_path / "mesh", DemoTools()), signer)
 
 
-def played(opa: float, wrong: int = 0) -> Closed:
+def played(opa: float, wrong: int = 0) -> ClosedRound:
     outcome = Outcome(None, 1.0, 100, 100, {}, wrong, 0, {}, (0.001,) * 100)
-    return Closed(outcome, {"authz": 0.04, "opa": opa, "redis": 0.01, "envoy": 0.5})
+    return ClosedRound(outcome, {"authz": 0.04, "opa": opa, "redis": 0.01, "envoy": 0.5})
 
 
-def found(mesh: Alone, costs: Mapping[tuple[int, int], float], wrong: int = 0) -> Flat:
+def found(mesh: LoneMesh, costs: Mapping[tuple[int, int], float], wrong: int = 0) -> Flat:
     """What is found when OPA took so many seconds, by number of policies and agents."""
     sizes = [Size(mesh, policies, agents, {}) for policies, agents in costs]
     rounds = {size.name: [played(opa, wrong)] * 3 for size, opa in zip(sizes, costs.values(), strict=True)}
-    started = {policies: Started(mesh, 1.0, 2.0, 2**20) for policies, _ in costs}
+    started = {policies: MeshStart(mesh, 1.0, 2.0, 2**20) for policies, _ in costs}
     return gathered(sizes, rounds, started, {policies: 50.0 for policies, _ in costs})
 
 
@@ -54,40 +54,40 @@ def printed(flat: Flat) -> str:
     return written.getvalue()
 
 
-def test_policies_are_compared_for_one_agent_and_agents_among_the_most_policies(mesh: Alone) -> None:
+def test_policies_are_compared_for_one_agent_and_agents_among_the_most_policies(mesh: LoneMesh) -> None:
     flat = found(mesh, EVEN)
     assert flat.policies == pytest.approx({10: 1000, 10_000: 1100})
     assert flat.agents == pytest.approx({1: 1100, 100: 1000})
 
 
-def test_the_envoy_in_front_is_shown_and_not_counted(mesh: Alone) -> None:
+def test_the_envoy_in_front_is_shown_and_not_counted(mesh: LoneMesh) -> None:
     flat = found(mesh, EVEN)
     assert flat.by_part["10 policies, 1 agent"] == pytest.approx(
         {"authz": 400, "opa": 500, "redis": 100, "envoy": 5000}
     )
 
 
-def test_what_is_written_is_what_the_goals_read(mesh: Alone) -> None:
+def test_what_is_written_is_what_the_goals_read(mesh: LoneMesh) -> None:
     read = results.Flat.model_validate_json(found(mesh, EVEN).model_dump_json())
     assert read.policies[10_000] == pytest.approx(1100)
     assert read.opa_mib == {"10 policies": 50.0, "10,000 policies": 50.0}
 
 
-def test_costs_within_the_goal_are_told_as_met(mesh: Alone) -> None:
+def test_costs_within_the_goal_are_told_as_met(mesh: LoneMesh) -> None:
     assert "policies: the dearest costs 1.10x the cheapest; goal, at most 1.3x: met" in printed(found(mesh, EVEN))
 
 
-def test_costs_beyond_the_goal_are_told_as_missed(mesh: Alone) -> None:
+def test_costs_beyond_the_goal_are_told_as_missed(mesh: LoneMesh) -> None:
     flat = found(mesh, {**EVEN, (10_000, 100): 0.12})
     assert ratio(flat.agents) == pytest.approx(17 / 11)
     assert "agents: the dearest costs 1.55x the cheapest; goal, at most 1.3x: missed" in printed(flat)
 
 
-def test_a_wrong_answer_voids_the_run(mesh: Alone) -> None:
+def test_a_wrong_answer_voids_the_run(mesh: LoneMesh) -> None:
     assert "9 wrong answers: this run is void" in printed(found(mesh, EVEN, wrong=1))
 
 
-async def test_all_agents_call_in_turn_each_with_tokens_of_its_own(mesh: Alone, tmp_path: Path) -> None:
+async def test_all_agents_call_in_turn_each_with_tokens_of_its_own(mesh: LoneMesh, tmp_path: Path) -> None:
     load = AgentsLoad(Path("/bin/true"), tmp_path)
     path = await load.prepare(Size(mesh, 10, 5, {}), 40)
     lines = path.read_text("utf-8").splitlines()
@@ -97,7 +97,7 @@ async def test_all_agents_call_in_turn_each_with_tokens_of_its_own(mesh: Alone, 
     assert len({token.split(".")[1][:120] for token in tokens}) > 1
 
 
-async def test_only_a_size_can_be_loaded(tmp_path: Path, mesh: Alone) -> None:
+async def test_only_a_size_can_be_loaded(tmp_path: Path, mesh: LoneMesh) -> None:
     class Somebody:
         name, url, pids, judges = "somebody", "", dict[str, tuple[int, ...]](), True
 
@@ -105,7 +105,7 @@ async def test_only_a_size_can_be_loaded(tmp_path: Path, mesh: Alone) -> None:
         await AgentsLoad(Path("/bin/true"), tmp_path).prepare(Somebody(), 1)
 
 
-def test_many_policies_share_few_files(mesh: Alone) -> None:
+def test_many_policies_share_few_files(mesh: LoneMesh) -> None:
     write_documents(mesh.mesh, 250, 9001)
     files = sorted(path.name for path in mesh.mesh.policies.glob("*.yaml"))
     assert files == ["finance-agent.yaml", "others-0.yaml", "others-100.yaml", "others-200.yaml"]

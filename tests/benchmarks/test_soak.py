@@ -18,7 +18,7 @@ from benchmarks.measure.samples import (
     record_bytes,
     record_lines,
 )
-from benchmarks.report.steadiness import Soaked, judge, keep
+from benchmarks.report.steadiness import SoakReport, judge, keep
 
 WARM_UP = 60.0
 WINDOWS = 40
@@ -58,7 +58,7 @@ def samples(leak: float = 0.0, keys: Mapping[int, float] | None = None, record: 
     return taken
 
 
-def judged(taken: list[Sample], outcomes: list[Outcome] | None = None, records: int = WINDOWS * SENT) -> Soaked:
+def judged(taken: list[Sample], outcomes: list[Outcome] | None = None, records: int = WINDOWS * SENT) -> SoakReport:
     return judge(200.0, outcomes or [window()] * WINDOWS, taken, records, WARM_UP)
 
 
@@ -114,7 +114,7 @@ def test_too_short_a_run_is_refused() -> None:
 def test_figures_and_pictures_are_kept(tmp_path: Path) -> None:
     found = judged(samples(leak=1.0))
     table, *pictures = keep(found, tmp_path)
-    assert Soaked.model_validate_json(table.read_bytes()) == found
+    assert SoakReport.model_validate_json(table.read_bytes()) == found
     assert [path.name for path in pictures] == ["soak.svg", "soak.png"]
     assert all(path.stat().st_size > 1000 for path in pictures)
 

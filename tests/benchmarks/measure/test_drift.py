@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from benchmarks.measure.drift import Allowed, trend
+from benchmarks.measure.drift import Allowance, trend
 
 TIMES = [5.0 * n for n in range(60)]
-SOME = Allowed(share=0.05, floor=1.0)
+SOME = Allowance(share=0.05, floor=1.0)
 
 
 def noise(seed: int) -> list[float]:
@@ -43,7 +43,7 @@ def test_a_leak_within_what_is_allowed_is_flat() -> None:
 def test_a_small_series_may_rise_by_the_floor() -> None:
     values = [4.0] * 30 + [4.8] * 30
     assert not trend(TIMES, values, SOME).drifts
-    assert trend(TIMES, values, Allowed(share=0.05, floor=0.5)).drifts
+    assert trend(TIMES, values, Allowance(share=0.05, floor=0.5)).drifts
 
 
 def test_a_few_odd_samples_make_no_drift() -> None:

@@ -11,7 +11,7 @@ from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import Plan
 from benchmarks.measure import figures
 from benchmarks.measure.results import FLOOR, PEER
-from benchmarks.measure.rounds import TAIL, Closed, Entrant, Rounds, Target, part_seconds, targets_of
+from benchmarks.measure.rounds import TAIL, ClosedRound, Entrant, Rounds, Target, part_seconds, targets_of
 from benchmarks.measure.run import LineUp, Wish, play
 
 PLAN = Plan(None, 2.0, 48)
@@ -119,7 +119,7 @@ def test_envoy_alone_plays_at_the_rates_of_the_others() -> None:
 
 
 def test_what_refusals_cost_is_charged_to_the_right_answers() -> None:
-    round_ = Closed(outcome(100, refused=900), {"authz": 0.1, "opa": 0.02})
+    round_ = ClosedRound(outcome(100, refused=900), {"authz": 0.1, "opa": 0.02})
     assert round_.per_decision() == pytest.approx({"authz": 1000, "opa": 200})
 
 
@@ -139,7 +139,8 @@ def test_a_process_that_is_gone_is_an_error_and_not_free_of_charge() -> None:
 
 def test_figures_are_medians_with_the_spread_of_the_rounds() -> None:
     closed = [
-        Closed(outcome(1000 + extra), {"authz": 0.5 + extra / 1000, "envoy": 0.3, "opa": 0.1}) for extra in (0, 50, 10)
+        ClosedRound(outcome(1000 + extra), {"authz": 0.5 + extra / 1000, "envoy": 0.3, "opa": 0.1})
+        for extra in (0, 50, 10)
     ]
     found = figures.contender("a", closed, [], {}, {"authz": 80.0})
     assert found.rate == 1010
@@ -153,14 +154,14 @@ def test_what_was_added_is_the_latency_less_that_of_envoy_alone_at_the_same_rate
     floor, peer = Somebody(FLOOR), Somebody(PEER)
     targets = targets_of(floor, [(peer, 1000.0)], (0.5,))
     played = {targets[0].key: [outcome(100, at=0.012)] * 3, targets[1].key: [outcome(100, at=0.002)] * 3}
-    closed = [Closed(outcome(5000), {"authz": 1.0})]
+    closed = [ClosedRound(outcome(5000), {"authz": 1.0})]
     slow, bare = (figures.contender(name, closed, targets, played, {}).open[0] for name in (PEER, FLOOR))
     assert slow.added == pytest.approx(dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "p999_ms"), 10))
     assert (slow.share, bare.share, bare.added) == (0.5, 0.1, None)
 
 
 def test_without_a_right_answer_there_is_no_latency() -> None:
-    found = figures.contender("a", [Closed(outcome(0, failed=3), {"authz": 0.1})], [], {}, {})
+    found = figures.contender("a", [ClosedRound(outcome(0, failed=3), {"authz": 0.1})], [], {}, {})
     assert found.p50_ms is None
     assert found.errors == 3
 
