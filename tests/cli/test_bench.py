@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.cli import bench_aim
 from aegis_authz.cli.app import app
-from aegis_authz.cli.bench_aim import Aimed, BadBench, BenchAim, Caller, aim_at
+from aegis_authz.cli.bench_aim import BadBench, BenchAim, BenchLoad, Caller, aim_at
 from aegis_authz.cli.bench_text import stages_json
 from aegis_authz.commands.faults import Unable
 from aegis_authz.load import fetch_vegeta
@@ -71,27 +71,27 @@ def test_help_has_examples_and_says_how_it_ends() -> None:
 
 
 def test_without_a_call_the_doctors_is_made_and_one_in_twenty_is_due_a_denial(mesh: Path) -> None:
-    aimed = aim_at(aim(mesh))
-    assert (aimed.aim.base, aimed.tool_port) == ("http://127.0.0.1:18080", 18081)
-    assert [call.due for call in aimed.aim.calls] == [Due(200)] * 19 + [Due(403, "POLICY_DENIED")]
-    assert len(set(aimed.aim.tokens.take(3))) == 3
+    bench_load = aim_at(aim(mesh))
+    assert (bench_load.aim.base, bench_load.tool_port) == ("http://127.0.0.1:18080", 18081)
+    assert [call.due for call in bench_load.aim.calls] == [Due(200)] * 19 + [Due(403, "POLICY_DENIED")]
+    assert len(set(bench_load.aim.tokens.take(3))) == 3
 
 
 def test_a_call_of_the_user_goes_through_the_same_proxy(mesh: Path) -> None:
     wanted = aim(mesh, caller=FINANCE, host="api.stripe.example", path="/v1/payments", body='{"amount":10}', expect=403)
-    aimed = aim_at(wanted)
-    (call,) = aimed.aim.calls
-    assert (aimed.aim.base, aimed.tool_port) == ("http://127.0.0.1:18080", 0)
+    bench_load = aim_at(wanted)
+    (call,) = bench_load.aim.calls
+    assert (bench_load.aim.base, bench_load.tool_port) == ("http://127.0.0.1:18080", 0)
     assert (call.host, call.path, call.body, call.due) == (
         "api.stripe.example", "/v1/payments", b'{"amount":10}', Due(403),
     )  # fmt: skip
 
 
 def test_the_path_and_the_query_of_the_url_are_called(tmp_path: Path) -> None:
-    aimed = aim_at(aim(tmp_path, "http://127.0.0.1:9/a/b?c=1", tokens=token_file(tmp_path)))
-    assert aimed.aim.base == "http://127.0.0.1:9"
-    assert aimed.aim.calls[0].path == "/a/b?c=1"
-    assert aimed.aim.calls[0].headers == {}
+    bench_load = aim_at(aim(tmp_path, "http://127.0.0.1:9/a/b?c=1", tokens=token_file(tmp_path)))
+    assert bench_load.aim.base == "http://127.0.0.1:9"
+    assert bench_load.aim.calls[0].path == "/a/b?c=1"
+    assert bench_load.aim.calls[0].headers == {}
 
 
 @pytest.mark.parametrize("url", ["http://localhost/", "http://127.0.0.2:1/", "https://[::1]:8/"])
@@ -136,8 +136,8 @@ def test_a_path_is_given_once_and_is_one(tmp_path: Path) -> None:
 
 def test_a_key_of_the_user_signs_for_any_issuer(mesh: Path) -> None:
     key = mesh / "keys" / "issuer.pem"
-    aimed = aim_at(aim(mesh / "none", "http://127.0.0.1:1/", FINANCE, key=key, issuer="us", audience="them"))
-    assert next(iter(aimed.aim.tokens.take(1))).count(".") == 2
+    bench_load = aim_at(aim(mesh / "none", "http://127.0.0.1:1/", FINANCE, key=key, issuer="us", audience="them"))
+    assert next(iter(bench_load.aim.tokens.take(1))).count(".") == 2
 
 
 def test_without_a_mesh_there_is_no_key_to_sign_with(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def outcome(right: int = 3, wrong: int = 0, failed: int = 0) -> Outcome:
 def play(monkeypatch: pytest.MonkeyPatch, *outcomes: Outcome) -> None:
     """From now on a load comes out like this."""
 
-    async def load(vegeta: Path, aimed: Aimed, wish: Wish, say: object) -> list[Stage]:
+    async def load(vegeta: Path, bench_load: BenchLoad, wish: Wish, say: object) -> list[Stage]:
         stages = [Stage(Plan(seen.offered, wish.seconds, wish.connections), seen) for seen in outcomes]
         if not stages[0].outcome.right:
             raise NothingRight(stages[0])

@@ -19,7 +19,7 @@ app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=T
 Folder = Annotated[
     Path | None, typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False)
 ]
-State = Annotated[Path | None, typer.Option("--dir", help="The state folder of a mesh.", show_default=False)]
+StateFolder = Annotated[Path | None, typer.Option("--dir", help="The state folder of a mesh.", show_default=False)]
 Key = Annotated[
     Path | None,
     typer.Option("--key", help="The public key: JWK, JWK set or PEM; default: DIR/keys/records.pub.json."),
@@ -29,7 +29,7 @@ Key = Annotated[
 @app.command()
 def verify(
     folder: Folder = None,
-    state: State = None,
+    state: StateFolder = None,
     key: Key = None,
     expect: Annotated[
         Path | None, typer.Option("--expect", help="Checkpoints kept elsewhere (`aegis audit checkpoint`).")
@@ -54,7 +54,7 @@ def verify(
 @app.command()
 def checkpoint(
     folder: Folder = None,
-    state: State = None,
+    state: StateFolder = None,
     key: Key = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write here instead of to standard output.")] = None,
 ) -> None:
@@ -75,7 +75,7 @@ def checkpoint(
 @app.command()
 def tail(
     folder: Folder = None,
-    state: State = None,
+    state: StateFolder = None,
     count: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many records.")] = 20,
     agent: Annotated[str, typer.Option("--agent", help="Only of this agent: a name, or org/tenant/agent.")] = "",
     effect: Annotated[str, typer.Option("--effect", help="Only with this answer.")] = "",
@@ -96,7 +96,7 @@ def tail(
 def show(
     decision_id: Annotated[str, typer.Argument(help="The decision id, as in x-aegis-decision-id.")],
     folder: Folder = None,
-    state: State = None,
+    state: StateFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""

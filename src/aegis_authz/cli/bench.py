@@ -96,9 +96,9 @@ def _bench(options: BenchAim, seconds: float, connections: int, rates: list[floa
     from aegis_authz.load.vegeta import LoadFailed
 
     try:
-        aimed = aim_at(options)
+        bench_load = aim_at(options)
         vegeta = find_vegeta(_say)
-        stages = asyncio.run(load(vegeta, aimed, Wish(seconds, connections, rates), _say))
+        stages = asyncio.run(load(vegeta, bench_load, Wish(seconds, connections, rates), _say))
         is_right = all(not (stage.outcome.wrong or stage.outcome.failed) for stage in stages)
     except asyncio.CancelledError:
         raise typer.Exit(ENDED) from None
@@ -107,9 +107,9 @@ def _bench(options: BenchAim, seconds: float, connections: int, rates: list[floa
     except (VegetaMissing, LoadFailed, ToolPortTaken, OSError, ValueError, Unable) as fault:
         raise unusable("bench", str(fault)) from None
     if as_json:
-        typer.echo(stages_json(aimed.aim.base, stages))
+        typer.echo(stages_json(bench_load.aim.base, stages))
     else:
-        show_stages(aimed.aim.base, stages)
+        show_stages(bench_load.aim.base, stages)
     if not is_right:
         raise typer.Exit(REFUSED)
 

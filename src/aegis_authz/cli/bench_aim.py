@@ -72,7 +72,7 @@ class BenchAim:
 
 
 @dataclass(frozen=True, slots=True)
-class Aimed:
+class BenchLoad:
     """What to load, and the port of the tool to serve meanwhile, 0 for none."""
 
     aim: Aim
@@ -80,7 +80,7 @@ class Aimed:
 
 
 @unable_on(NoTokens, MeshNotRunning)
-def aim_at(options: BenchAim) -> Aimed:
+def aim_at(options: BenchAim) -> BenchLoad:
     """Find the server, the calls and the tokens. Raises Unable."""
     if not options.names_a_call:
         return _doctors_call(options.state)
@@ -96,10 +96,10 @@ def aim_at(options: BenchAim) -> Aimed:
         raise BadBench(f"{path!r} is no path: it begins with a slash and has no fragment")
     headers = {"Content-Type": "application/json"} if options.body else {}
     call = Call(path, Due(options.expect), options.method, options.host, options.body.encode(), headers)
-    return Aimed(Aim(base, [call], _tokens(options)), 0)
+    return BenchLoad(Aim(base, [call], _tokens(options)), 0)
 
 
-async def load(vegeta: Path, aimed: Aimed, wish: Wish, say: Callable[[str], None]) -> list[Stage]:
+async def load(vegeta: Path, bench_load: BenchLoad, wish: Wish, say: Callable[[str], None]) -> list[Stage]:
     """Play the stages, the tool served meanwhile; SIGTERM cancels it, as Ctrl-C does.
 
     Raises ToolPortTaken and what `Stages.play` raises.
@@ -108,17 +108,17 @@ async def load(vegeta: Path, aimed: Aimed, wish: Wish, say: Callable[[str], None
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
-        if aimed.tool_port:
-            await stack.enter_async_context(tool_at(aimed.tool_port))
-        return await Stages(partial(attack, vegeta), aimed.aim, say).play(wish)
+        if bench_load.tool_port:
+            await stack.enter_async_context(tool_at(bench_load.tool_port))
+        return await Stages(partial(attack, vegeta), bench_load.aim, say).play(wish)
 
 
-def _doctors_call(state: Path) -> Aimed:
+def _doctors_call(state: Path) -> BenchLoad:
     facts = read_facts(state)
     allowed = Call("/pay", host=_DOCTORS_TOOL, body=_WITHIN)
     denied = Call("/pay", DENIED, host=_DOCTORS_TOOL, body=_ABOVE)
     tokens = _signed(mesh_signer(state, PROBER))
-    return Aimed(Aim(facts.proxy, mixed(allowed, denied), tokens), urlsplit(facts.probe).port or 0)
+    return BenchLoad(Aim(facts.proxy, mixed(allowed, denied), tokens), urlsplit(facts.probe).port or 0)
 
 
 def _tokens(options: BenchAim) -> Tokens:

@@ -24,7 +24,7 @@ class NoSuchPath(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class FileLayout:
     """A file as it is and as it ought to be; `problems` say why that is not known, and then both are the same."""
 
     path: Path
@@ -38,13 +38,13 @@ class Layout:
         return self.before != self.after
 
 
-def layouts(paths: Sequence[Path]) -> list[Layout]:
+def layouts(paths: Sequence[Path]) -> list[FileLayout]:
     """The layout of files, and of all files with documents below folders; each once, in order.
 
     Hidden files and links below a folder are left out, as are files that hold no document of the language. Raises
     NoSuchPath, OSError.
     """
-    layout_of: dict[Path, Layout] = {}
+    layout_of: dict[Path, FileLayout] = {}
     for path in paths:
         if not path.exists():
             raise NoSuchPath(f"{path}: no such file or folder")
@@ -55,7 +55,7 @@ def layouts(paths: Sequence[Path]) -> list[Layout]:
     return list(layout_of.values())
 
 
-def write(layout: Layout) -> None:
+def write(layout: FileLayout) -> None:
     """Put the file into its layout, in one step for every reader and with the rights it had. Raises OSError."""
     path = layout.path.resolve()  # a link stays one
     replace(path, layout.after.encode(), path.stat().st_mode & 0o777)
@@ -68,15 +68,15 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _layout(path: Path, is_named: bool) -> Layout | None:
+def _layout(path: Path, is_named: bool) -> FileLayout | None:
     try:
         text = path.read_bytes().decode()
     except UnicodeDecodeError as fault:
         problem = Problem(str(path), 1, 1, "", f"not UTF-8 at byte {fault.start}; save the file as UTF-8")
-        return Layout(path, "", "", (problem,)) if is_named else None
+        return FileLayout(path, "", "", (problem,)) if is_named else None
     if not is_ours(str(path), text, _KINDS):
-        return Layout(path, text, text, (Problem(str(path), 1, 1, "", _NOT_OURS),)) if is_named else None
+        return FileLayout(path, text, text, (Problem(str(path), 1, 1, "", _NOT_OURS),)) if is_named else None
     try:
-        return Layout(path, text, formatted(str(path), text, _KINDS))
+        return FileLayout(path, text, formatted(str(path), text, _KINDS))
     except PolicyErrors as errors:
-        return Layout(path, text, text, errors.problems)
+        return FileLayout(path, text, text, errors.problems)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aegis_authz.cli.policy import app as policy
-from aegis_authz.cli.policy.test import RunOptions, watched
+from aegis_authz.cli.policy.test import RunOptions, run_on_changes
 from aegis_authz.cli.watching import each_change
 from tests.support.tried_policies import MORE_TESTS, TESTS, written_folders
 
@@ -202,7 +202,9 @@ def test_watching_runs_again_after_a_change_and_ends_quietly(
             case "ended":
                 raise KeyboardInterrupt
 
-    watched(RunOptions(policies, tools, coverage=False, coverage_min=None, junit=None, as_json=False, only=""), wait)
+    run_on_changes(
+        RunOptions(policies, tools, coverage=False, coverage_min=None, junit=None, as_json=False, only=""), wait
+    )
 
     told = capsys.readouterr().out.splitlines()
     assert [line for line in told if "passed" in line] == ["3 passed, 1 failed", "4 passed"]
@@ -219,7 +221,9 @@ def test_watching_outlasts_documents_that_cannot_be_read(tmp_path: Path, capsys:
             raise KeyboardInterrupt
         (policies / "part0_test.yaml").write_text(text, "utf-8")
 
-    watched(RunOptions(policies, tools, coverage=False, coverage_min=None, junit=None, as_json=False, only=""), wait)
+    run_on_changes(
+        RunOptions(policies, tools, coverage=False, coverage_min=None, junit=None, as_json=False, only=""), wait
+    )
 
     told = capsys.readouterr()
     assert "part0_test.yaml:1:8" in told.err

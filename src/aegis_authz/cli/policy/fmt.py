@@ -15,7 +15,7 @@ from aegis_authz.cli.faults import unusable
 from aegis_authz.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from aegis_authz.commands.formatting import Layout
+    from aegis_authz.commands.formatting import FileLayout
 
 
 def fmt(
@@ -50,7 +50,7 @@ def fmt(
         raise typer.Exit(REFUSED)
 
 
-def _tell(results: list[Layout], only_look: bool, diff: bool) -> None:
+def _tell(results: list[FileLayout], only_look: bool, diff: bool) -> None:
     for layout in results:
         for problem in layout.problems:
             typer.echo(str(problem), err=True)
@@ -64,7 +64,7 @@ def _tell(results: list[Layout], only_look: bool, diff: bool) -> None:
     typer.echo(f"{summary}, {unread} left alone" if unread else summary, err=diff)
 
 
-def _as_json(results: list[Layout], is_written: bool, diff: bool) -> str:
+def _as_json(results: list[FileLayout], is_written: bool, diff: bool) -> str:
     changing = [layout for layout in results if layout.changes]
     report: dict[str, object] = {
         "written": is_written,
@@ -77,7 +77,7 @@ def _as_json(results: list[Layout], is_written: bool, diff: bool) -> str:
     return json.dumps(report, indent=2)
 
 
-def _difference(layout: Layout) -> str:
+def _difference(layout: FileLayout) -> str:
     before, after = layout.before.splitlines(), layout.after.splitlines()
     lines = list(difflib.unified_diff(before, after, f"{layout.path}", f"{layout.path} (formatted)", lineterm=""))
     return "\n".join(lines) or f"{layout.path}: line breaks"

@@ -61,12 +61,12 @@ def test(
     with_coverage = coverage or coverage_min is not None
     options = RunOptions(*folders, with_coverage, coverage_min, junit, as_json, only)
     if watch:
-        watched(options, lambda: time.sleep(_LOOK_EVERY))
+        run_on_changes(options, lambda: time.sleep(_LOOK_EVERY))
     elif code := run(options):
         raise typer.Exit(code)
 
 
-def watched(options: RunOptions, wait: Callable[[], None]) -> None:
+def run_on_changes(options: RunOptions, wait: Callable[[], None]) -> None:
     """Run at once and after each change of the folders, until Ctrl-C; `wait` is called between looks."""
     from rich.console import Console
 

@@ -13,7 +13,7 @@ from aegis_authz.core import units
 from aegis_authz.core.approval import ApprovalState
 
 ApprovalId = Annotated[units.ApprovalId, Path(description="The approval's id, `apr_...`.")]
-State = Annotated[ApprovalState | None, Query(description="Only those in this state.")]
+StateFilter = Annotated[ApprovalState | None, Query(description="Only those in this state.")]
 
 
 def approval_routes(approver: Approver, admin_token: str) -> list[APIRouter]:
@@ -21,7 +21,7 @@ def approval_routes(approver: Approver, admin_token: str) -> list[APIRouter]:
     admin, everyone = guarded_router(admin_token, "admin"), open_router()
 
     @admin.get("/v1/approvals")
-    async def list_approvals(state: State = None) -> ApprovalsAnswer:
+    async def list_approvals(state: StateFilter = None) -> ApprovalsAnswer:
         """List approvals, newest first."""
         approvals = await approver.list(state)
         return ApprovalsAnswer(approvals=tuple(ApprovalAnswer.of(approval) for approval in approvals))
