@@ -45,6 +45,23 @@ test_an_optional_parameter_that_is_absent_excuses if {
 	denying([spec], {"Payee": "M"}).effect == "deny"
 }
 
+nullable(spec) := object.union(optional(spec), {"nullable": true})
+
+test_null_is_absent_where_optional_is_written_and_nowhere_else if {
+	small := nullable(amount(at_most(5)))
+	decided([object.union(rule, {"values": [small]})], {"amount": null}).effect == "allow"
+	decided([object.union(rule, {"values": [small]})], {"Amount": null}).effect == "allow"
+	decided([object.union(rule, {"values": [small]})], {"amount": 6}).effect == "deny"
+	decided([object.union(rule, {"values": [amount(at_most(5))]})], {"amount": null}).reason == "PARAMETER_TYPE"
+	decided([object.union(rule, {"values": [deep(small)]})], {"a": {"b": null}}).effect == "allow"
+	decided([object.union(rule, {"values": [deep(small)]})], {"a": null}).effect == "allow"
+	decided([object.union(rule, {"values": [deep(small)]})], {"a": [null]}).reason == "PARAMETER_TYPE"
+	large := amount([{"condition": "over", "limit": 5}])
+	denying([nullable(large)], {"amount": null}).effect == "allow"
+	denying([optional(large)], {"amount": null}).effect == "deny"
+	denying([optional(value("amount", "any", []))], {"amount": null}).effect == "deny"
+}
+
 test_a_parameter_that_must_be_absent_denies_where_it_is_absent if {
 	spec := object.union(optional(value("ticket", "any", [{"condition": "exists", "limit": false}])), {"forbidden": true})
 	denying([spec], {}).effect == "deny"

@@ -14,28 +14,36 @@ region_of(tool) := {"region": region} if {
 	region := data.aegis.policies.regions[tool]
 } else := {}
 
-value_of(spec, seen) := value if {
+# Where `optional` is written, null is as good as nothing there.
+value_of(spec, seen) := unless_null(spec, value) if {
 	value := object.get(seen[spec.of], spec.path, absent)
 	value != absent
-} else := value if {
+} else := unless_null(spec, value) if {
 	spec.optional
 	spec.of == "parameters"
 	value := misspelt(seen.parameters, spec.path)
 } else := {"in the way"} if {
 	spec.optional
 	spec.of == "parameters"
-	blocked(seen.parameters, spec.path)
+	blocked(spec, seen.parameters)
 } else := absent
+
+unless_null(spec, value) := absent if {
+	value == null
+	spec.nullable
+} else := value
 
 # Something on the way to a member is no mapping: a reader that unpacks texts or lists could find the member there.
 # It is judged as a value of no type at all, which no JSON value is.
-blocked(parameters, path) if {
+blocked(spec, parameters) if {
+	path := spec.path
 	count(path) > 1
 	walk(parameters, [found, value])
 	count(found) > 0
 	count(found) < count(path)
 	folded(found) == folded(array.slice(path, 0, count(found)))
 	not is_object(value)
+	unless_null(spec, value) != absent
 }
 
 # A tool whose reader ignores case takes Amount for amount. Where the parameter may be left out, the other

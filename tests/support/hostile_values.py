@@ -206,6 +206,7 @@ ADDRESSES: dict[str, dict[str, Any]] = {
 DENIALS: dict[str, dict[str, Any]] = {
     "denied over: 5000": only(over=5000),
     "denied in: [Mallory]": only(**{"in": ["Mallory"]}),
+    "denied over, optional": only(over=5000, optional=True),
     "denied exists: true": only(exists=True),
     "denied every: {over: 5000}": only(every={"over": 5000}),
     "denied schema: number over 5000": only(schema={"type": "number", "exclusiveMinimum": 5000}),

@@ -169,7 +169,8 @@ def _examined(conditions: Conditions, call: Call, region: str | None, denying: b
             [part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/")] if name[0] == "/" else [name]
         )
         optional = any(one.optional or one.exists is False or (denying and one.exists is True) for one in rules)
-        fault, checks = _one(rules, found(parameters, path, optional), optional, parameters, denying)
+        nullable = any(rule.optional for rule in rules)
+        fault, checks = _one(rules, found(parameters, path, optional, nullable), optional, parameters, denying)
         yield fault, False, checks
     if conditions.arguments is not None:
         yield "", False, [(conforms(conditions.arguments, parameters), "deny")]

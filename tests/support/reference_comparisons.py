@@ -19,7 +19,13 @@ Held = bool | None | str
 """What a comparison found; "missing" or "type" where the parameter it compares with is not there, or unlike."""
 
 
-def found(parameters: Any, path: list[str], optional: bool) -> Any:
+def found(parameters: Any, path: list[str], optional: bool, nullable: bool) -> Any:
+    """What stands there; null is ABSENT where `optional` is written, which makes a parameter `nullable`."""
+    value = _found(parameters, path, optional, nullable)
+    return ABSENT if nullable and value is None else value
+
+
+def _found(parameters: Any, path: list[str], optional: bool, nullable: bool) -> Any:
     value = parameters
     for part in path:
         value = value[part] if isinstance(value, dict) and part in value else ABSENT
@@ -27,6 +33,8 @@ def found(parameters: Any, path: list[str], optional: bool) -> Any:
         return value
     value = parameters
     for part in path:
+        if value is None and nullable:
+            return ABSENT
         if not isinstance(value, dict):
             return BLOCKED
         spelt = [inner for name, inner in value.items() if name.upper().lower() == part.upper().lower()]
@@ -121,7 +129,7 @@ def _element(rule: ElementRule, element: Any) -> bool | None:
     if rule.at is not None:
         if not isinstance(element, dict):
             return None
-        element = found(element, rule.at[1:].split("/"), False)
+        element = found(element, rule.at[1:].split("/"), False, False)
     if element is ABSENT or not is_kind(kind([rule]), element):
         return None
     judged = list(comparisons(rule, element, {}))

@@ -29,8 +29,8 @@ class ValueConditions:
     """All that is asked of one value: a parameter, or something around the call.
 
     `name` is a parameter's name or JSON pointer ("" for all of them), or a word of `context`. `type` is a JSON type,
-    "integer" or "any". A `forbidden` value must not be there. `shape` is where its "type" and that it is "present" are
-    written; they become no checks.
+    "integer" or "any". A `forbidden` value must not be there; null is no `nullable` one. `shape` is where its "type" and
+    that it is "present" are written; they become no checks.
     """
 
     of: Origin
@@ -39,6 +39,7 @@ class ValueConditions:
     type: str
     checks: tuple[Check, ...]
     forbidden: bool = False
+    nullable: bool = False
     shape: tuple[tuple[str, Location], ...] = ()
 
     @property
@@ -209,7 +210,7 @@ def _settled(of: Origin, draft: _Draft, denying: bool) -> tuple[ValueConditions,
     if forbidden and (draft.present or len(words) > 1):
         faults.append((absences[0].at or (), NOTHING_ELSE))
     optional = draft.optional or forbidden or (denying and draft.present)
-    return ValueConditions(of, draft.name, optional, kind, checks, forbidden, draft.shape), faults
+    return ValueConditions(of, draft.name, optional, kind, checks, forbidden, draft.optional, draft.shape), faults
 
 
 def _kind(draft: _Draft) -> tuple[str, list[Fault]]:

@@ -91,7 +91,8 @@ def _value(value: ValueConditions, denies: bool) -> Json:
         "checks": [_check(check, denies) for check in value.checks if check.otherwise == "deny"],
         "asks": [_check(check, denies) for check in value.checks if check.otherwise == "approval_needed"],
     }
-    return {**compiled, "forbidden": True} if value.forbidden else compiled
+    marks: dict[str, Json] = {"forbidden": value.forbidden, "nullable": value.nullable}
+    return compiled | {mark: True for mark, holds in marks.items() if holds}
 
 
 def _check(check: Check, denies: bool) -> Mapping[str, Json]:
