@@ -39,7 +39,7 @@ from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
 from aegis_authz.wire.status_codes import STATUS_CODES
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
+AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False)
 STRIPE = Tool(
     "stripe",
     "api.stripe.example",

@@ -47,12 +47,16 @@ class ParameterType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One named parameter: `at` is a JSON pointer (RFC 6901), a path variable or a query name."""
+    """One named parameter: `at` is a JSON pointer (RFC 6901), a path variable or a query name.
+
+    Null counts as no `optional` one.
+    """
 
     name: str
     source: ParameterSource
     at: str
     type: ParameterType
+    optional: bool
 
 
 @dataclass(frozen=True, slots=True)

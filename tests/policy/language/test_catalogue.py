@@ -50,9 +50,9 @@ actions:
                 "GET",
                 ("v1", "{index}", "find"),
                 (
-                    Parameter("body", ParameterSource.BODY, "/a~1b/0", ParameterType.ANY),
-                    Parameter("index", ParameterSource.PATH, "index", ParameterType.STRING),
-                    Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER),
+                    Parameter("body", ParameterSource.BODY, "/a~1b/0", ParameterType.ANY, False),
+                    Parameter("index", ParameterSource.PATH, "index", ParameterType.STRING, False),
+                    Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False),
                 ),
                 False,
             ),
@@ -60,6 +60,21 @@ actions:
         mcp_path="",
         region="eu",
         mcp_tools=None,
+    )
+
+
+def test_arguments_of_an_mcp_tool_are_written_as_types_or_in_full() -> None:
+    (tool,) = tools("""
+tool: hub
+host: hub.example
+mcp:
+  tools:
+    find: {parameters: {owner: string, label: {type: string, optional: true}}}
+""")
+    assert tool.mcp_tools is not None
+    assert tool.mcp_tools["find"].parameters == (
+        Parameter("label", ParameterSource.BODY, "/label", ParameterType.STRING, True),
+        Parameter("owner", ParameterSource.BODY, "/owner", ParameterType.STRING, False),
     )
 
 
@@ -94,6 +109,12 @@ def test_the_path_of_an_mcp_upstream_is_the_endpoint() -> None:
         (http_tool("x", "x.example", a="GET /{b}/{b}"), "names a path variable twice"),
         (http_tool("x", "x.example", a="GET /a;b"), "neither plain text"),
         ("tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {q: {from: q}}}}\n", "from must be"),
+        (
+            "tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {q: {from: '?q', optional: true}}}}\n",
+            "optional is about null in a body",
+        ),
+        ("tool: x\nhost: x.example\nmcp: {tools: {a: {parameters: {q: strin}}}}\n", "parameters.q"),
+        ("tool: x\nhost: x.example\nmcp: {tools: {a: {parameters: {q: {optional: true}}}}}\n", "parameters.q"),
         (
             "tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {q: {from: '{q}'}}}}\n",
             "no variable '{q}'",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,9 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER)
-PAYEE = Parameter("payee", ParameterSource.BODY, "/to/0/name", ParameterType.STRING)
-LIMIT = Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER)
+AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False)
+PAYEE = Parameter("payee", ParameterSource.BODY, "/to/0/name", ParameterType.STRING, False)
+LIMIT = Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False)
 STRIPE = Tool(
     "stripe",
     "api.stripe.example",
@@ -102,7 +103,7 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
         "search",
         "GET",
         ("search",),
-        (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING),),
+        (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING, False),),
         False,
     )
     catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None),))
@@ -260,3 +261,14 @@ def test_hostile_requests_are_read_or_refused(path: str, body: bytes) -> None:
     except Refused:
         return
     assert call.tool == "stripe"
+
+
+def test_null_in_a_body_is_no_optional_parameter() -> None:
+    note = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True)
+    tool = replace(STRIPE, actions=(Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, note), False),))
+    catalogue = Catalogue.of((tool,))
+    request = http("POST", "/v1/payments", b'{"amount": 5, "note": null}')
+    assert read_tool_call(request, catalogue).parameters == {"amount": 5}
+    for body in (b'{"amount": null}', b'{"amount": 5, "note": 5}', b'{"amount": 5, "Note": null}'):
+        with pytest.raises(Refused):
+            read_tool_call(http("POST", "/v1/payments", body), catalogue)

@@ -154,8 +154,9 @@ LISTED = Tool(
     "/mcp",
     "",
     {
-        "pay": McpTool((Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER),), False),
-        "note": McpTool((Parameter("text", ParameterSource.BODY, "/text", ParameterType.STRING),), others=True),
+        "pay": McpTool((Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False),), False),
+        "note": McpTool((Parameter("text", ParameterSource.BODY, "/text", ParameterType.STRING, False),), others=True),
+        "find": McpTool((Parameter("label", ParameterSource.BODY, "/label", ParameterType.STRING, True),), False),
         "ping": McpTool((), False),
     },
 )
@@ -164,6 +165,15 @@ LISTED = Tool(
 def listed(name: str, arguments: dict[str, Any]) -> ToolCall:
     message = call_message(params={"name": name, "arguments": arguments})
     return read_tool_call(replace(http(message), host="bank.mcp.example"), Catalogue.of((LISTED,)))
+
+
+def test_null_is_no_optional_argument_and_is_bound_all_the_same() -> None:
+    without, null = listed("find", {}), listed("find", {"label": None})
+    assert without.parameters == null.parameters == {}
+    assert without.digest != null.digest
+    assert listed("find", {"label": "bug"}).parameters == {"label": "bug"}
+    with pytest.raises(Refused):
+        listed("find", {"label": 5})
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,13 @@ def _action_to_data(action: Action) -> Json:
 
 def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
     return [
-        {"name": parameter.name, "source": parameter.source.value, "at": parameter.at, "type": parameter.type.value}
+        {
+            "name": parameter.name,
+            "source": parameter.source.value,
+            "at": parameter.at,
+            "type": parameter.type.value,
+            "optional": parameter.optional,
+        }
         for parameter in sorted(parameters, key=lambda parameter: parameter.name)
     ]
 
@@ -82,7 +88,7 @@ def _mcp_tools(data: Json) -> Mapping[str, McpTool] | None:
 
 def _mcp_tool(data: Json) -> McpTool:
     item = members(data, {"parameters", "others"}, "a tool of an MCP server")
-    return McpTool(_parameters(item["parameters"]), _truth(item["others"]))
+    return McpTool(_parameters(item["parameters"]), _truth(item["others"], "others"))
 
 
 def _action(data: Json) -> Action:
@@ -92,7 +98,7 @@ def _action(data: Json) -> Action:
         method=_filled(item["method"], "an action's method"),
         template=tuple(text(part, "a path segment") for part in items(item["template"], "a template")),
         parameters=_parameters(item["parameters"]),
-        others=_truth(item["others"]),
+        others=_truth(item["others"], "others"),
     )
 
 
@@ -100,14 +106,14 @@ def _parameters(data: Json) -> tuple[Parameter, ...]:
     return tuple(_parameter(parameter) for parameter in items(data, "the parameters"))
 
 
-def _truth(data: Json) -> bool:
+def _truth(data: Json, label: str) -> bool:
     if not isinstance(data, bool):
-        raise ValueError("others is neither true nor false")  # noqa: TRY004  # one error for every surprise
+        raise ValueError(f"{label} is neither true nor false")  # noqa: TRY004  # one error for every surprise
     return data
 
 
 def _parameter(data: Json) -> Parameter:
-    item = members(data, {"name", "source", "at", "type"}, "a parameter")
+    item = members(data, {"name", "source", "at", "type", "optional"}, "a parameter")
     source, at = (
         ParameterSource(text(item["source"], "a parameter's source")),
         _filled(item["at"], "a parameter's place"),
@@ -119,6 +125,7 @@ def _parameter(data: Json) -> Parameter:
         source=source,
         at=at,
         type=ParameterType(text(item["type"], "a parameter's type")),
+        optional=_truth(item["optional"], "optional"),
     )
 
 

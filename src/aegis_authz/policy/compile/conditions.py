@@ -29,8 +29,8 @@ class ValueConditions:
     """All that is asked of one value: a parameter, or something around the call.
 
     `name` is a parameter's name or JSON pointer ("" for all of them), or a word of `context`. `type` is a JSON type,
-    "integer" or "any". A `forbidden` value must not be there; null is no `nullable` one. `shape` is where its "type" and
-    that it is "present" are written; they become no checks.
+    "integer" or "any". A `forbidden` value must not be there; null is no `nullable` one. `shape` is where its "type"
+    and that it is "present" are written; they become no checks.
     """
 
     of: Origin

@@ -103,10 +103,13 @@ _TOOLS: Mapping[str, str] = {
     "tools": "The tools of the server; left out, rules may name any.",
     "match": "Method and path, such as GET /v1/payments/{id}.",
     "ActionEntry.parameters": "Exactly these; none listed: all that the request holds.",
-    "McpToolEntry.parameters": "The arguments of the tool and their types.",
+    "McpToolEntry.parameters": "The arguments of the tool: their types, or {type: string, optional: true}.",
     "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",
     "ParameterEntry.from": 'Where it is: "/pointer" into the body, "{variable}" of the path or "?name" of the query.',
     "ParameterEntry.type": "The type of the parameter.",
+    "ParameterEntry.optional": "true: null counts as absent.",
+    "ArgumentEntry.type": "The type of the argument.",
+    "ArgumentEntry.optional": "true: null counts as absent.",
 }
 
 _TESTS: Mapping[str, str] = {

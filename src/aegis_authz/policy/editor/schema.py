@@ -121,6 +121,13 @@ def _plain(name: str, part: _Mapping) -> _Mapping:
     if name == "Egress":
         allow = _mapping(members["allow"])
         allow["items"] = {"anyOf": [{"type": "string"}, allow["items"]]}
+    if name == "McpToolEntry":
+        arguments = _mapping(members["parameters"])
+        kinds: _Mapping = {"enum": [*get_args(words.ParameterKind)]}
+        members["parameters"] = {
+            **arguments,
+            "additionalProperties": {"anyOf": [kinds, arguments["additionalProperties"]]},
+        }
     for member in members:
         members[member] = {**_mapping(members[member]), "description": _description(name, member)}
     return {**cleaned, **_ALSO.get(name, {})}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.encoding.pointer import escaped
@@ -72,10 +72,14 @@ def _match(value: str) -> str:
 
 
 class ParameterEntry(Part):
-    """Where a parameter is taken from: "/pointer" into the body, "{variable}" of the path or "?name" of the query."""
+    """Where a parameter is taken from: "/pointer" into the body, "{variable}" of the path or "?name" of the query.
+
+    Null in a body counts as no `optional` one.
+    """
 
     at: str = Field(alias="from")
     type: ParameterKind = "any"
+    optional: bool = False
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> ParameterEntry:
@@ -83,6 +87,8 @@ class ParameterEntry(Part):
             pointer(self.at)
         elif not _VARIABLE.match(self.at) and not (self.at.startswith("?") and len(self.at) > 1):
             raise ValueError('from must be a JSON pointer "/amount", a path variable "{id}" or a query parameter "?q"')
+        elif self.optional:
+            raise ValueError("optional is about null in a body; a path or a query has none")
         return self
 
 
@@ -98,14 +104,25 @@ class ActionEntry(Part):
     others: Others = "refuse"
 
 
+class ArgumentEntry(Part):
+    """An argument of an MCP tool. Null counts as no `optional` one."""
+
+    type: ParameterKind
+    optional: bool = False
+
+
+def _argument(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
 class McpToolEntry(Part):
-    """One tool of an MCP server, with its arguments and their types in short: `{owner: string}`.
+    """One tool of an MCP server, with its arguments, or their types alone: `{owner: string}`.
 
     `others` says what becomes of a call that has more than the listed arguments.
     """
 
     description: str = ""
-    parameters: dict[Words, ParameterKind] = Field(default_factory=dict)
+    parameters: dict[Words, Annotated[ArgumentEntry, BeforeValidator(_argument)]] = Field(default_factory=dict)
     others: Others = "refuse"
 
 
@@ -188,8 +205,8 @@ def _mcp_tools(entry: ToolEntry) -> Mapping[str, McpTool] | None:
 
 def _mcp_tool(entry: McpToolEntry) -> McpTool:
     arguments = (
-        Parameter(name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(kind))
-        for name, kind in sorted(entry.parameters.items())
+        Parameter(name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(one.type), one.optional)
+        for name, one in sorted(entry.parameters.items())
     )
     return McpTool(tuple(arguments), entry.others == "allow")
 
@@ -203,7 +220,11 @@ def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
         return KnownTool(tool, None, frozenset())
     tools = entry.mcp.tools
     open_tools = frozenset(name for name, mcp_tool in tools.items() if mcp_tool.others == "allow")
-    return KnownTool(tool, {name: dict(mcp_tool.parameters) for name, mcp_tool in tools.items()}, open_tools)
+    return KnownTool(
+        tool,
+        {name: {key: part.type for key, part in mcp_tool.parameters.items()} for name, mcp_tool in tools.items()},
+        open_tools,
+    )
 
 
 def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, str]]:
@@ -229,10 +250,10 @@ def _template(entry: ActionEntry) -> tuple[str, ...]:
 def _parameter(name: str, entry: ParameterEntry) -> Parameter:
     kind = ParameterType(entry.type)
     if entry.at.startswith("/"):
-        return Parameter(name, ParameterSource.BODY, entry.at, kind)
+        return Parameter(name, ParameterSource.BODY, entry.at, kind, entry.optional)
     if entry.at.startswith("{"):
-        return Parameter(name, ParameterSource.PATH, entry.at[1:-1], kind)
-    return Parameter(name, ParameterSource.QUERY, entry.at[1:], kind)
+        return Parameter(name, ParameterSource.PATH, entry.at[1:-1], kind, entry.optional)
+    return Parameter(name, ParameterSource.QUERY, entry.at[1:], kind, entry.optional)
 
 
 def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:

@@ -29,7 +29,8 @@ def extract(
 ) -> dict[str, Json]:
     """Collect an action's parameters.
 
-    With declared parameters, exactly those that are present, each of its declared type; otherwise
+    With declared parameters, exactly those that are present, each of its declared type (null is absent where a
+    parameter is optional); otherwise
     the members of the JSON body, the path variables and the query parameters together. What the tool
     could take for a parameter and policy would not see is refused: Refused(PARAMETER_UNKNOWN) for what is not
     declared, unless the action lets others pass; Refused(MALFORMED_CALL) for a name that some reader takes for a
@@ -45,7 +46,7 @@ def extract(
     parameters: dict[str, Json] = {}
     for parameter in action.parameters:
         value = _value(parameter, body, variables, query)
-        if value is not _ABSENT:
+        if value is not _ABSENT and not is_left_out(parameter, value):
             parameters[parameter.name] = typed(parameter, value)
     return parameters
 
@@ -77,6 +78,11 @@ def _collect(value: Json, places: _Places, at: str, rest: dict[str, Json]) -> No
         below = places[name]
         if below is not None:
             _collect(inside, below, place, rest)
+
+
+def is_left_out(parameter: Parameter, value: object) -> bool:
+    """Whether a value says that an optional parameter is absent: null in a body."""
+    return parameter.optional and value is None and parameter.source is ParameterSource.BODY
 
 
 def typed(parameter: Parameter, value: object) -> Json:

@@ -20,7 +20,7 @@ from aegis_authz.encoding.folding import mistakable
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
-from aegis_authz.wire.http.parameters import refuse_undeclared, typed
+from aegis_authz.wire.http.parameters import is_left_out, refuse_undeclared, typed
 
 TOOLS_CALL = "tools/call"
 _REQUEST_MEMBERS = {"jsonrpc", "id", "method", "params"}
@@ -154,28 +154,34 @@ def _tools_call(http: HttpCall, tool: Tool, params: Mapping[str, Json], rpc: Rpc
     if lasting:
         besides["_meta"] = lasting
     bound = {"name": name, "arguments": arguments, **besides}
-    declared = _judged_arguments(tool, name, arguments)
-    return _tool_call(http, tool, CallKind.MCP_TOOL, name, arguments, rpc, bound, declared, besides)
+    declared, judged = _judged_arguments(tool, name, arguments)
+    return _tool_call(http, tool, CallKind.MCP_TOOL, name, judged, rpc, bound, declared, besides)
 
 
-def _judged_arguments(tool: Tool, name: str, arguments: Mapping[str, Json]) -> tuple[str, ...]:
-    """The declared arguments of a server's tool, held against those that are given; () where none are declared.
+def _judged_arguments(
+    tool: Tool, name: str, arguments: Mapping[str, Json]
+) -> tuple[tuple[str, ...], Mapping[str, Json]]:
+    """The names a server's tool declares, () where none are, and the arguments that are there: null is no optional one.
 
     Raises Refused(ACTION_UNKNOWN) for a tool that a list of the server's tools does not have, Refused(MALFORMED_CALL),
     Refused(PARAMETER_UNKNOWN) and Refused(PARAMETER_TYPE) as for plain HTTP.
     """
     if tool.mcp_tools is None:
-        return ()
+        return (), arguments
     mcp_tool = tool.mcp_tools.get(name)
     if mcp_tool is None:
         raise Refused(Reason.ACTION_UNKNOWN, f"{tool.name} has no tool {name[:60]!r} in the catalogue")
     declared = tuple(parameter.name for parameter in mcp_tool.parameters)
     if declared:
         refuse_undeclared(arguments, declared, mcp_tool.others)
+    left_out = set()
     for parameter in mcp_tool.parameters:
         if parameter.name in arguments:
-            typed(parameter, arguments[parameter.name])
-    return declared
+            if is_left_out(parameter, arguments[parameter.name]):
+                left_out.add(parameter.name)
+            else:
+                typed(parameter, arguments[parameter.name])
+    return declared, {key: value for key, value in arguments.items() if key not in left_out} if left_out else arguments
 
 
 def _session(http: HttpCall, tool: Tool, action: str, params: Mapping[str, Json], rpc: Rpc) -> ToolCall:
