@@ -12,6 +12,7 @@ from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground, ground_of
 from aegis_authz.policy.lint.patterns import pattern_findings
 from aegis_authz.policy.lint.reach import reach_findings
+from aegis_authz.policy.lint.readings import reading_findings
 from aegis_authz.policy.lint.silences import apply_silences
 from aegis_authz.policy.lint.times import time_findings
 from aegis_authz.policy.lint.unused import unused_findings
@@ -23,6 +24,7 @@ _FAMILIES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
     breadth_findings,
     pattern_findings,
     reach_findings,
+    reading_findings,
     time_findings,
     unused_findings,
 )
