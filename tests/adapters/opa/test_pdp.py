@@ -118,6 +118,7 @@ async def test_a_long_call_is_judged_in_a_query_of_its_own(socket: Path) -> None
     actions = ["a", "b" * LONG, "c", "d" * LONG]
     assert await asyncio.gather(*(ask(adapter, action) for action in actions)) == actions
     assert sorted(NotedHttp.calls) == [1, 1, 2]
+    assert [await ask(adapter, "e" * LONG, seconds=0.0001)] == [Reason.PDP_TIMEOUT.value]
     await adapter.close()
 
 
