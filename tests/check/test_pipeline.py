@@ -21,6 +21,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.call import ToolCall
@@ -28,7 +29,7 @@ from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, P
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, WholePath
+from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
@@ -96,6 +97,7 @@ class World:
     until: list[float] = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
     records: list[DecisionRecord] = field(default_factory=list)
+    counts: list[RefusalsRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
 
     def now(self) -> float:
@@ -158,8 +160,10 @@ class World:
             await self.record_fault()
         elif self.record_fault is not None:
             raise self.record_fault
+        if isinstance(record, RefusalsRecord):
+            return self.counts.append(record)
         assert isinstance(record, DecisionRecord)
-        self.records.append(record)
+        return self.records.append(record)
 
     def decided(self, record: DecisionRecord, traceparent: str) -> None:
         self.told.append(record)
@@ -302,6 +306,21 @@ async def test_an_agent_with_more_than_a_share_under_way_is_refused_before_anyth
     await pipeline.check(payment(), "", time.monotonic() + 1)
     await pipeline.check(payment(), "", time.monotonic() + 1)
     assert [record.reason for record in world.records[1:]] == [Reason.ALLOWED] * 2
+
+
+async def test_refusals_without_a_token_are_counted_and_the_count_is_recorded() -> None:
+    world = World()
+    pipeline = world.pipeline()
+    for _ in range(50):
+        answer = await pipeline.check(payment(x_aegis_token=b""), "", time.monotonic() + 1)
+        assert answer.effect is Effect.DENY
+    assert len(world.records) == FULL_OF_A_SOURCE
+    assert len(world.told) == 50
+    world.record_fault = Refused(Reason.RECORD_FAILED, "full")
+    await pipeline.recorder.keep_counts()
+    world.record_fault = None
+    await pipeline.recorder.keep_counts()
+    assert [count.count for count in world.counts] == [50 - FULL_OF_A_SOURCE]
 
 
 async def test_a_dense_body_is_read_beside_the_loop_in_the_lane_of_its_agent() -> None:

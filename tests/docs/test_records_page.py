@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.core.record import CutRecord, FlatObligation, Record, RedactionRecord
+from aegis_authz.core.record import CutRecord, FlatObligation, Record, RedactionRecord, RefusalsRecord
 from aegis_authz.evidence.document import record_members, record_to_json
 from tests.support.made_records import DENIED
 
@@ -16,6 +16,7 @@ _WRITTEN: tuple[Record, ...] = (
     DENIED,
     RedactionRecord("d-1", 1.0, "response", {"us_ssn": 2}, "done"),
     CutRecord(1.0, 40, "00000001-300.0.torn"),
+    RefusalsRecord.of(DENIED),
 )
 
 

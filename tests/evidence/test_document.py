@@ -27,6 +27,7 @@ from aegis_authz.core.record import (
     FlatObligation,
     Record,
     RedactionRecord,
+    RefusalsRecord,
     WholePath,
 )
 from aegis_authz.core.scope import Scope
@@ -47,7 +48,7 @@ FLAT = replace(
     environment="",
     obligations=(FlatObligation("redact:request:us_ssn"),),
 )
-ONE_OF_EACH = (DENIED, FLAT, REDACTED, CUT)
+ONE_OF_EACH = (DENIED, FLAT, REDACTED, CUT, RefusalsRecord.of(DENIED))
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)
@@ -144,6 +145,7 @@ RECORDS = st.one_of(
     st.builds(flattened, DECISIONS, NAMES),
     st.builds(RedactionRecord, TEXTS, SECONDS, TEXTS, st.dictionaries(TEXTS, st.integers(), max_size=3), TEXTS),
     st.builds(CutRecord, SECONDS, st.integers(0), TEXTS),
+    st.builds(RefusalsRecord, SECONDS, st.sampled_from(Reason), st.integers(1), SECONDS, SECONDS, NAMES, NAMES),
 )
 
 

@@ -36,7 +36,7 @@ def _call(value: str) -> bytes:
 
 
 _NESTED = _call("[" * (MIB // 2 - 200) + "]" * (MIB // 2 - 200))
-_DENSE = _call(f"[{','.join(['{}'] * 49_000)}]")
+_DENSE = _call(f"[{','.join(['{}'] * 12_000)}]")
 _EMPTIES = _call(f"[{','.join(['{}'] * (MIB // 3 - 200))}]")
 _FLOATS = _call(f"[{','.join(['1234.5678'] * 10_000)}]")
 _WIDE = _call("{" + ",".join(f'"Ключ {number}":1' for number in range(9_000)) + "}")
@@ -46,7 +46,7 @@ HOSTILE: Mapping[str, Request] = {
     "nested 1 MiB without a token": lambda tokens: _request(_NESTED, ""),
     "nested 1 MiB": lambda tokens: _request(_NESTED, tokens.mint(_AGENT)),
     "more empty objects than are read": lambda tokens: _request(_EMPTIES, tokens.mint(_AGENT)),
-    "49,000 empty objects": lambda tokens: _request(_DENSE, tokens.mint(_AGENT)),
+    "12,000 empty objects": lambda tokens: _request(_DENSE, tokens.mint(_AGENT)),
     "10,000 floats": lambda tokens: _request(_FLOATS, tokens.mint(_AGENT)),
     "an object of 9,000 members": lambda tokens: _request(_WIDE, tokens.mint(_AGENT)),
     "a path of 55 kB without a token": lambda tokens: _request(b"", "", "/" + "p" * 55_000),
@@ -57,10 +57,18 @@ HOSTILE: Mapping[str, Request] = {
 
 
 @asynccontextmanager
-async def hostile(request: Request, port: int, tokens: Tokens) -> AsyncIterator[Counter[int]]:
-    """Send `request` on two connections for as long as the block lasts; yields the statuses that came back."""
+async def hostile(
+    request: Request,
+    port: int,
+    tokens: Tokens,
+    connections: int = CONNECTIONS,
+    source: str = "127.0.0.1",
+    pause: float = 0,
+) -> AsyncIterator[Counter[int]]:
+    """Send `request` again and again for as long as the block lasts; yields the statuses that came back."""
     seen: Counter[int] = Counter()
-    tasks = [asyncio.create_task(_again_and_again(request, port, tokens, seen)) for _ in range(CONNECTIONS)]
+    again = [_again_and_again(request, port, tokens, seen, source, pause) for _ in range(connections)]
+    tasks = [asyncio.create_task(one) for one in again]
     try:
         yield seen
     finally:
@@ -81,13 +89,21 @@ async def slow_loris(port: int, connections: int) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _again_and_again(request: Request, port: int, tokens: Tokens, seen: Counter[int]) -> None:
+def payment(tokens: Tokens) -> bytes:
+    """A good call of plain HTTP."""
+    return _request(b'{"amount":42}', tokens.mint("finance-agent"), "/v1/payments", "api.stripe.example")
+
+
+async def _again_and_again(
+    request: Request, port: int, tokens: Tokens, seen: Counter[int], source: str, pause: float
+) -> None:
     while seen.total() < MOST_REQUESTS:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
         try:
             while seen.total() < MOST_REQUESTS:
                 writer.write(request(tokens))
                 seen[await _status(reader)] += 1
+                await asyncio.sleep(pause)
         except (OSError, asyncio.IncompleteReadError, ValueError):
             seen[0] += 1  # the connection was ended: the next one
         finally:
@@ -105,14 +121,17 @@ async def _status(reader: asyncio.StreamReader) -> int:
 
 
 async def _drip(port: int, in_body: bool) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    """Send a request a byte a second, until the other side has had enough of it."""
     whole = _request(_SMALL, "")
     sent = len(whole) - len(_SMALL) + 1 if in_body else 20
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(whole[:sent])
+        heard = asyncio.ensure_future(reader.read(1))
         for byte in whole[sent:-1]:
-            await asyncio.wait_for(asyncio.shield(reader.read(0)), 1)
+            done, _ = await asyncio.wait({heard}, timeout=1)
+            if done:
+                return
             writer.write(bytes((byte,)))
-            await asyncio.sleep(1)
     finally:
         writer.close()

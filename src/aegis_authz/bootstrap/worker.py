@@ -91,11 +91,12 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     stack.push_async_callback(pdp.close)
     stack.push_async_callback(snapshots.close)
 
+    recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
         pdp=pdp,
         store=store,
-        recorder=Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED),
+        recorder=recorder,
         clock=clock,
         ids=ids,
         credentials=CredentialFolder(settings.credentials),
@@ -110,7 +111,8 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     readiness = Readiness(_probes(snapshots, store, records), host)
 
     await host.start()
-    tasks = [asyncio.create_task(snapshots.watch()), asyncio.create_task(readiness.watch())]
+    watches = (snapshots.watch(), readiness.watch(), recorder.watch_counts())
+    tasks = [asyncio.create_task(watch) for watch in watches]
     status = _status_server(readiness)
     tasks.append(asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker))))
     # the thread that makes records durable must not wait its turn for longer than the disk takes
@@ -126,9 +128,10 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await handler.drain()
     await bodies.drain()
     status.end()
-    for task in tasks[:2]:
+    for task in tasks[: len(watches)]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await recorder.keep_counts()
 
 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:

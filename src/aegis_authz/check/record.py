@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aegis_authz.check.draft import Draft
+from aegis_authz.check.refusal_tally import RefusalTally
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
@@ -21,6 +22,7 @@ from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.sanitizer import redacted_text
 
 _log = logging.getLogger(__name__)
+_COUNT_SECONDS = 1.0
 _MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
 
 
@@ -32,10 +34,17 @@ class Recorder:
     telemetry: Telemetry
     clock: Clock
     required: bool
+    tally: RefusalTally = field(default_factory=RefusalTally)
 
     async def keep(self, decision: Decision, draft: Draft, deadline: Monotonic) -> Decision:
-        """Return once the record is durable; RECORD_FAILED in place of anything but a denial when it is not."""
+        """Return once the record is durable; RECORD_FAILED in place of anything but a denial when it is not.
+
+        A refusal that the tally counts has no record of its own, and no wait for one.
+        """
         record = record_of(decision, draft, self.clock)
+        if self.tally.counts(record):
+            self.telemetry.decided(record, draft.traceparent)
+            return decision
         try:
             async with asyncio.timeout_at(deadline):
                 await self.records.append(record)
@@ -46,6 +55,21 @@ class Recorder:
                 record = replace(record, effect=decision.effect, reason=decision.reason, detail=decision.detail)
         self.telemetry.decided(record, draft.traceparent)
         return decision
+
+    async def keep_counts(self) -> None:
+        """Record what was counted since the last time; what cannot be recorded is counted on."""
+        for counted in self.tally.take(self.clock.now()):
+            try:
+                await self.records.append(counted)
+            except Refused as refusal:
+                _log.error("%d refusals were not recorded: %s", counted.count, refusal)
+                self.tally.add(counted)
+
+    async def watch_counts(self) -> None:
+        """Record what was counted, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_COUNT_SECONDS)
+            await asyncio.shield(self.keep_counts())  # what was taken is written, also when the worker stops now
 
 
 def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.record import CutRecord, DecisionRecord, RedactionRecord
+from aegis_authz.core.record import CutRecord, DecisionRecord, RedactionRecord, RefusalsRecord
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.verify import LogReport
@@ -97,6 +97,9 @@ def _row(stored: StoredRecord) -> tuple[str, ...]:
             cells = ("redaction", redaction.outcome, "", "", redaction.target, "", redaction.decision_id)
         case CutRecord() as cut:
             cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
+        case RefusalsRecord() as counted:
+            first = next(iter(counted.decision_ids), "")
+            cells = ("deny", counted.reason.value, f"{counted.count} times", "", ", ".join(counted.sources), "", first)
         case None:
             place, fault = printable(f"{stored.file}:{stored.number}"), printable(stored.fault)
             return ("?", "unreadable", place, "", "", "", "", fault)

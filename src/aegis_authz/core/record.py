@@ -1,4 +1,5 @@
-"""The records: one wide event per call, written on every path, one per redaction done, one per tail cut off."""
+"""The records: one wide event per call, written on every path, one per redaction done, one per tail
+cut off, and one for refusals that came too fast to be recorded one by one."""
 
 from __future__ import annotations
 
@@ -112,4 +113,27 @@ class CutRecord:
     kept_in: str
 
 
-Record = DecisionRecord | RedactionRecord | CutRecord
+@dataclass(frozen=True, slots=True)
+class RefusalsRecord:
+    """Refusals of one reason that came too fast to be recorded in full.
+
+    `count` of them came from `first_time` to `last_time`; `decision_ids` and `sources` name the first few. `time` is
+    when the count was written.
+    """
+
+    time: float
+    reason: Reason
+    count: int
+    first_time: float
+    last_time: float
+    decision_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @staticmethod
+    def of(record: DecisionRecord) -> RefusalsRecord:
+        """One refusal as a count."""
+        ids, sources = (record.decision_id,), (record.source,)
+        return RefusalsRecord(record.time, record.reason, 1, record.time, record.time, ids, sources)
+
+
+Record = DecisionRecord | RedactionRecord | CutRecord | RefusalsRecord

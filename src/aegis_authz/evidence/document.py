@@ -26,6 +26,7 @@ from aegis_authz.core.record import (
     FlatObligation,
     Record,
     RedactionRecord,
+    RefusalsRecord,
     WholePath,
 )
 from aegis_authz.core.refused import Refused
@@ -70,6 +71,8 @@ def record_to_json(record: Record) -> dict[str, Json]:
             "counts": record.counts,
             "outcome": record.outcome,
         }
+    if isinstance(record, RefusalsRecord):
+        return _refusals_to_json(record)
     return {
         "v": 1,
         "kind": "cut",
@@ -251,6 +254,35 @@ def _redaction_from_json(data: Mapping[str, Json]) -> RedactionRecord:
     )
 
 
+def _refusals_to_json(record: RefusalsRecord) -> dict[str, Json]:
+    return {
+        "v": 1,
+        "kind": "refusals",
+        "decision_id": "",
+        "time": record.time,
+        "reason": record.reason.value,
+        "count": record.count,
+        "first_time": record.first_time,
+        "last_time": record.last_time,
+        "decision_ids": list(record.decision_ids),
+        "sources": list(record.sources),
+    }
+
+
+def _refusals_from_json(data: Mapping[str, Json]) -> RefusalsRecord:
+    if data["decision_id"] != "":
+        raise ValueError("decision_id is not empty")
+    return RefusalsRecord(
+        time=Epoch(number(data["time"], "time")),
+        reason=_word(Reason, data["reason"], "reason"),
+        count=integer(data["count"], "count"),
+        first_time=Epoch(number(data["first_time"], "first_time")),
+        last_time=Epoch(number(data["last_time"], "last_time")),
+        decision_ids=_texts(data["decision_ids"], "decision_ids"),
+        sources=_texts(data["sources"], "sources"),
+    )
+
+
 def _cut_from_json(data: Mapping[str, Json]) -> CutRecord:
     if data["decision_id"] != "":
         raise ValueError("decision_id is not empty")
@@ -344,9 +376,11 @@ _FLAT_DECISION = frozenset(
 _DECISION = _FLAT_DECISION | _NOT_IN_VERSION_1.keys()
 _REDACTION = frozenset(("v", "kind", "decision_id", "time", "target", "counts", "outcome"))
 _CUT = frozenset(("v", "kind", "decision_id", "time", "bytes", "kept_in"))
+_REFUSALS = _CUT - {"bytes", "kept_in"} | {"reason", "count", "first_time", "last_time", "decision_ids", "sources"}
 
 _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str, Json]], Record]]]] = {
     "decision": {1: (_FLAT_DECISION, _flat_decision_from_json), DECISION_VERSION: (_DECISION, _decision_from_json)},
     "redaction": {1: (_REDACTION, _redaction_from_json)},
     "cut": {1: (_CUT, _cut_from_json)},
+    "refusals": {1: (_REFUSALS, _refusals_from_json)},
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.record import CutRecord, DecisionRecord, Record
+from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RefusalsRecord
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.verify import LogLine
@@ -37,6 +37,9 @@ class RecordFilter:
         """Whether the record is wanted."""
         if isinstance(record, CutRecord):
             return self == _ANY
+        if isinstance(record, RefusalsRecord):
+            is_named = not self.decision_id or self.decision_id in record.decision_ids
+            return is_named and not self.agent and self.effect in (None, Effect.DENY)
         if self.decision_id and record.decision_id != self.decision_id:
             return False
         if not self.agent and self.effect is None:

@@ -1,0 +1,92 @@
+"""Refusals that come by the thousand: the first of each second are recorded in full, the others are counted.
+
+Only refusals that nobody who was authenticated needs as evidence are counted: of calls whose sender is not known, or
+for which there was no room. Whatever was judged leaves a record of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import DecisionRecord, RefusalsRecord
+from aegis_authz.core.units import Epoch
+
+COUNTED = frozenset(
+    {
+        Reason.REQUEST_UNREADABLE,
+        Reason.BODY_TRUNCATED,
+        Reason.CONTENT_ENCODED,
+        Reason.AMBIGUOUS_HEADERS,
+        Reason.CREDENTIAL_MISSING,
+        Reason.CREDENTIAL_AMBIGUOUS,
+        Reason.CREDENTIAL_MALFORMED,
+        Reason.CREDENTIAL_UNSIGNED,
+        Reason.CREDENTIAL_UNTRUSTED,
+        Reason.CREDENTIAL_INVALID,
+        Reason.CREDENTIAL_EXPIRED,
+        Reason.CREDENTIAL_NOT_YET_VALID,
+        Reason.OVERLOADED,
+    }
+)
+"""The reasons of refusals that may be counted."""
+FULL_OF_A_SOURCE = 10
+"""Refusals of one reason and source that are recorded in full within a second."""
+FULL_OF_A_REASON = 100
+"""Refusals of one reason that are recorded in full within a second, whatever their sources."""
+FIRST_IDS = 8
+"""Decision ids and sources that a count names."""
+
+
+class RefusalTally:
+    """Counts what is not recorded in full. What it holds is bounded by the number of reasons."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._full: dict[tuple[Reason, str], int] = {}
+        self._full_of_reason: dict[Reason, int] = {}
+        self._counts: dict[Reason, RefusalsRecord] = {}
+
+    def counts(self, record: DecisionRecord) -> bool:
+        """Whether this refusal is counted now, and so needs no record of its own."""
+        if record.effect is not Effect.DENY or record.reason not in COUNTED:
+            return False
+        if int(record.time) != self._second:
+            self._second = int(record.time)
+            self._full.clear()
+            self._full_of_reason.clear()
+        key = (record.reason, record.source)
+        own, all_ = self._full.get(key, 0), self._full_of_reason.get(record.reason, 0)
+        if own < FULL_OF_A_SOURCE and all_ < FULL_OF_A_REASON:
+            self._full[key], self._full_of_reason[record.reason] = own + 1, all_ + 1
+            return False
+        self.add(RefusalsRecord.of(record))
+        return True
+
+    def add(self, more: RefusalsRecord) -> None:
+        """Add a count to that of its reason."""
+        before = self._counts.get(more.reason)
+        self._counts[more.reason] = more if before is None else _together(before, more)
+
+    def take(self, now: Epoch) -> list[RefusalsRecord]:
+        """The counts since they were taken last, one record a reason."""
+        taken = [replace(count, time=now) for count in self._counts.values()]
+        self._counts.clear()
+        return taken
+
+
+def _together(one: RefusalsRecord, other: RefusalsRecord) -> RefusalsRecord:
+    ids, sources = one.decision_ids, one.sources
+    if len(ids) < FIRST_IDS:
+        ids = (*ids, *other.decision_ids)[:FIRST_IDS]
+    if len(sources) < FIRST_IDS:
+        sources = tuple(dict.fromkeys((*sources, *other.sources)))[:FIRST_IDS]
+    return replace(
+        one,
+        count=one.count + other.count,
+        first_time=min(one.first_time, other.first_time),
+        last_time=max(one.last_time, other.last_time),
+        decision_ids=ids,
+        sources=sources,
+    )
