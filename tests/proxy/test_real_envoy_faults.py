@@ -42,6 +42,16 @@ async def test_without_an_authorizer_everything_is_503_at_once_until_one_comes(
     assert len(server.seen) == len(late.checks)
 
 
+@pytest.mark.slow
+async def test_a_head_that_never_gets_whole_ends_its_connection(proxy: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.forward)
+    writer.write(b"POST http://pay.example/v1/payments HTTP/1.1\r\nhost: pay")
+    async with asyncio.timeout(15):
+        head = await reader.read()
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 408 ")
+
+
 async def test_an_authorizer_that_does_not_answer_is_a_503_after_the_timeout(
     envoys: Starter, server: ToolServer, authorizer: Authorizer, short_folder: Path
 ) -> None:

@@ -111,6 +111,15 @@ def test_nothing_stands_before_ext_authz_and_it_fails_closed() -> None:
         assert manager.upgrade_configs == []
 
 
+def test_who_holds_a_connection_and_says_nothing_is_let_go() -> None:
+    for manager in _managers(bootstrap(EXAMPLE)):
+        assert manager.common_http_protocol_options is not None
+        assert manager.common_http_protocol_options.idle_timeout == timedelta(minutes=5)
+        assert manager.request_headers_timeout == timedelta(seconds=10)
+        assert manager.request_timeout == timedelta(seconds=60)
+        assert manager.stream_idle_timeout == timedelta(hours=1)
+
+
 def test_buffers_are_larger_than_the_largest_body_that_is_judged() -> None:
     start = bootstrap(_settings(max_body_bytes=8_000_000))
     assert start.static_resources is not None

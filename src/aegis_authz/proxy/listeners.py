@@ -40,7 +40,8 @@ ROUTES_FILES = {"forward": "rds-forward.yaml", "reverse": "rds-reverse.yaml"}
 
 _HEADERS_TIMEOUT = timedelta(seconds=10)
 _REQUEST_TIMEOUT = timedelta(seconds=60)
-_IDLE = timedelta(hours=1)
+_IDLE_STREAM = timedelta(hours=1)  # events of an MCP server may be rare
+_IDLE_CONNECTION = timedelta(minutes=5)  # there is room for 10,000, and holding one must cost something
 _HEADERS_KB = 60
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -86,7 +87,7 @@ def _manager(name: str, settings: ProxySettings) -> HttpConnectionManager:
         # both listeners speak plain HTTP; a client's https:// is no reason to read the authority otherwise
         scheme_header_transformation=SchemeHeaderTransformation(scheme_to_overwrite="http"),
         common_http_protocol_options=HttpProtocolOptions(
-            idle_timeout=_IDLE,
+            idle_timeout=_IDLE_CONNECTION,
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST,
         ),
         http2_protocol_options=Http2ProtocolOptions(
@@ -95,7 +96,7 @@ def _manager(name: str, settings: ProxySettings) -> HttpConnectionManager:
         max_request_headers_kb=_HEADERS_KB,
         request_headers_timeout=_HEADERS_TIMEOUT,
         request_timeout=_REQUEST_TIMEOUT,
-        stream_idle_timeout=_IDLE,
+        stream_idle_timeout=_IDLE_STREAM,
         # the peer is the source; where an agent sits is not told to the tool
         use_remote_address=True,
         skip_xff_append=True,
