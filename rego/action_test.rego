@@ -78,6 +78,28 @@ test_redactions_of_all_rules_are_merged_for_each_direction if {
 	count(decision.obligations) == 2
 }
 
+test_how_is_said_where_it_is_not_the_usual_way if {
+	detector := {"name": "badge", "pattern": "B[0-9]{6}", "validator": "luhn"}
+	terms := {"match": "loose", "numbers": true, "opaque": "pass", "own": [detector]}
+	other := object.union(rule, {
+		"effect": "sanitize",
+		"redact": [object.union({"target": "request", "detectors": [], "fields": []}, terms)],
+	})
+	decided([other], {}).obligations[1] == {
+		"kind": "redaction_terms",
+		"target": "request",
+		"is_loose": true,
+		"numbers": true,
+		"passes_opaque": true,
+		"own": [detector],
+	}
+
+	# what cannot be looked at passes only where every rule lets it
+	merged := decided([redacting, other], {}).obligations
+	[one.passes_opaque | some one in merged; one.kind == "redaction_terms"] == [false]
+	[one.is_loose | some one in merged; one.kind == "redaction_terms"] == [true]
+}
+
 test_the_strictest_rule_wins if {
 	decided([rule, redacting, capped], {"amount": 1}).effect == "sanitize"
 	decided([rule, redacting, capped], {"amount": 6000}).effect == "approval_needed"

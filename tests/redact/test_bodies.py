@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.decision import FilterTools, Obligation, Redact, Target
+from aegis_authz.core.decision import FilterTools, Obligation, Redact, RedactionTerms, Target
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact import bodies as body_filter
@@ -83,7 +83,7 @@ def test_text_is_redacted_as_text(content_type: str, body: bytes, expected: byte
         (facts("text/plain; charset=latin-1"), b"x", Reason.MALFORMED_CALL),
         (facts("image/png"), b"x", Reason.MALFORMED_CALL),
         (facts("application/octet-stream"), b"x", Reason.MALFORMED_CALL),
-        (facts("multipart/form-data; boundary=x"), b"x", Reason.MALFORMED_CALL),
+        (facts("multipart/form-data; boundary=x"), b"x\0", Reason.MALFORMED_CALL),
         (facts("application/json", encoding="gzip"), b"x", Reason.CONTENT_ENCODED),
         (facts("application/json", encoding="identity, br"), b"x", Reason.CONTENT_ENCODED),
         (facts("application/json", status=206), b"{}", Reason.MALFORMED_CALL),
@@ -181,3 +181,17 @@ def test_no_planted_number_leaves_in_any_text_or_event(before: str, after: str, 
         except Refused:
             continue  # looked like JSON of a doubtful kind: nothing leaves at all
         assert SECRET not in shown
+
+
+def test_a_body_that_cannot_be_looked_at_passes_where_the_rule_lets_it() -> None:
+    passing = RedactionTerms(Target.RESPONSE, False, False, True, ())
+    cleaner = sanitizer(Redact(Target.RESPONSE, ("us_ssn",), ()), passing)
+    for content_type in ("image/png", "application/pdf", "application/octet-stream"):
+        assert run(facts(content_type), b"\x89PNG\0", cleaner) == b"\x89PNG\0"
+    with pytest.raises(Refused):
+        run(facts("image/png"), b"x", sanitizer(Redact(Target.RESPONSE, (), ("/a",)), passing))
+
+
+def test_a_body_of_several_parts_is_searched_as_text() -> None:
+    body = b"--b\r\ncontent-disposition: form-data; name=ssn\r\n\r\n123-45-6789\r\n--b--\r\n"
+    assert run(facts("multipart/form-data; boundary=b"), body) == body.replace(SECRET, b"[REDACTED:us_ssn]")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, Target
+from aegis_authz.core.decision import FilterTools, HideTools, Obligation, OwnDetector, Redact, RedactionTerms, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -289,3 +289,84 @@ def test_a_request_whose_id_would_carry_what_must_be_redacted_is_refused(identif
     with pytest.raises(Refused) as refused:
         run(cleaner, message)
     assert refused.value.reason is Reason.POLICY_DENIED
+
+
+def terms(
+    *own: OwnDetector, is_loose: bool = False, numbers: bool = False, passes_opaque: bool = False
+) -> RedactionTerms:
+    return RedactionTerms(Target.RESPONSE, is_loose, numbers, passes_opaque, own)
+
+
+def test_a_rule_may_let_a_text_take_the_place_of_a_number() -> None:
+    body = b'{"card": 4111111111111111, "n": [1, -4111111111111111], "id": 123456789, "ssn": 123456789}'
+    cleaner = sanitizer(redact("credit_card", "us_ssn"), terms(numbers=True))
+    assert cleaner.json(body) == (
+        b'{"card": "[REDACTED:credit_card]", "n": [1, "[REDACTED:credit_card]"], "id": 123456789, "ssn": "[REDACTED:us_ssn]"}'
+    )
+    assert sanitizer(redact("credit_card", "us_ssn")).json(body) == body
+
+
+def test_numbers_in_json_that_stands_in_a_string_are_numbers_too() -> None:
+    body = json.dumps({"text": '{"card": 4111111111111111, "s": "4111111111111111"}'}).encode()
+    left = json.dumps({"text": '{"card": 4111111111111111, "s": "[REDACTED:credit_card]"}'}).encode()
+    assert sanitizer(redact("credit_card")).json(body) == left
+    shown = json.dumps({"text": '{"card": "[REDACTED:credit_card]", "s": "[REDACTED:credit_card]"}'}).encode()
+    assert sanitizer(redact("credit_card"), terms(numbers=True)).json(body) == shown
+
+
+def test_loose_rules_are_a_choice() -> None:
+    assert sanitizer(redact("us_ssn")).text(b"123 45 6789") == b"123 45 6789"
+    assert sanitizer(redact("us_ssn"), terms(is_loose=True)).text(b"123 45 6789") == b"[REDACTED:us_ssn]"
+
+
+def test_what_cannot_be_looked_at_passes_only_where_every_rule_lets_it() -> None:
+    image: Json = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "image", "data": "iVBORw0KGgo="}, SSN]}}
+    shown: Json = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {"content": [{"type": "image", "data": "iVBORw0KGgo="}, "[REDACTED:us_ssn]"]},
+    }
+    assert run(sanitizer(redact("us_ssn"), terms(passes_opaque=True), is_rpc=True), image) == shown
+    for obligations in ((), (terms(),), (terms(), terms(passes_opaque=True))):
+        with pytest.raises(Refused):
+            run(sanitizer(redact("us_ssn"), *obligations, is_rpc=True), image)
+
+
+def test_detectors_of_policy_find_what_their_pattern_matches_and_their_validator_proves() -> None:
+    badge = OwnDetector("badge", r"\bB[0-9]{6}\b", "luhn")
+    code = OwnDetector("code", "(?i)code-[a-z]*", "")
+    cleaner = sanitizer(terms(badge, code))
+    assert cleaner.has_work
+    assert cleaner.text(b"B123455 B123456 Code-x %42123455") == (
+        b"[REDACTED:badge] B123456 [REDACTED:code] [REDACTED:badge]"
+    )
+    assert cleaner.counts == {"badge": 2, "code": 1}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        (OwnDetector("a", "(", ""),),
+        (OwnDetector("a", "x", "sha1"),),
+        (OwnDetector("a", "x", ""), OwnDetector("a", "y", "")),
+    ],
+)
+def test_detectors_that_are_none_are_refused(own: tuple[OwnDetector, ...]) -> None:
+    with pytest.raises(Refused) as refused:
+        sanitizer(terms(*own))
+    assert refused.value.reason is Reason.OBLIGATION_UNKNOWN
+
+
+def test_what_takes_too_long_is_stopped_where_it_is() -> None:
+    calls = 0
+
+    def tick() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 100:
+            raise Refused(Reason.DEADLINE_EXCEEDED, "too long")
+
+    hasty = Sanitizer((redact("credit_card"),), Target.RESPONSE, False, None, tick)
+    with pytest.raises(Refused):
+        hasty.text(b"4000 0000 0000 0000 " * 10_000)
+    assert calls == 101

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 import orjson
 
 from aegis_authz.core.call import Rpc
-from aegis_authz.core.decision import Decision, FilterTools, HideTools, InjectCredential, Redact, SetHeader, Target
+from aegis_authz.core.decision import (
+    Decision,
+    FilterTools,
+    HideTools,
+    InjectCredential,
+    Redact,
+    RedactionTerms,
+    SetHeader,
+    Target,
+)
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.ports.data_plane import Credentials
+from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.fields import read_field
 from aegis_authz.wire.opa.obligations import obligations_to_data
@@ -41,7 +51,7 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
     if not decision.obligations:
         return NOTHING_TO_FULFIL
     headers = _headers(decision, identity, credentials)
-    bodily = [one for one in decision.obligations if isinstance(one, Redact | FilterTools | HideTools)]
+    bodily = [one for one in decision.obligations if isinstance(one, Redact | RedactionTerms | FilterTools | HideTools)]
     if not bodily:
         return Fulfilment("", {}, headers)
     targets = {_target(obligation) for obligation in bodily}
@@ -73,12 +83,15 @@ def _headers(decision: Decision, identity: Identity | None, credentials: Credent
     return headers
 
 
-def _target(obligation: Redact | FilterTools | HideTools) -> Target:
+def _target(obligation: Redact | RedactionTerms | FilterTools | HideTools) -> Target:
     if isinstance(obligation, Redact):
         unknown = [name for name in obligation.detectors if name not in DETECTORS]
         if unknown:
             raise Refused(Reason.OBLIGATION_UNKNOWN, f"no detector is named {unknown[0]}")
         for pointer in obligation.fields:
             read_field(pointer)
+        return obligation.target
+    if isinstance(obligation, RedactionTerms):
+        own_detectors(obligation.own)
         return obligation.target
     return Target.RESPONSE

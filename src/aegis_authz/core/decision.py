@@ -70,6 +70,32 @@ class Redact:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnDetector:
+    """A detector that policy defines: an RE2 pattern, and the name of what proves a match ("" for nothing)."""
+
+    name: str
+    pattern: str
+    validator: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionTerms:
+    """Obligation: how the bodies of one direction are redacted where that is not how it mostly is.
+
+    `is_loose` takes for values what is one in most texts; `numbers` lets a text take the place of a JSON number;
+    `passes_opaque` lets through what cannot be looked at; `own` detectors are searched for beside the others.
+    """
+
+    kind: ClassVar = "redaction_terms"
+    changes_bodies: ClassVar = True
+    target: Target
+    is_loose: bool
+    numbers: bool
+    passes_opaque: bool
+    own: tuple[OwnDetector, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FilterTools:
     """Obligation: a tools/list answer shows these tools alone."""
 
@@ -87,11 +113,12 @@ class HideTools:
     hidden: tuple[str, ...]
 
 
-Obligation = Redact | FilterTools | HideTools | SetHeader | InjectCredential
+Obligation = Redact | RedactionTerms | FilterTools | HideTools | SetHeader | InjectCredential
 """What must be done for the decision to hold. A kind not listed here is a deny."""
 
 OBLIGATIONS: Mapping[str, type[Obligation]] = {
-    obligation.kind: obligation for obligation in (Redact, FilterTools, HideTools, SetHeader, InjectCredential)
+    obligation.kind: obligation
+    for obligation in (Redact, RedactionTerms, FilterTools, HideTools, SetHeader, InjectCredential)
 }
 """Every kind of obligation, by the name it has as data; its members are its fields."""
 

@@ -14,6 +14,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall, is_method
+from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Number, Words
 from aegis_authz.policy.language.validation import Part, validated
@@ -36,7 +37,16 @@ REASONS_OF_POLICY = (
 """What policy alone can answer; the others come from the mesh around it."""
 
 _PARAMETERS: Location = ("call", "parameters")
-_LEFT_OUT: Mapping[str, Json] = {"detectors": [], "fields": [], "header": "authorization", "prefix": ""}
+_LEFT_OUT: Mapping[str, Json] = {
+    "detectors": [],
+    "fields": [],
+    "header": "authorization",
+    "prefix": "",
+    "is_loose": False,
+    "numbers": False,
+    "passes_opaque": False,
+    "own": [],
+}
 """What members of obligations are where a test leaves them out; the others must be given."""
 _KINDS = {kind: tuple(field.name for field in fields(obligation)) for kind, obligation in OBLIGATIONS.items()}
 """The members of each kind of obligation."""
@@ -71,10 +81,14 @@ FindingWords = Annotated[Words, AfterValidator(_finding)]
 class ExpectedObligation(Part):
     """One obligation as data, as OPA gives it. Lists may be left out when empty."""
 
-    kind: Literal["redact", "filter_tools", "hide_tools", "set_header", "inject_credential"]
+    kind: Literal["redact", "redaction_terms", "filter_tools", "hide_tools", "set_header", "inject_credential"]
     target: Literal["request", "response"] | None = None
     detectors: Annotated[tuple[str, ...], LISTED] | None = None
     fields: Annotated[tuple[str, ...], LISTED] | None = None
+    is_loose: bool | None = None
+    numbers: bool | None = None
+    passes_opaque: bool | None = None
+    own: Annotated[tuple[dict[str, str], ...], LISTED] | None = None
     allowed: Annotated[tuple[str, ...], LISTED] | None = None
     hidden: Annotated[tuple[str, ...], LISTED] | None = None
     name: str | None = None
@@ -100,9 +114,9 @@ class ExpectedObligation(Part):
         members: dict[str, Json] = {"kind": self.kind}
         for member in _KINDS[self.kind]:
             value = getattr(self, member)
-            members[member] = sorted(value) if isinstance(value, tuple) else _LEFT_OUT.get(member, value)
-            if isinstance(value, str):
-                members[member] = value
+            members[member] = _LEFT_OUT.get(member) if value is None else value
+            if isinstance(value, tuple):
+                members[member] = sorted(value, key=canonical)
         return members
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from aegis_authz.core.call import CallKind
-from aegis_authz.core.decision import FilterTools, HideTools, Redact
+from aegis_authz.core.decision import FilterTools, HideTools, Redact, RedactionTerms
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, FlatObligation
@@ -137,4 +137,4 @@ def _parameters_left_out(record: DecisionRecord, loaded: Loaded) -> list[str]:
 def _redacts(obligation: object) -> bool:
     if isinstance(obligation, FlatObligation):
         return obligation.text.startswith(("redact:", "filter_tools"))
-    return isinstance(obligation, Redact | FilterTools | HideTools)
+    return isinstance(obligation, Redact | RedactionTerms | FilterTools | HideTools)

@@ -15,9 +15,10 @@ from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule, Com
 from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, ambiguities, known_tool, tool_of
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RuleSet, Template
 from aegis_authz.policy.language.reuse import Defined, written_out
+from aegis_authz.policy.language.rule import DetectorDefinition
 from aegis_authz.policy.language.validation import validated
 from aegis_authz.policy.source.problems import MOST_PROBLEMS, PolicyErrors, Problem, did_you_mean, quoted
-from aegis_authz.policy.source.reader import SourceDocument, read_source
+from aegis_authz.policy.source.reader import Location, SourceDocument, read_source
 
 _Ruled = TypeVar("_Ruled", bound=RuleSet)
 # Tools of files that could not be read to their ends, so that rules about them are not called wrong as well.
@@ -224,22 +225,38 @@ def _pattern_problems(source: SourceDocument) -> list[Problem]:
     define = source.value.get("define") if isinstance(source.value, Mapping) else None
     patterns = define.get("patterns") if isinstance(define, Mapping) else None
     entries = patterns.items() if isinstance(patterns, Mapping) else ()
-    faults = ((name, pattern_fault(pattern)) for name, pattern in entries if isinstance(pattern, str))
-    return [source.problem(("define", "patterns", name), fault) for name, fault in faults if fault is not None]
+    places: list[tuple[Location, str]] = [
+        (("define", "patterns", name), pattern) for name, pattern in entries if isinstance(pattern, str)
+    ]
+    detectors = define.get("detectors") if isinstance(define, Mapping) else None
+    for name, detector in detectors.items() if isinstance(detectors, Mapping) else ():
+        pattern = detector.get("pattern") if isinstance(detector, Mapping) else None
+        if isinstance(pattern, str):
+            places.append((("define", "detectors", name, "pattern"), pattern))
+    faults = ((place, pattern_fault(pattern)) for place, pattern in places)
+    return [source.problem(place, fault) for place, fault in faults if fault is not None]
 
 
 def _detector_problems(
     source: SourceDocument, document: DefinitionsDocument, detectors: Collection[str]
 ) -> list[Problem]:
-    return [
-        source.problem(
-            ("define", "detectors", name, position),
-            f"no detector {quoted(detector)}{did_you_mean(detector, detectors)}",
+    problems: list[Problem] = []
+    defined = document.define.detectors
+    for name, value in defined.items():
+        if isinstance(value, DetectorDefinition):
+            if name in detectors:
+                message = f"{quoted(name)} is the name of a detector that is there already"
+                problems.append(source.problem(("define", "detectors", name), message, on_key=True))
+            continue
+        problems += (
+            source.problem(
+                ("define", "detectors", name, position),
+                f"no detector {quoted(detector)}{did_you_mean(detector, [*detectors, *defined])}",
+            )
+            for position, detector in enumerate(value)
+            if detector not in detectors and not isinstance(defined.get(detector), DetectorDefinition)
         )
-        for name, group in document.define.detectors.items()
-        for position, detector in enumerate(group)
-        if detector not in detectors
-    ]
+    return problems
 
 
 def _text(source: SourceDocument, key: str) -> str:

@@ -103,6 +103,10 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
         return LineStream(sanitizer)
     if not media_type or media_type.startswith("text/") or media_type in _TEXTS or media_type.endswith("+xml"):
         return TextBody(sanitizer)
+    if media_type.startswith("multipart/"):
+        return MixedBody(sanitizer)
+    if sanitizer.passes_opaque and not sanitizer.needs_json:
+        return OpaqueBody()
     return EmptyBody("content that cannot be looked at")
 
 
@@ -128,6 +132,20 @@ class EmptyBody:
 
     def finish(self) -> bytes:
         """Nothing came, nothing is shown."""
+        return b""
+
+
+class OpaqueBody:
+    """A body that cannot be looked at and may pass nevertheless."""
+
+    streams = True
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes as they came."""
+        return data
+
+    def finish(self) -> bytes:
+        """Nothing is left."""
         return b""
 
 
@@ -162,6 +180,21 @@ class TextBody(_Whole):
     def finish(self) -> bytes:
         """The redacted text. Raises Refused(MALFORMED_CALL) for binary data."""
         return self._sanitizer.text(bytes(self._body))
+
+
+class MixedBody(_Whole):
+    """A body of several parts: searched as text where it is text, else opaque."""
+
+    def finish(self) -> bytes:
+        """The redacted text. Raises Refused(MALFORMED_CALL) for binary parts that must not pass."""
+        data = bytes(self._body)
+        if self._sanitizer.has_fields and data:
+            raise Refused(Reason.MALFORMED_CALL, "what must be found in JSON, in something that is none")
+        if b"\0" not in data:
+            return self._sanitizer.plain_bytes(data)
+        if not self._sanitizer.passes_opaque:
+            raise Refused(Reason.MALFORMED_CALL, "a part that cannot be looked at")
+        return self._sanitizer.plain_bytes(data)
 
 
 class LineStream:

@@ -71,7 +71,7 @@ class Finder:
 @lru_cache(maxsize=64)
 def _presence_of(detectors: tuple[tuple[str, Detector], ...]) -> Presence:
     heads = {name: detector.heads for name, detector in detectors}
-    examples = {name: detector.example for name, detector in detectors}
+    examples = {name: detector.example for name, detector in detectors if detector.example}
     return Presence({**heads, _BASE64: (BASE64_HEAD,)}, examples)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, Target
+from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, RedactionTerms, Target
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import detectors_named
 from aegis_authz.redact.edits import at_origin, edited
 from aegis_authz.redact.fields import field_edits, read_field
@@ -45,11 +46,13 @@ class Sanitizer:
     ) -> None:
         redactions = [item for item in obligations if isinstance(item, Redact) and item.target is target]
         filters = [one for one in obligations if isinstance(one, FilterTools | HideTools)]
-        detectors = detectors_named(name for item in redactions for name in item.detectors)
-        self._redactor = Redactor(Finder(detectors, is_loose=False, tick=tick), numbers=False)
+        terms = [item for item in obligations if isinstance(item, RedactionTerms) and item.target is target]
+        self._redactor = _redactor(redactions, terms, tick)
+        # several rules may say so; it passes only if none of them wants it withheld
+        self._passes_opaque = bool(terms) and all(item.passes_opaque for item in terms)
         pointers = dict.fromkeys(pointer for item in redactions for pointer in item.fields)
         self._fields = tuple(map(read_field, pointers))
-        self._redacts = bool(redactions)
+        self._redacts = bool(redactions or terms)
         self._rpc_id = rpc_id
         self._choice = choice_of(filters) if target is Target.RESPONSE else None
         self._is_rpc = is_rpc
@@ -84,6 +87,11 @@ class Sanitizer:
     def has_fields(self) -> bool:
         """Whether JSON pointers name something to blank."""
         return bool(self._fields)
+
+    @property
+    def passes_opaque(self) -> bool:
+        """Whether what cannot be looked at may pass."""
+        return self._passes_opaque
 
     @property
     def needs_json(self) -> bool:
@@ -125,6 +133,10 @@ class Sanitizer:
         before = f"{label}: ".encode() if label else b""
         shown = self._redactor.text(before + text.encode("utf-8", "surrogateescape"))
         return shown.removeprefix(before).decode("utf-8", "surrogateescape")
+
+    def plain_bytes(self, data: bytes) -> bytes:
+        """Redact bytes by the detectors alone, whatever else is among them."""
+        return self._redactor.text(data)
 
     def has_match(self, data: bytes) -> bool:
         """Whether detectors find anything in a text."""
@@ -187,6 +199,8 @@ class Sanitizer:
         """MCP content in Base64: text in it is redacted, anything else refused."""
         for start, end in encoded_members(data, text):
             inner = decoded(text.string((start - 1, end + 1)))
+            if inner is None and self._passes_opaque:
+                continue
             if inner is None:
                 raise Refused(Reason.MALFORMED_CALL, "binary content cannot be redacted")
             shown = self.text(inner)
@@ -211,9 +225,17 @@ class Sanitizer:
 
 def redacted_text(text: str, obligations: Sequence[Obligation]) -> str:
     """A text without anything that any of the obligations has redacted, in whatever direction."""
-    names = [name for one in obligations if isinstance(one, Redact) for name in one.detectors]
-    redactor = Redactor(Finder(detectors_named(names), is_loose=False, tick=unhurried), numbers=False)
-    return redactor.text(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    redactions = [one for one in obligations if isinstance(one, Redact)]
+    terms = [one for one in obligations if isinstance(one, RedactionTerms)]
+    shown = _redactor(redactions, terms, unhurried).text(text.encode("utf-8", "surrogateescape"))
+    return shown.decode("utf-8", "surrogateescape")
+
+
+def _redactor(redactions: Sequence[Redact], terms: Sequence[RedactionTerms], tick: Callable[[], None]) -> Redactor:
+    detectors = detectors_named(name for item in redactions for name in item.detectors)
+    own = own_detectors(dict.fromkeys(one for item in terms for one in item.own))
+    finder = Finder({**detectors, **own}, is_loose=any(item.is_loose for item in terms), tick=tick)
+    return Redactor(finder, numbers=any(item.numbers for item in terms))
 
 
 def _messages(text: JsonText) -> list[Span]:

@@ -167,3 +167,36 @@ def test_a_detector_that_does_not_exist_is_said_where_the_set_is_defined() -> No
 
 def test_the_kind_of_a_definition_must_be_known() -> None:
     assert told("", "define: {list: {a: [x]}}\n") == ["d.yaml:define.list: unknown key 'list'; did you mean 'lists'?"]
+
+
+OWN = """\
+define:
+  detectors:
+    badge: {pattern: 'B[0-9]{6}', validator: luhn}
+    identifiers: [us_ssn, badge]
+"""
+
+
+@pytest.mark.parametrize("written", ["[badge, us_ssn]", "[identifiers]", "[identifiers, badge]"])
+def test_a_detector_of_policy_stands_beside_the_others_by_its_name(written: str) -> None:
+    sanitize = one(f"    sanitize: {{response: {{detectors: {written}}}}}\n", OWN).allowed_tools[0].sanitize
+    assert sanitize is not None and sanitize.response is not None
+    assert sanitize.response.detectors == ("us_ssn",)
+    own = [(detector.name, detector.pattern, detector.validator) for detector in sanitize.response.own]
+    assert own == [("badge", "B[0-9]{6}", "luhn")]
+
+
+@pytest.mark.parametrize(
+    ("definition", "problem"),
+    [
+        ("badge: {pattern: 'B[0-9'}", "is not an RE2 pattern"),
+        ("badge: {pattern: B, validator: lunn}", "did you mean 'luhn'?"),
+        ("badge: {patern: B}", "did you mean 'pattern'?"),
+        ("us_ssn: {pattern: B}", "'us_ssn' is the name of a detector that is there already"),
+        ("ids: [badge]", "no detector 'badge'"),
+    ],
+)
+def test_a_detector_of_policy_that_is_none_is_an_error(definition: str, problem: str) -> None:
+    with pytest.raises(PolicyErrors) as errors:
+        load({"d.yaml": f"define:\n  detectors: {{{definition}}}\n"}, TOOLS, {"us_ssn"})
+    assert any(problem in str(one) for one in errors.value.problems)

@@ -15,7 +15,7 @@ from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule
 from aegis_authz.policy.compile.schema_types import types_of
 from aegis_authz.policy.language.document import Egress
 from aegis_authz.policy.language.operators import OPERATORS, Operand
-from aegis_authz.policy.language.rule import Approval, Obligations, Rule, Sanitize, ToolRule
+from aegis_authz.policy.language.rule import Approval, Obligations, Redaction, Rule, Sanitize, ToolRule
 
 
 def document_data(policy: CompiledDocument) -> dict[str, Json]:
@@ -107,10 +107,29 @@ def _redactions(sanitize: Sanitize | None) -> list[Json]:
         return []
     targets = (("request", sanitize.request), ("response", sanitize.response))
     return [
-        {"target": target, "detectors": sorted(redaction.detectors), "fields": sorted(redaction.fields)}
+        {
+            "target": target,
+            "detectors": sorted(redaction.detectors),
+            "fields": sorted(redaction.fields),
+            **_redaction_terms(redaction),
+        }
         for target, redaction in targets
         if redaction is not None
     ]
+
+
+def _redaction_terms(redaction: Redaction) -> dict[str, Json]:
+    """How it is redacted, as far as that is not the usual way."""
+    own: list[Json] = [
+        {"name": one.name, "pattern": one.pattern, "validator": one.validator or ""} for one in redaction.own
+    ]
+    terms: dict[str, tuple[Json, Json]] = {
+        "match": (redaction.match, "strict"),
+        "numbers": (redaction.numbers, False),
+        "opaque": (redaction.opaque, "withhold"),
+        "own": (own, []),
+    }
+    return {name: value for name, (value, usual) in terms.items() if value != usual}
 
 
 def _headers(obligations: Obligations | None) -> list[Json]:

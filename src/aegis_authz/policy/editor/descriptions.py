@@ -50,6 +50,9 @@ _RULES: Mapping[str, str] = {
     "response": "Of the response, on its way back.",
     "detectors": "Detectors, or sets of them that are defined: us_ssn, date_of_birth, credit_card, iban, email, phone, secrets.",
     "fields": "JSON pointers to what is always redacted.",
+    "match": "strict, the default, or loose: what is a value in most texts, and something else in some, counts too.",
+    "numbers": "true: a text takes the place of a JSON number that a detector finds; else numbers are left as they are.",
+    "opaque": "What cannot be looked at (images, PDF): withhold, the default, or pass.",
     "approvers": "Terms that are defined under this name.",
     "groups": "The groups that should decide, shown to the approver and not enforced yet; left out, any approver will do.",
     "expires_in": "For how many seconds an approval may be waited for and used; default 900.",
@@ -88,7 +91,9 @@ _SHARED: Mapping[str, str] = {
     "patterns": "RE2 patterns, used as matches: {pattern: name}.",
     "time_windows": "Used as within: [name].",
     "Definitions.approvers": "Terms of approvals, used as approval: {approvers: name}.",
-    "Definitions.detectors": "Sets of detectors, used as detectors: [name].",
+    "Definitions.detectors": "Sets of detectors, and detectors of one's own, used as detectors: [name].",
+    "DetectorDefinition.pattern": "An RE2 pattern of what is to be found.",
+    "DetectorDefinition.validator": "What proves a match: luhn, mod_97 (IBAN) or us_ssn (issued ranges).",
 }
 
 _TOOLS: Mapping[str, str] = {
@@ -138,6 +143,10 @@ _TESTS: Mapping[str, str] = {
     "target": "Of redact: request or response.",
     "allowed": "Of filter_tools: the tools that are shown.",
     "hidden": "Of hide_tools: the tools that are left out.",
+    "is_loose": "Of redaction_terms: whether match: loose.",
+    "ExpectedObligation.numbers": "Of redaction_terms: whether a text takes the place of numbers.",
+    "passes_opaque": "Of redaction_terms: whether opaque: pass.",
+    "own": "Of redaction_terms: detectors that policy defines.",
     "ExpectedObligation.name": "Of set_header: the header.",
     "ExpectedObligation.value": "Of set_header: its value.",
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from aegis_authz.policy.language.rule import Approval, DenyRule, ToolRule
+from aegis_authz.policy.language.rule import Approval, DenyRule, DetectorDefinition, ToolRule
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
@@ -98,6 +98,18 @@ class Template(RuleSet):
     template: Words
 
 
+def _kind_of_detector(value: object) -> str:
+    return "[own]" if isinstance(value, dict | DetectorDefinition) else "[set]"
+
+
+SetOrDetector = Annotated[
+    Annotated[Annotated[tuple[Name, ...], LISTED, NOT_EMPTY, UNIQUE], Tag("[set]")]
+    | Annotated[DetectorDefinition, Tag("[own]")],
+    Discriminator(_kind_of_detector),
+]
+"""A list of detectors by their names, or a detector of one's own."""
+
+
 class Definitions(Part):
     """Values that documents use by name, with a name each."""
 
@@ -105,7 +117,7 @@ class Definitions(Part):
     patterns: dict[Words, str] = Field(default_factory=dict)
     time_windows: dict[Words, TimeWindow] = Field(default_factory=dict)
     approvers: dict[Words, Approval] = Field(default_factory=dict)
-    detectors: dict[Words, Annotated[tuple[Name, ...], LISTED, NOT_EMPTY, UNIQUE]] = Field(default_factory=dict)
+    detectors: dict[Words, SetOrDetector] = Field(default_factory=dict)
 
 
 class DefinitionsDocument(Part):

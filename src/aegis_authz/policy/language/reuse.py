@@ -146,7 +146,14 @@ class _Writing:
         additions = [detector for name in value if isinstance(name, str) for detector in _listed(sets.get(name))]
         own_names = {entry for entry in own if isinstance(entry, str)}
         added = {detector: None for detector in additions if isinstance(detector, str) and detector not in own_names}
-        return [*own, *added]
+        return [self._detector(entry) for entry in (*own, *added)]
+
+    def _detector(self, value: Json) -> Json:
+        """A detector that is defined, with its name; any other as it is."""
+        if not isinstance(value, str) or ("detectors", value) in self.defined.wrong:
+            return value
+        definition = self.defined.values["detectors"].get(value)
+        return {"name": value, **definition} if isinstance(definition, Mapping) else value
 
     def _definition(self, kind: str, name: str, at: Location, otherwise: Json) -> Json:
         """What is defined by that name, or `otherwise`."""

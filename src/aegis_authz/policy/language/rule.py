@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.policy.language.types import (
@@ -57,15 +58,48 @@ class Conditions(Part):
         return self.__pydantic_extra__
 
 
+class DetectorDefinition(Part):
+    """A detector of one's own: an RE2 pattern, and what proves a match."""
+
+    pattern: Annotated[str, Field(min_length=1)]
+    validator: Literal["luhn", "mod_97", "us_ssn"] | None = None
+
+
+class NamedDetector(DetectorDefinition):
+    """A detector of one's own, with its name, as a rule uses it."""
+
+    name: Name
+
+
 class Redaction(Part):
-    """What to redact in a body: what detectors find, and what JSON pointers name."""
+    """What to redact in a body: what detectors find, and what JSON pointers name.
+
+    `match: loose` takes for values what is one in most texts, `numbers` lets a text take the place of a JSON number
+    that a detector finds, `opaque: pass` lets through what cannot be looked at. `own` are detectors that policy
+    defines; they are written among the others.
+    """
 
     detectors: Annotated[tuple[Name, ...], LISTED, UNIQUE] = ()
     fields: Annotated[tuple[Pointer, ...], LISTED, UNIQUE] = ()
+    match: Literal["strict", "loose"] = "strict"
+    numbers: bool = False
+    opaque: Literal["withhold", "pass"] = "withhold"
+    own: SkipJsonSchema[Annotated[tuple[NamedDetector, ...], LISTED]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_apart(cls, value: object) -> object:
+        """Own detectors, which `define` put in the place of their names, stand apart from the names of the others."""
+        if not isinstance(value, dict) or not isinstance(value.get("detectors"), list):
+            return value
+        own = [one for one in value["detectors"] if isinstance(one, dict)]
+        if not own or "own" in value:
+            return value
+        return {**value, "detectors": [one for one in value["detectors"] if one not in own], "own": own}
 
     @model_validator(mode="after")
     def _redacts_something(self) -> Redaction:
-        if not self.detectors and not self.fields:
+        if not self.detectors and not self.fields and not self.own:
             raise ValueError("names neither detectors nor fields")
         return self
 

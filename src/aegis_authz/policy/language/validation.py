@@ -38,6 +38,9 @@ _WORDS = {
     "less_than_equal": "must be at most {le}",
 }
 _NEAR = 0.85
+_NO_PLACES = ("[key]", "[set]", "[own]")
+"""Parts of a location by which pydantic says how it read a value."""
+
 _MOST = MOST_IN_A_FILE + 1
 
 
@@ -94,7 +97,7 @@ def _read(model: type[Model], source: SourceDocument) -> tuple[Model | None, lis
         return model.model_validate(source.value), []
     except ValidationError as fault:
         return None, [
-            (_as_written(source.value, tuple(part for part in error["loc"] if part != "[key]")), error)
+            (_as_written(source.value, tuple(part for part in error["loc"] if part not in _NO_PLACES)), error)
             for error in islice(fault.errors(include_url=False), _MOST)
         ]
 

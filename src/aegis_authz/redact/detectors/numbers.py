@@ -59,7 +59,7 @@ _ROW_BEFORE = re.compile(rb"(?:^|[^0-9])[0-9]{4}[ \t./_-]{1,2}\Z")
 _DOUBLED = bytes(
     48 + (2 * (byte - 48)) % 10 + (2 * (byte - 48)) // 10 if 48 <= byte <= 57 else 48 for byte in range(256)
 )
-_NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _IBAN_START = rf"(?:^|[^0-9A-Za-z])(?i:{'|'.join(IBAN_FORMS)})[ .-]?[0-9]{{2}}[ \t\r\n./_-]{{0,4}}[0-9A-Za-z]{{2}}"
 _IBAN_HEAD = expression(_IBAN_START)
 IBAN_HEADS = (_IBAN_START,)
@@ -76,7 +76,7 @@ def us_ssn(text: Searched) -> Iterator[Span]:
     data = text.data
     for match in _SSN_DASHED.finditer(data):
         start, end = match.span()
-        if _issued(data[start:end]) and not _is_longer(data, start, end, b"-"):
+        if is_issued(data[start:end]) and not _is_longer(data, start, end, b"-"):
             yield start, end
     if text.is_loose:
         text.tick()
@@ -85,10 +85,10 @@ def us_ssn(text: Searched) -> Iterator[Span]:
         text.tick()
         for found in _SSN_ANY.finditer(window):
             before = window[max(0, found.start() - 1) : found.start()]
-            if not before.isdigit() and _alike(found[2], found[4]) and _issued(found[0]):
+            if not before.isdigit() and _alike(found[2], found[4]) and is_issued(found[0]):
                 yield place + found.start(), place + found.end()
         short = _SSN_SHORT.search(window)
-        if short is not None and _issued(short[1].rjust(9, b"0")):
+        if short is not None and is_issued(short[1].rjust(9, b"0")):
             yield place + short.start(1), place + short.end(1)
 
 
@@ -97,7 +97,7 @@ def _spaced(data: bytes) -> Iterator[Span]:
         start, end = match.span()
         gap = data[start + 3 : start + 4]
         parts = _SSN_ANY.match(data, start)
-        if parts is None or not _alike(parts[2], parts[4]) or not _issued(data[start:end]):
+        if parts is None or not _alike(parts[2], parts[4]) or not is_issued(data[start:end]):
             continue
         if not touches_word(data, start, end) and not _is_longer(data, start, end, gap):
             yield start, end
@@ -123,7 +123,7 @@ def credit_card(text: Searched) -> Iterator[Span]:
         start, end = match.span()
         start += not data[start : start + 1].isdigit()
         is_whole = not touches_word(data, start, end) and not _is_longer(data, start, end, b" -")
-        if is_whole and is_card(data[start:end].translate(None, _NO_DIGITS)):
+        if is_whole and is_card(data[start:end].translate(None, NO_DIGITS)):
             yield start, end
 
 
@@ -136,7 +136,7 @@ def _grouped(text: Searched) -> Iterator[Span]:
         pos = start + 4  # a refused candidate may hide one that begins at its next group
         text.tick()
         found = _CARD_FORM.match(data, start)
-        if found is None or not is_card(found[0].translate(None, _NO_DIGITS)):
+        if found is None or not is_card(found[0].translate(None, NO_DIGITS)):
             continue
         if not _in_row(data, start, found.end(), last):
             last = pos = found.end()
@@ -184,10 +184,13 @@ def has_mod_97(text: bytes) -> bool:
     return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
 
 
-def _issued(text: bytes) -> bool:
-    digits = text.translate(None, _NO_DIGITS)
+def is_issued(text: bytes) -> bool:
+    """Whether the digits in a text are a social security number of an issued range (SSA, RM 10201.030)."""
+    digits = text.translate(None, NO_DIGITS)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
-    return area not in (b"000", b"666") and area[:1] != b"9" and group != b"00" and serial != b"0000"
+    return (
+        len(digits) == 9 and area not in (b"000", b"666") and area[:1] != b"9" and group != b"00" and serial != b"0000"
+    )
 
 
 def _alike(first: bytes, second: bytes) -> bool:

@@ -25,7 +25,7 @@ class Presence:
         self._names: list[str] = []
         for name, expressions in heads.items():
             for expression in expressions:
-                self._set.Add(expression.encode("latin-1"))
+                self._set.Add(expression.encode())
                 self._names.append(name)
         self._set.Compile()
         missing = [name for name, example in examples.items() if name not in self.names_in(example)]

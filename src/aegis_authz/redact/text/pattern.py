@@ -47,12 +47,12 @@ class Pattern(Protocol):
 
 
 def expression(text: str) -> Pattern:
-    """Compile an expression (RE2 syntax; a character is a byte). Raises re2.error."""
+    """Compile an expression (RE2 syntax; a character is a byte of UTF-8). Raises re2.error."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.max_mem = _MEMORY
     options.log_errors = False
-    return cast(Pattern, re2.compile(text.encode("latin-1"), options))
+    return cast(Pattern, re2.compile(text.encode(), options))
 
 
 def first_bytes(text: str) -> range:

@@ -11,7 +11,9 @@ from aegis_authz.core.decision import (
     HideTools,
     InjectCredential,
     Obligation,
+    OwnDetector,
     Redact,
+    RedactionTerms,
     SetHeader,
     Target,
 )
@@ -42,10 +44,16 @@ def _to_data(obligation: Obligation) -> Json:
     return {"kind": obligation.kind} | {name: _plain(getattr(obligation, name)) for name in _MEMBERS[obligation.kind]}
 
 
-def _plain(value: str | Target | tuple[str, ...]) -> Json:
+def _plain(value: str | bool | Target | tuple[str | OwnDetector, ...]) -> Json:
     if isinstance(value, Target):
         return value.value
-    return value if isinstance(value, str) else list(value)
+    if isinstance(value, tuple):
+        return [one if isinstance(one, str) else _own_data(one) for one in value]
+    return value
+
+
+def _own_data(own: OwnDetector) -> Json:
+    return {"name": own.name, "pattern": own.pattern, "validator": own.validator}
 
 
 def _from_data(item: Json) -> Obligation:
@@ -53,6 +61,9 @@ def _from_data(item: Json) -> Obligation:
     if isinstance(item, dict) and isinstance(kind, str) and item.keys() == {"kind", *_MEMBERS.get(kind, ())}:
         if kind == Redact.kind and item["target"] in _TARGETS:
             return Redact(Target(item["target"]), _texts(item["detectors"]), _texts(item["fields"]))
+        if kind == RedactionTerms.kind and item["target"] in _TARGETS:
+            flags = _flags([item["is_loose"], item["numbers"], item["passes_opaque"]])
+            return RedactionTerms(Target(item["target"]), *flags, _own(item["own"]))
         if kind == FilterTools.kind:
             return FilterTools(_texts(item["allowed"]))
         if kind == HideTools.kind:
@@ -62,6 +73,24 @@ def _from_data(item: Json) -> Obligation:
         if kind == InjectCredential.kind:
             return InjectCredential(*_texts([item["header"], item["credential"], item["prefix"]]))
     raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
+
+
+def _flags(values: list[Json]) -> tuple[bool, bool, bool]:
+    first, second, third = values
+    if isinstance(first, bool) and isinstance(second, bool) and isinstance(third, bool):
+        return first, second, third
+    raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation neither wants something nor not")
+
+
+def _own(value: Json) -> tuple[OwnDetector, ...]:
+    if not isinstance(value, list):
+        raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation names no list")
+    found: list[OwnDetector] = []
+    for item in value:
+        if not isinstance(item, dict) or item.keys() != {"name", "pattern", "validator"}:
+            raise Refused(Reason.OBLIGATION_UNKNOWN, "a detector of no known form")
+        found.append(OwnDetector(*_texts([item["name"], item["pattern"], item["validator"]])))
+    return tuple(found)
 
 
 def _texts(value: Json) -> tuple[str, ...]:
