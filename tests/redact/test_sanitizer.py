@@ -301,7 +301,8 @@ def test_a_rule_may_let_a_text_take_the_place_of_a_number() -> None:
     body = b'{"card": 4111111111111111, "n": [1, -4111111111111111], "id": 123456789, "ssn": 123456789}'
     cleaner = sanitizer(redact("credit_card", "us_ssn"), terms(numbers=True))
     assert cleaner.json(body) == (
-        b'{"card": "[REDACTED:credit_card]", "n": [1, "[REDACTED:credit_card]"], "id": 123456789, "ssn": "[REDACTED:us_ssn]"}'
+        b'{"card": "[REDACTED:credit_card]", "n": [1, "[REDACTED:credit_card]"], '
+        b'"id": 123456789, "ssn": "[REDACTED:us_ssn]"}'
     )
     assert sanitizer(redact("credit_card", "us_ssn")).json(body) == body
 

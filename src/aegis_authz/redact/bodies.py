@@ -23,7 +23,6 @@ _TEXTS = (
     "application/graphql",
     "application/javascript",
     "application/toml",
-    "application/x-www-form-urlencoded",
     "application/xml",
     "application/yaml",
     "application/x-yaml",
@@ -99,6 +98,8 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
         return JsonBody(sanitizer)
     if sanitizer.filters_tools and media_type and (facts.status is None or facts.status < 300):
         return EmptyBody("a list of tools in a form that cannot be filtered")
+    if media_type == "application/x-www-form-urlencoded":
+        return FormBody(sanitizer)
     if media_type in _LINES:
         return LineStream(sanitizer)
     if not media_type or media_type.startswith("text/") or media_type in _TEXTS or media_type.endswith("+xml"):
@@ -180,6 +181,14 @@ class TextBody(_Whole):
     def finish(self) -> bytes:
         """The redacted text. Raises Refused(MALFORMED_CALL) for binary data."""
         return self._sanitizer.text(bytes(self._body))
+
+
+class FormBody(_Whole):
+    """A form as browsers send it."""
+
+    def finish(self) -> bytes:
+        """The redacted form. Raises Refused(MALFORMED_CALL) for binary data."""
+        return self._sanitizer.form(bytes(self._body))
 
 
 class MixedBody(_Whole):

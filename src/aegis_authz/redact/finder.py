@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,7 +48,7 @@ class Finder:
         views = list(_views(data))
         found = {(*view.original(span), name) for view in views for name, span in self._spans(view.data, looks_behind)}
         found |= {(*views[-1].original(span), name) for name, span in self._encoded(views[-1].data)}
-        return _joined(sorted(found, key=lambda match: (match[0], -match[1], match[2])))
+        return joined([Found(*one) for one in found])
 
     def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
@@ -84,11 +84,12 @@ def _views(data: bytes) -> Iterator[View]:
             yield folded(read)
 
 
-def _joined(found: list[tuple[int, int, str]]) -> list[Found]:
-    joined: list[Found] = []
-    for start, end, name in found:
-        if joined and start < joined[-1].end:
-            joined[-1] = Found(joined[-1].start, max(end, joined[-1].end), joined[-1].name)
+def joined(found: Iterable[Found]) -> list[Found]:
+    """What is found, in order; what overlaps is one, under the name of what begins first."""
+    whole: list[Found] = []
+    for one in sorted(found, key=lambda match: (match.start, -match.end, match.name)):
+        if whole and one.start < whole[-1].end:
+            whole[-1] = Found(whole[-1].start, max(one.end, whole[-1].end), whole[-1].name)
         else:
-            joined.append(Found(start, end, name))
-    return joined
+            whole.append(one)
+    return whole

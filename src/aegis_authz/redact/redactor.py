@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from aegis_authz.redact.edits import at_origin, edited
-from aegis_authz.redact.finder import Finder, Found
+from aegis_authz.redact.finder import Finder, Found, joined
 from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement
@@ -47,6 +47,11 @@ class Redactor:
         """The text with a marker in place of every match. Matches that overlap become one marker."""
         found = self._finder.find(data, looks_behind=looks_behind)
         return edited(data, [self._edit(one.start, one.end, one.name) for one in found])
+
+    def form(self, data: bytes) -> bytes:
+        """`text` for a form as browsers send it, in which a plus sign is a space."""
+        found = self._finder.find(data) + self._finder.find(data.replace(b"+", b" "))
+        return edited(data, [self._edit(one.start, one.end, one.name) for one in joined(found)])
 
     def following(self, before: bytes, data: bytes, place: int) -> tuple[bytes, int]:
         """`text` for what follows `before`, which was shown already, up to `place` or where a match goes over it.

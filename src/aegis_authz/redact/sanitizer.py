@@ -128,6 +128,13 @@ class Sanitizer:
         _refuse_nul(data)
         return self._redactor.text(data)
 
+    def form(self, data: bytes) -> bytes:
+        """Redact a form as browsers send it. Raises Refused as `text` does."""
+        if looks_like_json(data) or (self.has_fields and data.strip()):
+            return self.json(data)
+        _refuse_nul(data)
+        return self._redactor.form(data)
+
     def plain(self, text: str, label: str = "") -> str:
         """Redact a text by the detectors alone. `label` is what it is called, which may say what it means."""
         before = f"{label}: ".encode() if label else b""

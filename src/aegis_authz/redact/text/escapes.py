@@ -29,8 +29,11 @@ _HIDDEN = b"\x7f"
 _IDEOGRAPHS = re.compile(rb"\\u(?:[4-9][0-9a-fA-F]{3}|3[1-9a-fA-F][0-9a-fA-F]{2}|[bBcC][0-9a-fA-F]{3})")
 """Escapes of characters that never fold, all of the same width."""
 _SHORT = (
+    (b'\\\\\\"', b'   "'), (b"\\\\n", b"  \n"), (b"\\\\r", b"  \r"), (b"\\\\t", b"  \t"),
     (b"\\n", b" \n"), (b"\\r", b" \r"), (b"\\t", b" \t"), (b"\\b", b"  "), (b"\\f", b"  "), (b'\\"', b' "'),
 )  # fmt: skip
+"""Escapes of one letter, also of JSON in a string, and white space of the same width in their place."""
+
 _HTML = (b"&", b"%", b"<")
 
 
