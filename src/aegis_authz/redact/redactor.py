@@ -87,9 +87,10 @@ class Redactor:
         if not found:
             return
         strings = _Strings(data)
+        has_escapes = b"\\" in data
         done = 0
         for one in found:
-            if one.start < done or any(one.start < end and start < one.end for start, end in kept):
+            if one.start < done or (kept and any(one.start < end and start < one.end for start, end in kept)):
                 continue
             string = strings.around(one.start, one.end)
             if string is None:
@@ -99,14 +100,16 @@ class Redactor:
                     yield edit
                 continue
             inner = data[string[0] : string[1]]
-            if nesting and looks_like_json(inner.replace(b"\\n", b"  ").replace(b"\\r", b"  ").replace(b"\\t", b"  ")):
+            if nesting and _may_be_json(inner):
                 view = unescaped(inner)
                 if JsonText.read(view.data) is not None:
                     done = string[1]
                     for edit in at_origin(self._edits(view.data, (), nesting - 1), view, string[0]):
                         yield Replacement(edit.start, edit.end, escaped(edit.shown))
                     continue
-            start, end = _whole_escapes(data, one.start, one.end)
+            start, end = one.start, one.end
+            if has_escapes:
+                start, end = _whole_escapes(data, start, end)
             edit = self._edit(start, end, one.name)
             if _NAME_END.match(data, string[1]) is not None:
                 edit = Replacement(start, end, self._distinct(edit.shown))
@@ -155,6 +158,13 @@ class _Strings:
     def is_outside(self, start: int, end: int) -> bool:
         """Whether no part of a span is in a string."""
         return not self._is_inside and b'"' not in self._quotes[start:end]
+
+
+def _may_be_json(written: bytes) -> bool:
+    """Whether what stands in a string begins as JSON does, after white space in whatever spelling."""
+    if written[:1] not in (b"{", b"[", b" ", b"\\"):
+        return False
+    return looks_like_json(written.replace(b"\\n", b"  ").replace(b"\\r", b"  ").replace(b"\\t", b"  "))
 
 
 def _whole_escapes(data: bytes, start: int, end: int) -> Span:
