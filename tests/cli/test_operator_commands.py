@@ -226,6 +226,27 @@ def test_publishing_the_same_again_says_so(mesh: Mesh, aegis: Aegis) -> None:
     assert "active on opa-1" in result.stdout
 
 
+def test_publish_says_which_files_change(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    (mesh.policies / "more.yaml").write_text(POLICY.replace("finance-agent", "other-agent"))
+    result = aegis(policy.app, "publish")
+    assert result.stdout.splitlines()[:2] == ["+ policy more.yaml", "~ policy finance.yaml"]
+    (mesh.policies / "more.yaml").unlink()
+    assert aegis(policy.app, "publish").stdout.splitlines()[0] == "- policy more.yaml"
+
+
+def test_policies_are_replaced_by_nothing_only_when_that_is_said(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    served = mesh.releases.current()
+    (mesh.policies / "finance.yaml").unlink()
+    refused = aegis(policy.app, "publish")
+    assert (refused.exit_code, mesh.releases.current()) == (1, served)
+    assert f"{mesh.policies} holds no documents, and 1 are served" in refused.stderr
+    assert aegis(policy.app, "publish", "--allow-empty").stdout.splitlines()[0] == "- policy finance.yaml"
+    assert mesh.releases.current() != served
+
+
 def test_publish_tells_problems_by_file_line_and_field(mesh: Mesh, aegis: Aegis) -> None:
     before = mesh.releases.current()
     (mesh.policies / "finance.yaml").write_text(POLICY.replace("max_amount: 5000", "max_amount: lots"))

@@ -10,7 +10,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED, UNABLE
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import AsJson, MeshState
+from aegis_authz.cli.options import HERE, AsJson, MeshState
 
 DEFAULT_STATE = Path(".aegis")
 BudgetMs = Annotated[
@@ -21,8 +21,13 @@ BudgetMs = Annotated[
 def up(
     state: MeshState = DEFAULT_STATE,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the mesh is ready.")] = False,
-    policies: Annotated[Path | None, typer.Option("--policies", help="Folder of policy documents.")] = None,
-    tools: Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues.")] = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option("--policies", help="Folder of policies; default: ./agents, else the examples."),
+    ] = None,
+    tools: Annotated[
+        Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools, else the examples.")
+    ] = None,
     proxy_port: Annotated[int, typer.Option(min=0, max=65535, help="Forward proxy; 0: any free port.")] = 0,
     reverse_port: Annotated[int, typer.Option(min=0, max=65535, help="Reverse routes; 0: any free port.")] = 0,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="Control plane; 0: any free port.")] = 0,
@@ -33,7 +38,7 @@ def up(
         typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
     ] = "http2",
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
-    budget_ms: BudgetMs = 250,
+    budget_ms: BudgetMs = 250,  # local.settings.LOCAL_BUDGET_MS; help must not load it
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -54,8 +59,8 @@ def up(
     if is_running(state):
         typer.echo(f"aegis up: {MeshRunning(state)}", err=True)
         raise typer.Exit(REFUSED)
-    policies = (policies or example_documents() / "agents").resolve()
-    tools = (tools or example_documents() / "tools").resolve()
+    home = Path() if all(folder.is_dir() for folder in HERE) else example_documents()
+    policies, tools = (policies or home / "agents").resolve(), (tools or home / "tools").resolve()
     port_options = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
     try:
         ports = choose_ports({**port_options, "probe": 0}, remembered_ports(state))

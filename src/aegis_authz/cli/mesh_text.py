@@ -27,6 +27,8 @@ def endpoints(state: Path, facts: MeshFacts) -> str:
             f"  reverse  {facts.reverse}/<tool>/...",
             f"  control  {facts.control}",
             f"  metrics  {facts.metrics}",
+            f"  policies {facts.policies}",
+            f"  tools    {facts.tools}",
             "Try:",
             f'  curl -x {facts.proxy} -H "x-aegis-token: $({mint})" \\',
             "    -H 'content-type: application/json' -d '{\"amount\":50000}' http://api.stripe.example/v1/payments",

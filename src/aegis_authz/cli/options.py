@@ -13,3 +13,6 @@ As = Annotated[str | None, typer.Option("--as", help="Your name; default: the us
 Org = Annotated[str, typer.Option("--org", help="The organisation.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant.")]
 Agent = Annotated[str, typer.Option("--agent", help="The agent.")]
+
+HERE = (Path("agents"), Path("tools"))
+"""The folders of documents a command takes where it stands in a folder with both of them."""

@@ -2,28 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.adapters.control_client import ControlRefused
 from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
 from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.documents import located, read_documents
+from aegis_authz.commands.faults import Rejected
+from aegis_authz.core.release import Sources
 from aegis_authz.policy.source.problems import PolicyErrors
 
 
-def publish(state: Path, policies: Path, tools: Path, by: str, message: str, wait: float) -> ReleaseAnswer:
+@dataclass(frozen=True, slots=True)
+class DocumentChanges:
+    """Files of documents that a publication adds, changes and removes, in order of path."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @classmethod
+    def between(cls, before: Mapping[str, str], after: Mapping[str, str]) -> DocumentChanges:
+        """What becomes of these files."""
+        return cls(
+            added=tuple(sorted(after.keys() - before.keys())),
+            changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
+            removed=tuple(sorted(before.keys() - after.keys())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What became of a publication, and what it changed."""
+
+    release: ReleaseAnswer
+    policies: DocumentChanges
+    tools: DocumentChanges
+
+
+def publish(
+    state: Path, policies: Path, tools: Path, by: str, message: str, wait: float, *, allow_empty: bool
+) -> Publication:
     """Publish the documents of two folders to the mesh in `state`; wait at most `wait` seconds for OPA to run them.
 
-    Raises PolicyErrors naming files as they are found from here, Unable, Rejected, SourceFolderError.
+    An empty folder in place of documents that are served is refused unless `allow_empty`. Raises PolicyErrors naming
+    files as they are found from here, Unable, Rejected, SourceFolderError.
     """
     sources = read_documents(policies, tools)
     with control_plane(state) as control:
+        current = control.revisions().current
+        served_now = control.sources(current) if current else None
+        before = Sources({}, {}) if served_now is None else Sources(served_now.policies, served_now.tools)
+        if not allow_empty:
+            _refuse_nothing(policies, sources.policies, before.policies)
+            _refuse_nothing(tools, sources.tools, before.tools)
         try:
-            return control.publish(sources.policies, sources.tools, by, message, wait)
+            release = control.publish(sources.policies, sources.tools, by, message, wait)
+            return Publication(
+                release,
+                DocumentChanges.between(before.policies, sources.policies),
+                DocumentChanges.between(before.tools, sources.tools),
+            )
         except ControlRefused as refused:
             if not refused.problems:
                 raise
             raise PolicyErrors(located(refused.problems, sources, policies, tools)) from None
+
+
+def _refuse_nothing(folder: Path, texts: Mapping[str, str], before: Mapping[str, str]) -> None:
+    if before and not texts:
+        raise Rejected(
+            f"{folder} holds no documents, and {len(before)} are served; to replace them by nothing, say --allow-empty"
+        )
 
 
 def rollback(state: Path, revision: str, by: str, message: str, wait: float) -> ReleaseAnswer:

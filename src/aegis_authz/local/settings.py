@@ -19,6 +19,10 @@ from aegis_authz.local.layout import Layout
 _LONG_POLL_SECONDS = 30
 
 
+LOCAL_BUDGET_MS = 250.0
+"""Milliseconds a decision may take in a mesh on a machine that does other things as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class MeshOptions:
     """What the user chose.

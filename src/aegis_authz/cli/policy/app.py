@@ -96,15 +96,19 @@ def publish_(
     message: Message = "",
     by: As = None,
     wait: Wait = 5,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Replace served documents by an empty folder, if it is one.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Validate, compile, sign and activate; the folders in use by the mesh unless others are given.
 
-    Exits with 1 when the documents are invalid (what was served stays) or OPA does not run them in time.
+    Says which files are added, changed and removed. Exits with 1 when the documents are invalid (what was served
+    stays) or OPA does not run them in time.
 
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
-    from aegis_authz.cli.policy.text import problems_json
+    from aegis_authz.cli.policy.text import changes_text, problems_json
     from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.publishing import publish
     from aegis_authz.policy.source.problems import PolicyErrors
@@ -112,11 +116,14 @@ def publish_(
     with exits_on_faults("policy publish"):
         policies, tools = document_folders("policy publish", policies, tools, state)
         try:
-            release = publish(state, policies, tools, by or operator_name(), message, wait)
+            author = by or operator_name()
+            publication = publish(state, policies, tools, author, message, wait, allow_empty=allow_empty)
         except PolicyErrors as errors:
             typer.echo(problems_json(errors.problems) if as_json else str(errors), err=not as_json)
             raise typer.Exit(REFUSED) from None
-        _follow(state, release, as_json)
+        if not as_json:
+            typer.echo(changes_text(publication), nl=False)
+        _follow(state, publication.release, as_json)
 
 
 @app.command("rollback")

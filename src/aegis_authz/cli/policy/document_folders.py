@@ -8,15 +8,13 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.options import HERE
 
 Policies = Annotated[
     Path | None, typer.Option("--policies", help="Folder of policy documents; default: ./agents beside ./tools.")
 ]
 Tools = Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools.")]
 OptionalMesh = Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")]
-
-
-_HERE = (Path("agents"), Path("tools"))
 
 
 def document_folders(command: str, policies: Path | None, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
@@ -31,8 +29,8 @@ def document_folders(command: str, policies: Path | None, tools: Path | None, st
     if state is not None:
         defaults = mesh_folders(state)
         return policies or defaults.policies, tools or defaults.tools
-    if all(folder.is_dir() for folder in _HERE):
-        return policies or _HERE[0], tools or _HERE[1]
+    if all(folder.is_dir() for folder in HERE):
+        return policies or HERE[0], tools or HERE[1]
     raise unusable(
         command, "give --policies and --tools, or --dir of a mesh, or stand in a folder with agents/ and tools/"
     )

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
+from aegis_authz.commands.publishing import Publication
 from aegis_authz.policy.source.problems import Problem, printable
 
 _LATEST = 10
@@ -20,6 +21,17 @@ _LATEST = 10
 def problems_json(problems: Sequence[Problem]) -> str:
     """The problems as one JSON object."""
     return json.dumps({"valid": False, "problems": [asdict(problem) for problem in problems]}, indent=2)
+
+
+def changes_text(publication: Publication) -> str:
+    """The files a publication adds, changes and removes, a line each; "" for none."""
+    lines = [
+        f"{mark} {kind} {printable(path)}\n"
+        for kind, changes in (("policy", publication.policies), ("tool", publication.tools))
+        for mark, paths in (("+", changes.added), ("~", changes.changed), ("-", changes.removed))
+        for path in paths
+    ]
+    return "".join(lines)
 
 
 def release_text(release: ReleaseAnswer) -> str:
