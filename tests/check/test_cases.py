@@ -1,6 +1,6 @@
 """Golden cases: a request in, the decision and its record out, through the whole pipeline and a real OPA.
 
-The cases are in tests/cases; the policies are those of policies/.
+The cases are in tests/cases; the policies are those of policies/ and of tests/cases/agents.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, write_check_respon
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = Ed25519PrivateKey.generate()
-LOADED = load(read_sources(ROOT / "policies" / "agents"), read_sources(ROOT / "policies" / "tools"))
+AGENTS = {**read_sources(ROOT / "policies" / "agents"), **read_sources(ROOT / "tests" / "cases" / "agents")}
+LOADED = load(AGENTS, read_sources(ROOT / "policies" / "tools"))
 CATALOGUE_ROUTES = {tool.authority: tool.route for tool in LOADED.tools}
 """Where Envoy forwards a request, by its host."""
 
