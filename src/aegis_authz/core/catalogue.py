@@ -113,6 +113,13 @@ class Tool:
             raise ValueError(f"tool {self.name!r}: {self.upstream!r} is not an http:// or https:// address")
         return Place(url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80))
 
+    def parameters_of(self, action: str) -> tuple[Parameter, ...]:
+        """What an action, or a tool of an MCP server, lists; () where it lists nothing or is not known."""
+        mcp_tool = (self.mcp_tools or {}).get(action)
+        if mcp_tool is not None:
+            return mcp_tool.parameters
+        return next((known.parameters for known in self.actions if known.name == action), ())
+
     @property
     def authority(self) -> str:
         """`host` or `host:port`, as agents call it."""

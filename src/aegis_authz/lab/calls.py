@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -124,7 +125,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         kind=_kind(call, catalogue) if kind is None else kind,
         tool=call.tool,
         action=call.action,
-        parameters=call.parameters,  # type: ignore[arg-type]  # it came out of a source document: it is Json
+        parameters=_given(call, catalogue),
         declared=(),
         host=call.host,
         port=call.port,
@@ -138,6 +139,15 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         besides={},
     )
     return question_to_data(Evaluation(identity, tool_call, now, context.environment, CONTEXT))
+
+
+def _given(call: TriedCall, catalogue: Catalogue) -> Mapping[str, Json]:
+    """The parameters as the mesh reads them: null is no parameter that the catalogue lists as optional."""
+    tool = catalogue.by_name.get(call.tool)
+    parameters = () if tool is None else tool.parameters_of(call.action)
+    optional = {parameter.name for parameter in parameters if parameter.optional}
+    given: Mapping[str, Json] = call.parameters  # type: ignore[assignment]  # it came out of a source document: it is Json
+    return {name: value for name, value in given.items() if value is not None or name not in optional}
 
 
 def _kind(call: TriedCall, catalogue: Catalogue) -> CallKind:
