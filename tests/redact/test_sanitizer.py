@@ -371,3 +371,20 @@ def test_what_takes_too_long_is_stopped_where_it_is() -> None:
     with pytest.raises(Refused):
         hasty.text(b"4000 0000 0000 0000 " * 10_000)
     assert calls == 101
+
+
+def test_an_odd_schema_costs_no_tool_and_a_doubtful_name_that_tool_alone() -> None:
+    kept = (
+        b'{"name":"read","inputSchema":{"maximum":123456789012345678901234567890,"default":NaN,"a":1,"a":2,"A":3}}',
+        b'{ "name" : "re\\u0061d", "x": 0.12345678901234567890 }',
+    )
+    doubtful = (
+        b'{"name":"read","name":"delete"}',
+        b'{"name":"read","Name":"delete"}',
+        b'{"title":"read"}',
+        b'{"name":7}',
+    )
+    body = b'{"jsonrpc":"2.0","id":1,"result":{"tools":[%s],"nextCursor" : "x"}}'
+    cleaner = sanitizer(FilterTools(("read",)), is_rpc=True)
+    assert cleaner.json(body % b",".join((*kept, *doubtful))) == body % b",".join(kept)
+    assert cleaner.counts == {"filter_tools": 4}

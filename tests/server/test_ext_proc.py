@@ -400,3 +400,20 @@ async def test_a_header_in_other_digits_is_redacted_too() -> None:
     talk = await Talk()(bytes(message.SerializeToString()))
     mutation = talk.replies[0].request_headers.response.header_mutation
     assert [item.header.raw_value for item in mutation.set_headers] == ["né [REDACTED:us_ssn]".encode()]
+
+
+async def test_a_header_whose_name_holds_what_must_be_redacted_goes_and_a_content_type_loses_its_parameters() -> None:
+    headers = {**JSON_HEAD, "content-type": f"application/json; name={SSN}", f"x-{SSN}": "y"}
+    talk = await Talk()(first(head(headers)), body(b"{}", end=True))
+    mutation = talk.replies[0].response_headers.response.header_mutation
+    changed = {item.header.key: item.header.raw_value.decode() for item in mutation.set_headers}
+    assert changed["content-type"] == "application/json"
+    assert f"x-{SSN}" in mutation.remove_headers
+    assert talk.records.kept[0].counts["us_ssn"] >= 2
+
+
+@pytest.mark.parametrize("name", [":authority", "referer"])
+async def test_a_host_that_would_have_to_be_redacted_is_refused(name: str) -> None:
+    headers = {":path": "/x", name: f"{SSN}.example"}
+    talk = await Talk()(first(head(headers, of="request", end=True), BUFFERED, 0, "request"))
+    assert talk.refusal()[0] == 403
