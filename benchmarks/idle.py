@@ -71,7 +71,7 @@ def total(idle: Idle) -> float:
 def show(console: Console, idle: Idle) -> None:
     """Print what was found, and the goal met or missed."""
     table = Table("part", "share of a core")
-    for part, share in sorted(idle.cores.items(), key=lambda item: -item[1]):
+    for part, share in sorted(idle.cores.items(), key=lambda pair: -pair[1]):
         table.add_row(part, f"{share:.2%}")
     console.print(table)
     verdict = "met" if total(idle) < MOST_IDLE else "missed"

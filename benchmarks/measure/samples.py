@@ -17,7 +17,7 @@ MEMORY = "memory in MiB"
 DESCRIPTORS = "file descriptors"
 THREADS = "threads"
 KEYS = "keys"
-USED = "memory for keys in MiB"
+KEY_MEMORY = "memory for keys in MiB"
 
 _BLOCK = 1 << 20
 
@@ -66,7 +66,7 @@ class Sampler:
             values[name, DESCRIPTORS] = len(os.listdir(f"/proc/{pid}/fd"))
             values[name, THREADS] = len(os.listdir(f"/proc/{pid}/task"))
         values["redis", KEYS] = self._redis.dbsize()
-        values["redis", USED] = self._redis.info("memory")["used_memory"] / 2**20
+        values["redis", KEY_MEMORY] = self._redis.info("memory")["used_memory"] / 2**20
         return Sample(self._now() - self._began, values, record_bytes(self._records))
 
 

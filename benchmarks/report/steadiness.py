@@ -18,7 +18,7 @@ from rich.text import Text
 
 from aegis_authz.load.outcome import Outcome
 from benchmarks.measure.drift import Allowance, trend
-from benchmarks.measure.samples import DESCRIPTORS, KEYS, MEMORY, THREADS, USED, Sample, Series
+from benchmarks.measure.samples import DESCRIPTORS, KEY_MEMORY, KEYS, MEMORY, THREADS, Sample, Series
 
 MIDDLE, TAIL = "median latency in ms", "99th percentile of latency in ms"
 PER_CALL = "bytes for each call"
@@ -28,7 +28,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     DESCRIPTORS: Allowance(0.05, 8.0),
     THREADS: Allowance(0.0, 4.0),
     KEYS: Allowance(0.05, 200.0),
-    USED: Allowance(0.05, 2.0),
+    KEY_MEMORY: Allowance(0.05, 2.0),
     MIDDLE: Allowance(0.5, 2.0),
     TAIL: Allowance(0.75, 10.0),
     PER_CALL: Allowance(0.05, 20.0),

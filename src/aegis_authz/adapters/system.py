@@ -30,7 +30,7 @@ class SystemIds:
 
     def __init__(self) -> None:
         self._pool = b""
-        self._used = 0
+        self._offset = 0
 
     def decision_id(self) -> DecisionId:
         """A UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, then random bits."""
@@ -43,7 +43,7 @@ class SystemIds:
         return self._random(16).hex()
 
     def _random(self, size: int) -> bytes:
-        if self._used + size > len(self._pool):
-            self._pool, self._used = os.urandom(_POOL), 0
-        self._used += size
-        return self._pool[self._used - size : self._used]
+        if self._offset + size > len(self._pool):
+            self._pool, self._offset = os.urandom(_POOL), 0
+        self._offset += size
+        return self._pool[self._offset - size : self._offset]

@@ -94,7 +94,7 @@ def body_service() -> GrpcService:
 
 
 def _another_once(longest: timedelta) -> RetryPolicy:
-    another = RetryPolicyRetryHostPredicate(
+    predicate = RetryPolicyRetryHostPredicate(
         name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
     )
     return RetryPolicy(
@@ -102,7 +102,7 @@ def _another_once(longest: timedelta) -> RetryPolicy:
         # Envoy takes max_interval for the limit of each try, too
         retry_back_off=BackoffStrategy(base_interval=_AT_ONCE, max_interval=longest),
         num_retries=1,
-        retry_host_predicate=[another],
+        retry_host_predicate=[predicate],
         # each pick is by chance, and of two workers half of all picks are the dead one
         host_selection_retry_max_attempts=_PICKS,
     )

@@ -96,7 +96,7 @@ def _text(name: str, value: object) -> KeyValue:
     if isinstance(value, str):
         return KeyValue(key=name, value=AnyValue(string_value=value))
     if isinstance(value, tuple):
-        array = ArrayValue(values=[AnyValue(string_value=item) for item in value])
+        array = ArrayValue(values=[AnyValue(string_value=text) for text in value])
         return KeyValue(key=name, value=AnyValue(array_value=array))
     raise TypeError(f"no encoding for {name}")
 

@@ -12,7 +12,7 @@ class MemoryReleases:
 
     def __init__(self, *, for_tests: bool = False) -> None:
         warn_outside_tests(self, for_tests)
-        self._kept: dict[Revision, tuple[bytes, Sources]] = {}
+        self._releases: dict[Revision, tuple[bytes, Sources]] = {}
         self._changes: list[Change] = []
         self._current = NO_REVISION
 
@@ -28,7 +28,7 @@ class MemoryReleases:
     def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         if REVISION.match(revision) is None:
             raise ValueError("not a revision")
-        self._kept.setdefault(revision, (bundle, Sources(dict(sources.policies), dict(sources.tools))))
+        self._releases.setdefault(revision, (bundle, Sources(dict(sources.policies), dict(sources.tools))))
 
     def activate(self, change: Change) -> None:
         self._of(change.revision)
@@ -43,6 +43,6 @@ class MemoryReleases:
 
     def _of(self, revision: Revision) -> tuple[bytes, Sources]:
         try:
-            return self._kept[revision]
+            return self._releases[revision]
         except KeyError:
             raise RevisionUnknown(revision) from None

@@ -286,10 +286,10 @@ def _record_data(against: AgainstRecord) -> Mapping[str, Json]:
 
 
 def _objects(value: Json) -> list[Mapping[str, Json]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [element for element in value if isinstance(element, Mapping)] if isinstance(value, list) else []
 
 
 def _listed(value: Json) -> str:
     if isinstance(value, list):
-        return ", ".join(_listed(item) for item in value)
+        return ", ".join(_listed(element) for element in value)
     return value if isinstance(value, str) else json.dumps(value)

@@ -90,7 +90,7 @@ def _value_text(value: Json) -> str:
     if value is None or value == []:
         return "none"
     if isinstance(value, list):
-        return ", ".join(_value_text(item) for item in value)
+        return ", ".join(_value_text(element) for element in value)
     return json.dumps(value)
 
 

@@ -60,24 +60,24 @@ class Unframer:
     def __init__(self, most: int) -> None:
         self._most = most
         self._rest = bytearray()
-        self._wanted = 0  # bytes the rest needs before it says more
+        self._need = 0  # bytes the rest needs before it says more
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that became complete. Raises StreamBroken, after which nothing may be fed."""
         if self._rest:
             self._rest += data
-            if len(self._rest) < self._wanted:
+            if len(self._rest) < self._need:
                 return []
             data, self._rest = bytes(self._rest), bytearray()
         messages: list[bytes] = []
-        at, end, self._wanted = 0, len(data), _HEAD.size
+        at, end, self._need = 0, len(data), _HEAD.size
         while end - at >= _HEAD.size:
-            self._wanted = self._size(data, at)
-            if end - at < self._wanted:
+            self._need = self._size(data, at)
+            if end - at < self._need:
                 break
-            messages.append(data[at + _HEAD.size : at + self._wanted])
-            at += self._wanted
-            self._wanted = _HEAD.size
+            messages.append(data[at + _HEAD.size : at + self._need])
+            at += self._need
+            self._need = _HEAD.size
         if at < end:
             self._rest += data[at:]
         return messages
