@@ -19,7 +19,7 @@ _COLUMNS = ("time", "answer", "reason", "agent", "tool", "action", "ms", "decisi
 def report_lines(reports: Sequence[LogReport]) -> Iterator[str]:
     """A short summary of each log, then each damage on a line of its own, then the verdict."""
     for report in reports:
-        state = "intact" if report.is_intact else "DAMAGED"
+        state = "intact" if report.is_intact else "NOT PROVEN" if report.is_foreign else "DAMAGED"
         yield (
             f"{report.writer}: {state}, {_amount(report.records, 'record')}{_span(report)}, "
             f"head {report.head[:16] or 'none'}, key {report.key_id}"
@@ -28,15 +28,20 @@ def report_lines(reports: Sequence[LogReport]) -> Iterator[str]:
             yield f"  note: the writer cut an unsealed tail off when it started; kept in {printable(cut)}"
         if report.unknown:
             yield f"  note: {_amount(report.unknown, 'record')} of a kind or version this aegis does not know"
+        for note in report.notes:
+            yield f"  note: {printable(note)}"
         for damage in report.damages:
             yield f"  {printable(damage.sentence())}"
         if report.damage_count > len(report.damages):
             yield f"  and {report.damage_count - len(report.damages)} more"
     total = _amount(sum(report.records for report in reports), "record")
-    damaged = [report.writer for report in reports if not report.is_intact]
+    damaged = [report.writer for report in reports if not report.is_intact and not report.is_foreign]
+    foreign = [report.writer for report in reports if report.is_foreign]
+    if foreign:
+        yield f"NOT PROVEN, signed with another key: {', '.join(foreign)}"
     if damaged:
         yield f"TAMPERED: {', '.join(damaged)} ({total} read)"
-    else:
+    elif not foreign:
         yield f"intact: {total} in {_amount(len(reports), 'log')}"
 
 

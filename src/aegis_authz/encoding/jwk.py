@@ -61,6 +61,21 @@ def raw_from_jwk(jwk: Mapping[str, Json]) -> bytes:
     return raw
 
 
+def raws_from_jwks(value: Mapping[str, Json]) -> tuple[bytes, ...]:
+    """The raw bytes of a JWK, or of each in a JWK set. Raises ValueError as `raw_from_jwk`, and for an empty set."""
+    if "keys" not in value:
+        return (raw_from_jwk(value),)
+    keys = value["keys"]
+    if not isinstance(keys, list) or not keys:
+        raise ValueError("the key set is empty")
+    raws: list[bytes] = []
+    for key in keys:
+        if not isinstance(key, dict):
+            raise ValueError("a key is not an object")  # noqa: TRY004  # a wrong value
+        raws.append(raw_from_jwk(key))
+    return tuple(raws)
+
+
 def _x(raw_public: bytes) -> str:
     if len(raw_public) != KEY_BYTES:
         raise ValueError("an Ed25519 public key has 32 bytes")

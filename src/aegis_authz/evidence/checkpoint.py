@@ -30,6 +30,10 @@ class CheckpointInvalid(ValueError):
     """The note is no checkpoint of this log; the message says why in words for a person."""
 
 
+class SignedByAnother(CheckpointInvalid):
+    """The note is one of another key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The state of one writer's log: `size` records, of which the last has the hash `head` (32 raw bytes)."""
@@ -45,10 +49,28 @@ class Checkpoint:
 
 def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey, public_key: bytes) -> bytes:
     """The signed note. `public_key` is the raw public half of `key`."""
-    text = checkpoint.text()
-    name = _ORIGIN + checkpoint.writer
+    return sign_text(checkpoint.text(), _ORIGIN + checkpoint.writer, key, public_key)
+
+
+def sign_text(text: str, name: str, key: Ed25519PrivateKey, public_key: bytes) -> bytes:
+    """`text`, of whole lines of ASCII, as a note signed in that name (C2SP signed-note)."""
     signature = _key_id(name, public_key) + key.sign(text.encode("ascii"))
     return f"{text}\n\u2014 {name} {base64.b64encode(signature).decode('ascii')}\n".encode()
+
+
+def verify_text(text: str, name: str, signature_text: str, public_key: bytes) -> None:
+    """Verify the signature (base64, with its key id) of a note's text in that name.
+
+    Raises SignedByAnother for another key's, CheckpointInvalid.
+    """
+    signature = _decode(signature_text)
+    if signature[:_KEY_ID_BYTES] != _key_id(name, public_key):
+        raise SignedByAnother("the checkpoint is signed with another key")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(public_key)
+        key.verify(signature[_KEY_ID_BYTES:], text.encode("ascii"))
+    except InvalidSignature as fault:
+        raise CheckpointInvalid("the checkpoint's signature does not verify") from fault
 
 
 def read_checkpoint(note: bytes, public_key: bytes) -> Checkpoint:
@@ -58,16 +80,9 @@ def read_checkpoint(note: bytes, public_key: bytes) -> Checkpoint:
     """
     match = _match(note)
     name = match["name"]
-    signature = _decode(match["signature"])
     if name != _ORIGIN + match["writer"]:
         raise CheckpointInvalid("the checkpoint is signed in another name")
-    if signature[:_KEY_ID_BYTES] != _key_id(name, public_key):
-        raise CheckpointInvalid("the checkpoint is signed with another key")
-    try:
-        key = Ed25519PublicKey.from_public_bytes(public_key)
-        key.verify(signature[_KEY_ID_BYTES:], match["text"].encode("ascii"))
-    except InvalidSignature as fault:
-        raise CheckpointInvalid("the checkpoint's signature does not verify") from fault
+    verify_text(match["text"], name, match["signature"], public_key)
     return Checkpoint(match["writer"], int(match["size"]), _decode(match["head"]))
 
 

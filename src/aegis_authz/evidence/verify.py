@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aegis_authz.core.record import CutRecord, Record
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_record
-from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint
+from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, SignedByAnother, read_checkpoint
 from aegis_authz.evidence.document import RecordInvalid
 
 MAX_DAMAGES = 100
@@ -64,7 +64,8 @@ class LogReport:
     `records` counts the lines read, `sealed` those that the newest trusted checkpoint covers. `unknown` counts whole
     lines whose record is of a kind or version not known here: they are proven and not understood. `key_id` is
     the thumbprint of the key the log was verified with. `cuts` names the tails cut off at restarts.
-    `damage_count` may exceed the damages described.
+    `damage_count` may exceed the damages described. `is_foreign` says that another key signed the log and nothing else
+    is wrong with it: it is not proven, and no sign of tampering. `notes` are worth knowing and no damage.
     """
 
     writer: str
@@ -78,6 +79,8 @@ class LogReport:
     cuts: tuple[str, ...]
     damages: tuple[Damage, ...]
     damage_count: int
+    is_foreign: bool
+    notes: tuple[str, ...]
 
     @property
     def is_intact(self) -> bool:
@@ -88,8 +91,13 @@ class LogReport:
     def of_a_missing_log(checkpoint: Checkpoint, public_key: bytes) -> LogReport:
         """The report on a log of which nothing is left but `checkpoint`, kept elsewhere."""
         words = f"the whole log is missing; the checkpoint kept elsewhere seals {checkpoint.size} records"
+        return LogReport.without_lines(checkpoint.writer, public_key, words)
+
+    @staticmethod
+    def without_lines(name: str, public_key: bytes, words: str) -> LogReport:
+        """The report on a log, or the roster, of which nothing can be read; `words` is wrong with it."""
         return LogReport(
-            writer=checkpoint.writer,
+            writer=name,
             records=0,
             sealed=0,
             unknown=0,
@@ -98,8 +106,10 @@ class LogReport:
             head="",
             key_id=thumbprint(public_key),
             cuts=(),
-            damages=(Damage(checkpoint.writer, 0, 0, "", words),),
+            damages=(Damage(name, 0, 0, "", words),),
             damage_count=1,
+            is_foreign=False,
+            notes=(),
         )
 
 
@@ -118,7 +128,9 @@ class LogCheck:
         self._public_key = public_key
         self._damages: list[Damage] = []
         self._damage_count = 0
+        notes = list(notes)
         self._seals, self._distrusted = trusted_seals(notes, writer, public_key)
+        self._is_foreign = _is_foreign(notes, public_key)
         self._expected = expected
         sizes = [seal.checkpoint.size for seal in self._seals]
         self._newest = max(sizes, default=-1)
@@ -126,7 +138,8 @@ class LogCheck:
         start = genesis(writer, public_key)
         self._heads = {0: start}
         self._seq, self._head = 0, start
-        self._accepted: tuple[bytes, ...] | None = (start,)
+        # the first line is bound to the key, so what it continues is known of no other
+        self._accepted: tuple[bytes, ...] | None = None if self._is_foreign else (start,)
         self._first_beyond: LogLine | None = None
         self._lines = 0
         self._times: tuple[float, float] | None = None
@@ -170,17 +183,24 @@ class LogCheck:
         for checkpoint in self._expected:
             self._compare(Seal("the checkpoint kept elsewhere", checkpoint), chain_holds)
         for note, why in self._distrusted:
-            self._damage(note.file, why)
+            if not self._is_foreign and not self._is_half_begun(note):
+                self._damage(note.file, why)
         later_seals, _ = trusted_seals(later or (), self._writer, self._public_key)
         for seal in later_seals:
             if seal.checkpoint.size <= self._seq and seal not in self._seals:
                 self._compare(seal, chain_holds)
         sealed = max((seal.checkpoint.size for seal in (*self._seals, *later_seals)), default=-1)
-        if sealed < 0:
+        if self._is_foreign:
+            self._damage(self._writer, _FOREIGN)
+        elif sealed < 0:
             self._damage(self._writer, "no signed checkpoint of this log can be trusted")
         elif sealed < self._seq:
             self._beyond(sealed)
         return self._report(max(sealed, 0))
+
+    def _is_half_begun(self, note: Note) -> bool:
+        """Whether this is the second note of a writer that died, or could not go on, as it began its log."""
+        return not note.raw and not self._lines and any(seal.checkpoint.size == 0 for seal in self._seals)
 
     def _is_in_place(self, line: LogLine, link: Link) -> bool:
         """Whether the chain goes on from this whole line; reports what is wrong with its place."""
@@ -240,9 +260,15 @@ class LogCheck:
             cuts=tuple(self._cuts),
             damages=tuple(self._damages),
             damage_count=self._damage_count,
+            is_foreign=self._is_foreign and self._damage_count == 1,
+            notes=(),
         )
 
 
+_FOREIGN = (
+    "its checkpoints are signed with another key than those given, so nothing of it is proven: "
+    "verify it with the key of its writer (--key)"
+)
 _BAD_START = "the log does not begin as it must for this writer and this key: it was replaced, or the key is another"
 _BAD_LINK = "it does not continue the record before it: the log was rewritten or forked here"
 _UNSEALED = (
@@ -256,6 +282,19 @@ def _known_record(line: bytes) -> Record | None:
         return read_record(line)
     except RecordInvalid:
         return None
+
+
+def _is_foreign(notes: Sequence[Note], public_key: bytes) -> bool:
+    """Whether another key signed all of the notes, going by the id of the key that each names."""
+    for note in notes:
+        try:
+            read_checkpoint(note.raw, public_key)
+        except SignedByAnother:
+            continue
+        except CheckpointInvalid:
+            return False
+        return False
+    return bool(notes)
 
 
 def trusted_seals(notes: Iterable[Note], writer: str, public_key: bytes) -> tuple[list[Seal], list[tuple[Note, str]]]:

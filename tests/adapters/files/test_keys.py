@@ -60,6 +60,15 @@ def test_the_public_halves_match_the_private_keys(tmp_path: Path) -> None:
     assert load_pem_public_key((tmp_path / "bundle.pub.pem").read_bytes()) == keys.bundle.public_key()
 
 
+def test_the_public_half_of_an_earlier_key_of_records_stays_published(tmp_path: Path) -> None:
+    before = open_keys(tmp_path).records.public_key().public_bytes_raw()
+    (tmp_path / "records.pem").unlink()
+    now = open_keys(tmp_path).records.public_key().public_bytes_raw()
+    load_keys(tmp_path)
+    published = json.loads((tmp_path / "records.pub.json").read_text())
+    assert [raw_from_jwk(jwk) for jwk in published["keys"]] == [now, before]
+
+
 def test_a_public_half_that_went_wrong_is_written_anew(tmp_path: Path) -> None:
     open_keys(tmp_path)
     good = (tmp_path / "records.pub.json").read_bytes()

@@ -23,13 +23,16 @@ from cryptography.hazmat.primitives.serialization import (
 
 from aegis_authz import durable
 from aegis_authz.adapters.system import SystemIds
-from aegis_authz.encoding.jwk import okp_jwk
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.jwk import okp_jwk, raws_from_jwks
+from aegis_authz.encoding.strict_json import parse_object
 
 ISSUER, APPROVALS, BUNDLE, RECORDS = "issuer.pem", "approvals.pem", "bundle.pem", "records.pem"
 BUNDLE_PUBLIC, RECORDS_PUBLIC = "bundle.pub.pem", "records.pub.json"
 ADMIN_TOKEN, OPA_TOKEN = "admin.token", "opa.token"
 _TOKEN = re.compile(r"[0-9a-f]{64}\Z")
 _MAX_FILE_BYTES = 16_384
+_MAX_PUBLIC_BYTES, _MOST_PUBLISHED = 65_536, 100
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
 
@@ -75,7 +78,7 @@ def load_keys(folder: Path) -> Keys:
         admin_token=load_token(folder / ADMIN_TOKEN),
         opa_token=load_token(folder / OPA_TOKEN),
     )
-    record_keys = {"keys": [okp_jwk(keys.records.public_key().public_bytes_raw())]}
+    record_keys = {"keys": _record_keys(folder / RECORDS_PUBLIC, keys.records.public_key().public_bytes_raw())}
     _publish(folder / RECORDS_PUBLIC, json.dumps(record_keys, indent=2).encode("ascii") + b"\n")
     _publish(folder / BUNDLE_PUBLIC, public_pem(keys.bundle))
     return keys
@@ -138,6 +141,19 @@ def _secret(path: Path) -> bytes:
         raise KeyFolderError(f"{path}: no such file") from None
     except OSError as fault:
         raise KeyFolderError(f"{path}: {fault.strerror}") from None
+
+
+def _record_keys(path: Path, public_key: bytes) -> list[dict[str, str]]:
+    """The public key, and those published before it: what they signed must still verify. At most 100."""
+    published: tuple[bytes, ...] = ()
+    try:
+        if path.exists():
+            published = raws_from_jwks(parse_object(path.read_bytes()[:_MAX_PUBLIC_BYTES]))
+    except OSError as fault:
+        raise KeyFolderError(f"{path}: {fault.strerror}") from None
+    except (ValueError, Refused):
+        published = ()  # what went wrong is written anew
+    return [okp_jwk(raw) for raw in dict.fromkeys([public_key, *published])][:_MOST_PUBLISHED]
 
 
 def _publish(path: Path, content: bytes) -> None:

@@ -6,13 +6,16 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from aegis_authz.adapters.records.folder import LOCK
 from aegis_authz.adapters.records.recovery import SLOTS, read_notes, record_files
+from aegis_authz.adapters.records.roster import load_roster, roster_file
+from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
+from aegis_authz.evidence.roster import Roster, RosterInvalid
 from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport, Note, trusted_seals
 
 _SEAL_PATIENCE = 3.0
@@ -49,14 +52,14 @@ def log_files(folder: Path) -> list[LogFiles]:
     return [LogFiles(path) for path in writer_folders(folder)]
 
 
-def writer_folders(folder: Path) -> list[Path]:
+def writer_folders(folder: Path, may_be_none: bool = False) -> list[Path]:
     """The logs in `folder`, which holds one folder a writer, or is itself one. Raises NoRecords, OSError."""
     if not folder.is_dir():
         raise NoRecords(f"{folder} is not a folder")
     folders = (
         [folder] if _is_log(folder) else [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_log(path)]
     )
-    if not folders:
+    if not folders and not may_be_none:
         raise NoRecords(f"{folder} holds no record log")
     return folders
 
@@ -72,18 +75,53 @@ def load_expected(path: Path, keys: Sequence[bytes]) -> list[Checkpoint]:
 def verify_folder(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint] = ()) -> list[LogReport]:
     """Verify every log in `folder` with whichever of the raw public `keys` signed it.
 
-    `expected` are checkpoints kept elsewhere; a log they know and that is gone counts as damaged. Logs may be
-    written to meanwhile. Raises NoRecords, OSError.
+    `expected` are checkpoints kept elsewhere; a log they or the roster know and that is gone counts as damaged, and so
+    does a missing roster. Of a single log the roster is not looked at. Logs may be written to meanwhile. Raises
+    NoRecords, OSError.
     """
     reports: list[LogReport] = []
-    folders = writer_folders(folder)
+    rosters = [] if not folder.is_dir() or _is_log(folder) else [(key, _roster(folder, key)) for key in keys]
+    folders = writer_folders(folder, any(roster is not None for _, roster in rosters))
     for path in folders:
-        checkpoints = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
-        reports.append(_verify_writer(path, keys, checkpoints))
+        of_writer = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
+        reports.append(_verify_writer(path, keys, of_writer))
     names = {path.name for path in folders}
-    missing_logs = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
-    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in missing_logs.values())
+    gone = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
+    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in gone.values())
+    for key, roster in rosters:
+        reports = _compared(roster, roster_file(folder, key).name, key, reports)
     return reports
+
+
+def _roster(folder: Path, key: bytes) -> Roster | RosterInvalid | None:
+    try:
+        return load_roster(folder, key)
+    except RosterInvalid as fault:
+        return fault
+
+
+def _compared(
+    roster: Roster | RosterInvalid | None, name: str, key: bytes, reports: Sequence[LogReport]
+) -> list[LogReport]:
+    """The reports, with what the roster of a key has to say."""
+    own = {report.writer for report in reports if report.sealed and report.key_id == thumbprint(key)}
+    if isinstance(roster, RosterInvalid):
+        return [*reports, LogReport.without_lines(name, key, f"the roster of writers cannot be trusted: {roster}")]
+    if roster is None:
+        return [*reports, LogReport.without_lines(name, key, _NO_ROSTER)] if own else list(reports)
+    missing = sorted({*roster.writers} - {report.writer for report in reports})
+    found = [*reports, *(LogReport.without_lines(writer, key, _MISSING) for writer in missing)]
+    if unknown := sorted(own - {*roster.writers}):
+        what = f"the roster of writers lacks {', '.join(unknown)}: it was rolled back"
+        found.append(LogReport.without_lines(name, key, what))
+    if roster.begun_at and found:
+        found[0] = replace(found[0], notes=(*found[0].notes, _BEGUN_ANEW))
+    return found
+
+
+_MISSING = "the whole log is missing; the roster of writers names it"
+_NO_ROSTER = "the roster of writers is missing: it was removed, or no writer has started since writers keep one"
+_BEGUN_ANEW = "the roster of writers was made anew beside records: of writers removed before that it knows nothing"
 
 
 def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:

@@ -29,6 +29,7 @@ from aegis_authz.adapters.records.recovery import (
     find_sealed,
     read_seals,
 )
+from aegis_authz.adapters.records.roster import enrol, require_new
 from aegis_authz.core.record import CutRecord
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
@@ -79,10 +80,13 @@ class RecordFolder:
         """Continue the log, or begin it.
 
         An unsealed tail, never answered for, is cut off and kept in a `.torn` file, and a record of kind "cut" says so.
-        Raises LogAltered when the sealed part of the log is not there as it was sealed.
+        The writer is entered in the roster before it writes anything. Raises LogAltered when the sealed part of the
+        log, or the roster, is not there as it was sealed, and when there is no log of a writer that the roster names.
         """
         seals = read_seals(self._folder, self._writer, self._public_key)
         cut: tuple[int, str] | None = None
+        if seals is None:
+            require_new(self._folder.parent, self._writer, self._public_key)
         if seals is not None:
             self._checkpoint = max(seals, key=lambda checkpoint: checkpoint.size)
             sealed = find_sealed(self._folder, self._checkpoint)
@@ -91,6 +95,7 @@ class RecordFolder:
         self._fill_slots()
         self._open_files(os.O_CREAT if seals is None else 0)
         durable.sync_folder(self._folder)
+        enrol(self._folder.parent, self._writer, self._key, self._checkpoint.size)
         if cut is not None:
             self.commit([encode_record(CutRecord(now, *cut))])
 

@@ -9,9 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from aegis_authz.adapters.files.keys import load_ed25519
-from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
-from aegis_authz.encoding.jwk import raw_from_jwk
+from aegis_authz.encoding.jwk import raws_from_jwks
 from aegis_authz.encoding.strict_json import parse_object
 
 _MAX_FILE_BYTES = 65_536
@@ -32,24 +31,10 @@ def load_public_keys(path: Path) -> tuple[bytes, ...]:
         return (load_ed25519(path).public_key().public_bytes_raw(),)
     try:
         if data.lstrip().startswith(b"{"):
-            return _from_jwks(parse_object(data))
+            return raws_from_jwks(parse_object(data))
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm, Refused) as fault:
         raise RecordKeyError(f"{path}: not a public key as JWK or PEM ({fault})") from fault
     if not isinstance(key, Ed25519PublicKey):
         raise RecordKeyError(f"{path}: not an Ed25519 key")
     return (key.public_bytes_raw(),)
-
-
-def _from_jwks(value: dict[str, Json]) -> tuple[bytes, ...]:
-    if "keys" not in value:
-        return (raw_from_jwk(value),)
-    keys = value["keys"]
-    if not isinstance(keys, list) or not keys:
-        raise ValueError("the key set is empty")
-    raws: list[bytes] = []
-    for key in keys:
-        if not isinstance(key, dict):
-            raise ValueError("a key is not an object")  # noqa: TRY004  # a wrong value
-        raws.append(raw_from_jwk(key))
-    return tuple(raws)
