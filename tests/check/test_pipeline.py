@@ -277,6 +277,22 @@ async def test_the_record_holds_the_beginning_of_a_long_path_and_what_tells_it_f
     assert (world.records[1].path, world.records[1].whole_path) == (path[:MOST_PATH], None)
 
 
+async def test_the_record_holds_the_callers_own_request_id_bounded_and_without_surprises() -> None:
+    world = World()
+    await world.check(payment(x_request_id=b"order-17 \x1b[2J" + b"x" * 200))
+    assert world.records[0].request_id == "order-17??[2J" + "x" * 115
+
+
+async def test_the_trace_of_the_caller_goes_on_where_the_proxy_told_none() -> None:
+    world = World()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    span = f"00-{trace}-00f067aa0ba902b7-00".encode()
+    await world.check(payment(traceparent=span))
+    await world.pipeline().check(payment(traceparent=span), f"00-{'a' * 32}-{'b' * 16}-01", time.monotonic() + 1)
+    await world.check(payment(traceparent=b"00-rubbish"))
+    assert [record.trace_id for record in world.records] == [trace, "a" * 32, ""]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

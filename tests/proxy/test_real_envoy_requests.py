@@ -58,7 +58,7 @@ async def test_the_authorizer_sees_the_raw_body_and_only_the_headers_it_reads(
     http = authorizer.checks[0].attributes.request.http
     assert (http.raw_body, http.body) == (b"\xff\xfe{}", "")
     assert (http.method, http.host, http.path, http.scheme) == ("POST", "pay.example", "/v1/payments?a=1", "http")
-    assert _sent(authorizer) == [
+    assert [header for header in _sent(authorizer) if header[0] != "x-request-id"] == [
         (":path", b"/v1/payments?a=1"),  # to see the bytes that `http.path` replaces
         ("content-length", b"4"),
         ("content-type", b"a"),
@@ -271,25 +271,65 @@ async def test_what_cannot_be_judged_does_not_reach_the_tool(
     assert (authorizer.checks, server.seen) == ([], [])
 
 
-async def test_the_access_log_has_a_line_with_the_decision_and_without_the_query(
+async def test_the_access_log_has_a_line_with_the_decision_and_without_path_and_query(
     proxy: Proxy, authorizer: Authorizer, server: ToolServer
 ) -> None:
     authorizer.answer = replace(DENIED, metadata={"decision_id": "logged"})
-    await proxy.get("http://pay.example/p?key=hidden", "x-aegis-token: hidden")
+    await proxy.get("http://pay.example/hidden?key=hidden", "x-aegis-token: hidden")
     line = await proxy.access_line(lambda line: line["decision_id"] == "logged")
-    assert (line["listener"], line["path"], line["status"], line["decision"]) == ("forward", "/p", 403, "deny")
+    assert (line["listener"], line["status"], line["decision"]) == ("forward", 403, "deny")
     assert line["details"] == "ext_authz_denied"
     assert "hidden" not in json.dumps(line)
 
 
-async def test_the_access_log_holds_the_beginning_of_a_long_path_alone(
+async def test_the_access_log_tells_that_a_path_was_long(
     proxy: Proxy, authorizer: Authorizer, server: ToolServer
 ) -> None:
     authorizer.answer = replace(DENIED, metadata={"decision_id": "long"})
     await proxy.get("http://pay.example/" + "p" * 50_000)
     line = await proxy.access_line(lambda line: line["decision_id"] == "long")
-    assert line["path"] == "/" + "p" * 2047
     assert line["header_bytes"] > 50_000
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "details"),
+    [
+        (b"CONNECT pay.example:443 HTTP/1.1\r\nhost: pay.example:443\r\n\r\n", 404, "route_not_found"),
+        (b"GET http://pay.example/a%2Fb HTTP/1.1\r\nhost: pay.example\r\n\r\n", 400, "path_normalization_failed"),
+        (b"GET /pay/ HTTP/1.1\r\nhost: a\r\nx_y: 1\r\n\r\n", 400, "http1.unexpected_underscore"),
+        (
+            b"POST /pay/ HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+            *(400, "http1.content_length_and_chunked_not_allowed"),
+        ),
+        (
+            b"POST http://pay.example/p HTTP/1.1\r\nhost: pay.example\r\ncontent-length: 65537\r\n\r\n" + b"x" * 65537,
+            *(413, "request_payload_too_large"),
+        ),
+    ],
+    ids=["CONNECT", "escaped slash", "underscore", "two lengths of body", "too long a body"],
+)
+async def test_what_envoy_refuses_by_itself_stands_in_the_access_log_with_its_reason(
+    proxy: Proxy, authorizer: Authorizer, request_: bytes, status: int, details: str
+) -> None:
+    await proxy.send(request_)
+    line = await proxy.access_line(lambda line: line["details"] == details)
+    assert (line["status"], line["decision_id"], authorizer.checks) == (status, None, [])
+
+
+@pytest.mark.parametrize("name", ["an id of the caller", "018f2b7c-6d1e-4c3a-9b1a-0123456789ab"])
+async def test_the_authorizer_and_the_access_log_know_the_callers_own_request_id(
+    proxy: Proxy, authorizer: Authorizer, server: ToolServer, name: str
+) -> None:
+    await proxy.get(URL, f"x-request-id: {name}")
+    assert ("x-request-id", name.encode()) in _sent(authorizer)
+    assert await proxy.access_line(lambda line: line["request_id"] == name)
+
+
+async def test_the_authorizer_sees_the_span_of_the_caller(
+    proxy: Proxy, authorizer: Authorizer, server: ToolServer
+) -> None:
+    await proxy.get(URL, "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    assert ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01") in _sent(authorizer)
 
 
 def _sent(authorizer: Authorizer) -> list[tuple[str, bytes]]:

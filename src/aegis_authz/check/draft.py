@@ -11,6 +11,7 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.http.traceparent import caller_span
 
 
 @dataclass(slots=True)
@@ -49,6 +50,12 @@ class Draft:
         """Open the notes at the arrival of a call. `environment` is the mesh's, "" where it has none."""
         started = clock.monotonic()
         return Draft(decision_id, traceparent, environment, clock.now(), started)
+
+    def read(self, http: HttpCall) -> None:
+        """Note the request. Where the proxy told no span, that of the caller goes on."""
+        self.http = http
+        if not self.traceparent:
+            self.traceparent = caller_span(http.headers.get("traceparent", ()))
 
     def done(self, stage: str, clock: Clock) -> None:
         """Note that a stage ended now; the time since the last note was its own."""

@@ -84,7 +84,7 @@ class Pipeline:
         """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
         draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock), ""
         try:
-            draft.http = decode(request)
+            draft.read(decode(request))
             draft.snapshot = self.snapshots.current()  # says which paths want an answer in JSON-RPC
         except Refused as refusal:
             detail = refusal.detail
@@ -92,7 +92,8 @@ class Pipeline:
         return respond(decision, NOTHING_TO_FULFIL, draft)
 
     async def _decide(self, request: bytes, draft: Draft) -> Decision:
-        http = draft.http = decode(request)  # 1
+        http = decode(request)  # 1
+        draft.read(http)
         draft.done("decode", self.clock)
         snapshot = draft.snapshot = self.snapshots.current()
         identity = draft.identity = authenticate(http, snapshot.trust, draft.time)  # 2

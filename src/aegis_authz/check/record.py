@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,7 @@ from aegis_authz.redact.sanitizer import redacted_text
 _log = logging.getLogger(__name__)
 _COUNT_SECONDS = 1.0
 _MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
+_NOT_IN_AN_ID = re.compile(r"[^!-~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         findings=tuple([FindingName(one.parameter, one.condition) for one in decision.findings]),
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
-        request_id=http.request_id[:_MOST_REQUEST_ID] if http else "",
+        request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",
         trace_id=draft.traceparent[3:35],
         stages=draft.stages(),
         total_ms=round((clock.monotonic() - draft.started) * 1000, 3),

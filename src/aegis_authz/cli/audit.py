@@ -92,6 +92,27 @@ def tail(
     typer.echo(records_json(matches) if as_json else "\n".join(table(matches)))
 
 
+@app.command("refused-by-proxy")
+def refused_by_proxy(
+    log: Annotated[Path | None, typer.Argument(help="Envoy's access log.", show_default="DIR/logs/access.log")] = None,
+    state: StateFolder = None,
+    count: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many lines.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what Envoy answered by itself, unjudged and so without a record: time, status, method and why.
+
+    Oldest first, from Envoy's access log, which no chain covers.
+    """
+    from aegis_authz.cli.audit_text import proxy_refusals_json, proxy_refusals_table
+    from aegis_authz.commands.access_log import proxy_refusals
+
+    if log is None and state is None:
+        raise typer.BadParameter("name an access LOG, or the state folder of a mesh with --dir")
+    with exits_on_faults("audit"):
+        refusals = proxy_refusals(log or (state or Path()) / "logs" / "access.log", count)
+    typer.echo(proxy_refusals_json(refusals) if as_json else "\n".join(proxy_refusals_table(refusals)))
+
+
 @app.command()
 def show(
     decision_id: Annotated[str, typer.Argument(help="The decision id, as in x-aegis-decision-id.")],

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
+from aegis_authz.commands.access_log import ProxyRefusal
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import CutRecord, DecisionRecord, RedactionRecord, RefusalsRecord
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.verify import LogReport
 
+_PROXY_COLUMNS = ("time", "status", "method", "authority", "details")
 _COLUMNS = ("time", "answer", "reason", "agent", "tool", "action", "ms", "decision")
 
 
@@ -77,6 +79,22 @@ def records_json(records: Iterable[StoredRecord]) -> str:
         for stored in records
     ]
     return json.dumps(rows, indent=2)
+
+
+def proxy_refusals_table(refusals: Sequence[ProxyRefusal]) -> Iterator[str]:
+    """One line a request, in columns."""
+    rows: list[tuple[str, ...]] = [_PROXY_COLUMNS]
+    for refusal in refusals:
+        cells = [refusal.members[name] for name in _PROXY_COLUMNS[:-1]]
+        rows.append((*map(printable, cells), printable(refusal.fault or refusal.members["details"])))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_PROXY_COLUMNS))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def proxy_refusals_json(refusals: Sequence[ProxyRefusal]) -> str:
+    """A JSON array of the members of each line; `fault` says why a line cannot be read."""
+    return json.dumps([{**refusal.members, "fault": refusal.fault or None} for refusal in refusals], indent=2)
 
 
 def printable(text: str) -> str:

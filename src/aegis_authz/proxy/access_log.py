@@ -20,8 +20,7 @@ _FIELDS = {
     "decision": "%RESP(X-AEGIS-DECISION)%",
     "method": "%REQ(:METHOD):32%",
     "authority": "%REQ(:AUTHORITY):256%",
-    # without the query, which may hold what must not be kept
-    "path": "%PATH(NQ:ORIG_OR_PATH):2048%",
+    # no path and no query: they may hold what must not be kept, and the record of the decision has the path redacted
     "protocol": "%PROTOCOL%",
     "route": "%ROUTE_NAME%",
     "source": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",

@@ -25,7 +25,9 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
     Rds,
+    RequestIdExtension,
 )
+from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import UuidRequestIdConfig
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.access_log import access_log
@@ -78,6 +80,9 @@ def _manager(name: str, settings: ProxySettings) -> HttpConnectionManager:
         http_filters=http_filters(settings),
         access_log=[access_log(settings.access_log, name)],
         local_reply_config=local_replies(),
+        # the record is to be found by the id that the caller knows; Envoy makes one where there is none
+        preserve_external_request_id=True,
+        request_id_extension=RequestIdExtension(typed_config=packed(UuidRequestIdConfig(pack_trace_reason=False))),
         early_header_mutation_extensions=[early_header_mutation()],
         # the authorizer and the routes must see one and the same path and authority
         normalize_path=True,

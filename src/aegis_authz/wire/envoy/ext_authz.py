@@ -38,9 +38,11 @@ READ_HEADERS = frozenset(
         "mcp-method",
         "mcp-name",
         "proxy-authorization",
+        "traceparent",
         "x-aegis-approval",
         "x-aegis-token",
         "x-envoy-auth-partial-body",
+        "x-request-id",
     }
 )
 """The headers some stage reads; all others never leave the protobuf."""
@@ -82,7 +84,8 @@ def read_check_request(message: bytes) -> HttpCall:
         # Envoy sends the tool these bytes, and shows us "!" where they are not UTF-8
         raise Refused(Reason.AMBIGUOUS_HEADERS, "the path holds bytes beyond ASCII")
     return HttpCall(
-        request_id=http.id,
+        # Envoy's own id, http.id, is a number that nobody else knows
+        request_id=headers.get("x-request-id", (http.id,))[0],
         method=http.method,
         scheme=http.scheme,
         host=host,
