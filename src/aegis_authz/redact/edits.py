@@ -11,16 +11,20 @@ def edited(data: bytes, edits: Iterable[Replacement]) -> bytes:
     """The text with all edits made; of two that overlap the one that begins first, and of these the longer, is made."""
     parts: list[bytes] = []
     read = 0
-    for edit in sorted(edits, key=lambda one: (one.start, -one.end)):
-        if edit.start < read:
-            read = max(read, edit.end)
+    for start, end, shown in sorted(edits, key=_place):
+        if start < read:
+            read = max(read, end)
             continue
-        parts += (data[read : edit.start], edit.shown)
-        read = edit.end
+        parts += (data[read:start], shown)
+        read = end
     if not parts:
         return data
     parts.append(data[read:])
     return b"".join(parts)
+
+
+def _place(edit: Replacement) -> tuple[int, int]:
+    return edit.start, -edit.end
 
 
 def at_origin(edits: Iterable[Replacement], view: View, offset: int) -> list[Replacement]:

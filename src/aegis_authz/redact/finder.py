@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from aegis_authz.redact.base64_runs import BASE64_HEAD, base64_texts
 from aegis_authz.redact.detectors.presence import Presence
@@ -18,8 +18,7 @@ from aegis_authz.redact.text.view import View
 _BASE64 = "base64"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Bytes `start` to `end` are what the detector `name` looks for."""
 
     start: int
@@ -48,7 +47,7 @@ class Finder:
         views = list(_views(data))
         found = {(*view.original(span), name) for view in views for name, span in self._spans(view.data, looks_behind)}
         found |= {(*views[-1].original(span), name) for name, span in self._encoded(views[-1].data)}
-        return joined([Found(*one) for one in found])
+        return joined(map(Found._make, found))
 
     def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
@@ -87,9 +86,13 @@ def _views(data: bytes) -> Iterator[View]:
 def joined(found: Iterable[Found]) -> list[Found]:
     """What is found, in order; what overlaps is one, under the name of what begins first."""
     whole: list[Found] = []
-    for one in sorted(found, key=lambda match: (match.start, -match.end, match.name)):
-        if whole and one.start < whole[-1].end:
-            whole[-1] = Found(whole[-1].start, max(one.end, whole[-1].end), whole[-1].name)
+    reached = 0
+    for begin, less, name in sorted([(start, -end, name) for start, end, name in found]):
+        if begin < reached:
+            last = whole[-1]
+            reached = max(-less, reached)
+            whole[-1] = Found(last.start, reached, last.name)
         else:
-            whole.append(one)
+            reached = -less
+            whole.append(Found(begin, reached, name))
     return whole

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from aegis_authz.redact.edits import at_origin, edited
 from aegis_authz.redact.finder import Finder, Found, joined
@@ -26,6 +27,7 @@ _NAME_END = re.compile(rb'"[ \t\r\n]*:')
 _NUMBER_LENGTH = 400
 
 
+@lru_cache(maxsize=256)
 def marker(detector: str) -> bytes:
     """What stands where a detector matched."""
     return f"[REDACTED:{detector}]".encode()
