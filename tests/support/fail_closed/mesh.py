@@ -62,6 +62,8 @@ class BreakableMesh:
         pids = [self.facts()["pids"][name] for name in names]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
+        # the signal stops a process once the thread that takes it runs; until then the others go on answering
+        await until(lambda: all(_is_stopped(pid) for pid in pids))
         try:
             yield
         finally:
@@ -177,6 +179,12 @@ async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not is_so():
             await asyncio.sleep(0.01)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether every thread of the process stands still."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def _is_dead(pid: int) -> bool:
