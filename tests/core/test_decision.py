@@ -10,7 +10,16 @@ import pytest
 
 from aegis_authz.check.fulfil import fulfil
 from aegis_authz.core.call import NO_RPC
-from aegis_authz.core.decision import OBLIGATIONS, Decision, FilterTools, Obligation, Redact, SetHeader, Target
+from aegis_authz.core.decision import (
+    OBLIGATIONS,
+    Decision,
+    FilterTools,
+    Obligation,
+    OwnDetector,
+    Redact,
+    SetHeader,
+    Target,
+)
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.lab.cases import ExpectedObligation
@@ -23,9 +32,14 @@ def example(kind: str) -> Obligation:
     members = {
         name: hint for name, hint in get_type_hints(OBLIGATIONS[kind]).items() if name in OBLIGATIONS[kind].__slots__
     }
-    values = {
-        name: Target.RESPONSE if hint is Target else "x" if hint is str else ("/x",) for name, hint in members.items()
+    usual: dict[object, object] = {
+        Target: Target.RESPONSE,
+        str: "x",
+        bool: True,
+        tuple[str, ...]: ("/x",),
+        tuple[OwnDetector, ...]: (OwnDetector("employee", "E[0-9]{6}", "luhn"),),
     }
+    values = {name: usual[hint] for name, hint in members.items()}
     return OBLIGATIONS[kind](**values)  # type: ignore[arg-type]  # each of the type its hint says
 
 

@@ -51,7 +51,11 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
     if not decision.obligations:
         return NOTHING_TO_FULFIL
     headers = _headers(decision, identity, credentials)
-    bodily = [one for one in decision.obligations if isinstance(one, Redact | RedactionTerms | FilterTools | HideTools)]
+    bodily = [
+        obligation
+        for obligation in decision.obligations
+        if isinstance(obligation, Redact | RedactionTerms | FilterTools | HideTools)
+    ]
     if not bodily:
         return Fulfilment("", {}, headers)
     targets = {_target(obligation) for obligation in bodily}
@@ -68,13 +72,16 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
 
 def _headers(decision: Decision, identity: Identity | None, credentials: Credentials) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for one in decision.obligations:
-        if isinstance(one, SetHeader):
-            name, value = one.name, one.value
-        elif isinstance(one, InjectCredential) and decision.effect.lets_through:
+    for obligation in decision.obligations:
+        if isinstance(obligation, SetHeader):
+            name, value = obligation.name, obligation.value
+        elif isinstance(obligation, InjectCredential) and decision.effect.lets_through:
             if identity is None:
                 raise Refused(Reason.OBLIGATION_UNMET, "nobody to lend a credential to")
-            name, value = one.header, one.prefix + credentials.secret(identity.scope, one.credential)
+            name, value = (
+                obligation.header,
+                obligation.prefix + credentials.secret(identity.scope, obligation.credential),
+            )
         else:
             continue
         if name in headers:

@@ -60,12 +60,12 @@ class Recorder:
 
     async def keep_counts(self) -> None:
         """Record what was counted since the last time; what cannot be recorded is counted on."""
-        for counted in self.tally.take(self.clock.now()):
+        for record in self.tally.take(self.clock.now()):
             try:
-                await self.records.append(counted)
+                await self.records.append(record)
             except Refused as refusal:
-                _log.error("%d refusals were not recorded: %s", counted.count, refusal)
-                self.tally.add(counted)
+                _log.error("%d refusals were not recorded: %s", record.count, refusal)
+                self.tally.add(record)
 
     async def watch_counts(self) -> None:
         """Record what was counted, once a second, until cancelled."""
@@ -80,7 +80,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
     changes_bodies = decision.changes_bodies
     parameters = _parameters(call, changes_bodies or decision.effect is Effect.SANITIZE) if call else {}
     path = http.path if http else ""
-    kept = _path(decision, path) if changes_bodies else path
+    judged_path = _path(decision, path) if changes_bodies else path
     return DecisionRecord(
         version=DECISION_VERSION,
         decision_id=draft.decision_id,
@@ -100,14 +100,14 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         scheme=http.scheme if http else "",
         host=http.host if http else "",
         port=http.port if http else None,
-        path=kept[:MOST_PATH],
-        whole_path=_whole_path(kept) if len(kept) > MOST_PATH else None,
+        path=judged_path[:MOST_PATH],
+        whole_path=_whole_path(judged_path) if len(judged_path) > MOST_PATH else None,
         source=http.source if http else "",
         environment=draft.environment,
         policies=decision.policies,
         revision=decision.revision,
         obligations=decision.obligations,
-        findings=tuple([FindingName(one.parameter, one.condition) for one in decision.findings]),
+        findings=tuple([FindingName(finding.parameter, finding.condition) for finding in decision.findings]),
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
         request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",

@@ -71,22 +71,22 @@ class RefusalTally:
 
     def take(self, now: Epoch) -> list[RefusalsRecord]:
         """The counts since they were taken last, one record a reason."""
-        taken = [replace(count, time=now) for count in self._counts.values()]
+        records = [replace(count, time=now) for count in self._counts.values()]
         self._counts.clear()
-        return taken
+        return records
 
 
-def _together(one: RefusalsRecord, other: RefusalsRecord) -> RefusalsRecord:
-    ids, sources = one.decision_ids, one.sources
+def _together(earlier: RefusalsRecord, later: RefusalsRecord) -> RefusalsRecord:
+    ids, sources = earlier.decision_ids, earlier.sources
     if len(ids) < FIRST_IDS:
-        ids = (*ids, *other.decision_ids)[:FIRST_IDS]
+        ids = (*ids, *later.decision_ids)[:FIRST_IDS]
     if len(sources) < FIRST_IDS:
-        sources = tuple(dict.fromkeys((*sources, *other.sources)))[:FIRST_IDS]
+        sources = tuple(dict.fromkeys((*sources, *later.sources)))[:FIRST_IDS]
     return replace(
-        one,
-        count=one.count + other.count,
-        first_time=min(one.first_time, other.first_time),
-        last_time=max(one.last_time, other.last_time),
+        earlier,
+        count=earlier.count + later.count,
+        first_time=min(earlier.first_time, later.first_time),
+        last_time=max(earlier.last_time, later.last_time),
         decision_ids=ids,
         sources=sources,
     )

@@ -56,14 +56,14 @@ def _opening(decision: Decision, call: ToolCall | None) -> str:
 
 def _finding(finding: Finding, phrases: Mapping[str, str]) -> str:
     name = finding.parameter.removeprefix(_CONTEXT)
-    what = f"The call's {name}" if finding.parameter.startswith(_CONTEXT) else f"The parameter {finding.parameter}"
+    subject = f"The call's {name}" if finding.parameter.startswith(_CONTEXT) else f"The parameter {finding.parameter}"
     if finding.condition == "missing":
-        return f"{what} is required."
+        return f"{subject} is required."
     if finding.limit is None or finding.condition not in phrases:
-        return f"{what} does not meet the condition '{finding.condition}'."
-    seen = "" if finding.value is None else f" {finding.parameter} is {_short(_readable(finding), {})};"
+        return f"{subject} does not meet the condition '{finding.condition}'."
+    value_words = "" if finding.value is None else f" {finding.parameter} is {_short(_readable(finding), {})};"
     allowed = phrases[finding.condition].replace(_LIMIT, _short(finding.limit, phrases))
-    return f"Seen:{seen} allowed is {allowed}."
+    return f"Seen:{value_words} allowed is {allowed}."
 
 
 def _readable(finding: Finding) -> Json:

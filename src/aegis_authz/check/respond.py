@@ -119,12 +119,12 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
 
 
 def _finding(finding: Finding) -> Json:
-    told: dict[str, Json] = {"parameter": finding.parameter, "condition": finding.condition}
+    facts: dict[str, Json] = {"parameter": finding.parameter, "condition": finding.condition}
     if finding.limit is not None:
-        told["limit"] = finding.limit
+        facts["limit"] = finding.limit
     if finding.value is not None:
-        told["seen"] = finding.value
-    return told
+        facts["seen"] = finding.value
+    return facts
 
 
 def _rpc_shape(draft: Draft) -> Rpc:

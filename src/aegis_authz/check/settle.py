@@ -37,11 +37,11 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
     """
     if draft.identity is None:
         raise ValueError("a call that was not authenticated settles nothing")
-    held, override = decision.effect is Effect.APPROVAL_NEEDED, draft.override
+    needs_approval, override = decision.effect is Effect.APPROVAL_NEEDED, draft.override
     opens = None
-    if held and override is None and draft.call is not None:
+    if needs_approval and override is None and draft.call is not None:
         opens = _request(decision, draft.call, draft.identity, new_id, draft.time)
-    return Settlement(identity=draft.identity, claims=override if held else None, opens=opens, now=draft.time)
+    return Settlement(identity=draft.identity, claims=override if needs_approval else None, opens=opens, now=draft.time)
 
 
 def settled_decision(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:
@@ -54,13 +54,13 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
     refusal = SETTLE_REFUSALS.get(settled.outcome)
     if refusal is not None:
         return replace(denied(refusal, "", decision.revision), policies=decision.policies)
-    held, clear = decision.effect is Effect.APPROVAL_NEEDED, settled.outcome is SettleOutcome.CLEAR
-    if not held and clear:
+    needs_approval, clear = decision.effect is Effect.APPROVAL_NEEDED, settled.outcome is SettleOutcome.CLEAR
+    if not needs_approval and clear:
         return decision
-    if held and settlement.opens is not None and settled.outcome is SettleOutcome.OPENED:
+    if needs_approval and settlement.opens is not None and settled.outcome is SettleOutcome.OPENED:
         return decision
     granted = settlement.opens is not None and settled.outcome is SettleOutcome.APPROVED
-    if held and (granted or (settlement.claims is not None and clear)):
+    if needs_approval and (granted or (settlement.claims is not None and clear)):
         effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
         return replace(decision, effect=effect, reason=Reason.APPROVED)
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
@@ -90,9 +90,9 @@ def _request(
 def _besides(call: ToolCall, identity: Identity) -> dict[str, Json]:
     """What will run beside the parameters, for whoever approves it."""
     port = "" if call.port is None else f":{call.port}"
-    shown: dict[str, Json] = {"request": f"{call.method} {call.host}{port}{call.path}", **call.besides}
+    circumstances: dict[str, Json] = {"request": f"{call.method} {call.host}{port}{call.path}", **call.besides}
     if identity.on_behalf_of:
-        shown["on_behalf_of"] = identity.on_behalf_of
+        circumstances["on_behalf_of"] = identity.on_behalf_of
     if identity.actors:
-        shown["acted_by"] = list(identity.actors)
-    return shown
+        circumstances["acted_by"] = list(identity.actors)
+    return circumstances

@@ -64,12 +64,12 @@ class SlowLane(Generic[Result]):
                 begun = asyncio.get_running_loop().run_in_executor(self._thread, work)
                 begun.add_done_callback(partial(self._end, result))
 
-    def _end(self, result: asyncio.Future[Result], done: asyncio.Future[Result]) -> None:
+    def _end(self, result: asyncio.Future[Result], work: asyncio.Future[Result]) -> None:
         self._is_busy = False
-        fault = done.exception()
+        fault = work.exception()
         if not result.done():
             if fault is None:
-                result.set_result(done.result())
+                result.set_result(work.result())
             else:
                 result.set_exception(fault)
         self._begin_next()

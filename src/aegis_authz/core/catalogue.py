@@ -118,7 +118,7 @@ class Tool:
         mcp_tool = (self.mcp_tools or {}).get(action)
         if mcp_tool is not None:
             return mcp_tool.parameters
-        return next((known.parameters for known in self.actions if known.name == action), ())
+        return next((entry.parameters for entry in self.actions if entry.name == action), ())
 
     @property
     def authority(self) -> str:

@@ -86,8 +86,8 @@ def verify_folder(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkp
         of_writer = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
         reports.append(_verify_writer(path, keys, of_writer))
     names = {path.name for path in folders}
-    gone = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
-    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in gone.values())
+    lost = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
+    reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in lost.values())
     for key, roster in rosters:
         reports = _compared(roster, roster_file(folder, key).name, key, reports)
     return reports
@@ -110,13 +110,13 @@ def _compared(
     if roster is None:
         return [*reports, LogReport.without_lines(name, key, _NO_ROSTER)] if own else list(reports)
     missing = sorted({*roster.writers} - {report.writer for report in reports})
-    found = [*reports, *(LogReport.without_lines(writer, key, _MISSING) for writer in missing)]
+    all_reports = [*reports, *(LogReport.without_lines(writer, key, _MISSING) for writer in missing)]
     if unknown := sorted(own - {*roster.writers}):
-        what = f"the roster of writers lacks {', '.join(unknown)}: it was rolled back"
-        found.append(LogReport.without_lines(name, key, what))
-    if roster.begun_at and found:
-        found[0] = replace(found[0], notes=(*found[0].notes, _BEGUN_ANEW))
-    return found
+        sentence = f"the roster of writers lacks {', '.join(unknown)}: it was rolled back"
+        all_reports.append(LogReport.without_lines(name, key, sentence))
+    if roster.begun_at and all_reports:
+        all_reports[0] = replace(all_reports[0], notes=(*all_reports[0].notes, _BEGUN_ANEW))
+    return all_reports
 
 
 _MISSING = "the whole log is missing; the roster of writers names it"

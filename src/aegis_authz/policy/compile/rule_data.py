@@ -121,7 +121,8 @@ def _redactions(sanitize: Sanitize | None) -> list[Json]:
 def _redaction_terms(redaction: Redaction) -> dict[str, Json]:
     """How it is redacted, as far as that is not the usual way."""
     own: list[Json] = [
-        {"name": one.name, "pattern": one.pattern, "validator": one.validator or ""} for one in redaction.own
+        {"name": detector.name, "pattern": detector.pattern, "validator": detector.validator or ""}
+        for detector in redaction.own
     ]
     terms: dict[str, tuple[Json, Json]] = {
         "match": (redaction.match, "strict"),

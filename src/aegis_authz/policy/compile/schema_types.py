@@ -35,7 +35,7 @@ def _parts(schema: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
         yield {"type": [*kinds]}
     properties = _mapping(schema.get("properties"))
     if properties:
-        yield {"properties": {name: types_of(inner) for name, inner in properties.items()}}
+        yield {"properties": {name: types_of(subschema) for name, subschema in properties.items()}}
     names = {*properties, *(name for name in _list(schema.get("required")) if isinstance(name, str))}
     if names:
         yield {"propertyNames": {"anyOf": [{"enum": sorted(names)}, {"not": {"pattern": _any_case(names)}}]}}
@@ -49,20 +49,20 @@ def _parts(schema: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
             yield {"items": types_of(schema[word])}
     if "not" in schema:
         yield {"allOf": [types_of(schema["not"])]}
-    yield from ({"allOf": [types_of(one)]} for one in _list(schema.get("allOf")))
+    yield from ({"allOf": [types_of(subschema)]} for subschema in _list(schema.get("allOf")))
     for word in ("anyOf", "oneOf"):
         if word in schema:
-            yield {"anyOf": [types_of(one) for one in _list(schema[word])]}
+            yield {"anyOf": [types_of(subschema) for subschema in _list(schema[word])]}
 
 
 def _kinds(schema: Mapping[str, Json]) -> list[Json]:
     """The types the schema names itself, else those of its constants, else those its words are about."""
     if "type" in schema:
-        written = schema["type"]
-        return written if isinstance(written, list) else [written]
+        type_word = schema["type"]
+        return type_word if isinstance(type_word, list) else [type_word]
     constants = [schema["const"]] if "const" in schema else _list(schema.get("enum"))
     if constants:
-        return [*sorted({_kind(one) for one in constants})]
+        return [*sorted({_kind(constant) for constant in constants})]
     return [*sorted({_TYPES_OF_WORDS[word] for word in schema if word in _TYPES_OF_WORDS})]
 
 

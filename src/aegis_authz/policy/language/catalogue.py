@@ -205,8 +205,8 @@ def _mcp_tools(entry: ToolEntry) -> Mapping[str, McpTool] | None:
 
 def _mcp_tool(entry: McpToolEntry) -> McpTool:
     arguments = (
-        Parameter(name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(one.type), one.optional)
-        for name, one in sorted(entry.parameters.items())
+        Parameter(name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(type_entry.type), type_entry.optional)
+        for name, type_entry in sorted(entry.parameters.items())
     )
     return McpTool(tuple(arguments), entry.others == "allow")
 

@@ -92,10 +92,10 @@ class Redaction(Part):
         """Own detectors, which `define` put in the place of their names, stand apart from the names of the others."""
         if not isinstance(value, dict) or not isinstance(value.get("detectors"), list):
             return value
-        own = [one for one in value["detectors"] if isinstance(one, dict)]
+        own = [detector for detector in value["detectors"] if isinstance(detector, dict)]
         if not own or "own" in value:
             return value
-        return {**value, "detectors": [one for one in value["detectors"] if one not in own], "own": own}
+        return {**value, "detectors": [detector for detector in value["detectors"] if detector not in own], "own": own}
 
     @model_validator(mode="after")
     def _redacts_something(self) -> Redaction:

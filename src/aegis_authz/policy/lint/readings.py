@@ -35,9 +35,9 @@ def reading_findings(ground: Ground) -> Iterator[Finding]:
     for rule in ground.rules():
         yield from _ranges(rule)
         yield from _schemas(rule)
-        known = ground.loaded.known_tools.get(rule.rule.name)
-        if known is not None:
-            yield from _nulls(rule, known.tool)
+        tool = ground.loaded.known_tools.get(rule.rule.name)
+        if tool is not None:
+            yield from _nulls(rule, tool.tool)
 
 
 def _ranges(rule: LintedRule) -> Iterator[Finding]:
@@ -75,9 +75,9 @@ def _untyped(rule: LintedRule, at: Location, schema: Mapping[str, object]) -> It
 
 def _untyped_members(rule: LintedRule, at: Location, schema: Mapping[str, object]) -> Iterator[Finding]:
     members = schema.get("properties")
-    for name, inner in members.items() if isinstance(members, Mapping) else ():
-        if isinstance(inner, Mapping):
-            yield from _untyped(rule, (*at, "properties", name), inner)
+    for name, member in members.items() if isinstance(members, Mapping) else ():
+        if isinstance(member, Mapping):
+            yield from _untyped(rule, (*at, "properties", name), member)
 
 
 def _nulls(rule: LintedRule, tool: Tool) -> Iterator[Finding]:
@@ -85,8 +85,8 @@ def _nulls(rule: LintedRule, tool: Tool) -> Iterator[Finding]:
     optional = {parameter.name for parameter in _parameters(rule, tool) if parameter.optional}
     for value in rule.values:
         if value.of == "parameters" and value.name in optional and not value.optional:
-            written = next((check.at for check in value.checks if check.at is not None), None)
-            at = (*PARAMETERS, value.name) if written is None else ("conditions", *written)
+            place = next((check.at for check in value.checks if check.at is not None), None)
+            at = (*PARAMETERS, value.name) if place is None else ("conditions", *place)
             message = (
                 f"{quoted(value.name)} may be null, by the catalogue; such a call is denied, unless optional: true"
             )

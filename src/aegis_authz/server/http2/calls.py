@@ -213,14 +213,14 @@ class WatchCall:
         answering.run(self._answer(message))
 
     async def _answer(self, message: bytes) -> None:
-        gone = asyncio.ensure_future(self._gone.wait())
+        departure = asyncio.ensure_future(self._gone.wait())
         self._answering.start()
         try:
-            async with aclosing(self._health.watch(message, gone)) as statuses:
+            async with aclosing(self._health.watch(message, departure)) as statuses:
                 async for status in statuses:
                     await self._answering.send(status)
         except StreamBroken as fault:
             return self._answering.end(fault.status, str(fault))
         finally:
-            gone.cancel()
+            departure.cancel()
         return self._answering.end(UNAVAILABLE, "stopping")

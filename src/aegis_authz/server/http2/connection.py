@@ -124,14 +124,14 @@ class Connection:
 
     def _greeting(self, data: bytes) -> bytes:
         """What stands behind the preface."""
-        wanted = self._rest
-        if not wanted.startswith(data[: len(wanted)]):
+        rest = self._rest
+        if not rest.startswith(data[: len(rest)]):
             raise ConnectionBroken(frames.PROTOCOL_ERROR, "no HTTP/2")
-        if len(data) < len(wanted):
-            self._rest = wanted[len(data) :]
+        if len(data) < len(rest):
+            self._rest = rest[len(data) :]
             return b""
         self._is_greeted, self._rest = True, b""
-        return data[len(wanted) :]
+        return data[len(rest) :]
 
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         if self._block is not None and kind != frames.CONTINUATION:

@@ -29,9 +29,9 @@ class HeaderReader:
 
     def read(self, block: bytes) -> Fields:
         """The headers of one block. Raises ConnectionBroken: after a fault nothing on the connection can be read."""
-        known = self._known.get(block)
-        if known is not None:
-            return known
+        headers = self._known.get(block)
+        if headers is not None:
+            return headers
         try:
             pairs = self._decoder.decode(block, raw=True)
         except (hpack.HPACKError, UnicodeDecodeError, IndexError) as fault:

@@ -43,12 +43,12 @@ class Sending:
 
     def take(self) -> list[bytes]:
         """What is to be sent now."""
-        taken, self._out = self._out, []
-        return taken
+        pending, self._out = self._out, []
+        return pending
 
-    def frame(self, written: bytes) -> None:
+    def frame(self, piece: bytes) -> None:
         """Send a frame that no window holds back."""
-        self._out.append(written)
+        self._out.append(piece)
 
     def begin(self, stream: int) -> None:
         """A stream may be answered from now on."""

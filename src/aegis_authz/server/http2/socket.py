@@ -204,9 +204,9 @@ class Http2Socket(asyncio.Protocol):
         if self.queued > _MOST_UNSENT:
             self._moved.set()
         self.queued = 0
-        written = self.sending.take()
-        if written and not self._transport.is_closing():
-            self._transport.write(b"".join(written))
+        output = self.sending.take()
+        if output and not self._transport.is_closing():
+            self._transport.write(b"".join(output))
         if self._is_closing and not self.sending.open:
             self._transport.close()
 
@@ -225,5 +225,5 @@ class Http2Socket(asyncio.Protocol):
             self._calls[event.stream] = call
             if event.ended:
                 call.feed(b"", True)
-        elif (gone := self._calls.pop(event.stream, None)) is not None:
-            gone.cancel()
+        elif (closing := self._calls.pop(event.stream, None)) is not None:
+            closing.cancel()

@@ -48,7 +48,7 @@ def _plain(value: str | bool | Target | tuple[str | OwnDetector, ...]) -> Json:
     if isinstance(value, Target):
         return value.value
     if isinstance(value, tuple):
-        return [one if isinstance(one, str) else _own_data(one) for one in value]
+        return [detector if isinstance(detector, str) else _own_data(detector) for detector in value]
     return value
 
 
@@ -85,12 +85,12 @@ def _flags(values: list[Json]) -> tuple[bool, bool, bool]:
 def _own(value: Json) -> tuple[OwnDetector, ...]:
     if not isinstance(value, list):
         raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation names no list")
-    found: list[OwnDetector] = []
+    detectors: list[OwnDetector] = []
     for item in value:
         if not isinstance(item, dict) or item.keys() != {"name", "pattern", "validator"}:
             raise Refused(Reason.OBLIGATION_UNKNOWN, "a detector of no known form")
-        found.append(OwnDetector(*_texts([item["name"], item["pattern"], item["validator"]])))
-    return tuple(found)
+        detectors.append(OwnDetector(*_texts([item["name"], item["pattern"], item["validator"]])))
+    return tuple(detectors)
 
 
 def _texts(value: Json) -> tuple[str, ...]:
