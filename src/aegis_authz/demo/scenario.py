@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -169,6 +170,7 @@ async def _outage(mesh: DemoMesh, agent: Agent, process: str, down: str, hung: s
 
     pid = mesh.pids()[process]
     os.kill(pid, signal.SIGSTOP)
+    await _until_still(pid)
     frozen = await pay()
     os.kill(pid, signal.SIGKILL)
     dead = await _first_not(pay, hung)
@@ -179,6 +181,18 @@ async def _outage(mesh: DemoMesh, agent: Agent, process: str, down: str, hung: s
         row("outage", f"{process} is dead", dead, "deny", down),
         row("outage", f"{process} is back", back, "allow", "ALLOWED"),
     ]
+
+
+async def _until_still(pid: int) -> None:
+    """Return once every thread stands still: the signal stops them when the thread that takes it runs."""
+    deadline = time.monotonic() + _PATIENCE
+    while not _is_still(pid) and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+
+
+def _is_still(pid: int) -> bool:
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 async def _first_not(pay: Callable[[], Awaitable[Reply]], reason: str) -> Reply:
