@@ -170,7 +170,7 @@ async def _outage(mesh: DemoMesh, agent: Agent, process: str, down: str, hung: s
 
     pid = mesh.pids()[process]
     os.kill(pid, signal.SIGSTOP)
-    await _until_still(pid)
+    await asyncio.to_thread(_wait_until_still, pid)
     frozen = await pay()
     os.kill(pid, signal.SIGKILL)
     dead = await _first_not(pay, hung)
@@ -183,11 +183,11 @@ async def _outage(mesh: DemoMesh, agent: Agent, process: str, down: str, hung: s
     ]
 
 
-async def _until_still(pid: int) -> None:
+def _wait_until_still(pid: int) -> None:
     """Return once every thread stands still: the signal stops them when the thread that takes it runs."""
     deadline = time.monotonic() + _PATIENCE
     while not _is_still(pid) and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+        time.sleep(0.01)
 
 
 def _is_still(pid: int) -> bool:
