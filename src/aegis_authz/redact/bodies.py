@@ -227,8 +227,8 @@ class LineStream:
         """The last line, and what is left of texts that came in pieces."""
         last = list(self._deltas.feed(bytes(self._line), b"")) if self._line else []
         rest = [shown + b"\n" for shown, _ in self._deltas.finish()]
-        shown = b"".join(text + (end or b"\n" if rest or len(last) > 1 else b"") for text, end in last)
-        return shown + b"".join(rest)
+        output = b"".join(text + (end or b"\n" if rest or len(last) > 1 else b"") for text, end in last)
+        return output + b"".join(rest)
 
 
 def _split_end(line: bytes) -> tuple[bytes, bytes]:
@@ -258,8 +258,8 @@ class EventStream:
         if data is None:
             return self._shown(event, None)
         return b"".join(
-            self._shown(carrier, None if carrier is event and shown == data.encode() else shown.decode("utf-8"))
-            for shown, carrier in self._deltas.feed(data.encode("utf-8"), event)
+            self._shown(carrier, None if carrier is event and piece == data.encode() else piece.decode("utf-8"))
+            for piece, carrier in self._deltas.feed(data.encode("utf-8"), event)
         )
 
     def _shown(self, event: Event, data: str | None) -> bytes:

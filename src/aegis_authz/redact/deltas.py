@@ -86,8 +86,8 @@ class _End:
         """Whether the text of that key is complete."""
         if self.head and (key.path[:1] != (self.head,) or key.indices[:1] != (self.index,)):
             return False
-        known = dict(key.names)
-        return all(known.get(name, value) == value for name, value in self.names)
+        names = dict(key.names)
+        return all(names.get(name, value) == value for name, value in self.names)
 
 
 @dataclass(slots=True)
@@ -132,11 +132,11 @@ class Deltas(Generic[Carrier]):
             if is_short and len(piece) > _SHORT:
                 continue
             fed.add(key)
-            others = tuple(other for _, other, _ in texts if other != place)
+            others = tuple(elsewhere for _, elsewhere, _ in texts if elsewhere != place)
             held = self._stream(key, _Stream(Held(self._sanitizer.redactor), data, place, others, carrier)).held
-            shown = held.feed(piece) + (held.finish() if any(end.covers(key) for end in ends) else b"")
-            if shown != piece:
-                edits.append(Replacement(*place, escaped(shown)))
+            output = held.feed(piece) + (held.finish() if any(end.covers(key) for end in ends) else b"")
+            if output != piece:
+                edits.append(Replacement(*place, escaped(output)))
         yield from self._rest({key for key in self._streams if key not in fed and _is_over(key, ends, fed)})
         yield self._sanitizer.text(edited(data, edits)), carrier
 
@@ -153,15 +153,15 @@ class Deltas(Generic[Carrier]):
             return
         new = _Stream(Held(self._sanitizer.redactor), data, (0, len(data)), (), carrier)
         stream = self._stream(key, new)
-        shown = stream.held.feed(data)
-        if shown:
-            yield self._sanitizer.text(shown), carrier
+        output = stream.held.feed(data)
+        if output:
+            yield self._sanitizer.text(output), carrier
 
     def _stream(self, key: _Key, latest: _Stream[Carrier]) -> _Stream[Carrier]:
         """The stream of that key with its latest event."""
-        known = self._streams.get(key)
-        if known is not None:
-            latest.held = known.held
+        current = self._streams.get(key)
+        if current is not None:
+            latest.held = current.held
         elif len(self._streams) >= _MOST_TEXTS:
             raise Refused(Reason.BODY_TRUNCATED, "more texts at once than can be put together")
         self._streams[key] = latest
@@ -196,7 +196,7 @@ def _texts(text: JsonText) -> Iterator[tuple[_Key, Span, bool]]:
 
 def _names(text: JsonText) -> tuple[tuple[str, bytes], ...]:
     members = _members(text, text.root)
-    return tuple(sorted((one.name, text.bytes_of(one.value)) for one in members if one.name in _NAMES))
+    return tuple(sorted((member.name, text.bytes_of(member.value)) for member in members if member.name in _NAMES))
 
 
 def _members(text: JsonText, value: Span) -> Iterator[Member]:
@@ -207,9 +207,9 @@ def _places(
     text: JsonText, value: Span, path: tuple[str, ...], indices: tuple[bytes, ...]
 ) -> Iterator[tuple[Span, tuple[bytes, ...]]]:
     """Where the strings of a path stand, quotes left out, with what the elements on the way are known by."""
-    for (start, end), known in _values(text, value, path, indices):
+    for (start, end), names in _values(text, value, path, indices):
         if text.first_byte((start, end)) == b'"':
-            yield (start + 1, end - 1), known
+            yield (start + 1, end - 1), names
 
 
 def _values(
@@ -249,9 +249,9 @@ def _ends(text: JsonText) -> Iterator[_End]:
 
 def _says_end(text: JsonText, value: Span) -> bool:
     for member in _members(text, value):
-        written = text.bytes_of(member.value)
-        if member.name in _STOPS and written not in (b"null", b"false"):
+        data = text.bytes_of(member.value)
+        if member.name in _STOPS and data not in (b"null", b"false"):
             return True
-        if member.name == "type" and _TYPE_PARTS.split(written.strip(b'"').decode("latin-1"))[-1] in _STOP_TYPES:
+        if member.name == "type" and _TYPE_PARTS.split(data.strip(b'"').decode("latin-1"))[-1] in _STOP_TYPES:
             return True
     return False

@@ -11,11 +11,11 @@ def edited(data: bytes, edits: Iterable[Replacement]) -> bytes:
     """The text with all edits made; of two that overlap the one that begins first, and of these the longer, is made."""
     parts: list[bytes] = []
     read = 0
-    for start, end, shown in sorted(edits, key=_place):
+    for start, end, replacement in sorted(edits, key=_place):
         if start < read:
             read = max(read, end)
             continue
-        parts += (data[read:start], shown)
+        parts += (data[read:start], replacement)
         read = end
     if not parts:
         return data

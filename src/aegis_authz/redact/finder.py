@@ -45,9 +45,11 @@ class Finder:
         if not data or not self._detectors:
             return []
         views = list(_views(data))
-        found = {(*view.original(span), name) for view in views for name, span in self._spans(view.data, looks_behind)}
-        found |= {(*views[-1].original(span), name) for name, span in self._encoded(views[-1].data)}
-        return joined(map(Found._make, found))
+        matches = {
+            (*view.original(span), name) for view in views for name, span in self._spans(view.data, looks_behind)
+        }
+        matches |= {(*views[-1].original(span), name) for name, span in self._encoded(views[-1].data)}
+        return joined(map(Found._make, matches))
 
     def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
@@ -83,11 +85,11 @@ def _views(data: bytes) -> Iterator[View]:
             yield folded(read)
 
 
-def joined(found: Iterable[Found]) -> list[Found]:
+def joined(matches: Iterable[Found]) -> list[Found]:
     """What is found, in order; what overlaps is one, under the name of what begins first."""
     whole: list[Found] = []
     reached = 0
-    for begin, less, name in sorted([(start, -end, name) for start, end, name in found]):
+    for begin, less, name in sorted([(start, -end, name) for start, end, name in matches]):
         if begin < reached:
             last = whole[-1]
             reached = max(-less, reached)

@@ -83,13 +83,13 @@ def _redacted(headers: Mapping[str, tuple[str, ...]], sanitizer: Sanitizer) -> H
             removed.append(name)
             continue
         texts = [_text(value) for value in values]
-        shown = [sanitizer.plain(text, name) for text in texts]
-        if shown == texts:
+        plain_texts = [sanitizer.plain(text, name) for text in texts]
+        if plain_texts == texts:
             continue
         if name == "content-type":
             changed[name] = _bare_type(texts, sanitizer)
-        elif len(shown) == 1:
-            changed[name] = shown[0]
+        elif len(plain_texts) == 1:
+            changed[name] = plain_texts[0]
         else:  # some, as set-cookie, cannot be written as one
             removed.append(name)
     return HeadChanges(changed, tuple(removed))

@@ -46,11 +46,11 @@ class Held:
                 self._rest = text[-64:]
                 return b""
             text, self._is_swallowing = text[end.end() :], False
-        shown = self._released(text, self._hold_place(text))
+        output = self._released(text, self._hold_place(text))
         if len(self._rest) > _LONGEST_TOKEN and _ARMOUR.match(self._rest) is not None:
             self._is_swallowing, self._rest = True, self._rest[-64:]
-            return shown + marker("secrets")
-        return shown
+            return output + marker("secrets")
+        return output
 
     def finish(self) -> bytes:
         """No piece will follow; what is left to show."""
@@ -60,10 +60,10 @@ class Held:
     def _released(self, text: bytes, place: int) -> bytes:
         if not text:
             return b""
-        shown, place = self._redactor.following(self._context, text, place)
+        output, place = self._redactor.following(self._context, text, place)
         self._rest = text[place:]
-        self._context = (self._context + shown)[-_CONTEXT:]
-        return shown
+        self._context = (self._context + output)[-_CONTEXT:]
+        return output
 
     def _hold_place(self, text: bytes) -> int:
         view = folded(View(text))

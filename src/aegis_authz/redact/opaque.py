@@ -27,27 +27,31 @@ def encoded_members(data: bytes, text: JsonText) -> Iterator[Span]:
 
 
 def _within(text: JsonText, value: Span, places: Sequence[int]) -> Iterator[Span]:
-    held = places[bisect_left(places, value[0]) : bisect_left(places, value[1])]
+    inside = places[bisect_left(places, value[0]) : bisect_left(places, value[1])]
     first = text.first_byte(value)
-    if not held or first not in (b"{", b"["):
+    if not inside or first not in (b"{", b"["):
         return
     if first == b"[":
         for element in text.elements(value):
-            yield from _within(text, element, held)
+            yield from _within(text, element, inside)
         return
     members = list(text.members(value))
-    kinds = [text.string(one.value) for one in members if one.name == "type" and text.first_byte(one.value) == b'"']
-    for one in members:
-        if text.first_byte(one.value) != b'"':
-            yield from _within(text, one.value, held)
-        elif one.name == "blob" or (one.name == "data" and any(kind in _KINDS for kind in kinds)):
-            yield one.value[0] + 1, one.value[1] - 1
+    kinds = [
+        text.string(member.value)
+        for member in members
+        if member.name == "type" and text.first_byte(member.value) == b'"'
+    ]
+    for member in members:
+        if text.first_byte(member.value) != b'"':
+            yield from _within(text, member.value, inside)
+        elif member.name == "blob" or (member.name == "data" and any(kind in _KINDS for kind in kinds)):
+            yield member.value[0] + 1, member.value[1] - 1
 
 
-def decoded(written: str) -> bytes | None:
+def decoded(text: str) -> bytes | None:
     """The text that Base64 stands for; None for what is no Base64 or no text in UTF-8."""
     try:
-        data = base64.b64decode(written, validate=True)
+        data = base64.b64decode(text, validate=True)
         data.decode("utf-8")
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return None

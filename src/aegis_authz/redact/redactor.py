@@ -47,13 +47,13 @@ class Redactor:
 
     def text(self, data: bytes, *, looks_behind: bool = True) -> bytes:
         """The text with a marker in place of every match. Matches that overlap become one marker."""
-        found = self._finder.find(data, looks_behind=looks_behind)
-        return edited(data, [self._edit(one.start, one.end, one.name) for one in found])
+        matches = self._finder.find(data, looks_behind=looks_behind)
+        return edited(data, [self._edit(match.start, match.end, match.name) for match in matches])
 
     def form(self, data: bytes) -> bytes:
         """`text` for a form as browsers send it, in which a plus sign is a space."""
-        found = self._finder.find(data) + self._finder.find(data.replace(b"+", b" "))
-        return edited(data, [self._edit(one.start, one.end, one.name) for one in joined(found)])
+        matches = self._finder.find(data) + self._finder.find(data.replace(b"+", b" "))
+        return edited(data, [self._edit(match.start, match.end, match.name) for match in joined(matches)])
 
     def following(self, before: bytes, data: bytes, place: int) -> tuple[bytes, int]:
         """`text` for what follows `before`, which was shown already, up to `place` or where a match goes over it.
@@ -61,14 +61,14 @@ class Redactor:
         Returns what may be shown, and how many bytes of `data` it stands for.
         """
         begin = len(before)
-        found = [one for one in self._finder.find(before + data, looks_behind=False) if one.end > begin]
-        for one in found:
-            if one.start - begin < place < one.end - begin:
-                place = max(0, one.start - begin)
+        matches = [one for one in self._finder.find(before + data, looks_behind=False) if one.end > begin]
+        for match in matches:
+            if match.start - begin < place < match.end - begin:
+                place = max(0, match.start - begin)
         edits = [
-            self._edit(max(one.start, begin) - begin, one.end - begin, one.name)
-            for one in found
-            if one.end - begin <= place
+            self._edit(max(match.start, begin) - begin, match.end - begin, match.name)
+            for match in matches
+            if match.end - begin <= place
         ]
         return edited(data[:place], edits), place
 
@@ -85,47 +85,47 @@ class Redactor:
         return Replacement(start, end, marker(name))
 
     def _edits(self, data: bytes, kept: tuple[Span, ...], nesting: int) -> Iterator[Replacement]:
-        found = self._finder.find(data)
-        if not found:
+        matches = self._finder.find(data)
+        if not matches:
             return
         strings = _Strings(data)
         has_escapes = b"\\" in data
-        done = 0
-        for one in found:
-            if one.start < done or (kept and any(one.start < end and start < one.end for start, end in kept)):
+        reached = 0
+        for match in matches:
+            if match.start < reached or (kept and any(match.start < end and start < match.end for start, end in kept)):
                 continue
-            string = strings.around(one.start, one.end)
+            string = strings.around(match.start, match.end)
             if string is None:
-                edit = self._number(data, one) if strings.is_outside(one.start, one.end) else None
+                edit = self._number(data, match) if strings.is_outside(match.start, match.end) else None
                 if edit is not None:
-                    done = edit.end
+                    reached = edit.end
                     yield edit
                 continue
-            inner = data[string[0] : string[1]]
-            if nesting and _may_be_json(inner):
-                view = unescaped(inner)
+            content = data[string[0] : string[1]]
+            if nesting and _may_be_json(content):
+                view = unescaped(content)
                 if JsonText.read(view.data) is not None:
-                    done = string[1]
+                    reached = string[1]
                     for edit in at_origin(self._edits(view.data, (), nesting - 1), view, string[0]):
                         yield Replacement(edit.start, edit.end, escaped(edit.shown))
                     continue
-            start, end = one.start, one.end
+            start, end = match.start, match.end
             if has_escapes:
                 start, end = _whole_escapes(data, start, end)
-            edit = self._edit(start, end, one.name)
+            edit = self._edit(start, end, match.name)
             if _NAME_END.match(data, string[1]) is not None:
                 edit = Replacement(start, end, self._distinct(edit.shown))
             yield edit
 
-    def _number(self, data: bytes, one: Found) -> Replacement | None:
+    def _number(self, data: bytes, match: Found) -> Replacement | None:
         """The edit of a bare number, whose place a text takes, if that is wanted."""
         if not self._numbers:
             return None
-        before = _NUMBER_START.search(data[max(0, one.start - _NUMBER_LENGTH) : one.start])
-        after = _NUMBER_END.match(data, one.end)
-        start = one.start - (len(before[0]) if before is not None else 0)
-        end = after.end() if after is not None else one.end
-        return Replacement(start, end, b'"' + self._edit(start, end, one.name).shown + b'"')
+        before = _NUMBER_START.search(data[max(0, match.start - _NUMBER_LENGTH) : match.start])
+        after = _NUMBER_END.match(data, match.end)
+        start = match.start - (len(before[0]) if before is not None else 0)
+        end = after.end() if after is not None else match.end
+        return Replacement(start, end, b'"' + self._edit(start, end, match.name).shown + b'"')
 
     def _distinct(self, shown: bytes) -> bytes:
         """Numbered from the second on, so that names of members which were made alike stay apart."""
@@ -162,11 +162,11 @@ class _Strings:
         return not self._is_inside and b'"' not in self._quotes[start:end]
 
 
-def _may_be_json(written: bytes) -> bool:
+def _may_be_json(data: bytes) -> bool:
     """Whether what stands in a string begins as JSON does, after white space in whatever spelling."""
-    if written[:1] not in (b"{", b"[", b" ", b"\\"):
+    if data[:1] not in (b"{", b"[", b" ", b"\\"):
         return False
-    return looks_like_json(written.replace(b"\\n", b"  ").replace(b"\\r", b"  ").replace(b"\\t", b"  "))
+    return looks_like_json(data.replace(b"\\n", b"  ").replace(b"\\r", b"  ").replace(b"\\t", b"  "))
 
 
 def _whole_escapes(data: bytes, start: int, end: int) -> Span:

@@ -45,7 +45,7 @@ class Sanitizer:
         tick: Callable[[], None] = unhurried,
     ) -> None:
         redactions = [item for item in obligations if isinstance(item, Redact) and item.target is target]
-        filters = [one for one in obligations if isinstance(one, FilterTools | HideTools)]
+        filters = [obligation for obligation in obligations if isinstance(obligation, FilterTools | HideTools)]
         terms = [item for item in obligations if isinstance(item, RedactionTerms) and item.target is target]
         self._redactor = _redactor(redactions, terms, tick)
         # several rules may say so; it passes only if none of them wants it withheld
@@ -138,8 +138,8 @@ class Sanitizer:
     def plain(self, text: str, label: str = "") -> str:
         """Redact a text by the detectors alone. `label` is what it is called, which may say what it means."""
         before = f"{label}: ".encode() if label else b""
-        shown = self._redactor.text(before + text.encode("utf-8", "surrogateescape"))
-        return shown.removeprefix(before).decode("utf-8", "surrogateescape")
+        output = self._redactor.text(before + text.encode("utf-8", "surrogateescape"))
+        return output.removeprefix(before).decode("utf-8", "surrogateescape")
 
     def plain_bytes(self, data: bytes) -> bytes:
         """Redact bytes by the detectors alone, whatever else is among them."""
@@ -150,7 +150,9 @@ class Sanitizer:
         return self._redactor.has_match(data)
 
     def _carries_rpc(self, data: bytes, text: JsonText) -> bool:
-        return self._is_rpc or (b'"jsonrpc"' in data and any(_has_rpc_version(text, one) for one in _messages(text)))
+        return self._is_rpc or (
+            b'"jsonrpc"' in data and any(_has_rpc_version(text, message) for message in _messages(text))
+        )
 
     def _changed(self, data: bytes, edits: list[Replacement], text: JsonText) -> tuple[bytes, JsonText]:
         if not edits:
@@ -185,9 +187,9 @@ class Sanitizer:
         below = [field for field in self._fields if field.segments[:1] in ((name.casefold(),), ("*",))]
         yield from field_edits(text, value, (field.below() for field in below), counts)
         carried = {"result": "structuredcontent", "params": "arguments"}.get(name)
-        for inner in text.members(value) if carried and text.first_byte(value) == b"{" else ():
-            if inner.name.casefold() == carried:
-                yield from field_edits(text, inner.value, self._fields, counts)
+        for member in text.members(value) if carried and text.first_byte(value) == b"{" else ():
+            if member.name.casefold() == carried:
+                yield from field_edits(text, member.value, self._fields, counts)
         if carried and any(not field.segments for field in self._fields):
             yield Replacement(*value, b'"[REDACTED]"')
 
@@ -195,28 +197,28 @@ class Sanitizer:
         """Fields in JSON that stands inside strings, as MCP tools answer."""
         for start, end in text.strings():
             view = unescaped(data[start:end])
-            inner = JsonText.read(view.data)
-            if inner is None:
+            content = JsonText.read(view.data)
+            if content is None:
                 raise Refused(Reason.MALFORMED_CALL, "text like JSON in which no field can be found")
-            edits = field_edits(inner, inner.root, self._fields, self._redactor.counts)
+            edits = field_edits(content, content.root, self._fields, self._redactor.counts)
             for edit in at_origin(edits, view, start):
                 yield Replacement(edit.start, edit.end, escaped(edit.shown))
 
     def _opened(self, data: bytes, text: JsonText) -> Iterator[Replacement]:
         """MCP content in Base64: text in it is redacted, anything else refused."""
         for start, end in encoded_members(data, text):
-            inner = decoded(text.string((start - 1, end + 1)))
-            if inner is None and self._passes_opaque:
+            content = decoded(text.string((start - 1, end + 1)))
+            if content is None and self._passes_opaque:
                 continue
-            if inner is None:
+            if content is None:
                 raise Refused(Reason.MALFORMED_CALL, "binary content cannot be redacted")
-            shown = self.text(inner)
-            if shown != inner:
-                yield Replacement(start, end, base64.b64encode(shown))
+            output = self.text(content)
+            if output != content:
+                yield Replacement(start, end, base64.b64encode(output))
 
     def _kept(self, text: JsonText) -> list[Span]:
         """The places of ids that must come back as they were."""
-        kept: list[Span] = []
+        spans: list[Span] = []
         for message in _messages(text) if self._is_rpc else ():
             for member in text.members(message) if text.first_byte(message) == b"{" else ():
                 if member.name != "id" or text.first_byte(member.value) != b'"':
@@ -226,21 +228,21 @@ class Sanitizer:
                     continue
                 if self._target is Target.REQUEST and self.has_match(text.bytes_of(member.value)):
                     raise Refused(Reason.POLICY_DENIED, "the JSON-RPC id holds what must be redacted")
-                kept.append(member.value)
-        return kept
+                spans.append(member.value)
+        return spans
 
 
 def redacted_text(text: str, obligations: Sequence[Obligation]) -> str:
     """A text without anything that any of the obligations has redacted, in whatever direction."""
-    redactions = [one for one in obligations if isinstance(one, Redact)]
-    terms = [one for one in obligations if isinstance(one, RedactionTerms)]
-    shown = _redactor(redactions, terms, unhurried).text(text.encode("utf-8", "surrogateescape"))
-    return shown.decode("utf-8", "surrogateescape")
+    redactions = [obligation for obligation in obligations if isinstance(obligation, Redact)]
+    terms = [obligation for obligation in obligations if isinstance(obligation, RedactionTerms)]
+    output = _redactor(redactions, terms, unhurried).text(text.encode("utf-8", "surrogateescape"))
+    return output.decode("utf-8", "surrogateescape")
 
 
 def _redactor(redactions: Sequence[Redact], terms: Sequence[RedactionTerms], tick: Callable[[], None]) -> Redactor:
     detectors = detectors_named(name for item in redactions for name in item.detectors)
-    own = own_detectors(dict.fromkeys(one for item in terms for one in item.own))
+    own = own_detectors(dict.fromkeys(detector for item in terms for detector in item.own))
     finder = Finder({**detectors, **own}, is_loose=any(item.is_loose for item in terms), tick=tick)
     return Redactor(finder, numbers=any(item.numbers for item in terms))
 
@@ -257,7 +259,7 @@ def _messages(text: JsonText) -> list[Span]:
 def _has_rpc_version(text: JsonText, value: Span) -> bool:
     if text.first_byte(value) != b"{":
         return False
-    return any(one.name == "jsonrpc" and text.bytes_of(one.value) == b'"2.0"' for one in text.members(value))
+    return any(member.name == "jsonrpc" and text.bytes_of(member.value) == b'"2.0"' for member in text.members(value))
 
 
 def _refuse_nul(data: bytes) -> None:

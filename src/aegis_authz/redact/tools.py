@@ -36,8 +36,10 @@ def choice_of(filters: Sequence[FilterTools | HideTools]) -> Choice | None:
     """What all of these leave; None where there are none."""
     if not filters:
         return None
-    allowed = [frozenset(one.allowed) for one in filters if isinstance(one, FilterTools)]
-    hidden = frozenset(_plain(name) for one in filters if isinstance(one, HideTools) for name in one.hidden)
+    allowed = [frozenset(obligation.allowed) for obligation in filters if isinstance(obligation, FilterTools)]
+    hidden = frozenset(
+        _plain(name) for obligation in filters if isinstance(obligation, HideTools) for name in obligation.hidden
+    )
     return Choice(frozenset.intersection(*allowed) if allowed else None, hidden)
 
 
@@ -55,10 +57,10 @@ def cut_down(text: JsonText, message: Span, choice: Choice) -> Cut:
             if text.first_byte(tools) != b"[":
                 continue
             elements = list(text.elements(tools))
-            kept = [element for element in elements if choice.shows(_name(text, element))]
-            removed += len(elements) - len(kept)
-            if len(kept) < len(elements):
-                edits.append(Replacement(*tools, b"[" + b",".join(map(text.bytes_of, kept)) + b"]"))
+            visible = [element for element in elements if choice.shows(_name(text, element))]
+            removed += len(elements) - len(visible)
+            if len(visible) < len(elements):
+                edits.append(Replacement(*tools, b"[" + b",".join(map(text.bytes_of, visible)) + b"]"))
         if lists:  # the list is this agent's own
             edits += (Replacement(*scope, b'"private"') for scope in _members_named(text, result, "cacheScope"))
     return Cut(tuple(edits), removed)

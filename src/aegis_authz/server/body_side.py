@@ -119,18 +119,18 @@ class Side:
         return [reply]
 
     def _body(self, piece: Piece) -> list[bytes]:
-        chosen = self._chosen()
-        shown = chosen.feed(piece.body)
+        body_filter = self._chosen()
+        output = body_filter.feed(piece.body)
         self.pending += len(piece.body)
         if not self._is_duplex:  # BUFFERED: one message holds it all, also when trailers follow it
             self.state = State.DONE
-            return [replaced_reply(self.target, shown + chosen.finish(), {})]
+            return [replaced_reply(self.target, output + body_filter.finish(), {})]
         if piece.end_of_stream:
             self.state = State.DONE
-            return self._flush(streamed(self.target, shown + chosen.finish(), True))
+            return self._flush(streamed(self.target, output + body_filter.finish(), True))
         if self.is_streaming:
             self.pending = 0
-        return self._flush(streamed(self.target, shown, False)) if shown else []
+        return self._flush(streamed(self.target, output, False)) if output else []
 
     def _trailers(self, piece: Piece) -> list[bytes]:
         rest = self._chosen().finish()
@@ -139,8 +139,8 @@ class Side:
         return self._flush([*body, trailers_reply(self.target, tuple(piece.headers))])
 
     def _flush(self, replies: list[bytes]) -> list[bytes]:
-        held, self._held = self._held, []
-        return held + replies
+        pieces, self._held = self._held, []
+        return pieces + replies
 
     def _chosen(self) -> BodyFilter:
         if self._filter is None:

@@ -150,8 +150,8 @@ class BodyHandler:
         """The next message; None when Envoy closed its side; b"" when it stayed silent too long."""
         if stream.reading is None:
             stream.reading = asyncio.get_running_loop().create_task(_read(messages))
-        done, _ = await asyncio.wait({stream.reading}, timeout=self._idle if stream.waits else None)
-        if not done:
+        finished, _ = await asyncio.wait({stream.reading}, timeout=self._idle if stream.waits else None)
+        if not finished:
             if stream.answered:
                 raise StreamAborted("Envoy did not hang up")
             return b""

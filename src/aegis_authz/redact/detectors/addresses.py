@@ -77,9 +77,9 @@ def phone(text: Searched) -> Iterator[Span]:
         if not touches_word(data, start, end) and not _continues(data, start, end):
             yield start, end
     for match in _UNDER_KEY.finditer(data):
-        found = _AFTER_KEY.match(data, match.span()[1])
-        if found is not None:
-            yield found.span()
+        form = _AFTER_KEY.match(data, match.span()[1])
+        if form is not None:
+            yield form.span()
 
 
 def _is_abroad(data: bytes, start: int, end: int) -> bool:
@@ -114,7 +114,7 @@ def email(text: Searched) -> Iterator[Span]:
         domain = _DOMAIN.match(data, at + 1)
         head = data[max(read, at - _LOCAL_LENGTH) : at]
         local = head[len(head.rstrip(_LOCAL)) :]
-        others = [other.end() for other in _OTHER_SCRIPT.finditer(local)]
+        others = [form.end() for form in _OTHER_SCRIPT.finditer(local)]
         local = local[others[-1] if others else 0 :].lstrip(b".'`*_{|}")
         if domain is None or not local or _is_other(data, at - len(local), at, local, domain[0]):
             continue

@@ -150,7 +150,7 @@ def _secret_at(data: bytes, start: int) -> Span | None:
     for form in _BY_BYTE.get(data[start], ()):
         if form.stands_alone and not is_alone:
             continue
-        found = form.tail.match(data, start)
-        if found is not None:
-            return found.span(1 if found.re.groups else 0)
+        tail = form.tail.match(data, start)
+        if tail is not None:
+            return tail.span(1 if tail.re.groups else 0)
     return None

@@ -33,10 +33,10 @@ def own_detectors(own: Iterable[OwnDetector]) -> dict[str, Detector]:
     Raises Refused(OBLIGATION_UNKNOWN) for a pattern that is none, a validator that is not known, a name given twice.
     """
     detectors: dict[str, Detector] = {}
-    for one in own:
-        if one.name in detectors or one.validator not in VALIDATORS:
+    for detector in own:
+        if detector.name in detectors or detector.validator not in VALIDATORS:
             raise Refused(Reason.OBLIGATION_UNKNOWN, "a detector of policy that is defined twice, or wrongly")
-        detectors[one.name] = _detector(one.pattern, one.validator)
+        detectors[detector.name] = _detector(detector.pattern, detector.validator)
     return detectors
 
 

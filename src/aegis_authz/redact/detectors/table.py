@@ -43,7 +43,7 @@ def detectors_named(names: Iterable[str]) -> dict[str, Detector]:
 
     Raises Refused(OBLIGATION_UNKNOWN) for a name that is not known.
     """
-    wanted = set(names)
-    if not wanted <= DETECTORS.keys():
+    chosen_names = set(names)
+    if not chosen_names <= DETECTORS.keys():
         raise Refused(Reason.OBLIGATION_UNKNOWN, "a detector that is not known")
-    return {name: detector for name, detector in DETECTORS.items() if name in wanted}
+    return {name: detector for name, detector in DETECTORS.items() if name in chosen_names}

@@ -47,8 +47,8 @@ def without_escapes(view: View) -> View:
     data = view.data
     if b"\\" in data:
         data = _IDEOGRAPHS.sub(_HIDDEN * 6, data)
-        for written, meant in _SHORT:
-            data = data.replace(written, meant)
+        for sequence, meant in _SHORT:
+            data = data.replace(sequence, meant)
     return View(data, view.maps).replaced(_meanings(data))
 
 

@@ -40,9 +40,9 @@ def _odd(data: bytes) -> Iterator[Replacement]:
         place += len(text[read:start].encode("utf-8", "surrogateescape"))
         character = match.group()
         width = len(character.encode("utf-8", "surrogateescape"))
-        shown = fold_character(character)
-        if shown != character:
-            yield Replacement(place, place + width, shown.encode("ascii"))
+        letter = fold_character(character)
+        if letter != character:
+            yield Replacement(place, place + width, letter.encode("ascii"))
         place += width
         read = start + 1
 

@@ -66,13 +66,13 @@ class View:
         offsets = OffsetMap()
         parts: list[bytes] = []
         read = length = 0
-        for one in replacements:
-            plain = self.data[read : one.start]
-            parts += (plain, one.shown)
+        for replacement in replacements:
+            plain = self.data[read : replacement.start]
+            parts += (plain, replacement.shown)
             length += len(plain)
-            offsets.add(length, length + len(one.shown), one.start, one.end)
-            length += len(one.shown)
-            read = one.end
+            offsets.add(length, length + len(replacement.shown), replacement.start, replacement.end)
+            length += len(replacement.shown)
+            read = replacement.end
         if not parts:
             return self
         parts.append(self.data[read:])
