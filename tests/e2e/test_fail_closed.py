@@ -21,7 +21,7 @@ from aegis_authz.local.documents import example_documents
 from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, unpacked
 from tests.support.fail_closed.doors import DOORS, PLAIN, Caller, Door, Seen, Sent
 from tests.support.fail_closed.faults import FAULTS, Fault
-from tests.support.fail_closed.mesh import BreakableMesh
+from tests.support.fail_closed.mesh import AUTHORIZERS, BreakableMesh
 from tests.support.fail_closed.requests import BAD_REQUESTS, BadRequest
 from tests.support.fail_closed.table import DENIED, WRITE, Table, rows_of_page
 
@@ -153,10 +153,14 @@ async def _denied_by(fault: Fault, mesh: BreakableMesh, door: Door, token: str) 
     """Call through a door until the fault shows, which must be at once but for the reasons it may begin with."""
     early = Sent((("x-aegis-token", token),), door.body) if fault.tokens_before else None
     slow: list[Seen] = []
+    echoes = 0
     for _ in range(TRIES):
         seen = await mesh.caller.call(door, early)
         assert seen.decision == "deny", seen
-        if seen.reason != fault.reason.value:
+        if seen.reason == Reason.STORE_RESET.value and fault.reason is not Reason.STORE_RESET:
+            echoes += 1  # an authorizer looks at the life of Redis once a second: what went before may show until then
+            assert echoes <= len(AUTHORIZERS), seen
+        elif seen.reason != fault.reason.value:
             if Reason(seen.reason) in OUT_OF_TIME - fault.at_first:
                 slow.append(seen)
                 assert len(slow) <= SLOW_TRIES, slow  # a busy machine may stop a process for a while
