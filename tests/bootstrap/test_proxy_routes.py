@@ -43,6 +43,19 @@ def test_clusters_of_the_routes_in_force_stay_until_the_next_change(tmp_path: Pa
     assert [cluster["name"] for cluster in clusters] == [f"tool:pay:{place.route}" for place in (places[2], places[1])]
 
 
+@pytest.mark.parametrize(
+    "damage", ["{", "- a", "text", "resources: [{}]", "resources: 5", "resources: [{virtual_hosts: 1}]"]
+)
+def test_files_that_are_not_ours_are_replaced(tmp_path: Path, damage: str) -> None:
+    routes = ProxyRoutes(settings_file(tmp_path))
+    routes.show(Catalogue.of((PAY,)))
+    files = {path: path.read_text("utf-8") for path in (tmp_path / "xds").iterdir()}
+    for path in files:
+        path.write_text(damage, "utf-8")
+    routes.show(Catalogue.of((PAY,)))
+    assert {path: path.read_text("utf-8") for path in files} == files
+
+
 def test_settings_that_cannot_be_read_are_said_at_once(tmp_path: Path) -> None:
     path = tmp_path / "proxy.yaml"
     path.write_text("forward_port: many\n", "utf-8")

@@ -93,6 +93,13 @@ def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
 
 
 def _with_clusters_in_use(text: str, folder: Path) -> str:
+    try:
+        return _joined(text, folder)
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return text  # what stands in the folder is not what we write: it is replaced, and nothing of it kept
+
+
+def _joined(text: str, folder: Path) -> str:
     response = _resources(text)
     names = {cluster["name"] for cluster in response["resources"]}
     in_use = {name for file in ROUTES_FILES.values() for name in _clusters_named(_read(folder / file))}
