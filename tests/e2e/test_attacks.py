@@ -27,6 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SSN = "078-05-1120"
 PAY = b'{"amount":10,"payee":"x"}'
 HOST = b"host: api.stripe.example"
+JSON_TO = b"content-type: application/json\r\n"
 LINE = b"POST http://api.stripe.example/v1/payments HTTP/1.1"
 GITHUB = "http://github.mcp.example/mcp"
 RECORDS = "http://ehr.example/records/p-17"
@@ -165,6 +166,7 @@ async def test_what_is_no_plain_request_reaches_nobody(
         (b"GET http://api.stripe.example/v1/payments/1 HTTP/1.1", HOST, "MALFORMED_CALL"),  # a GET with a body
         (b"GET http://api.stripe.example/v1/payments/%252e%252e%252fx HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"TRACE http://api.stripe.example/v1/payments HTTP/1.1", HOST, "ACTION_UNKNOWN"),
+        (b"QUERY http://api.stripe.example/v1/payments HTTP/1.1", JSON_TO + HOST, "ACTION_UNKNOWN"),  # RFC 10008
         (b"HEAD http://api.stripe.example/v1/payments/1 HTTP/1.1", HOST, "ACTION_UNKNOWN"),
         (b"OPTIONS http://api.stripe.example/v1/payments HTTP/1.1", HOST, "ACTION_UNKNOWN"),
     ],
@@ -174,6 +176,19 @@ async def test_an_address_of_two_readings_is_refused(
 ) -> None:
     answer = await attacker.send(line, host, body=b"" if line.startswith((b"TRACE", b"HEAD")) else PAY)
     assert (answer.reasons, mesh.tools.received) == ([reason], {})
+
+
+@pytest.mark.parametrize(
+    "path", [b"/v1/x/../payments", b"/v1/x/..;/payments", b"/v1/x/..;a=b/payments", b"/v1/.;/payments"]
+)
+async def test_a_path_with_dot_segments_is_judged_as_the_path_that_the_tool_gets(
+    attacker: Attacker, mesh: DemoMesh, path: bytes
+) -> None:
+    answer = await attacker.send(b"POST http://api.stripe.example" + path + b" HTTP/1.1", HOST, body=PAY)
+    assert (answer.reasons, list(mesh.tools.received)) == (["ALLOWED"], ["/v1/payments"])
+    mesh.tools.received.clear()
+    refused = await attacker.send(b"POST http://api.stripe.example" + path + b"/1 HTTP/1.1", HOST, body=PAY)
+    assert (refused.reasons, mesh.tools.received) == (["ACTION_UNKNOWN"], {})
 
 
 @pytest.mark.parametrize(

@@ -578,6 +578,21 @@ async def test_a_silent_stream_of_events_is_left_in_peace(world: World) -> None:
     assert caller.is_whole and seen.count(b"[REDACTED:us_ssn]") == 2
 
 
+async def test_the_head_of_a_stream_arrives_before_its_first_event(world: World) -> None:
+    async def script(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEADS["sse"])
+        await writer.drain()
+        await world.gate.wait()
+        writer.write(chunk(b"".join(PARTS["sse"])) + b"0\r\n\r\n")
+
+    world.script = script
+    async with call(world) as caller:
+        await caller.see(b"\r\n\r\n")  # a client that waits for it, to know that it is connected, does not give up
+        world.gate.set()
+        seen = await caller.to_end()
+    assert caller.is_whole and seen.count(b"[REDACTED:us_ssn]") == 2
+
+
 async def test_a_client_that_goes_away_leaves_a_record_of_what_it_saw(world: World) -> None:
     recorded = asyncio.Event()
 
