@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
 
 if TYPE_CHECKING:
     from aegis_authz.core.scope import Scope
@@ -19,7 +19,7 @@ Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log."
 
 
 @app.command("list")
-def list_(state: MeshState, as_json: AsJson = False) -> None:
+def list_(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """List the revoked agents, newest first.
 
     Example: aegis agents list --dir DIR
@@ -36,7 +36,9 @@ def list_(state: MeshState, as_json: AsJson = False) -> None:
 
 
 @app.command("revoke")
-def revoke_(agent: AgentScope, state: MeshState, by: As = None, note: Note = "", as_json: AsJson = False) -> None:
+def revoke_(
+    agent: AgentScope, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+) -> None:
     """Refuse every call of the agent from the next one on, with REVOKED. Its tokens and policies stay as they are.
 
     Exits with 0 also when it was revoked before, 1 when the control plane refuses, 2 when it cannot be asked.
@@ -54,7 +56,9 @@ def revoke_(agent: AgentScope, state: MeshState, by: As = None, note: Note = "",
 
 
 @app.command("restore")
-def restore_(agent: AgentScope, state: MeshState, by: As = None, note: Note = "", as_json: AsJson = False) -> None:
+def restore_(
+    agent: AgentScope, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+) -> None:
     """Let policy judge a revoked agent again. Exits with 1 when it is not revoked.
 
     Example: aegis agents restore acme/emea/finance-agent --dir DIR

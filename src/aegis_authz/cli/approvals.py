@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
 
 app = typer.Typer(help="See the calls that wait for a human, and decide them.", no_args_is_help=True)
 
@@ -17,7 +17,7 @@ Note = Annotated[str, typer.Option("--note", help="Why; kept in the control plan
 
 @app.command("list")
 def list_(
-    state: MeshState,
+    state: MeshState = DEFAULT_STATE,
     standing: Annotated[
         str, typer.Option("--state", help="pending, approved, denied, expired, cancelled, used, or all.")
     ] = "pending",
@@ -39,7 +39,7 @@ def list_(
 
 
 @app.command()
-def show(approval_id: ApprovalId, state: MeshState, as_json: AsJson = False) -> None:
+def show(approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """Show exactly what would run.
 
     Example: aegis approvals show apr_3f... --dir DIR
@@ -57,7 +57,7 @@ def show(approval_id: ApprovalId, state: MeshState, as_json: AsJson = False) -> 
 
 @app.command("approve")
 def approve_(
-    approval_id: ApprovalId, state: MeshState, by: As = None, note: Note = "", as_json: AsJson = False
+    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
 ) -> None:
     """Approve a held call and print its one-time override token.
 
@@ -73,7 +73,9 @@ def approve_(
 
 
 @app.command("deny")
-def deny_(approval_id: ApprovalId, state: MeshState, by: As = None, note: Note = "", as_json: AsJson = False) -> None:
+def deny_(
+    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+) -> None:
     """Deny a held call.
 
     Example: aegis approvals deny apr_3f... --dir DIR

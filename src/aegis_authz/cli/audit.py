@@ -9,7 +9,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState
 
 if TYPE_CHECKING:
     from aegis_authz.core.effect import Effect
@@ -19,7 +19,6 @@ app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=T
 Folder = Annotated[
     Path | None, typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False)
 ]
-StateFolder = Annotated[Path | None, typer.Option("--dir", help="The state folder of a mesh.", show_default=False)]
 Key = Annotated[
     Path | None,
     typer.Option("--key", help="The public key: JWK, JWK set or PEM; default: DIR/keys/records.pub.json."),
@@ -29,7 +28,7 @@ Key = Annotated[
 @app.command()
 def verify(
     folder: Folder = None,
-    state: StateFolder = None,
+    state: OptionalState = None,
     key: Key = None,
     expect: Annotated[
         Path | None, typer.Option("--expect", help="Checkpoints kept elsewhere (`aegis audit checkpoint`).")
@@ -54,7 +53,7 @@ def verify(
 @app.command()
 def checkpoint(
     folder: Folder = None,
-    state: StateFolder = None,
+    state: OptionalState = None,
     key: Key = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write here instead of to standard output.")] = None,
 ) -> None:
@@ -75,7 +74,7 @@ def checkpoint(
 @app.command()
 def tail(
     folder: Folder = None,
-    state: StateFolder = None,
+    state: OptionalState = None,
     count: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many records.")] = 20,
     agent: Annotated[str, typer.Option("--agent", help="Only of this agent: a name, or org/tenant/agent.")] = "",
     effect: Annotated[str, typer.Option("--effect", help="Only with this answer.")] = "",
@@ -95,7 +94,7 @@ def tail(
 @app.command("refused-by-proxy")
 def refused_by_proxy(
     log: Annotated[Path | None, typer.Argument(help="Envoy's access log.", show_default="DIR/logs/access.log")] = None,
-    state: StateFolder = None,
+    state: OptionalState = None,
     count: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many lines.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -106,10 +105,8 @@ def refused_by_proxy(
     from aegis_authz.cli.audit_text import proxy_refusals_json, proxy_refusals_table
     from aegis_authz.commands.access_log import proxy_refusals
 
-    if log is None and state is None:
-        raise typer.BadParameter("name an access LOG, or the state folder of a mesh with --dir")
     with exits_on_faults("audit"):
-        refusals = proxy_refusals(log or (state or Path()) / "logs" / "access.log", count)
+        refusals = proxy_refusals(log or (state or DEFAULT_STATE) / "logs" / "access.log", count)
     typer.echo(proxy_refusals_json(refusals) if as_json else "\n".join(proxy_refusals_table(refusals)))
 
 
@@ -117,7 +114,7 @@ def refused_by_proxy(
 def show(
     decision_id: Annotated[str, typer.Argument(help="The decision id, as in x-aegis-decision-id.")],
     folder: Folder = None,
-    state: StateFolder = None,
+    state: OptionalState = None,
     as_json: AsJson = False,
 ) -> None:
     """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""
@@ -146,8 +143,4 @@ def _effect(word: str) -> Effect | None:
 
 
 def _records(folder: Path | None, state: Path | None) -> Path:
-    if folder is not None:
-        return folder
-    if state is None:
-        raise typer.BadParameter("name a FOLDER of records, or the state folder of a mesh with --dir")
-    return state / "records"
+    return folder if folder is not None else (state or DEFAULT_STATE) / "records"

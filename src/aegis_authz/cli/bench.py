@@ -9,12 +9,11 @@ import typer
 
 from aegis_authz.cli.exit_codes import ENDED, REFUSED
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 if TYPE_CHECKING:
     from aegis_authz.cli.bench_aim import BenchAim
 
-DEFAULT_STATE = Path(".aegis")
 
 Url = Annotated[str, typer.Argument(metavar="[URL]", help="The proxy, or the tool behind it; default: the mesh's.")]
 Host = Annotated[str, typer.Option(help="Host header, the tool's name; default: that of the URL.")]

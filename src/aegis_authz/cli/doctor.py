@@ -10,11 +10,16 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson
 
 
 def doctor(
-    state: Annotated[Path | None, typer.Option("--dir", help="Prove the mesh that runs in this state folder.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", envvar=DIR_VARIABLE, help="Prove the mesh that runs in this state folder.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is missing on this machine; with --dir, prove a running mesh by real calls through its proxy.
@@ -33,7 +38,6 @@ def _check_machine(as_json: bool) -> None:
     from dataclasses import asdict
 
     from aegis_authz.cli.doctor_text import show_findings
-    from aegis_authz.cli.mesh import DEFAULT_STATE
     from aegis_authz.local.checkup import check_machine
 
     findings = check_machine(DEFAULT_STATE)

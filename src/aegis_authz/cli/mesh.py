@@ -10,9 +10,8 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED, UNABLE
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import HERE, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, HERE, AsJson, MeshState
 
-DEFAULT_STATE = Path(".aegis")
 BudgetMs = Annotated[
     float, typer.Option(min=10, max=10_000, help="Milliseconds a decision may take; 40 suit a CPU of one's own.")
 ]

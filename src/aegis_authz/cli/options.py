@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-MeshState = Annotated[Path, typer.Option("--dir", help="The state folder of the mesh.")]
+DEFAULT_STATE = Path(".aegis")
+DIR_VARIABLE = "AEGIS_DIR"
+MeshState = Annotated[Path, typer.Option("--dir", envvar=DIR_VARIABLE, help="The state folder of the mesh.")]
+OptionalState = Annotated[
+    Path | None,
+    typer.Option("--dir", envvar=DIR_VARIABLE, help="The state folder of a mesh.", show_default=".aegis"),
+]
 As = Annotated[str | None, typer.Option("--as", help="Your name; default: the user of the operating system.")]
 Org = Annotated[str, typer.Option("--org", help="The organisation.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import Agent, AsJson, MeshState, Org, Tenant
+from aegis_authz.cli.options import DEFAULT_STATE, Agent, AsJson, MeshState, Org, Tenant
 
 app = typer.Typer(help="Mint tokens for agents of a mesh on this machine.", no_args_is_help=True)
 
@@ -19,10 +19,10 @@ def token() -> None:
 
 @app.command()
 def mint(
-    state: MeshState,
     org: Org,
     tenant: Tenant,
     agent: Agent,
+    state: MeshState = DEFAULT_STATE,
     ttl: Annotated[float, typer.Option("--ttl", help="Seconds the token lives, 1 to 300.")] = 60,
     act: Annotated[
         list[str] | None,

@@ -253,7 +253,7 @@ def test_what_is_around_the_call_can_be_said(run: Run) -> None:
         ([*PAY, "--context", "time=now"], "--context time: must be a moment such as"),
         ([*PAY, "--context", "token_age=old"], "--context token_age: must be a whole number"),
         (["call.yaml", "--record", "1"], "give a call or --record, not both"),
-        (["--record", "1"], "--record needs --dir"),
+        (["--record", "1"], ".aegis/records is not a folder"),
         (["--record", "1", "--dir", ".", "--tool", "x"], "only --param, --param-text and --context"),
         ([], "name a file with the call, or give --agent"),
         (["nowhere.yaml"], "nowhere.yaml"),

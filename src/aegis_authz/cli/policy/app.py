@@ -10,7 +10,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, As, AsJson, MeshState
 from aegis_authz.cli.policy import explain as policy_explain
 from aegis_authz.cli.policy import fmt as policy_fmt
 from aegis_authz.cli.policy import init as policy_init
@@ -64,8 +64,11 @@ def validate(
 def build(
     policies: Annotated[Path, typer.Option("--policies", help="Folder of policy documents.")],
     tools: Annotated[Path, typer.Option("--tools", help="Folder of tool catalogues.")],
-    state: Annotated[Path, typer.Option("--dir", help="The mesh whose settings and public keys the bundle carries.")],
     out: Annotated[Path, typer.Option("--out", help="Where to write the bundle (.tar.gz).")],
+    state: Annotated[
+        Path,
+        typer.Option("--dir", envvar=DIR_VARIABLE, help="The mesh whose settings and public keys the bundle carries."),
+    ] = DEFAULT_STATE,
     key: Annotated[
         Path | None, typer.Option("--key", help="P-256 key to sign with; default: DIR/keys/bundle.pem.")
     ] = None,
@@ -90,7 +93,7 @@ def build(
 
 @app.command("publish")
 def publish_(
-    state: MeshState,
+    state: MeshState = DEFAULT_STATE,
     policies: Policies = None,
     tools: Tools = None,
     message: Message = "",
@@ -129,7 +132,7 @@ def publish_(
 @app.command("rollback")
 def rollback_(
     revision: Annotated[str, typer.Argument(help="The revision whose documents are to be served again.")],
-    state: MeshState,
+    state: MeshState = DEFAULT_STATE,
     message: Message = "",
     by: As = None,
     wait: Wait = 5,
@@ -147,7 +150,7 @@ def rollback_(
 
 
 @app.command()
-def status(state: MeshState, as_json: AsJson = False) -> None:
+def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """Show which revision is served, what each OPA runs, and the latest changes.
 
     Example: aegis policy status --dir DIR

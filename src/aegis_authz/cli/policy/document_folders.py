@@ -8,17 +8,20 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import HERE
+from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, HERE
 
 Policies = Annotated[
     Path | None, typer.Option("--policies", help="Folder of policy documents; default: ./agents beside ./tools.")
 ]
 Tools = Annotated[Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools.")]
-OptionalMesh = Annotated[Path | None, typer.Option("--dir", help="Take the folders of this mesh.")]
+OptionalMesh = Annotated[
+    Path | None, typer.Option("--dir", envvar=DIR_VARIABLE, help="Take the folders of this mesh.", show_default=False)
+]
 
 
 def document_folders(command: str, policies: Path | None, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
-    """The folders of policies and tools; what is not given is the mesh's, or `agents` and `tools` below this folder.
+    """The folders of policies and tools; what is not given is the mesh's, or `agents` and `tools` below this folder, or
+    those of the mesh in `.aegis`.
 
     Raises typer.Exit, Unable.
     """
@@ -26,6 +29,8 @@ def document_folders(command: str, policies: Path | None, tools: Path | None, st
 
     if policies is not None and tools is not None:
         return policies, tools
+    if state is None and not all(folder.is_dir() for folder in HERE) and DEFAULT_STATE.is_dir():
+        state = DEFAULT_STATE
     if state is not None:
         defaults = mesh_folders(state)
         return policies or defaults.policies, tools or defaults.tools

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson
 from aegis_authz.cli.policy.call_files import problems_told, read_calls
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 from aegis_authz.core.circumstances import CIRCUMSTANCES
@@ -49,7 +49,9 @@ def explain(
     policies: Policies = None,
     tools: Tools = None,
     state: OptionalMesh = None,
-    record: Annotated[str, typer.Option("--record", help="Explain this decision of the mesh of --dir again.")] = "",
+    record: Annotated[
+        str, typer.Option("--record", help="Explain this decision of the mesh of --dir (default: .aegis) again.")
+    ] = "",
     agent: Annotated[str, typer.Option("--agent", help="ORG/TENANT/AGENT.")] = "",
     tool: Annotated[str, typer.Option("--tool", help="A tool of the catalogue.")] = "",
     action: Annotated[str, typer.Option("--action", help="An action of the tool.")] = "",
@@ -84,13 +86,11 @@ def explain(
     if call and record:
         raise unusable(COMMAND, "give a call or --record, not both")
     if record and state is None:
-        raise unusable(COMMAND, "--record needs --dir, the mesh that kept the record")
+        state = DEFAULT_STATE
     if record and flags.names_call:
         raise unusable(COMMAND, "with --record only --param, --param-text and --context can be given")
     if not call and not record and flags.is_empty:
-        raise unusable(
-            COMMAND, "name a file with the call, or give --agent, --tool and --action, or --record and --dir"
-        )
+        raise unusable(COMMAND, "name a file with the call, or give --agent, --tool and --action, or --record")
     with exits_on_faults(COMMAND):
         folders = document_folders(COMMAND, policies, tools, state)
         _explain(ExplainOptions(call, record, flags, *folders, state, as_json))
