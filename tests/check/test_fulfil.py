@@ -39,6 +39,7 @@ def decision(*obligations: Obligation) -> Decision:
         findings=(),
         approval=None,
         would=None,
+        fault=None,
     )
 
 

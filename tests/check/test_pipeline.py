@@ -74,6 +74,7 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
         "findings": (),
         "approval": None,
         "would": None,
+        "fault": None,
     }
     return Decision(**given | changes)
 
@@ -307,6 +308,39 @@ async def test_a_refusal_after_it_spends_the_token_without_asking_opa(body: byte
     assert world.records[0].reason is reason
     assert [settlement.identity.jti for settlement in world.settled] == ["j1"]
     assert world.asked == []
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "where", "at", "words"),
+    [
+        (payment(b'{"amount":"4200"}'), "body", "/amount", "must be a number, and is a string"),
+        (payment(b'{"amount":1,}'), "body", "line 1, column 12", "trailing comma"),
+        (payment(b'{"amount":1,"amount":2}'), "body", "amount", 'the member "amount" twice'),
+        (payment(content_length=b"99"), "body", "", "not as many as content-length says"),
+        (payment(content_encoding=b"gzip"), "headers", "content-encoding", '"gzip"'),
+        (message("bad host", "/", b"", {}), "headers", "host", "The host is not a name"),
+        (message("api.stripe.example", "/v1/x", b"", {"x-aegis-token": token()}), "path", "", '"/v1/x"'),
+    ],
+    ids=["type", "syntax", "double", "length", "encoding", "host", "action"],
+)
+async def test_the_caller_reads_what_is_wrong_with_its_text_and_the_record_does_not(
+    request_bytes: bytes, where: str, at: str, words: str
+) -> None:
+    world = World()
+    answer = await world.check(request_bytes)
+    body = orjson.loads(answer.body)
+    assert (body["fault"]["in"], body["fault"]["at"]) == (where, at)
+    assert words in body["fault"]["problem"] and words in body["detail"]
+    assert body["detail"] == body["error"]["message"]
+    assert body["fault"]["problem"] not in world.records[0].detail
+
+
+async def test_the_details_of_our_own_faults_are_for_the_record_alone() -> None:
+    for fault in (Refused(Reason.PDP_UNAVAILABLE, "opa at /run/opa.sock"), RuntimeError("opa at /run/opa.sock")):
+        world = World(answers=[fault])
+        answer = await world.check()
+        assert b"opa" not in answer.body and "fault" not in orjson.loads(answer.body)
+        assert orjson.loads(answer.body)["error"]["type"] == "api_error"
 
 
 async def test_an_agent_with_more_than_a_share_under_way_is_refused_before_anything_is_asked() -> None:

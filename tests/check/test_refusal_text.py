@@ -23,6 +23,7 @@ def denial(*findings: Finding) -> Decision:
         findings=findings,
         approval=None,
         would=None,
+        fault=None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.ext_authz import read_check_request
@@ -18,11 +19,13 @@ def decode(message: bytes) -> HttpCall:
     http = read_check_request(message)
     for name in _SINGLE:
         if len(http.headers.get(name, ())) > 1:
-            raise Refused(Reason.AMBIGUOUS_HEADERS, f"{name} is given several times")
+            problem = f"The header {name} is given several times."
+            raise Refused(Reason.AMBIGUOUS_HEADERS, f"{name} is given several times", Fault("headers", name, problem))
     _check_whole(http)
     encoding = http.header("content-encoding")
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
-        raise Refused(Reason.CONTENT_ENCODED, "the body is compressed")
+        problem = f"The header content-encoding says {quoted(encoding)}."
+        raise Refused(Reason.CONTENT_ENCODED, "the body is compressed", Fault("headers", "content-encoding", problem))
     return http
 
 
@@ -34,6 +37,11 @@ def _check_whole(http: HttpCall) -> None:
     if length is None:
         return
     if not length.isdecimal() or not length.isascii():
-        raise Refused(Reason.AMBIGUOUS_HEADERS, "content-length is not a number")
+        problem = "The header content-length is not a number."
+        raise Refused(
+            Reason.AMBIGUOUS_HEADERS, "content-length is not a number", Fault("headers", "content-length", problem)
+        )
     if int(length) != len(http.body):
-        raise Refused(Reason.BODY_TRUNCATED, "the body is not as long as content-length says")
+        problem = f"The body has {len(http.body)} bytes and not as many as content-length says."
+        detail = "the body is not as long as content-length says"
+        raise Refused(Reason.BODY_TRUNCATED, detail, Fault("body", "", problem))

@@ -71,7 +71,7 @@ class Pipeline:
                 decision = await self._decide(request, draft)  # 1 to 5
             fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials)  # 6
         except Refused as refusal:
-            decision = denied(refusal.reason, refusal.detail, draft.revision)
+            decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
         except TimeoutError:
             decision = denied(Reason.DEADLINE_EXCEEDED, f"after {', '.join(draft.stages())}", draft.revision)
         except Exception as fault:  # noqa: BLE001  # a bug: logged whole, denied, and the caller told nothing
@@ -109,7 +109,7 @@ class Pipeline:
         try:
             decision = showable(await self._judge(http, identity, snapshot, draft), draft)  # 3, 4
         except Refused as refusal:  # the token is spent all the same
-            decision = denied(refusal.reason, refusal.detail, draft.revision)
+            decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
         draft.settled = await self.store.settle(settlement, Monotonic(draft.started + self.limits.total))  # 5
         draft.done("settle", self.clock)

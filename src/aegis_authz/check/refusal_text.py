@@ -36,6 +36,8 @@ def sentence(decision: Decision, call: ToolCall | None, approval_id: str, phrase
     """
     spec = REASONS[decision.reason]
     parts = [_opening(decision, call), spec.text]
+    if decision.fault is not None:
+        parts.append(decision.fault.problem)
     parts += [_finding(finding, phrases) for finding in shown_findings(decision)]
     if spec.retry is Retry.AFTER_APPROVAL:
         parts.append(

@@ -105,6 +105,8 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
     findings = shown_findings(decision)
     if findings:
         facts["findings"] = [_finding(finding) for finding in findings]
+    if decision.fault is not None:
+        facts["fault"] = {"in": decision.fault.where, "at": decision.fault.at, "problem": decision.fault.problem}
     if settled is not None and approval_id:
         base = draft.snapshot.status_base if draft.snapshot is not None else ""
         facts["approval"] = {
@@ -115,7 +117,7 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
     phrases = draft.snapshot.phrases if draft.snapshot is not None else {}
     words = sentence(decision, draft.call, approval_id, phrases)
     codes = STATUS_CODES[decision.reason]
-    return Refusal(title=spec.text, sentence=words, status=codes.http, jsonrpc_code=codes.jsonrpc, facts=facts)
+    return Refusal(spec.text, words, codes.http, codes.jsonrpc, decision.reason.value, facts)
 
 
 def _finding(finding: Finding) -> Json:

@@ -74,5 +74,6 @@ def _refusal(reason: Reason, terms: BodyTerms | None) -> Refusal:
         sentence=f"{spec.text} {NEXT_STEP.get(spec.retry, '')}".strip(),
         status=codes.http,
         jsonrpc_code=codes.jsonrpc,
+        code=reason.value,
         facts=facts,
     )

@@ -9,9 +9,10 @@ from typing import ClassVar, NoReturn
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.fault import Fault
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.reason import CALLERS_FAULTS, REASONS, Reason
 from aegis_authz.core.units import Epoch, Revision, Seconds
 
 
@@ -149,7 +150,8 @@ class Decision:
     """An answer to a call. Every field must be given: nothing about a decision is implied.
 
     `would` is what a shadow policy would have answered, None where no shadow policy matched.
-    `policies` are the names of the documents that decided.
+    `policies` are the names of the documents that decided. `detail` is for the record and `fault`, what is wrong with
+    the caller's text, for the caller.
     """
 
     effect: Effect
@@ -161,6 +163,7 @@ class Decision:
     findings: tuple[Finding, ...]
     approval: ApprovalTerms | None
     would: Effect | None
+    fault: Fault | None
 
     def __post_init__(self) -> None:
         spec = REASONS[self.reason]
@@ -168,6 +171,8 @@ class Decision:
             return  # an approved or shadowed call may still carry redactions
         if spec.effect is not self.effect:
             raise ValueError(f"{self.reason.value} cannot explain {self.effect.value}")
+        if self.fault is not None and self.reason not in CALLERS_FAULTS:
+            raise ValueError(f"{self.reason.value} is not the fault of a caller's text")
 
     @property
     def changes_bodies(self) -> bool:
@@ -178,7 +183,7 @@ class Decision:
         raise TypeError("a Decision has no truth value; look at its effect")
 
 
-def denied(reason: Reason, detail: str, revision: Revision) -> Decision:
+def denied(reason: Reason, detail: str, revision: Revision, fault: Fault | None = None) -> Decision:
     """A denial that no policy document made."""
     return Decision(
         effect=Effect.DENY,
@@ -190,4 +195,5 @@ def denied(reason: Reason, detail: str, revision: Revision) -> Decision:
         findings=(),
         approval=None,
         would=None,
+        fault=fault,
     )

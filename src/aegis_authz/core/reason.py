@@ -206,3 +206,19 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.INTERNAL_FAULT: _refusal(Retry.LATER, "The authorization service failed; the call was not let through."),
     }
 )
+
+CALLERS_FAULTS = frozenset(
+    {
+        Reason.REQUEST_UNREADABLE,
+        Reason.BODY_TRUNCATED,
+        Reason.CONTENT_ENCODED,
+        Reason.AMBIGUOUS_HEADERS,
+        Reason.MALFORMED_CALL,
+        Reason.DUPLICATE_KEY,
+        Reason.HEADER_MISMATCH,
+        Reason.ACTION_UNKNOWN,
+        Reason.PARAMETER_UNKNOWN,
+        Reason.PARAMETER_TYPE,
+    }
+)
+"""Reasons that are in the shape of the caller's own text: the caller may read what is wrong with it."""

@@ -11,9 +11,16 @@ from typing import NoReturn, cast
 
 import orjson
 
+from aegis_authz.core.fault import quoted
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.reason import Reason
-from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.json_faults import (
+    double_member,
+    double_member_in,
+    first_double,
+    malformed,
+    not_json,
+    not_utf8,
+)
 from aegis_authz.encoding.json_outline import Outline
 
 MAX_DEPTH = 64
@@ -47,13 +54,13 @@ def _small(data: bytes) -> Json:
         _refuse_surrogates(text)
         value = cast(Json, _DECODER.decode(text))
     except UnicodeDecodeError as fault:
-        raise Refused(Reason.MALFORMED_CALL, f"not UTF-8 at byte {fault.start}") from None
+        raise not_utf8(data, fault) from None
     except json.JSONDecodeError as fault:
-        raise Refused(Reason.MALFORMED_CALL, f"not JSON: {fault.msg} at character {fault.pos}") from None
+        raise not_json(data, fault) from None
     except RecursionError:
-        raise Refused(Reason.MALFORMED_CALL, "nested too deeply") from None
+        raise malformed("nested too deeply") from None
     except ValueError:  # an integer beyond Python's own limit of digits
-        raise Refused(Reason.MALFORMED_CALL, "a number has too many digits") from None
+        raise malformed("a number has too many digits") from None
     _refuse_depth(data, value)
     return value
 
@@ -62,7 +69,7 @@ def parse_object(data: bytes) -> dict[str, Json]:
     """`parse`, for a text that must be an object. Raises Refused(MALFORMED_CALL) for another type."""
     value = parse(data)
     if not isinstance(value, dict):
-        raise Refused(Reason.MALFORMED_CALL, "the JSON text is not an object")
+        raise malformed("the JSON text is not an object")
     return value
 
 
@@ -70,27 +77,27 @@ def _large(data: bytes) -> Json:
     """The same by passes over the whole text, each of which C makes: hooks cost 250 ms for a MiB of small values."""
     outline = Outline(data)
     if outline.values > MAX_VALUES:
-        raise Refused(Reason.MALFORMED_CALL, f"more than {MAX_VALUES} values")
+        raise malformed(f"more than {MAX_VALUES} values")
     if outline.members > MAX_MEMBERS:
-        raise Refused(Reason.MALFORMED_CALL, f"more than {MAX_MEMBERS} members")
+        raise malformed(f"more than {MAX_MEMBERS} members")
     if outline.depth > MAX_DEPTH:
-        raise Refused(Reason.MALFORMED_CALL, f"nested more than {MAX_DEPTH} levels deep")
+        raise malformed(f"nested more than {MAX_DEPTH} levels deep")
     try:
         value = cast(Json, orjson.loads(data))
     except orjson.JSONDecodeError as fault:
-        raise Refused(Reason.MALFORMED_CALL, f"not JSON: {fault.msg} at character {fault.pos}") from None
+        raise not_json(data, fault) from None
     if outline.members > 1:
-        _refuse_double_members(value, outline.members)
+        _refuse_double_members(data, value, outline.members)
     if outline.has_unusual_numbers:
         _refuse_inexact(outline.numbers())
     return value
 
 
-def _refuse_double_members(value: Json, members: int) -> None:
+def _refuse_double_members(data: bytes, value: Json, members: int) -> None:
     """orjson keeps the last of two members of a name: then fewer come out than went in."""
     text = orjson.dumps(value)
     if Outline(text).members != members:
-        raise Refused(Reason.DUPLICATE_KEY, "an object names a member twice")
+        raise double_member_in(data)
     plain = text.decode()
     folded = plain.casefold()
     if folded != plain:
@@ -98,20 +105,20 @@ def _refuse_double_members(value: Json, members: int) -> None:
         # characters: the text stays JSON, and two names become equal as they would one by one
         folded_value = orjson.loads(folded)
         if Outline(orjson.dumps(folded_value)).members != members:
-            raise Refused(Reason.DUPLICATE_KEY, "an object names a member twice")
+            raise double_member_in(data)
 
 
 def _refuse_inexact(numbers: list[str]) -> None:
     integers = [number for number in numbers if number.lstrip("-").isdecimal()]
     if max(map(len, integers), default=0) > _LONGEST_INTEGER:
-        raise Refused(Reason.MALFORMED_CALL, "an integer does not fit 64 bits")
+        raise malformed("an integer does not fit 64 bits")
     for most in (max(map(int, integers), default=0), min(map(int, integers), default=0)):
         _integer(str(most))
     floats = [number for number in numbers if not number.lstrip("-").isdecimal()]
     # what a double is written as by Python, JavaScript or Go is that double; other forms are weighed
     weighed = [text for text, usual in zip(floats, map(repr, map(float, floats)), strict=True) if text != usual]
     if len(weighed) > MAX_WEIGHED:
-        raise Refused(Reason.MALFORMED_CALL, f"more than {MAX_WEIGHED} numbers in an unusual form")
+        raise malformed(f"more than {MAX_WEIGHED} numbers in an unusual form")
     for text in weighed:
         _float(text)
 
@@ -119,16 +126,19 @@ def _refuse_inexact(numbers: list[str]) -> None:
 def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
     value = dict(members)
     if len(value) != len(members) or (len(value) > 1 and len({name.casefold() for name in value}) != len(value)):
-        raise Refused(Reason.DUPLICATE_KEY, "an object names a member twice")
+        raise double_member(first_double([name for name, _ in members]))
     return value
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise Refused(Reason.MALFORMED_CALL, "a number is out of range")
+        raise malformed("a number is out of range", f"The number {quoted(text)} is beyond what a double holds.")
     if not _is_exact(text, number):
-        raise Refused(Reason.MALFORMED_CALL, "a number has more digits than a double holds")
+        raise malformed(
+            "a number has more digits than a double holds",
+            f"The number {quoted(text)} has more digits than a double holds: readers would round it in unlike ways.",
+        )
     return number
 
 
@@ -147,12 +157,12 @@ def _is_exact(text: str, number: float) -> bool:
 def _integer(text: str) -> int:
     number = int(text)
     if number not in _INTEGERS:
-        raise Refused(Reason.MALFORMED_CALL, "an integer does not fit 64 bits")
+        raise malformed("an integer does not fit 64 bits", f"The integer {quoted(text)} does not fit 64 bits.")
     return number
 
 
 def _constant(name: str) -> NoReturn:
-    raise Refused(Reason.MALFORMED_CALL, f"{name} is not JSON")
+    raise malformed(f"{name} is not JSON")
 
 
 def _refuse_surrogates(text: str) -> None:
@@ -160,7 +170,7 @@ def _refuse_surrogates(text: str) -> None:
         try:
             json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
-            raise Refused(Reason.MALFORMED_CALL, "a string holds half a surrogate pair") from None
+            raise malformed("a string holds half a surrogate pair") from None
 
 
 def _refuse_depth(data: bytes, value: Json) -> None:
@@ -171,7 +181,7 @@ def _refuse_depth(data: bytes, value: Json) -> None:
         level = [member for item in level for member in _members(item) if isinstance(member, dict | list)]
         if not level:
             return
-    raise Refused(Reason.MALFORMED_CALL, f"nested more than {MAX_DEPTH} levels deep")
+    raise malformed(f"nested more than {MAX_DEPTH} levels deep")
 
 
 def _members(value: Json) -> Iterable[Json]:

@@ -27,7 +27,8 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import REASONS, Reason, Retry
 from aegis_authz.proxy.typed import overwritten
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
-from aegis_authz.wire.problem import PROBLEM_TYPE
+from aegis_authz.wire.problem import PROBLEM_TYPE, error_member
+from aegis_authz.wire.status_codes import STATUS_CODES
 
 _BY_STATUS = {413: Reason.BODY_TRUNCATED, 503: Reason.INTERNAL_FAULT}
 
@@ -48,6 +49,7 @@ def _mapper(reason: Reason, log_filter: AccessLogFilter) -> ResponseMapper:
         "title": spec.text,
         "status": "%RESPONSE_CODE%",
         "detail": "%RESPONSE_CODE_DETAILS%",
+        "error": error_member(STATUS_CODES[reason].http, f"{spec.text} (%RESPONSE_CODE_DETAILS%)", reason.value),
         "decision": Effect.DENY.value,
         "reason": reason.value,
         "retry": spec.retry.value,

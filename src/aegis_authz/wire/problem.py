@@ -13,33 +13,53 @@ from aegis_authz.core.json_value import Json
 PROBLEM_TYPE = "application/problem+json"
 JSON_TYPE = "application/json"
 
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    413: "request_too_large",
+    415: "invalid_request_error",
+    429: "rate_limit_error",
+}
+"""By status, what clients of model providers call an error; all others are `api_error`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a caller is told of a refusal, in words and as data.
 
-    `sentence` says what was refused, why and what to do next; `facts` is the machine-readable part:
-    decision, reason, decision_id and where they apply policy, revision, findings, retry, approval.
+    `sentence` says what was refused, why and what to do next; `code` is the reason, and `facts` is the machine-readable
+    part: decision, reason, decision_id and where they apply policy, revision, findings, fault, retry, approval.
     """
 
     title: str
     sentence: str
     status: int
     jsonrpc_code: int
+    code: str
     facts: Mapping[str, Json]
 
 
 def problem_document(refusal: Refusal) -> bytes:
-    """The refusal for plain HTTP (RFC 9457; members beyond the standard ones are extensions)."""
+    """The refusal for plain HTTP (RFC 9457; members beyond the standard ones are extensions).
+
+    `error` is where clients of the OpenAI and Anthropic APIs, and of the many APIs shaped like them, look for words.
+    """
     return orjson.dumps(
         {
             "type": "about:blank",
             "title": refusal.title,
             "status": refusal.status,
             "detail": refusal.sentence,
+            "error": error_member(refusal.status, refusal.sentence, refusal.code),
             **refusal.facts,
         }
     )
+
+
+def error_member(status: int, message: str, code: str) -> dict[str, Json]:
+    """The member `error` of a problem document. `code` is the reason."""
+    return {"message": message, "type": _ERROR_TYPES.get(status, "api_error"), "code": code, "param": None}
 
 
 def tool_result(refusal: Refusal, rpc: Rpc) -> bytes:

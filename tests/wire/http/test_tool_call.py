@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -272,3 +273,114 @@ def test_null_in_a_body_is_no_optional_parameter() -> None:
     for body in (b'{"amount": null}', b'{"amount": 5, "note": 5}', b'{"amount": 5, "Note": null}'):
         with pytest.raises(Refused):
             read_tool_call(http("POST", "/v1/payments", body), catalogue)
+
+
+LANGUAGES = {
+    "ideographic space": "\u6771\u4eac\u3000\u99c5",
+    "joiner": "\u0915\u094d\u200d\u0937",
+    "non-joiner": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "no-break space": "10\u00a0000\u202f\u20ac",
+    "combining marks": "e\u0301\u0323 Z\u0351\u036b",
+    "a family": "\U0001f468\u200d\U0001f469\u200d\U0001f467\ufe0f",
+    "right to left": "\u200f\u05e9\u05dc\u05d5\u05dd\u200e",
+    "a line separator": "a\u2028b",
+    "unassigned and private": "\U0001fadf\ue000\ufffd",
+}
+
+
+@pytest.mark.parametrize("text", LANGUAGES.values(), ids=LANGUAGES.keys())
+def test_a_value_may_be_in_any_language(text: str) -> None:
+    assert read("PUT", f"/v1/payments/p1?q={quote(text)}").parameters["q"] == text
+    assert read("PUT", f"/v1/payments/{quote(text)}").parameters["id"] == text
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\nb", "\t", "\x7f", "\x85", "\x1b[0m"])
+def test_a_value_holds_no_control_characters(text: str) -> None:
+    assert reason_of("PUT", f"/v1/payments/p1?q={quote(text)}") is Reason.MALFORMED_CALL
+    assert reason_of("PUT", f"/v1/payments/{quote(text)}") is Reason.MALFORMED_CALL
+
+
+@pytest.mark.parametrize("name", ["q\u200d", "\u3000q", "q\u00a0", "\u200eq"])
+def test_a_name_that_nobody_sees_is_refused_in_every_language(name: str) -> None:
+    assert reason_of("PUT", f"/v1/payments/p1?{quote(name)}=1") is Reason.MALFORMED_CALL
+
+
+@pytest.mark.parametrize("query", ["dry=1&", "&dry=1", "dry=1&&", "&"])
+def test_a_separator_too_many_names_nothing(query: str) -> None:
+    assert "" not in read("PUT", f"/v1/payments/p1?{query}").parameters
+
+
+def fault_of(method: str, target: str, body: bytes = b"", **changes: Any) -> Fault:
+    with pytest.raises(Refused) as refused:
+        read(method, target, body, **changes)
+    assert refused.value.fault is not None
+    return refused.value.fault
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "fault"),
+    [
+        ("POST", "/v1/payments", b'{"amount":"4200"}', ("body", "/amount", "must be a number, and is a string")),
+        ("POST", "/v1/payments", b'{"amount":null}', ("body", "/amount", "must be a number, and is null")),
+        ("POST", "/v1/payments", b'{"to":[{"name":[1]}]}', ("body", "/to/0/name", "must be a string, and is an array")),
+        ("POST", "/v1/payments", b'{"fee":1}', ("body", "/fee", 'names "fee", which is not declared')),
+        ("POST", "/v1/payments", b'{"to":[{"iban":1}]}', ("body", "/to/0/iban", '"iban"')),
+        ("POST", "/v1/payments", b'{"Amount":1}', ("body", "/Amount", "some readers take it for one that is")),
+        ("POST", "/v1/payments", b'"x"', ("body", "", "a string where the declared parameters are members")),
+        ("POST", "/v1/payments", b'{"amount":1,}', ("body", "line 1, column 12", "trailing comma")),
+        ("POST", "/v1/payments?amount=1", b"", ("query", "amount", "declared in the body")),
+        ("GET", "/v1/payments?limit=ten", b"", ("query", "limit", "must be an integer, and is not written in digits")),
+        ("GET", "/v1/payments?limit=1.5", b"", ("query", "limit", "must be an integer, and is a number")),
+        ("GET", "/v1/payments?page=2", b"", ("query", "page", '"page", which is not declared')),
+        ("GET", "/v1/payments?limit=1&limit=2", b"", ("query", "limit", '"limit" twice')),
+        ("GET", "/v1/payments?limit=%zz", b"", ("query", "character 7", "percent sign")),
+        ("GET", "/v1/payments?q=a&b=%e4", b"", ("query", "character 7", "no UTF-8")),
+        ("GET", "/v1/payments?limit=1%00", b"", ("query", "character 8", "U+0000")),
+        ("GET", "/v1/payments?a=1;b=2", b"", ("query", "character 4", "semicolon")),
+        ("GET", "/v1/payments/%C3%A4%0A", b"", ("path", "character 20", "U+000A")),
+        ("GET", "/v1/payments/a%2fb", b"", ("path", "character 14", '"a%2fb"')),
+        ("GET", "/v1/payments;a/b", b"", ("path", "character 13", "semicolon")),
+        ("GET", "/v1/payments/Latest", b"", ("path", "", "that of an action in other letters")),
+        ("GET", "/v1/refunds", b"", ("path", "", 'GET "/v1/refunds" is none of the requests')),
+        ("GET", "/v1/payments", b"{}", ("body", "", "A GET has a body")),
+        ("PUT", "/v1/payments/p1?_method=DELETE", b"", ("query", "_method", "another method")),
+        ("PUT", "/v1/payments/p1", b"[1]", ("body", "", "is an array, and must be a JSON object")),
+        ("PUT", "/v1/payments/p1?id=2", b"", ("", "", "name one parameter twice")),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_is_wrong_with_the_callers_text(
+    method: str, target: str, body: bytes, fault: tuple[str, str, str]
+) -> None:
+    found = fault_of(method, target, body)
+    assert (found.where, found.at) == fault[:2]
+    assert fault[2] in found.problem
+
+
+def test_a_form_is_said_to_be_no_json() -> None:
+    headers = {"content-type": ("application/x-www-form-urlencoded",)}
+    problem = fault_of("POST", "/v1/payments", b"amount=42", headers=headers).problem
+    assert 'judged as JSON, and declared as "application/x-www-form-urlencoded"' in problem
+    assert "line 1, column 1" in problem
+
+
+def test_a_refusal_tells_no_value_but_the_one_that_cannot_be_read() -> None:
+    for target, body in (
+        ("/v1/payments", b'{"amount":"hunter2","to":[{"name":"hunter2"}]}'),
+        ("/v1/payments?limit=hunter2", b""),
+        ("/v1/payments?amount=hunter2", b""),
+        ("/v1/payments?x=hunter2%zz", b""),
+    ):
+        fault = fault_of("POST" if body else "GET", target, body)
+        assert "hunter2" not in fault.problem + fault.at
+
+
+@given(
+    st.sampled_from(["GET", "POST", "PUT"]),
+    st.text("/v1payments?&=%;+.0aA \u200d\u00e4", max_size=30),
+    st.binary(max_size=20),
+)
+def test_every_refusal_of_a_call_says_why(method: str, tail: str, body: bytes) -> None:
+    try:
+        read(method, "/v1/payments" + tail, body)
+    except Refused as refusal:
+        assert refusal.fault is not None and refusal.fault.problem

@@ -13,6 +13,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf.message import DecodeError
 
+from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.answer import Answer
@@ -72,7 +73,10 @@ def read_check_request(message: bytes) -> HttpCall:
     if not http.method:
         raise Refused(Reason.REQUEST_UNREADABLE, "no HTTP request in it")
     if not _METHOD.match(http.method):
-        raise Refused(Reason.REQUEST_UNREADABLE, "the method is not a short token")
+        detail = "the method is not a short token"
+        raise Refused(
+            Reason.REQUEST_UNREADABLE, detail, Fault("method", "", "The method is not a token of 1 to 32 characters.")
+        )
     if http.body and not http.raw_body:
         raise Refused(Reason.REQUEST_UNREADABLE, "the body came as text: set pack_as_bytes in ext_authz")
     if http.headers and not http.header_map.headers:
@@ -82,7 +86,8 @@ def read_check_request(message: bytes) -> HttpCall:
     headers = _headers(http.header_map.headers)
     if not "".join(headers.get(_RAW_PATH, ())).isascii():
         # Envoy sends the tool these bytes, and shows us "!" where they are not UTF-8
-        raise Refused(Reason.AMBIGUOUS_HEADERS, "the path holds bytes beyond ASCII")
+        problem = "The path or the query holds bytes beyond ASCII. Write them as percent escapes of UTF-8."
+        raise Refused(Reason.AMBIGUOUS_HEADERS, "the path holds bytes beyond ASCII", Fault("path", "", problem))
     return HttpCall(
         # Envoy's own id, http.id, is a number that nobody else knows
         request_id=headers.get("x-request-id", (http.id,))[0],
@@ -113,12 +118,20 @@ def _headers(raw: list[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:
 def _authority(authority: str, scheme: str) -> tuple[str, int | None]:
     match = _AUTHORITY.match(authority.lower())
     if match is None:
-        raise Refused(Reason.AMBIGUOUS_HEADERS, "the authority is not host[:port]")
+        raise _unreadable_authority(
+            "the authority is not host[:port]", "The host is not a name or an address with a port, if any."
+        )
     host, port_text = match.group(1), match.group(2)
     port = int(port_text) if port_text else None
     if port is not None and not 0 < port < 65536:
-        raise Refused(Reason.AMBIGUOUS_HEADERS, "the authority's port is out of range")
+        raise _unreadable_authority(
+            "the authority's port is out of range", "The port of the host is not between 1 and 65535."
+        )
     return host, None if port == (443 if scheme == "https" else 80) else port
+
+
+def _unreadable_authority(detail: str, problem: str) -> Refused:
+    return Refused(Reason.AMBIGUOUS_HEADERS, detail, Fault("headers", "host", problem))
 
 
 def write_check_response(answer: Answer) -> bytes:

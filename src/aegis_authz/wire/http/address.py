@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, unquote_to_bytes
 
+from aegis_authz.core.fault import Fault, character_name, quoted
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.folding import shape
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MOST_DECODINGS = 3
 _SUFFIX_MARKS = ".;:,%~ \\/?#\x00"
@@ -18,13 +20,28 @@ _HIDDEN = re.compile(r"[/\\]|%(?:2[ef]|5c)", re.IGNORECASE)
 
 def path_segments(path: str) -> list[str]:
     """The decoded segments of a path. Raises Refused(MALFORMED_CALL) where two readers could see two paths."""
-    if not path.startswith("/") or ";" in path:
+    if not path.startswith("/"):
+        raise _malformed("path", "", "no leading slash", "The path does not begin with a slash.")
+    if ";" in path:
         # /a;x=y is one resource to some servers and another to others
-        raise Refused(Reason.MALFORMED_CALL, "the path has matrix parameters or no leading slash")
-    segments = [_decoded(segment, "path") for segment in path[1:].split("/")]
-    # a dot or slash that is still encoded now comes out in a tool that decodes once more
-    if any(segment in (".", "..") or _HIDDEN.search(segment) for segment in segments):
-        raise Refused(Reason.MALFORMED_CALL, "the path climbs or hides a slash")
+        at = _character(path.index(";"))
+        raise _malformed(
+            "path",
+            at,
+            "matrix parameters",
+            f"The path has a semicolon at {at}; some servers drop what follows. Write %3B.",
+        )
+    segments: list[str] = []
+    offset = 1
+    for part in path[1:].split("/"):
+        segment = _decoded(part, "path", offset)
+        # a dot or slash that is still encoded now comes out in a tool that decodes once more
+        if segment in (".", "..") or _HIDDEN.search(segment):
+            at = _character(offset)
+            problem = f"The path's segment {quoted(part)} at {at} climbs, or hides a slash in an escape."
+            raise _malformed("path", at, "the path climbs or hides a slash", problem)
+        segments.append(segment)
+        offset += len(part) + 1
     return segments
 
 
@@ -60,26 +77,74 @@ def query_parameters(query: str) -> Mapping[str, str]:
     if not query:
         return values
     if ";" in query:
-        raise Refused(Reason.MALFORMED_CALL, "the query has semicolons, which some servers take for separators")
+        at = _character(query.index(";"))
+        problem = f"The query has a semicolon at {at}, which some servers take for a separator. Write %3B, or &."
+        raise _malformed("query", at, "the query has semicolons", problem)
     folded: set[str] = set()
+    offset = 0
     for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        name = _decoded(name.replace("+", " "), "query")
+        if not pair:  # a separator too many is nothing to every reader
+            offset += 1
+            continue
+        name_text, _, value = pair.partition("=")
+        name = _decoded(name_text.replace("+", " "), "query", offset)
+        unseen = next((character for character in name if not character.isprintable()), None)
+        if unseen is not None:
+            # values may be in any language; a name that cannot be seen is taken for another name
+            at = _character(offset)
+            problem = (
+                f"The name {quoted(name)} at {at} of the query holds {character_name(unseen)}, which cannot be seen."
+            )
+            raise _malformed("query", at, "the query has a name that cannot be seen", problem)
         if name.casefold() in folded:
-            raise Refused(Reason.DUPLICATE_KEY, "the query names a parameter twice")
+            raise Refused(
+                Reason.DUPLICATE_KEY,
+                "the query names a parameter twice",
+                Fault("query", name, f"The query names the parameter {quoted(name)} twice."),
+            )
         folded.add(name.casefold())
-        values[name] = _decoded(value.replace("+", " "), "query")
+        values[name] = _decoded(value.replace("+", " "), "query", offset + len(name_text) + 1)
+        offset += len(pair) + 1
     return values
 
 
-def _decoded(text: str, where: str) -> str:
-    if _BAD_ESCAPE.search(text):
+def _decoded(text: str, where: str, offset: int) -> str:
+    """The text without its escapes. `offset` is where it begins in its path or query."""
+    bad = _BAD_ESCAPE.search(text)
+    if bad is not None:
         # left alone by some servers, an error to others, and %u0061 is a letter to a few
-        raise Refused(Reason.MALFORMED_CALL, f"the {where} has a percent sign that begins no escape")
+        at = _character(offset + bad.start())
+        problem = f"The {where} has a percent sign at {at} that begins no escape. Write %25."
+        raise _malformed(where, at, f"the {where} has a percent sign that begins no escape", problem)
+    raw = unquote_to_bytes(text)
     try:
-        decoded = unquote_to_bytes(text).decode("utf-8", "strict")
-    except UnicodeDecodeError:
-        raise Refused(Reason.MALFORMED_CALL, f"the {where} is not UTF-8") from None
-    if not decoded.isprintable():
-        raise Refused(Reason.MALFORMED_CALL, f"the {where} has control characters")
+        decoded = raw.decode("utf-8", "strict")
+    except UnicodeDecodeError as fault:
+        at = _character(offset + _written(text, fault.start))
+        raise _malformed(
+            where, at, f"the {where} is not UTF-8", f"The {where} has an escape at {at} that is no UTF-8."
+        ) from None
+    control = _CONTROL.search(decoded)
+    if control is not None:
+        at = _character(offset + _written(text, len(decoded[: control.start()].encode())))
+        problem = f"The {where} has a control character at {at}: {character_name(control.group())}."
+        raise _malformed(where, at, f"the {where} has control characters", problem)
     return decoded
+
+
+def _written(text: str, position: int) -> int:
+    """How many characters of a text with escapes stand before the byte at `position` of what it decodes to."""
+    written = 0
+    while position > 0:
+        step = text[written : written + 1]
+        written += 3 if step == "%" else 1
+        position -= 1 if step == "%" else len(step.encode())
+    return written
+
+
+def _character(position: int) -> str:
+    return f"character {position + 1}"
+
+
+def _malformed(where: str, at: str, detail: str, problem: str) -> Refused:
+    return Refused(Reason.MALFORMED_CALL, detail, Fault(where, at, problem))

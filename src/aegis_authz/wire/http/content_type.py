@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -20,9 +21,25 @@ def judged_type(http: HttpCall) -> str:
     if value is None:
         return JSON_TYPE
     if "," in value:
-        raise Refused(Reason.AMBIGUOUS_HEADERS, "content-type is given several times")
-    media_type, *parameters = (part.strip().lower() for part in value.split(";"))
+        problem = "The header content-type names several media types."
+        raise Refused(
+            Reason.AMBIGUOUS_HEADERS, "content-type is given several times", Fault("headers", "content-type", problem)
+        )
+    declared, *parameters = (part.strip().lower() for part in value.split(";"))
     if any(part.startswith("charset") and part.replace('"', "") not in _UTF8 for part in parameters):
-        raise Refused(Reason.MALFORMED_CALL, "the body is not declared as UTF-8")
+        problem = "The header content-type names a charset other than UTF-8."
+        raise Refused(
+            Reason.MALFORMED_CALL, "the body is not declared as UTF-8", Fault("headers", "content-type", problem)
+        )
     # A tool that parsed a form where we parsed JSON would see other parameters: it gets what was judged.
-    return media_type if media_type.endswith("+json") else JSON_TYPE
+    return declared if declared.endswith("+json") else JSON_TYPE
+
+
+def media_type(http: HttpCall) -> str:
+    """The media type that a body is declared as, in lower case; "" for none and for several."""
+    return (http.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def is_json(declared: str) -> bool:
+    """Whether a media type is one of JSON."""
+    return declared == JSON_TYPE or declared.endswith("+json")

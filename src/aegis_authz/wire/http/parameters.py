@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType
+from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -17,6 +18,9 @@ _BODILESS = ("GET", "HEAD")
 _METHOD = "_method"
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
+
+_WHERE = {ParameterSource.BODY: "body", ParameterSource.PATH: "path", ParameterSource.QUERY: "query"}
+_ARTICLES = {kind: f"{'an' if kind.value[0] in 'aeio' else 'a'} {kind.value}" for kind in ParameterType}
 
 _Places = dict[str, "_Places | None"]
 """Where a body may have members: a name leads to the places below it,
@@ -88,36 +92,76 @@ def is_left_out(parameter: Parameter, value: object) -> bool:
 def typed(parameter: Parameter, value: object) -> Json:
     """The value, when it is of the parameter's type. Raises Refused(PARAMETER_TYPE)."""
     if not _is(parameter.type, value):
-        raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not of type {parameter.type.value}")
+        raise mistyped(parameter, f"is {type_name(value)}")
     return value  # type: ignore[return-value]  # strict_json and the path gave it: it is Json
 
 
-def refuse_undeclared(names: Iterable[str], declared: Collection[str], others: bool) -> None:
-    """Hold the names of an object against the declared ones.
+def mistyped(parameter: Parameter, problem: str) -> Refused:
+    """PARAMETER_TYPE: the parameter's value is not of its type. `problem` says what came, and no value."""
+    sentence = f"The parameter {quoted(parameter.name)} must be {_ARTICLES[parameter.type]}, and {problem}."
+    return Refused(
+        Reason.PARAMETER_TYPE,
+        f"{parameter.name} is not of type {parameter.type.value}",
+        Fault(_WHERE[parameter.source], parameter.at, sentence),
+    )
+
+
+def type_name(value: object) -> str:
+    """The JSON type of a value, with its article."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a string"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def refuse_undeclared(names: Iterable[str], declared: Collection[str], others: bool, where: str, at: str) -> None:
+    """Hold the names of an object against the declared ones. `at` is where the object is in `where`, for the caller.
 
     Raises Refused(MALFORMED_CALL) for a name that some reader takes for a declared one, and, unless `others` may
     pass, Refused(PARAMETER_UNKNOWN) for every other name that is not declared.
     """
     disguised = mistakable(names, declared)
     if disguised is not None:
-        raise Refused(Reason.MALFORMED_CALL, f"{disguised[:60]!r} is not, and to some readers is, a declared parameter")
+        problem = f"The name {quoted(disguised)} is not declared, and some readers take it for one that is."
+        raise Refused(
+            Reason.MALFORMED_CALL,
+            f"{disguised[:60]!r} is not, and to some readers is, a declared parameter",
+            Fault(where, f"{at}{disguised}", problem),
+        )
     unknown = None if others else next((name for name in names if name not in declared), None)
     if unknown is not None:
-        raise Refused(Reason.PARAMETER_UNKNOWN, f"{unknown[:60]!r} is not declared")
+        raise Refused(
+            Reason.PARAMETER_UNKNOWN,
+            f"{unknown[:60]!r} is not declared",
+            Fault(where, f"{at}{unknown}", f"The {where} names {quoted(unknown)}, which is not declared."),
+        )
 
 
 def _refuse_disguise(action: Action, body: Json, has_body: bool, query: Mapping[str, str]) -> None:
     declared = {(parameter.source, parameter.at) for parameter in action.parameters}
     if has_body and action.method in _BODILESS and not any(source is ParameterSource.BODY for source, _ in declared):
         # RFC 9110, section 9.3.1: such content has no defined meaning; one tool reads it, another does not
-        raise Refused(Reason.MALFORMED_CALL, f"a {action.method} with a body in which no parameter is declared")
+        problem = f"A {action.method} has a body here, and no parameter of this action is declared in one."
+        raise _malformed(f"a {action.method} with a body in which no parameter is declared", "body", "", problem)
     members = body if isinstance(body, dict) else {}
     overrides = [(ParameterSource.QUERY, name) for name in query] + [
         (ParameterSource.BODY, f"/{name}") for name in members
     ]
     if any(folded(at.lstrip("/")) == _METHOD and (source, at) not in declared for source, at in overrides):
         # frameworks take it for the method instead of the one that was judged
-        raise Refused(Reason.MALFORMED_CALL, "_method asks to be taken for another request")
+        problem = "A parameter _method asks some servers to take the call for one of another method."
+        raise _malformed("_method asks to be taken for another request", "query", "_method", problem)
 
 
 def _holds_declared_members_alone(action: Action, body: Json) -> bool:
@@ -132,16 +176,25 @@ def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], que
     members = body if isinstance(body, dict) else {}
     # frameworks join path, query and body into one table: a name that is declared in one is refused in the others
     tables = (
-        ({parameter.at for parameter in action.parameters if parameter.source is ParameterSource.PATH}, variables),
-        (declared_query, query),
-        (places.keys(), members),
+        (
+            "path",
+            {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.PATH},
+            variables,
+        ),
+        ("query", declared_query, query),
+        ("body", places.keys(), members),
     )
-    for position, (_, names) in enumerate(tables):
-        for place, (declared, _) in enumerate(tables):
+    for position, (where, _, names) in enumerate(tables):
+        for place, (elsewhere, declared, _) in enumerate(tables):
             if place != position and (declared & names.keys() or mistakable(names, declared) is not None):
-                raise Refused(Reason.DUPLICATE_KEY, "a parameter is given where it is not declared")
-    refuse_undeclared(query, declared_query, action.others)
-    _refuse_undeclared_members(body, places, action.others)
+                name = min(declared & names.keys(), default="") or mistakable(names, declared) or ""
+                problem = (
+                    f"The {where} names {quoted(name)}, which is declared in the {elsewhere}, or reads like what is."
+                )
+                detail = "a parameter is given where it is not declared"
+                raise Refused(Reason.DUPLICATE_KEY, detail, Fault(where, name, problem))
+    refuse_undeclared(query, declared_query, action.others, "query", "")
+    _refuse_undeclared_members(body, places, action.others, "/")
 
 
 def _places(action: Action) -> _Places:
@@ -157,7 +210,7 @@ def _places(action: Action) -> _Places:
     return root
 
 
-def _refuse_undeclared_members(value: Json, places: _Places, others: bool) -> None:
+def _refuse_undeclared_members(value: Json, places: _Places, others: bool, at: str) -> None:
     if isinstance(value, dict):
         members: Mapping[str, Json] = value
     elif isinstance(value, list):
@@ -165,22 +218,26 @@ def _refuse_undeclared_members(value: Json, places: _Places, others: bool) -> No
     elif value is None or others:
         return
     else:
-        raise Refused(Reason.PARAMETER_UNKNOWN, "a value stands where the declared parameters are members")
-    refuse_undeclared(members, places, others)
+        problem = f"The body has {type_name(value)} where the declared parameters are members of an object or a list."
+        detail = "a value stands where the declared parameters are members"
+        raise Refused(Reason.PARAMETER_UNKNOWN, detail, Fault("body", at[:-1], problem))
+    refuse_undeclared(members, places, others, "body", at)
     for name, member in members.items():
         below = places.get(name)
         if below is not None:
-            _refuse_undeclared_members(member, below, others)
+            _refuse_undeclared_members(member, below, others, f"{at}{pointer.escaped(name)}/")
 
 
 def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Json]:
     if has_body and not isinstance(body, dict):
-        raise Refused(Reason.MALFORMED_CALL, "the body is not a JSON object")
+        problem = f"The body is {type_name(body)}, and must be a JSON object."
+        raise _malformed("the body is not a JSON object", "body", "", problem)
     members = body if isinstance(body, dict) else {}
     names = [*members, *variables, *query]
     forms = {folded(name) for name in names}
     if len(forms) != len(names) or any("[" in name and stem(name) in forms for name in names):
-        raise Refused(Reason.DUPLICATE_KEY, "path, query and body name the same parameter")
+        problem = "Path, query and body name one parameter twice, or by names that some readers take for one."
+        raise Refused(Reason.DUPLICATE_KEY, "path, query and body name the same parameter", Fault("", "", problem))
     return {**members, **variables, **query}
 
 
@@ -212,10 +269,16 @@ def _from_text(parameter: Parameter, text: object) -> object:
     try:
         if parameter.type in _NUMBERS and not _PLAIN_NUMBER.match(text):
             # 99999e-5 is 99999 to whoever reads digits as far as they go
-            raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not written in digits")
+            raise mistyped(parameter, "is not written in digits")
         return strict_json.parse(text.encode())
-    except Refused:
-        raise Refused(Reason.PARAMETER_TYPE, f"{parameter.name} is not a {parameter.type.value}") from None
+    except Refused as refusal:
+        if refusal.reason is Reason.PARAMETER_TYPE:
+            raise
+        raise mistyped(parameter, "is no such value in JSON's words") from None
+
+
+def _malformed(detail: str, where: str, at: str, problem: str) -> Refused:
+    return Refused(Reason.MALFORMED_CALL, detail, Fault(where, at, problem))
 
 
 def _is(kind: ParameterType, value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -12,7 +13,7 @@ from aegis_authz.encoding import strict_json
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.http.content_type import judged_type
+from aegis_authz.wire.http.content_type import is_json, judged_type, media_type
 from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.mcp import message as mcp
 
@@ -39,7 +40,9 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         if action.method == http.method and (variables := _match(action.template, segments)) is not None
     ]
     if not candidates:
-        raise Refused(Reason.ACTION_UNKNOWN, f"no action of {tools[0].name} matches {http.method} {path}"[:200])
+        problem = f"{http.method} {quoted(path)} is none of the requests that are known at this address."
+        detail = f"no action of {tools[0].name} matches {http.method} {path}"[:200]
+        raise Refused(Reason.ACTION_UNKNOWN, detail, Fault("path", "", problem))
     _, tool, action, variables = min(candidates, key=lambda candidate: candidate[0])
     if variables and any(
         is_disguised(segments, rival.template)
@@ -47,7 +50,9 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         for rival in tool_.actions
         if rival is not action and rival.method == action.method
     ):
-        raise Refused(Reason.MALFORMED_CALL, "to some readers the path is that of another action")
+        problem = f"To some readers the path {quoted(path)} is another one: that of an action in other letters."
+        detail = "to some readers the path is that of another action"
+        raise Refused(Reason.MALFORMED_CALL, detail, Fault("path", "", problem))
     return _call(http, path, tool, action, variables)
 
 
@@ -66,7 +71,7 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 
 
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
-    body: Json = strict_json.parse(http.body) if http.body else None
+    body: Json = _body(http) if http.body else None
     content_type = judged_type(http) if http.body else ""
     query = query_parameters(http.query)
     return ToolCall(
@@ -98,6 +103,17 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         scheme=http.scheme,
         besides=unlisted(action, body, query),
     )
+
+
+def _body(http: HttpCall) -> Json:
+    try:
+        return strict_json.parse(http.body)
+    except Refused as refusal:
+        declared = media_type(http)
+        if refusal.fault is None or declared == "" or is_json(declared):
+            raise
+        problem = f"The body is judged as JSON, and declared as {quoted(declared)}. {refusal.fault.problem}"
+        raise Refused(refusal.reason, refusal.detail, Fault("body", refusal.fault.at, problem)) from None
 
 
 def _unclaimed(http: HttpCall) -> ToolCall:

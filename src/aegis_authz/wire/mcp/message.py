@@ -173,7 +173,7 @@ def _judged_arguments(
         raise Refused(Reason.ACTION_UNKNOWN, f"{tool.name} has no tool {name[:60]!r} in the catalogue")
     declared = tuple(parameter.name for parameter in mcp_tool.parameters)
     if declared:
-        refuse_undeclared(arguments, declared, mcp_tool.others)
+        refuse_undeclared(arguments, declared, mcp_tool.others, "arguments", "/")
     left_out = set()
     for parameter in mcp_tool.parameters:
         if parameter.name in arguments:

@@ -121,6 +121,7 @@ def _decision(text: bytes, revision: Revision) -> Decision:
         findings=tuple(_finding(item) for item in _list(data["findings"])),
         approval=_terms(data["approval"], _EFFECTS[effect]),
         would=_EFFECTS[would] if isinstance(would, str) else None,
+        fault=None,
     )
 
 
