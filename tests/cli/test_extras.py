@@ -41,10 +41,17 @@ def test_a_control_plane_needs_no_extra_but_its_own(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1].startswith(f"aegis serve control: {config}: ")
 
 
-def test_the_demo_without_its_extra_names_it() -> None:
-    done = aegis(["mcp"], "demo")
+@pytest.mark.parametrize(("module", "extra"), [("httpx2", "demo"), ("mcp", "agent")])
+def test_the_demo_without_its_extra_names_it(module: str, extra: str) -> None:
+    done = aegis([module], "demo")
     assert done.returncode == 2
-    assert done.stderr == "aegis: mcp is not installed; install the extra: pip install 'aegis-authz[demo]'\n"
+    assert done.stderr == f"aegis: {module} is not installed; install the extra: pip install 'aegis-authz[{extra}]'\n"
+
+
+def test_a_signer_without_its_extra_names_it() -> None:
+    done = aegis(["aiohttp"], "agent", "proxy", "--listen", "127.0.0.1:0")
+    assert done.returncode == 2
+    assert done.stderr == "aegis: aiohttp is not installed; install the extra: pip install 'aegis-authz[agent]'\n"
 
 
 def test_a_module_that_no_extra_brings_is_no_matter_of_extras() -> None:

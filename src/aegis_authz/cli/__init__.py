@@ -10,6 +10,7 @@ from aegis_authz.cli.exit_codes import UNABLE
 
 EXTRAS: Final = MappingProxyType(
     {
+        "aiohttp": "agent",
         "betterproto2": "control",
         "certifi": "local",
         "envoy_data_plane": "control",
@@ -17,8 +18,9 @@ EXTRAS: Final = MappingProxyType(
         "httpx": "cli",
         "httpx2": "demo",
         "jwt": "control",
-        "mcp": "demo",
+        "mcp": "agent",
         "rich": "cli",
+        "tomlkit": "agent",
         "typer": "cli",
     }
 )

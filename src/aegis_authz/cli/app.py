@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli import agents, approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
+from aegis_authz.cli import agent, agents, approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
 from aegis_authz.cli.policy import app as policy
 
 _HELP = """Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.
@@ -33,6 +33,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(agents.app, name="agents")
+app.add_typer(agent.app, name="agent")
 app.add_typer(audit.app, name="audit")
 app.add_typer(envoy.app, name="envoy")
 

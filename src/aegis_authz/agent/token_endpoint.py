@@ -1,0 +1,77 @@
+"""How the control plane is asked for a token (RFC 6749 section 4.4, with an assertion by RFC 7523)."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from aegis_authz.agent.proof import ProofKey
+from aegis_authz.agent.tokens import AgentToken, TokenFault
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
+from aegis_authz.encoding import strict_json
+
+_GRANT = "client_credentials"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_SECONDS = 10
+_MOST_BYTES = 64 * 1024
+_LONGEST_LIFE = 86_400.0
+
+
+class TokenEndpoint:
+    """The token endpoint of a control plane, for one agent."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, agent: Scope, key: ProofKey) -> None:
+        self._session = session
+        self._url = url
+        self._agent = agent
+        self._key = key
+
+    async def obtain(self) -> AgentToken:
+        """Ask for a token that is bound to the key. Raises TokenFault."""
+        form = {
+            "grant_type": _GRANT,
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": self._key.assertion(self._agent, self._url),
+        }
+        proof = self._key.proof("POST", self._url, None, b"")
+        try:
+            async with self._session.post(
+                self._url,
+                data=form,
+                headers={"DPoP": proof, "accept": "application/json"},
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_SECONDS),
+            ) as response:
+                body = await response.content.read(_MOST_BYTES)
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            why = str(fault) or type(fault).__name__
+            raise TokenFault(f"the control plane does not answer at {self._url}: {why}") from None
+        answer = _object(body)
+        if status != 200:
+            raise TokenFault(
+                f"the control plane at {self._url} issued no token to {self._agent}: {_why(status, answer)}"
+            )
+        return _token(answer, self._url)
+
+
+def _object(body: bytes) -> dict[str, Json]:
+    try:
+        return strict_json.parse_object(body)
+    except Refused:
+        return {}
+
+
+def _why(status: int, answer: dict[str, Json]) -> str:
+    words = [answer.get(name) for name in ("error", "error_description", "detail")]
+    return ": ".join(word for word in words if isinstance(word, str) and word) or f"status {status}"
+
+
+def _token(answer: dict[str, Json], url: str) -> AgentToken:
+    text, kind, life = (answer.get(name) for name in ("access_token", "token_type", "expires_in"))
+    if not isinstance(text, str) or not text.isascii() or not text or not isinstance(kind, str) or kind != "DPoP":
+        raise TokenFault(f"{url} answered no token that is bound to a key")
+    if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life <= _LONGEST_LIFE:
+        raise TokenFault(f"{url} did not say how long the token lives")
+    return AgentToken(text, float(life))

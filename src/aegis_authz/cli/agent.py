@@ -1,0 +1,98 @@
+"""`aegis agent`: what stands on an agent's side, a signer above all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aegis_authz.cli.faults import exits_on_faults
+from aegis_authz.cli.options import OptionalState
+
+if TYPE_CHECKING:
+    from aegis_authz.agent.serving import Listening
+    from aegis_authz.commands.agent import AgentSide
+
+app = typer.Typer(help="Call through the mesh as an agent, without changing the agent's code.", no_args_is_help=True)
+
+AgentName = Annotated[
+    str, typer.Option("--agent", metavar="ORG/TENANT/AGENT", help="The agent; needed where several are enrolled.")
+]
+KeyFile = Annotated[Path | None, typer.Option("--key", help="The agent's private key, where it is not enrolled.")]
+ControlUrl = Annotated[str, typer.Option("--control", help="The control plane's URL; default: as enrolled.")]
+MeshProxy = Annotated[str, typer.Option("--mesh", help="The mesh's forward proxy; default: as enrolled.")]
+MeshReverse = Annotated[str, typer.Option("--reverse", help="The mesh's reverse routes; default: as enrolled.")]
+
+
+@app.command()
+def proxy(
+    listen: Annotated[str, typer.Option("--listen", help="127.0.0.1:PORT, 0 for any free one, or unix:PATH.")],
+    state: OptionalState = None,
+    agent: AgentName = "",
+    key: KeyFile = None,
+    control: ControlUrl = "",
+    mesh: MeshProxy = "",
+    reverse: MeshReverse = "",
+) -> None:
+    """Serve a local signer: whatever this user's programs send to it goes to the mesh as the agent, with a proof.
+
+    It takes requests to a proxy (http:// URLs alone) and plain ones for the reverse routes (/TOOL/...), MCP included.
+    Processes of other users, and web pages, are refused. It ends on Ctrl-C or SIGTERM.
+
+    Example: aegis agent proxy --dir .aegis --agent acme/emea/coding-agent --listen 127.0.0.1:7070
+    """
+    import asyncio
+
+    from aegis_authz.commands.agent import serve_signer
+
+    with exits_on_faults("agent proxy"):
+        side = _side(state, agent, key, control, mesh, reverse)
+
+        def started(listening: Listening) -> None:
+            where = listening.url or listening.address
+            typer.echo(f"signing for {side.enrolment.agent} at {where}, to {side.enrolment.proxy}", err=True)
+
+        asyncio.run(serve_signer(side, listen, _report, started))
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND ...", help="The command and its arguments.")],
+    state: OptionalState = None,
+    agent: AgentName = "",
+    key: KeyFile = None,
+    control: ControlUrl = "",
+    mesh: MeshProxy = "",
+    reverse: MeshReverse = "",
+    direct: Annotated[
+        list[str] | None, typer.Option("--direct", help="A host it reaches beside the mesh, unjudged; may be repeated.")
+    ] = None,
+) -> None:
+    """Run a command whose HTTP requests go to the mesh as the agent; exits as the command does.
+
+    HTTP_PROXY and HTTPS_PROXY lead to a signer that ends with it; a tool's reverse route is at $AEGIS_BASE_URL/TOOL.
+    NO_PROXY holds what --direct names and nothing else.
+
+    Example: aegis agent run --dir .aegis --agent acme/emea/coding-agent -- python agent.py
+    """
+    import asyncio
+
+    from aegis_authz.commands.agent import run_through
+
+    with exits_on_faults("agent run"):
+        side = _side(state, agent, key, control, mesh, reverse)
+        code = asyncio.run(run_through(side, command, direct or (), _report))
+    raise typer.Exit(code)
+
+
+def _side(state: Path | None, agent: str, key: Path | None, control: str, mesh: str, reverse: str) -> AgentSide:
+    from aegis_authz.commands.agent import AgentChoice, agent_side
+
+    return agent_side(AgentChoice(state, agent, key, control, mesh, reverse))
+
+
+def _report(sentence: str) -> None:
+    typer.echo(f"aegis agent: {sentence}", err=True)

@@ -1,0 +1,161 @@
+"""What stands on an agent's side: which agent we are, and a signer its programs call through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.agent.command import command_environment, run_command
+from aegis_authz.agent.enrolment import (
+    KEY_FILE,
+    Enrolment,
+    EnrolmentFault,
+    agent_folder,
+    enrolled_agents,
+    read_enrolment,
+    users_agents,
+)
+from aegis_authz.agent.mesh import MeshAddress, MeshCaller, mesh_session
+from aegis_authz.agent.proof import ProofKey
+from aegis_authz.agent.serving import ListenFault, Listening, serving
+from aegis_authz.agent.signer import Signer
+from aegis_authz.agent.token_endpoint import TokenEndpoint
+from aegis_authz.agent.tokens import TokenKeeper
+from aegis_authz.commands.faults import Unable, unable_on
+from aegis_authz.core.scope import Scope
+from aegis_authz.local.mesh import stop_signals
+from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
+
+TOKEN_PATH = "/v1/token"  # noqa: S105  # a path
+_AGENTS = "agents"
+_HERE = Path(".aegis")
+
+Report = Callable[[str], None]
+"""Told what an operator should know, a sentence at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChoice:
+    """What the user said about the agent; "" and None leave it to what is enrolled.
+
+    `state` is the folder of a mesh on this machine, `control` the base URL of a control plane.
+    """
+
+    state: Path | None
+    agent: str
+    key: Path | None
+    control: str
+    proxy: str
+    reverse: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSide:
+    """An agent that can call: who it is, and its key."""
+
+    enrolment: Enrolment
+    key: ProofKey
+
+
+@unable_on(EnrolmentFault, MeshNotRunning, KeyFolderError, ValueError)
+def agent_side(choice: AgentChoice) -> AgentSide:
+    """The agent the user means, its key loaded. Raises Unable."""
+    state = choice.state
+    if choice.key is not None:
+        key_file, enrolment = choice.key, _without_enrolment(choice)
+    else:
+        if state is None and not enrolled_agents(users_agents()) and agents_home(_HERE).is_dir():
+            state = _HERE
+        home = agents_home(state)
+        folder = agent_folder(home, _chosen(home, choice.agent))
+        key_file, enrolment = folder / KEY_FILE, read_enrolment(folder)
+    enrolment = _at_its_mesh(enrolment, state)
+    endpoint = f"{choice.control.rstrip('/')}{TOKEN_PATH}" if choice.control else enrolment.token_endpoint
+    enrolment = replace(
+        enrolment,
+        token_endpoint=endpoint,
+        proxy=choice.proxy or enrolment.proxy,
+        reverse=(choice.reverse or enrolment.reverse).rstrip("/"),
+    )
+    clock, ids = SystemClock(), SystemIds()
+    return AgentSide(enrolment, ProofKey(load_ed25519(key_file), clock.now, ids.token))
+
+
+def agents_home(state: Path | None) -> Path:
+    """The folder of agents: that of a mesh on this machine, else this user's."""
+    return users_agents() if state is None else state / _AGENTS
+
+
+async def serve_signer(side: AgentSide, listen: str, report: Report, started: Callable[[Listening], None]) -> None:
+    """Serve a signer until SIGINT, SIGTERM or SIGHUP; `started` is called once it listens. Raises Unable."""
+    stop = stop_signals()
+    async with open_signer(side, listen, report) as listening:
+        started(listening)
+        await stop.wait()
+
+
+async def run_through(side: AgentSide, words: Sequence[str], direct: Sequence[str], report: Report) -> int:
+    """Run a command whose requests pass a signer of its own; returns the command's exit code. Raises Unable."""
+    authorities = Path(side.enrolment.authorities) if side.enrolment.authorities else None
+    async with open_signer(side, "127.0.0.1:0", report) as listening:
+        return await run_command(words, command_environment(os.environ, listening.url, direct, authorities))
+
+
+@asynccontextmanager
+async def open_signer(side: AgentSide, listen: str, report: Report) -> AsyncIterator[Listening]:
+    """A signer that listens until the block ends. Raises Unable."""
+    async with open_caller(side, report) as caller:
+        try:
+            async with serving(Signer(caller, os.getuid()), listen) as listening:
+                yield listening
+        except ListenFault as fault:
+            raise Unable(str(fault)) from None
+
+
+@asynccontextmanager
+async def open_caller(side: AgentSide, report: Report) -> AsyncIterator[MeshCaller]:
+    """Calls into the mesh as this agent, its token renewed until the block ends."""
+    enrolment = side.enrolment
+    async with mesh_session() as session:
+        endpoint = TokenEndpoint(session, enrolment.token_endpoint, enrolment.scope, side.key)
+        keeper = TokenKeeper(endpoint.obtain, time.monotonic, report)
+        mesh = MeshAddress(enrolment.proxy, enrolment.reverse)
+        async with asyncio.TaskGroup() as group:
+            renewal = group.create_task(keeper.keep())
+            try:
+                yield MeshCaller(session, mesh, side.key, keeper.token)
+            finally:
+                renewal.cancel()
+
+
+def _chosen(home: Path, agent: str) -> Scope:
+    if agent:
+        return Scope.parse(agent)
+    enrolled = enrolled_agents(home)
+    if len(enrolled) == 1:
+        return enrolled[0]
+    if not enrolled:
+        raise EnrolmentFault(f"no agent is enrolled in {home}; enrol one with: aegis agent enroll CODE")
+    raise EnrolmentFault(f"say which agent with --agent; enrolled are {', '.join(map(str, enrolled))}")
+
+
+def _without_enrolment(choice: AgentChoice) -> Enrolment:
+    if not choice.agent or not (choice.state or (choice.control and choice.proxy)):
+        raise EnrolmentFault("with --key, say --agent as well, and --dir, or --control and --mesh")
+    Scope.parse(choice.agent)
+    return Enrolment(choice.agent, "", "", "", "", choice.reverse or choice.proxy, "")
+
+
+def _at_its_mesh(enrolment: Enrolment, state: Path | None) -> Enrolment:
+    """The enrolment with the addresses that a mesh on this machine has now."""
+    if state is None:
+        return enrolment
+    facts = read_facts(state)
+    return replace(enrolment, token_endpoint=f"{facts.control}{TOKEN_PATH}", proxy=facts.proxy, reverse=facts.reverse)
