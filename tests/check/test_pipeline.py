@@ -31,6 +31,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
@@ -60,7 +61,7 @@ TRUST = Trust(
     300,
     5,
 )
-SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, "http://control", frozenset(), PHRASES)
+SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, NO_AGENTS, "http://control", frozenset(), PHRASES)
 
 
 def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **changes: Any) -> Decision:
@@ -594,7 +595,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), (), False)
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
-    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, "", frozenset(), PHRASES)
+    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES)
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
     await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET", crm.route))

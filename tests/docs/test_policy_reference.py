@@ -21,17 +21,23 @@ def shown(first: str) -> dict[str, str]:
 
 
 def documents() -> Loaded:
-    return load({**shown("org"), **shown("define")}, shown("tool"), DETECTORS)
+    return load(policies(), shown("tool"), DETECTORS)
+
+
+def policies() -> dict[str, str]:
+    return {path: text for first in ("org", "define", "agents", "trust") for path, text in shown(first).items()}
 
 
 def test_what_the_page_shows_can_be_loaded_as_one_folder() -> None:
     loaded = documents()
     assert [one.title for one in loaded.policies] == ["payments"]
     assert {one.name for one in loaded.tools} == {"stripe-payments", "github"}
+    assert len(list(loaded.identities.entries())) == 2
+    assert [trusted.document.trust for trusted in loaded.identities.trusts] == ["build-servers"]
 
 
 def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
-    for folder, files in (("agents", {**shown("org"), **shown("define")}), ("tools", shown("tool"))):
+    for folder, files in (("agents", policies()), ("tools", shown("tool"))):
         (tmp_path / folder).mkdir()
         for name, text in files.items():
             (tmp_path / folder / name).write_text(text, "utf-8")

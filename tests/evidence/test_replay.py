@@ -26,6 +26,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.encoding.jwk import thumbprint
@@ -131,7 +132,7 @@ class World:
     def __init__(self, opa: LabOpa, call: Call, catalogue: Catalogue) -> None:
         self.opa = opa
         self.call = call
-        self.snapshot = Snapshot("lab", catalogue, TRUST, "", CONTEXT, {})
+        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {})
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
 

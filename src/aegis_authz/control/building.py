@@ -48,7 +48,9 @@ class PolicyBuilder:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
         policies = {**sources.policies, **self._own.policies}
         loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
-        compiled = compile_policy(loaded.compiled, loaded.tools, self._trust_data, self._status_base)
+        compiled = compile_policy(
+            loaded.compiled, loaded.tools, self._trust_data, self._status_base, None, loaded.identities
+        )
         return Live(Revision(compiled.revision), pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.registration import Registry
 from aegis_authz.core.units import Revision, Seconds
 
 
@@ -29,7 +30,8 @@ class Trust:
 class Snapshot:
     """One policy revision as the data plane sees it. Loaded once per call; never mixed with another.
 
-    `status_base` is the URL under which approvals are looked up, "" when there is none. `reads` are the words of
+    `agents` are those that documents register. `status_base` is the URL under which approvals are looked up, "" when
+    there is none. `reads` are the words of
     `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     """
@@ -37,6 +39,7 @@ class Snapshot:
     revision: Revision
     catalogue: Catalogue
     trust: Trust
+    agents: Registry
     status_base: str
     reads: frozenset[str]
     phrases: Mapping[str, str]

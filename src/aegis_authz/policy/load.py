@@ -11,9 +11,17 @@ from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.coherence import condition_key_problems, document_problems
 from aegis_authz.policy.compile.comparisons import pattern_fault
+from aegis_authz.policy.compile.identities import (
+    NO_IDENTITIES,
+    Identities,
+    LoadedAgents,
+    LoadedTrust,
+    identity_problems,
+)
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule, CompiledRules, compiled_rules
 from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, ambiguities, known_tool, tool_of
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RuleSet, Template
+from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
 from aegis_authz.policy.language.reuse import Defined, written_out
 from aegis_authz.policy.language.rule import DetectorDefinition
 from aegis_authz.policy.language.validation import validated
@@ -46,12 +54,14 @@ class LoadedPolicy:
 class Loaded:
     """Documents that passed every check, in order of file name and place.
 
-    `loaded_policies` are the policies with their sources, and `known_tools` is what rules may say of each tool.
+    `loaded_policies` are the policies with their sources, `known_tools` is what rules may say of each tool, and
+    `identities` who is registered and trusted.
     """
 
     loaded_policies: tuple[LoadedPolicy, ...]
     tools: tuple[Tool, ...]
     known_tools: Mapping[str, KnownTool] = field(default_factory=dict)
+    identities: Identities = NO_IDENTITIES
 
     @property
     def policies(self) -> tuple[PolicyDocument, ...]:
@@ -80,10 +90,11 @@ def load(
     known_tools = {tool.tool.name: tool for tool in tools}
     documents, garbled = _documents(policy_sources)
     reading = _Reading(known_tools, names, detectors, [*unreadable, *wrong, *garbled])
-    loaded_policies = reading.policies(documents)
+    identities = reading.identities(documents)
+    loaded_policies = reading.policies([source for source in documents if not _is_identity(source)])
     if reading.problems:
         raise PolicyErrors(reading.problems)
-    return Loaded(tuple(loaded_policies), tuple(tool.tool for tool in tools), known_tools)
+    return Loaded(tuple(loaded_policies), tuple(tool.tool for tool in tools), known_tools, identities)
 
 
 def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[Problem]]:
@@ -138,6 +149,21 @@ class _Reading:
     detectors: Collection[str] | None
     problems: list[Problem]
     _wrong_templates: set[str] = field(default_factory=set)
+
+    def identities(self, sources: Sequence[SourceDocument]) -> Identities:
+        agents: list[LoadedAgents] = []
+        trusts: list[LoadedTrust] = []
+        for source in filter(_is_identity, sources):
+            if _has(source, "agents"):
+                document, wrong = validated(AgentsDocument, source)
+                agents += [] if document is None else [LoadedAgents(document, source)]
+            else:
+                trust, wrong = validated(TrustDocument, source)
+                trusts += [] if trust is None else [LoadedTrust(trust, source)]
+            self.problems += wrong
+        identities = Identities(tuple(agents), tuple(trusts))
+        self.problems += identity_problems(identities)
+        return identities
 
     def policies(self, sources: Sequence[SourceDocument]) -> list[LoadedPolicy]:
         defined = self._definitions([source for source in sources if _has(source, "define")])
@@ -262,6 +288,10 @@ def _detector_problems(
 def _text(source: SourceDocument, key: str) -> str:
     value = source.value.get(key) if isinstance(source.value, Mapping) else None
     return value if isinstance(value, str) else ""
+
+
+def _is_identity(source: SourceDocument) -> bool:
+    return _has(source, "agents") or _has(source, "trust")
 
 
 def _has(source: SourceDocument, key: str) -> bool:

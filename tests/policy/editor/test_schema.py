@@ -51,7 +51,7 @@ def _examples() -> Iterator[str]:
     """The documents of the reference."""
     page = (ROOT / "docs" / "policy-reference.md").read_text()
     for block in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
-        if re.match(r"(org|define|tool|tests):", block):
+        if re.match(r"(org|define|agents|trust|tool|tests):", block):
             yield block
 
 

@@ -13,6 +13,7 @@ from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.encoding.jwk import raw_from_jwk
 from aegis_authz.encoding.narrowing import items, members, text
+from aegis_authz.policy.bundle.agent_data import agents_from_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
@@ -68,10 +69,10 @@ def trust_from_data(data: Json) -> Trust:
 def snapshot_from_data(data: Json) -> Snapshot:
     """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise.
 
-    A bundle that was made before there were phrases has none.
+    A bundle that was made before there were phrases, or registered agents, has none.
     """
-    names = {"revision", "catalogue", "trust", "status_base", "reads", "phrases"}
-    item = members({"phrases": {}, **data} if isinstance(data, dict) else data, names, "the snapshot")
+    names = {"revision", "catalogue", "trust", "agents", "status_base", "reads", "phrases"}
+    item = members({"phrases": {}, "agents": {}, **data} if isinstance(data, dict) else data, names, "the snapshot")
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
@@ -79,6 +80,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         revision=Revision(revision),
         catalogue=Catalogue.of(tools_from_data(item["catalogue"])),
         trust=trust_from_data(item["trust"]),
+        agents=agents_from_data(item["agents"]),
         status_base=text(item["status_base"], "status_base"),
         reads=_reads(item["reads"]),
         phrases=_phrases(item["phrases"]),

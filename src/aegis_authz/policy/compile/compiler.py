@@ -13,6 +13,7 @@ from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.snapshot import trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.fast_path import plain_rules
+from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.operators import PHRASES
@@ -36,20 +37,23 @@ def compile_policy(
     trust_data: Mapping[str, Json],
     status_base: str,
     rego: Mapping[str, str] | None = None,
+    identities: Identities = NO_IDENTITIES,
 ) -> Compiled:
     """Compile checked documents.
 
     `trust_data` is what `trust_to_data` made; `status_base` the URL under which approvals are looked up,
-    "" for none; `rego` the library the bundle will carry, by default the one of this package. The
-    order of documents, tools, files and keys does not matter: same content, same revision. Raises
-    ValueError for documents that did not pass `load` and for unreadable trust.
+    "" for none; `rego` the library the bundle will carry, by default the one of this package; `identities` who is
+    registered and whose tokens are exchanged. The order of documents, tools, files and keys does not matter: same
+    content, same revision. Raises ValueError for documents that did not pass `load` and for unreadable trust.
     """
     trust_from_data(trust_data)
     content: dict[str, Json] = {
         "policies": _policies(policies, tools),
+        "identity": identity_data(identities),
         "snapshot": {
             "catalogue": tools_to_data(tools),
             "trust": dict(trust_data),
+            "agents": snapshot_agents(identities),
             "status_base": status_base,
             "reads": sorted(reads(policies)),
             "phrases": dict(PHRASES),
@@ -69,7 +73,7 @@ def content_of(compiled: Compiled) -> dict[str, Json]:
     """The content `revision_of` was taken of: the data without the revision itself."""
     aegis = _object(compiled.data["aegis"])
     snapshot = {key: value for key, value in _object(aegis["snapshot"]).items() if key != "revision"}
-    return {"policies": aegis["policies"], "snapshot": snapshot}
+    return {"policies": aegis["policies"], "identity": aegis["identity"], "snapshot": snapshot}
 
 
 def _object(value: Json) -> Mapping[str, Json]:

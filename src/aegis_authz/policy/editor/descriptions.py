@@ -117,6 +117,34 @@ _TOOLS: Mapping[str, str] = {
     "ArgumentEntry.optional": "true: null counts as absent.",
 }
 
+_IDENTITIES: Mapping[str, str] = {
+    "agents": "Agents by org/tenant/agent: their keys, and how each may prove who it is.",
+    "AgentEntry.owner": "Who answers for the agent; decides nothing.",
+    "ways": "How the agent may prove who it is; default [bound, single_use].",
+    "token_life": "For how many seconds its tokens live, at most 300; default is what the control plane allows.",
+    "AgentEntry.keys": "Its Ed25519 public keys, each a JWK or the text of a PEM file. Two may be valid at once.",
+    "spiffe": "SPIFFE ids that stand for the agent.",
+    "agent_keys": "Static secrets, by their hashes: the weakest proof, for clients that can give no other.",
+    "hash": "sha256: and the SHA-256 of the secret, in hex.",
+    "ranges": "The networks the secret may come from.",
+    "AgentKeyEntry.from": "The first day it counts, UTC.",
+    "AgentKeyEntry.until": "The last day it counts, itself included, UTC.",
+    "trust": "The name of an issuer whose tokens are exchanged for tokens of agents.",
+    "TrustDocument.owner": "Who answers for it; decides nothing.",
+    "TrustDocument.kind": "oidc, the default, kubernetes (service-account tokens) or spiffe (JWT-SVIDs).",
+    "issuer": "Exactly the iss of its tokens; of SPIFFE, the trust domain, such as spiffe://prod.example.",
+    "audience": "What must be among the aud of its tokens.",
+    "jwks": "Where its public keys are fetched: https.",
+    "TrustDocument.keys": "Its public keys as JWKs, in place of jwks.",
+    "algorithms": "What its tokens may be signed with: RS256, PS256, ES256, EdDSA.",
+    "max_life": "The longest life of a token, exp less iat, that is accepted; default 3600 seconds.",
+    "reuse": "never, the default: each token is exchanged once. same_key: again, for the key it was first exchanged for.",
+    "subjects": "Which of its tokens stand for which agent; the first whose claims all match.",
+    "claims": "Claims that must be there with these very values; a JSON pointer names one inside another.",
+    "SubjectEntry.agent": "The agent, org/tenant/agent; a part may be {claim}, which must be a name then.",
+    "SubjectEntry.on_behalf_of": "The claim that names the person the agent acts for; the agent proves itself beside.",
+}
+
 _TESTS: Mapping[str, str] = {
     "tests": "Calls, and what is expected of each.",
     "WrittenCase.name": "What is tested; no two tests of a file share a name.",
@@ -174,5 +202,6 @@ DESCRIPTIONS: Mapping[str, str] = {
     **_COMPARISONS,
     **_SHARED,
     **_TOOLS,
+    **_IDENTITIES,
     **_TESTS,
 }

@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
+from aegis_authz.policy.language import identities
 from aegis_authz.policy.language import types as words
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
@@ -46,6 +47,11 @@ _CONSTRAINTS: Constraints = {
     **constraint(words.Pointer, {"pattern": "^(/([^~/]|~[01])*)+$"}),
     **constraint(words.Day, {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
     **constraint(words.Hours, {"pattern": f"^{_CLOCK}-{_CLOCK}$"}),
+    **constraint(identities.AgentScope, {"pattern": f"^{_NAME}/{_NAME}/{_NAME}$"}),
+    **constraint(identities.SecretDigest, {"pattern": "^sha256:[0-9a-f]{64}$"}),
+    **constraint(identities.SpiffeId, {"pattern": "^spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+$"}),
+    **constraint(identities.AgentTemplate, {"pattern": "^([^/]+)/([^/]+)/([^/]+)$"}),
+    **constraint(identities.JwksUrl, {"pattern": "^https?://"}),
     **constraint(words.AddressRange, {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
 }
 
@@ -56,14 +62,16 @@ _ALSO: Mapping[str, _Mapping] = {
     "Obligations": {"minProperties": 1},
     "Size": {"minProperties": 1},
     "ToolEntry": {"oneOf": [{"required": ["actions"]}, {"required": ["mcp"]}]},
+    "TrustDocument": {"oneOf": [{"required": ["jwks"]}, {"required": ["keys"]}]},
     "TriedCall": {"oneOf": [{"required": ["tool", "action"]}, {"required": ["host"]}]},
 }
 """What models ask for beyond the shape of their members."""
 
 
 def policy_schema() -> _Mapping:
-    """The schema of policies, templates and definitions."""
-    schema = schema_of("Aegis policy", (PolicyDocument, Template, DefinitionsDocument))
+    """The schema of policies, templates, definitions, agents and trusted issuers."""
+    kinds = (PolicyDocument, Template, DefinitionsDocument, identities.AgentsDocument, identities.TrustDocument)
+    schema = schema_of("Aegis policy", kinds)
     _take_names(_mapping(schema["$defs"]))
     return schema
 

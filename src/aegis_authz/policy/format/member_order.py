@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
 from aegis_authz.policy.language.operators import OPERATORS, Holder
 from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule
 from aegis_authz.policy.language.shapes import Shape
@@ -19,6 +20,8 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "template": Template,
     "agent": PolicyDocument,
     "tool": ToolEntry,
+    "agents": AgentsDocument,
+    "trust": TrustDocument,
 }
 """The kinds of documents, by the member that only documents of that kind have."""
 

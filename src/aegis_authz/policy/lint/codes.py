@@ -26,6 +26,7 @@ class Code:
 
 CODES: Mapping[str, Code] = {
     INVALID: Code("error", "the document cannot be published"),
+    "agent-key": Code("note", "an agent may prove itself by a static secret"),
     "allow-everything": Code("warning", "a rule allows every action of a tool without any condition"),
     "approval-above-maximum": Code("warning", "an approval is needed above a value that is never allowed"),
     "approval-never": Code("warning", "nothing that is allowed can ever need the approval"),
@@ -42,6 +43,7 @@ CODES: Mapping[str, Code] = {
     "shadow-only": Code("warning", "agents that no enforcing document covers go through"),
     "shadowed-deny": Code("note", "a denied_tools rule that changes no decision"),
     "time-never": Code("warning", "a time window without any moment"),
+    "trust-spans-tenants": Code("warning", "an issuer's claim chooses the organisation or tenant"),
     "unanchored-expectation": Code("note", "a pattern written as if it were searched for, or as if a dot were a dot"),
     "unlisted-mcp-tools": Code("note", "rules name tools of an MCP server that lists none"),
     "unreachable-rule": Code("warning", "every call a rule is about is denied"),

@@ -10,6 +10,7 @@ from aegis_authz.policy.lint.breadth import breadth_findings
 from aegis_authz.policy.lint.codes import INVALID
 from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground, ground_of
+from aegis_authz.policy.lint.identities import identity_findings
 from aegis_authz.policy.lint.patterns import pattern_findings
 from aegis_authz.policy.lint.reach import reach_findings
 from aegis_authz.policy.lint.readings import reading_findings
@@ -22,6 +23,7 @@ from aegis_authz.policy.source.problems import PolicyErrors
 _FAMILIES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
     bound_findings,
     breadth_findings,
+    identity_findings,
     pattern_findings,
     reach_findings,
     reading_findings,
