@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
+import httpx
 import pytest
 
+from aegis_authz.control.app import ControlServices
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.release import RevisionUnknown
+from aegis_authz.core.release import RevisionUnknown, Sources
 from aegis_authz.core.units import Revision
 
 PATIENCE = 5.0
+
+Client = Callable[[ControlServices, str], httpx.AsyncClient]
 
 
 class StillClock:
@@ -28,9 +33,11 @@ class ShownRoutes:
 
     def __init__(self) -> None:
         self.upstreams: list[str] = []
+        self.attempts = 0
         self.fault: Exception | None = None
 
     def show(self, catalogue: Catalogue) -> None:
+        self.attempts += 1
         if self.fault is not None:
             raise self.fault
         self.upstreams.append(catalogue.by_name["pay"].upstream)
@@ -58,7 +65,7 @@ def routes() -> ShownRoutes:
 
 @pytest.fixture
 def keeper(board: StatusBoard, routes: ShownRoutes) -> RouteKeeper:
-    return RouteKeeper(board, catalogue_of, routes)
+    return RouteKeeper(board, catalogue_of, routes, first_delay=0.001)
 
 
 async def test_routes_are_those_of_the_revision_opa_runs(
@@ -103,9 +110,38 @@ async def test_routes_that_cannot_be_written_are_tried_again_at_the_next_report(
     routes.fault = fault
     await keeper.follow()
     assert keeper.current == ""
+    assert "r1" in keeper.trouble and str(fault) in keeper.trouble
     routes.fault = None
     await keeper.follow()
-    assert keeper.current == "r1"
+    assert (keeper.current, keeper.trouble) == ("r1", "")
+
+
+@pytest.mark.usefixtures("following")
+async def test_routes_that_cannot_be_written_are_tried_again_without_any_report(
+    keeper: RouteKeeper, board: StatusBoard, routes: ShownRoutes
+) -> None:
+    routes.fault = OSError("disk full")
+    board.hear(report("a", "r1"))
+    async with asyncio.timeout(PATIENCE):
+        while routes.attempts < 3:
+            await asyncio.sleep(0)
+        routes.fault = None
+        await keeper.until(Revision("r1"), PATIENCE)
+    assert (routes.upstreams, keeper.trouble) == (["http://r1.example"], "")
+
+
+async def test_what_opa_runs_again_after_all_is_no_trouble_any_more(
+    keeper: RouteKeeper, board: StatusBoard, routes: ShownRoutes
+) -> None:
+    board.hear(report("a", "r1"))
+    await keeper.follow()
+    routes.fault = OSError("disk full")
+    board.hear(report("a", "r2"))
+    await keeper.follow()
+    assert keeper.trouble
+    board.hear(report("a", "r1"))
+    await keeper.follow()
+    assert (keeper.current, keeper.trouble) == ("r1", "")
 
 
 async def test_a_revision_nobody_published_here_changes_nothing(
@@ -114,6 +150,23 @@ async def test_a_revision_nobody_published_here_changes_nothing(
     board.hear(report("a", "unheard-of"))
     await keeper.follow()
     assert (routes.upstreams, keeper.current) == ([], "")
+
+
+async def test_a_control_plane_whose_routes_are_not_written_is_not_ready(
+    keeper: RouteKeeper, board: StatusBoard, routes: ShownRoutes, plane: ControlServices, client: Client
+) -> None:
+    plane.publisher.start(lambda: Sources({}, {}))
+    board.hear(report("a", "r1"))
+    routes.fault = OSError("/secret/path is full")
+    async with client(replace(plane, keeper=keeper), "") as anyone:
+        assert (await anyone.get("/readyz")).status_code == 200  # nobody tried yet
+        await keeper.follow()
+        refused = await anyone.get("/readyz")
+        routes.fault = None
+        await keeper.follow()
+        assert (await anyone.get("/readyz")).status_code == 200
+    assert refused.status_code == 503
+    assert "routes" in refused.json()["detail"] and "secret" not in refused.text
 
 
 @pytest.fixture

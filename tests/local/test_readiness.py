@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.local.process import Ready
-from aegis_authz.local.readiness import envoy_routes, mesh_checks, port_answers, redis_answers, socket_answers
+from aegis_authz.local.readiness import (
+    _FILES,
+    envoy_routes,
+    mesh_checks,
+    port_answers,
+    redis_answers,
+    socket_answers,
+)
+from aegis_authz.proxy.bootstrap import CLUSTERS_FILE
+from aegis_authz.proxy.listeners import ROUTES_FILES
 
 Answers = Callable[[bytes], bytes]
 
@@ -38,7 +47,11 @@ def status(code: int, body: str = "") -> Answers:
     return lambda _: f"HTTP/1.1 {code} X\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
 
 
-CHECKS: list[Callable[[Path], Ready]] = [redis_answers, envoy_routes, lambda path: socket_answers(path, "/readyz")]
+CHECKS: list[Callable[[Path], Ready]] = [
+    redis_answers,
+    lambda path: envoy_routes(path, path.parent),
+    lambda path: socket_answers(path, "/readyz"),
+]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -74,16 +87,21 @@ async def test_only_200_is_ready_and_the_rest_says_what_it_said(folder: Path) ->
         assert await look() == "SSH-2.0"
 
 
-def envoy(live: int, cds: int, forward: int, reverse: int) -> Answers:
-    stats = (
-        f"cluster_manager.cds.update_success: {cds}\nhttp.forward.rds.forward.update_success: {forward}\n"
-        f"http.reverse.rds.reverse.update_success: {reverse}\n"
-    )
-    return lambda asked: status(live)(asked) if b" /ready " in asked else status(200, stats)(asked)
+def envoy(live: int, cds: int, forward: int, reverse: int, version: str = "0123456789abcdef") -> Answers:
+    counts = {"cluster_manager.cds": cds, "http.forward.rds.forward": forward, "http.reverse.rds.reverse": reverse}
+    lines = [f'{name}.version_text: "{version}"' for name in counts]
+    lines += [f"{name}.update_success: {count}" for name, count in counts.items()]
+    return lambda asked: status(live)(asked) if b" /ready " in asked else status(200, "\n".join([*lines, ""]))(asked)
+
+
+def write_versions(folder: Path, *versions: str) -> None:
+    for file, version in zip(_FILES.values(), versions, strict=True):
+        (folder / file).write_text(f"version_info: {version}\nresources: []\n", "utf-8")
 
 
 async def test_envoy_is_ready_only_with_routes_and_clusters(folder: Path) -> None:
-    look = envoy_routes(folder / "s")
+    look = envoy_routes(folder / "s", folder)
+    write_versions(folder, *["'0123456789abcdef'"] * 3)
     async with server(folder / "s", envoy(200, 1, 1, 2)):
         assert await look() == ""
     async with server(folder / "s", envoy(503, 1, 1, 1)):
@@ -94,8 +112,22 @@ async def test_envoy_is_ready_only_with_routes_and_clusters(folder: Path) -> Non
         assert await look() == "no valid configuration yet: nothing was looked for"
 
 
+async def test_envoy_is_not_ready_while_it_runs_what_nobody_wrote(folder: Path) -> None:
+    look = envoy_routes(folder / "s", folder)
+    write_versions(folder, "abcdef0123456789", "'0123456789abcdef'", "abcdef0123456789")
+    async with server(folder / "s", envoy(200, 1, 1, 1, "abcdef0123456789")):
+        assert await look() == f"does not run what is in {folder}: rds-forward.yaml"
+        (folder / "cds.yaml").unlink()
+        (folder / "rds-reverse.yaml").write_bytes(b"\xff")
+        assert await look() == f"does not run what is in {folder}: cds.yaml, rds-forward.yaml, rds-reverse.yaml"
+
+
+def test_the_files_are_those_that_envoy_is_told_to_watch() -> None:
+    assert set(_FILES.values()) == {CLUSTERS_FILE, *ROUTES_FILES.values()}
+
+
 async def test_each_process_of_a_mesh_has_its_check_in_the_order_of_the_start(folder: Path) -> None:
-    checks = mesh_checks(folder, 1, 2)
+    checks = mesh_checks(folder, folder, 1, 2)
     assert list(checks) == ["redis", "control", "opa", "authz-0", "authz-1", "envoy"]
     async with server(folder / "ready-1.sock", status(200)):
         assert [name for name, look in checks.items() if not await look()] == ["authz-1"]

@@ -17,8 +17,10 @@ _WIDE = 160
 
 
 def show_proofs(proofs: Sequence[Proof]) -> None:
-    """Print each call with what it proved, then what is wrong."""
-    table = Table(title="Calls through the mesh's proxy", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    """Print the routes and each call with what was proved, then what is wrong."""
+    table = Table(
+        title="The mesh's routes, and calls through its proxy", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("")
     for column in ("call", "expected", "answer", "control"):
         table.add_column(column, overflow="fold")
@@ -33,7 +35,7 @@ def show_proofs(proofs: Sequence[Proof]) -> None:
         if proof.trouble:
             console.print(Text(f"{proof.call}: {printable(proof.trouble)}", style="red"))
     wrong = sum(1 for proof in proofs if proof.trouble)
-    verdict = f"{wrong} of {len(proofs)} calls are not as they must be." if wrong else "Every control does its work."
+    verdict = f"{wrong} of {len(proofs)} answers are not as they must be." if wrong else "Every control does its work."
     console.print(Text(verdict, style="red" if wrong else "green"))
 
 

@@ -14,6 +14,7 @@ from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.approvals import deny
 from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
+from aegis_authz.commands.route_proof import prove_routes
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
@@ -26,10 +27,11 @@ _LAST_LINES = 500
 
 
 async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
-    """Prove the mesh that runs in this folder; `facts` is its mesh.json. Raises Unable."""
+    """Prove the mesh that runs in this folder, routes first; `facts` is its mesh.json. Raises Unable."""
     port = urlsplit(facts.probe).port or 0
     with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
-        return await prove(facts.proxy, port, doctor_powers(state))
+        calls = await prove(facts.proxy, port, doctor_powers(state))
+    return [await prove_routes(state, facts), *calls]
 
 
 def doctor_powers(state: Path) -> DoctorPowers:

@@ -81,7 +81,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
-        *open_routes(services.bulletin, services.token_jwks),
+        *open_routes(services.bulletin, services.keeper, services.token_jwks),
     ):
         app.include_router(router)
     return app

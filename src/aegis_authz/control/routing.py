@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 CatalogueOf = Callable[[Revision], Catalogue]
 """Reads the tools of a revision. Raises RevisionUnknown, ReleasesFault, PolicyErrors."""
 
+FIRST_DELAY, LAST_DELAY = 0.5, 30.0
+"""Seconds until routes that could not be written are tried again, doubled each time, unless OPA reports before."""
+
 
 class RouteKeeper:
     """Writes the routes of the revision that most OPAs run, each time that changes.
@@ -27,11 +30,15 @@ class RouteKeeper:
     difference costs a retry and never a wrong tool.
     """
 
-    def __init__(self, board: StatusBoard, catalogue_of: CatalogueOf, routes: Routes) -> None:
+    def __init__(
+        self, board: StatusBoard, catalogue_of: CatalogueOf, routes: Routes, first_delay: float = FIRST_DELAY
+    ) -> None:
         self._board = board
         self._catalogue_of = catalogue_of
         self._routes = routes
+        self._first_delay = first_delay
         self._current = NO_REVISION
+        self._trouble = ""
         self._turned = asyncio.Event()
 
     @property
@@ -39,24 +46,40 @@ class RouteKeeper:
         """The revision whose routes were written last, "" before the first."""
         return self._current
 
+    @property
+    def trouble(self) -> str:
+        """Why the routes are not those of the revision that OPA runs, "" when they are or nobody runs any."""
+        return self._trouble
+
     async def watch(self) -> None:
-        """Follow until cancelled."""
+        """Follow until cancelled: at each report of an OPA, and by itself while something stands in the way."""
+        delay = self._first_delay
         while True:
             news = self._board.news()
             await self.follow()
-            await news.wait()
+            if not self._trouble:
+                delay = self._first_delay
+                await news.wait()
+                continue
+            try:
+                async with asyncio.timeout(delay):
+                    await news.wait()
+            except TimeoutError:
+                delay = min(2 * delay, LAST_DELAY)
 
     async def follow(self) -> None:
         """Write the routes of what runs now, unless they are written; what stands in the way is logged."""
         running = self._running()
         if running in (NO_REVISION, self._current):
+            self._trouble = ""
             return
         try:
             await asyncio.to_thread(self._write, running)
         except (RevisionUnknown, ReleasesFault, PolicyErrors, OSError, ValueError) as fault:
-            _log.error("the routes of revision %s, which OPA runs, cannot be written: %s", running, fault)
+            self._trouble = f"the routes of revision {running}, which OPA runs, cannot be written: {fault}"
+            _log.error("%s", self._trouble)
             return
-        self._current = running
+        self._current, self._trouble = running, ""
         _log.info("the proxy's routes are those of revision %s", running)
         self._turned.set()
         self._turned = asyncio.Event()

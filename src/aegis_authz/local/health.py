@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh_facts import MeshFacts, ProcessFacts
 from aegis_authz.local.process import Ready
 from aegis_authz.local.readiness import mesh_checks
@@ -29,7 +30,8 @@ class Health:
 
 async def look_at(facts: MeshFacts) -> list[Health]:
     """Ask every process of the mesh that `facts` describe."""
-    checks = mesh_checks(Path(facts.run), urlsplit(facts.control).port or 0, len(facts.authz))
+    layout = Layout(Path(facts.state), Path(facts.run))
+    checks = mesh_checks(layout.run, layout.xds, urlsplit(facts.control).port or 0, len(facts.authz))
     endpoints = {"redis": facts.redis, "control": facts.control, "opa": facts.opa, "envoy": facts.proxy}
     endpoints |= {f"authz-{number}": address for number, address in enumerate(facts.authz)}
     troubles = await asyncio.gather(*(_trouble(process, checks[process.name]) for process in facts.processes))

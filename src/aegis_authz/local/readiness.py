@@ -15,21 +15,32 @@ _TIMEOUT = 1.0
 _MOST_BYTES = 4096
 _EXCERPT = 300
 _BLANK_LINE = "\r\n\r\n"
-_XDS = r"^(cluster_manager\.cds|http\.(forward|reverse)\.rds\.[a-z]+)\.update_success$"
+_XDS = r"^(cluster_manager\.cds|http\.(forward|reverse)\.rds\.[a-z]+)\.(update_success|version_text)$"
 _COUNT = re.compile(r"^([a-z_.]+)\.update_success: (\d+)\r?$", re.MULTILINE)
+_RUNS = re.compile(r'^([a-z_.]+)\.version_text: "([^"\n]*)"\r?$', re.MULTILINE)
+_WRITTEN = re.compile(r"version_info: '?([^'\s]+)'?\s*\n")
+_FILES = {
+    "cluster_manager.cds": "cds.yaml",
+    "http.forward.rds.forward": "rds-forward.yaml",
+    "http.reverse.rds.reverse": "rds-reverse.yaml",
+}
+"""What Envoy watches, by the name of its counters."""
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Connect = Callable[[], Coroutine[Any, Any, _Streams]]
 
 
-def mesh_checks(run: Path, control_port: int, workers: int) -> dict[str, Ready]:
-    """The check of every process by its name, in the order of their start. `run` is the folder of sockets."""
+def mesh_checks(run: Path, xds: Path, control_port: int, workers: int) -> dict[str, Ready]:
+    """The check of every process by its name, in the order of their start.
+
+    `run` is the folder of sockets, `xds` that of the routes and clusters which Envoy watches.
+    """
     return {
         "redis": redis_answers(run / "redis.sock"),
         "control": port_answers(control_port, "/readyz"),
         "opa": socket_answers(run / "opa.sock", "/health?bundles"),
         **{f"authz-{n}": socket_answers(run / f"ready-{n}.sock", "/readyz") for n in range(workers)},
-        "envoy": envoy_routes(run / "envoy.sock"),
+        "envoy": envoy_routes(run / "envoy.sock", xds),
     }
 
 
@@ -53,8 +64,8 @@ def port_answers(port: int, target: str) -> Ready:
     return _http_answers(lambda: asyncio.open_connection("127.0.0.1", port), target)
 
 
-def envoy_routes(socket: Path) -> Ready:
-    """Ready when Envoy says so on its admin socket and has taken its routes and clusters: it is live without them."""
+def envoy_routes(socket: Path, xds: Path) -> Ready:
+    """Ready when Envoy says so on its admin socket and runs what is in `xds`: it is live without."""
     is_live = socket_answers(socket, "/ready")
 
     async def look() -> str:
@@ -67,9 +78,21 @@ def envoy_routes(socket: Path) -> Ready:
         without = [name for name, times in updates.items() if times == "0"]
         if without or not updates:
             return f"no valid configuration yet: {', '.join(sorted(without)) or 'nothing was looked for'}"
-        return ""
+        runs = dict(_RUNS.findall(answer))
+        stale = [file for name, file in _FILES.items() if _written_version(xds / file) != runs.get(name)]
+        # for a moment after each publication; for longer where Envoy refuses what was written
+        return f"does not run what is in {xds}: {', '.join(stale)}" if stale else ""
 
     return look
+
+
+def _written_version(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            version = _WRITTEN.match(file.readline())
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return version[1] if version else ""
 
 
 def _http_answers(connect: _Connect, target: str) -> Ready:

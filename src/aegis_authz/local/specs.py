@@ -28,7 +28,7 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path) -> 
 
     Redis, the control plane, OPA, the authorizers side by side, Envoy. Raises ServerMissing, OSError.
     """
-    checks = mesh_checks(layout.run, options.ports["control"], options.workers)
+    checks = mesh_checks(layout.run, layout.xds, options.ports["control"], options.workers)
 
     def spec(name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ProcessSpec:
         return ProcessSpec(name, arguments, environment, layout.log(name), checks[name], _START_TIMEOUT)

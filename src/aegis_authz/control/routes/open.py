@@ -9,9 +9,12 @@ from fastapi import APIRouter, Response
 from aegis_authz.api.keys import HealthAnswer, JwkAnswer, KeysAnswer, ReadyAnswer
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import HttpProblem, open_router
+from aegis_authz.control.routing import RouteKeeper
 
 
-def open_routes(bulletin: Bulletin, token_jwks: Sequence[Mapping[str, str]]) -> list[APIRouter]:
+def open_routes(
+    bulletin: Bulletin, keeper: RouteKeeper | None, token_jwks: Sequence[Mapping[str, str]]
+) -> list[APIRouter]:
     """The routes that need no token."""
     everyone = open_router()
     keys = KeysAnswer(keys=tuple(JwkAnswer(**jwk) for jwk in token_jwks))
@@ -29,10 +32,12 @@ def open_routes(bulletin: Bulletin, token_jwks: Sequence[Mapping[str, str]]) -> 
 
     @everyone.get("/readyz")
     async def get_readiness() -> ReadyAnswer:
-        """Say that there is something to serve."""
+        """Say that there is something to serve, and that the proxy has the routes of what OPA runs."""
         live = bulletin.live
         if live is None:
             raise HttpProblem(503, "nothing has been published yet")
+        if keeper is not None and keeper.trouble:
+            raise HttpProblem(503, "the proxy's routes are not those of the revision that OPA runs; the log says why")
         return ReadyAnswer(status="ok", revision=live.revision)
 
     return [everyone]
