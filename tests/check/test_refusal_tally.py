@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
-from aegis_authz.check.refusal_tally import COUNTED, FIRST_IDS, FULL_OF_A_REASON, FULL_OF_A_SOURCE, RefusalTally
+from aegis_authz.check.refusal_tally import (
+    COUNTED,
+    FIRST_IDS,
+    FULL_OF_A_REASON,
+    FULL_OF_A_SOURCE,
+    MOST_WAITING,
+    RefusalTally,
+)
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.record import DecisionRecord
@@ -48,6 +56,28 @@ def test_many_sources_together_fill_no_disk() -> None:
     assert counted.count(False) == FULL_OF_A_REASON
     (count,) = tally.take(START)
     assert len(count.sources) == FIRST_IDS
+
+
+def test_while_eight_wait_for_the_disk_all_others_are_counted() -> None:
+    tally = RefusalTally()
+    with ExitStack() as waiting:
+        for number in range(MOST_WAITING):
+            record = refusal(number, source=f"10.0.0.{number}")
+            assert not tally.counts(record)
+            waiting.enter_context(tally.waiting(record))
+        assert tally.counts(refusal(100, source="10.1.0.1", reason=Reason.CREDENTIAL_INVALID))
+    assert not tally.counts(refusal(101, source="10.1.0.1", reason=Reason.CREDENTIAL_INVALID))
+    (count,) = tally.take(START)
+    assert (count.reason, count.count) == (Reason.CREDENTIAL_INVALID, 1)
+
+
+def test_records_that_are_never_counted_do_not_count_as_waiting() -> None:
+    tally = RefusalTally()
+    denial = replace(DENIED, reason=Reason.POLICY_DENIED)
+    with ExitStack() as waiting:
+        for _ in range(MOST_WAITING):
+            waiting.enter_context(tally.waiting(denial))
+        assert not tally.counts(refusal(0))
 
 
 def test_the_next_second_begins_anew() -> None:

@@ -48,8 +48,9 @@ class Recorder:
             self.telemetry.decided(record, draft.traceparent)
             return decision
         try:
-            async with asyncio.timeout_at(deadline):
-                await self.records.append(record)
+            with self.tally.waiting(record):
+                async with asyncio.timeout_at(deadline):
+                    await self.records.append(record)
         except (Refused, TimeoutError) as fault:
             _log.error("decision %s was not recorded: %s", draft.decision_id, str(fault) or "too slow")
             if self.required and decision.effect is not Effect.DENY:

@@ -6,6 +6,8 @@ for which there was no room. Whatever was judged leaves a record of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from aegis_authz.core.effect import Effect
@@ -35,6 +37,9 @@ FULL_OF_A_SOURCE = 10
 """Refusals of one reason and source that are recorded in full within a second."""
 FULL_OF_A_REASON = 100
 """Refusals of one reason that are recorded in full within a second, whatever their sources."""
+MOST_WAITING = 8
+"""Refusals that may wait for the disk together; while so many do, all others are counted: who has no token must not
+fill what may be under way."""
 FIRST_IDS = 8
 """Decision ids and sources that a count names."""
 
@@ -47,6 +52,7 @@ class RefusalTally:
         self._full: dict[tuple[Reason, str], int] = {}
         self._full_of_reason: dict[Reason, int] = {}
         self._counts: dict[Reason, RefusalsRecord] = {}
+        self._waiting = 0
 
     def counts(self, record: DecisionRecord) -> bool:
         """Whether this refusal is counted now, and so needs no record of its own."""
@@ -58,11 +64,21 @@ class RefusalTally:
             self._full_of_reason.clear()
         key = (record.reason, record.source)
         own, all_ = self._full.get(key, 0), self._full_of_reason.get(record.reason, 0)
-        if own < FULL_OF_A_SOURCE and all_ < FULL_OF_A_REASON:
+        if own < FULL_OF_A_SOURCE and all_ < FULL_OF_A_REASON and self._waiting < MOST_WAITING:
             self._full[key], self._full_of_reason[record.reason] = own + 1, all_ + 1
             return False
         self.add(RefusalsRecord.of(record))
         return True
+
+    @contextmanager
+    def waiting(self, record: DecisionRecord) -> Iterator[None]:
+        """For as long as a record is being written: counted where it is one of those that could be counted instead."""
+        mine = int(record.effect is Effect.DENY and record.reason in COUNTED)
+        self._waiting += mine
+        try:
+            yield
+        finally:
+            self._waiting -= mine
 
     def add(self, more: RefusalsRecord) -> None:
         """Add a count to that of its reason."""

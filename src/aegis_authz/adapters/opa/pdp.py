@@ -9,6 +9,7 @@ import orjson
 
 from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
+from aegis_authz.adapters.opa.turns import Turns
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -28,8 +29,6 @@ WINDOW = 0.003
 
 LONG = 16 * 1024
 """Bytes of a call that is judged in a query of its own: nobody else waits until OPA has taken it in."""
-REST = 3
-"""How much longer than a long call took no other is begun: OPA's CPU is for the short ones, too."""
 
 _Question = bytes
 _Answer = Decision | Refused
@@ -46,8 +45,7 @@ class OpaPdp:
     ) -> None:
         self._http = http
         self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
-        self._long = asyncio.Lock()
-        self._long_begins = 0.0  # not before this moment of the event loop's clock
+        self._turns = Turns()
 
     async def evaluate(self, question: Evaluation, deadline: Monotonic) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""
@@ -55,27 +53,18 @@ class OpaPdp:
         try:
             if len(data) < LONG:
                 return await self._batcher.ask(data, deadline)
-            async with asyncio.timeout_at(deadline), self._long:
-                return await self._evaluate_long(data, deadline)
+            async with asyncio.timeout_at(deadline), self._turns.turn(question.identity.scope):
+                (answer,) = await self._query([data], deadline)
         except TimeoutError:
             raise Refused(Reason.PDP_TIMEOUT, "no answer in time") from None
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
     async def close(self) -> None:
         """Wait for the queries under way and close the connections."""
         await self._batcher.drain()
         await self._http.close()
-
-    async def _evaluate_long(self, data: _Question, deadline: Monotonic) -> Decision:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._long_begins - loop.time())
-        began = loop.time()
-        try:
-            (answer,) = await self._query([data], deadline)
-        finally:
-            self._long_begins = loop.time() + REST * (loop.time() - began)
-        if isinstance(answer, Refused):
-            raise answer
-        return answer
 
     async def _query(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
         try:
