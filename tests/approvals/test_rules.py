@@ -25,6 +25,8 @@ HELD = Approval(
         requested_at=1000.0,
         expires_at=EXPIRY,
         besides={"request": "POST api.stripe.example/v1/payments"},
+        basis="b1",
+        decision_id="d-1",
     ),
     ApprovalState.PENDING,
     "",

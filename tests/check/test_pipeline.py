@@ -24,6 +24,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
+from aegis_authz.core.basis import Bases
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
@@ -33,7 +34,7 @@ from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsR
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import NAMES_APPROVAL, SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
@@ -61,7 +62,10 @@ TRUST = Trust(
     300,
     5,
 )
-SNAPSHOT = Snapshot("r1", Catalogue.of((STRIPE, GITHUB)), TRUST, NO_AGENTS, "http://control", frozenset(), PHRASES)
+BASES = Bases(frozenset({("", "", "")}), {"acme/emea/bot": "a"}, {"stripe": "s", "github": "g"})
+SNAPSHOT = Snapshot(
+    "r1", Catalogue.of((STRIPE, GITHUB)), TRUST, NO_AGENTS, "http://control", frozenset(), PHRASES, BASES
+)
 
 
 def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **changes: Any) -> Decision:
@@ -149,8 +153,10 @@ class World:
         if outcome is not None:
             return outcome
         if settlement.opens is not None:
-            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at)
-        return Settled(SettleOutcome.CLEAR, "", 0.0)
+            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at, "")
+        if settlement.claims is not None:
+            return Settled(SettleOutcome.APPROVED, settlement.claims.approval_id, settlement.claims.expires_at, "ada")
+        return Settled(SettleOutcome.CLEAR, "", 0.0, "")
 
     def secret(self, scope: Scope, name: str) -> str:
         if name != "known":
@@ -199,7 +205,8 @@ def token(**changes: Any) -> bytes:
 
 def override(digest: str, /, **changes: Any) -> bytes:
     now = 1_800_000_000
-    claims = {"iss": "aegis", "aud": "mesh", "sub": "acme/emea/bot", "apr": "apr_1", "digest": digest, "rev": "r1"}
+    claims = {"iss": "aegis", "aud": "mesh", "sub": "acme/emea/bot", "apr": "apr_1", "digest": digest}
+    claims |= {"basis": BASES.of(Scope("acme", "emea", "bot"), "stripe")}
     claims |= {"jti": "o1", "iat": now - 1, "exp": now + 60} | changes
     return jwt.encode(claims, KEY, "EdDSA", {"typ": "aegis-override+jwt", "kid": "kid-1"}).encode()
 
@@ -428,17 +435,18 @@ async def test_no_other_fault_of_the_pdp_is_asked_again(reason: Reason, times: i
     "judged", [decision(), HELD, decision(Effect.DENY, Reason.POLICY_DENIED)], ids=lambda d: d.effect.value
 )
 async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOutcome, judged: Decision) -> None:
-    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0))
+    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, ""))
     assert (await world.check()).effect is Effect.DENY
     assert world.records[0].reason is SETTLE_REFUSALS[outcome]
 
 
 @pytest.mark.parametrize("judged", [HELD, decision()], ids=lambda d: d.effect.value)
 async def test_an_outcome_nobody_asked_for_denies(judged: Decision) -> None:
-    outcome = SettleOutcome.CLEAR if judged is HELD else SettleOutcome.OPENED
-    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0))
-    assert (await world.check()).effect is Effect.DENY
-    assert world.records[0].reason is Reason.INTERNAL_FAULT
+    outcomes = [SettleOutcome.CLEAR] if judged is HELD else list(NAMES_APPROVAL)
+    for outcome in (*outcomes, SettleOutcome.APPROVED):  # granted by nobody
+        world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, ""))
+        assert (await world.check()).effect is Effect.DENY
+        assert world.records[0].reason is Reason.INTERNAL_FAULT
 
 
 async def test_a_held_call_opens_an_approval_and_says_what_to_do() -> None:
@@ -450,6 +458,36 @@ async def test_a_held_call_opens_an_approval_and_says_what_to_do() -> None:
     assert body["approval"]["status_url"].startswith("http://control/v1/approvals/apr_")
     assert body["retry"] == "after_approval"
     assert "override token" in body["detail"]
+
+
+async def test_a_call_whose_approval_became_stale_is_held_again_and_told_so() -> None:
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.REOPENED, "apr_2", 1_800_000_900.0, ""))
+    body = orjson.loads((await world.check()).body)
+    assert (body["decision"], body["approval"]["id"]) == ("approval_needed", "apr_2")
+    assert "is stale: a policy of this agent, or the tool, was changed since" in body["detail"]
+
+
+async def test_an_approval_is_bound_to_what_judges_and_to_no_more() -> None:
+    agent, bases = Scope("acme", "emea", "bot"), []
+    for revision, changed in (("r1", BASES), ("r2", BASES), ("r3", replace(BASES, tools={"stripe": "other"}))):
+        snapshot = replace(SNAPSHOT, revision=revision, bases=changed)
+        world = World(snapshots=[snapshot], answers=[replace(HELD, revision=revision)])
+        await world.check()
+        held = world.settled[0].opens
+        assert held is not None
+        assert (held.revision, held.basis, held.decision_id) == (revision, snapshot.basis_of(agent, "stripe"), "d-1")
+        bases.append(held.basis)
+    assert bases[0] == bases[1] != bases[2]
+
+
+async def test_where_a_bundle_tells_no_bases_every_publication_makes_approvals_stale() -> None:
+    world = World(snapshots=[replace(SNAPSHOT, bases=None)], answers=[HELD])
+    await world.check()
+    held = world.settled[0].opens
+    assert held is not None
+    assert held.basis == "r1"
+    await world.check(payment(x_aegis_approval=override(held.digest)))
+    assert world.records[1].reason is Reason.APPROVAL_STALE
 
 
 async def _digest() -> str:
@@ -471,7 +509,7 @@ async def test_an_override_for_this_very_call_is_used_and_lets_it_through() -> N
     [
         ({"digest": "0" * 64}, Reason.APPROVAL_MISMATCH),
         ({"sub": "acme/emea/other"}, Reason.APPROVAL_MISMATCH),
-        ({"rev": "r0"}, Reason.APPROVAL_MISMATCH),
+        ({"basis": "another"}, Reason.APPROVAL_STALE),
         ({"exp": 1_700_000_000}, Reason.APPROVAL_EXPIRED),
         ({"aud": "elsewhere"}, Reason.APPROVAL_INVALID),
     ],
@@ -504,14 +542,14 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
 
 
 async def test_a_held_call_that_was_granted_goes_through_without_its_override_token() -> None:
-    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0))
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada"))
     answer = await world.check()
     assert (answer.effect, world.records[0].reason) == (Effect.ALLOW, Reason.APPROVED)
 
 
 async def test_a_grant_lets_nothing_through_that_was_not_to_be_held() -> None:
     for verdict in (decision(), decision(Effect.DENY, Reason.POLICY_DENIED)):
-        world = World(answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0))
+        world = World(answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada"))
         assert (await world.check()).effect is Effect.DENY
 
 
@@ -595,7 +633,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), (), False)
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
-    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES)
+    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES, None)
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
     await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET", crm.route))

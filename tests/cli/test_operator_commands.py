@@ -97,7 +97,7 @@ class Mesh:
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"},
+            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, "b1", "d-1",
         )  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now), 0))
 

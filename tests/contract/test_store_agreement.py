@@ -33,10 +33,10 @@ SEEN: Counter[SettleOutcome] = Counter()
 
 AGENTS = st.tuples(st.sampled_from(["emea", "apac"]), st.sampled_from(["bot", "other"]))
 KINDS = st.sampled_from(["fresh"] * 8 + ["used", "old"])  # of a token
-CALLS = st.tuples(st.sampled_from(["d1", "d2"]), st.sampled_from(["r1", "r2"]))
+CALLS = st.tuples(st.sampled_from(["d1", "d2"]), st.sampled_from(["b1", "b1", "b2"]))
 NUMBERS = st.sampled_from([0, 0, 0, 1, 2])  # of an approval, from the newest back
 OPEN = st.tuples(st.just("open"), AGENTS, KINDS, CALLS, st.sampled_from([5.0, 60.0, 900.0]))
-SPOILS = st.sampled_from([""] * 6 + ["agent", "tenant", "digest", "revision"])
+SPOILS = st.sampled_from([""] * 6 + ["agent", "tenant", "digest", "basis"])
 CLAIM = st.tuples(st.just("claim"), KINDS, NUMBERS, SPOILS)
 APPROVE = st.tuples(st.just("decide"), NUMBERS, st.just(ApprovalState.APPROVED), st.just("alice"))
 DECIDE = st.tuples(st.just("decide"), NUMBERS, st.sampled_from(ApprovalState), st.sampled_from(["alice", "bot", ""]))
@@ -48,7 +48,7 @@ STEPS = st.one_of(
     st.tuples(OPEN, APPROVE, WAIT, CLAIM),
     st.tuples(CLAIM, DECIDE),
     st.tuples(OPEN, APPROVE, OPEN),
-    AGENTS.map(lambda agent: tuple(("open", agent, "fresh", (f"f{number}", "r1"), 60.0) for number in range(21))),
+    AGENTS.map(lambda agent: tuple(("open", agent, "fresh", (f"f{number}", "b1"), 60.0) for number in range(21))),
     st.tuples(st.tuples(st.just("revoke"), AGENTS)),
     st.tuples(st.tuples(st.just("restore"), AGENTS)),
     st.tuples(WAIT),
@@ -149,17 +149,19 @@ class Play:
     def _request(self, number: int, agent: tuple[str, str], call: tuple[str, str], life: float) -> ApprovalRequest:
         name, now = redis_keys.approval_id(Scope("acme", *agent), f"{number:032x}"), self.clock.now()
         what = (Scope("acme", *agent), "stripe", "pay")
-        return ApprovalRequest(name, *what, {"amount": 7000}, *call, ("p",), ("finance",), now, now + life, {})
+        digest, basis = call
+        terms = (("p",), ("finance",), now, now + life, {}, basis, "d-1")
+        return ApprovalRequest(name, *what, {"amount": 7000}, digest, "r1", *terms)
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
         """An override for the approval opened so many steps ago, and the agent that shows it."""
         if which >= len(self.opened):
-            return ("emea", "bot"), Override(redis_keys.approval_id(BOT, "f" * 32), BOT, "d1", "r1", "o", 0)
+            return ("emea", "bot"), Override(redis_keys.approval_id(BOT, "f" * 32), BOT, "d1", "b1", "o", 0)
         held = self.opened[-1 - which]
         tenant = "other" if spoilt == "tenant" else held.scope.tenant
         agent = "thief" if spoilt == "agent" else held.scope.agent
-        digest, revision = (getattr(held, name) if spoilt != name else "spoilt" for name in ("digest", "revision"))
-        override = Override(held.id, held.scope, digest, revision, "o", held.expires_at)
+        digest, basis = (getattr(held, name) if spoilt != name else "spoilt" for name in ("digest", "basis"))
+        override = Override(held.id, held.scope, digest, basis, "o", held.expires_at)
         return (tenant, agent), override
 
 

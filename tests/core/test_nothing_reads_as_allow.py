@@ -103,10 +103,11 @@ def test_a_refusing_reason_cannot_explain_an_allow() -> None:
             Decision(Effect.ALLOW, reason, "", (), "r", (), (), None, None, None)
 
 
-def test_every_outcome_but_three_refuses() -> None:
+def test_every_outcome_but_four_refuses() -> None:
     assert set(SettleOutcome) - set(SETTLE_REFUSALS) == {
         SettleOutcome.CLEAR,
         SettleOutcome.OPENED,
+        SettleOutcome.REOPENED,
         SettleOutcome.APPROVED,
     }
     assert all(REASONS[reason].effect is Effect.DENY for reason in SETTLE_REFUSALS.values())

@@ -132,7 +132,7 @@ class World:
     def __init__(self, opa: LabOpa, call: Call, catalogue: Catalogue) -> None:
         self.opa = opa
         self.call = call
-        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {})
+        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None)
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
 

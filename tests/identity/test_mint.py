@@ -39,6 +39,8 @@ HELD = ApprovalRequest(
     requested_at=NOW - 10,
     expires_at=NOW + 890,
     besides={"request": "POST api.stripe.example/v1/payments"},
+    basis="b1",
+    decision_id="d-1",
 )
 
 
@@ -133,11 +135,11 @@ def override(held: ApprovalRequest, now: float) -> str:
 
 def test_an_override_binds_the_approval_its_call_and_its_agent() -> None:
     read = read_override_token(override(HELD, NOW), TRUST, NOW)
-    assert (read.approval_id, str(read.scope), read.digest, read.revision) == (
+    assert (read.approval_id, str(read.scope), read.digest, read.basis) == (
         "apr_0a1b",
         "acme/emea/finance-agent",
         "d" * 64,
-        "r1",
+        "b1",
     )
 
 

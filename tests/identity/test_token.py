@@ -164,7 +164,7 @@ def override(**changes: Any) -> str:
         "sub": "acme/emea/finance-agent",
         "apr": "apr_1",
         "digest": "d",
-        "rev": "r",
+        "basis": "b",
         "jti": "o1",
         "iat": NOW - 1,
         "exp": NOW + 100,

@@ -12,6 +12,9 @@ from aegis_authz.core.scope import Scope
 
 _PLAIN = tuple(field.name for field in fields(ApprovalRequest) if field.name != "scope")
 
+_LATER: dict[str, Any] = {"besides": {}, "basis": "", "decision_id": ""}
+"""What requests of before did not have; one without a basis is stale."""
+
 
 def approval_to_text(request: ApprovalRequest) -> bytes:
     """The request as canonical JSON; its scope as the members org, tenant and agent."""
@@ -26,7 +29,8 @@ def approval_from_text(text: bytes) -> ApprovalRequest:
     data: dict[str, Any] = orjson.loads(text)
     try:
         scope = Scope(data.pop("org"), data.pop("tenant"), data.pop("agent"))
-        data.setdefault("besides", {})  # of before it was kept
+        for name, absent in _LATER.items():
+            data.setdefault(name, absent)
         lists = {name: tuple(data[name]) for name in ("policies", "groups")}
         return ApprovalRequest(**{**data, **lists, "scope": scope})
     except (AttributeError, KeyError, TypeError) as fault:

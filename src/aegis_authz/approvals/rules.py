@@ -12,13 +12,22 @@ from aegis_authz.core.units import ApprovalId, Epoch
 TRANSITIONS: Mapping[ApprovalState, frozenset[ApprovalState]] = MappingProxyType(
     {
         ApprovalState.PENDING: frozenset(
-            {ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.CANCELLED}
+            {
+                ApprovalState.APPROVED,
+                ApprovalState.DENIED,
+                ApprovalState.EXPIRED,
+                ApprovalState.CANCELLED,
+                ApprovalState.STALE,
+            }
         ),
-        ApprovalState.APPROVED: frozenset({ApprovalState.USED, ApprovalState.EXPIRED, ApprovalState.CANCELLED}),
+        ApprovalState.APPROVED: frozenset(
+            {ApprovalState.USED, ApprovalState.EXPIRED, ApprovalState.CANCELLED, ApprovalState.STALE}
+        ),
         ApprovalState.DENIED: frozenset(),
         ApprovalState.EXPIRED: frozenset(),
         ApprovalState.CANCELLED: frozenset(),
         ApprovalState.USED: frozenset(),
+        ApprovalState.STALE: frozenset(),
     }
 )
 """Every step there is. A step not in the table is an error."""

@@ -19,8 +19,8 @@ def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Over
     """Say which call of which tool this is.
 
     Raises what `read_tool_call` raises; Refused(ROUTE_MISMATCH) when Envoy would forward the request elsewhere
-    than the snapshot says; and Refused(APPROVAL_MISMATCH) when an override is shown that was given for another
-    call or under another revision, whatever policy would say without it.
+    than the snapshot says; and, when an override is shown, Refused(APPROVAL_MISMATCH) when it was given for another
+    call and Refused(APPROVAL_STALE) when what judges has changed since, whatever policy would say without it.
     """
     call = _on_behalf(read_tool_call(http, snapshot.catalogue), identity)
     # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:
@@ -30,8 +30,8 @@ def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Over
     if override is not None:
         if override.digest != call.digest:
             raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")
-        if override.revision != snapshot.revision:
-            raise Refused(Reason.APPROVAL_MISMATCH, "given under another policy revision")
+        if override.basis != snapshot.basis_of(identity.scope, call.tool):
+            raise Refused(Reason.APPROVAL_STALE, "a policy in scope or the tool was changed since")
     return call
 
 

@@ -11,6 +11,7 @@ from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, Retry
+from aegis_authz.core.settlement import Settled, SettleOutcome
 
 NEXT_STEP: Final = {
     Retry.NEVER: "Do not retry this call as it is.",
@@ -19,6 +20,10 @@ NEXT_STEP: Final = {
     Retry.UNNEEDED: "",
 }
 """What to do after a refusal, but for one that waits for an approval: that sentence names it."""
+_STALE = (
+    "The approval that was asked for before is stale: a policy of this agent, or the tool, was changed since, "
+    "so that the call must be approved anew."
+)
 _CONTEXT = "context."
 _LIMIT = "{limit}"
 
@@ -28,24 +33,26 @@ def shown_findings(decision: Decision) -> tuple[Finding, ...]:
     return tuple(finding for finding in decision.findings if finding.condition != "denied")
 
 
-def sentence(decision: Decision, call: ToolCall | None, approval_id: str, phrases: Mapping[str, str]) -> str:
-    """One to four plain sentences for a person or a model.
+def sentence(decision: Decision, call: ToolCall | None, settled: Settled | None, phrases: Mapping[str, str]) -> str:
+    """One to five plain sentences for a person or a model.
 
-    `call` is None when the request was refused before it was known what it is; `approval_id` is "" when none was
-    opened. `phrases` are those of the snapshot that the call was judged under.
+    `call` is None when the request was refused before it was known what it is, `settled` when it was before the store
+    was asked. `phrases` are those of the snapshot that the call was judged under.
     """
     spec = REASONS[decision.reason]
     parts = [_opening(decision, call), spec.text]
     if decision.fault is not None:
         parts.append(decision.fault.problem)
     parts += [_finding(finding, phrases) for finding in shown_findings(decision)]
-    if spec.retry is Retry.AFTER_APPROVAL:
+    if spec.retry is Retry.AFTER_APPROVAL and settled is not None:
+        if settled.outcome is SettleOutcome.REOPENED:
+            parts.append(_STALE)
         parts.append(
-            f"Approval {approval_id} is pending. Once it is granted, repeat exactly this call with a fresh token: "
-            "it goes through once. The override token in the x-aegis-approval header does the same."
+            f"Approval {settled.approval_id} is pending. Once it is granted, repeat exactly this call with a fresh "
+            "token: it goes through once. The override token in the x-aegis-approval header does the same."
         )
     else:
-        parts.append(NEXT_STEP[spec.retry])
+        parts.append(NEXT_STEP.get(spec.retry, ""))
     return " ".join(part for part in parts if part)
 
 

@@ -115,7 +115,7 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
             "expires_at": settled.approval_expires_at,
         }
     phrases = draft.snapshot.phrases if draft.snapshot is not None else {}
-    words = sentence(decision, draft.call, approval_id, phrases)
+    words = sentence(decision, draft.call, settled, phrases)
     codes = STATUS_CODES[decision.reason]
     return Refusal(spec.text, words, codes.http, codes.jsonrpc, decision.reason.value, facts)
 

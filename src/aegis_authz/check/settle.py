@@ -19,6 +19,8 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch
 
+_HELD = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED))
+
 
 def showable(decision: Decision, draft: Draft) -> Decision:
     """The decision, or a denial where a person would have to approve more than a person can be shown."""
@@ -39,8 +41,8 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
         raise ValueError("a call that was not authenticated settles nothing")
     needs_approval, override = decision.effect is Effect.APPROVAL_NEEDED, draft.override
     opens = None
-    if needs_approval and override is None and draft.call is not None:
-        opens = _request(decision, draft.call, draft.identity, new_id, draft.time)
+    if needs_approval and override is None:
+        opens = _request(decision, draft, new_id)
     return Settlement(identity=draft.identity, claims=override if needs_approval else None, opens=opens, now=draft.time)
 
 
@@ -57,18 +59,19 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
     needs_approval, clear = decision.effect is Effect.APPROVAL_NEEDED, settled.outcome is SettleOutcome.CLEAR
     if not needs_approval and clear:
         return decision
-    if needs_approval and settlement.opens is not None and settled.outcome is SettleOutcome.OPENED:
+    if needs_approval and settlement.opens is not None and settled.outcome in _HELD:
         return decision
-    granted = settlement.opens is not None and settled.outcome is SettleOutcome.APPROVED
-    if needs_approval and (granted or (settlement.claims is not None and clear)):
+    is_asked = settlement.opens is not None or settlement.claims is not None
+    if needs_approval and is_asked and settled.outcome is SettleOutcome.APPROVED and settled.granted_by:
         effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
         return replace(decision, effect=effect, reason=Reason.APPROVED)
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
 
 
-def _request(
-    decision: Decision, call: ToolCall, identity: Identity, new_id: Callable[[Scope], ApprovalId], now: Epoch
-) -> ApprovalRequest:
+def _request(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> ApprovalRequest:
+    call, identity, snapshot = draft.call, draft.identity, draft.snapshot
+    if call is None or identity is None or snapshot is None or snapshot.revision != decision.revision:
+        raise ValueError("what is held was not judged")
     if decision.approval is None:
         raise ValueError("a decision that needs approval names no terms")
     return ApprovalRequest(
@@ -81,9 +84,11 @@ def _request(
         revision=decision.revision,
         policies=decision.policies,
         groups=decision.approval.groups,
-        requested_at=now,
+        requested_at=draft.time,
         besides=_besides(call, identity),
-        expires_at=Epoch(now + decision.approval.expires_in),
+        expires_at=Epoch(draft.time + decision.approval.expires_in),
+        basis=snapshot.basis_of(identity.scope, call.tool),
+        decision_id=draft.decision_id,
     )
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import ApprovalId, Digest, Epoch, Revision
+from aegis_authz.core.units import ApprovalId, Basis, DecisionId, Digest, Epoch, Revision
 
 MAX_APPROVAL_LIFE = 7 * 86400
 """The most seconds an approval may stay open, whatever a policy says."""
@@ -34,6 +34,7 @@ class ApprovalState(Enum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     USED = "used"
+    STALE = "stale"
 
 
 class ApprovalConflict(Exception):
@@ -49,7 +50,9 @@ class ApprovalRequest:
     """What is held: opened by settle when policy wants a human.
 
     `scope` is the requester. `parameters` and `besides` are what the approver sees; they are what will run, because
-    `digest` binds them. `besides` holds the address, on whose behalf, and what no rule judges.
+    `digest` binds them. `besides` holds the address, on whose behalf, and what no rule judges. `basis` is what judged
+    the call: once that is another, the approval is stale, whatever `revision` is served. `decision_id` is that of the
+    answer which held the call.
     """
 
     id: ApprovalId
@@ -64,6 +67,8 @@ class ApprovalRequest:
     requested_at: Epoch
     expires_at: Epoch
     besides: Mapping[str, Json]
+    basis: Basis
+    decision_id: DecisionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import ApprovalId, Digest, Epoch, Jti, Revision
+from aegis_authz.core.units import ApprovalId, Basis, Digest, Epoch, Jti
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Override:
     approval_id: ApprovalId
     scope: Scope
     digest: Digest
-    revision: Revision
+    basis: Basis
     jti: Jti
     expires_at: Epoch
 

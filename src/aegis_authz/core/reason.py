@@ -61,6 +61,7 @@ class Reason(Enum):
     APPROVAL_INVALID = "APPROVAL_INVALID"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     APPROVAL_MISMATCH = "APPROVAL_MISMATCH"
+    APPROVAL_STALE = "APPROVAL_STALE"
     APPROVAL_NOT_GRANTED = "APPROVAL_NOT_GRANTED"
     APPROVAL_USED = "APPROVAL_USED"
     APPROVAL_TOO_LARGE = "APPROVAL_TOO_LARGE"
@@ -177,6 +178,11 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         ),
         Reason.APPROVAL_MISMATCH: _refusal(
             Retry.NEVER, "The approval was given for another call. Repeat exactly the approved call."
+        ),
+        Reason.APPROVAL_STALE: _refusal(
+            Retry.NEVER,
+            "The approval is stale: a policy of this agent, or the tool, was changed after it was asked for. "
+            "Ask for a new one by repeating the call without it.",
         ),
         Reason.APPROVAL_NOT_GRANTED: _refusal(Retry.NEVER, "The approval has not been granted."),
         Reason.APPROVAL_USED: _refusal(

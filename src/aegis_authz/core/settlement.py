@@ -30,13 +30,15 @@ class Settlement:
 
 
 class SettleOutcome(Enum):
-    """What the store said. Only CLEAR and OPENED leave the PDP's verdict standing.
+    """What the store said. Only CLEAR, OPENED and REOPENED leave the PDP's verdict standing.
 
-    APPROVED: the call that was to be held had been granted before, and this was its one use.
+    APPROVED: an approval was granted to this very call, and this was its one use. REOPENED: there was an approval of
+    the call, pending or granted, which is stale; a new one stands in its place.
     """
 
     CLEAR = "clear"
     OPENED = "opened"
+    REOPENED = "reopened"
     APPROVED = "approved"
     REPLAYED = "replayed"
     REVOKED = "revoked"
@@ -44,11 +46,12 @@ class SettleOutcome(Enum):
     APPROVAL_NOT_GRANTED = "approval_not_granted"
     APPROVAL_EXPIRED = "approval_expired"
     APPROVAL_MISMATCH = "approval_mismatch"
+    APPROVAL_STALE = "approval_stale"
     APPROVAL_USED = "approval_used"
     APPROVALS_FULL = "approvals_full"
 
 
-NAMES_APPROVAL = frozenset((SettleOutcome.OPENED, SettleOutcome.APPROVED))
+NAMES_APPROVAL = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED, SettleOutcome.APPROVED))
 """The outcomes that come with the id of an approval."""
 
 SETTLE_REFUSALS = {
@@ -58,6 +61,7 @@ SETTLE_REFUSALS = {
     SettleOutcome.APPROVAL_NOT_GRANTED: Reason.APPROVAL_NOT_GRANTED,
     SettleOutcome.APPROVAL_EXPIRED: Reason.APPROVAL_EXPIRED,
     SettleOutcome.APPROVAL_MISMATCH: Reason.APPROVAL_MISMATCH,
+    SettleOutcome.APPROVAL_STALE: Reason.APPROVAL_STALE,
     SettleOutcome.APPROVAL_USED: Reason.APPROVAL_USED,
     SettleOutcome.APPROVALS_FULL: Reason.APPROVALS_FULL,
 }
@@ -65,11 +69,13 @@ SETTLE_REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The store's answer. `approval_id` and `approval_expires_at` are set when OPENED or APPROVED.
+    """The store's answer. `approval_id` and `approval_expires_at` are set when OPENED, REOPENED or APPROVED.
 
-    The id may be that of an earlier request for the very same call that is still pending.
+    The id may be that of an earlier request for the very same call that is still pending. `granted_by` is who granted
+    the approval that was used, "" for every other outcome.
     """
 
     outcome: SettleOutcome
     approval_id: ApprovalId
     approval_expires_at: Epoch
+    granted_by: str

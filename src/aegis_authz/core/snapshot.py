@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.registration import Registry
-from aegis_authz.core.units import Revision, Seconds
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Basis, Revision, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Snapshot:
     there is none. `reads` are the words of
     `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
+    `bases` is None in a bundle that was made before there were any.
     """
 
     revision: Revision
@@ -43,3 +46,8 @@ class Snapshot:
     status_base: str
     reads: frozenset[str]
     phrases: Mapping[str, str]
+    bases: Bases | None
+
+    def basis_of(self, scope: Scope, tool: str) -> Basis:
+        """What judges that agent's calls of the tool: the whole revision where no more is known."""
+        return Basis(self.revision) if self.bases is None else self.bases.of(scope, tool)

@@ -25,6 +25,8 @@ Revision = NewType("Revision", str)
 """The name of one generation of policy."""
 Digest = NewType("Digest", str)
 """The SHA-256 of a call's canonical form, in lower-case hex."""
+Basis = NewType("Basis", str)
+"""The digest of what judges an agent's calls of a tool: the documents in scope and the tool's definition."""
 
 NO_REVISION = Revision("")
 """No generation of policy: none was known, or none is served yet."""

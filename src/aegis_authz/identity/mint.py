@@ -87,7 +87,7 @@ def mint_override(
         "sub": str(request.scope),
         "apr": _text("approval id", request.id),
         "digest": _text("digest", request.digest),
-        "rev": _text("revision", request.revision),
+        "basis": _text("basis", request.basis),
         "jti": _text("jti", jti),
         "iat": issued_at,
         "exp": expires_at,

@@ -19,7 +19,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.snapshot import Trust
-from aegis_authz.core.units import ApprovalId, Digest, Epoch, Jti, Revision, Seconds
+from aegis_authz.core.units import ApprovalId, Basis, Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url, strict_json
 
 AGENT_TYPE = "aegis+jwt"
@@ -29,7 +29,7 @@ _MAX_ACTORS = 5
 _HEADER_MEMBERS = {"alg", "typ", "kid"}
 _ALGORITHMS = ("EdDSA", "Ed25519")
 _AGENT_CLAIMS = {"iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp", "act", "on_behalf_of"}
-_OVERRIDE_CLAIMS = {"iss", "aud", "sub", "apr", "digest", "rev", "jti", "iat", "exp"}
+_OVERRIDE_CLAIMS = {"iss", "aud", "sub", "apr", "digest", "basis", "jti", "iat", "exp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def read_override_token(token: str, trust: Trust, now: Epoch) -> Override:
         approval_id=ApprovalId(_text(claims, "apr", _OVERRIDE)),
         scope=_scope(claims),
         digest=Digest(_text(claims, "digest", _OVERRIDE)),
-        revision=Revision(_text(claims, "rev", _OVERRIDE)),
+        basis=Basis(_text(claims, "basis", _OVERRIDE)),
         jti=Jti(_text(claims, "jti", _OVERRIDE)),
         expires_at=expires_at,
     )

@@ -20,7 +20,7 @@ from aegis_authz.ports.data_plane import Clock
 from aegis_authz.testing.warning import warn_outside_tests
 
 _NO_APPROVAL, _NEVER = ApprovalId(""), Epoch(0.0)
-_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER)
+_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER, "")
 _LOST = -1
 
 
@@ -116,40 +116,55 @@ class MemoryStore:
         if approval.state is ApprovalState.USED:
             return _refuse(SettleOutcome.APPROVAL_USED)
         request = approval.request
-        if (request.scope, request.digest, request.revision) != (scope, claims.digest, claims.revision):
+        if (request.scope, request.digest) != (scope, claims.digest):
             return _refuse(SettleOutcome.APPROVAL_MISMATCH)
+        if approval.state is ApprovalState.STALE or request.basis != claims.basis:
+            return _refuse(SettleOutcome.APPROVAL_STALE)
         if approval.state is not ApprovalState.APPROVED:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
         if _ms(now) >= _ms(request.expires_at) or _is_void(approval, began):
             return _refuse(SettleOutcome.APPROVAL_EXPIRED)
+        return self._use(approval)
+
+    def _use(self, approval: Approval) -> Settled:
+        request = approval.request
         self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
-        return _CLEAR
+        return Settled(SettleOutcome.APPROVED, request.id, _in_ms(request.expires_at), approval.decided_by)
 
     def _open(self, request: ApprovalRequest, now: Epoch, began: int) -> Settled:
-        for approval in self._memory.approvals.values():
-            candidate = approval.request
-            same = (candidate.scope, candidate.digest, candidate.revision) == (
-                request.scope,
-                request.digest,
-                request.revision,
-            )
-            if not same or _ms(now) >= _ms(candidate.expires_at):
-                continue
-            if approval.state is ApprovalState.PENDING:
-                return Settled(SettleOutcome.OPENED, candidate.id, Epoch(_ms(candidate.expires_at) / 1000))
-            if approval.state is ApprovalState.APPROVED and not _is_void(approval, began):
-                self._memory.approvals[candidate.id] = replace(approval, state=ApprovalState.USED)
-                return Settled(SettleOutcome.APPROVED, candidate.id, Epoch(_ms(candidate.expires_at) / 1000))
+        former = self._former(request, now, began)
+        if former is not None and former.request.basis == request.basis:
+            if former.state is ApprovalState.APPROVED:
+                return self._use(former)
+            return Settled(SettleOutcome.OPENED, former.request.id, _in_ms(former.request.expires_at), "")
         pending = [
             approval.request.scope
             for approval in self._memory.approvals.values()
-            if approval.state is ApprovalState.PENDING and _ms(now) < _ms(approval.request.expires_at)
+            if approval.state is ApprovalState.PENDING
+            and _ms(now) < _ms(approval.request.expires_at)
+            and approval is not former
         ]
         of_tenant = sum(scope.tenant_path == request.scope.tenant_path for scope in pending)
         if pending.count(request.scope) >= MOST_WAITING_OF_AGENT or of_tenant >= MOST_WAITING_OF_TENANT:
             return _refuse(SettleOutcome.APPROVALS_FULL)
+        if former is not None:
+            self._memory.approvals[former.request.id] = replace(former, state=ApprovalState.STALE)
         self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
-        return Settled(SettleOutcome.OPENED, request.id, Epoch(_ms(request.expires_at) / 1000))
+        outcome = SettleOutcome.OPENED if former is None else SettleOutcome.REOPENED
+        return Settled(outcome, request.id, _in_ms(request.expires_at), "")
+
+    def _former(self, request: ApprovalRequest, now: Epoch, began: int) -> Approval | None:
+        """The approval of this very call that is pending or granted, stale or not."""
+        for approval in self._memory.approvals.values():
+            earlier = approval.request
+            if (earlier.scope, earlier.digest) != (request.scope, request.digest) or _ms(now) >= _ms(
+                earlier.expires_at
+            ):
+                continue
+            is_granted = approval.state is ApprovalState.APPROVED and not _is_void(approval, began)
+            if approval.state is ApprovalState.PENDING or is_granted:
+                return approval
+        return None
 
     def _standing(self, approval: Approval) -> Approval:
         return standing(approval, self._clock.now())
@@ -180,7 +195,11 @@ class MemoryRevocations:
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:
-    return Settled(outcome, _NO_APPROVAL, _NEVER)
+    return Settled(outcome, _NO_APPROVAL, _NEVER, "")
+
+
+def _in_ms(moment: Epoch) -> Epoch:
+    return Epoch(_ms(moment) / 1000)
 
 
 def _ms(seconds: float) -> int:

@@ -75,6 +75,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.APPROVAL_INVALID: _FORBIDDEN,
         Reason.APPROVAL_EXPIRED: _FORBIDDEN,
         Reason.APPROVAL_MISMATCH: _FORBIDDEN,
+        Reason.APPROVAL_STALE: _FORBIDDEN,
         Reason.APPROVAL_NOT_GRANTED: _FORBIDDEN,
         Reason.APPROVAL_USED: _FORBIDDEN,
         Reason.APPROVAL_TOO_LARGE: _FORBIDDEN,

@@ -35,7 +35,9 @@ def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
     """Put a pending approval into Redis as settle.lua does."""
     now = time.time()
     texts = (BOT, "stripe", "pay")
-    request = ApprovalRequest(name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {})
+    request = ApprovalRequest(
+        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1"
+    )
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}
     real_redis.command("HSET", redis_keys.approval(name), *(word for pair in fields.items() for word in pair))

@@ -41,7 +41,7 @@ def test_all_keys_of_a_tenant_lie_in_one_slot() -> None:
         redis_keys.revoked(partition),
         redis_keys.approval(redis_keys.approval_id(BOT, "0" * 32)),
         redis_keys.approvals(partition),
-        redis_keys.pending(BOT, "{00}", "{00}"),
+        redis_keys.pending(BOT, "{00}"),
         redis_keys.nothing(partition),
     )
     assert len(set(keys)) == len(keys)

@@ -62,7 +62,9 @@ def settlement(
 def request(tenant: str = "emea") -> ApprovalRequest:
     now, name = time.time(), redis_keys.approval_id(Scope("acme", tenant, "bot"), secrets.token_hex(16))
     texts = (Scope("acme", tenant, "bot"), "stripe", "pay")
-    return ApprovalRequest(name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {})
+    return ApprovalRequest(
+        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1"
+    )
 
 
 async def settle(store: RedisStore, what: Settlement, seconds: float = LONG) -> Settled:
@@ -251,9 +253,9 @@ async def test_one_call_that_redis_cannot_run_harms_neither_its_mates_nor_its_to
 
 async def test_an_approval_that_cannot_be_read_takes_no_token(store: RedisStore, real_redis: RealRedis) -> None:
     held = request()
-    broken = ("state", "approved", "scope", str(held.scope), "digest", "d1", "revision", "r1")  # no expiry
+    broken = ("state", "approved", "scope", str(held.scope), "digest", "d1", "basis", "b1")  # no expiry
     real_redis.command("HSET", redis_keys.approval(held.id), *broken)
-    override = Override(held.id, held.scope, "d1", "r1", "o", held.expires_at)
+    override = Override(held.id, held.scope, "d1", "b1", "o", held.expires_at)
     what = settlement()
     claiming = Settlement(what.identity, override, None, what.now)
     assert (await refusal(store, claiming)).reason is Reason.STORE_UNAVAILABLE
@@ -417,7 +419,7 @@ async def speaking(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
             yield f"unix://{folder}/r.sock?protocol=2", heard
 
 
-CLEAR = b"*3\r\n$5\r\nclear\r\n$0\r\n\r\n$1\r\n0\r\n"
+CLEAR = b"*4\r\n$5\r\nclear\r\n$0\r\n\r\n$1\r\n0\r\n$0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -428,10 +430,11 @@ CLEAR = b"*3\r\n$5\r\nclear\r\n$0\r\n\r\n$1\r\n0\r\n"
         pytest.param(b"*0\r\n", id="an empty list"),
         pytest.param(b"*1\r\n$5\r\nclear\r\n", id="too short"),
         pytest.param(CLEAR.replace(b"clear", b"CLEAR"), id="an unknown outcome"),
-        pytest.param(CLEAR.replace(b"$0\r\n\r\n", b"$1\r\nx\r\n"), id="an approval nobody opened"),
+        pytest.param(CLEAR.replace(b"$0\r\n\r\n", b"$1\r\nx\r\n", 1), id="an approval nobody opened"),
+        pytest.param(CLEAR[: -len(b"$0\r\n\r\n")] + b"$3\r\nada\r\n", id="granted, and no approval"),
         pytest.param(CLEAR.replace(b"$5\r\nclear", b"$6\r\nopened"), id="opened without an approval"),
         pytest.param(CLEAR.replace(b"$1\r\n0\r\n", b"$1\r\nx\r\n"), id="no time"),
-        pytest.param(b"*3\r\n:1\r\n:1\r\n:1\r\n", id="numbers"),
+        pytest.param(b"*4\r\n:1\r\n:1\r\n:1\r\n:1\r\n", id="numbers"),
         pytest.param(b"HTTP/1.1 400 Bad Request\r\n", id="another protocol"),
     ],
 )

@@ -59,6 +59,8 @@ async def hold(store: MemoryStore, approval_id: str = HELD, life: float = 900, a
         requested_at=now - age,
         expires_at=now - age + life,
         besides={"request": "POST api.stripe.example/v1/payments"},
+        basis="b1",
+        decision_id="d-1",
     )
     settled = await store.settle(Settlement(identity(now, jti), None, opens, now), 0)
     assert settled.outcome is SettleOutcome.OPENED
@@ -101,7 +103,7 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
     )
     assert override.expires_at == pytest.approx(said["expires_at"], abs=0.002)
     claimed = await store.settle(Settlement(identity(now, "j2"), override, None, now), 0)
-    assert claimed.outcome is SettleOutcome.CLEAR
+    assert (claimed.outcome, claimed.granted_by) == (SettleOutcome.APPROVED, "ann")
 
 
 async def test_denying_yields_no_token(plane: ControlServices, store: MemoryStore, client: Client) -> None:

@@ -56,7 +56,7 @@ class RedisApprovals:
         approval = await self.get(approval_id)
         require_verdict(approval, to, by)
         request, now_ms = approval.request, int(now * 1000)
-        pointer = redis_keys.pending(request.scope, request.digest, request.revision)
+        pointer = redis_keys.pending(request.scope, request.digest)
         keys = (redis_keys.approval(approval_id), pointer, *redis_keys.waiting(request.scope))
         arguments = (to.value, by, str(now_ms), approval_id)
         async with answering():

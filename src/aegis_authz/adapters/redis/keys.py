@@ -6,7 +6,7 @@
 | `aegis:{pp}:jti:H` | string | a token that was used; H hashes org, tenant, issuer and jti | the token's whole life and a margin |
 | `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
-| `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope, digest and revision | until refused, used or expired |
+| `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
 | `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
 """
@@ -19,7 +19,7 @@ import zlib
 
 from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import ApprovalId, Digest, Jti, Revision
+from aegis_authz.core.units import ApprovalId, Digest, Jti
 
 _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
@@ -79,9 +79,9 @@ def waiting(scope: Scope) -> tuple[str, str]:
     )
 
 
-def pending(scope: Scope, digest: Digest, revision: Revision) -> str:
+def pending(scope: Scope, digest: Digest) -> str:
     """The pointer to the pending approval of one call."""
-    return f"aegis:{{{partition_of(scope)}}}:pending:{_hashed(scope.org, scope.tenant, scope.agent, digest, revision)}"
+    return f"aegis:{{{partition_of(scope)}}}:pending:{_hashed(scope.org, scope.tenant, scope.agent, digest)}"
 
 
 def _hashed(*parts: str) -> str:

@@ -6,11 +6,11 @@
 --       then each operation: its name and its arguments
 --
 --   name    its keys                                      its arguments
---   claim   approval                                      digest  revision
---   open    approval  pointer  approvals index            digest  revision  approval id  document  expires at, ms
+--   claim   approval                                      digest  basis  approval id
+--   open    approval  pointer  approvals index            digest  basis  approval id  document  expires at, ms
 --           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
 --
--- Answers {outcome, approval id, approval expiry in ms}; outcomes are those of core/settlement.py.
+-- Answers {outcome, approval id, approval expiry in ms, who granted it}; outcomes are those of core/settlement.py.
 --
 -- Phase 1 looks at everything and writes nothing; the first refusal is the outcome. Phase 2 writes. The token is spent in
 -- every outcome; operations are written only when nothing refused. A new kind of operation is one more entry of OPERATIONS:
@@ -33,12 +33,12 @@ epoch = life == ARGV[5] and tonumber(epoch) or nil
 if not ARGV[7] then
   if epoch and tonumber(ARGV[1]) >= epoch and redis.call("HEXISTS", KEYS[3], ARGV[3]) == 0 then
     local spent = redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX")
-    return {spent and "clear" or "replayed", "", "0"}
+    return {spent and "clear" or "replayed", "", "0", ""}
   end
 end
 
 local OPERATIONS = {
-  claim = {keys = 1, arguments = 2},
+  claim = {keys = 1, arguments = 3},
   open = {keys = 5, arguments = 8},
 }
 
@@ -56,15 +56,18 @@ local function is_void(decided_at)
 end
 
 function OPERATIONS.claim.look(k, a)
-  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "revision", "expires_at", "decided_at")
+  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "basis", "expires_at", "decided_at")
   if not held[1] then
     return "approval_not_granted"
   end
   if held[1] == "used" then
     return "approval_used"
   end
-  if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] or held[4] ~= ARGV[a + 1] then
+  if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] then
     return "approval_mismatch"
+  end
+  if held[1] == "stale" or held[4] ~= ARGV[a + 1] then
+    return "approval_stale"
   end
   if held[1] ~= "approved" then
     return "approval_not_granted"
@@ -75,12 +78,19 @@ function OPERATIONS.claim.look(k, a)
   return nil
 end
 
-function OPERATIONS.claim.write(k)
-  redis.call("HSET", KEYS[k], "state", "used", "used_at", ARGV[4])
-  return nil
+-- Uses an approval up: the answer of the one call that it lets through.
+local function use(key, id)
+  redis.call("HSET", key, "state", "used", "used_at", ARGV[4])
+  local held = redis.call("HMGET", key, "expires_at", "decided_by")
+  return {"approved", id, held[1], held[2] or ""}
 end
 
--- The approval of this very call that is pending or granted: its key, id, expiry and state; nil when there is none.
+function OPERATIONS.claim.write(k, a)
+  return use(KEYS[k], ARGV[a + 2])
+end
+
+-- The approval of this very call that is pending or granted: its key, id, expiry, state, and whether what judges the call is
+-- another since; nil when there is none.
 local function standing(k, a)
   local pointer = redis.call("GET", KEYS[k + 1])
   local id, expires = string.match(pointer or "", "^(%S+) (%d+)$")
@@ -88,14 +98,14 @@ local function standing(k, a)
     return nil
   end
   local key = string.sub(KEYS[k], 1, -1 - #ARGV[a + 2]) .. id
-  local held = redis.call("HMGET", key, "state", "scope", "digest", "revision", "decided_at")
-  if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] or held[4] ~= ARGV[a + 1] then
+  local held = redis.call("HMGET", key, "state", "scope", "digest", "basis", "decided_at")
+  if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] then
     return nil
   end
   if held[1] ~= "pending" and (held[1] ~= "approved" or is_void(held[5])) then
     return nil
   end
-  return key, id, expires, held[1]
+  return key, id, expires, held[1], held[4] ~= ARGV[a + 1]
 end
 
 -- How many calls wait for a person; those whose time is over wait no more.
@@ -104,29 +114,38 @@ local function waiting(key)
 end
 
 function OPERATIONS.open.look(k, a)
-  if standing(k, a) then
+  local _, _, _, state, is_stale = standing(k, a)
+  if state and not is_stale then
     return nil
   end
-  if waiting(KEYS[k + 3]) >= tonumber(ARGV[a + 6]) or waiting(KEYS[k + 4]) >= tonumber(ARGV[a + 7]) then
+  -- a stale one that waits leaves its place to the new one
+  local left = state == "pending" and 1 or 0
+  if waiting(KEYS[k + 3]) - left >= tonumber(ARGV[a + 6]) or waiting(KEYS[k + 4]) - left >= tonumber(ARGV[a + 7]) then
     return "approvals_full"
   end
   return nil
 end
 
 function OPERATIONS.open.write(k, a)
-  local key, held, until_, state = standing(k, a)
-  if state == "approved" then
+  local key, held, until_, state, is_stale = standing(k, a)
+  if state == "approved" and not is_stale then
     -- the same agent repeats the very call that was granted: it passes once, with or without its override token
-    redis.call("HSET", key, "state", "used", "used_at", ARGV[4])
     redis.call("DEL", KEYS[k + 1])
-    return {"approved", held, until_}
+    return use(key, held)
   end
-  if state == "pending" then
-    return {"opened", held, until_}
+  if state == "pending" and not is_stale then
+    return {"opened", held, until_, ""}
+  end
+  if is_stale then
+    -- for good: what judges may become again what it was, and then there would be two approvals of one call
+    redis.call("HSET", key, "state", "stale")
+    for place = k + 3, k + 4 do
+      redis.call("ZREM", KEYS[place], held)
+    end
   end
   local id, expires = ARGV[a + 2], tonumber(ARGV[a + 4])
   local keep, left = tonumber(ARGV[a + 5]), math.max(expires - now(), 1)
-  redis.call("HSET", KEYS[k], "state", "pending", "scope", ARGV[3], "digest", ARGV[a], "revision", ARGV[a + 1],
+  redis.call("HSET", KEYS[k], "state", "pending", "scope", ARGV[3], "digest", ARGV[a], "basis", ARGV[a + 1],
     "expires_at", whole(expires), "document", ARGV[a + 3])
   redis.call("PEXPIRE", KEYS[k], whole(left + keep))
   redis.call("SET", KEYS[k + 1], id .. " " .. whole(expires), "PX", whole(left))
@@ -141,7 +160,7 @@ function OPERATIONS.open.write(k, a)
   if redis.call("PTTL", KEYS[k + 2]) < left + keep then
     redis.call("PEXPIRE", KEYS[k + 2], whole(left + keep))
   end
-  return {"opened", id, whole(expires)}
+  return {is_stale and "reopened" or "opened", id, whole(expires), ""}
 end
 
 local steps = {}
@@ -191,9 +210,9 @@ if not seen then
   redis.call("SET", KEYS[2], "1", "PX", ARGV[2])
 end
 if refused then
-  return {refused, "", "0"}
+  return {refused, "", "0", ""}
 end
-local answer = {"clear", "", "0"}
+local answer = {"clear", "", "0", ""}
 for _, step in ipairs(steps) do
   answer = step[1].write(step[2], step[3]) or answer
 end

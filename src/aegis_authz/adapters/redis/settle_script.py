@@ -36,7 +36,7 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     if settlement.claims is not None:
         claims = settlement.claims
         keys += (_claimed_key(claims.approval_id, partition),)
-        arguments += ("claim", claims.digest, claims.revision)
+        arguments += ("claim", claims.digest, claims.basis, claims.approval_id)
     if settlement.opens is not None:
         keys += _open_keys(settlement.opens)
         arguments += ("open", *_open_arguments(settlement.opens))
@@ -56,13 +56,15 @@ def to_ms(seconds: float) -> int:
 
 
 def read_settled(reply: object) -> Settled:
-    """The script's answer. Raises ValueError for anything but the three texts it gives."""
-    if not isinstance(reply, list) or len(reply) != 3 or not all(isinstance(part, bytes) for part in reply):
-        raise ValueError("not three texts")
+    """The script's answer. Raises ValueError for anything but the four texts it gives."""
+    if not isinstance(reply, list) or len(reply) != 4 or not all(isinstance(part, bytes) for part in reply):
+        raise ValueError("not four texts")
     outcome = _OUTCOMES.get(reply[0])
     if outcome is None or (outcome in NAMES_APPROVAL) != (reply[1] != b""):
         raise ValueError("not a known outcome")
-    return Settled(outcome, ApprovalId(reply[1].decode()), Epoch(int(reply[2]) / 1000))
+    if (outcome is SettleOutcome.APPROVED) != (reply[3] != b""):
+        raise ValueError("granted by nobody, or what was not granted")
+    return Settled(outcome, ApprovalId(reply[1].decode()), Epoch(int(reply[2]) / 1000), reply[3].decode())
 
 
 def _claimed_key(approval_id: ApprovalId, partition: str) -> str:
@@ -77,7 +79,7 @@ def _claimed_key(approval_id: ApprovalId, partition: str) -> str:
 def _open_keys(request: ApprovalRequest) -> Arguments:
     return (
         redis_keys.approval(request.id),
-        redis_keys.pending(request.scope, request.digest, request.revision),
+        redis_keys.pending(request.scope, request.digest),
         redis_keys.approvals(redis_keys.partition_of(request.scope)),
         *redis_keys.waiting(request.scope),
     )
@@ -86,4 +88,4 @@ def _open_keys(request: ApprovalRequest) -> Arguments:
 def _open_arguments(request: ApprovalRequest) -> Arguments:
     text = approval_to_text(request)
     limits = (MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT)
-    return (request.digest, request.revision, request.id, text, to_ms(request.expires_at), _KEEP_APPROVALS_MS, *limits)
+    return (request.digest, request.basis, request.id, text, to_ms(request.expires_at), _KEEP_APPROVALS_MS, *limits)

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.encoding.jwk import raw_from_jwk
@@ -69,10 +71,11 @@ def trust_from_data(data: Json) -> Trust:
 def snapshot_from_data(data: Json) -> Snapshot:
     """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise.
 
-    A bundle that was made before there were phrases, or registered agents, has none.
+    A bundle that was made before there were phrases, registered agents or bases has none.
     """
-    names = {"revision", "catalogue", "trust", "agents", "status_base", "reads", "phrases"}
-    item = members({"phrases": {}, "agents": {}, **data} if isinstance(data, dict) else data, names, "the snapshot")
+    names = {"revision", "catalogue", "trust", "agents", "status_base", "reads", "phrases", "bases"}
+    filled = {"phrases": {}, "agents": {}, "bases": None, **data} if isinstance(data, dict) else data
+    item = members(filled, names, "the snapshot")
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
@@ -84,7 +87,21 @@ def snapshot_from_data(data: Json) -> Snapshot:
         status_base=text(item["status_base"], "status_base"),
         reads=_reads(item["reads"]),
         phrases=_phrases(item["phrases"]),
+        bases=None if item["bases"] is None else bases_from_data(item["bases"]),
     )
+
+
+def bases_from_data(data: Json) -> Bases:
+    """Read the digests of what judges. Raises ValueError for anything else."""
+    item = members(data, {"documents", "tools"}, "the bases")
+    documents, tools = (_digests(item[name], name) for name in ("documents", "tools"))
+    return Bases(frozenset(scope_shape(scope) for scope in documents), documents, tools)
+
+
+def _digests(data: Json, label: str) -> Mapping[str, str]:
+    if not isinstance(data, Mapping):
+        raise ValueError(f"the digests of {label} are no mapping")  # noqa: TRY004  # one error for every surprise
+    return MappingProxyType({name: text(digest, f"a digest of {label}") for name, digest in data.items()})
 
 
 def _reads(data: Json) -> frozenset[str]:

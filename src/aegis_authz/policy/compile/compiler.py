@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.snapshot import trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
+from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.operators import PHRASES
-from aegis_authz.policy.language.scope import scope_shape
 from aegis_authz.policy.language.types import ANY
 
 REVISION_LENGTH = 24
@@ -47,11 +48,13 @@ def compile_policy(
     content, same revision. Raises ValueError for documents that did not pass `load` and for unreadable trust.
     """
     trust_from_data(trust_data)
+    compiled_policies, catalogue = _policies(policies, tools), tools_to_data(tools)
     content: dict[str, Json] = {
-        "policies": _policies(policies, tools),
+        "policies": compiled_policies,
         "identity": identity_data(identities),
         "snapshot": {
-            "catalogue": tools_to_data(tools),
+            "catalogue": catalogue,
+            "bases": bases_data(compiled_policies, catalogue),
             "trust": dict(trust_data),
             "agents": snapshot_agents(identities),
             "status_base": status_base,

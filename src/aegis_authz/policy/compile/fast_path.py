@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope_shape import ScopeShape, covering
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.operators import OPERATORS
-from aegis_authz.policy.language.scope import ScopeShape, covering
 from aegis_authz.policy.language.types import ANY
 
 Document = Mapping[str, Json]

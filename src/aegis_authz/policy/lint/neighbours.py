@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aegis_authz.core.scope_shape import parts_of
 from aegis_authz.policy.language.catalogue import KnownTool
-from aegis_authz.policy.language.scope import covers, parts_of
+from aegis_authz.policy.language.scope import covers
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.ground import LintedDocument, LintedRule
 
