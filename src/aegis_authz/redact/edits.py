@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 from aegis_authz.redact.text.view import Replacement, View
 
@@ -11,7 +12,7 @@ def edited(data: bytes, edits: Iterable[Replacement]) -> bytes:
     """The text with all edits made; of two that overlap the one that begins first, and of these the longer, is made."""
     parts: list[bytes] = []
     read = 0
-    for start, end, replacement in sorted(edits, key=_place):
+    for start, end, replacement in sorted(sorted(edits, key=itemgetter(1), reverse=True), key=itemgetter(0)):
         if start < read:
             read = max(read, end)
             continue
@@ -21,10 +22,6 @@ def edited(data: bytes, edits: Iterable[Replacement]) -> bytes:
         return data
     parts.append(data[read:])
     return b"".join(parts)
-
-
-def _place(edit: Replacement) -> tuple[int, int]:
-    return edit.start, -edit.end
 
 
 def at_origin(edits: Iterable[Replacement], view: View, offset: int) -> list[Replacement]:

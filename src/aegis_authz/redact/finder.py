@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from aegis_authz.redact.base64_runs import BASE64_HEAD, base64_texts
-from aegis_authz.redact.detectors.presence import Presence
+from aegis_authz.redact.base64_runs import base64_texts
+from aegis_authz.redact.detectors.presence import NamedSearch, Presence
 from aegis_authz.redact.detectors.table import Detector
 from aegis_authz.redact.text.escapes import has_escapes, without_escapes
 from aegis_authz.redact.text.folding import folded
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.searched import Searched
 from aegis_authz.redact.text.view import View
-
-_BASE64 = "base64"
 
 
 class Found(NamedTuple):
@@ -30,50 +28,44 @@ class Finder:
     """Searches texts with its detectors. `tick` raises Refused when there is no time left."""
 
     def __init__(self, detectors: Mapping[str, Detector], *, is_loose: bool, tick: Callable[[], None]) -> None:
-        self._detectors = detectors
-        self._presence = _presence_of(tuple(detectors.items()))
+        self._presence = _presence_of(tuple(detectors.items())) if detectors else None
         self._is_loose = is_loose
         self._tick = tick
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to look for."""
-        return not self._detectors
+        return self._presence is None
 
     def find(self, data: bytes, *, looks_behind: bool = True) -> list[Found]:
         """All that is found, in order, what overlaps joined under the name of what begins first."""
-        if not data or not self._detectors:
+        if not data or self._presence is None:
             return []
-        views = list(_views(data))
-        matches = {
-            (*view.original(span), name) for view in views for name, span in self._spans(view.data, looks_behind)
-        }
-        matches |= {(*views[-1].original(span), name) for name, span in self._encoded(views[-1].data)}
-        return joined(map(Found._make, matches))
+        matches: set[Found] = set()
+        for view in _views(data):
+            spans = self._spans(view.data, looks_behind)
+            matches.update(spans if not view.maps else (Found(*view.original(span[:2]), span[2]) for span in spans))
+        matches.update(Found(*view.original(span), name) for name, span in self._encoded(view.data))
+        return joined(matches)
 
     def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
-        if _BASE64 not in self._presence.names_in(data):
-            return
         for span, text in base64_texts(data, self._tick):
-            names = [name for view in _views(text) for name, _ in self._spans(view.data, True)]
+            names = [match.name for view in _views(text) for match in self._spans(view.data, True)]
             if names:
                 yield names[0], span
 
-    def _spans(self, data: bytes, looks_behind: bool) -> Iterator[tuple[str, Span]]:
+    def _spans(self, data: bytes, looks_behind: bool) -> Iterator[Found]:
         searched = Searched(data, self._is_loose, looks_behind, self._tick)
-        present = self._presence.names_in(data)
-        for name in self._detectors.keys() & present:
+        for name, search in self._presence.searches_in(data) if self._presence is not None else ():
             self._tick()
-            for span in self._detectors[name].find(searched):
-                yield name, span
+            for start, end in search.find(searched):
+                yield Found(start, end, name)
 
 
 @lru_cache(maxsize=64)
 def _presence_of(detectors: tuple[tuple[str, Detector], ...]) -> Presence:
-    heads = {name: detector.heads for name, detector in detectors}
-    examples = {name: detector.example for name, detector in detectors if detector.example}
-    return Presence({**heads, _BASE64: (BASE64_HEAD,)}, examples)
+    return Presence([NamedSearch(name, search) for name, searches in detectors for search in searches])
 
 
 def _views(data: bytes) -> Iterator[View]:
@@ -86,15 +78,15 @@ def _views(data: bytes) -> Iterator[View]:
 
 
 def joined(matches: Iterable[Found]) -> list[Found]:
-    """What is found, in order; what overlaps is one, under the name of what begins first."""
+    """What is found, in order; what overlaps is one, under the name of what begins first, of these the longest."""
     whole: list[Found] = []
-    reached = 0
-    for begin, less, name in sorted([(start, -end, name) for start, end, name in matches]):
-        if begin < reached:
-            last = whole[-1]
-            reached = max(-less, reached)
-            whole[-1] = Found(last.start, reached, last.name)
-        else:
-            reached = -less
-            whole.append(Found(begin, reached, name))
+    start = reached = 0
+    for match in sorted(matches):
+        if match.start >= reached:
+            whole.append(match)
+            start, reached = match.start, match.end
+            continue
+        name = match.name if match.start == start and match.end > reached else whole[-1].name
+        reached = max(match.end, reached)
+        whole[-1] = Found(start, reached, name)
     return whole

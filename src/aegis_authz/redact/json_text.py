@@ -10,18 +10,19 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]  # there since 2.7, in no stub
 from typing import cast
 
 from aegis_authz.redact.text.pattern import Span
-from aegis_authz.redact.text.view import Replacement, View
+from aegis_authz.redact.text.view import View
 
 _LENIENT = json.JSONDecoder(strict=False, parse_float=str, parse_int=str, parse_constant=str)
 _SCAN = _LENIENT.scan_once  # type: ignore[attr-defined]  # the scanner in C, which steps over a value
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STARTS = (b"{", b"[", b'"')
-_ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
+_ESCAPE = re.compile(rb"(\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.))", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,12 @@ def looks_like_json(data: bytes) -> bool:
 
 def unescaped(written: bytes) -> View:
     """What stands between the quotes of a JSON string, with its escapes read once."""
-    return View(written).replaced(
-        Replacement(match.start(), match.end(), _meaning(match.group())) for match in _ESCAPE.finditer(written)
-    )
+    parts = _ESCAPE.split(written)
+    if len(parts) == 1:
+        return View(written)
+    lengths = list(map(len, parts))
+    parts[1::2] = map(_meaning, parts[1::2])
+    return View(written).replaced(parts, lengths)
 
 
 def escaped(text: bytes) -> bytes:
@@ -117,6 +121,7 @@ def escaped(text: bytes) -> bytes:
     )
 
 
+@lru_cache(maxsize=4096)
 def _meaning(escape: bytes) -> bytes:
     meant = json.loads(b'"' + escape + b'"', strict=False) if escape[1:2] in b'"\\/bfnrtu' else escape.decode("latin-1")
     return str(meant).encode("utf-8", "surrogatepass")

@@ -19,9 +19,14 @@ _KEY = expression(
 _KINDS = ("image", "audio")
 
 
+def has_encoded_names(data: bytes) -> bool:
+    """Whether a text may have such members."""
+    return _KEY.search(data, 0) is not None
+
+
 def encoded_members(data: bytes, text: JsonText) -> Iterator[Span]:
     """Where the values of such members stand, quotes left out."""
-    places = [match.span()[1] for match in _KEY.finditer(data)]
+    places = [end for _, end in _KEY.spans(data)]
     if places:
         yield from _within(text, text.root, places)
 

@@ -44,10 +44,12 @@ class Redactor:
         self._numbers = numbers
         self.counts: Counter[str] = Counter()
         self._names: Counter[bytes] = Counter()
+        self._searched = b""
+        self._latest: list[Found] = []
 
     def text(self, data: bytes, *, looks_behind: bool = True) -> bytes:
         """The text with a marker in place of every match. Matches that overlap become one marker."""
-        matches = self._finder.find(data, looks_behind=looks_behind)
+        matches = self._matches(data) if looks_behind else self._finder.find(data, looks_behind=False)
         return edited(data, [self._edit(match.start, match.end, match.name) for match in matches])
 
     def form(self, data: bytes) -> bytes:
@@ -78,14 +80,20 @@ class Redactor:
 
     def has_match(self, data: bytes) -> bool:
         """Whether a text holds anything that must be redacted; nothing is counted."""
-        return bool(self._finder.find(data))
+        return bool(self._matches(data))
+
+    def _matches(self, data: bytes) -> list[Found]:
+        """What is found; the same text is asked for what it holds, and then for its places."""
+        if data is not self._searched:
+            self._searched, self._latest = data, self._finder.find(data)
+        return self._latest
 
     def _edit(self, start: int, end: int, name: str) -> Replacement:
         self.counts[name] += 1
         return Replacement(start, end, marker(name))
 
     def _edits(self, data: bytes, kept: tuple[Span, ...], nesting: int) -> Iterator[Replacement]:
-        matches = self._finder.find(data)
+        matches = self._matches(data)
         if not matches:
             return
         strings = _Strings(data)

@@ -15,7 +15,7 @@ from aegis_authz.redact.edits import at_origin, edited
 from aegis_authz.redact.fields import field_edits, read_field
 from aegis_authz.redact.finder import Finder
 from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
-from aegis_authz.redact.opaque import decoded, encoded_members
+from aegis_authz.redact.opaque import decoded, encoded_members, has_encoded_names
 from aegis_authz.redact.redactor import Redactor
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement
@@ -106,6 +106,8 @@ class Sanitizer:
         redacted.
         """
         _refuse_nul(data)
+        if not (self.needs_json or self._may_be_opened(data) or self.has_match(data)):
+            return data  # without a look at its form: most bodies hold nothing
         text = JsonText.read(data)
         if text is None:
             if self.needs_json:
@@ -148,6 +150,9 @@ class Sanitizer:
     def has_match(self, data: bytes) -> bool:
         """Whether detectors find anything in a text."""
         return self._redactor.has_match(data)
+
+    def _may_be_opened(self, data: bytes) -> bool:
+        return (self._is_rpc or b'"jsonrpc"' in data) and has_encoded_names(data)
 
     def _carries_rpc(self, data: bytes, text: JsonText) -> bool:
         return self._is_rpc or (

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from aegis_authz.redact.text.pattern import Span, expression, touches_word
-from aegis_authz.redact.text.searched import Searched
+from aegis_authz.redact.text.searched import Search, Searched
 
 _ABROAD = expression(r"\+[ (]{0,2}[1-9](?:[ .()/-]{0,3}[0-9]){6,14}")
 _ABROAD_BY_ZEROS = expression(
@@ -20,13 +20,6 @@ _PHONE_KEY = (
     r"""["' .]{0,3}[:=][ "'\[(]{0,4}"""
 )
 _UNDER_KEY = expression(_PHONE_KEY)
-PHONE_HEADS = (
-    r"\+[ (]{0,2}[1-9]",
-    r"00[ .-]?[1-9][0-9]{0,2}[ .()/-]",
-    r"[0-9]{3}[ .-]{1,2}[0-9]{4}",
-    _PHONE_KEY,
-)
-EMAIL_HEADS = ("@",)
 _AFTER_KEY = re.compile(rb"\+?\(?[0-9](?:[ .()/-]{0,3}[0-9]){6,14}(?![0-9A-Za-z])")
 _DECIMAL = re.compile(rb"\+ ?[0-9]{1,3}\.([0-9]+)\Z")
 _PLACE = re.compile(rb"\+[0-9]{1,3}\.[0-9]{3,}[-+/]")
@@ -42,7 +35,8 @@ _OTHER_SCRIPT = re.compile(rb"[\xe0-\xff][\x80-\xbf]{0,3}|\A[\x80-\xbf]+")
 _DOMAIN = re.compile(
     rb"(?:[A-Za-z0-9\xc3-\xdf\x80-\xbf-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,}|[A-Za-z\xc3-\xdf\x80-\xbf]{2,63})"
 )
-_AUTHORITY = re.compile(rb"://[^\s/?#\"'<>]*\Z")
+_AUTHORITY = re.compile(rb"://[^\s/?#\"'<>]*")
+_USER_LENGTH = 256
 _REPOSITORY = re.compile(rb"(?:git|hg|svn|bzr|gitea|gitlab)\Z", re.IGNORECASE)
 _FILE_ENDINGS = frozenset(
     b"png jpg jpeg gif svg webp ico bmp avif js mjs cjs ts tsx jsx css scss less map json yaml yml toml "
@@ -55,29 +49,40 @@ _COUNTRY_ENDINGS = frozenset(b"md py so sh zip mov rs ps pl".split())
 _VERSION = re.compile(rb"v?[0-9]+\.[0-9]")
 
 
-def phone(text: Searched) -> Iterator[Span]:
-    """Telephone numbers: international ones with + or 00 (E.164), North American ones with separators.
-
-    Behind a key that says so, any 7 to 15 digits.
-    """
+def _abroad(text: Searched) -> Iterator[Span]:
+    """International numbers with + (E.164)."""
     data = text.data
-    for match in _ABROAD.finditer(data):
-        start, end = match.span()
+    for start, end in _ABROAD.spans(data):
         text.tick()
         if not touches_word(data, start, end) and _is_abroad(data, start, end):
             yield start, end
-    for match in _ABROAD_BY_ZEROS.finditer(data):
-        start, end = match.span()
+
+
+def _abroad_by_zeros(text: Searched) -> Iterator[Span]:
+    """International numbers with 00."""
+    data = text.data
+    for start, end in _ABROAD_BY_ZEROS.spans(data):
+        text.tick()
         start += data[start : start + 1] != b"0"
         if not touches_word(data, start, end) and not data[end : end + 2].lstrip(b" .-").isdigit():
             yield start, end
-    for match in _NORTH_AMERICA.finditer(data):
-        start, end = match.span()
+
+
+def _north_american(text: Searched) -> Iterator[Span]:
+    """North American numbers with separators."""
+    data = text.data
+    for start, end in _NORTH_AMERICA.spans(data):
         text.tick()
         if not touches_word(data, start, end) and not _continues(data, start, end):
             yield start, end
-    for match in _UNDER_KEY.finditer(data):
-        form = _AFTER_KEY.match(data, match.span()[1])
+
+
+def _under_key(text: Searched) -> Iterator[Span]:
+    """Any 7 to 15 digits behind a key that says so."""
+    data = text.data
+    for _, end in _UNDER_KEY.spans(data):
+        text.tick()
+        form = _AFTER_KEY.match(data, end)
         if form is not None:
             yield form.span()
 
@@ -99,27 +104,27 @@ def _continues(data: bytes, start: int, end: int) -> bool:
     )
 
 
-def email(text: Searched) -> Iterator[Span]:
+def _email(text: Searched) -> Iterator[Span]:
     """Mail addresses (the dot-atom form of RFC 5322 at a domain name).
 
     Not what stands before the host in a URL, the account of a repository, or a file's name.
     """
     data = text.data
-    if b"@" not in data:
-        return
     read = 0
-    for match in _AT.finditer(data):
+    for start, _ in _AT.spans(data):
         text.tick()
-        at = match.span()[0] + 1
+        at = start + 1
         domain = _DOMAIN.match(data, at + 1)
         head = data[max(read, at - _LOCAL_LENGTH) : at]
         local = head[len(head.rstrip(_LOCAL)) :]
-        others = [form.end() for form in _OTHER_SCRIPT.finditer(local)]
-        local = local[others[-1] if others else 0 :].lstrip(b".'`*_{|}")
+        if not local.isascii():
+            others = [form.end() for form in _OTHER_SCRIPT.finditer(local)]
+            local = local[others[-1] if others else 0 :]
+        local = local.lstrip(b".'`*_{|}")
         if domain is None or not local or _is_other(data, at - len(local), at, local, domain[0]):
             continue
         read = domain.end()
-        yield at - len(local), domain.end()
+        yield at - len(local), read
 
 
 def _is_other(data: bytes, start: int, at: int, local: bytes, domain: bytes) -> bool:
@@ -130,4 +135,14 @@ def _is_other(data: bytes, start: int, at: int, local: bytes, domain: bytes) -> 
         return True
     if _REPOSITORY.match(local) is not None and data[at + 1 + len(domain) : at + 2 + len(domain)] in (b":", b"/"):
         return True
-    return _AUTHORITY.search(data[max(0, start - 256) : start]) is not None
+    scheme = data.rfind(b"://", max(0, start - _USER_LENGTH), start)
+    return scheme >= 0 and _AUTHORITY.fullmatch(data, scheme, start) is not None
+
+
+EMAIL = (Search(_email, ("@",), b"jo@example.org"),)
+PHONE = (
+    Search(_abroad, (r"\+[ (]{0,2}[1-9](?:[ .()/-]{0,3}[0-9]){6}",), b"+49 30 12345678"),
+    Search(_abroad_by_zeros, (r"00[ .-]?[1-9][0-9]{0,2}[ .()/-]{1,3}[0-9]",), b"0049 30 1234567"),
+    Search(_north_american, (r"[2-9][0-9]{2}[ .-]{1,2}[0-9]{4}",), b"(415) 555-2671"),
+    Search(_under_key, (_PHONE_KEY,), b"phone: 030 1234567"),
+)

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aegis_authz.redact.text.pattern import Span, expression, first_bytes
-from aegis_authz.redact.text.searched import Searched
+from aegis_authz.redact.text.pattern import Span, expression
+from aegis_authz.redact.text.searched import Search, Searched
 
 _W = r"[A-Za-z0-9_-]"
 
@@ -105,8 +105,9 @@ _FORMS = (
 )
 _ANY_HEAD = "|".join(form.head for form in _FORMS)
 _HEADS = expression(_ANY_HEAD)
+_FIRST_BYTES = [(form, expression(form.head).first_bytes()) for form in _FORMS]
 _BY_BYTE: Mapping[int, tuple[Form, ...]] = {
-    byte: forms for byte in range(256) if (forms := tuple(form for form in _FORMS if byte in first_bytes(form.head)))
+    byte: tuple(form for form, first_bytes in _FIRST_BYTES if byte in first_bytes) for byte in range(256)
 }
 _ASSIGNMENT = (
     r"(?i:api[_-]?key|secret[_-]?key|client[_-]?secret|access[_-]?token|auth[_-]?token|private[_-]?token"
@@ -114,22 +115,18 @@ _ASSIGNMENT = (
     r"""["']{0,2}[ ]{0,2}[:=][ ]{0,2}["']?"""
 )
 _ASSIGNED = expression(_ASSIGNMENT)
-SECRET_HEADS = (_ANY_HEAD, _ASSIGNMENT)
 _VALUE = re.compile(
     rb"(?=[A-Za-z0-9_./+=~-]{0,40}[0-9])(?=[0-9_./+=~-]{0,40}[A-Za-z])"
     rb"[A-Za-z0-9_./+=~-]{16,256}(?![A-Za-z0-9])"
 )
 
 
-def secrets(text: Searched) -> Iterator[Span]:
-    """Keys and tokens by the forms their issuers give them, JWTs, private keys, passwords in connection strings.
-
-    When `is_loose`, also any long value of letters and digits that is assigned to a name such as `api_key`.
-    """
+def _by_form(text: Searched) -> Iterator[Span]:
+    """Keys and tokens by the forms their issuers give them, JWTs, private keys, passwords in connection strings."""
     data = text.data
     position = 0
-    while (match := _HEADS.search(data, position)) is not None:
-        start, head_end = match.span()
+    while (head := _HEADS.search(data, position)) is not None:
+        start, head_end = head
         text.tick()
         span = _secret_at(data, start)
         if span is None:
@@ -137,20 +134,31 @@ def secrets(text: Searched) -> Iterator[Span]:
             continue
         yield span
         position = max(span[1], head_end)
-    if text.is_loose:
-        for match in _ASSIGNED.finditer(data):
-            value = _VALUE.match(data, match.span()[1])
-            if value is not None:
-                yield value.span()
+
+
+def _assigned(text: Searched) -> Iterator[Span]:
+    """When `is_loose`, any long value of letters and digits that is assigned to a name such as `api_key`."""
+    data = text.data
+    for _, end in _ASSIGNED.spans(data) if text.is_loose else ():
+        text.tick()
+        value = _VALUE.match(data, end)
+        if value is not None:
+            yield value.span()
 
 
 def _secret_at(data: bytes, start: int) -> Span | None:
     before = data[start - 1 : start] if start else b""
     is_alone = not before.isalnum() and before != b"_"
-    for form in _BY_BYTE.get(data[start], ()):
+    for form in _BY_BYTE[data[start]]:
         if form.stands_alone and not is_alone:
             continue
         tail = form.tail.match(data, start)
         if tail is not None:
             return tail.span(1 if tail.re.groups else 0)
     return None
+
+
+SECRETS = (
+    Search(_by_form, (_ANY_HEAD,), b"AKIAIOSFODNN7EXAMPLE"),
+    Search(_assigned, (_ASSIGNMENT,), b"api_key: a1b2c3d4e5f6g7h8"),
+)

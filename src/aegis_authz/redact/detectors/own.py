@@ -11,10 +11,10 @@ import re2  # type: ignore[import-untyped]
 from aegis_authz.core.decision import OwnDetector
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.redact.detectors.numbers import NO_DIGITS, has_luhn, has_mod_97, is_issued
+from aegis_authz.redact.detectors.proofs import NO_DIGITS, has_luhn, has_mod_97, is_issued
 from aegis_authz.redact.detectors.table import Detector
 from aegis_authz.redact.text.pattern import Pattern, Span, expression
-from aegis_authz.redact.text.searched import Searched
+from aegis_authz.redact.text.searched import Search, Searched
 
 VALIDATORS: Mapping[str, Callable[[bytes], bool]] = MappingProxyType(
     {
@@ -46,7 +46,7 @@ def _detector(text: str, validator: str) -> Detector:
         pattern = expression(text)
     except re2.error:
         raise Refused(Reason.OBLIGATION_UNKNOWN, "a detector of policy without a pattern") from None
-    return Detector(_Finder(pattern, VALIDATORS[validator]).find, (text,), b"")
+    return (Search(_Finder(pattern, VALIDATORS[validator]).find, (text,), b""),)
 
 
 class _Finder:
@@ -58,8 +58,7 @@ class _Finder:
 
     def find(self, text: Searched) -> Iterator[Span]:
         """Matches that hold something; none overlaps another."""
-        for match in self._pattern.finditer(text.data):
+        for start, end in self._pattern.spans(text.data):
             text.tick()
-            start, end = match.span()
             if start < end and self._is_valid(text.data[start:end]):
                 yield start, end

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.redact.detectors import addresses, credentials, dates, numbers
-from aegis_authz.redact.text.pattern import Span
-from aegis_authz.redact.text.searched import Searched
+from aegis_authz.redact.detectors import accounts, addresses, cards, credentials, dates, social_security
+from aegis_authz.redact.text.searched import Search
 
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """`find` yields spans in a view of a text; it need not be asked where none of `heads` matches.
-
-    `example` is a text in which it finds something.
-    """
-
-    find: Callable[[Searched], Iterator[Span]]
-    heads: tuple[str, ...]
-    example: bytes
-
+Detector = tuple[Search, ...]
+"""What a detector finds is what any of its searches does."""
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType(
     {
-        "us_ssn": Detector(numbers.us_ssn, numbers.SSN_HEADS, b"123-45-6789"),
-        "date_of_birth": Detector(dates.date_of_birth, dates.BIRTH_HEADS, b"born 1980-02-29"),
-        "credit_card": Detector(numbers.credit_card, numbers.CARD_HEADS, b"4111111111111111"),
-        "iban": Detector(numbers.iban, numbers.IBAN_HEADS, b"DE89 3704 0044 0532 0130 00"),
-        "email": Detector(addresses.email, addresses.EMAIL_HEADS, b"jo@example.org"),
-        "phone": Detector(addresses.phone, addresses.PHONE_HEADS, b"+49 30 12345678"),
-        "secrets": Detector(credentials.secrets, credentials.SECRET_HEADS, b"AKIAIOSFODNN7EXAMPLE"),
+        "us_ssn": social_security.US_SSN,
+        "date_of_birth": dates.DATE_OF_BIRTH,
+        "credit_card": cards.CREDIT_CARD,
+        "iban": accounts.IBAN,
+        "email": addresses.EMAIL,
+        "phone": addresses.PHONE,
+        "secrets": credentials.SECRETS,
     }
 )
 

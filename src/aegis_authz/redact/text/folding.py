@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from functools import lru_cache
 
-from aegis_authz.redact.text.view import Replacement, View
+from aegis_authz.redact.text.view import View
 
 _DASHES = "\u2212\u2043\udc96\udc97"
 _SPACES = "\x85\udca0"
@@ -29,31 +28,29 @@ def folded(view: View) -> View:
     """The view with odd characters in ASCII, and without invisible ones."""
     if view.data.isascii():
         return view
-    return view.replaced(_odd(view.data))
+    try:
+        text, codec = view.data.decode(), "strict"
+    except UnicodeDecodeError:
+        text, codec = view.data.decode("utf-8", "surrogateescape"), "surrogateescape"
+    parts, written = _folded_parts(text, codec)
+    return view if len(parts) == 1 else view.replaced(parts, written)
 
 
-def _odd(data: bytes) -> Iterator[Replacement]:
-    text = data.decode("utf-8", "surrogateescape")
-    read = place = 0
-    for match in odd_characters().finditer(text):
-        start = match.start()
-        place += len(text[read:start].encode("utf-8", "surrogateescape"))
-        character = match.group()
-        width = len(character.encode("utf-8", "surrogateescape"))
-        letter = fold_character(character)
-        if letter != character:
-            yield Replacement(place, place + width, letter.encode("ascii"))
-        place += width
-        read = start + 1
+def _folded_parts(text: str, codec: str) -> tuple[list[bytes], list[int]]:
+    """What the text is in ASCII, cut at its odd characters, and how many bytes each part was."""
+    parts = odd_characters().split(text)
+    written = [len(part.encode("utf-8", codec)) for part in parts]
+    parts[1::2] = map(fold_character, parts[1::2])
+    return [part.encode("utf-8", codec) for part in parts], written
 
 
 @lru_cache(maxsize=1)
 def odd_characters() -> re.Pattern[str]:
-    """The class of characters that fold to something else than themselves."""
+    """The class of characters that fold to something else than themselves, as a group to split texts at."""
     odd = [chr(code) for first, last in _RANGES for code in range(first, last) if _folds(chr(code))]
     # beyond the BMP `re` looks at one member of a class after the other: whole ranges, sorted out by fold_character
     far = "".join(f"{chr(first)}-{chr(last - 1)}" for first, last in _FAR_RANGES)
-    return re.compile(f"[{re.escape(''.join((*odd, *_DASHES, *_SPACES, *_INVISIBLE)))}{far}]")
+    return re.compile(f"([{re.escape(''.join((*odd, *_DASHES, *_SPACES, *_INVISIBLE)))}{far}])")
 
 
 def _folds(character: str) -> bool:

@@ -8,57 +8,55 @@ whose characters can spell its own head again is not linear either: search for h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, cast
+from typing import cast
 
 import re2  # type: ignore[import-untyped]
 
 _MEMORY = 32 << 20
+_NOWHERE = -1
 
 Span = tuple[int, int]
 """Start and end of a match."""
 
 
-class Match(Protocol):
-    """One match of an expression in bytes."""
+class Pattern:
+    """A compiled expression. It has no groups: what they match costs as much again as to find where."""
 
-    def span(self, group: int = 0) -> Span:
-        """Start and end of a group; (-1, -1) for one that took no part."""
-        ...
+    def __init__(self, text: str) -> None:
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.max_mem = _MEMORY
+        options.never_capture = True
+        options.log_errors = False
+        # the matcher itself, past the match objects that the library makes: these double what a candidate costs
+        self._matcher = re2.compile(text.encode(), options)._regexp
+        self._anywhere = re2._Anchor.UNANCHORED
 
-    def group(self, group: int = 0) -> bytes | None:
-        """What a group matched."""
-        ...
+    def search(self, text: bytes, pos: int) -> Span | None:
+        """Where the first match stands that starts at `pos` or later."""
+        span = self._matcher.Match(self._anywhere, text, pos, len(text))[0]
+        return None if span[0] == _NOWHERE else cast(Span, span)
 
+    def spans(self, text: bytes) -> Iterator[Span]:
+        """Where the matches stand one after the other, none overlapping another."""
+        match, anywhere, length = self._matcher.Match, self._anywhere, len(text)
+        pos = 0
+        while pos <= length:
+            span = match(anywhere, text, pos, length)[0]
+            if span[0] == _NOWHERE:
+                return
+            yield span
+            pos = span[1] if span[1] > pos else pos + 1
 
-class Pattern(Protocol):
-    """A compiled expression."""
-
-    def search(self, text: bytes, pos: int) -> Match | None:
-        """The first match that starts at `pos` or later."""
-        ...
-
-    def possiblematchrange(self, maxlen: int) -> tuple[bytes, bytes]:
-        """Texts of at most `maxlen` bytes between which every match begins."""
-        ...
-
-    def finditer(self, text: bytes) -> Iterator[Match]:
-        """The matches one after the other, none overlapping another."""
-        ...
+    def first_bytes(self) -> range:
+        """Bytes among which are all that a match can begin with."""
+        is_known, first, last = self._matcher.PossibleMatchRange(1)
+        return range(first[0], last[0] + 1) if is_known else range(256)
 
 
 def expression(text: str) -> Pattern:
     """Compile an expression (RE2 syntax; a character is a byte of UTF-8). Raises re2.error."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = _MEMORY
-    options.log_errors = False
-    return cast(Pattern, re2.compile(text.encode(), options))
-
-
-def first_bytes(text: str) -> range:
-    """Bytes among which are all that a match of the expression can begin with."""
-    first, last = expression(text).possiblematchrange(1)
-    return range(first[0], last[0] + 1)
+    return Pattern(text)
 
 
 def touches_digit(text: bytes, start: int, end: int) -> bool:

@@ -35,13 +35,24 @@ class Searched:
     tick: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`find` yields spans in a view of a text; it finds nothing where none of `heads` matches, and need not look.
+
+    `example` is a text in which it finds something, or empty.
+    """
+
+    find: Callable[[Searched], Iterator[Span]]
+    heads: tuple[str, ...]
+    example: bytes
+
+
 def word_spans(text: bytes, words: Pattern) -> list[Span]:
     """Where words of a pattern stand, those in our own markers left out."""
-    return [
-        span
-        for span in (match.span() for match in words.finditer(text))
-        if _MARKED not in text[max(0, span[0] - _MARKER_LENGTH) : span[0] + len(_MARKED)]
-    ]
+    spans = list(words.spans(text))
+    if _MARKED not in text:
+        return spans
+    return [span for span in spans if _MARKED not in text[max(0, span[0] - _MARKER_LENGTH) : span[0] + len(_MARKED)]]
 
 
 def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> Iterator[tuple[int, bytes]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from aegis_authz.redact.text.pattern import Span
@@ -19,33 +20,28 @@ class Replacement(NamedTuple):
 
 
 class OffsetMap:
-    """The places where a view differs from its original; between them both run alike."""
+    """From places in a view to places in its original, both cut into parts: a plain one, a replaced one, and so on.
 
-    def __init__(self) -> None:
-        self._viewed = [0]
-        self._viewed_ends = [0]
-        self._originals = [0]
-        self._original_ends = [0]
+    Plain parts are as long in both; a replaced part stands for all of its original. Nothing is added up before the
+    first place is looked for: most views hold nothing that anybody looks for.
+    """
 
-    def add(self, viewed: int, viewed_end: int, original: int, original_end: int) -> None:
-        """Say that `viewed` to `viewed_end` stands for `original` to `original_end`; in ascending order."""
-        self._viewed.append(viewed)
-        self._viewed_ends.append(viewed_end)
-        self._originals.append(original)
-        self._original_ends.append(original_end)
+    def __init__(self, shown: Sequence[int], written: Sequence[int]) -> None:
+        self._lengths = (shown, written)
+        self._viewed: list[int] = []
+        self._originals: list[int] = []
 
     def original(self, span: Span) -> Span:
         """The bytes behind a span of the view, which must not be empty; of a replaced part always all."""
+        if not self._viewed:
+            self._viewed, self._originals = (list(chain((0,), accumulate(lengths))) for lengths in self._lengths)
         start, end = span[0], span[1] - 1
         first = bisect_right(self._viewed, start) - 1
         last = bisect_right(self._viewed, end) - 1
-        if start < self._viewed_ends[first]:
-            begin = self._originals[first]
-        else:
-            begin = self._original_ends[first] + start - self._viewed_ends[first]
-        if end < self._viewed_ends[last]:
-            return begin, self._original_ends[last]
-        return begin, self._original_ends[last] + end - self._viewed_ends[last] + 1
+        begin = self._originals[first] if first % 2 else self._originals[first] + start - self._viewed[first]
+        if last % 2:
+            return begin, self._originals[last + 1]
+        return begin, self._originals[last] + end - self._viewed[last] + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +57,6 @@ class View:
             span = offsets.original(span)
         return span
 
-    def replaced(self, replacements: Iterator[Replacement]) -> View:
-        """This view with parts replaced, which come in ascending order."""
-        offsets = OffsetMap()
-        parts: list[bytes] = []
-        read = length = 0
-        for replacement in replacements:
-            plain = self.data[read : replacement.start]
-            parts += (plain, replacement.shown)
-            length += len(plain)
-            offsets.add(length, length + len(replacement.shown), replacement.start, replacement.end)
-            length += len(replacement.shown)
-            read = replacement.end
-        if not parts:
-            return self
-        parts.append(self.data[read:])
-        return View(b"".join(parts), (*self.maps, offsets))
+    def replaced(self, parts: Sequence[bytes], written: Sequence[int]) -> View:
+        """The view of these parts: a plain one, a replaced one, and so on; `written` is how long each was before."""
+        return View(b"".join(parts), (*self.maps, OffsetMap(list(map(len, parts)), written)))

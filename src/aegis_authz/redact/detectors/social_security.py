@@ -1,0 +1,82 @@
+"""Detector of US social security numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from aegis_authz.redact.detectors.proofs import is_issued, is_longer
+from aegis_authz.redact.text.pattern import Span, expression, touches_word
+from aegis_authz.redact.text.searched import Search, Searched, windows_after, word_spans
+
+NEAR = 40
+"""How many bytes behind a word for it a social security number may begin."""
+
+_GAP = r"[ \t\r\n./_-]{1,4}"
+_SSN_DASHED = expression(r"[0-9]{3} ?-[ \t\r\n]{0,4}[0-9]{2} ?-[ \t\r\n]{0,4}[0-9]{4}")
+_SSN_SPACED = expression(rf"[0-9]{{3}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}")
+_SSN_ANY = re.compile(rb"([0-9]{3})([ \t\r\n./_-]{0,5})([0-9]{2})([ \t\r\n./_-]{0,5})([0-9]{4})(?![0-9])")
+_SSN_WORD_FORM = (
+    r"(?i:social[ _.-]{0,2}sec|soc[ _.-]{1,2}sec|tax[ _-]?(?:payer)?[ _-]?id)"
+    r"|(?:^|[^A-Za-z])(?i:ssn|ssan|itin|tin)(?i:s|no|nr|num|number)?(?:[^A-Za-z]|$)"
+    r"|[a-z](?:SSN|Ssn)(?:No|Nr|Num|Number)?(?:[^a-z]|$)"
+)
+_SSN_WORD = expression(_SSN_WORD_FORM)
+_SSN_SHORT = re.compile(rb"""(?i:ssn|number|no|security)["' ]{0,3}[:=][ "']{0,3}([0-9]{7,8})(?![0-9])""")
+_SSN_LENGTH = 24
+_WORD_REST = 24
+"""What may follow of the word itself, as in "social security number"."""
+
+
+def _dashed(text: Searched) -> Iterator[Span]:
+    data = text.data
+    for start, end in _SSN_DASHED.spans(data):
+        text.tick()
+        if is_issued(data[start:end]) and not is_longer(data, start, end, b"-"):
+            yield start, end
+
+
+def _worded(text: Searched) -> Iterator[Span]:
+    """Bare, or with other separators, at most NEAR bytes behind a word that says so.
+
+    Under a key that says so seven or eight digits too, which are numbers that lost their leading zeros.
+    """
+    for place, window in windows_after(text.data, word_spans(text.data, _SSN_WORD), NEAR + _WORD_REST, _SSN_LENGTH):
+        text.tick()
+        for match in _SSN_ANY.finditer(window):
+            before = window[max(0, match.start() - 1) : match.start()]
+            if not before.isdigit() and _alike(match[2], match[4]) and is_issued(match[0]):
+                yield place + match.start(), place + match.end()
+        short = _SSN_SHORT.search(window)
+        if short is not None and is_issued(short[1].rjust(9, b"0")):
+            yield place + short.start(1), place + short.end(1)
+
+
+def _spaced(text: Searched) -> Iterator[Span]:
+    """With other separators anywhere: in most texts a number of this kind, in some columns of a table."""
+    data = text.data
+    for start, end in _SSN_SPACED.spans(data) if text.is_loose else ():
+        text.tick()
+        gap = data[start + 3 : start + 4]
+        parts = _SSN_ANY.match(data, start)
+        if parts is None or not _alike(parts[2], parts[4]) or not is_issued(data[start:end]):
+            continue
+        if not touches_word(data, start, end) and not is_longer(data, start, end, gap):
+            yield start, end
+
+
+def _alike(first: bytes, second: bytes) -> bool:
+    return _separator(first) == _separator(second)
+
+
+def _separator(gap: bytes) -> bytes:
+    """What a separator is, white space around a sign left out."""
+    return gap.strip() or gap[:1].replace(b"\t", b" ").replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+US_SSN = (
+    Search(_dashed, (r"[0-9] ?-[ \t\r\n]{0,4}[0-9]{2} ?-[ \t\r\n]{0,4}[0-9]{4}",), b"123-45-6789"),
+    Search(_worded, (_SSN_WORD_FORM,), b"ssn 123456789"),
+    Search(_spaced, (rf"[0-9]{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}",), b"123 45 6789"),
+)
+"""US social security numbers in their issued ranges (SSA, RM 10201.030)."""
