@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +30,7 @@ from aegis_authz.core.units import Epoch
 
 AGENT = Scope("acme", "emea", "coding-agent")
 AUDIENCE = "small-mesh"
+HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding"}
 
 
 def digest(content: bytes) -> str:
@@ -63,6 +65,8 @@ class SmallMesh:
         self.cancelled = asyncio.Event()
         self._jtis: set[str] = set()
         self.url = ""
+        self.upstream = ""
+        """Where the tool really is; "" for the one of this file."""
 
     def enrol(self, key: Ed25519PrivateKey) -> None:
         public = key.public_key()
@@ -117,7 +121,22 @@ class SmallMesh:
         self.passed.append(
             {"method": request.method, "target": request.raw_path, "headers": request.headers.copy(), "body": body}
         )
-        return await self._tool(request, body)
+        return await (self._forward(request, body) if self.upstream else self._tool(request, body))
+
+    async def _forward(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(request.method, self.upstream, headers=headers, data=body or None) as answer,
+        ):
+            response = web.StreamResponse(status=answer.status)
+            for name, value in answer.headers.items():
+                if name.lower() not in HOP_BY_HOP:
+                    response.headers[name] = value
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            return response
 
     async def _tool(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         match urlsplit(request.raw_path).path.rpartition("/")[2]:

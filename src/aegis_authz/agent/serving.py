@@ -1,10 +1,10 @@
-"""Where a signer listens: on loopback, or on a unix socket for its user alone."""
+"""Where what is for this user alone listens: on loopback, or on a unix socket for its user alone."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from aegis_authz.agent.signer import Signer
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""Answers a request."""
 
 _UNIX = "unix:"
 _BACKLOG = 128
@@ -20,12 +21,12 @@ _SHUTDOWN_SECONDS = 1.0
 
 
 class ListenFault(Exception):
-    """A signer cannot listen there; the message says why."""
+    """Nobody can listen there; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the signer listens: `127.0.0.1:PORT`, or `unix:PATH`."""
+    """The place: `127.0.0.1:PORT`, or `unix:PATH`."""
 
     address: str
 
@@ -36,14 +37,14 @@ class Listening:
 
 
 @asynccontextmanager
-async def serving(signer: Signer, listen: str) -> AsyncIterator[Listening]:
+async def serving(handler: Handler, listen: str) -> AsyncIterator[Listening]:
     """Serve on `HOST:PORT` of loopback (port 0: any free one) or `unix:PATH` until the block ends.
 
-    Raises ListenFault for any other place: beyond this machine the signer would be everybody's.
+    Raises ListenFault for any other place: beyond this machine it would be everybody's.
     """
     listener, address = _listener(listen)
     server = web.Server(
-        signer,
+        handler,
         handler_cancellation=True,  # a client that goes takes its call with it
         auto_decompress=False,  # what the mesh is to judge is what the client sent
         keepalive_timeout=300,
@@ -80,7 +81,7 @@ def _loopback(listen: str) -> tuple[socket.socket, str]:
     except ValueError:
         raise ListenFault(f"{listen!r} is neither HOST:PORT nor unix:PATH") from None
     if not is_loopback:
-        raise ListenFault(f"{listen} is not loopback: whoever reaches a signer calls as the agent")
+        raise ListenFault(f"{listen} is not loopback: whoever reaches it acts as this user")
     if not 0 <= number < 65536:
         raise ListenFault(f"{port} is no port")
     name = "127.0.0.1" if host == "localhost" else host.strip("[]")

@@ -47,13 +47,13 @@ def proxy(
     from aegis_authz.commands.agent import serve_signer
 
     with exits_on_faults("agent proxy"):
-        side = _side(state, agent, key, control, mesh, reverse)
+        side = chosen_side(state, agent, key, control, mesh, reverse)
 
         def started(listening: Listening) -> None:
             where = listening.url or listening.address
             typer.echo(f"signing for {side.enrolment.agent} at {where}, to {side.enrolment.proxy}", err=True)
 
-        asyncio.run(serve_signer(side, listen, _report, started))
+        asyncio.run(serve_signer(side, listen, report, started))
 
 
 @app.command(
@@ -83,16 +83,18 @@ def run(
     from aegis_authz.commands.agent import run_through
 
     with exits_on_faults("agent run"):
-        side = _side(state, agent, key, control, mesh, reverse)
-        code = asyncio.run(run_through(side, command, direct or (), _report))
+        side = chosen_side(state, agent, key, control, mesh, reverse)
+        code = asyncio.run(run_through(side, command, direct or (), report))
     raise typer.Exit(code)
 
 
-def _side(state: Path | None, agent: str, key: Path | None, control: str, mesh: str, reverse: str) -> AgentSide:
+def chosen_side(state: Path | None, agent: str, key: Path | None, control: str, mesh: str, reverse: str) -> AgentSide:
+    """The agent these options mean. Raises Unable."""
     from aegis_authz.commands.agent import AgentChoice, agent_side
 
     return agent_side(AgentChoice(state, agent, key, control, mesh, reverse))
 
 
-def _report(sentence: str) -> None:
+def report(sentence: str) -> None:
+    """Tell the operator."""
     typer.echo(f"aegis agent: {sentence}", err=True)

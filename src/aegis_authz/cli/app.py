@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli import agent, agents, approvals, audit, bench, demo, doctor, envoy, mesh, serve, token
+from aegis_authz.cli import agent, agents, approvals, audit, bench, demo, doctor, envoy, mcp, mesh, serve, token
 from aegis_authz.cli.policy import app as policy
 
 _HELP = """Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.
@@ -34,6 +34,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(agents.app, name="agents")
 app.add_typer(agent.app, name="agent")
+app.add_typer(mcp.app, name="mcp")
 app.add_typer(audit.app, name="audit")
 app.add_typer(envoy.app, name="envoy")
 

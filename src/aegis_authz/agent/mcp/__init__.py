@@ -1,0 +1,1 @@
+"""MCP between stdio and streamable HTTP: clients that speak stdio alone, and servers that do."""
