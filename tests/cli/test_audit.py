@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +13,12 @@ from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.cli.audit import app
+from aegis_authz.cli.audit import app, follow_tail
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import RedactionRecord
+from aegis_authz.core.record import DecisionRecord, RedactionRecord
 from aegis_authz.encoding.jwk import okp_jwk, thumbprint
+from aegis_authz.evidence.query import RecordFilter
 from tests.support.made_records import DENIED, named
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -159,6 +162,40 @@ def test_tail_can_be_narrowed(state: Path) -> None:
     assert ids("--agent", "clinic-agent") == ids("--agent", "acme/emea/clinic-agent") == ["0190-other"]
     assert ids("--agent", "acme/apac/clinic-agent") == []
     assert ids("-n", "2") == ["0190-other", "0190-other"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--effect", "denied"], "an effect is one of"),
+        (["--reason", "REPLAYD"], "REPLAYED"),
+        (["--since", "yesterday"], "is no moment"),
+    ],
+)
+def test_tail_refuses_a_word_that_would_match_nothing(state: Path, words: list[str], message: str) -> None:
+    result = run("tail", "--dir", state, *words)
+    assert (result.exit_code, message in " ".join(result.stderr.split())) == (2, True)
+
+
+async def test_tail_follows_what_is_appended(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    looks = iter(["first", "then Ctrl-C"])
+    late = replace(CLINIC, decision_id="0190-late", time=CLINIC.time + 9)
+
+    def wait() -> None:
+        if next(looks) == "then Ctrl-C":
+            raise KeyboardInterrupt
+        with ThreadPoolExecutor() as pool:
+            pool.submit(asyncio.run, append(state, late)).result()
+
+    follow_tail(state / "records", 1, RecordFilter(effect=Effect.ALLOW), False, wait)
+    first, second = capsys.readouterr().out.strip().splitlines()
+    assert "0190-other" in first and "0190-late" in second
+    assert first.index("clinic-agent") == second.index("clinic-agent")
+
+
+async def append(state: Path, record: DecisionRecord) -> None:
+    async with FileRecordLog(state / "records" / "authz-0", "authz-0", KEY, SystemClock()) as log:
+        await log.append(record)
 
 
 def test_tail_shows_a_line_that_is_not_readable(state: Path) -> None:

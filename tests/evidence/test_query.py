@@ -11,7 +11,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RedactionRecord
 from aegis_authz.evidence.chain import encode_record, link
-from aegis_authz.evidence.query import RecordFilter, last_records, matching
+from aegis_authz.evidence.query import RecordFilter, last_records, matching, new_records
 from aegis_authz.evidence.verify import LogLine
 from tests.support.made_records import DENIED, named
 
@@ -54,6 +54,13 @@ LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":2', b'"v":3'))
         (RecordFilter(effect=Effect.DENY), [DENIED, NOBODY]),
         (RecordFilter(agent="finance-agent", effect=Effect.ALLOW), []),
         (RecordFilter(decision_id="d-2", effect=Effect.ALLOW), [CLINIC]),
+        (RecordFilter(reason=Reason.CREDENTIAL_MISSING), [NOBODY]),
+        (RecordFilter(reason=Reason.REPLAYED), []),
+        (RecordFilter(tool=DENIED.tool), [DENIED, CLINIC, NOBODY]),
+        (RecordFilter(tool=DENIED.tool[:-1]), []),
+        (RecordFilter(tool=DENIED.tool, effect=Effect.ALLOW), [CLINIC]),
+        (RecordFilter(since=DENIED.time + 2), [NOBODY, REDACTED, CUT]),
+        (RecordFilter(since=DENIED.time + 2, effect=Effect.DENY), [NOBODY]),
     ],
     ids=str,
 )
@@ -84,3 +91,21 @@ def test_no_more_lines_are_read_than_are_wanted() -> None:
 
     found = last_records([endless()], 3, RecordFilter())
     assert [type(stored.record) for stored in found] == [DecisionRecord] * 3
+
+
+def test_a_log_is_read_no_further_than_an_hour_before_the_moment_asked_for() -> None:
+    def lines() -> Iterable[LogLine]:
+        yield from reversed(log([replace(DENIED, time=5000.0), replace(CLINIC, time=10_000.0)]))
+        raise AssertionError("read on")
+
+    [stored] = last_records([lines()], 10, RecordFilter(since=9000.0))
+    assert stored.record == replace(CLINIC, time=10_000.0)
+
+
+def test_none_of_the_last_records_is_none() -> None:
+    assert last_records([LINES[::-1]], 0, RecordFilter()) == []
+
+
+def test_new_lines_of_several_logs_are_told_in_the_order_of_their_times() -> None:
+    stored = new_records([*log([NOBODY], "a"), *log([DENIED, CLINIC], "b"), SPOILED], RecordFilter(effect=Effect.DENY))
+    assert [entry.record for entry in stored] == [DENIED, NOBODY, None]

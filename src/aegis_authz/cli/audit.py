@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,12 @@ from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState
 
 if TYPE_CHECKING:
     from aegis_authz.core.effect import Effect
+    from aegis_authz.core.reason import Reason
+    from aegis_authz.evidence.query import RecordFilter
+
+_LAST = 20
+_ALL = 1_000_000_000
+_LOOK_EVERY = 0.3  # seconds
 
 app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
 
@@ -75,20 +83,61 @@ def checkpoint(
 def tail(
     folder: Folder = None,
     state: OptionalState = None,
-    count: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many records.")] = 20,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--lines", "-n", min=0, max=100_000, help="How many records.", show_default="20; with --since, all"
+        ),
+    ] = None,
     agent: Annotated[str, typer.Option("--agent", help="Only of this agent: a name, or org/tenant/agent.")] = "",
-    effect: Annotated[str, typer.Option("--effect", help="Only with this answer.")] = "",
-    as_json: AsJson = False,
+    effect: Annotated[str, typer.Option("--effect", help="Only with this answer: allow, deny, ...")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Only with this reason: POLICY_DENIED, ...")] = "",
+    tool: Annotated[str, typer.Option("--tool", help="Only calls of this tool of the catalogue.")] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Only from then on: 90s, 10m, 2h, 1d ago, or 2026-11-29T13:00Z.")
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new records until interrupted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --follow, a line a record.")] = False,
 ) -> None:
-    """List the last records, oldest first. Reads without verifying; `aegis audit verify` does that."""
+    """List the last records, oldest first. Reads without verifying; `aegis audit verify` does that.
+
+    Example: aegis audit tail --follow --effect deny --tool stripe-payments
+    """
     from aegis_authz.cli.audit_text import records_json, table
     from aegis_authz.commands.records import last_records
     from aegis_authz.evidence.query import RecordFilter
 
-    record_filter = RecordFilter(agent=agent, effect=_effect(effect))
+    record_filter = RecordFilter("", agent, _effect(effect), _reason(reason), tool, _moment(since))
+    amount = count if count is not None else _ALL if since else _LAST
+    records = _records(folder, state)
+    if follow:
+        with exits_on_faults("audit"):
+            follow_tail(records, amount, record_filter, as_json, lambda: time.sleep(_LOOK_EVERY))
+        return
     with exits_on_faults("audit"):
-        matches = last_records(_records(folder, state), count, record_filter)
+        matches = last_records(records, amount, record_filter)
     typer.echo(records_json(matches) if as_json else "\n".join(table(matches)))
+
+
+def follow_tail(
+    records: Path, count: int, record_filter: RecordFilter, as_json: bool, wait: Callable[[], None]
+) -> None:
+    """Print the last records and then each new one, until Ctrl-C; `wait` is called between looks. Raises Unable."""
+    from aegis_authz.cli.audit_text import record_line, table_row
+    from aegis_authz.commands.records import follow_records, last_records
+
+    line = record_line if as_json else table_row
+    try:
+        new = follow_records(records, record_filter, wait)
+        last = last_records(records, count, record_filter)
+        for stored in last:
+            typer.echo(line(stored))
+        shown = {(stored.file, stored.number) for stored in last}  # what came while the last ones were read
+        for stored in new:
+            if (stored.file, stored.number) not in shown:
+                typer.echo(line(stored))
+    except KeyboardInterrupt:
+        typer.echo()
 
 
 @app.command("refused-by-proxy")
@@ -140,6 +189,27 @@ def _effect(word: str) -> Effect | None:
     if word and word not in effects:
         raise typer.BadParameter(f"an effect is one of {', '.join(effects)}")
     return Effect(word) if word else None
+
+
+def _reason(word: str) -> Reason | None:
+    from difflib import get_close_matches
+
+    from aegis_authz.core.reason import Reason
+
+    names = [reason.value for reason in Reason]
+    if word and word not in names:
+        near = get_close_matches(word.upper(), names, 3) or names[:3]
+        raise typer.BadParameter(f"{word!r} is no reason; docs/reasons.md lists them, such as {', '.join(near)}")
+    return Reason(word) if word else None
+
+
+def _moment(text: str) -> float:
+    from aegis_authz.cli.moments import read_moment
+
+    try:
+        return read_moment(text, time.time()) if text else 0.0
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
 
 
 def _records(folder: Path | None, state: Path | None) -> Path:

@@ -16,6 +16,7 @@ from aegis_authz.evidence.verify import LogReport
 
 _PROXY_COLUMNS = ("time", "status", "method", "authority", "details")
 _COLUMNS = ("time", "answer", "reason", "agent", "tool", "action", "ms", "decision")
+_WIDTHS = (24, 15, 20, 16, 16, 16, 6, 36)
 
 
 def report_lines(reports: Sequence[LogReport]) -> Iterator[str]:
@@ -62,6 +63,16 @@ def table(records: Iterable[StoredRecord]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def table_row(stored: StoredRecord) -> str:
+    """One record in columns whose widths are the same for every record, for lists that do not end."""
+    return "  ".join(cell.ljust(width) for cell, width in zip(_row(stored), _WIDTHS, strict=True)).rstrip()
+
+
+def record_line(stored: StoredRecord) -> str:
+    """A record, its file and its line as one line of JSON."""
+    return json.dumps(_as_json(stored), ensure_ascii=False)
+
+
 def in_full(stored: StoredRecord) -> Iterator[str]:
     """A record's place, then each of its members on a line."""
     yield f"{stored.file} line {stored.number}"
@@ -74,11 +85,7 @@ def records_json(records: Iterable[StoredRecord]) -> str:
     """A JSON array of the records with `file` and `line`; `record` is null where a line cannot be read,
     and `fault` says why.
     """
-    rows = [
-        {"file": stored.file, "line": stored.number, "record": _members(stored) or None, "fault": stored.fault or None}
-        for stored in records
-    ]
-    return json.dumps(rows, indent=2)
+    return json.dumps([_as_json(stored) for stored in records], indent=2)
 
 
 def proxy_refusals_table(refusals: Sequence[ProxyRefusal]) -> Iterator[str]:
@@ -127,6 +134,11 @@ def _row(stored: StoredRecord) -> tuple[str, ...]:
             place, fault = printable(f"{stored.file}:{stored.number}"), printable(stored.fault)
             return ("?", "unreadable", place, "", "", "", "", fault)
     return (_moment(stored.record.time), *map(printable, cells))
+
+
+def _as_json(stored: StoredRecord) -> dict[str, Json]:
+    fault = stored.fault or None
+    return {"file": stored.file, "line": stored.number, "record": _members(stored) or None, "fault": fault}
 
 
 def _members(stored: StoredRecord) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from aegis_authz.adapters.records.files import (
     newest_notes,
     verify_folder,
 )
+from aegis_authz.adapters.records.following import LogFollower
 from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
 from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.core.record import DecisionRecord
@@ -74,6 +75,23 @@ def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
 def last_records(folder: Path, count: int, record_filter: RecordFilter) -> list[StoredRecord]:
     """The last `count` records that pass the filter of all logs in `folder`, oldest first. Raises Unable."""
     return query.last_records((log.newest_first() for log in log_files(folder)), count, record_filter)
+
+
+def follow_records(folder: Path, record_filter: RecordFilter, wait: Callable[[], None]) -> Iterator[StoredRecord]:
+    """The records that pass the filter, as they are appended to the logs in `folder` from this call on; never ends.
+
+    `wait` is called between looks and decides how often there is one. Raises Unable.
+    """
+    with unable_on(*_FAULTS):
+        follower = LogFollower(folder)
+
+    def appended() -> Iterator[StoredRecord]:
+        with unable_on(*_FAULTS):
+            while True:
+                yield from query.new_records(follower.new_lines(), record_filter)
+                wait()
+
+    return appended()
 
 
 def latest_decision(folder: Path, decision_id: str, within: int) -> DecisionRecord | None:

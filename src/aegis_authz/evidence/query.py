@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
 
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RefusalsRecord
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RedactionRecord, RefusalsRecord
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.verify import LogLine
+
+_LONGEST_CALL = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +29,45 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """Which records are wanted: of one decision, of an agent (its name or org/tenant/agent), of an effect;
-    "" and None are any.
+    """Which records are wanted: of one decision, of an agent (its name or org/tenant/agent), of an effect, a reason,
+    a tool, and from a moment on (epoch seconds); "", None and 0 are any.
     """
 
     decision_id: str = ""
     agent: str = ""
     effect: Effect | None = None
+    reason: Reason | None = None
+    tool: str = ""
+    since: float = 0.0
 
     def accepts(self, record: Record) -> bool:
         """Whether the record is wanted."""
-        if isinstance(record, CutRecord):
-            return self == _ANY
-        if isinstance(record, RefusalsRecord):
-            is_named = not self.decision_id or self.decision_id in record.decision_ids
-            return is_named and not self.agent and self.effect in (None, Effect.DENY)
-        if self.decision_id and record.decision_id != self.decision_id:
+        if record.time < self.since:
             return False
-        if not self.agent and self.effect is None:
-            return True
-        if not isinstance(record, DecisionRecord) or (self.effect is not None and record.effect is not self.effect):
-            return False
-        identity = record.identity
-        return not self.agent or (identity is not None and self.agent in (identity.scope.agent, str(identity.scope)))
+        match record:
+            case CutRecord():
+                return not self.decision_id and self._is_of_any_call
+            case RefusalsRecord():
+                is_named = not self.decision_id or self.decision_id in record.decision_ids
+                is_refused = self.effect in (None, Effect.DENY) and self.reason in (None, record.reason)
+                return is_named and is_refused and not self.agent and not self.tool
+            case DecisionRecord():
+                return self.decision_id in ("", record.decision_id) and self._is_about(record)
+            case RedactionRecord():
+                return self.decision_id in ("", record.decision_id) and self._is_of_any_call
 
+    @property
+    def _is_of_any_call(self) -> bool:
+        return not self.agent and not self.tool and self.effect is None and self.reason is None
 
-_ANY = RecordFilter()
+    def _is_about(self, record: DecisionRecord) -> bool:
+        scope = None if record.identity is None else record.identity.scope
+        return (
+            self.effect in (None, record.effect)
+            and self.reason in (None, record.reason)
+            and self.tool in ("", record.tool)
+            and (not self.agent or (scope is not None and self.agent in (scope.agent, str(scope))))
+        )
 
 
 def matching(lines: Iterable[LogLine], criteria: RecordFilter) -> Iterator[StoredRecord]:
@@ -63,16 +80,28 @@ def matching(lines: Iterable[LogLine], criteria: RecordFilter) -> Iterator[Store
                 yield stored
 
 
+def new_records(lines: Iterable[LogLine], criteria: RecordFilter) -> list[StoredRecord]:
+    """The wanted records of lines from any logs, oldest first; lines that cannot be read are among them."""
+    wanted = (stored for stored in map(_stored, lines) if stored.record is None or criteria.accepts(stored.record))
+    return sorted(wanted, key=_time)
+
+
 def last_records(logs: Iterable[Iterable[LogLine]], count: int, criteria: RecordFilter) -> list[StoredRecord]:
     """The last `count` wanted records of all logs, oldest first. Each log comes newest line first.
 
-    Lines that cannot be read are among them whatever is wanted.
+    Lines that cannot be read are among them whatever is wanted. A log is read no further than an hour before
+    `criteria.since`: calls are recorded in the order in which they end.
     """
     records: list[StoredRecord] = []
     for lines in logs:
-        newest = (stored for stored in map(_stored, lines) if stored.record is None or criteria.accepts(stored.record))
+        recent = takewhile(partial(_is_recent, criteria.since - _LONGEST_CALL), map(_stored, lines))
+        newest = (stored for stored in recent if stored.record is None or criteria.accepts(stored.record))
         records.extend(reversed(list(islice(newest, count))))
-    return sorted(records, key=_time)[-count:]
+    return sorted(records, key=_time)[-count:] if count else []
+
+
+def _is_recent(since: float, stored: StoredRecord) -> bool:
+    return stored.record is None or stored.record.time >= since
 
 
 def _stored(line: LogLine) -> StoredRecord:

@@ -44,7 +44,7 @@ class LogFiles:
     def newest_first(self) -> Iterator[LogLine]:
         """Every line, the last one first; only what is taken is read whole. Raises OSError."""
         for path in reversed(record_files(self.folder)):
-            yield from _lines_from_the_end(path, f"{_label(self.folder)}{path.name}")
+            yield from _lines_from_the_end(path, f"{label(self.folder)}{path.name}")
 
 
 def log_files(folder: Path) -> list[LogFiles]:
@@ -175,10 +175,10 @@ def _sealed_since(folder: Path, keys: Sequence[bytes], seq: int) -> list[Note]:
 
 def _lines(files: Iterable[Path], folder: Path) -> Iterator[LogLine]:
     for path in files:
-        label = f"{_label(folder)}{path.name}"
+        name = f"{label(folder)}{path.name}"
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
-                yield LogLine(label, number, raw)
+                yield LogLine(name, number, raw)
 
 
 def _lines_from_the_end(path: Path, label: str) -> Iterator[LogLine]:
@@ -216,10 +216,11 @@ def _split(data: bytes) -> list[bytes]:
 
 
 def _read_notes(folder: Path) -> list[Note]:
-    return read_notes(folder, _label(folder))
+    return read_notes(folder, label(folder))
 
 
-def _label(folder: Path) -> str:
+def label(folder: Path) -> str:
+    """How messages name the files of a log: its writer, and the folder it is in."""
     return f"{folder.parent.name}/{folder.name}/" if folder.parent.name else f"{folder.name}/"
 
 
