@@ -23,6 +23,15 @@ def test_both_folders_are_for_their_owner_alone(state: Path) -> None:
     ] * 3
 
 
+def test_git_takes_nothing_of_the_state_and_what_somebody_wrote_there_stays(state: Path) -> None:
+    open_layout(state)
+    assert (state / ".gitignore").read_text("utf-8").splitlines()[-1] == "*"
+    (state / ".gitignore").write_text("!records\n", "utf-8")
+    discard_leftovers(state)
+    open_layout(state)
+    assert (state / ".gitignore").read_text("utf-8") == "!records\n"
+
+
 def test_sockets_fit_their_address_wherever_temporary_files_are(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ _LONGEST_NAME = len("/authz-63.sock")
 _PREFIX = "aegis-"
 _NOTE = "run"  # in the state folder: where the sockets are
 _OWNER = "mesh"  # in the folder of sockets: whose they are
+_IGNORE_ALL = "# Private keys and records: nothing for a repository.\n*\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,14 @@ class Layout:
 
 
 def open_layout(state: Path) -> Layout:
-    """Make the state folder and a fresh folder for sockets, each naming the other. Raises OSError."""
+    """Make the state folder, of which git takes nothing, and a fresh folder for sockets, each naming the other.
+
+    Raises OSError.
+    """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError), (state / ".gitignore").open("x", encoding="utf-8") as ignore:
+        ignore.write(_IGNORE_ALL)
     run = Path(tempfile.mkdtemp(prefix=_PREFIX))
     if len(str(run)) + _LONGEST_NAME > _LONGEST_SOCKET:
         run.rmdir()

@@ -58,6 +58,23 @@ def test_the_mark_spans_the_word(line: str, column: int, marked: str) -> None:
     assert mark.index("^") == len("  1 | ") + column - 1
 
 
+@pytest.mark.parametrize(
+    ("line", "word", "columns", "marks"),
+    [
+        ("agent: 代理 five", "five", 12, 4),
+        ("agent: five", "five", 7, 4),
+        ("agent: 代理", "代理", 7, 4),
+        ("agent: e\u0301e\u0301 five", "five", 10, 4),
+        ('agent: "代", x', "x", 13, 1),
+    ],
+)
+def test_the_mark_stands_below_the_word_whatever_the_width_of_its_characters(
+    line: str, word: str, columns: int, marks: int
+) -> None:
+    shown = str(Problem("a.yaml", 1, line.index(word) + 1, "", "wrong", line)).splitlines()[-1]
+    assert shown == f"    | {' ' * columns}{'^' * marks}"
+
+
 def test_a_long_line_is_cut_around_the_column_and_so_is_the_line_before() -> None:
     long = "x" * 300 + " wrong " + "y" * 10_000
     found = problem_at("p.yaml", f"{'z' * 400}\n{long}", Place(2, 302), "", "is wrong")

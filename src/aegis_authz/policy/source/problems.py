@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
+from unicodedata import category, east_asian_width
 
 EXCERPT_WIDTH = 100
 """How many characters of a line are shown."""
@@ -15,6 +16,7 @@ MOST_PROBLEMS = 1000
 MOST_IN_A_FILE = 100
 
 _MANY_WORDS = 500
+_WITHOUT_WIDTH = ("Mn", "Me", "Cf")
 _WORD = re.compile(r'\?|"(?:[^"\\]|\\.)*"?|\'[^\']*\'?|[^\s,\[\]{}:]+(?::[^\s,\[\]{}:]+)*')
 
 
@@ -54,8 +56,8 @@ class Problem:
             above = self.before[left_out : left_out + EXCERPT_WIDTH].rstrip()
             yield f"  {self.line - 1:>{width}} | {gap if above else ''}{above}".rstrip()
         yield f"  {self.line} | {gap}{line}".rstrip()
-        mark = "^" * max(1, len(word.group()) if word else 1)
-        yield f"  {' ' * width} | {' ' * (len(gap) + start - left_out)}{mark}"
+        mark = "^" * max(1, cells(word.group()) if word else 1)
+        yield f"  {' ' * width} | {' ' * (len(gap) + cells(line[: start - left_out]))}{mark}"
 
 
 class PolicyErrors(Exception):
@@ -79,6 +81,13 @@ def _first(problems: list[Problem]) -> list[Problem]:
     after = selection[MOST_PROBLEMS]
     more = Problem(after.path, after.line, after.column, "", "more problems follow in this and later files")
     return [*selection[:MOST_PROBLEMS], more]
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal a text takes: two for wide characters (UAX #11), none for marks that combine."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if category(char) in _WITHOUT_WIDTH else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def printable(text: str) -> str:
