@@ -106,6 +106,28 @@ def test_nothing_is_overwritten(folder: Path) -> None:
     assert mine.read_text() == "agent: mine\n"
 
 
+def test_a_second_agent_joins_the_folder_of_the_first(folder: Path) -> None:
+    assert _run(str(folder), "--yes").exit_code == 0
+    (folder / "README.md").write_text("Ours.\n", encoding="utf-8")
+    result = _run(str(folder), "--yes", "--agent", "refunds-agent")
+    assert result.exit_code == 0, result.output
+    assert _files(folder) == sorted([*WRITTEN, "agents/refunds-agent.yaml", "agents/refunds-agent_test.yaml"])
+    assert "written: " + str(folder / "tools") not in result.output
+    assert (folder / "README.md").read_text(encoding="utf-8") == "Ours.\n"
+    checked = ["test", "--policies", str(folder / "agents"), "--tools", str(folder / "tools")]
+    assert CliRunner().invoke(policy.app, checked).exit_code == 0
+
+
+def test_a_tool_that_was_changed_meanwhile_is_not_taken_for_the_starter(folder: Path) -> None:
+    assert _run(str(folder), "--yes").exit_code == 0
+    with (folder / "tools" / "payments.yaml").open("a", encoding="utf-8") as file:
+        file.write("owner: payments-team\n")
+    before = _files(folder)
+    result = _run(str(folder), "--yes", "--agent", "refunds-agent")
+    assert result.exit_code == 2 and "payments.yaml" in result.stderr
+    assert _files(folder) == before
+
+
 def test_a_link_to_nowhere_counts_as_there(folder: Path) -> None:
     folder.mkdir()
     (folder / "README.md").symlink_to(folder / "absent")

@@ -14,6 +14,7 @@ import typer
 from aegis_authz.cli.faults import unusable
 
 COMMAND = "policy init"
+_PAGE = "README.md"
 
 _CHECKS = ("aegis policy validate", "aegis policy test --coverage")
 _MESH = ("aegis up --detach --policies agents --tools tools", 'aegis policy publish --dir .aegis -m "what changed"')
@@ -41,7 +42,7 @@ def init(
 ) -> None:
     """Write an agent's policy, its tests and a tool to start from. Nothing that is there is overwritten.
 
-    On a terminal it asks what is not given.
+    A second agent may join the folder of the first. On a terminal it asks what is not given.
 
     Example: aegis policy init policies --org acme --tenant emea --agent payments-agent --tool payments --yes
     """
@@ -103,7 +104,8 @@ def _asked_kind() -> str:
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    paths = {folder / name: text for name, text in texts.items()}
+    wanted = {folder / name: text for name, text in texts.items()}
+    paths = {path: text for path, text in wanted.items() if not _may_stay(path, text)}
     existing_paths = [path for path in paths if path.exists() or path.is_symlink()]
     if existing_paths:
         raise unusable(
@@ -117,6 +119,14 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     except OSError as fault:
         raise unusable(COMMAND, str(fault)) from None
     return list(paths)
+
+
+def _may_stay(path: Path, text: str) -> bool:
+    """Whether what is there serves the new agent, too: the page of the folder, or the very document."""
+    try:
+        return path.is_file() and (path.name == _PAGE or path.read_text(encoding="utf-8") == text)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _tell(folder: Path, paths: list[Path], as_json: bool) -> None:
