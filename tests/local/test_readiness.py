@@ -128,6 +128,6 @@ def test_the_files_are_those_that_envoy_is_told_to_watch() -> None:
 
 async def test_each_process_of_a_mesh_has_its_check_in_the_order_of_the_start(folder: Path) -> None:
     checks = mesh_checks(folder, folder, 1, 2)
-    assert list(checks) == ["redis", "control", "opa", "authz-0", "authz-1", "envoy"]
+    assert list(checks) == ["redis", "control", "opa", "authz-0", "authz-1", "echo", "envoy"]
     async with server(folder / "ready-1.sock", status(200)):
         assert [name for name, look in checks.items() if not await look()] == ["authz-1"]

@@ -16,6 +16,13 @@ BudgetMs = Annotated[
     float, typer.Option(min=10, max=10_000, help="Milliseconds a decision may take; 40 suit a CPU of one's own.")
 ]
 
+Echo = Annotated[bool, typer.Option("--echo", help="Stand in for HTTP tools on this machine that nobody has started.")]
+
+Host = Annotated[
+    Literal["http2", "grpc"],
+    typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
+]
+
 
 def up(
     state: MeshState = DEFAULT_STATE,
@@ -32,12 +39,10 @@ def up(
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="Control plane; 0: any free port.")] = 0,
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Metrics; 0: any free port.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Authorizer processes.")] = 2,
-    host: Annotated[
-        Literal["http2", "grpc"],
-        typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
-    ] = "http2",
+    host: Host = "http2",
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
     budget_ms: BudgetMs = 250,  # local.settings.LOCAL_BUDGET_MS; help must not load it
+    echo: Echo = False,
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -69,9 +74,10 @@ def up(
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
-        run_detached(state, [*folders, *numbers, *words, "--budget-ms", str(budget_ms)], as_json)
+        flags = ["--budget-ms", str(budget_ms), *(["--echo"] if echo else [])]
+        run_detached(state, [*folders, *numbers, *words, *flags], as_json)
         return
-    options = MeshOptions(policies, tools, ports, workers, WorkerHost(host), environment, otlp, budget_ms)
+    options = MeshOptions(policies, tools, ports, workers, WorkerHost(host), environment, otlp, budget_ms, echo)
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:

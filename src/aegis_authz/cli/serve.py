@@ -26,6 +26,8 @@ def serve(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     if options.process == "authz":
         _authz(options.config, options.worker)
+    elif options.process == "echo":
+        _echo(options.port, options.ready)
     else:
         _control(options.config)
 
@@ -36,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     authz = processes.add_parser("authz", help="Serve ext_authz and ext_proc to Envoy.")
     authz.add_argument("--worker", type=_number, default=0, help="Number of this worker.")
     control = processes.add_parser("control", help="Serve the control plane: bundles, approvals, keys.")
+    echo = processes.add_parser("echo", help="Stand in for tools on this machine: answer with what arrives.")
+    echo.add_argument("--port", type=int, action="append", required=True, help="A loopback port; may be repeated.")
+    echo.add_argument("--ready", type=Path, required=True, help="A unix socket for GET /readyz.")
     for process in (authz, control):
         process.add_argument("--config", type=_file, required=True, help="The process's settings (YAML).")
     return parser
@@ -76,6 +81,15 @@ def _control(config: Path) -> None:
 
     _log_to_stderr()
     run_control(_settings("control", config, ControlSettings))
+
+
+def _echo(ports: Sequence[int], ready: Path) -> None:
+    from aegis_authz.local.stand_in import serve_echo
+
+    try:
+        serve_echo(ports, ready)
+    except OSError as fault:
+        raise _unable("echo", fault) from None
 
 
 def _settings(process: str, config: Path, kind: type[Settings]) -> Settings:

@@ -17,6 +17,7 @@ from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
 from aegis_authz.local.mesh_facts import MeshFacts, ProcessFacts, take_lock, write_facts
 from aegis_authz.local.settings import MeshOptions, proxy_settings, write_settings
 from aegis_authz.local.specs import process_stages
+from aegis_authz.local.stand_in import echo_ports
 from aegis_authz.local.supervisor import Observer, Stage, Status, Supervisor
 from aegis_authz.local.tcp_ports import remember_ports
 
@@ -80,7 +81,9 @@ class Mesh:
         proxy = proxy_settings(layout, options)
         write_settings(layout.state / "proxy.yaml", proxy)
         remember_ports(layout.state, options.ports)
-        return process_stages(layout, options, self._render_proxy(layout.folder("envoy"), proxy, catalogue))
+        echo = echo_ports(catalogue.by_name.values()) if options.echo else []
+        config = self._render_proxy(layout.folder("envoy"), proxy, catalogue)
+        return process_stages(layout, options, config, [port for port in echo if port != options.ports["probe"]])
 
 
 class Supervision:

@@ -40,6 +40,7 @@ def mesh_checks(run: Path, xds: Path, control_port: int, workers: int) -> dict[s
         "control": port_answers(control_port, "/readyz"),
         "opa": socket_answers(run / "opa.sock", "/health?bundles"),
         **{f"authz-{n}": socket_answers(run / f"ready-{n}.sock", "/readyz") for n in range(workers)},
+        "echo": socket_answers(run / "echo.sock", "/readyz"),
         "envoy": envoy_routes(run / "envoy.sock", xds),
     }
 

@@ -28,7 +28,7 @@ class MeshOptions:
     """What the user chose.
 
     `ports` maps proxy, reverse, control, metrics and probe to loopback ports. `budget_ms` is how long a decision may
-    take.
+    take. With `echo`, tools on this machine that nobody has started are stood in for.
     """
 
     policies: Path
@@ -39,6 +39,7 @@ class MeshOptions:
     environment: str
     otlp_endpoint: str
     budget_ms: float
+    echo: bool = False
 
     @property
     def budget(self) -> Budget:

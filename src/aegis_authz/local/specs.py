@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aegis_authz.local.layout import Layout
@@ -23,10 +23,12 @@ from aegis_authz.local.supervisor import Stage
 _START_TIMEOUT = 30.0
 
 
-def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path) -> list[Stage]:
+def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, echo: Sequence[int] = ()) -> list[Stage]:
     """Write every settings file and say how each process is run.
 
-    Redis, the control plane, OPA, the authorizers side by side, Envoy. Raises ServerMissing, OSError.
+    Redis, the control plane, OPA, the authorizers side by side, a stand-in for tools on the ports `echo`, Envoy.
+
+    Raises ServerMissing, OSError.
     """
     checks = mesh_checks(layout.run, layout.xds, options.ports["control"], options.workers)
 
@@ -42,6 +44,7 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path) -> 
         [spec("control", _control(layout, options), {})],
         [spec("opa", _opa(layout, options), opa_environment)],
         [spec(f"authz-{n}", _aegis("serve", "authz", "--config", str(authz), "--worker", str(n)), {}) for n in workers],
+        *([[spec("echo", _echo(layout, echo), {})]] if echo else []),
         [spec("envoy", _envoy(options, envoy_config), {})],
     ]
 
@@ -76,6 +79,11 @@ def _opa(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
         "--log-level",
         "error",
     )
+
+
+def _echo(layout: Layout, ports: Sequence[int]) -> tuple[str, ...]:
+    numbers = [word for port in ports for word in ("--port", str(port))]
+    return _aegis("serve", "echo", "--ready", str(layout.socket("echo")), *numbers)
 
 
 def _envoy(options: MeshOptions, config: Path) -> tuple[str, ...]:
