@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from aegis_authz.cli import agent, agents, approvals, audit, bench, demo, doctor, envoy, mcp, mesh, serve, token
+from aegis_authz.cli import (
+    agent,
+    agents,
+    approvals,
+    audit,
+    bench,
+    connect,
+    demo,
+    doctor,
+    envoy,
+    mcp,
+    mesh,
+    serve,
+    token,
+)
 from aegis_authz.cli.policy import app as policy
 
 _HELP = """Decides what AI agents may do: a policy mesh of Envoy, OPA and Redis.
@@ -26,6 +40,7 @@ app.command()(mesh.up)
 app.command()(mesh.down)
 app.command()(mesh.status)
 app.command()(mesh.logs)
+app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(bench.bench)

@@ -74,7 +74,7 @@ def agent_side(choice: AgentChoice) -> AgentSide:
         if state is None and not enrolled_agents(users_agents()) and agents_home(_HERE).is_dir():
             state = _HERE
         home = agents_home(state)
-        folder = agent_folder(home, _chosen(home, choice.agent))
+        folder = agent_folder(home, chosen_agent(home, choice.agent))
         key_file, enrolment = folder / KEY_FILE, read_enrolment(folder)
     enrolment = _at_its_mesh(enrolment, state)
     endpoint = f"{choice.control.rstrip('/')}{TOKEN_PATH}" if choice.control else enrolment.token_endpoint
@@ -86,6 +86,21 @@ def agent_side(choice: AgentChoice) -> AgentSide:
     )
     clock, ids = SystemClock(), SystemIds()
     return AgentSide(enrolment, ProofKey(load_ed25519(key_file), clock.now, ids.token))
+
+
+def chosen_agent(home: Path, agent: str) -> Scope:
+    """The agent of this name, or the only one, among those enrolled in a folder. Raises EnrolmentFault, ValueError."""
+    enrolled = enrolled_agents(home)
+    if agent:
+        scope = Scope.parse(agent)
+        if scope not in enrolled:
+            raise EnrolmentFault(f"no agent {scope} is enrolled in {home}; enrol it with: aegis agent enroll CODE")
+        return scope
+    if len(enrolled) == 1:
+        return enrolled[0]
+    if not enrolled:
+        raise EnrolmentFault(f"no agent is enrolled in {home}; enrol one with: aegis agent enroll CODE")
+    raise EnrolmentFault(f"say which agent with --agent; enrolled are {', '.join(map(str, enrolled))}")
 
 
 def agents_home(state: Path | None) -> Path:
@@ -133,17 +148,6 @@ async def open_caller(side: AgentSide, report: Report) -> AsyncIterator[MeshCall
                 yield MeshCaller(session, mesh, side.key, keeper.token)
             finally:
                 renewal.cancel()
-
-
-def _chosen(home: Path, agent: str) -> Scope:
-    if agent:
-        return Scope.parse(agent)
-    enrolled = enrolled_agents(home)
-    if len(enrolled) == 1:
-        return enrolled[0]
-    if not enrolled:
-        raise EnrolmentFault(f"no agent is enrolled in {home}; enrol one with: aegis agent enroll CODE")
-    raise EnrolmentFault(f"say which agent with --agent; enrolled are {', '.join(map(str, enrolled))}")
 
 
 def _without_enrolment(choice: AgentChoice) -> Enrolment:
