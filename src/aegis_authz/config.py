@@ -6,6 +6,7 @@ A settings file is YAML; an unknown key, a wrong type or a duplicate key is an e
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aegis_authz.core.address import read_address, read_tcp_address
+from aegis_authz.core.identity import Way
 
 _WORKER = "{worker}"
 _RECORD_MS = 190  # a disk that is busy
@@ -76,6 +78,16 @@ class Budget(_Settings):
         return math.ceil(self.total_ms + _RECORD_MS + self.reserve_ms)
 
 
+class IdentitySettings(_Settings):
+    """Which ways of proving an identity are taken (docs/identity.md).
+
+    `accept` holds for every listener of Envoy that `listeners` does not name (`forward`, `reverse`).
+    """
+
+    accept: tuple[Way, ...] = (Way.TOKEN, Way.BOUND)
+    listeners: Mapping[str, tuple[Way, ...]] = {}
+
+
 class AuthzSettings(_Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
@@ -104,6 +116,7 @@ class AuthzSettings(_Settings):
     max_concurrent: int = Field(default=512, ge=1)
     drain_ms: float = Field(default=1000, ge=0)
     clock_skew: float = Field(default=5, ge=0, le=60)
+    identity: IdentitySettings = IdentitySettings()
     budget: Budget = Budget()
 
 

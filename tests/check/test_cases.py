@@ -28,11 +28,13 @@ from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa.pdp import OpaPdp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.catalogue import NO_ROUTE
+from aegis_authz.core.identity import Way
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding.jwk import okp_jwk
@@ -151,6 +153,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
         yield World(
             Pipeline(
                 snapshots,
+                Authenticator(Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})),
                 pdp,
                 MemoryStore(clock, 60, for_tests=True),
                 recorder,

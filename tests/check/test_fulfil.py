@@ -18,7 +18,7 @@ from aegis_authz.core.decision import (
     Target,
 )
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -50,7 +50,7 @@ class OneSecret:
         return f"{scope.org}-{scope.tenant}-s3cret"
 
 
-WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 60.0, (), "")
+WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 60.0, (), "", Way.TOKEN, None, "", None)
 LENT = InjectCredential("authorization", "stripe", "Bearer ")
 
 

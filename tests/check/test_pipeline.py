@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 
+from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
@@ -29,6 +30,7 @@ from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
 from aegis_authz.core.refused import Refused
@@ -84,6 +86,7 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
     return Decision(**given | changes)
 
 
+DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 HELD = decision(Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900))
 
 
@@ -105,6 +108,7 @@ class World:
     records: list[DecisionRecord] = field(default_factory=list)
     counts: list[RefusalsRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
+    authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT))
 
     def now(self) -> float:
         return 1_800_000_000.0
@@ -184,6 +188,7 @@ class World:
         recorder = Recorder(self, self, self, require_record)
         return Pipeline(
             self,
+            self.authenticator,
             self,
             self,
             recorder,
@@ -245,6 +250,7 @@ async def test_the_end_of_all_stages_allows() -> None:
     assert answer.effect is Effect.ALLOW
     assert set(answer.removed_headers) == {
         "x-aegis-token",
+        "x-aegis-proof",
         "x-aegis-approval",
         "proxy-authorization",
         "x-aegis-obligation",

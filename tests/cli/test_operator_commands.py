@@ -23,7 +23,7 @@ from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import ApprovalRequest
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
@@ -93,7 +93,9 @@ class Mesh:
 
     def held(self) -> None:
         now = SystemClock().now()
-        who = Identity(Scope("acme", "emea", "finance-agent"), "aegis", "k", "j1", now, now + 60, (), "")
+        who = Identity(
+            Scope("acme", "emea", "finance-agent"), "aegis", "k", "j1", now, now + 60, (), "", Way.TOKEN, None, "", None
+        )
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,

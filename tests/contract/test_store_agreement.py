@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
-from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.control_plane import Revocations
@@ -32,7 +32,7 @@ AGES = 10_000_000.0
 SEEN: Counter[SettleOutcome] = Counter()
 
 AGENTS = st.tuples(st.sampled_from(["emea", "apac"]), st.sampled_from(["bot", "other"]))
-KINDS = st.sampled_from(["fresh"] * 8 + ["used", "old"])  # of a token
+KINDS = st.sampled_from(["fresh"] * 8 + ["used", "old", "proof"])  # of a token
 CALLS = st.tuples(st.sampled_from(["d1", "d2"]), st.sampled_from(["b1", "b1", "b2"]))
 NUMBERS = st.sampled_from([0, 0, 0, 1, 2])  # of an approval, from the newest back
 OPEN = st.tuples(st.just("open"), AGENTS, KINDS, CALLS, st.sampled_from([5.0, 60.0, 900.0]))
@@ -129,9 +129,11 @@ class Play:
         claims: Override | None = None,
         opens: ApprovalRequest | None = None,
     ) -> Settled:
-        jti = "used" if kind == "used" else str(number)
+        jti = "used" if kind in ("used", "proof") else str(number)
         issued = self.clock.now() - (AGES if kind == "old" else 0)
-        who = Identity(Scope("acme", *agent), "aegis", "k", jti, issued, issued + 60, (), "")
+        who = Identity(Scope("acme", *agent), "aegis", "k", jti, issued, issued + 60, (), "", Way.TOKEN, None, "", None)
+        if kind == "proof":
+            who = replace(who, way=Way.BOUND, proof=Proof("used", "key", issued, 60))
         settled = await side.store.settle(Settlement(who, claims, opens, self.clock.now()), time.monotonic() + 10)
         SEEN[settled.outcome] += 1
         if opens is not None and opens.id == settled.approval_id and opens not in self.opened:

@@ -22,7 +22,7 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
-from aegis_authz.core.identity import Identity, Override, Revocation
+from aegis_authz.core.identity import Identity, Override, Proof, Revocation, Way
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.control_plane import Revocations
@@ -57,7 +57,20 @@ class Contract:
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
         now = self.clock.now()
-        return Identity(Scope("acme", tenant, agent), "aegis", "k", jti or secrets.token_hex(8), now, now + 60, (), "")
+        return Identity(
+            Scope("acme", tenant, agent),
+            "aegis",
+            "k",
+            jti or secrets.token_hex(8),
+            now,
+            now + 60,
+            (),
+            "",
+            Way.TOKEN,
+            None,
+            "",
+            None,
+        )
 
     async def settle(
         self, identity: Identity | None = None, claims: Override | None = None, opens: ApprovalRequest | None = None
@@ -145,6 +158,52 @@ async def test_the_same_jti_of_another_tenant_or_issuer_is_another_token(contrac
     for identity in (first, contract.identity(tenant="apac", jti="j"), replace(first, issuer="other")):
         assert (await contract.settle(identity)).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(first)).outcome is SettleOutcome.REPLAYED
+
+
+def proven(identity: Identity, jti: str, key: str = "key", age: float = 0.0) -> Identity:
+    """The same token, bound to a key, with a proof of that age."""
+    return replace(identity, way=Way.BOUND, proof=Proof(jti, key, identity.issued_at - age, 65))
+
+
+async def test_a_bound_token_is_good_again_and_each_proof_of_it_once(contract: Contract) -> None:
+    token = contract.identity()
+    first, second = proven(token, "p1"), proven(token, "p2")
+    for identity, outcome in (
+        (first, SettleOutcome.CLEAR),
+        (first, SettleOutcome.REPLAYED),
+        (second, SettleOutcome.CLEAR),
+        (second, SettleOutcome.REPLAYED),
+    ):
+        assert (await contract.settle(identity)).outcome is outcome
+
+
+async def test_a_proof_and_a_token_of_one_id_are_two(contract: Contract) -> None:
+    token = contract.identity(jti="same")
+    for identity in (token, proven(token, "same"), proven(token, "same", "another key")):
+        assert (await contract.settle(identity)).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_proof_older_than_the_memory_is_refused_whatever_the_age_of_its_token(contract: Contract) -> None:
+    token = contract.identity()
+    older = proven(token, "p1", age=3600)
+    assert (await contract.settle(older)).outcome is SettleOutcome.STORE_RESET
+    assert (await contract.settle(older)).outcome is SettleOutcome.REPLAYED
+    old_token = replace(token, issued_at=token.issued_at - 3600)
+    fresh = replace(proven(old_token, "p2"), proof=Proof("p2", "key", contract.clock.now(), 65))
+    assert (await contract.settle(fresh)).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_proof_is_remembered_for_as_long_as_it_could_be_taken(contract: Contract) -> None:
+    proof = proven(contract.identity(), "p1")
+    await contract.settle(proof)
+    contract.clock.ahead = 64.0
+    assert (await contract.settle(proof)).outcome is SettleOutcome.REPLAYED
+
+
+async def test_of_many_copies_of_one_proof_exactly_one_is_clear(contract: Contract) -> None:
+    proof = proven(contract.identity(), "p1")
+    settled = await asyncio.gather(*(contract.settle(proof) for _ in range(64)))
+    assert [one.outcome for one in settled].count(SettleOutcome.CLEAR) == 1
 
 
 async def test_a_token_older_than_the_memory_is_refused_and_spent(contract: Contract) -> None:

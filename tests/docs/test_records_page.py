@@ -37,6 +37,11 @@ def test_the_page_has_a_row_for_each_member_in_the_order_of_writing(record: Reco
     assert f"| `v` | {data['v']} |" in section
 
 
+def test_the_page_says_what_the_second_version_of_decisions_lacks() -> None:
+    lacking = record_members("decision", 3) - record_members("decision", 2)
+    assert set(re.findall(r"`([a-z_]+)`", _sections()["`decision`, version 2"])) == lacking
+
+
 def test_the_page_says_what_the_first_version_of_decisions_lacks() -> None:
     section = _sections()["`decision`, version 1"]
     lacking = record_members("decision", 2) - record_members("decision", 1)

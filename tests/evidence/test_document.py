@@ -16,7 +16,8 @@ from aegis_authz.adapters.records.keys import load_public_keys
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.decision import FilterTools, HideTools, InjectCredential, Redact, SetHeader, Target
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.grant import Grant
+from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import (
@@ -48,7 +49,8 @@ FLAT = replace(
     environment="",
     obligations=(FlatObligation("redact:request:us_ssn"),),
 )
-ONE_OF_EACH = (DENIED, FLAT, REDACTED, CUT, RefusalsRecord.of(DENIED))
+SECOND = replace(DENIED, version=2)
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, CUT, RefusalsRecord.of(DENIED))
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)
@@ -75,6 +77,10 @@ IDENTITIES = st.builds(
     expires_at=SECONDS,
     actors=NAMES,
     on_behalf_of=TEXTS,
+    way=st.sampled_from(Way),
+    proof=st.none() | st.builds(Proof, TEXTS, TEXTS, SECONDS, SECONDS),
+    session=TEXTS,
+    grant=st.none() | st.builds(Grant, TEXTS.filter(bool), st.none()),
 )
 DECISIONS = st.builds(
     DecisionRecord,
@@ -118,9 +124,17 @@ DECISIONS = st.builds(
 )
 
 
+def of_version_2(record: DecisionRecord) -> DecisionRecord:
+    """The record as version 2 would have told it."""
+    identity = record.identity
+    if identity is not None:
+        identity = replace(identity, way=Way.TOKEN, proof=None, session="", grant=None)
+    return replace(record, version=2, identity=identity)
+
+
 def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
     """The record as version 1 would have told it, with these texts for obligations."""
-    identity = record.identity
+    identity = of_version_2(record).identity
     if identity is not None:
         scope = replace(identity.scope, agent=identity.scope.agent or "a")
         identity = replace(identity, scope=scope, issued_at=0, expires_at=0, on_behalf_of="")
@@ -142,6 +156,7 @@ def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
 
 RECORDS = st.one_of(
     DECISIONS,
+    st.builds(of_version_2, DECISIONS),
     st.builds(flattened, DECISIONS, NAMES),
     st.builds(RedactionRecord, TEXTS, SECONDS, TEXTS, st.dictionaries(TEXTS, st.integers(), max_size=3), TEXTS),
     st.builds(CutRecord, SECONDS, st.integers(0), TEXTS),
@@ -169,7 +184,7 @@ def surprises() -> Iterator[tuple[str, dict[str, Json], str]]:
             yield f"{named} without {name}", {key: value for key, value in good.items() if key != name}, "without"
             yield f"{named} with {name} of no shape", {**good, name: object()}, name  # type: ignore[dict-item]
         yield f"{named} and more", {**good, "extra": ""}, "unknown member 'extra'"
-        for version in (0, 3, True, 1.0, "1", None):
+        for version in (0, 4, True, 1.0, "1", None):
             yield f"{named} as version {version!r}", {**good, "v": version}, "unknown version"
         yield f"{named} of another kind", {**good, "kind": "decisions"}, "unknown kind"
 
@@ -200,6 +215,11 @@ def test_what_is_not_exactly_a_record_is_refused(data: dict[str, Json], why: str
         {"stages": {"decode": "fast"}},
         {"issued_at": None},
         {"expires_at": None},
+        {"way": "password"},
+        {"way": ""},
+        {"proof": "p"},
+        {"proof": {"key_id": "k", "jti": "j", "issued_at": 1.0}},
+        {"grant": None},
     ],
     ids=str,
 )

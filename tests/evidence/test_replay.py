@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.adapters.files.credentials import CredentialFolder
+from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.shares import Shares
@@ -23,6 +24,7 @@ from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
@@ -190,7 +192,17 @@ async def recorded(opa: LabOpa, call: Call, conditions: str) -> tuple[World, Dec
             World(opa, replace(call, later=-600.0), bench.catalogue), 60, for_tests=True
         )  # older than every token
         pipeline = Pipeline(
-            world, world, store, recorder, world, world, CredentialFolder(None), limits, SlowLane(), Shares(lambda: 8)
+            world,
+            Authenticator(Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})),
+            world,
+            store,
+            recorder,
+            world,
+            world,
+            CredentialFolder(None),
+            limits,
+            SlowLane(),
+            Shares(lambda: 8),
         )
         await pipeline.check(call.request(bench.catalogue), "", time.monotonic() + 10)
     record = read_record(log.lines[0])

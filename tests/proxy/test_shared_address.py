@@ -42,7 +42,7 @@ def _routed(tools: tuple[Tool, ...], path: str) -> str | None:
 
 
 def _judged(tools: tuple[Tool, ...], path: str) -> str | None:
-    call = HttpCall("", "GET", "http", "api.example", None, path, "", {}, b"", "", "", "")
+    call = HttpCall("", "GET", "http", "api.example", None, path, "", {}, b"", "", "", "", "")
     try:
         return read_tool_call(call, Catalogue.of(tools)).tool
     except Refused:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName
 from aegis_authz.core.scope import Scope
@@ -20,6 +20,10 @@ AGENT = Identity(
     expires_at=1_800_000_060.0,
     actors=(),
     on_behalf_of="",
+    way=Way.TOKEN,
+    proof=None,
+    session="",
+    grant=None,
 )
 """Who made the call of the record."""
 

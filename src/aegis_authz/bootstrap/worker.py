@@ -25,11 +25,12 @@ from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
+from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
-from aegis_authz.config import AuthzSettings, RecordMode, WorkerHost
+from aegis_authz.config import AuthzSettings, IdentitySettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.units import Seconds
@@ -94,6 +95,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
+        authenticator=Authenticator(_acceptance(settings.identity)),
         pdp=pdp,
         store=store,
         recorder=recorder,
@@ -145,6 +147,13 @@ def _limits(settings: AuthzSettings) -> Limits:
         total=Seconds(settings.budget.total_ms / 1000),
         pdp=Seconds(settings.budget.pdp_ms / 1000),
         environment=settings.environment,
+    )
+
+
+def _acceptance(settings: IdentitySettings) -> Acceptance:
+    return Acceptance(
+        otherwise=frozenset(settings.accept),
+        listeners={name: frozenset(ways) for name, ways in settings.listeners.items()},
     )
 
 

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from aegis_authz.check.authenticate import authenticate, read_override
+from aegis_authz.check.authenticate import Authenticator, read_override
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
@@ -49,6 +49,7 @@ class Pipeline:
     """The decision, with everything it needs from outside."""
 
     snapshots: Snapshots
+    authenticator: Authenticator
     pdp: Pdp
     store: Store
     recorder: Recorder
@@ -96,7 +97,7 @@ class Pipeline:
         draft.read(http)
         draft.done("decode", self.clock)
         snapshot = draft.snapshot = self.snapshots.current()
-        identity = draft.identity = authenticate(http, snapshot.trust, draft.time)  # 2
+        identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)  # 2
         draft.done("authenticate", self.clock)
         if not self.shares.enter(identity.scope, self.clock.monotonic()):
             raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
@@ -130,7 +131,7 @@ class Pipeline:
             if decision.revision == snapshot.revision:
                 return decision
             snapshot = draft.snapshot = await self.snapshots.at(decision.revision, until)
-            identity = draft.identity = authenticate(http, snapshot.trust, draft.time)
+            identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)
         raise Refused(Reason.REVISION_CHANGED, "the policy changed twice during one call")
 
     async def _evaluated(self, question: Evaluation, until: Monotonic) -> Decision:

@@ -29,6 +29,12 @@ COUNTED = frozenset(
         Reason.CREDENTIAL_INVALID,
         Reason.CREDENTIAL_EXPIRED,
         Reason.CREDENTIAL_NOT_YET_VALID,
+        Reason.CREDENTIAL_NOT_ACCEPTED,
+        Reason.PROOF_MISSING,
+        Reason.PROOF_MALFORMED,
+        Reason.PROOF_INVALID,
+        Reason.PROOF_MISMATCH,
+        Reason.PROOF_STALE,
         Reason.OVERLOADED,
     }
 )

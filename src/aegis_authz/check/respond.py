@@ -20,7 +20,7 @@ from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
 from aegis_authz.wire.status_codes import STATUS_CODES
 
-_SECRETS = ("x-aegis-token", "x-aegis-approval", "proxy-authorization")
+_SECRETS = ("x-aegis-token", "x-aegis-proof", "x-aegis-approval", "proxy-authorization")
 _PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
 _RETRY_AFTER = "1"
 

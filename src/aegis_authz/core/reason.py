@@ -32,6 +32,13 @@ class Reason(Enum):
     CREDENTIAL_INVALID = "CREDENTIAL_INVALID"
     CREDENTIAL_EXPIRED = "CREDENTIAL_EXPIRED"
     CREDENTIAL_NOT_YET_VALID = "CREDENTIAL_NOT_YET_VALID"
+    CREDENTIAL_NOT_ACCEPTED = "CREDENTIAL_NOT_ACCEPTED"
+    PROOF_MISSING = "PROOF_MISSING"
+    PROOF_MALFORMED = "PROOF_MALFORMED"
+    PROOF_INVALID = "PROOF_INVALID"
+    PROOF_MISMATCH = "PROOF_MISMATCH"
+    PROOF_STALE = "PROOF_STALE"
+    GRANT_UNSUPPORTED = "GRANT_UNSUPPORTED"
 
     MALFORMED_CALL = "MALFORMED_CALL"
     DUPLICATE_KEY = "DUPLICATE_KEY"
@@ -126,7 +133,7 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.NEW_TOKEN, "The call carries no agent token. Send one in x-aegis-token."
         ),
         Reason.CREDENTIAL_AMBIGUOUS: _refusal(
-            Retry.NEW_TOKEN, "The call carries more than one agent token. Send exactly one."
+            Retry.NEW_TOKEN, "The call carries more than one credential. Send exactly one, with at most its proof."
         ),
         Reason.CREDENTIAL_MALFORMED: _refusal(Retry.NEW_TOKEN, "The agent token is not well formed."),
         Reason.CREDENTIAL_UNSIGNED: _refusal(Retry.NEW_TOKEN, "The agent token is not signed with EdDSA."),
@@ -137,6 +144,21 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.CREDENTIAL_EXPIRED: _refusal(Retry.NEW_TOKEN, "The agent token has expired. Get a new one."),
         Reason.CREDENTIAL_NOT_YET_VALID: _refusal(
             Retry.NEW_TOKEN, "The agent token is not valid yet. Check the clock that issued it."
+        ),
+        Reason.CREDENTIAL_NOT_ACCEPTED: _refusal(Retry.NEVER, "This way in does not take this kind of credential."),
+        Reason.PROOF_MISSING: _refusal(
+            Retry.NEW_TOKEN, "The agent token is bound to a key. Send a proof of this call in x-aegis-proof."
+        ),
+        Reason.PROOF_MALFORMED: _refusal(Retry.NEW_TOKEN, "The proof is not well formed."),
+        Reason.PROOF_INVALID: _refusal(Retry.NEW_TOKEN, "The signature of the proof does not verify."),
+        Reason.PROOF_MISMATCH: _refusal(
+            Retry.NEW_TOKEN, "The proof was made for another call, token or key. Make one for exactly this call."
+        ),
+        Reason.PROOF_STALE: _refusal(
+            Retry.NEW_TOKEN, "The proof is older than a minute or from the future. Make a new one; check the clock."
+        ),
+        Reason.GRANT_UNSUPPORTED: _refusal(
+            Retry.NEVER, "The agent token narrows its agent in a way this version cannot judge."
         ),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
         Reason.DUPLICATE_KEY: _refusal(Retry.NEVER, "The call names the same parameter more than once."),
@@ -163,9 +185,13 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.REVISION_CHANGED: _refusal(
             Retry.LATER, "The policy changed while the call was judged; repeat the call."
         ),
-        Reason.REPLAYED: _refusal(Retry.NEW_TOKEN, "This agent token was used before. Get a new one for each call."),
+        Reason.REPLAYED: _refusal(
+            Retry.NEW_TOKEN, "This agent token or proof was used before. Make a new one for each call."
+        ),
         Reason.REVOKED: _refusal(Retry.NEVER, "This agent has been revoked."),
-        Reason.STORE_RESET: _refusal(Retry.NEW_TOKEN, "The token is older than the replay memory. Get a new one."),
+        Reason.STORE_RESET: _refusal(
+            Retry.NEW_TOKEN, "The token or proof is older than the replay memory. Make a new one."
+        ),
         Reason.STORE_UNAVAILABLE: _refusal(
             Retry.LATER, "The replay store cannot be reached; the call was not let through."
         ),

@@ -13,7 +13,7 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 
-DECISION_VERSION = 2
+DECISION_VERSION = 3
 """The version of the decision records that are written."""
 MOST_PATH = 2048
 """Characters of a path that a record holds: who has no token must not fill the disk."""
@@ -50,9 +50,9 @@ class DecisionRecord:
     a stage to the milliseconds it took. `kind` is None for a call that could not be told. `parameters` holds only what
     the catalogue declares one by one, and never a redacted call's; `withheld` counts those that are left out. `path`
     holds at most `MOST_PATH` characters; `whole_path` is None but for a longer one. `would`
-    is "" or the effect a shadow policy would have had. A record of version 1 knows nothing of `kind`, `rpc_method`,
-    `scheme`, `port`, `environment`, `withheld` (None there alone), nor how old the identity's token is and whom it
-    serves.
+    is "" or the effect a shadow policy would have had. A record of version 2 knows the identity's
+    single-use token alone; one of version 1 knows nothing of `kind`, `rpc_method`, `scheme`, `port`, `environment`,
+    `withheld` (None there alone), nor how old the identity's token is and whom it serves.
     """
 
     version: int

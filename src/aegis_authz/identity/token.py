@@ -13,7 +13,7 @@ from functools import lru_cache
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -28,7 +28,11 @@ _MAX_TOKEN_BYTES = 4096
 _MAX_ACTORS = 5
 _HEADER_MEMBERS = {"alg", "typ", "kid"}
 _ALGORITHMS = ("EdDSA", "Ed25519")
-_AGENT_CLAIMS = {"iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp", "act", "on_behalf_of"}
+_AGENT_CLAIMS = {
+    *("iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp"),
+    *("act", "on_behalf_of", "cnf", "sid", "grant"),
+}
+_THUMBPRINT_BYTES = 32
 _OVERRIDE_CLAIMS = {"iss", "aud", "sub", "apr", "digest", "basis", "jti", "iat", "exp"}
 
 
@@ -62,33 +66,78 @@ _OVERRIDE = Refusals(
 )
 
 
-def read_agent_token(token: str, trust: Trust, now: Epoch) -> Identity:
+@dataclass(frozen=True, slots=True)
+class AgentToken:
+    """The claims of an agent token whose signature verified. `bound_key` is the thumbprint of the key that must prove
+    each call made with it (`cnf.jkt`, RFC 7800, RFC 9449 section 6), "" for a token that is good for one call."""
+
+    scope: Scope
+    issuer: str
+    key_id: str
+    jti: Jti
+    issued_at: Epoch
+    not_before: Epoch
+    expires_at: Epoch
+    actors: tuple[str, ...]
+    on_behalf_of: str
+    session: str
+    bound_key: str
+
+    def identity(self, way: Way, proof: Proof | None) -> Identity:
+        """Who shows this token in that way."""
+        return Identity(
+            scope=self.scope,
+            issuer=self.issuer,
+            key_id=self.key_id,
+            jti=self.jti,
+            issued_at=self.issued_at,
+            expires_at=self.expires_at,
+            actors=self.actors,
+            on_behalf_of=self.on_behalf_of,
+            way=way,
+            proof=proof,
+            session=self.session,
+            grant=None,
+        )
+
+
+def read_agent_token(token: str, trust: Trust, now: Epoch) -> AgentToken:
     """Verify an agent token.
 
-    Returns the identity; raises Refused with the CREDENTIAL_ reason that fits. Nothing in the token chooses the key or
-    the algorithm: `kid` only looks up a trusted Ed25519 key.
+    Returns its claims; raises Refused with the CREDENTIAL_ reason that fits, and GRANT_UNSUPPORTED for one that
+    narrows its agent. Nothing in the token chooses the key or the algorithm: `kid` only looks up a trusted Ed25519 key.
     """
     claims, key_id = _verified(token, AGENT_TYPE, trust.token_keys, _AGENT)
     _only(claims, _AGENT_CLAIMS, _AGENT)
     issued_at, not_before, expires_at = (_time(claims, name, _AGENT) for name in ("iat", "nbf", "exp"))
     scope = Scope(_name(claims, "org"), _name(claims, "tenant"), _name(claims, "agent"))
-    identity = Identity(
+    read = AgentToken(
         scope=scope,
         issuer=_text(claims, "iss", _AGENT),
         key_id=key_id,
         jti=Jti(_text(claims, "jti", _AGENT)),
         issued_at=issued_at,
+        not_before=not_before,
         expires_at=expires_at,
         actors=_actors(claims.get("act")),
         on_behalf_of=_text(claims, "on_behalf_of", _AGENT) if "on_behalf_of" in claims else "",
+        session=_text(claims, "sid", _AGENT) if "sid" in claims else "",
+        bound_key=_bound_key(claims["cnf"]) if "cnf" in claims else "",
     )
     if claims.get("sub") != str(scope):
         raise Refused(_AGENT.malformed, "sub is not org/tenant/agent")
     _check_audience(claims, trust, _AGENT)
     if expires_at - issued_at > trust.max_token_life or expires_at <= issued_at:
         raise Refused(_AGENT.malformed, "the token lives longer than allowed")
-    _check_times(issued_at, not_before, expires_at, now, trust.clock_skew, _AGENT)
-    return identity
+    check_times(read, trust, now)
+    if "grant" in claims:
+        raise Refused(Reason.GRANT_UNSUPPORTED)
+    return read
+
+
+def check_times(token: AgentToken, trust: Trust, now: Epoch) -> None:
+    """Raise Refused(CREDENTIAL_EXPIRED) or Refused(CREDENTIAL_NOT_YET_VALID) unless the token is good at `now`."""
+    _check_times(token.issued_at, token.not_before, token.expires_at, now, trust.clock_skew, _AGENT)
 
 
 def read_override_token(token: str, trust: Trust, now: Epoch) -> Override:
@@ -192,6 +241,19 @@ def _time(claims: Mapping[str, Json], name: str, refusals: Refusals) -> Epoch:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**40:
         raise Refused(refusals.malformed, f"{name} is missing or not a time")
     return Epoch(float(value))
+
+
+def _bound_key(cnf: Json) -> str:
+    """The thumbprint that `cnf` names, in its one spelling; `jkt` is the only method of confirmation there is here."""
+    if not isinstance(cnf, dict) or cnf.keys() != {"jkt"}:
+        raise Refused(_AGENT.malformed, "cnf is not {jkt}")
+    jkt = _text(cnf, "jkt", _AGENT)
+    try:
+        if len(base64url.decode(jkt.encode("ascii"))) == _THUMBPRINT_BYTES:
+            return jkt
+    except ValueError:  # of bytes that are not ASCII, too
+        raise Refused(_AGENT.malformed, "jkt is not base64url") from None
+    raise Refused(_AGENT.malformed, "jkt is not a SHA-256")
 
 
 def _actors(act: Json) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Evaluation
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti
@@ -120,6 +120,10 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         expires_at=now,
         actors=context.acted_by,
         on_behalf_of=context.on_behalf_of,
+        way=Way.TOKEN,
+        proof=None,
+        session="",
+        grant=None,
     )
     tool_call = ToolCall(
         kind=_kind(call, catalogue) if kind is None else kind,

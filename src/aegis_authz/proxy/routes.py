@@ -25,7 +25,7 @@ from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.typed import packed
-from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, TOOL_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, TOOL_EXTENSION
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 FORWARD, REVERSE = "forward", "reverse"
@@ -36,6 +36,7 @@ _UNTIMED = timedelta(0)
 
 _UNSENT = (
     OBLIGATION_HEADER,
+    "x-aegis-proof",
     "x-aegis-token",
     "x-aegis-approval",
     "proxy-authorization",
@@ -58,6 +59,10 @@ def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteCo
 
 
 def _configuration(name: str, hosts: list[VirtualHost]) -> RouteConfiguration:
+    # what a virtual host tells the authorizer comes to what its routes do
+    listener = CheckSettings(context_extensions={LISTENER_EXTENSION: name})
+    for host in hosts:
+        host.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=listener))}
     return RouteConfiguration(
         name=name,
         virtual_hosts=hosts,

@@ -28,7 +28,7 @@ _LOST = -1
 class _Memory:
     began: int
     epochs: dict[str, int] = field(default_factory=dict)
-    tokens: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    spent: dict[tuple[str, ...], float] = field(default_factory=dict)
     revoked: dict[Scope, Revocation] = field(default_factory=dict)
     approvals: dict[str, Approval] = field(default_factory=dict)
 
@@ -59,17 +59,17 @@ class MemoryStore:
         identity, memory = settlement.identity, self._memory
         tenant = identity.scope.tenant_path
         epoch = memory.epochs.get(tenant, memory.began)
-        token = (tenant, identity.issuer, identity.jti)
-        is_replay = self._clock.now() < memory.tokens.get(token, 0.0)
+        spending = identity.spending
+        mark = (tenant, *spending.names)
+        is_replay = self._clock.now() < memory.spent.get(mark, 0.0)
         if not is_replay:
-            life = identity.expires_at - identity.issued_at
-            memory.tokens[token] = self._clock.now() + life + self._jti_margin
+            memory.spent[mark] = self._clock.now() + spending.life + self._jti_margin
         if epoch == _LOST:
             memory.epochs[tenant] = _ms(self._clock.now()) + 1
             return _refuse(SettleOutcome.STORE_RESET)
         if is_replay:
             return _refuse(SettleOutcome.REPLAYED)
-        if _ms(identity.issued_at) < epoch:
+        if _ms(spending.issued_at) < epoch:
             return _refuse(SettleOutcome.STORE_RESET)
         if identity.scope in memory.revoked:
             return _refuse(SettleOutcome.REVOKED)

@@ -19,7 +19,7 @@ from aegis_authz.adapters.opa.pdp import LONG, OpaPdp
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -85,7 +85,7 @@ async def pdp(socket: Path) -> AsyncIterator[OpaPdp]:
 
 
 def question(action: str) -> Evaluation:
-    identity = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 1.0, (), "")
+    identity = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 1.0, (), "", Way.TOKEN, None, "", None)
     call = ToolCall(CallKind.ACTION, "t", action, {}, (), "h", None, "GET", "/", "", NO_RPC, "d", "", "http", {})
     return Evaluation(identity, call, 0.0, "test", frozenset())
 

@@ -14,30 +14,36 @@ ANY = st.text(st.characters(exclude_categories=()), max_size=300)  # halves of s
 
 @given(ANY, ANY)
 def test_no_token_chooses_the_length_or_the_bytes_of_a_key(issuer: str, token_id: str) -> None:
-    key = redis_keys.jti(BOT, issuer, token_id)
-    assert len(key) == len(redis_keys.jti(BOT, "aegis", "j"))
+    key = redis_keys.jti(BOT, (issuer, token_id))
+    assert len(key) == len(redis_keys.jti(BOT, ("aegis", "j")))
     assert key.isascii()
     assert key.isprintable()
 
 
-@given(st.tuples(ANY, ANY), st.tuples(ANY, ANY))
-def test_two_tokens_share_a_key_only_when_they_are_one(one: tuple[str, str], other: tuple[str, str]) -> None:
-    same = redis_keys.jti(BOT, *one) == redis_keys.jti(BOT, *other)
+TOKENS_AND_PROOFS = st.tuples(ANY, ANY) | st.tuples(ANY, ANY, ANY)
+
+
+@given(TOKENS_AND_PROOFS, TOKENS_AND_PROOFS)
+def test_two_of_tokens_and_proofs_share_a_key_only_when_they_are_one(
+    one: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    same = redis_keys.jti(BOT, one) == redis_keys.jti(BOT, other)
     assert same == (one == other)
 
 
 @pytest.mark.parametrize("separator", ["\x00", "1:", ":", "/", ""])
 def test_no_separator_lets_one_token_pass_for_another(separator: str) -> None:
-    one = redis_keys.jti(BOT, "a" + separator + "b", "c")
-    assert one != redis_keys.jti(BOT, "a", "b" + separator + "c")
-    assert one != redis_keys.jti(BOT, "a", "b" + separator + separator + "c")
+    one = redis_keys.jti(BOT, ("a" + separator + "b", "c"))
+    assert one != redis_keys.jti(BOT, ("a", "b" + separator + "c"))
+    assert one != redis_keys.jti(BOT, ("a", "b" + separator + separator + "c"))
+    assert one != redis_keys.jti(BOT, ("a", "b", "c"))
 
 
 def test_all_keys_of_a_tenant_lie_in_one_slot() -> None:
     partition = redis_keys.partition_of(BOT)
     keys = (
         redis_keys.epoch(partition),
-        redis_keys.jti(BOT, "aegis", "{00}"),
+        redis_keys.jti(BOT, ("aegis", "{00}")),
         redis_keys.revoked(partition),
         redis_keys.approval(redis_keys.approval_id(BOT, "0" * 32)),
         redis_keys.approvals(partition),

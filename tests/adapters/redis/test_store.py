@@ -16,7 +16,7 @@ from aegis_authz.adapters.redis import wire as redis_wire
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.approval import ApprovalRequest
-from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.identity import Identity, Override, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -55,7 +55,7 @@ def settlement(
     now = time.time()
     issued = now + ahead
     scope, name = Scope("acme", tenant, "bot"), jti or secrets.token_hex(8)
-    identity = Identity(scope, "aegis", "k", name, issued, issued + life, (), "")
+    identity = Identity(scope, "aegis", "k", name, issued, issued + life, (), "", Way.TOKEN, None, "", None)
     return Settlement(identity, None, opens, now)
 
 
@@ -270,7 +270,12 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
     store = RedisStore(real_redis.url, clock, 0, 60)
     await store.ready()
     now = clock.now()
-    what = Settlement(Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", now, now + 60, (), ""), None, None, now)
+    what = Settlement(
+        Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", now, now + 60, (), "", Way.TOKEN, None, "", None),
+        None,
+        None,
+        now,
+    )
     first, second = await settle(store, what), await settle(store, what)
     assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
     assert second.outcome is SettleOutcome.REPLAYED

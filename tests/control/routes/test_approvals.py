@@ -9,7 +9,7 @@ from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalRequest
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Trust
@@ -41,6 +41,10 @@ def identity(now: float, jti: str = "j1") -> Identity:
         expires_at=now + 60,
         actors=(),
         on_behalf_of="",
+        way=Way.TOKEN,
+        proof=None,
+        session="",
+        grant=None,
     )
 
 

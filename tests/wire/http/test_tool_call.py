@@ -53,6 +53,7 @@ def http(method: str, target: str, body: bytes = b"", **changes: Any) -> HttpCal
         "source": "10.0.0.1",
         "tool_hint": "",
         "route": "",
+        "listener": "",
     }
     return HttpCall(**given | changes)
 

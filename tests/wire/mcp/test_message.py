@@ -34,6 +34,7 @@ def http(message: Any, method: str = "POST", path: str = "/mcp", **headers: str)
         source="",
         tool_hint="",
         route="",
+        listener="",
     )
 
 

@@ -10,14 +10,27 @@ from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Decision, Evaluation, SetHeader
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
-WHO = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 1000.0, 1060.0, ("planner",), "ann@acme.example")
+WHO = Identity(
+    Scope("acme", "emea", "bot"),
+    "aegis",
+    "k",
+    "j",
+    1000.0,
+    1060.0,
+    ("planner",),
+    "ann@acme.example",
+    Way.TOKEN,
+    None,
+    "",
+    None,
+)
 CALL = ToolCall(
     CallKind.ACTION,
     "bank",

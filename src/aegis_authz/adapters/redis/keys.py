@@ -3,7 +3,7 @@
 | key | type | what | lives |
 |---|---|---|---|
 | `aegis:{pp}:epoch` | string | `ms LIFE`: when this partition's memory began, in which life of the server | for ever |
-| `aegis:{pp}:jti:H` | string | a token that was used; H hashes org, tenant, issuer and jti | the token's whole life and a margin |
+| `aegis:{pp}:jti:H` | string | a token or proof that was used; H hashes org, tenant, issuer and jti, of a proof the key, too | its whole life and a margin |
 | `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
@@ -16,10 +16,11 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
+from collections.abc import Sequence
 
 from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import ApprovalId, Digest, Jti
+from aegis_authz.core.units import ApprovalId, Digest
 
 _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
@@ -42,9 +43,9 @@ def epoch(partition: str) -> str:
     return f"aegis:{{{partition}}}:epoch"
 
 
-def jti(scope: Scope, issuer: str, token_id: Jti) -> str:
-    """The mark of a used token. Hashed, so that no token chooses a key's length or bytes."""
-    return f"aegis:{{{partition_of(scope)}}}:jti:{_hashed(scope.org, scope.tenant, issuer, token_id)}"
+def jti(scope: Scope, names: Sequence[str]) -> str:
+    """The mark of a used token or proof. Hashed, so that no caller chooses a key's length or bytes."""
+    return f"aegis:{{{partition_of(scope)}}}:jti:{_hashed(scope.org, scope.tenant, *names)}"
 
 
 def revoked(partition: str) -> str:

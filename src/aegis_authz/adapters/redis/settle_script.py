@@ -18,18 +18,18 @@ Arguments = tuple[str | bytes | int, ...]
 def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     """What EVALSHA takes after the script's name, but for the server's life; the layout is that of settle.lua.
 
-    `jti_margin` is how long past its life a used token is remembered.
+    `jti_margin` is how long past its life a used token or proof is remembered.
     """
-    identity = settlement.identity
+    identity, spending = settlement.identity, settlement.identity.spending
     partition = redis_keys.partition_of(identity.scope)
     keys: Arguments = (
         redis_keys.epoch(partition),
-        redis_keys.jti(identity.scope, identity.issuer, identity.jti),
+        redis_keys.jti(identity.scope, spending.names),
         redis_keys.revoked(partition),
     )
     arguments: Arguments = (
-        to_ms(identity.issued_at),
-        to_ms(identity.expires_at - identity.issued_at + jti_margin),
+        to_ms(spending.issued_at),
+        to_ms(spending.life + jti_margin),
         str(identity.scope),
         to_ms(settlement.now),
     )

@@ -25,6 +25,8 @@ TOOL_EXTENSION = "aegis.tool"
 """The context extension by which a reverse route names its tool."""
 ROUTE_EXTENSION = "aegis.route"
 """The context extension by which every route says where it leads (`Tool.route`, or `NO_ROUTE`)."""
+LISTENER_EXTENSION = "aegis.listener"
+"""The context extension by which every route says which listener it belongs to."""
 
 ID_HEADER = "x-aegis-decision-id"
 _ID_METADATA = "decision_id"
@@ -41,6 +43,7 @@ READ_HEADERS = frozenset(
         "proxy-authorization",
         "traceparent",
         "x-aegis-approval",
+        "x-aegis-proof",
         "x-aegis-token",
         "x-envoy-auth-partial-body",
         "x-request-id",
@@ -102,6 +105,7 @@ def read_check_request(message: bytes) -> HttpCall:
         source=attributes.source.address.socket_address.address,
         tool_hint=attributes.context_extensions.get(TOOL_EXTENSION, ""),
         route=attributes.context_extensions.get(ROUTE_EXTENSION, ""),
+        listener=attributes.context_extensions.get(LISTENER_EXTENSION, ""),
     )
 
 

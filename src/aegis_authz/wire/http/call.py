@@ -13,7 +13,8 @@ class HttpCall:
     `headers` holds the headers some stage reads, names in lower case, each with every value it was sent with, in order.
     `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
     `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
-    the request, "" when it does not say: both come from Envoy's own configuration and never from the client.
+    the request, "" when it does not say; `listener` is the listener it came in by. All three come from Envoy's own
+    configuration and never from the client.
     """
 
     request_id: str
@@ -28,6 +29,7 @@ class HttpCall:
     source: str
     tool_hint: str
     route: str
+    listener: str
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""

@@ -1,0 +1,177 @@
+"""Who sends a request: which credentials are taken, in which way, and that exactly one is."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aegis_authz.check.authenticate import Acceptance, Authenticator
+from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.identity import Identity, Proof, Way
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.registration import NO_AGENTS
+from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.http.call import HttpCall
+from tests.support.proven_calls import BODY, MINT, NOW, STRANGER, TARGET, TOKEN, TRUST, bound_token, signed
+from tests.support.proven_calls import claims as proof_claims
+from tests.support.proven_calls import header as proof_header
+
+BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None)
+SNAPSHOT = Snapshot("r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None)
+DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
+ONCE = bound_token(cnf=None)
+
+
+def call(*, body: bytes = BODY, headers: dict[str, tuple[str, ...]] | None = None, **changes: Any) -> HttpCall:
+    call_ = HttpCall(
+        request_id="r",
+        method="POST",
+        scheme="http",
+        host="api.bank.example",
+        port=None,
+        path="/v1/payments",
+        query="dry=1",
+        headers=headers or {},
+        body=body,
+        source="127.0.0.1",
+        tool_hint="",
+        route="",
+        listener="forward",
+    )
+    return replace(call_, **changes)
+
+
+def proof(target: str = TARGET, token: str = TOKEN, body: bytes = BODY, method: str = "POST") -> str:
+    return MINT.mint(method, target, token, body, NOW, secrets.token_hex(8))
+
+
+def with_proof(*proofs: str, token: str = TOKEN, **changes: Any) -> HttpCall:
+    return call(headers={"x-aegis-token": (token,), "x-aegis-proof": proofs}, **changes)
+
+
+def identify(http: HttpCall, acceptance: Acceptance = DEFAULT) -> Identity:
+    return Authenticator(acceptance).identify(http, SNAPSHOT, NOW)
+
+
+def reason_of(http: HttpCall, acceptance: Acceptance = DEFAULT) -> Reason:
+    with pytest.raises(Refused) as refused:
+        identify(http, acceptance)
+    return refused.value.reason
+
+
+def test_a_token_that_is_good_once_needs_no_proof() -> None:
+    identity = identify(call(headers={"x-aegis-token": (ONCE,)}))
+    assert (identity.way, identity.proof, identity.jti) == (Way.TOKEN, None, "t-1")
+    assert identity.spending.names == ("aegis", "t-1")
+
+
+@pytest.mark.parametrize("name", ["x-aegis-token", "proxy-authorization"])
+def test_a_bound_token_goes_in_either_header_and_spends_its_proof(name: str) -> None:
+    value = TOKEN if name == "x-aegis-token" else f"Bearer {TOKEN}"
+    identity = identify(call(headers={name: (value,), "x-aegis-proof": (signed(proof_header(), proof_claims()),)}))
+    assert identity.way is Way.BOUND
+    assert identity.proof == Proof("p-1", MINT.thumbprint, NOW - 1, 65)
+    assert (identity.jti, identity.issued_at, identity.key_id) == ("t-1", NOW - 100, "kid-1")
+    assert identity.spending.names == ("aegis", MINT.thumbprint, "p-1")
+    assert (identity.spending.issued_at, identity.spending.life) == (NOW - 1, 65)
+
+
+def test_the_session_of_a_token_is_known() -> None:
+    token = bound_token(sid="s-1")
+    assert identify(with_proof(proof(token=token), token=token)).session == "s-1"
+
+
+def test_a_bound_token_alone_is_refused() -> None:
+    assert reason_of(call(headers={"x-aegis-token": (TOKEN,)})) is Reason.PROOF_MISSING
+
+
+def test_a_proof_beside_a_token_that_needs_none_is_one_credential_too_many() -> None:
+    assert reason_of(with_proof(proof(token=ONCE), token=ONCE)) is Reason.CREDENTIAL_AMBIGUOUS
+
+
+def test_a_proof_without_a_token_proves_nothing() -> None:
+    assert reason_of(call(headers={"x-aegis-proof": (proof(),)})) is Reason.CREDENTIAL_MISSING
+
+
+def test_two_proofs_or_two_tokens_are_ambiguous() -> None:
+    assert reason_of(with_proof(proof(), proof())) is Reason.CREDENTIAL_AMBIGUOUS
+    same = proof()
+    assert reason_of(with_proof(same, same)) is Reason.CREDENTIAL_AMBIGUOUS
+    both = {"x-aegis-token": (TOKEN,), "proxy-authorization": (f"Bearer {TOKEN}",), "x-aegis-proof": (proof(),)}
+    assert reason_of(call(headers=both)) is Reason.CREDENTIAL_AMBIGUOUS
+
+
+def test_a_proof_is_for_its_token_its_method_its_target_and_its_body() -> None:
+    another = bound_token(jti="t-2")
+    assert reason_of(with_proof(proof(token=another))) is Reason.PROOF_MISMATCH
+    assert identify(with_proof(proof(token=another), token=another)).jti == "t-2"
+    assert reason_of(with_proof(proof(method="PUT"))) is Reason.PROOF_MISMATCH
+    assert reason_of(with_proof(proof(), query="")) is Reason.PROOF_MISMATCH
+    assert reason_of(with_proof(proof(), path="/v1/refunds")) is Reason.PROOF_MISMATCH
+    assert reason_of(with_proof(proof(), host="api.bank.evil")) is Reason.PROOF_MISMATCH
+    assert reason_of(with_proof(proof(), port=8080)) is Reason.PROOF_MISMATCH
+    assert reason_of(with_proof(proof(), body=BODY + b" ")) is Reason.PROOF_MISMATCH
+    assert identify(with_proof(proof(body=b""), body=b"")).way is Way.BOUND
+
+
+def test_on_a_reverse_route_the_target_is_what_the_client_wrote_or_the_tools_own() -> None:
+    reverse = {"host": "gateway", "port": 9081, "path": "/bank/v1/payments", "tool_hint": "bank"}
+    for target in ("http://gateway:9081/bank/v1/payments?dry=1", TARGET):
+        assert identify(with_proof(proof(target), **reverse)).way is Way.BOUND
+    for target in ("http://gateway:9081/v1/payments?dry=1", "http://api.bank.example/bank/v1/payments?dry=1"):
+        assert reason_of(with_proof(proof(target), **reverse)) is Reason.PROOF_MISMATCH
+
+
+def test_a_stolen_token_is_of_no_use_with_another_key() -> None:
+    thief = type(MINT)(STRANGER).mint("POST", TARGET, TOKEN, BODY, NOW, "j")
+    assert reason_of(with_proof(thief)) is Reason.PROOF_MISMATCH
+
+
+@pytest.mark.parametrize(
+    "cnf",
+    [
+        {},
+        "key",
+        {"jkt": ""},
+        {"jkt": MINT.thumbprint + "="},
+        {"jkt": MINT.thumbprint[:-1]},
+        {"jkt": MINT.thumbprint[:-1] + "1"},  # bits that are not zero
+        {"jkt": 5},
+        {"jkt": "\u00e9" * 43},
+        {"jkt": MINT.thumbprint, "jwk": {}},
+        {"x5t#S256": MINT.thumbprint},
+        [MINT.thumbprint],
+    ],
+    ids=str,
+)
+def test_a_confirmation_that_is_not_exactly_a_thumbprint_refuses_the_token(cnf: Any) -> None:
+    token = bound_token(cnf=cnf)
+    assert reason_of(with_proof(proof(token=token), token=token)) is Reason.CREDENTIAL_MALFORMED
+
+
+def test_a_token_that_narrows_its_agent_is_refused_while_grants_cannot_be_judged() -> None:
+    token = bound_token(grant={"tools": {"bank": {}}})
+    assert reason_of(with_proof(proof(token=token), token=token)) is Reason.GRANT_UNSUPPORTED
+
+
+def test_a_listener_takes_the_ways_it_is_set_to() -> None:
+    once, bound = call(headers={"x-aegis-token": (ONCE,)}), with_proof(proof())
+    strict = Acceptance(frozenset({Way.BOUND}), {"reverse": frozenset({Way.TOKEN})})
+    assert reason_of(once, strict) is Reason.CREDENTIAL_NOT_ACCEPTED
+    assert identify(bound, strict).way is Way.BOUND
+    assert identify(replace(once, listener="reverse"), strict).way is Way.TOKEN
+    assert reason_of(replace(bound, listener="reverse"), strict) is Reason.CREDENTIAL_NOT_ACCEPTED
+    assert reason_of(replace(once, listener=""), strict) is Reason.CREDENTIAL_NOT_ACCEPTED
+
+
+def test_what_a_remembered_token_needs_is_a_proof_of_each_call() -> None:
+    authenticator = Authenticator(DEFAULT)
+    first, second = (authenticator.identify(with_proof(proof()), SNAPSHOT, NOW) for _ in range(2))
+    assert first.spending != second.spending
+    with pytest.raises(Refused) as refused:
+        authenticator.identify(call(headers={"x-aegis-token": (TOKEN,)}), SNAPSHOT, NOW)
+    assert refused.value.reason is Reason.PROOF_MISSING
