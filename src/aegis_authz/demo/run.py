@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -33,6 +34,10 @@ CHAPTERS: Sequence[Chapter] = (
 )
 
 
+_WIDE = 160
+"""Columns of a terminal that all of the table fits into."""
+
+
 async def run_demo(policies: Path, console: Console) -> bool:
     """Play everything on a mesh of its own. Returns whether every line was as expected."""
     rows: list[Row] = []
@@ -53,7 +58,7 @@ async def run_demo(policies: Path, console: Console) -> bool:
         finally:
             with console.status("Stopping everything"):
                 await context.__aexit__(None, None, None)
-    console.print(_table(rows))
+    console.print(table(rows, console.width))
     wrong = [line for line in rows if not line.ok]
     verdict = (
         f"[red]{len(wrong)} of {len(rows)} lines are not as expected.[/]"
@@ -72,17 +77,29 @@ def agent_of(mesh: DemoMesh) -> Agent:
     return Agent(mesh.proxy, mesh.state / "records", tokens)
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title="Aegis demo: real calls through a real Envoy")
-    for column in ("", "call", "expected", "answer", "reason"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("ms", justify="right")
-    table.add_column("decision id", no_wrap=True)
+def table(rows: Sequence[Row], width: int) -> Table:
+    """Every line of the demo, for a terminal of so many columns: a narrow one shows neither what was expected of a line
+    that is as expected, nor decision ids.
+    """
+    is_wide = width >= _WIDE
+    title = "Aegis demo: real calls through a real Envoy"
+    lines = Table(title=title) if is_wide else Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in ("", "call", *(["expected"] if is_wide else []), "answer"):
+        lines.add_column(column, no_wrap=True)
+    lines.add_column("reason", no_wrap=is_wide, overflow="fold")
+    lines.add_column("ms", justify="right", no_wrap=True)
+    if is_wide:
+        lines.add_column("decision id", no_wrap=True)
     chapter = ""
     for line in rows:
         if line.chapter != chapter:
-            table.add_section()
+            lines.add_section()
             chapter = line.chapter
         mark = "[green]✓[/]" if line.ok else "[red]✗[/]"
-        table.add_row(mark, line.call, line.expected, line.answer, line.reason, f"{line.ms:.1f}", line.decision_id)
-    return table
+        milliseconds = f"{line.ms:.1f}"
+        if is_wide:
+            lines.add_row(mark, line.call, line.expected, line.answer, line.reason, milliseconds, line.decision_id)
+        else:
+            reason = line.reason if line.ok else f"{line.reason} (expected: {line.expected})"
+            lines.add_row(mark, line.call, line.answer, reason, milliseconds)
+    return lines
