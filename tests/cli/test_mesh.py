@@ -176,6 +176,20 @@ def test_the_call_to_try_is_ready_to_paste_also_with_odd_folders() -> None:
     assert "curl -x http://p" in text
 
 
+def test_the_call_to_try_can_be_pasted_into_a_shell_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    state = tmp_path / 'the "mesh\'s" $HOME'
+    text = endpoints(state, made_facts(state, proxy="http://p"))
+    call = text[text.index("  curl") : text.index("Prove it")]
+    program = f"aegis() {{ printf '%s,' \"$@\"; }}; curl() {{ printf '%s\\n' \"$@\"; }}\n{call}"
+    done = subprocess.run(["/bin/bash", "-c", program], capture_output=True, text=True, check=True)
+    token = f"token,mint,--dir,{state},--org,acme,--tenant,emea,--agent,finance-agent,"
+    assert done.stdout.splitlines() == [
+        *("-x", "http://p", "-H", f"x-aegis-token: {token}", "-H", "content-type: application/json"),
+        *("-d", '{"amount":50000}', "http://api.stripe.example/v1/payments"),
+    ]
+    assert done.stderr == ""
+
+
 def test_doctor_without_a_mesh_tells_what_is_there() -> None:
     result = aegis("doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(result.stdout)}

@@ -96,7 +96,7 @@ def assert_nothing_is_left(state: Path) -> None:
 async def test_a_mesh_in_the_foreground_ends_by_a_signal_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    state = tmp_path / "mesh"
+    state = tmp_path / "a mesh"
     async with aegis("up", "--dir", str(state), *folders(), "--json") as process:
         await line_with(process.stdout, '"supervisor"')
         facts = read_facts(state)
@@ -110,7 +110,7 @@ async def test_a_mesh_in_the_foreground_ends_by_a_signal_and_leaves_nothing(
 
 
 async def test_a_mesh_heals_keeps_its_ports_and_is_down_when_it_is_said_to_be(tmp_path: Path) -> None:
-    state = tmp_path / "mesh"
+    state = tmp_path / "a mesh"
     code, printed, complained = await run("up", "--detach", "--dir", str(state), *folders(), "--json")
     assert code == 0, complained
     facts = json.loads(printed)
@@ -171,7 +171,7 @@ async def test_a_detached_mesh_hears_a_signal_that_was_ignored_where_it_was_star
 
 
 async def test_a_missing_server_says_how_to_get_it(tmp_path: Path) -> None:
-    state = tmp_path / "mesh"
+    state = tmp_path / "a mesh"
     code, _, complained = await run(
         "up", "--detach", "--dir", str(state), *folders(), AEGIS_OPA_BIN=str(tmp_path / "no")
     )
@@ -181,7 +181,7 @@ async def test_a_missing_server_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 async def test_interrupting_a_detached_start_leaves_nothing(tmp_path: Path) -> None:
-    state = tmp_path / "mesh"
+    state = tmp_path / "a mesh"
     async with aegis("up", "--detach", "--dir", str(state), *folders()) as process:
         await line_with(process.stderr, "redis is ready")
         process.send_signal(signal.SIGINT)

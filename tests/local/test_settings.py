@@ -31,13 +31,14 @@ from aegis_authz.local.settings import (
 from aegis_authz.policy.load import load
 from aegis_authz.redact.detectors.table import DETECTORS
 
+NAME = 'the "mesh\'s" \\ $HOME'  # whatever people call a folder
 PORTS = {"proxy": 1001, "reverse": 1002, "control": 1003, "metrics": 1004, "probe": 1005}
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Iterator[Layout]:
-    yield open_layout(tmp_path / "mesh")
-    discard_leftovers(tmp_path / "mesh")
+    yield open_layout(tmp_path / NAME)
+    discard_leftovers(tmp_path / NAME)
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_no_secret_stands_in_a_settings_file(layout: Layout, options: MeshOption
     (layout.keys / "opa.token").write_text("s3cret")
     texts = opa_text(layout, options, "PEM") + redis_text(layout)
     assert "s3cret" not in texts
-    assert str(layout.keys / "opa.token") in texts
+    assert json.dumps(str(layout.keys / "opa.token")) in texts
 
 
 async def test_redis_takes_its_settings_listens_on_no_port_and_evicts_nothing(

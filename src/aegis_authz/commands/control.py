@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
@@ -53,5 +54,5 @@ def mesh_facts(state: Path) -> MeshFacts:
     with unable_on(MeshNotRunning):
         facts = left_facts(state)
     if facts is None:
-        raise Unable(f"{state / FACTS_FILE}: no such file; start a mesh with: aegis up --dir {state}")
+        raise Unable(f"{state / FACTS_FILE}: no such file; start a mesh with: aegis up --dir {quote(str(state))}")
     return facts

@@ -8,6 +8,7 @@ import os
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from shlex import quote
 
 from aegis_authz import durable
 from aegis_authz.core.json_value import Json
@@ -28,7 +29,7 @@ class MeshRunning(Exception):
     """A mesh already runs in that folder."""
 
     def __init__(self, state: Path) -> None:
-        super().__init__(f"a mesh already runs in {state}; stop it with: aegis down --dir {state}")
+        super().__init__(f"a mesh already runs in {state}; stop it with: aegis down --dir {quote(str(state))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def write_facts(path: Path, facts: MeshFacts) -> None:
 def read_facts(state: Path) -> MeshFacts:
     """The facts of the mesh that runs in `state`. Raises MeshNotRunning."""
     if not is_running(state):
-        raise MeshNotRunning(f"no mesh runs in {state}; start one with: aegis up --detach --dir {state}")
+        raise MeshNotRunning(f"no mesh runs in {state}; start one with: aegis up --detach --dir {quote(str(state))}")
     facts = left_facts(state)
     if facts is None:
         raise MeshNotRunning(f"the mesh in {state} is still starting, or stopping")

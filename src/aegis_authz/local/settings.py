@@ -106,9 +106,9 @@ def redis_text(layout: Layout) -> str:
     return "\n".join(
         (
             "port 0",
-            f"unixsocket {layout.socket('redis')}",
+            f"unixsocket {_redis_quoted(layout.socket('redis'))}",
             "unixsocketperm 700",
-            f"dir {layout.folder('redis')}",
+            f"dir {_redis_quoted(layout.folder('redis'))}",
             'save ""',
             "appendonly yes",
             "appendfsync everysec",
@@ -116,6 +116,12 @@ def redis_text(layout: Layout) -> str:
             "",
         )
     )
+
+
+def _redis_quoted(path: Path) -> str:
+    """A path as redis.conf takes it whatever is in it: in double quotes, which know escapes."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def opa_text(layout: Layout, options: MeshOptions, public_key: str) -> str:
