@@ -17,6 +17,7 @@ from aegis_authz.cli import (
     demo,
     doctor,
     envoy,
+    explain,
     mcp,
     mesh,
     serve,
@@ -42,6 +43,7 @@ app.command()(mesh.status)
 app.command()(mesh.logs)
 app.command()(connect.connect)
 app.command()(doctor.doctor)
+app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(bench.bench)
 app.add_typer(token.app, name="token")

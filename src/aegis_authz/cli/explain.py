@@ -1,0 +1,111 @@
+"""`aegis explain`: what an answer means, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
+
+if TYPE_CHECKING:
+    from aegis_authz.commands.reasons import Advice
+    from aegis_authz.core.reason import Reason
+    from aegis_authz.core.record import DecisionRecord
+
+COMMAND = "explain"
+_CODE = re.compile(r"[A-Za-z_]+")
+
+
+def explain(
+    subject: Annotated[str, typer.Argument(help="A decision id, as in x-aegis-decision-id, or a reason: REPLAYED.")],
+    state: MeshState = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an answer means: what was asked, why it was refused or let through, who causes that, what to do.
+
+    Of a decision it reads the record, without verifying. Exits with 1 when there is no such record.
+
+    Example: aegis explain 01a22794-286c-7e11-8d73-a643d43c6d71
+    """
+    from aegis_authz.commands.reasons import advice
+    from aegis_authz.commands.records import decision_records
+    from aegis_authz.core.record import DecisionRecord
+
+    if _CODE.fullmatch(subject):
+        show_advice(advice(_reason(subject)), None, state, as_json)
+        return
+    with exits_on_faults(COMMAND):
+        records = [stored.record for stored in decision_records(state / "records", subject)]
+    decisions = [record for record in records if isinstance(record, DecisionRecord)]
+    if not decisions:
+        typer.echo(f"aegis {COMMAND}: no record of decision {subject!r} in {state / 'records'}", err=True)
+        raise typer.Exit(REFUSED)
+    show_advice(advice(decisions[0].reason), decisions[0], state, as_json)
+
+
+def show_advice(advised: Advice, record: DecisionRecord | None, state: Path, as_json: bool) -> None:
+    """Print what is known of a reason, and of the decision it was given for."""
+    if not as_json:
+        typer.echo("\n".join(_lines(advised, record, state)))
+        return
+    from aegis_authz.evidence.document import record_to_json
+
+    members = {
+        "reason": advised.reason.value,
+        "sentence": advised.sentence,
+        "cause": advised.cause,
+        "remedy": advised.remedy,
+        "retry": advised.retry,
+        "record": None if record is None else record_to_json(record),
+    }
+    typer.echo(json.dumps(members, indent=2))
+
+
+def _lines(advised: Advice, record: DecisionRecord | None, state: Path) -> Iterator[str]:
+    from aegis_authz.cli.audit_text import printable
+
+    if record is None:
+        yield advised.reason.value
+    else:
+        yield f"{record.effect.value} {advised.reason.value}"
+        yield f"  {'call':<11} {printable(_call(record))}"
+        if record.identity is not None:
+            yield f"  {'agent':<11} {printable(str(record.identity.scope))}"
+        if record.detail:
+            yield f"  {'detail':<11} {printable(record.detail)}"
+        if record.policies:
+            yield f"  {'decided by':<11} {printable(', '.join(record.policies))}"
+    yield f"  {'meaning':<11} {advised.sentence}"
+    yield f"  {'cause':<11} {advised.cause}"
+    yield f"  {'what to do':<11} {advised.remedy}"
+    yield f"  {'retry':<11} {advised.retry}"
+    if record is not None:
+        folder = shlex.quote(str(state))
+        if record.policies:
+            yield f"Rule by rule:  aegis policy explain --record {record.decision_id} --dir {folder}"
+        yield f"All of it:     aegis audit show {record.decision_id} --dir {folder}"
+
+
+def _call(record: DecisionRecord) -> str:
+    address = f"{record.method} {record.host}{record.path}"
+    return f"{record.action} on {record.tool} ({address})" if record.tool and record.action else address
+
+
+def _reason(word: str) -> Reason:
+    from difflib import get_close_matches
+
+    from aegis_authz.core.reason import Reason
+
+    names = [reason.value for reason in Reason]
+    if word.upper() not in names:
+        near = get_close_matches(word.upper(), names, 3)
+        raise unusable(COMMAND, f"{word!r} is no reason{'; near to it: ' + ', '.join(near) if near else ''}")
+    return Reason(word.upper())
