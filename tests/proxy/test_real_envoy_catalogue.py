@@ -139,6 +139,38 @@ async def test_tools_that_share_an_address_each_get_their_own_actions(
     assert [seen.line.split()[1] for other in others for seen in other.seen] == ["/v1/refunds", "/mcp"]
 
 
+async def test_tails_texts_beside_variables_and_head_are_routed_as_they_are_judged(
+    envoys: Starter, server: ToolServer, authorizer: Authorizer
+) -> None:
+    actions = [
+        ("read", Action("read", "GET", ("files", "{path...}"), (), False)),
+        ("show", Action("show", "GET", ("files", "{name}"), (), False)),
+        ("raw", Action("raw", "GET", ("files", "{id}.json"), (), False)),
+    ]
+    async with AsyncExitStack() as stack:
+        places = {name: await stack.enter_async_context(type(server)().serving()) for name, _ in actions}
+        tools = tuple(
+            Tool(name, "api.example", None, f"http://127.0.0.1:{places[name].port}", (action,), "", "", None)
+            for name, action in actions
+        )
+        running = envoys.running("tails", Catalogue.of(tools), authorizer.place)
+        proxy = await stack.enter_async_context(running)
+        for path in ("/files/a/b/c", "/files/a", "/files/7.json", "/files/a%2Cb/c.json"):
+            assert (await proxy.get(f"http://api.example{path}")).status == 200
+        for path in ("/files", "/files/", "/files/a/", "/file/a/b"):
+            assert (await proxy.get(f"http://api.example{path}")).status == 403
+        for place in places.values():
+            place.reply = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
+        head = b"HEAD http://api.example/files/7.json HTTP/1.1\r\nhost: api.example\r\n\r\n"
+        assert (await proxy.send(head)).status == 200
+    lines = {name: [seen.line for seen in place.seen] for name, place in places.items()}
+    assert lines == {
+        "read": ["GET /files/a/b/c HTTP/1.1", "GET /files/a%2Cb/c.json HTTP/1.1"],
+        "show": ["GET /files/a HTTP/1.1"],
+        "raw": ["GET /files/7.json HTTP/1.1", "HEAD /files/7.json HTTP/1.1"],
+    }
+
+
 class Authority:
     """A certificate authority, and servers it vouches for."""
 

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from aegis_authz.core.path_template import PathTemplate, read_template
+
 NO_ROUTE = "none"
 """The route of a request that is forwarded to nobody."""
 
@@ -61,9 +63,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of an HTTP tool.
+    """One action of an HTTP tool. One of GET is that of HEAD, too, unless another is.
 
-    `template` is the path split at `/`; a segment `{name}` matches any one non-empty segment.
+    `template` is the path split at `/`, as `core.path_template` reads it.
     `parameters` empty means: the members of the JSON body, the path variables and the query. `others` says whether
     a call may hold more than the parameters that are listed; what is more reaches the tool unjudged.
     """
@@ -135,17 +137,28 @@ class Tool:
         return hashlib.sha256(f"{scheme}://{host}:{port} {self.authority}".encode()).hexdigest()[:_ROUTE_DIGITS]
 
 
+class Way(NamedTuple):
+    """An action with its template as it is matched."""
+
+    template: PathTemplate
+    action: Action
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tools, by name and by the (host, port) agents call; `routes` is each tool's route, by its name."""
+    """All tools, by name and by the (host, port) agents call.
+
+    `routes` is each tool's route, by its name; `ways` its actions of a method, in the order in which they are tried.
+    """
 
     by_name: Mapping[str, Tool]
     by_address: Mapping[tuple[str, int | None], tuple[Tool, ...]]
     routes: Mapping[str, str] = field(repr=False)
+    ways: Mapping[tuple[str, str], tuple[Way, ...]] = field(repr=False)
 
     @staticmethod
     def of(tools: tuple[Tool, ...]) -> Catalogue:
-        """Index the tools. Raises ValueError when two have one name, or when one is nowhere."""
+        """Index the tools. Raises ValueError when two have one name, one is nowhere, or a template is none."""
         by_name: dict[str, Tool] = {}
         by_address: dict[tuple[str, int | None], tuple[Tool, ...]] = {}
         for tool in tools:
@@ -155,4 +168,17 @@ class Catalogue:
             address = (tool.host, tool.port)
             by_address[address] = (*by_address.get(address, ()), tool)
         routes = {name: tool.route for name, tool in by_name.items()}
-        return Catalogue(MappingProxyType(by_name), MappingProxyType(by_address), MappingProxyType(routes))
+        return Catalogue(
+            MappingProxyType(by_name),
+            MappingProxyType(by_address),
+            MappingProxyType(routes),
+            MappingProxyType(_ways(tools)),
+        )
+
+
+def _ways(tools: tuple[Tool, ...]) -> dict[tuple[str, str], tuple[Way, ...]]:
+    ways: dict[tuple[str, str], list[Way]] = {}
+    for tool in tools:
+        for action in tool.actions:
+            ways.setdefault((tool.name, action.method), []).append(Way(read_template(action.template), action))
+    return {key: tuple(sorted(entry, key=lambda way: way.template.ranks)) for key, entry in ways.items()}

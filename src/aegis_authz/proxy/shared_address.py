@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher, RouteMatch
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
-from aegis_authz.core.catalogue import Action, Tool
+from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.path_template import PathTemplate, read_template
 
 
 def action_matches(tools: Sequence[Tool]) -> Iterator[tuple[Tool, RouteMatch]]:
@@ -20,19 +21,21 @@ def action_matches(tools: Sequence[Tool]) -> Iterator[tuple[Tool, RouteMatch]]:
     for tool in tools:
         if tool.is_mcp:
             yield tool, RouteMatch(path=tool.mcp_path)
-    actions = [(tool, action) for tool in tools for action in tool.actions]
-    for tool, action in sorted(actions, key=lambda pair: _variables(pair[1])):
-        yield tool, _match(action)
+    actions = [(tool, action, read_template(action.template)) for tool in tools for action in tool.actions]
+    actions.sort(key=lambda entry: entry[2].ranks)
+    for tool, action, template in actions:
+        yield tool, _match(action.method, template)
+    for tool, action, template in actions:
+        if action.method == "GET":  # that of HEAD, too, where no action is
+            yield tool, _match("HEAD", template)
 
 
-def _variables(action: Action) -> tuple[bool, ...]:
-    return tuple(segment.startswith("{") for segment in action.template)
-
-
-def _match(action: Action) -> RouteMatch:
-    path = "".join(f"/{'[^/]+' if segment.startswith('{') else _literal(segment)}" for segment in action.template)
-    method = HeaderMatcher(name=":method", string_match=StringMatcher(exact=action.method))
-    return RouteMatch(safe_regex=RegexMatcher(regex=path), headers=[method])
+def _match(method: str, template: PathTemplate) -> RouteMatch:
+    path = "".join(f"/{'[^/]+'.join(map(_literal, segment.literals))}" for segment in template.segments)
+    if template.tail:
+        path += "(?:/[^/]+)+"
+    header = HeaderMatcher(name=":method", string_match=StringMatcher(exact=method))
+    return RouteMatch(safe_regex=RegexMatcher(regex=path), headers=[header])
 
 
 def _literal(segment: str) -> str:

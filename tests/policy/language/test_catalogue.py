@@ -105,7 +105,12 @@ def test_the_path_of_an_mcp_upstream_is_the_endpoint() -> None:
         (http_tool("x", "x.example", a="get /"), "must be a method and a path"),
         (http_tool("x", "x.example", a="GET /a/../b"), "does not climb"),
         (http_tool("x", "x.example", a="GET /a//b"), "has an empty segment"),
-        (http_tool("x", "x.example", a="GET /a{b}"), "'a{b}' is neither plain text nor one {variable}"),
+        (http_tool("x", "x.example", a="GET /a{b"), "'a{b' is neither plain text nor text with {variables}"),
+        (http_tool("x", "x.example", a="GET /{a}{b}"), "two variables with nothing between them"),
+        (http_tool("x", "x.example", a="GET /{a...}/b"), "is the whole last segment"),
+        (http_tool("x", "x.example", a="GET /v{a...}"), "is the whole last segment"),
+        (http_tool("x", "x.example", a="GET /{a}.{a}"), "names a path variable twice"),
+        (http_tool("x", "x.example", a="GET /{a..}"), "neither plain text"),
         (http_tool("x", "x.example", a="GET /{b}/{b}"), "names a path variable twice"),
         (http_tool("x", "x.example", a="GET /a;b"), "neither plain text"),
         ("tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {q: {from: q}}}}\n", "from must be"),
@@ -131,6 +136,54 @@ def test_two_actions_that_match_the_same_request_are_refused() -> None:
         "tools.yaml:5:14: actions.b.match: matches the same requests as action 'a'"
     ]
     assert len(problems(http_tool("x", "x.example", a="GET /v") + http_tool("z", "x.example", b="GET /v"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("GET /f/{path...}", "GET /f/{rest...}"),
+        ("GET /f/{id}.json", "GET /f/{name}.json"),
+        ("GET /f/{id}.json", "GET /f/v{n}"),
+        ("GET /f/{a}-{b}", "GET /f/{a}.{b}"),
+        ("GET /f/{a}:get/{x...}", "GET /f/v{b}/{y...}"),
+    ],
+)
+def test_two_actions_that_match_some_same_request_are_refused_by_name_in_either_order(earlier: str, later: str) -> None:
+    for first, second in ((earlier, later), (later, earlier)):
+        (problem,) = problems(http_tool("x", "x.example", a=first, b=second))
+        assert "actions.b.match: matches" in problem and "same requests as action 'a'" in problem
+        (problem,) = problems(http_tool("x", "x.example", a=first) + http_tool("z", "x.example", b=second))
+        assert "same requests as 'a' of 'x'" in problem
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("GET /f/{path...}", "GET /f/{id}"),
+        ("GET /f/{path...}", "GET /f/{id}/{path...}"),
+        ("GET /f/{path...}", "GET /{path...}"),
+        ("GET /f/{id}.json", "GET /f/{id}"),
+        ("GET /f/{id}.json", "GET /f/{id}.xml"),
+        ("GET /f/{id}:open", "GET /f/{id}:close"),
+        ("GET /f/{id}.json", "GET /f/{id}.json/raw"),
+        ("GET /f/{id}.json", "GET /f/all.json"),
+        ("GET /f/{id}", "HEAD /f/{id}"),
+    ],
+)
+def test_of_unlike_templates_one_comes_first(earlier: str, later: str) -> None:
+    assert tools(http_tool("x", "x.example", a=earlier, b=later))
+
+
+def test_a_tail_is_named_as_every_variable() -> None:
+    text = "tool: x\nhost: x.example\nactions: {a: {match: 'GET /f/{path...}', parameters: {p: {from: '{path}', type: string}}}}\n"
+    ((action,),) = (tool.actions for tool in tools(text))
+    assert action.template == ("f", "{path...}")
+    assert action.parameters == (Parameter("p", ParameterSource.PATH, "path", ParameterType.STRING, False),)
+
+
+def test_an_endpoint_of_an_mcp_server_in_a_tail_is_refused() -> None:
+    mcp = "tool: m\nhost: x.example\nmcp: {}\n---\n"
+    assert "has the endpoint's path" in problems(http_tool("x", "x.example", a="POST /{any...}") + mcp)[0]
 
 
 def test_a_literal_before_a_variable_is_no_ambiguity() -> None:

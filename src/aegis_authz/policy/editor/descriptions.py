@@ -106,7 +106,7 @@ _TOOLS: Mapping[str, str] = {
     "ToolEntry.actions": "The actions of an HTTP API, by name.",
     "mcp": "Marks an MCP server: its actions are the server's tools.",
     "tools": "The tools of the server; left out, rules may name any.",
-    "match": "Method and path, such as GET /v1/payments/{id}.",
+    "match": "Method and path, such as GET /v1/payments/{id}, GET /files/{path...} or POST /jobs/{name}:cancel.",
     "ActionEntry.parameters": "Exactly these; none listed: all that the request holds.",
     "McpToolEntry.parameters": "The arguments of the tool: their types, or {type: string, optional: true}.",
     "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.path_template import Rank, read_template
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.types import AnyScalar, Name, ParameterKind, Words, host_name, pointer
 from aegis_authz.policy.language.validation import Part
@@ -21,7 +22,6 @@ DEFAULT_MCP_PATH = "/mcp"
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY")
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
-_LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]*\Z")
 _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
 
 
@@ -61,13 +61,7 @@ def _match(value: str) -> str:
     method, _, path = value.partition(" ")
     if method not in _METHODS:
         raise ValueError(f"must be a method and a path, such as POST /v1/payments; methods are {', '.join(_METHODS)}")
-    segments = _path(path)[1:].split("/")
-    for segment in segments:
-        if not _VARIABLE.match(segment) and not _LITERAL.match(segment):
-            raise ValueError(f"{quoted(segment)} is neither plain text nor one {{variable}}")
-    variables = [segment for segment in segments if segment.startswith("{")]
-    if len(set(variables)) != len(variables):
-        raise ValueError("names a path variable twice")
+    read_template(tuple(_path(path)[1:].split("/")))
     return value
 
 
@@ -230,10 +224,10 @@ def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
 def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, str]]:
     if not _ACTION_NAME.match(name):
         yield ("actions", name), "an action is named with letters, digits and _ . / -, at most 128"
-    template = _template(entry)
+    variables = read_template(_template(entry)).variables
     for key in sorted(entry.parameters):
         parameter = _parameter(key, entry.parameters[key])
-        if parameter.source is ParameterSource.PATH and f"{{{parameter.at}}}" not in template:
+        if parameter.source is ParameterSource.PATH and parameter.at not in variables:
             where: Location = ("actions", name, "parameters", key, "from")
             yield where, f"the path has no variable {quoted('{' + parameter.at + '}')}"
 
@@ -266,13 +260,18 @@ def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:
                 problems.append(source.problem(("tool",), message))
             if (tool.host, tool.port) == (rival.host, rival.port):
                 problems += [source.problem(at, f"{why} ({_where(elsewhere)})") for at, why in _collisions(tool, rival)]
-        first: dict[object, Action] = {}
-        for action in tool.actions:
-            earlier = first.setdefault(_requests(action), action)
-            if earlier is not action:
-                at = ("actions", action.name, "match")
-                problems.append(source.problem(at, f"matches the same requests as action {quoted(earlier.name)}"))
+        problems += [source.problem(at, why) for at, why in _ties(tool.actions)]
     return problems
+
+
+def _ties(actions: Sequence[Action]) -> Iterator[tuple[Location, str]]:
+    kin: dict[object, list[Action]] = {}
+    for action in actions:
+        rivals = kin.setdefault(_kin(action), [])
+        rival = next((rival for rival in rivals if _may_tie(action, rival)), None)
+        if rival is not None:
+            yield ("actions", action.name, "match"), f"matches {_same(action)} as action {quoted(rival.name)}"
+        rivals.append(action)
 
 
 def _where(source: SourceDocument) -> str:
@@ -295,24 +294,32 @@ def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
             for action in tool.actions
             if _covers(action.template, rival.mcp_path)
         ]
-    names = {_requests(action): action.name for action in rival.actions}
+    kin: dict[object, list[Action]] = {}
+    for action in rival.actions:
+        kin.setdefault(_kin(action), []).append(action)
     return [
-        (("actions", action.name, "match"), f"matches the same requests as {quoted(name)} of {quoted(rival.name)}")
+        (("actions", action.name, "match"), f"matches {_same(action)} as {quoted(other.name)} of {quoted(rival.name)}")
         for action in tool.actions
-        if (name := names.get(_requests(action))) is not None
+        for other in kin.get(_kin(action), ())
+        if _may_tie(action, other)
     ]
 
 
 def _covers(template: tuple[str, ...], path: str) -> bool:
-    segments = path[1:].split("/")
-    return len(template) == len(segments) and all(
-        part.startswith("{") or part == segment for part, segment in zip(template, segments, strict=True)
-    )
+    return read_template(template).match(path[1:].split("/")) is not None
 
 
-def _requests(action: Action) -> tuple[str, tuple[str, ...]]:
-    """Equal for two actions that could claim one request.
+def _kin(action: Action) -> object:
+    """What two actions have in common between which a path could leave a doubt."""
+    return action.method, read_template(action.template).kin
 
-    The reader prefers literals, leftmost first; only templates with variables in the same places can tie.
-    """
-    return action.method, tuple("{" if part.startswith("{") else part for part in action.template)
+
+def _may_tie(action: Action, rival: Action) -> bool:
+    """Whether the reader could not choose between two actions of a kin: it prefers literals, leftmost first."""
+    return read_template(action.template).may_tie(read_template(rival.template))
+
+
+def _same(action: Action) -> str:
+    """How the requests of an action and of its rival are called."""
+    is_partly = Rank.MIXED in read_template(action.template).ranks
+    return "some of the same requests" if is_partly else "the same requests"

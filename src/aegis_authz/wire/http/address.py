@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote, unquote_to_bytes
 
 from aegis_authz.core.fault import Fault, character_name, quoted
+from aegis_authz.core.path_template import PathTemplate, Rank
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.folding import shape
@@ -36,7 +37,7 @@ def path_segments(path: str) -> list[str]:
     for part in path[1:].split("/"):
         segment = _decoded(part, "path", offset)
         # a dot or slash that is still encoded now comes out in a tool that decodes once more
-        if segment in (".", "..") or _HIDDEN.search(segment):
+        if _climbs(segment) or _HIDDEN.search(segment):
             at = _character(offset)
             problem = f"The path's segment {quoted(part)} at {at} climbs, or hides a slash in an escape."
             raise _malformed("path", at, "the path climbs or hides a slash", problem)
@@ -45,26 +46,78 @@ def path_segments(path: str) -> list[str]:
     return segments
 
 
-def is_disguised(segments: Sequence[str], template: Sequence[str]) -> bool:
-    """Whether some server takes a path for one of the template that it does not match to the letter.
+def is_disguised(segments: Sequence[str], templates: Iterable[PathTemplate]) -> bool:
+    """Whether some server takes a path for one of a template that it does not match to the letter.
 
     Servers fold case, drop what follows a dot, a semicolon or a colon (`/secret.json`), trim spaces, and decode
     what was encoded twice.
     """
-    if len(segments) != len(template):
-        return False
-    pairs = [(segment, literal) for segment, literal in zip(segments, template, strict=True) if literal[:1] != "{"]
-    return any(segment != literal for segment, literal in pairs) and all(
-        segment == literal or _is_taken_for(segment, literal) for segment, literal in pairs
-    )
+    forms: list[str] = []
+    for template in templates:
+        count = len(template.segments)
+        if len(segments) <= count if template.tail else len(segments) != count:
+            continue
+        if not forms:
+            forms = [_form(segment) for segment in segments]
+        if _is_taken_for(segments, forms, template):
+            return True
+    return False
 
 
-def _is_taken_for(segment: str, literal: str) -> bool:
-    decoded = segment
-    for _ in range(_MOST_DECODINGS):
+def _form(text: str) -> str:
+    decoded = text
+    for _ in range(_MOST_DECODINGS if "%" in text else 0):
         decoded = unquote(decoded)
-    form, target = shape(decoded).strip(), shape(literal)
-    return form == target or (form.startswith(target) and form[len(target)] in _SUFFIX_MARKS)
+    return decoded.casefold().strip() if decoded.isascii() and decoded.isprintable() else shape(decoded).strip()
+
+
+def _is_taken_for(segments: Sequence[str], forms: Sequence[str], template: PathTemplate) -> bool:
+    is_unlike = False
+    for segment, text, form in zip(template.segments, segments, forms, strict=False):
+        if segment.rank is Rank.VARIABLE:
+            continue
+        if segment.rank is Rank.LITERAL:
+            if text == segment.literals[0]:
+                continue
+            literal = segment.forms[0]
+            if not (form.startswith(literal) and (form == literal or form[len(literal)] in _SUFFIX_MARKS)):
+                return False
+        else:
+            if segment.split(text) is not None:
+                continue
+            if not _is_split(form, segment.forms):
+                return False
+        is_unlike = True
+    return is_unlike
+
+
+def _is_split(form: str, literals: Sequence[str]) -> bool:
+    """Whether a text is one of literals and variables in turn, for a server that drops what follows a mark."""
+    if not form.startswith(literals[0]):
+        return False
+    at = len(literals[0])
+    for literal in literals[1:-1]:
+        at = form.find(literal, at + 1) + len(literal)
+        if at < len(literal):
+            return False
+    return _ends_with(form, literals[-1], at + 1) if literals[-1] else at < len(form)
+
+
+def _ends_with(form: str, literal: str, start: int) -> bool:
+    """Whether a text ends with a literal, or does once a server has dropped what follows a mark."""
+    at = form.find(literal, start)
+    while at >= 0:
+        end = at + len(literal)
+        if end == len(form) or form[end] in _SUFFIX_MARKS:
+            return True
+        at = form.find(literal, at + 1)
+    return False
+
+
+def _climbs(segment: str) -> bool:
+    """Whether a segment is one of dots, to a server that trims, folds or drops what follows a semicolon, too."""
+    plain = (segment if segment.isascii() else shape(segment)).partition(";")[0]
+    return plain.strip(" .") == "" and "." in plain
 
 
 def query_parameters(query: str) -> Mapping[str, str]:

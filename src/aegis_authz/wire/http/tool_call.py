@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from urllib.parse import unquote
+
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import Action, Catalogue, Tool, Way
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.path_template import PathTemplate, Rank, Reading
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Digest
@@ -33,27 +37,59 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         if tool.is_mcp and path == tool.mcp_path:
             return mcp.read_mcp_call(http, tool)
     segments = path_segments(path)
-    candidates = [
-        (tuple(map(_is_variable, action.template)), tool, action, variables)
-        for tool in tools
-        for action in tool.actions
-        if action.method == http.method and (variables := _match(action.template, segments)) is not None
-    ]
-    if not candidates:
+    chosen = _chosen(tools, catalogue, http.method, segments)
+    if chosen is None and http.method == "HEAD":
+        chosen = _chosen(tools, catalogue, "GET", segments)
+    if chosen is None:
         problem = f"{http.method} {quoted(path)} is none of the requests that are known at this address."
         detail = f"no action of {tools[0].name} matches {http.method} {path}"[:200]
         raise Refused(Reason.ACTION_UNKNOWN, detail, Fault("path", "", problem))
-    _, tool, action, variables = min(candidates, key=lambda candidate: candidate[0])
-    if variables and any(
-        is_disguised(segments, rival.template)
-        for tool_ in tools
-        for rival in tool_.actions
-        if rival is not action and rival.method == action.method
-    ):
+    tool, way, reading = chosen
+    _refuse_doubt(path, way.template, reading)
+    if reading.variables and is_disguised(segments, _rivals(tools, catalogue, way)):
         problem = f"To some readers the path {quoted(path)} is another one: that of an action in other letters."
         detail = "to some readers the path is that of another action"
         raise Refused(Reason.MALFORMED_CALL, detail, Fault("path", "", problem))
-    return _call(http, path, tool, action, variables)
+    return _call(http, path, tool, way.action, reading.variables)
+
+
+def _chosen(
+    tools: tuple[Tool, ...], catalogue: Catalogue, method: str, segments: list[str]
+) -> tuple[Tool, Way, Reading] | None:
+    """The action of that method whose template comes first among those that match; None when none does."""
+    first: tuple[Tool, Way, Reading] | None = None
+    for tool in tools:
+        for way in catalogue.ways.get((tool.name, method), ()):
+            reading = way.template.match(segments)
+            if reading is not None:
+                if first is None or way.template.ranks < first[1].template.ranks:
+                    first = (tool, way, reading)
+                break
+    return first
+
+
+def _rivals(tools: tuple[Tool, ...], catalogue: Catalogue, way: Way) -> Iterator[PathTemplate]:
+    for tool in tools:
+        for rival in catalogue.ways.get((tool.name, way.action.method), ()):
+            if rival is not way:
+                yield rival.template
+
+
+def _refuse_doubt(path: str, template: PathTemplate, reading: Reading) -> None:
+    if Rank.MIXED in template.ranks:
+        # x%3Acancel is the name x:cancel to who splits before it decodes, and the verb cancel of x to who does after
+        plain = template.match(path[1:].split("/"))
+        if plain is None or {name: unquote(value) for name, value in plain.variables.items()} != reading.variables:
+            problem = f"In the path {quoted(path)} a text between variables is written in escapes."
+            detail = "a text between variables is written in escapes"
+            raise Refused(Reason.MALFORMED_CALL, detail, Fault("path", "", problem))
+    if not reading.is_sure:
+        problem = f"The variables in the path {quoted(path)} can be read in several ways."
+        raise Refused(Reason.MALFORMED_CALL, "the path can be split in several ways", Fault("path", "", problem))
+    climbing = next((name for name, value in reading.variables.items() if value in (".", "..")), None)
+    if climbing is not None:
+        problem = f"The variable {quoted(climbing)} of the path {quoted(path)} climbs."
+        raise Refused(Reason.MALFORMED_CALL, "a variable of the path climbs", Fault("path", climbing, problem))
 
 
 def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], str]:
@@ -134,21 +170,3 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         scheme=http.scheme,
         besides={},
     )
-
-
-def _is_variable(segment: str) -> bool:
-    return segment.startswith("{")
-
-
-def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
-    if len(template) != len(segments):
-        return None
-    variables: dict[str, str] = {}
-    for pattern, segment in zip(template, segments, strict=True):
-        if _is_variable(pattern):
-            if not segment:
-                return None
-            variables[pattern[1:-1]] = segment
-        elif pattern != segment:
-            return None
-    return variables
