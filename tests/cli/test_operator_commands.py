@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control import control_services
+from aegis_authz.bootstrap.control import ControlStores, control_services
 from aegis_authz.cli import agents, approvals, token
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.config import ControlSettings
@@ -31,6 +31,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.local.mesh_facts import write_facts
+from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.mesh_facts import made_facts
@@ -130,9 +131,10 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
 
     async def run() -> None:
         keys = open_keys(settings.keys)
-        services = control_services(
-            settings, keys, releases, store, MemoryRevocations(store), SystemClock(), SystemIds()
-        )
+        clock = SystemClock()
+        uses, journal = MemorySingleUses(clock, for_tests=True), MemoryJournal(for_tests=True)
+        stores = ControlStores(releases, store, MemoryRevocations(store), uses, journal)
+        services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
         host = ThreadedHost(services)
         holder.append((services, host, asyncio.get_running_loop()))

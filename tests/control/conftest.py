@@ -11,7 +11,7 @@ import pytest
 
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control import control_services
+from aegis_authz.bootstrap.control import ControlStores, control_services
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost
@@ -20,8 +20,9 @@ from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
-from aegis_authz.ports.control_plane import Revocations
+from aegis_authz.ports.control_plane import Journal, Revocations, SingleUses
 from aegis_authz.ports.data_plane import Approvals, StoreDown
+from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.releases import MemoryReleases
 
 _POLICY = """\
@@ -104,7 +105,7 @@ def releases() -> MemoryReleases:
 
 @pytest.fixture
 def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -> Callable[..., ControlServices]:
-    """`new_plane(approvals=, keys=, settings=, revocations=)`: put together as the real one is; all share the same releases."""
+    """`new_plane(approvals=, keys=, settings=, revocations=, uses=, journal=)`: put together as the real one is."""
     usual, usual_settings = keys, settings
 
     def put_together(
@@ -112,9 +113,18 @@ def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -
         keys: Keys = usual,
         settings: ControlSettings = usual_settings,
         revocations: Revocations | None = None,
+        uses: SingleUses | None = None,
+        journal: Journal | None = None,
     ) -> ControlServices:
-        stores = approvals or DownApprovals(), revocations or DownRevocations()
-        return control_services(settings, keys, releases, *stores, SystemClock(), SystemIds())
+        clock = SystemClock()
+        stores = ControlStores(
+            releases,
+            approvals or DownApprovals(),
+            revocations or DownRevocations(),
+            uses or MemorySingleUses(clock, for_tests=True),
+            journal or MemoryJournal(for_tests=True),
+        )
+        return control_services(settings, keys, stores, clock, SystemIds())
 
     return put_together
 

@@ -6,14 +6,17 @@ import asyncio
 import logging
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
 from aegis_authz.adapters.files.bundles import FileReleases
+from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.approvals.deciding import Approver
@@ -21,7 +24,9 @@ from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
 from aegis_authz.control.host import ControlHost
+from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.routing import RouteKeeper
@@ -30,9 +35,9 @@ from aegis_authz.control.trust import public_jwks
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
-from aegis_authz.core.units import Revision
+from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import Releases, Revocations, Routes
+from aegis_authz.ports.control_plane import Journal, Releases, Revocations, Routes, SingleUses
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)
@@ -61,8 +66,11 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
+        uses = RedisSingleUses(settings.redis)
+        stack.push_async_callback(uses.close)
+        stores = ControlStores(releases, approvals, revocations, uses, FileJournal(settings.state / "issued.jsonl"))
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
-        services = control_services(settings, keys, releases, approvals, revocations, clock, SystemIds(), routes)
+        services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
@@ -98,12 +106,31 @@ def _listen(address: str) -> socket.socket:
     return listener
 
 
+def _token_terms(settings: ControlSettings) -> TokenTerms:
+    return TokenTerms(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        endpoint=f"{settings.public_url.rstrip('/')}/v1/token",
+        max_life=Seconds(float(settings.max_token_life)),
+        clock_skew=Seconds(float(settings.clock_skew)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ControlStores:
+    """Where a control plane keeps what it is responsible for."""
+
+    releases: Releases
+    approvals: Approvals
+    revocations: Revocations
+    uses: SingleUses
+    journal: Journal
+
+
 def control_services(
     settings: ControlSettings,
     keys: Keys,
-    releases: Releases,
-    approvals: Approvals,
-    revocations: Revocations,
+    stores: ControlStores,
     clock: Clock,
     ids: Ids,
     routes: Routes | None = None,
@@ -114,18 +141,24 @@ def control_services(
     """
     bulletin, board = Bulletin(), StatusBoard(clock)
     builder = policy_builder(settings, keys)
-    publisher = Publisher(releases, builder, bulletin, clock)
+    publisher = Publisher(stores.releases, builder, bulletin, clock)
 
     def catalogue_of(revision: Revision) -> Catalogue:
-        return builder.catalogue(releases.sources(revision))
+        return builder.catalogue(stores.releases.sources(revision))
+
+    def directory() -> Directory:
+        return EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
 
     return ControlServices(
         publisher=publisher,
-        approver=Approver(approvals, keys.approvals, settings.issuer, settings.audience, clock, ids),
+        approver=Approver(stores.approvals, keys.approvals, settings.issuer, settings.audience, clock, ids),
         bulletin=bulletin,
         board=board,
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
-        revoker=Revoker(revocations, publisher, clock),
+        revoker=Revoker(stores.revocations, publisher, clock),
+        issuer=TokenIssuer(
+            _token_terms(settings), lambda: keys.issuer, directory, stores.uses, stores.journal, clock, ids
+        ),
         token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,

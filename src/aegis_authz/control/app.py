@@ -11,11 +11,13 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
+from aegis_authz.control.issuing import TokenIssuer
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.routes.agents import agent_routes
@@ -23,10 +25,12 @@ from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.policies import policy_routes
+from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
+from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.data_plane import StoreDown
 
@@ -46,6 +50,7 @@ class ControlServices:
     bulletin: Bulletin
     board: StatusBoard
     revoker: Revoker
+    issuer: TokenIssuer
     keeper: RouteKeeper | None
     token_jwks: tuple[dict[str, str], ...]
     admin_token: str = field(repr=False)
@@ -71,6 +76,7 @@ def create_app(services: ControlServices) -> FastAPI:
             ApprovalNotFound: _on_domain_fault,
             ApprovalConflict: _on_domain_fault,
             NotRevoked: _on_domain_fault,
+            NotIssued: _on_not_issued,
             StoreDown: _on_domain_fault,
             ReleasesFault: _on_domain_fault,
             Exception: on_http_problem,
@@ -81,6 +87,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
+        *token_routes(services.issuer),
         *open_routes(services.bulletin, services.keeper, services.token_jwks),
     ):
         app.include_router(router)
@@ -89,6 +96,13 @@ def create_app(services: ControlServices) -> FastAPI:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
+
+
+async def _on_not_issued(_: Request, fault: Exception) -> Response:
+    denial = fault.denial if isinstance(fault, NotIssued) else Denial.UNAVAILABLE
+    refusal = TokenRefusal(error=denial.error, error_description=denial.description)
+    headers = {"pragma": "no-cache", **({"retry-after": "1"} if denial is Denial.RATE else {})}
+    return JSONResponse(refusal.model_dump(mode="json"), denial.status, headers)
 
 
 async def _on_domain_fault(request: Request, fault: Exception) -> Response:

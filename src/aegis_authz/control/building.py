@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from aegis_authz.control.bulletin import Live
+from aegis_authz.control.directory import Directory
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import BUNDLE_KEY_ID, Sources
@@ -51,7 +52,8 @@ class PolicyBuilder:
         compiled = compile_policy(
             loaded.compiled, loaded.tools, self._trust_data, self._status_base, None, loaded.identities
         )
-        return Live(Revision(compiled.revision), pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID))
+        bundle = pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID)
+        return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities))
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:

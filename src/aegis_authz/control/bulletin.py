@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from aegis_authz.control.directory import Directory
 from aegis_authz.core.units import Revision
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The revision served and its signed bundle."""
+    """The revision served, its signed bundle, and who is registered in it."""
 
     revision: Revision
     bundle: bytes
+    directory: Directory
 
 
 class Bulletin:

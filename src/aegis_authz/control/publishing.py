@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aegis_authz.control.bulletin import Bulletin, Live
+from aegis_authz.control.directory import EMPTY_DIRECTORY
 from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
@@ -130,7 +131,7 @@ class Publisher:
         try:
             live = self._builder.build(sources)
         except PolicyErrors as errors:
-            self._bulletin.announce(Live(current, self._releases.bundle(current)))
+            self._bulletin.announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY))
             _log.error(
                 "revision %s is served as it was signed, though its documents are not valid now: %s", current, errors
             )

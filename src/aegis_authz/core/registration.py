@@ -15,12 +15,13 @@ class Way(Enum):
     """How an agent proves who it is, the strongest first."""
 
     BOUND = "bound"  # a token bound to the agent's key, and a proof for each call
-    SINGLE_USE = "single_use"  # a token for each call
-    WORKLOAD = "workload"  # a listener that one workload alone can reach, or its SPIFFE id
+    TOKEN = "token"  # noqa: S105  # a word: a token for each call
+    WORKLOAD = "workload"  # a listener that its process alone can reach
+    MTLS = "mtls"  # a client certificate with its SPIFFE id
     AGENT_KEY = "agent_key"  # a static secret
 
 
-DEFAULT_WAYS = frozenset((Way.BOUND, Way.SINGLE_USE))
+DEFAULT_WAYS = frozenset((Way.BOUND, Way.TOKEN))
 """The ways of an agent that no document names."""
 
 

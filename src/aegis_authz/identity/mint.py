@@ -34,11 +34,13 @@ def mint_token(
     jti: Jti,
     actors: Sequence[str] = (),
     on_behalf_of: str = "",
+    bound_to: str = "",
 ) -> str:
-    """Mint the token of one call of one agent.
+    """Mint the token of one agent: for one call, or bound to a key that proves each call.
 
     `now` is kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is the delegation chain of RFC 8693 section
-    4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing. Raises ValueError for a name
+    4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing; `bound_to` is the thumbprint
+    of that key (RFC 7800, RFC 9449 section 6.1), "" for a token that is good for one call. Raises ValueError for a name
     that cannot be one, a ttl out of range or an empty or overlong text.
     """
     for label, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
@@ -65,6 +67,8 @@ def mint_token(
     }
     if on_behalf_of:
         claims["on_behalf_of"] = _text("on_behalf_of", on_behalf_of)
+    if bound_to:
+        claims["cnf"] = {"jkt": _text("thumbprint", bound_to)}
     act = _chain(actors)
     if act is not None:
         claims["act"] = act

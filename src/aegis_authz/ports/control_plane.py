@@ -6,9 +6,10 @@ from typing import Protocol
 
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.identity import Revocation
+from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import Epoch, Revision
+from aegis_authz.core.units import Epoch, Revision, Seconds
 
 
 class Releases(Protocol):
@@ -68,3 +69,26 @@ class Revocations(Protocol):
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
         ...
+
+
+class SingleUses(Protocol):
+    """What may be shown once: ids of assertions, proofs and tokens of others."""
+
+    async def claim(self, kind: str, name: str, life: Seconds, holder: str) -> str:
+        """Remember for `life` that `holder` has shown the `name` of this kind.
+
+        Returns who holds it: `holder` when it is the first, else whoever was. Raises StoreDown.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Every token that was issued, and every refusal to issue one."""
+
+    async def write(self, issuance: Issuance) -> None:
+        """Return once the line is on disk. Raises JournalFault."""
+        ...
+
+
+class JournalFault(Exception):
+    """The journal cannot be written; the message is fit to show."""

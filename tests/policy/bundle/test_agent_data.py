@@ -32,7 +32,7 @@ def test_what_is_written_is_read() -> None:
 
 def test_an_agent_that_nobody_registered_has_the_strong_ways_alone() -> None:
     registration = agents_from_data({}).of_agent(PAYER)
-    assert registration.ways == {Way.BOUND, Way.SINGLE_USE}
+    assert registration.ways == {Way.BOUND, Way.TOKEN}
     assert (registration.agent_keys, registration.spiffe_ids) == ((), frozenset())
 
 

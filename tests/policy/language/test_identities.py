@@ -52,7 +52,7 @@ def test_a_key_is_a_jwk_or_the_text_of_a_pem_file() -> None:
 
 
 def test_an_agent_takes_the_strong_ways_unless_a_document_says_otherwise() -> None:
-    assert agents("{owner: payments}").agents["acme/emea/payer"].ways == ("bound", "single_use")
+    assert agents("{owner: payments}").agents["acme/emea/payer"].ways == ("bound", "token")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_agent_takes_the_strong_ways_unless_a_document_says_otherwise() -> No
         (f"{{keys: [{{kty: OKP, crv: Ed25519, x: {X}, kid: other}}]}}", "kid is not the thumbprint"),
         ("{keys: [hello]}", "must be an Ed25519 public key"),
         ("{keys: [7]}", "must be an Ed25519 public key"),
-        ("{ways: [password]}", "must be 'bound', 'single_use', 'workload' or 'agent_key'"),
+        ("{ways: [password]}", "must be 'bound', 'token', 'workload', 'mtls' or 'agent_key'"),
         ("{ways: []}", "must not be empty"),
         ("{token_life: 301}", "must be at most 300"),
         ("{spiffe: [https://prod.example/x]}", "is not a SPIFFE id"),

@@ -9,6 +9,7 @@
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
 | `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
+| `aegis:once:H` | string | who has shown what the token endpoint takes once (assertions, proofs, others' tokens); H hashes kind and name | as long as it could be shown again |
 """
 
 from __future__ import annotations
@@ -89,3 +90,8 @@ def _hashed(*parts: str) -> str:
     # each part with its length: no text that holds the separator can pass for two others
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def single_use(kind: str, name: str) -> str:
+    """What may be shown once to the control plane; of no tenant, for whose it is may not be known yet."""
+    return f"aegis:once:{_hashed(kind, name)}"

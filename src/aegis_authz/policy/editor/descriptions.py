@@ -120,7 +120,7 @@ _TOOLS: Mapping[str, str] = {
 _IDENTITIES: Mapping[str, str] = {
     "agents": "Agents by org/tenant/agent: their keys, and how each may prove who it is.",
     "AgentEntry.owner": "Who answers for the agent; decides nothing.",
-    "ways": "How the agent may prove who it is; default [bound, single_use].",
+    "ways": "How the agent may prove who it is; default [bound, token].",
     "token_life": "For how many seconds its tokens live, at most 300; default is what the control plane allows.",
     "AgentEntry.keys": "Its Ed25519 public keys, each a JWK or the text of a PEM file. Two may be valid at once.",
     "spiffe": "SPIFFE ids that stand for the agent.",

@@ -18,7 +18,7 @@ from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Address
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import quoted
 
-WayName = Literal["bound", "single_use", "workload", "agent_key"]
+WayName = Literal["bound", "token", "workload", "mtls", "agent_key"]
 Algorithm = Literal["RS256", "PS256", "ES256", "EdDSA"]
 PLACEHOLDER = re.compile(r"\{([^{}/]{1,128})\}\Z")
 """A part of an agent's name that a claim fills in."""
@@ -119,7 +119,7 @@ class AgentEntry(Part):
 
     description: str = ""
     owner: Words | None = None
-    ways: Annotated[tuple[WayName, ...], LISTED, NOT_EMPTY, UNIQUE] = ("bound", "single_use")
+    ways: Annotated[tuple[WayName, ...], LISTED, NOT_EMPTY, UNIQUE] = ("bound", "token")
     token_life: Annotated[int, Field(ge=1, le=300)] | None = None
     keys: Annotated[tuple[PublicKey, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
     spiffe: Annotated[tuple[SpiffeId, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None

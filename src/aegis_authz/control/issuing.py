@@ -1,0 +1,197 @@
+"""Issuing: a caller proves who it is, and gets a short token that is bound to its key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aegis_authz.control.directory import Directory
+from aegis_authz.control.throttle import Throttle
+from aegis_authz.core.issuance import Issuance
+from aegis_authz.core.registration import Way
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Jti, Seconds
+from aegis_authz.identity.assertion import ASSERTION_LIFE, Assertion, read_assertion
+from aegis_authz.identity.binding import BINDING_LIFE, Binding, read_binding
+from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.identity.mint import MAX_TTL, mint_token
+from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
+from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
+
+_log = logging.getLogger(__name__)
+
+CLIENT_CREDENTIALS = "client_credentials"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_SOURCE_RATE, _SOURCE_BURST = 20.0, 100
+_AGENT_RATE, _AGENT_BURST = 2.0, 20
+_CLIENT_PARAMETERS = {"grant_type", "client_assertion_type", "client_assertion", "client_id", "scope"}
+_IGNORED = {"client_id", "scope"}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """What every token says, where it is asked for, and how long it lives at most."""
+
+    issuer: str
+    audience: str
+    endpoint: str
+    max_life: Seconds
+    clock_skew: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A form as it came in: its parameters, its DPoP headers, and the address it came from."""
+
+    parameters: Mapping[str, str] = field(repr=False)
+    proofs: Sequence[str] = field(repr=False)
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token that is bound to the caller's key, and how many seconds it lives."""
+
+    token: str = field(repr=False)
+    expires_in: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who was proven to ask, and for what: the agent, the key it asked with, and whose token was exchanged."""
+
+    agent: Scope
+    key_id: str
+    life: Seconds
+    on_behalf_of: str = ""
+    actors: tuple[str, ...] = ()
+
+
+class TokenIssuer:
+    """The token endpoint. Every token issued and every refusal is in the journal before it leaves."""
+
+    def __init__(
+        self,
+        terms: TokenTerms,
+        signing_key: Callable[[], Ed25519PrivateKey],
+        directory: Callable[[], Directory],
+        uses: SingleUses,
+        journal: Journal,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """`signing_key` and `directory` are asked for each token: what is served changes while this runs."""
+        self._terms = terms
+        self._signing_key = signing_key
+        self._directory = directory
+        self._uses = uses
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
+        self._sources = Throttle(_SOURCE_RATE, _SOURCE_BURST)
+        self._agents = Throttle(_AGENT_RATE, _AGENT_BURST)
+
+    async def issue(self, request: TokenRequest) -> IssuedToken:
+        """The token of whoever the request proves to ask. Raises NotIssued."""
+        if not self._sources.admits(request.source, self._clock.monotonic()):
+            raise NotIssued(Denial.RATE)  # not in the journal: a flood must not fill the disk
+        line = Issuance(
+            self._clock.now(),
+            request.parameters.get("grant_type", "")[:128],
+            request.source,
+            *("",) * 4,
+            None,
+            *("",) * 4,
+        )
+        try:
+            return await self._issue(request, line)
+        except NotIssued as refusal:
+            await self._record(replace(line, error=refusal.denial.name.lower(), detail=refusal.detail[:256]))
+            raise
+        except StoreDown as fault:
+            _log.error("no token can be issued: %s", fault)
+            await self._record(replace(line, error=Denial.UNAVAILABLE.name.lower()))
+            raise NotIssued(Denial.UNAVAILABLE) from None
+
+    async def _issue(self, request: TokenRequest, line: Issuance) -> IssuedToken:
+        now = self._clock.now()
+        binding = self._binding(request.proofs, now)
+        claimant = await self._claimant(request.parameters, binding, now)
+        if not self._agents.admits(str(claimant.agent), self._clock.monotonic()):
+            raise NotIssued(Denial.RATE, str(claimant.agent))
+        agent = self._directory().agent(claimant.agent)
+        if Way.BOUND not in agent.ways:
+            raise NotIssued(Denial.WAY, str(claimant.agent))
+        await self._claim("proof", f"{binding.key_id} {binding.jti}", Seconds(2 * BINDING_LIFE), Denial.PROOF_REPLAYED)
+        life = Seconds(min(claimant.life, agent.token_life or self._terms.max_life))
+        jti = Jti(self._ids.token())
+        token = mint_token(
+            self._signing_key(),
+            issuer=self._terms.issuer,
+            audience=self._terms.audience,
+            scope=claimant.agent,
+            now=now,
+            ttl=life,
+            jti=jti,
+            actors=claimant.actors,
+            on_behalf_of=claimant.on_behalf_of,
+            bound_to=binding.key_id,
+        )
+        issued = replace(
+            line,
+            agent=str(claimant.agent),
+            key_id=claimant.key_id,
+            bound_to=binding.key_id,
+            jti=jti,
+            expires_at=Epoch(now + life),
+            on_behalf_of=claimant.on_behalf_of,
+        )
+        await self._record(issued)
+        return IssuedToken(token, life)
+
+    def _binding(self, proofs: Sequence[str], now: Epoch) -> Binding:
+        if len(proofs) != 1:
+            raise NotIssued(Denial.PROOF_MISSING, f"{len(proofs)} headers")
+        return read_binding(proofs[0], self._terms.endpoint, now, self._terms.clock_skew)
+
+    async def _claimant(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
+        if parameters.get("grant_type") != CLIENT_CREDENTIALS:
+            raise NotIssued(Denial.GRANT_TYPE)
+        if not {"client_assertion_type", "client_assertion"} <= parameters.keys() <= _CLIENT_PARAMETERS:
+            raise NotIssued(Denial.PARAMETER, "not those of client_credentials with an assertion")
+        assertion = await self._assertion(parameters, now)
+        return Claimant(assertion.agent, assertion.key_id, self._longest)
+
+    async def _assertion(self, parameters: Mapping[str, str], now: Epoch) -> Assertion:
+        """The agent's own proof, spent by this."""
+        if parameters["client_assertion_type"] != ASSERTION_TYPE:
+            raise NotIssued(Denial.ASSERTION_TYPE)
+        terms = self._terms
+        text = parameters["client_assertion"]
+        assertion = read_assertion(
+            text, lambda agent: self._directory().agent(agent).keys, terms.endpoint, now, terms.clock_skew
+        )
+        name = f"{assertion.agent} {assertion.jti}"
+        await self._claim("assertion", name, Seconds(ASSERTION_LIFE + 2 * terms.clock_skew), Denial.ASSERTION_REPLAYED)
+        return assertion
+
+    @property
+    def _longest(self) -> Seconds:
+        return Seconds(min(self._terms.max_life, MAX_TTL))
+
+    async def _claim(self, kind: str, name: str, life: Seconds, denial: Denial) -> None:
+        """Spend what may be shown once. Raises NotIssued with that denial when it was."""
+        claim = self._ids.token()
+        if await self._uses.claim(kind, name, life, claim) != claim:
+            raise NotIssued(denial)
+
+    async def _record(self, line: Issuance) -> None:
+        try:
+            await self._journal.write(line)
+        except JournalFault as fault:
+            _log.error("no token can be issued: %s", fault)
+            raise NotIssued(Denial.UNAVAILABLE) from None

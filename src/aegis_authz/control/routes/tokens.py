@@ -1,0 +1,97 @@
+"""The token endpoint: open to everyone, because whoever asks proves itself in the request (RFC 6749 section 3.2)."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request, Response
+
+from aegis_authz.api.tokens import TokenAnswer, TokenRefusal
+from aegis_authz.control.http import open_router
+from aegis_authz.control.issuing import TokenIssuer, TokenRequest
+from aegis_authz.core.json_value import Json
+from aegis_authz.identity.issuance import Denial, NotIssued
+
+_MEDIA_TYPE = "application/x-www-form-urlencoded"
+_MAX_BODY_BYTES = 32 * 1024
+_MAX_FIELDS = 16
+_FORM: dict[str, Json] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            _MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"type": "string", "description": "client_credentials."},
+                        "client_assertion_type": {"type": "string", "description": "That of RFC 7523."},
+                        "client_assertion": {
+                            "type": "string",
+                            "description": "A JWS by a registered key of the agent.",
+                        },
+                    },
+                }
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "DPoP",
+            "in": "header",
+            "required": True,
+            "description": "A proof of the key that the token shall be bound to (RFC 9449).",
+            "schema": {"type": "string"},
+        }
+    ],
+}
+
+
+def token_routes(issuer: TokenIssuer) -> list[APIRouter]:
+    """`POST /v1/token`."""
+    everyone = open_router()
+
+    @everyone.post(
+        "/v1/token",
+        openapi_extra=_FORM,
+        responses={400: {"model": TokenRefusal, "description": "Why none was issued."}},
+    )
+    async def issue_token(request: Request, response: Response) -> TokenAnswer:
+        """Issue a token that is bound to the caller's key."""
+        issued = await issuer.issue(
+            TokenRequest(await _form(request), request.headers.getlist("dpop"), _source(request))
+        )
+        response.headers["pragma"] = "no-cache"
+        return TokenAnswer(access_token=issued.token, token_type="DPoP", expires_in=issued.expires_in)  # noqa: S106  # a scheme
+
+    return [everyone]
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The parameters of a form, each given once. Raises NotIssued."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _MEDIA_TYPE:
+        raise NotIssued(Denial.FORM)
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > _MAX_BODY_BYTES:
+            raise NotIssued(Denial.BODY)
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=_MAX_FIELDS,
+        )
+    except ValueError:
+        raise NotIssued(Denial.FORM) from None
+    parameters = dict(pairs)
+    if len(parameters) != len(pairs):
+        raise NotIssued(Denial.FORM)
+    return parameters
+
+
+def _source(request: Request) -> str:
+    return request.client.host if request.client is not None else ""

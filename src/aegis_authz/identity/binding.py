@@ -1,0 +1,52 @@
+"""The proof, at the token endpoint, of the key a token shall be bound to (RFC 9449 section 5), verified strictly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aegis_authz.core.units import Epoch, Jti, Seconds
+from aegis_authz.encoding.jwk import raw_from_jwk, thumbprint
+from aegis_authz.identity.compact import CompactJws
+from aegis_authz.identity.issuance import Denial, NotIssued
+
+BINDING_LIFE = Seconds(60.0)
+"""How old a proof may be."""
+
+_TYPE = "dpop+jwt"
+_MAX_BYTES = 4096
+_CLAIMS = {"jti", "htm", "htu", "iat"}
+_HEADER = {"alg", "typ", "jwk"}
+_ALGORITHMS = ("EdDSA", "Ed25519")
+_METHOD = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A verified proof: the thumbprint and the raw bytes of the key that made it."""
+
+    key_id: str
+    raw_key: bytes
+    jti: Jti
+    issued_at: Epoch
+
+
+def read_binding(text: str, endpoint: str, now: Epoch, skew: Seconds) -> Binding:
+    """Verify a proof for a POST to the endpoint at this URL. Raises NotIssued with a PROOF_ denial."""
+    try:
+        jws = CompactJws.parse(text, _MAX_BYTES)
+        jwk = jws.header["jwk"]
+        raw_key = raw_from_jwk(jwk) if isinstance(jwk, dict) else b""
+        jti, issued_at = Jti(jws.text("jti")), jws.time("iat")
+    except (ValueError, KeyError) as fault:
+        raise NotIssued(Denial.PROOF_FORM, str(fault)) from None
+    if not raw_key or jws.header.keys() != _HEADER or jws.claims.keys() != _CLAIMS:
+        raise NotIssued(Denial.PROOF_FORM, "members that are not those of a proof")
+    if jws.header["alg"] not in _ALGORITHMS or jws.header["typ"] != _TYPE:
+        raise NotIssued(Denial.PROOF_FORM, "alg is not EdDSA, or typ is not dpop+jwt")
+    if not jws.is_signed_by(raw_key):
+        raise NotIssued(Denial.PROOF_SIGNATURE)
+    if jws.claims["htm"] != _METHOD or jws.claims["htu"] != endpoint:
+        raise NotIssued(Denial.PROOF_TARGET)
+    if now > issued_at + BINDING_LIFE or issued_at > now + skew:
+        raise NotIssued(Denial.PROOF_STALE)
+    return Binding(thumbprint(raw_key), raw_key, jti, issued_at)

@@ -1,0 +1,63 @@
+"""Why no token is issued: what the token endpoint answers (RFC 6749 section 5.2, RFC 9449 section 5)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Denial(Enum):
+    """Each way to be refused: HTTP status, error code, and a sentence that tells a caller what to mend.
+
+    An agent nobody registered and a signature that does not verify are one: nobody learns which agents there are.
+    """
+
+    FORM = (400, "invalid_request", "the request is not a form with one value for each parameter")
+    GRANT_TYPE = (400, "unsupported_grant_type", "grant_type must be client_credentials or token-exchange (RFC 8693)")
+    PARAMETER = (400, "invalid_request", "a parameter is missing or is not known")
+    ASSERTION_TYPE = (400, "invalid_request", "client_assertion_type must be jwt-bearer (RFC 7523)")
+    ASSERTION_FORM = (
+        401,
+        "invalid_client",
+        "the client assertion is not a compact JWS of {iss, sub, aud, jti, iat, exp}",
+    )
+    ASSERTION_KEY = (401, "invalid_client", "the client assertion is not signed by a key of a registered agent")
+    ASSERTION_AUDIENCE = (401, "invalid_client", "aud of the client assertion is not the URL of this endpoint")
+    ASSERTION_LIFE = (401, "invalid_client", "the client assertion lives longer than 60 seconds")
+    ASSERTION_EXPIRED = (401, "invalid_client", "the client assertion has expired")
+    ASSERTION_EARLY = (401, "invalid_client", "the client assertion was issued in the future")
+    ASSERTION_REPLAYED = (401, "invalid_client", "the client assertion was used before")
+    PROOF_MISSING = (400, "invalid_dpop_proof", "one DPoP header with a proof of the key to be bound is needed")
+    PROOF_FORM = (400, "invalid_dpop_proof", "the proof is not a dpop+jwt of {jti, htm, htu, iat} with its Ed25519 key")
+    PROOF_SIGNATURE = (400, "invalid_dpop_proof", "the signature of the proof does not verify")
+    PROOF_TARGET = (400, "invalid_dpop_proof", "htm or htu of the proof is not of this request")
+    PROOF_STALE = (400, "invalid_dpop_proof", "the proof is older than a minute or was made in the future")
+    PROOF_REPLAYED = (400, "invalid_dpop_proof", "the proof was used before")
+    WAY = (400, "unauthorized_client", "the agent is not registered for tokens that are bound to a key")
+    REVOKED = (400, "unauthorized_client", "the agent, its tenant or its key is revoked")
+    RATE = (429, "slow_down", "too many requests; wait a moment")
+    BODY = (413, "invalid_request", "the request is too large")
+    UNAVAILABLE = (503, "temporarily_unavailable", "tokens cannot be issued now; try again")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value[0]
+
+    @property
+    def error(self) -> str:
+        """The error code."""
+        return self.value[1]
+
+    @property
+    def description(self) -> str:
+        """The sentence."""
+        return self.value[2]
+
+
+class NotIssued(Exception):
+    """No token is issued. `detail` is for the journal alone; it never holds a token."""
+
+    def __init__(self, denial: Denial, detail: str = "") -> None:
+        super().__init__(denial.description)
+        self.denial = denial
+        self.detail = detail

@@ -1,0 +1,56 @@
+"""What is taken once: Redis and its twin in memory agree."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aegis_authz.adapters.redis.once import RedisSingleUses
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.units import Seconds
+from aegis_authz.ports.control_plane import SingleUses
+from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.testing.issuing import MemorySingleUses
+from tests.support.real_redis import RealRedis
+
+
+@pytest.fixture(params=["redis", "memory"])
+async def uses(request: pytest.FixtureRequest, real_redis: RealRedis) -> AsyncIterator[SingleUses]:
+    if request.param == "memory":
+        yield MemorySingleUses(SystemClock(), for_tests=True)
+        return
+    redis = RedisSingleUses(real_redis.url)
+    yield redis
+    await redis.close()
+
+
+async def test_of_many_who_come_at_once_all_learn_of_the_same_first(uses: SingleUses) -> None:
+    name = secrets.token_hex(8)
+    holders = await asyncio.gather(*(uses.claim("proof", name, Seconds(60), str(number)) for number in range(64)))
+    assert len(set(holders)) == 1
+    assert await uses.claim("proof", name, Seconds(60), "late") == holders[0]
+
+
+async def test_names_of_unlike_kinds_are_unlike(uses: SingleUses) -> None:
+    name = secrets.token_hex(8)
+    assert await uses.claim("proof", name, Seconds(60), "a") == "a"
+    assert await uses.claim("assertion", name, Seconds(60), "b") == "b"
+    assert await uses.claim("proo", "f" + name, Seconds(60), "c") == "c"
+
+
+async def test_a_name_is_forgotten_after_its_life(uses: SingleUses) -> None:
+    name = secrets.token_hex(8)
+    await uses.claim("proof", name, Seconds(0.001), "a")
+    async with asyncio.timeout(5):
+        while await uses.claim("proof", name, Seconds(0.001), "b") != "b":
+            await asyncio.sleep(0)
+
+
+async def test_a_store_that_is_away_says_so() -> None:
+    redis = RedisSingleUses("unix:///nowhere/redis.sock")
+    with pytest.raises(StoreDown):
+        await redis.claim("proof", "a", Seconds(60), "a")
+    await redis.close()
