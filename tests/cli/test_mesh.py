@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from aegis_authz.cli.app import app
 from aegis_authz.cli.mesh_run import Progress
-from aegis_authz.cli.mesh_text import _new_lines, endpoints, status_table
+from aegis_authz.cli.mesh_text import EXAMPLE, _new_lines, endpoints, status_table
+from aegis_authz.core.scope import Scope
+from aegis_authz.lab.first_call import FirstCall
 from aegis_authz.local.health import Health
 from aegis_authz.local.mesh_facts import take_lock, write_facts
 from aegis_authz.local.supervisor import ProcessState, Status
@@ -171,14 +173,14 @@ def test_progress_says_each_step_once() -> None:
 
 
 def test_the_call_to_try_is_ready_to_paste_also_with_odd_folders() -> None:
-    text = endpoints(Path("/tmp/my mesh"), made_facts(Path("/tmp/my mesh"), proxy="http://p"))
+    text = endpoints(Path("/tmp/my mesh"), made_facts(Path("/tmp/my mesh"), proxy="http://p"), EXAMPLE)
     assert "--dir '/tmp/my mesh'" in text
     assert "curl -x http://p" in text
 
 
 def test_the_call_to_try_can_be_pasted_into_a_shell_whatever_the_folder_is_called(tmp_path: Path) -> None:
     state = tmp_path / 'the "mesh\'s" $HOME'
-    text = endpoints(state, made_facts(state, proxy="http://p"))
+    text = endpoints(state, made_facts(state, proxy="http://p"), EXAMPLE)
     call = text[text.index("  curl") : text.index("Prove it")]
     program = f"aegis() {{ printf '%s,' \"$@\"; }}; curl() {{ printf '%s\\n' \"$@\"; }}\n{call}"
     done = subprocess.run(["/bin/bash", "-c", program], capture_output=True, text=True, check=True)
@@ -188,6 +190,13 @@ def test_the_call_to_try_can_be_pasted_into_a_shell_whatever_the_folder_is_calle
         *("-d", '{"amount":50000}', "http://api.stripe.example/v1/payments"),
     ]
     assert done.stderr == ""
+
+
+def test_the_call_to_try_is_one_that_the_served_documents_speak_of(tmp_path: Path) -> None:
+    call = FirstCall(Scope("acme", "emea", "sales"), "GET", "http://crm.example/clients/1", None)
+    text = endpoints(tmp_path, made_facts(tmp_path, proxy="http://p"), call)
+    assert "--agent sales)" in text and text.splitlines()[-2] == "    -X GET http://crm.example/clients/1"
+    assert "curl" not in endpoints(tmp_path, made_facts(tmp_path), None)
 
 
 def test_doctor_without_a_mesh_tells_what_is_there() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
-from aegis_authz.cli.mesh_text import endpoints
+from aegis_authz.cli.mesh_text import EXAMPLE, endpoints
+from aegis_authz.lab.first_call import FirstCall
 from aegis_authz.local.mesh_facts import MeshFacts, facts_to_json, read_facts
 from aegis_authz.local.process import default_signals
 from aegis_authz.local.settings import MeshOptions
@@ -27,7 +28,9 @@ def run_foreground(state: Path, options: MeshOptions, as_json: bool) -> None:
     """Run until told to stop. Exits with 1 when the mesh cannot start, and says why."""
 
     def started(facts: MeshFacts) -> None:
-        typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts))
+        typer.echo(
+            json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts, _call_to_try(facts))
+        )
 
     _run(state, options, Progress(_tell), started)
 
@@ -87,7 +90,7 @@ def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
             typer.echo(log_file.read().decode("utf-8", "replace").strip(), err=True)
         raise typer.Exit(REFUSED)
     facts = read_facts(state)
-    typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts))
+    typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts, _call_to_try(facts)))
 
 
 class Progress:
@@ -118,6 +121,23 @@ class Progress:
                 self._tell(f"{after}  {status.name} {status.why}; it is started again")
             case ProcessState.STARTING | ProcessState.STOPPED:
                 return  # the next step is worth a line, these are not
+
+
+def _call_to_try(facts: MeshFacts) -> FirstCall | None:
+    """A call that the served documents speak of, None where none is found: the mesh is up all the same."""
+    from aegis_authz.commands.faults import CommandFault
+    from aegis_authz.commands.lab import loaded_folders
+    from aegis_authz.lab.first_call import first_call
+    from aegis_authz.local.documents import example_documents
+    from aegis_authz.policy.source.problems import PolicyErrors
+
+    policies = Path(facts.policies)
+    if policies == (example_documents() / "agents").resolve():
+        return EXAMPLE
+    try:
+        return first_call(loaded_folders(policies, Path(facts.tools)))
+    except (CommandFault, PolicyErrors, OSError):
+        return None
 
 
 def _run(state: Path, options: MeshOptions, progress: Progress, started: Callable[[MeshFacts], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections import deque
@@ -10,16 +11,23 @@ from pathlib import Path
 
 import typer
 
+from aegis_authz.core.scope import Scope
+from aegis_authz.lab.first_call import FirstCall
 from aegis_authz.local.health import Health
 from aegis_authz.local.mesh_facts import MeshFacts
 
 _LOOK_EVERY = 0.3
 
 
-def endpoints(state: Path, facts: MeshFacts) -> str:
+EXAMPLE = FirstCall(
+    Scope("acme", "emea", "finance-agent"), "POST", "http://api.stripe.example/v1/payments", {"amount": 50000}
+)
+"""A call that the examples deny, and say why."""
+
+
+def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None) -> str:
     """Where the mesh listens, and a call to try."""
     folder = shlex.quote(str(state))
-    mint = f"aegis token mint --dir {folder} --org acme --tenant emea --agent finance-agent"
     return "\n".join(
         (
             f"The mesh is up in {state}.",
@@ -29,12 +37,22 @@ def endpoints(state: Path, facts: MeshFacts) -> str:
             f"  metrics  {facts.metrics}",
             f"  policies {facts.policies}",
             f"  tools    {facts.tools}",
-            "Try:",
-            f'  curl -x {facts.proxy} -H "x-aegis-token: $({mint})" \\',
-            "    -H 'content-type: application/json' -d '{\"amount\":50000}' http://api.stripe.example/v1/payments",
+            *(["Try:", *_curl(facts.proxy, folder, call)] if call is not None else []),
             f"Prove it:  aegis doctor --dir {folder}      Stop it:  aegis down --dir {folder}",
         )
     )
+
+
+def _curl(proxy: str, folder: str, call: FirstCall) -> Iterator[str]:
+    scope = call.scope
+    mint = f"aegis token mint --dir {folder} --org {scope.org} --tenant {scope.tenant} --agent {scope.agent}"
+    yield f'  curl -x {proxy} -H "x-aegis-token: $({mint})" \\'
+    if call.body is None:
+        yield f"    -X {call.method} {shlex.quote(call.url)}"
+        return
+    method = "" if call.method == "POST" else f"-X {call.method} "
+    body = shlex.quote(json.dumps(call.body, separators=(",", ":")))
+    yield f"    {method}-H 'content-type: application/json' -d {body} {shlex.quote(call.url)}"
 
 
 def status_table(healths: Sequence[Health]) -> str:
