@@ -15,7 +15,7 @@ NEAR = 40
 _GAP = r"[ \t\r\n./_-]{1,4}"
 _SSN_DASHED = expression(r"[0-9]{3} ?-[ \t\r\n]{0,4}[0-9]{2} ?-[ \t\r\n]{0,4}[0-9]{4}")
 _SSN_SPACED = expression(rf"[0-9]{{3}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}")
-_SSN_ANY = re.compile(rb"([0-9]{3})([ \t\r\n./_-]{0,5})([0-9]{2})([ \t\r\n./_-]{0,5})([0-9]{4})(?![0-9])")
+_SSN_ANY = re.compile(rb"(?<![0-9])([0-9]{3})([ \t\r\n./_-]{0,5})([0-9]{2})([ \t\r\n./_-]{0,5})([0-9]{4})(?![0-9])")
 _SSN_WORD_FORM = (
     r"(?i:social[ _.-]{0,2}sec|soc[ _.-]{1,2}sec|tax[ _-]?(?:payer)?[ _-]?id)"
     r"|(?:^|[^A-Za-z])(?i:ssn|ssan|itin|tin)(?i:s|no|nr|num|number)?(?:[^A-Za-z]|$)"
@@ -44,8 +44,7 @@ def _worded(text: Searched) -> Iterator[Span]:
     for place, window in windows_after(text.data, word_spans(text.data, _SSN_WORD), NEAR + _WORD_REST, _SSN_LENGTH):
         text.tick()
         for match in _SSN_ANY.finditer(window):
-            before = window[max(0, match.start() - 1) : match.start()]
-            if not before.isdigit() and _alike(match[2], match[4]) and is_issued(match[0]):
+            if _alike(match[2], match[4]) and is_issued(match[0]):
                 yield place + match.start(), place + match.end()
         short = _SSN_SHORT.search(window)
         if short is not None and is_issued(short[1].rjust(9, b"0")):
@@ -66,7 +65,7 @@ def _spaced(text: Searched) -> Iterator[Span]:
 
 
 def _alike(first: bytes, second: bytes) -> bool:
-    return _separator(first) == _separator(second)
+    return first == second or _separator(first) == _separator(second)
 
 
 def _separator(gap: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from aegis_authz.redact.text.pattern import Pattern, Span
 
@@ -58,10 +59,15 @@ def word_spans(text: bytes, words: Pattern) -> list[Span]:
 def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> Iterator[tuple[int, bytes]]:
     """For each word its place and the text from it on in which values may begin up to `reach` bytes behind it.
 
-    Values are at most `length` bytes; a window ends where the next JSON member begins.
+    Values are at most `length` bytes; a window ends where the next JSON member begins, and no value in it begins behind
+    the next word, whose own it is: however close the words stand, nothing is looked at more often than a few times.
     """
-    for start, end in words:
-        window = text[start : end + reach + length]
+    followings = chain((start for start, _ in words[1:]), (len(text),))
+    for (start, end), following in zip(words, followings, strict=False):  # without words none
+        stop = min(end + reach, following) + length
+        window = text[start:stop]
+        if text[stop : stop + 1].isdigit():  # a number that is cut is another number
+            window = window.rstrip(b"0123456789")
         boundary = _NEXT_MEMBER.search(window, end - start)
         yield start, window if boundary is None else window[: boundary.start()]
 
