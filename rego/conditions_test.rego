@@ -115,6 +115,24 @@ test_an_optional_parameter_in_another_spelling_is_judged_as_itself if {
 	[finding.condition | some finding in authz.failures(spec, given({"AMOUNT": "9"}), false)] == ["type"]
 }
 
+test_a_spelling_that_only_some_readers_take_for_a_name_is_judged_as_that_name if {
+	spec := optional(amount(at_most(5)))
+	every name in ["amount ", " AMOUNT", "Amount"] {
+		[finding.condition | some finding in authz.failures(spec, given({name: 9}), false)] == ["max"]
+	}
+	odd := object.union(given({"amount[]": 9}), {"spellings": {"amount[]": "amount"}})
+	[finding.condition | some finding in authz.failures(spec, odd, false)] == ["max"]
+	authz.failures(spec, given({"amount[]": 9}), false) == []
+	dotted := optional(value("a_b", "number", at_most(5)))
+	[finding.condition | some finding in authz.failures(dotted, given({"a.b": 9}), false)] == ["max"]
+}
+
+test_of_two_spellings_nobody_knows_which_is_read if {
+	spec := optional(amount(at_most(5)))
+	two := object.union(given({"amount ": 3, " amount": 4}), {"spellings": {}})
+	[finding.condition | some finding in authz.failures(spec, two, false)] == ["type"]
+}
+
 test_an_ask_is_held_against_another_spelling_too if {
 	rules := [object.union(rule, {"values": [asking(optional(amount([])), over(5))]})]
 	decided(rules, {"Amount": 6}).effect == "approval_needed"

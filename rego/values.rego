@@ -7,6 +7,7 @@ absent := set()
 # What conditions may look at: the parameters of the call, and what is known around it.
 world(call) := {
 	"parameters": call.action.properties,
+	"spellings": object.get(call.action, "spellings", {}),
 	"context": object.union(object.get(call, "context", {}), region_of(call.resource.id)),
 }
 
@@ -21,11 +22,11 @@ value_of(spec, seen) := unless_null(spec, value) if {
 } else := unless_null(spec, value) if {
 	spec.optional
 	spec.of == "parameters"
-	value := misspelt(seen.parameters, spec.path)
+	value := misspelt(seen, spec.path)
 } else := {"in the way"} if {
 	spec.optional
 	spec.of == "parameters"
-	blocked(spec, seen.parameters)
+	blocked(spec, seen)
 } else := absent
 
 unless_null(spec, value) := absent if {
@@ -35,31 +36,45 @@ unless_null(spec, value) := absent if {
 
 # Something on the way to a member is no mapping: a reader that unpacks texts or lists could find the member there.
 # It is judged as a value of no type at all, which no JSON value is.
-blocked(spec, parameters) if {
+blocked(spec, seen) if {
 	path := spec.path
 	count(path) > 1
-	walk(parameters, [found, value])
+	walk(seen.parameters, [found, value])
 	count(found) > 0
 	count(found) < count(path)
-	folded(found) == folded(array.slice(path, 0, count(found)))
+	folded(found, seen) == folded(array.slice(path, 0, count(found)), seen)
 	not is_object(value)
 	unless_null(spec, value) != absent
 }
 
-# A tool whose reader ignores case takes Amount for amount. Where the parameter may be left out, the other
-# spelling is judged as the parameter itself; where it may not, it is missing.
-misspelt(parameters, path) := value if {
-	count(path) == 1
-	some name, value in parameters
-	folded([name]) == folded(path)
-} else := value if {
-	count(path) > 1
-	walk(parameters, [found, value])
-	count(found) == count(path)
-	folded(found) == folded(path)
+# A tool whose reader ignores case takes Amount for amount, and others take "amount[]" or full-width letters for it.
+# Where the parameter may be left out, the other spelling is judged as the parameter itself; where it may not, it is
+# missing. Of several spellings nobody knows which is read.
+misspelt(seen, path) := value if {
+	spelt := spelt_otherwise(seen, path)
+	count(spelt) == 1
+	some value in spelt
+} else := {"in the way"} if {
+	count(spelt_otherwise(seen, path)) > 1
 }
 
-folded(path) := [lower(upper(part)) | some part in path]
+spelt_otherwise(seen, path) := {value |
+	some name, value in seen.parameters
+	folded([name], seen) == folded(path, seen)
+} if {
+	count(path) == 1
+} else := {value |
+	walk(seen.parameters, [found, value])
+	count(found) == count(path)
+	folded(found, seen) == folded(path, seen)
+} if {
+	count(path) > 1
+}
+
+# `spellings` says what names come to of which case, dots and spaces are not all that some reader takes for nothing.
+folded(path, seen) := [lower(upper(regex.replace(trim_space(spelling_in(seen, part)), `[. ]`, "_"))) | some part in path]
+
+spelling_in(seen, part) := object.get(object.get(seen, "spellings", {}), part, part)
 
 typed("any", value) if not is_set(value)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.encoding.folding import folded, mistakable, stem
+from aegis_authz.encoding.folding import folded, mistakable, simply_folded, stem, twin
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,21 @@ from aegis_authz.encoding.folding import folded, mistakable, stem
 )  # fmt: skip
 def test_a_name_that_some_reader_takes_for_a_known_one_is_mistakable(name: str) -> None:
     assert mistakable([name], {"amount", "payee"}) == name
+
+
+@pytest.mark.parametrize("name", ["l\u0131mit", "L\u0130MIT", "LIM\u0131T", "\uff2c\uff29\uff2d\uff29\uff34"])
+def test_the_letters_i_of_all_readers_are_one(name: str) -> None:
+    assert mistakable([name], {"limit"}) == name
+
+
+@pytest.mark.parametrize("name", ["Amount", "a.b ", "plain", "\u0416", "a-b", "Ключ 1"])
+def test_case_dots_and_spaces_are_folded_simply(name: str) -> None:
+    assert simply_folded(name) == folded(name)
+
+
+@pytest.mark.parametrize("name", ["am\u200bount", "stra\u00dfe", "a\u00a0b", "x\x1c"])
+def test_what_two_readers_fold_otherwise_is_not_folded_simply(name: str) -> None:
+    assert simply_folded(name) is None
 
 
 @pytest.mark.parametrize(("name", "known"), [("a.b", "a_b"), ("a b", "a_b"), ("\u017fum", "sum"), ("\u212aey", "key")])
@@ -45,3 +60,9 @@ def test_folding_twice_is_folding_once(name: str) -> None:
 @given(st.text("abz019_", max_size=12), st.sampled_from(("\u200b", "\u00ad", "\ufeff")), st.integers(0, 12))
 def test_characters_without_width_change_nothing(name: str, invisible: str, at: int) -> None:
     assert folded(name[:at] + invisible + name[at:]) == folded(name)
+
+
+@given(st.text(max_size=20))
+def test_members_are_twins_only_where_they_fold_to_one_name(name: str) -> None:
+    assert twin(twin(name)) == twin(name)
+    assert folded(twin(name)) == folded(name)

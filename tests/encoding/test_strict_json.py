@@ -62,6 +62,18 @@ def outcome(data: bytes) -> tuple[str, object]:
         ('{"a":1,"a":2}', Reason.DUPLICATE_KEY),
         ('{"amount":1,"Amount":2}', Reason.DUPLICATE_KEY),
         ('{"a":{"b":1,"B":2}}', Reason.DUPLICATE_KEY),
+        ('{"amount":1,"amount ":2}', Reason.DUPLICATE_KEY),
+        ('{"amount":1,"\\u0061mount":2}', Reason.DUPLICATE_KEY),
+        ('{"amount":1,"am\\u200bount":2}', Reason.DUPLICATE_KEY),
+        ('{"amount":1,"amount\\u0000":2}', Reason.DUPLICATE_KEY),
+        ('{"a":[{"amount":1,"\uff41mount":2}]}', Reason.DUPLICATE_KEY),
+        ('{"key":1,"\u212aey":2}', Reason.DUPLICATE_KEY),
+        ('{"size":1,"\u017fize":2}', Reason.DUPLICATE_KEY),
+        ('{"limit":1,"l\u0131mit":2}', Reason.DUPLICATE_KEY),
+        ('{"limit":1,"L\u0130MIT":2}', Reason.DUPLICATE_KEY),
+        ('{"__proto__":{"amount":2}}', Reason.MALFORMED_CALL),
+        ('{"a":[{"__prot\\u006f__":1}]}', Reason.MALFORMED_CALL),
+        ('{"constructor":{"prototype":{"amount":2}}}', Reason.MALFORMED_CALL),
         ("NaN", Reason.MALFORMED_CALL),
         ('{"a":Infinity}', Reason.MALFORMED_CALL),
         ("1e400", Reason.MALFORMED_CALL),
@@ -99,6 +111,21 @@ def test_numbers_that_a_double_or_64_bits_hold_are_kept_exactly(text: str) -> No
     value = strict_json.parse(text.encode())
     assert isinstance(value, int | float)
     assert value == float(text) if "." in text or "e" in text else value == int(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a.b":1,"a_b":2}',
+        '{"a":1,"a[]":2}',
+        '{"constructor":"Acme","prototype":1}',
+        '{"A":"\u212a","note":"am\u200bount "}',
+        '{"\u30b9":1,"\u30ba":2}',
+    ],
+)
+@pytest.mark.parametrize("padding", [0, LONG], ids=["short", "long"])
+def test_names_that_every_reader_of_json_tells_apart_are_read(text: str, padding: int) -> None:
+    assert len(strict_json.parse_object(text.encode() + b" " * padding)) > 0
 
 
 def test_a_surrogate_pair_is_one_character() -> None:

@@ -48,6 +48,7 @@ class ToolCall:
     lists one by one; only these may enter a record. `digest` is the SHA-256 of the canonical form
     (`wire/call_digest.py`), to which an approval is bound. `content_type` is the media type the body
     was judged as; the tool must receive that very type, "" when there is no body.
+    `spellings` is the folded form of each name in the parameters that some reader takes for another name than policy.
     `besides` is what else reaches the tool and no rule judges, by its place: whoever approves the call must see it.
     """
 
@@ -66,3 +67,4 @@ class ToolCall:
     content_type: str
     scheme: str
     besides: Mapping[str, Json]
+    spellings: Mapping[str, str]

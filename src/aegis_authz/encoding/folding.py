@@ -17,6 +17,7 @@ _IGNORABLE = dict.fromkeys(
 )
 """Code points without a shape that are not of category Cf or Cc (DerivedCoreProperties, Default_Ignorable)."""
 _SEPARATORS = str.maketrans({".": "_", " ": "_"})
+_DOTTED = "i\u0307"  # what lower case makes of I with a dot (U+0130), which Java and Go take for i
 
 
 def folded(name: str) -> str:
@@ -27,10 +28,30 @@ def folded(name: str) -> str:
 
 
 def shape(text: str) -> str:
-    """A text without differences of case, of width and of composition, and without what has no shape."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    """A text without differences of case, of width and of composition, and without what has no shape.
+
+    Case as the most generous reader folds it: dotless i and long s are I and S in upper case.
+    """
+    if text.isascii() and text.isprintable():
+        return text.lower()
+    plain = unicodedata.normalize("NFKC", text).upper().casefold().replace(_DOTTED, "i")
     form = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
     return unicodedata.normalize("NFKC", form)
+
+
+def twin(name: str) -> str:
+    """The form that two members of one object have in common when some reader takes them for one."""
+    return name if _PLAIN.match(name) else shape(name).strip()
+
+
+def simply_folded(name: str) -> str | None:
+    """What case, dots and spaces alone make of a name; None where readers differ in what is a space or a letter's case.
+
+    `folded` in rego/values.rego comes to the same.
+    """
+    plain = name.strip().translate(_SEPARATORS)
+    upper = plain.upper()
+    return upper.lower() if name.isprintable() and len(upper) == len(plain) else None
 
 
 def stem(name: str) -> str:

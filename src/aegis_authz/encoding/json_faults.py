@@ -10,6 +10,7 @@ from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.folding import twin
 
 _MOST_LOOKED_AT = 16 * 1024  # bytes; reading a text again to name its double member costs 250 ms a MiB
 
@@ -42,15 +43,16 @@ def not_json(data: bytes, fault: json.JSONDecodeError) -> Refused:
 def double_member(name: str | None) -> Refused:
     """DUPLICATE_KEY for a text with an object that names a member twice; `name` is None where it is not looked for."""
     which = "a member" if name is None else f"the member {quoted(name)}"
-    problem = f"An object in the JSON text names {which} twice; names that differ in case alone count as one."
+    alike = "names that differ in case, width or what cannot be seen count as one"
+    problem = f"An object in the JSON text names {which} twice; {alike}."
     return Refused(Reason.DUPLICATE_KEY, "an object names a member twice", Fault("body", name or "", problem))
 
 
 def first_double(names: list[str]) -> str | None:
-    """The first of the names that equals one before it, in whatever case; None when there is none."""
+    """The first of the names that some reader takes for one before it; None when there is none."""
     forms: set[str] = set()
     for name in names:
-        form = name.casefold()
+        form = twin(name)
         if form in forms:
             return name
         forms.add(form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn, cast
 
@@ -13,6 +13,7 @@ import orjson
 
 from aegis_authz.core.fault import quoted
 from aegis_authz.core.json_value import Json
+from aegis_authz.encoding.folding import twin
 from aegis_authz.encoding.json_faults import (
     double_member,
     double_member_in,
@@ -30,6 +31,7 @@ MAX_MEMBERS = 10_000
 """Members of all objects of a text: each costs the policy engine ten microseconds."""
 MAX_WEIGHED = 10_000
 """Numbers in one text whose digits must be weighed one by one."""
+_PROTOTYPE, _CONSTRUCTOR = "__proto__", "constructor"
 _SMALL = 1024
 """Bytes up to which Python's own reader costs less than looking at a text as a whole first."""
 _INTEGERS = range(-(2**63), 2**64)
@@ -86,11 +88,45 @@ def _large(data: bytes) -> Json:
         value = cast(Json, orjson.loads(data))
     except orjson.JSONDecodeError as fault:
         raise not_json(data, fault) from None
-    if outline.members > 1:
+    if outline.members:
         _refuse_double_members(data, value, outline.members)
     if outline.has_unusual_numbers:
         _refuse_inexact(outline.numbers())
     return value
+
+
+def _refuse_twins(value: Json, data: bytes) -> None:
+    level: list[Json] = [value]
+    while level:
+        for node in level:
+            if isinstance(node, dict) and _has_twins(node):
+                raise double_member_in(data)
+        level = [member for node in level for member in _members(node) if isinstance(member, dict | list)]
+
+
+def _has_twins(value: Mapping[str, Json]) -> bool:
+    """Whether two of the members are one to some reader.
+
+    Raises Refused(MALFORMED_CALL) for members that JavaScript takes for those of a prototype.
+    """
+    names = "".join(value)
+    if _PROTOTYPE in names or _CONSTRUCTOR in names:
+        _refuse_prototype(value)
+    if len(value) < 2:
+        return False
+    # usual names may differ in case alone, which costs little to look at; every other likeness costs more
+    usual = names.isascii() and names.isprintable() and " " not in names
+    return len({name.casefold() if usual else twin(name) for name in value}) != len(value)
+
+
+def _refuse_prototype(value: Mapping[str, Json]) -> None:
+    constructor = value.get(_CONSTRUCTOR)
+    if _PROTOTYPE in value or (isinstance(constructor, dict) and "prototype" in constructor):
+        # merged into another object, its members become those of every object that lacks them
+        problem = (
+            f"An object has the member {_PROTOTYPE} or {_CONSTRUCTOR}.prototype, which JavaScript reads otherwise."
+        )
+        raise malformed("a member is taken for a prototype by readers in JavaScript", problem)
 
 
 def _refuse_double_members(data: bytes, value: Json, members: int) -> None:
@@ -98,14 +134,7 @@ def _refuse_double_members(data: bytes, value: Json, members: int) -> None:
     text = orjson.dumps(value)
     if Outline(text).members != members:
         raise double_member_in(data)
-    plain = text.decode()
-    folded = plain.casefold()
-    if folded != plain:
-        # case folding goes character by character, and what orjson writes has no other escapes than of control
-        # characters: the text stays JSON, and two names become equal as they would one by one
-        folded_value = orjson.loads(folded)
-        if Outline(orjson.dumps(folded_value)).members != members:
-            raise double_member_in(data)
+    _refuse_twins(value, data)
 
 
 def _refuse_inexact(numbers: list[str]) -> None:
@@ -125,7 +154,7 @@ def _refuse_inexact(numbers: list[str]) -> None:
 
 def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
     value = dict(members)
-    if len(value) != len(members) or (len(value) > 1 and len({name.casefold() for name in value}) != len(value)):
+    if len(value) != len(members) or _has_twins(value):
         raise double_member(first_double([name for name, _ in members]))
     return value
 

@@ -9,6 +9,7 @@ from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.record import DECISION_VERSION, DecisionRecord
 from aegis_authz.core.units import Digest, Epoch
+from aegis_authz.wire.spellings import spellings
 
 
 class NotJudged(Exception):
@@ -46,6 +47,7 @@ def replayed(record: DecisionRecord) -> Evaluation:
         content_type="",
         scheme=record.scheme,
         besides={},
+        spellings=spellings(record.parameters),
     )
     return Evaluation(record.identity, call, Epoch(record.time), record.environment, CONTEXT)
 

@@ -19,6 +19,7 @@ from aegis_authz.core.units import Digest, Epoch, Jti
 from aegis_authz.policy.language.types import LISTED, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.wire.opa.answer import question_to_data
+from aegis_authz.wire.spellings import spellings
 
 DEFAULT_TIME = "2026-01-01T12:00:00+00:00"
 """When a call is made that does not say when: the same moment on every day the tests run."""
@@ -125,11 +126,12 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         session="",
         grant=None,
     )
+    parameters = _given(call, catalogue)
     tool_call = ToolCall(
         kind=_kind(call, catalogue) if kind is None else kind,
         tool=call.tool,
         action=call.action,
-        parameters=_given(call, catalogue),
+        parameters=parameters,
         declared=(),
         host=call.host,
         port=call.port,
@@ -141,6 +143,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         content_type="",
         scheme=call.scheme,
         besides={},
+        spellings=spellings(parameters),
     )
     return question_to_data(Evaluation(identity, tool_call, now, context.environment, CONTEXT))
 

@@ -94,7 +94,7 @@ def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -
     body = b'{"amount":1,"note":"x","to":[{"name":"bob","iban":"y"},5]}'
     call = read_tool_call(http("POST", "/notes?dry=1", body, host="notes.example"), catalogue)
     assert call.parameters == {"amount": 1, "payee": "bob"}
-    for disguised in (b'{"amount":1,"Amount ":2}', b'{"to":[{"Name":"eve"}]}'):
+    for disguised in (b'{"Amount ":2}', b'{"to":[{"Name":"eve"}]}'):
         with pytest.raises(Refused) as refused:
             read_tool_call(http("POST", "/notes", disguised, host="notes.example"), catalogue)
         assert refused.value.reason is Reason.MALFORMED_CALL
@@ -197,12 +197,19 @@ def test_a_reverse_route_cannot_reach_another_tool_by_its_path() -> None:
         ("POST", "/v1/payments", b'{"amount":1,"to":"bob"}', Reason.PARAMETER_UNKNOWN),
         ("POST", "/v1/payments", b"[1]", Reason.PARAMETER_UNKNOWN),
         ("POST", "/v1/payments", b"1", Reason.PARAMETER_UNKNOWN),
-        ("POST", "/v1/payments", '{"amount":1,"am\u00adount":50000}'.encode(), Reason.MALFORMED_CALL),
-        ("POST", "/v1/payments", '{"amount":1,"\uff41mount":50000}'.encode(), Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", '{"amount":1,"am\u00adount":50000}'.encode(), Reason.DUPLICATE_KEY),
+        ("POST", "/v1/payments", '{"amount":1,"\uff41mount":50000}'.encode(), Reason.DUPLICATE_KEY),
         ("POST", "/v1/payments", b'{"amount ":50000}', Reason.MALFORMED_CALL),
         ("POST", "/v1/payments", b'{"amount[]":50000}', Reason.MALFORMED_CALL),
-        ("POST", "/v1/payments", b'{"to":[{"name":"bob","NAME ":"eve"}]}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"to":[{"name":"bob","NAME ":"eve"}]}', Reason.DUPLICATE_KEY),
         ("PUT", "/v1/payments/p1?i.d=1&i_d=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?q=1&q%20=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?q=1&%EF%BD%91=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?q=1&q[]=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?q[0]=1&q=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?q[x]=1&Q[X]=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1", b'{"q":1,"q ":2}', Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1", b'{"__proto__":{"q":2}}', Reason.MALFORMED_CALL),
         ("PUT", "/v1/payments/p1?a.b=1", b'{"a_b":2}', Reason.DUPLICATE_KEY),
         ("PUT", "/v1/payments/p1", '{"\u200did":"p2"}'.encode(), Reason.DUPLICATE_KEY),
         ("GET", "/v1/payments?LIMIT=5", b"", Reason.MALFORMED_CALL),
@@ -230,6 +237,10 @@ def test_a_request_in_doubt_is_refused(method: str, target: str, body: bytes, re
         ("text/plain", "application/json"),
         ("application/json; charset=UTF-8", "application/json"),
         ("application/merge-patch+json", "application/merge-patch+json"),
+        ("application/vnd.api+json; charset=utf-8", "application/vnd.api+json"),
+        ("application/x-www-form-urlencoded+json", "application/json"),
+        ("multipart/form-data+json; boundary=x", "application/json"),
+        ("application/a b+json", "application/json"),
     ],
 )
 def test_the_tool_is_told_to_read_what_was_judged(sent: str | None, forwarded: str) -> None:

@@ -47,6 +47,7 @@ CALL = ToolCall(
     "",
     "http",
     {},
+    {},
 )
 QUESTION = Evaluation(WHO, CALL, 1007.25, "production", CONTEXT)
 

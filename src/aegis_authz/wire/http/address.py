@@ -10,7 +10,7 @@ from aegis_authz.core.fault import Fault, character_name, quoted
 from aegis_authz.core.path_template import PathTemplate, Rank
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.encoding.folding import shape
+from aegis_authz.encoding.folding import folded, shape, stem
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -124,7 +124,7 @@ def query_parameters(query: str) -> Mapping[str, str]:
     """The decoded query parameters.
 
     Raises Refused(MALFORMED_CALL) for separators and escapes that servers read differently, and
-    Refused(DUPLICATE_KEY) for a name given twice, in whatever case.
+    Refused(DUPLICATE_KEY) for a name given twice, in whatever spelling some server takes for the same.
     """
     values: dict[str, str] = {}
     if not query:
@@ -133,7 +133,8 @@ def query_parameters(query: str) -> Mapping[str, str]:
         at = _character(query.index(";"))
         problem = f"The query has a semicolon at {at}, which some servers take for a separator. Write %3B, or &."
         raise _malformed("query", at, "the query has semicolons", problem)
-    folded: set[str] = set()
+    forms: set[str] = set()
+    stems: set[str] = set()
     offset = 0
     for pair in query.split("&"):
         if not pair:  # a separator too many is nothing to every reader
@@ -149,13 +150,16 @@ def query_parameters(query: str) -> Mapping[str, str]:
                 f"The name {quoted(name)} at {at} of the query holds {character_name(unseen)}, which cannot be seen."
             )
             raise _malformed("query", at, "the query has a name that cannot be seen", problem)
-        if name.casefold() in folded:
+        form, trunk = folded(name), stem(name)
+        if form in forms or trunk in forms or form in stems:  # a[x] and a[y] are two parts of one; a and a[] are one
             raise Refused(
                 Reason.DUPLICATE_KEY,
                 "the query names a parameter twice",
                 Fault("query", name, f"The query names the parameter {quoted(name)} twice."),
             )
-        folded.add(name.casefold())
+        forms.add(form)
+        if trunk != form:
+            stems.add(trunk)
         values[name] = _decoded(value.replace("+", " "), "query", offset + len(name_text) + 1)
         offset += len(pair) + 1
     return values

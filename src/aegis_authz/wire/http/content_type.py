@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 
 JSON_TYPE = "application/json"
+_OTHER_JSON = re.compile(r"application/(?!x-www-form)[a-z0-9][a-z0-9.!#$&^_-]*\+json\Z")
+"""RFC 6838, sections 4.2 and 4.2.8. Servers tell forms by how a type begins: none of those is let through as JSON."""
 _UTF8 = ("charset=utf-8", "charset=utf8")
 
 
@@ -32,7 +36,7 @@ def judged_type(http: HttpCall) -> str:
             Reason.MALFORMED_CALL, "the body is not declared as UTF-8", Fault("headers", "content-type", problem)
         )
     # A tool that parsed a form where we parsed JSON would see other parameters: it gets what was judged.
-    return declared if declared.endswith("+json") else JSON_TYPE
+    return declared if _OTHER_JSON.match(declared) else JSON_TYPE
 
 
 def media_type(http: HttpCall) -> str:

@@ -20,6 +20,7 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import is_json, judged_type, media_type
 from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.mcp import message as mcp
+from aegis_authz.wire.spellings import spellings
 
 
 def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
@@ -110,11 +111,12 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
     body: Json = _body(http) if http.body else None
     content_type = judged_type(http) if http.body else ""
     query = query_parameters(http.query)
+    parameters = extract(action, body, bool(http.body), variables, query)
     return ToolCall(
         kind=CallKind.ACTION,
         tool=tool.name,
         action=action.name,
-        parameters=extract(action, body, bool(http.body), variables, query),
+        parameters=parameters,
         declared=tuple(parameter.name for parameter in action.parameters),
         host=tool.host,
         port=tool.port,
@@ -138,6 +140,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         content_type=content_type,
         scheme=http.scheme,
         besides=unlisted(action, body, query),
+        spellings=spellings(parameters),
     )
 
 
@@ -169,4 +172,5 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         content_type="",
         scheme=http.scheme,
         besides={},
+        spellings={},
     )

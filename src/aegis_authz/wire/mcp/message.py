@@ -21,6 +21,7 @@ from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
 from aegis_authz.wire.http.parameters import is_left_out, refuse_undeclared, typed
+from aegis_authz.wire.spellings import spellings
 
 TOOLS_CALL = "tools/call"
 _REQUEST_MEMBERS = {"jsonrpc", "id", "method", "params"}
@@ -35,6 +36,12 @@ _PARAMS: Mapping[str, frozenset[str]] = {
 _KNOWN_PARAMS = frozenset().union(*_PARAMS.values()) | {
     "capabilities", "clientInfo", "cursor", "level", "protocolVersion", "ref", "requestId", "progressToken", "taskId",
 }  # fmt: skip
+_METHODS = frozenset(_PARAMS) | {
+    "initialize", "ping", "completion/complete", "logging/setLevel", "prompts/list", "resources/list",
+    "resources/subscribe", "resources/templates/list", "resources/unsubscribe", "server/discover",
+    "subscriptions/listen", "tasks/cancel", "tasks/get", "tasks/list", "tasks/result", "tools/list",
+}  # fmt: skip
+"""What some server might take another method for."""
 _KNOWN_META = frozenset(
     {
         "progressToken",
@@ -85,7 +92,7 @@ def read_mcp_call(http: HttpCall, tool: Tool) -> ToolCall:
     if "method" not in message:
         return _reply(http, tool, message)
     rpc = _rpc(message)
-    if not message.keys() <= _REQUEST_MEMBERS or rpc is None:
+    if not message.keys() <= _REQUEST_MEMBERS or rpc is None or mistakable((rpc.method,), _METHODS) is not None:
         raise Refused(Reason.MALFORMED_CALL, "not a JSON-RPC request or notification")
     params = message.get("params", {})
     if not isinstance(params, dict):
@@ -216,6 +223,7 @@ def _tool_call(
         content_type=judged_type(http) if http.body else "",
         scheme=http.scheme,
         besides=besides,
+        spellings=spellings(parameters),
     )
 
 

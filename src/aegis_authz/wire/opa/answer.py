@@ -38,13 +38,16 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     resource: dict[str, Json] = {"type": call.kind.value, "id": call.tool}
     if call.kind is CallKind.UNCLAIMED:
         resource["properties"] = _place(call)
+    action: dict[str, Json] = {"name": call.action, "properties": call.parameters}
+    if call.spellings:
+        action["spellings"] = dict(call.spellings)
     data: dict[str, Json] = {
         "subject": {
             "type": "agent",
             "id": str(scope),
             "properties": {"org": scope.org, "tenant": scope.tenant, "agent": scope.agent},
         },
-        "action": {"name": call.action, "properties": call.parameters},
+        "action": action,
         "resource": resource,
     }
     if question.reads:
