@@ -116,3 +116,44 @@ def test_a_server_is_named_by_its_url_or_by_its_route(server: str, called: tuple
 def test_what_is_no_endpoint_is_refused(server: str) -> None:
     with pytest.raises(Unable):
         endpoint(server, MeshAddress("http://p", "http://r"))
+
+
+async def aegis(folder: Path, *words: str) -> tuple[int | None, str, str]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*AEGIS, *words, cwd=folder, stdout=pipe, stderr=pipe)
+    printed, complained = await asyncio.wait_for(process.communicate(), 120)
+    return process.returncode, printed.decode(), complained.decode()
+
+
+async def test_servers_of_a_client_are_imported_and_what_is_written_is_good_to_publish(tmp_path: Path) -> None:
+    async with wrapped() as url:
+        command = {"command": sys.executable, "args": [str(SERVER)], "env": {"NOTES_KEY": "secret"}}
+        servers = {"notes": command, "remote": {"url": url}, "gone": {"command": "no-such-server"}}
+        governed = {"command": "/usr/bin/aegis", "args": ["mcp", "proxy", "x/mcp"]}
+        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {**servers, "led": governed}}))
+        imports = ("mcp", "import", "mcp.json", "--agent", "acme/dev/assistant", "--out", ".", "--owner", "me")
+        code, printed, complained = await aegis(tmp_path, *imports)
+    assert code == 1  # one did not answer
+    assert "gone does not list its tools" in complained
+    assert "notes: 4 tools, 1 of them read-only by their own words" in printed
+    assert f"run   aegis mcp wrap --listen 127.0.0.1:9101 -- {sys.executable} {SERVER}" in printed
+    assert "notes: set NOTES_KEY where it is wrapped" in complained
+    assert {path.name for path in (tmp_path / "tools").iterdir()} == {"notes.yaml", "remote.yaml"}
+    assert "secret" not in printed + complained + (tmp_path / "tools" / "notes.yaml").read_text()
+    folders = ("--policies", "agents", "--tools", "tools")
+    for check in (("validate",), ("lint", "--strict"), ("test",)):
+        code, printed, complained = await aegis(tmp_path, "policy", *check, *folders)
+        assert code == 0, printed + complained
+    code, _, complained = await aegis(tmp_path, *imports)
+    assert (code, "nothing is overwritten" in complained) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("{}", "names no server"), ("{", "line 1"), ('{"mcpServers": {"x": {"command": "no-such"}}}', "does not list")],
+)
+async def test_settings_from_which_nothing_can_be_imported_say_why(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").write_text(text)
+    code, _, complained = await aegis(tmp_path, "mcp", "import", "mcp.json", "--agent", "acme/dev/assistant")
+    assert (code, why in complained) == (2, True)
+    assert not (tmp_path / "policies").exists()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aegis_authz.cli.agent import AgentName, ControlUrl, KeyFile, MeshProxy, MeshReverse, chosen_side, report
-from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import OptionalState
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.options import AsJson, OptionalState
 
 app = typer.Typer(help="Lead MCP over stdio through the mesh.", no_args_is_help=True)
 
@@ -63,3 +66,51 @@ def wrap(
 
     with exits_on_faults("mcp wrap"):
         asyncio.run(wrap_stdio(command, listen, started))
+
+
+@app.command("import")
+def import_(
+    settings: Annotated[Path, typer.Argument(metavar="FILE", help="A client's settings, such as ~/.cursor/mcp.json.")],
+    agent: Annotated[str, typer.Option("--agent", metavar="ORG/TENANT/AGENT", help="Who the policy is for.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets tools/ and agents/.")] = Path("policies"),
+    owner: Annotated[str, typer.Option("--owner", help="Who answers for the tools and the policy.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a catalogue entry for each server of a client's settings, from the tools it lists, and a first policy.
+
+    The commands that the settings name are run, as the client would run them. Tools that call themselves read-only are
+    allowed, all others wait for an approval: read what was written. Exits with 1 when a server does not answer.
+
+    Example: aegis mcp import ~/.cursor/mcp.json --agent acme/dev/coding-agent --out policies
+    """
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.commands.mcp_import import import_servers
+    from aegis_authz.core.scope import Scope
+
+    with exits_on_faults("mcp import"):
+        try:
+            scope = Scope.parse(agent)
+        except ValueError as fault:
+            raise unusable("mcp import", f"--agent {fault}") from None
+        imported = import_servers(settings, out, scope, owner or operator_name())
+    if as_json:
+        document = {
+            "files": [str(path) for path in imported.files],
+            "tools": {server.tool: [tool.name for tool in server.tools] for server in imported.servers},
+            "commands": imported.commands,
+            "notes": imported.notes,
+            "faults": imported.faults,
+        }
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        for server in imported.servers:
+            reading = sum(tool.is_read_only for tool in server.tools)
+            typer.echo(f"{server.tool}: {len(server.tools)} tools, {reading} of them read-only by their own words")
+        for path in imported.files:
+            typer.echo(f"wrote {path}")
+        for command in imported.commands:
+            typer.echo(f"run   {command}")
+    for note in (*imported.notes, *imported.faults):
+        typer.echo(f"note: {note}", err=True)
+    if imported.faults:
+        raise typer.Exit(REFUSED)
