@@ -91,12 +91,14 @@ class IdentitySettings(_Settings):
 class AuthzSettings(_Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
-    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL. `record_key` is a PEM file. `credentials` holds
-    what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`, shared by all workers; `metrics_dir` is
-    where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to export no spans. `ready_socket` is a unix
-    socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a stopping worker stays up after it turned red, so
-    that Envoy notices. `clock_skew` is how many seconds the clock of who issues tokens may be ahead of that of Redis:
-    whenever Redis was started, flushed or replaced, tokens are refused for so long. The control plane's is no more.
+    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL. `record_key` is a PEM file. `session_keys` is
+    the file of the one or two keys that bind MCP sessions to their agents, the same for all workers; it is read again
+    when it changes. `credentials` holds what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
+    shared by all workers; `metrics_dir` is where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to
+    export no spans. `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
+    stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
+    who issues tokens may be ahead of that of Redis: whenever Redis was started, flushed or replaced, tokens are refused
+    for so long. The control plane's is no more.
     """
 
     listen: ListenAddress
@@ -106,6 +108,7 @@ class AuthzSettings(_Settings):
     redis: str
     records: Path
     record_key: Path
+    session_keys: Path
     record_mode: RecordMode = RecordMode.REQUIRED
     environment: str = "local"
     credentials: Path | None = None

@@ -51,6 +51,7 @@ class Settings:
             "redis": f"unix://{self.folder}/redis.sock",
             "records": f"{self.folder}/records",
             "record_key": f"{self.folder}/record.pem",
+            "session_keys": f"{self.folder}/sessions.keys",
             "metrics": f"127.0.0.1:{port}",
             "metrics_dir": f"{self.folder}/metrics",
             "ready_socket": f"{self.folder}/ready-{{worker}}.sock",
@@ -65,6 +66,9 @@ class Settings:
         place = self.folder / "record.pem"
         place.write_bytes(key)
         place.chmod(0o600)
+        sessions = self.folder / "sessions.keys"
+        sessions.write_text("0" * 64)
+        sessions.chmod(0o600)
         return self
 
 
@@ -96,6 +100,13 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Its exit code, and what it said."""
     said = process.communicate(timeout=PATIENCE)[1]
     return process.returncode, said
+
+
+def test_a_worker_without_the_keys_of_sessions_does_not_start(settings: Settings, start: Start) -> None:
+    (settings.with_key().folder / "sessions.keys").unlink()
+    code, said = ended(start(settings))
+    assert code == 2
+    assert "sessions.keys: No such file" in said.strip().splitlines()[-1]
 
 
 def test_what_keeps_a_worker_from_starting_is_said(settings: Settings, start: Start) -> None:

@@ -40,6 +40,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.identity.mint import mint_token
+from aegis_authz.identity.session import session_owner, wrapped_id
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
@@ -47,6 +48,8 @@ from aegis_authz.policy.load import load
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, write_check_response
+from tests.support import session_keys
+from tests.support.session_keys import StillSessionKeys
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = Ed25519PrivateKey.generate()
@@ -60,6 +63,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Opened(_Strict):
+    """The session that a call shows: who opened it on which tool, and with which key."""
+
+    agent: str = "coding-agent"
+    tenant: str = "emea"
+    tool: str = "github"
+    host: str = "github.mcp.example"
+    key: str = "KEY"
+
+    def id(self) -> str:
+        owner = session_owner(Scope("acme", self.tenant, self.agent), self.tool, CATALOGUE_ROUTES[self.host])
+        return wrapped_id("tool-id", owner, (getattr(session_keys, self.key),))
+
+
 class Call(_Strict):
     agent: str = ""
     tenant: str = "emea"
@@ -67,6 +84,7 @@ class Call(_Strict):
     host: str
     path: str
     headers: dict[str, str] = {}
+    session: Opened | None = None
     body: Any = None
     raw: str = ""
 
@@ -77,6 +95,7 @@ class Expected(_Strict):
     says: list[str] = []
     obligation: str = ""
     content_type_to_tool: str = ""
+    session_to_tool: str = ""
 
 
 class Case(_Strict):
@@ -160,6 +179,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
                 clock,
                 SystemIds(),
                 CredentialFolder(None),
+                StillSessionKeys(),
                 limits,
                 SlowLane(),
                 Shares(lambda: 8),
@@ -177,6 +197,8 @@ def check_request(call: Call) -> bytes:
     http.method, http.host, http.path, http.scheme = call.method, call.host, call.path, "http"
     http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)
     headers = dict(call.headers)
+    if call.session is not None:
+        headers["mcp-session-id"] = call.session.id()
     if call.agent:
         headers["x-aegis-token"] = mint_token(
             KEY,
@@ -201,6 +223,7 @@ async def test_the_case_is_decided_and_recorded_as_written(case: Case, world: Wo
     for words in case.answer.says:
         assert words in answer.body.decode()
     assert answer.upstream_headers.get("x-aegis-obligation", "") == case.answer.obligation
+    assert answer.upstream_headers.get("mcp-session-id", "") == case.answer.session_to_tool
     if case.answer.content_type_to_tool:
         assert answer.upstream_headers["content-type"] == case.answer.content_type_to_tool
     record = record_to_json(world.records.records[-1])

@@ -42,6 +42,7 @@ from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
 from aegis_authz.wire.status_codes import STATUS_CODES
+from tests.support.session_keys import StillSessionKeys
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False)
@@ -167,6 +168,9 @@ class World:
             raise Refused(Reason.OBLIGATION_UNMET, "no such credential")
         return f"{scope.org}-{scope.tenant}-secret"
 
+    def session_keys(self) -> tuple[bytes, ...]:
+        return StillSessionKeys().session_keys()
+
     async def append(self, record: Record) -> None:
         if callable(self.record_fault):
             await self.record_fault()
@@ -192,6 +196,7 @@ class World:
             self,
             self,
             recorder,
+            self,
             self,
             self,
             self,

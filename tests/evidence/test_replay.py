@@ -43,6 +43,7 @@ from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
 from aegis_authz.wire.opa.answer import question_to_data
 from tests.support.made_records import DENIED
+from tests.support.session_keys import StillSessionKeys
 
 NOW = 1_800_000_000.123456  # Friday, 2027-01-15, 08:00 UTC
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -200,6 +201,7 @@ async def recorded(opa: LabOpa, call: Call, conditions: str) -> tuple[World, Dec
             world,
             world,
             CredentialFolder(None),
+            StillSessionKeys(),
             limits,
             SlowLane(),
             Shares(lambda: 8),

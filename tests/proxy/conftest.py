@@ -46,6 +46,7 @@ ALLOWED = Answer(
     body=b"",
     client_headers={"x-aegis-decision": "allow", "x-aegis-decision-id": "d-1"},
     upstream_headers={},
+    client_replacements={},
     removed_headers=("x-aegis-token", "x-aegis-obligation"),
     metadata={"decision_id": "d-1"},
 )
@@ -140,12 +141,14 @@ class Authorizer:
         self.pieces: list[Piece] = []
         self.answer: Answer = ALLOWED
         self.fails_at: bytes | None = None
+        self.head_changes: dict[str, str] = {}
 
     def reset(self) -> None:
         self.checks.clear()
         self.pieces.clear()
         self.answer = ALLOWED
         self.fails_at = None
+        self.head_changes = {}
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Authorizer]:
@@ -182,7 +185,7 @@ class Authorizer:
                 await context.abort(grpc.StatusCode.INTERNAL, "the test wants it so")
             body = piece.body.replace(SECRET, MASK)
             if piece.part is MessagePart.HEADERS:
-                yield headers_reply(piece.target, {}, ())
+                yield headers_reply(piece.target, self.head_changes, ())
             elif piece.target is Target.REQUEST:
                 yield replaced_reply(piece.target, body, {})
             else:

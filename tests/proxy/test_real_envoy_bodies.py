@@ -31,6 +31,7 @@ def sanitized(obligation: str) -> Answer:
         body=b"",
         client_headers={"x-aegis-decision": "sanitize"},
         upstream_headers={OBLIGATION: obligation, "accept-encoding": "identity"},
+        client_replacements={},
         removed_headers=("x-aegis-token",),
         metadata={"decision_id": "d-1", "obligations": "[]"},
     )

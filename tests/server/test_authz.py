@@ -16,8 +16,8 @@ from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
 from aegis_authz.wire.envoy.answer import Answer
 
-DENY = Answer(Effect.DENY, 8, 503, b"", {"x-aegis-decision": "deny"}, {}, (), {})
-ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, (), {})
+DENY = Answer(Effect.DENY, 8, 503, b"", {"x-aegis-decision": "deny"}, {}, {}, (), {})
+ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, {}, (), {})
 
 
 class ScriptedPipeline:
@@ -75,7 +75,9 @@ async def test_time_is_kept_back_to_answer() -> None:
     assert 0.06 < pipeline.deadlines[0] <= 0.08
 
 
-@pytest.mark.parametrize("answer", [RuntimeError("bug"), None, Answer(Effect.DENY, 7, 403, b"\xff", {}, {}, (), {})])
+@pytest.mark.parametrize(
+    "answer", [RuntimeError("bug"), None, Answer(Effect.DENY, 7, 403, b"\xff", {}, {}, {}, (), {})]
+)
 async def test_whatever_goes_wrong_the_answer_is_a_denial(answer: Any) -> None:
     pipeline = ScriptedPipeline()
     pipeline.gate.set()

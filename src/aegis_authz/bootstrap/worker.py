@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, multiprocess
 
 from aegis_authz.adapters.files.credentials import CredentialFolder
 from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
+from aegis_authz.adapters.files.session_keys import SessionKeyFile
 from aegis_authz.adapters.opa.http import OpaHttp
 from aegis_authz.adapters.opa.pdp import OpaPdp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
@@ -36,11 +37,13 @@ from aegis_authz.core.call import ToolCall
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.server.admission import Admission
-from aegis_authz.server.authz import CheckHandler
+from aegis_authz.server.authz import Check, CheckHandler
 from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.server.grpc.host import GrpcHost
+from aegis_authz.server.host import Process
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.readiness import Probe, Readiness
+from aegis_authz.server.session_heads import SessionHeadHandler
 from aegis_authz.server.status import StatusServer, status_app
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
@@ -76,11 +79,11 @@ async def _run(settings: AuthzSettings, worker: int) -> None:
 
 async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     clock, ids = SystemClock(), SystemIds()
-    opa = OpaHttp(settings.opa_socket)
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket))
-    pdp = OpaPdp(opa)
+    pdp = OpaPdp(OpaHttp(settings.opa_socket))
     store = RedisStore(settings.redis, clock, Seconds(settings.clock_skew))
     records = _records(settings, worker, clock)
+    session_keys = SessionKeyFile(settings.session_keys)
     telemetry = _telemetry(settings)
     slow_lane: SlowLane[ToolCall] = SlowLane()
     stack.callback(slow_lane.close)
@@ -102,14 +105,14 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         clock=clock,
         ids=ids,
         credentials=CredentialFolder(settings.credentials),
+        session_keys=session_keys,
         limits=_limits(settings),
         slow_lane=slow_lane,
         shares=Shares(lambda: admission.limit),
     )
     handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
-    host = kind(settings.listen.format(worker=worker), handler, bodies.process)
+    host = _host(settings, worker, handler, SessionHeadHandler(bodies.process, session_keys).process)
     readiness = Readiness(_probes(snapshots, store, records), host)
 
     await host.start()
@@ -134,6 +137,11 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await recorder.keep_counts()
+
+
+def _host(settings: AuthzSettings, worker: int, check: Check, process: Process) -> GrpcHost | Http2Host:
+    kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
+    return kind(settings.listen.format(worker=worker), check, process)
 
 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:

@@ -11,6 +11,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.wire.mcp.message import TOOLS_CALL
+from aegis_authz.wire.mcp.session import OWNER_METADATA
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
 
@@ -40,6 +41,18 @@ def read_terms(metadata: Mapping[str, str] | None) -> BodyTerms:
     except Refused:
         raise Refused(Reason.INTERNAL_FAULT, "the metadata is not readable") from None
     return BodyTerms(metadata["decision_id"], obligations_from_data(obligations), rpc)
+
+
+def read_session_terms(metadata: Mapping[str, str] | None) -> tuple[str, BodyTerms]:
+    """Whom a session that opens belongs to, and what else is known of its call.
+
+    Raises Refused(INTERNAL_FAULT) where ext_authz did not say all of it.
+    """
+    try:
+        noted = metadata or {}
+        return noted[OWNER_METADATA], BodyTerms(noted["decision_id"], (), _rpc(noted["rpc_id"], noted["rpc_method"]))
+    except KeyError as missing:
+        raise Refused(Reason.INTERNAL_FAULT, f"the metadata lacks {missing}") from None
 
 
 def _rpc(identifier_text: str, method: str) -> Rpc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
@@ -32,6 +33,7 @@ class Draft:
     override: Override | None = None
     snapshot: Snapshot | None = None
     call: ToolCall | None = None
+    session: Session | None = None
     settled: Settled | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 

@@ -63,11 +63,15 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
         processing="both" if len(targets) == 2 else targets.pop().value,
         metadata={
             "obligations": orjson.dumps(obligations_to_data(bodily)).decode(),
-            "rpc_id": "" if rpc.id is None else orjson.dumps(rpc.id).decode(),
-            "rpc_method": rpc.method,
+            **rpc_metadata(rpc),
         },
         headers=headers,
     )
+
+
+def rpc_metadata(rpc: Rpc) -> dict[str, str]:
+    """What an answer in place of the tool's must be shaped by."""
+    return {"rpc_id": "" if rpc.id is None else orjson.dumps(rpc.id).decode(), "rpc_method": rpc.method}
 
 
 def _headers(decision: Decision, identity: Identity | None, credentials: Credentials) -> dict[str, str]:

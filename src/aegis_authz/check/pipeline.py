@@ -14,6 +14,7 @@ from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
+from aegis_authz.check.session import bound_session
 from aegis_authz.check.settle import settled_decision, settlement_of, showable
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
@@ -25,7 +26,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, Monotonic, Seconds
 from aegis_authz.encoding.json_outline import may_be_dense
-from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, Snapshots, Store
+from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, SessionKeys, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.call import HttpCall
 
@@ -56,6 +57,7 @@ class Pipeline:
     clock: Clock
     ids: Ids
     credentials: Credentials
+    session_keys: SessionKeys
     limits: Limits
     slow_lane: SlowLane[ToolCall]
     shares: Shares
@@ -124,6 +126,7 @@ class Pipeline:
             work = partial(parse, http, snapshot, identity, draft.override)  # 3
             slow = may_be_dense(http.body, _MOST_VALUES)
             call = draft.call = await self.slow_lane.do(identity.scope, work) if slow else work()
+            draft.session = bound_session(http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
             question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)
             decision = await self._evaluated(question, until)  # 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.fulfil import Fulfilment
+from aegis_authz.check.fulfil import Fulfilment, rpc_metadata
 from aegis_authz.check.refusal_text import sentence, shown_findings
 from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.decision import Decision, Finding
@@ -23,6 +23,8 @@ from aegis_authz.wire.status_codes import STATUS_CODES
 _SECRETS = ("x-aegis-token", "x-aegis-proof", "x-aegis-approval", "proxy-authorization")
 _PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
 _RETRY_AFTER = "1"
+_BY_STATUS = frozenset({Reason.SESSION_INVALID})
+"""What MCP has clients learn from the HTTP status: transports, "Session Management"."""
 
 
 def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
@@ -30,7 +32,7 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
 
     Plain HTTP gets a problem document; MCP tools/call a tool result with status 200, other MCP
     requests a JSON-RPC error, a notification too where the fault is ours, and what cannot carry either a bare status,
-    never 401 there.
+    never 401 there. What clients must learn from the status has it beside the JSON-RPC error.
     """
     headers = {"x-aegis-decision": decision.effect.value, "x-aegis-decision-id": draft.decision_id}
     if draft.settled is not None and draft.settled.approval_id and decision.reason is Reason.APPROVAL_NEEDED:
@@ -41,13 +43,14 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     if spec.retry is Retry.LATER:
         headers["retry-after"] = _RETRY_AFTER
     rpc = _rpc_shape(draft)
-    status, content_type, body = _body(_refusal(decision, spec, draft), rpc, spec.retry)
+    status, content_type, body = _body(_refusal(decision, spec, draft), rpc, decision.reason)
     return Answer(
         effect=decision.effect,
         grpc_code=STATUS_CODES[decision.reason].grpc,
         status=status,
         body=body,
         client_headers={**headers, "content-type": content_type},
+        client_replacements={},
         upstream_headers={},
         removed_headers=(),
         metadata={"decision_id": draft.decision_id},
@@ -59,6 +62,11 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
         {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
     )
     upstream |= fulfilment.headers
+    session = draft.session
+    metadata = {"decision_id": draft.decision_id, **fulfilment.metadata}
+    if session is not None:
+        upstream |= session.upstream_headers
+        metadata |= {**session.metadata, **rpc_metadata(draft.rpc)} if session.opens else {}
     if draft.call is not None and draft.call.content_type:
         upstream["content-type"] = draft.call.content_type
     removed = (*_SECRETS, *(_PARTIAL if fulfilment.processing else (OBLIGATION_HEADER,)))
@@ -68,21 +76,24 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
         status=200,
         body=b"",
         client_headers=headers,
+        client_replacements=session.client_replacements if session is not None else {},
         upstream_headers=upstream,
         removed_headers=removed,
-        metadata={"decision_id": draft.decision_id, **fulfilment.metadata},
+        metadata=metadata,
     )
 
 
-def _body(refusal: Refusal, rpc: Rpc, retry: Retry) -> tuple[int, str, bytes]:
+def _body(refusal: Refusal, rpc: Rpc, reason: Reason) -> tuple[int, str, bytes]:
     match rpc.shape:
         case RpcShape.NONE:
             return refusal.status, PROBLEM_TYPE, problem_document(refusal)
+        case RpcShape.CALL | RpcShape.REQUEST if reason in _BY_STATUS:
+            return refusal.status, JSON_TYPE, rpc_error(refusal, rpc)
         case RpcShape.CALL:
             return 200, JSON_TYPE, tool_result(refusal, rpc)
         case RpcShape.REQUEST:
             return 200, JSON_TYPE, rpc_error(refusal, rpc)
-        case RpcShape.NOTIFICATION if rpc.method and retry is Retry.LATER:
+        case RpcShape.NOTIFICATION if rpc.method and REASONS[reason].retry is Retry.LATER:
             # a fault of ours ends no session: Python clients 1.x die of any 4xx or 5xx here. 202 alone means accepted
             return 200, JSON_TYPE, rpc_error(refusal, rpc)
         case RpcShape.NOTIFICATION:

@@ -43,6 +43,7 @@ class Reason(Enum):
     MALFORMED_CALL = "MALFORMED_CALL"
     DUPLICATE_KEY = "DUPLICATE_KEY"
     HEADER_MISMATCH = "HEADER_MISMATCH"
+    SESSION_INVALID = "SESSION_INVALID"
     ACTION_UNKNOWN = "ACTION_UNKNOWN"
     TOOL_UNKNOWN = "TOOL_UNKNOWN"
     EGRESS_DENIED = "EGRESS_DENIED"
@@ -163,6 +164,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
         Reason.DUPLICATE_KEY: _refusal(Retry.NEVER, "The call names the same parameter more than once."),
         Reason.HEADER_MISMATCH: _refusal(Retry.NEVER, "The MCP headers contradict the message body."),
+        Reason.SESSION_INVALID: _refusal(
+            Retry.NEVER, "The MCP session was not opened by this agent on this tool, or is over. Initialize a new one."
+        ),
         Reason.ACTION_UNKNOWN: _refusal(Retry.NEVER, "The tool has no such action in the catalogue."),
         Reason.TOOL_UNKNOWN: _refusal(Retry.NEVER, "No tool of the catalogue answers at this address."),
         Reason.EGRESS_DENIED: _refusal(Retry.NEVER, "This agent may not reach that host."),

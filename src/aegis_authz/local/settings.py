@@ -57,6 +57,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         redis=f"unix://{layout.socket('redis')}",
         records=layout.records,
         record_key=layout.keys / "records.pem",
+        session_keys=layout.keys / "sessions.keys",
         environment=options.environment,
         credentials=layout.state / "credentials",
         metrics=f"127.0.0.1:{options.ports['metrics']}",

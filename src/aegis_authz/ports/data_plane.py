@@ -49,6 +49,14 @@ class Credentials(Protocol):
         ...
 
 
+class SessionKeys(Protocol):
+    """What MCP sessions are bound to their agents with."""
+
+    def session_keys(self) -> tuple[bytes, ...]:
+        """The keys that are valid, that of new sessions first. Raises Refused(INTERNAL_FAULT)."""
+        ...
+
+
 class Pdp(Protocol):
     """The policy decision point (OPA)."""
 

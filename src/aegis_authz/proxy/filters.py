@@ -1,4 +1,5 @@
-"""The HTTP filters: ext_authz decides, the sanitizer rewrites bodies where that was decided, the router sends.
+"""The HTTP filters: ext_authz decides, the sanitizer rewrites bodies where that was decided, ids of new MCP sessions
+are wrapped, the router sends.
 
 Source: envoy/extensions/filters/http/{ext_authz,ext_proc,composite}/v3. Nothing may stand before ext_authz.
 """
@@ -17,6 +18,7 @@ from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import Composit
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import BufferSettings, ExtAuthz
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
     ExternalProcessor,
+    HeaderForwardingRules,
     MetadataOptions,
     MetadataOptionsMetadataNamespaces,
     ProcessingMode,
@@ -44,9 +46,11 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.authorizers import body_service, check_service
+from aegis_authz.proxy.session_ids import SESSIONS, session_filter
 from aegis_authz.proxy.typed import extension, packed
 from aegis_authz.wire.envoy.ext_authz import READ_HEADERS
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
+from aegis_authz.wire.mcp.session import SESSION_HEADER
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
@@ -66,12 +70,15 @@ PROCESSING: dict[str, ProcessingMode] = {
 }
 """By value of the obligation header: what ext_proc is shown."""
 
+_HEAD_ALONE = ProcessingMode(_SKIP, _SEND, _UNSEEN, _UNSEEN, _SKIP, _SKIP)
+
 
 def http_filters(settings: ProxySettings) -> list[HttpFilter]:
     """The filters of both listeners, in the order in which a request passes them."""
     return [
         _filter(EXT_AUTHZ, _ext_authz(settings)),
         _filter(SANITIZE, _sanitize()),
+        _filter(SESSIONS, session_filter(_session_processor())),
         # no x-envoy-* headers: what Envoy knows of a call is not for the tool
         _filter("envoy.filters.http.router", Router(suppress_envoy_headers=True)),
     ]
@@ -138,3 +145,11 @@ def _ext_proc(mode: ProcessingMode) -> ExternalProcessor:
             forwarding_namespaces=MetadataOptionsMetadataNamespaces(untyped=[METADATA_NAMESPACE])
         ),
     )
+
+
+def _session_processor() -> ExternalProcessor:
+    processor = _ext_proc(_HEAD_ALONE)
+    processor.forward_rules = HeaderForwardingRules(
+        allowed_headers=ListStringMatcher(patterns=[TypeStringMatcher(exact=SESSION_HEADER)])
+    )
+    return processor

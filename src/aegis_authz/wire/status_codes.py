@@ -60,6 +60,8 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.MALFORMED_CALL: _MALFORMED,
         Reason.DUPLICATE_KEY: _MALFORMED,
         Reason.HEADER_MISMATCH: _MALFORMED,
+        # MCP 2025-11-25, transports, "Session Management": 404 has clients initialize anew
+        Reason.SESSION_INVALID: StatusCodes(http=404, grpc=_DENIED, jsonrpc=-31005),
         Reason.ACTION_UNKNOWN: _FORBIDDEN,
         Reason.TOOL_UNKNOWN: _FORBIDDEN,
         Reason.EGRESS_DENIED: _FORBIDDEN,

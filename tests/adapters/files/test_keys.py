@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519, load_keys, load_p256, load_token, open_keys
 from aegis_authz.encoding.jwk import raw_from_jwk
 
-SECRETS = ["issuer.pem", "approvals.pem", "bundle.pem", "records.pem", "admin.token", "opa.token"]
+SECRETS = ["issuer.pem", "approvals.pem", "bundle.pem", "records.pem", "admin.token", "opa.token", "sessions.keys"]
 
 
 def test_a_missing_folder_is_made_with_every_key_private(tmp_path: Path) -> None:

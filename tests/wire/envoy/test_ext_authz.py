@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +112,7 @@ def answer(effect: Effect) -> Answer:
         status=200 if effect.lets_through else 403,
         body=b"" if effect.lets_through else b"{}",
         client_headers={"x-aegis-decision": effect.value},
+        client_replacements={},
         upstream_headers={"x-aegis-obligation": "both"} if effect.lets_through else {},
         removed_headers=("x-aegis-token",) if effect.lets_through else (),
         metadata={"decision_id": "d1"},
@@ -136,3 +138,24 @@ def test_request_headers_are_overwritten_and_none_is_ever_appended() -> None:
     assert {option.append_action for option in response.ok_response.headers} == {2}  # overwrite or add
     assert {option.append_action for option in response.ok_response.response_headers_to_add} == {1}  # add if absent
     assert list(response.ok_response.headers_to_remove) == ["x-aegis-token"]
+
+
+@pytest.mark.parametrize("metadata", [{"decision_id": "d1"}, {"decision_id": "d1", "obligations": "[]"}])
+def test_the_id_of_a_session_is_set_for_the_tool_and_replaced_for_the_client_where_the_tool_sets_it(
+    metadata: dict[str, str],
+) -> None:
+    session = replace(
+        answer(Effect.ALLOW),
+        client_headers={"x-aegis-decision": "allow", "x-aegis-decision-id": "d1"},
+        client_replacements={"mcp-session-id": "wrapped"},
+        upstream_headers={"mcp-session-id": "raw", "content-type": "application/json"},
+        metadata=metadata,
+    )
+    ok = external_auth_pb2.CheckResponse.FromString(write_check_response(session)).ok_response
+    upstream = {option.header.key: (option.header.value, option.append_action) for option in ok.headers}
+    client = {option.header.key: (option.header.value, option.append_action) for option in ok.response_headers_to_add}
+    option = base_pb2.HeaderValueOption
+    assert upstream["mcp-session-id"] == ("raw", option.OVERWRITE_IF_EXISTS_OR_ADD)
+    assert upstream["content-type"][0] == "application/json"
+    assert client["mcp-session-id"] == ("wrapped", option.OVERWRITE_IF_EXISTS)
+    assert client["x-aegis-decision-id"] == ("d1", option.ADD_IF_ABSENT)

@@ -29,7 +29,7 @@ from aegis_authz.encoding.strict_json import parse_object
 
 ISSUER, APPROVALS, BUNDLE, RECORDS = "issuer.pem", "approvals.pem", "bundle.pem", "records.pem"
 BUNDLE_PUBLIC, RECORDS_PUBLIC = "bundle.pub.pem", "records.pub.json"
-ADMIN_TOKEN, OPA_TOKEN = "admin.token", "opa.token"
+ADMIN_TOKEN, OPA_TOKEN, SESSIONS = "admin.token", "opa.token", "sessions.keys"
 _TOKEN = re.compile(r"[0-9a-f]{64}\Z")
 _MAX_FILE_BYTES = 16_384
 _MAX_PUBLIC_BYTES, _MOST_PUBLISHED = 65_536, 100
@@ -78,6 +78,7 @@ def load_keys(folder: Path) -> Keys:
         admin_token=load_token(folder / ADMIN_TOKEN),
         opa_token=load_token(folder / OPA_TOKEN),
     )
+    load_session_keys(folder / SESSIONS)
     record_keys = {"keys": _record_keys(folder / RECORDS_PUBLIC, keys.records.public_key().public_bytes_raw())}
     _publish(folder / RECORDS_PUBLIC, json.dumps(record_keys, indent=2).encode("ascii") + b"\n")
     _publish(folder / BUNDLE_PUBLIC, public_pem(keys.bundle))
@@ -119,6 +120,29 @@ def load_token(path: Path) -> str:
     if _TOKEN.match(token) is None:
         raise KeyFolderError(f"{path}: not a token of 64 lower-case hex digits")
     return token
+
+
+def load_session_keys(path: Path) -> tuple[bytes, ...]:
+    """The 256-bit keys of MCP sessions, one a line in 64 hex digits: that of new sessions, and at most one before it.
+
+    Raises KeyFolderError.
+    """
+    lines = _secret(path).decode("ascii", "replace").split()
+    if not 0 < len(lines) <= 2 or not all(map(_TOKEN.match, lines)):
+        raise KeyFolderError(f"{path}: not one or two keys, each 64 lower-case hex digits on a line of its own")
+    return tuple(map(bytes.fromhex, lines))
+
+
+def rotate_session_keys(path: Path) -> None:
+    """Put a new key first; sessions of the one before go on, and those of the one before that begin anew.
+
+    Raises KeyFolderError.
+    """
+    newest = load_session_keys(path)[0]
+    try:
+        durable.replace(path, _new_token() + b"\n" + newest.hex().encode("ascii") + b"\n")
+    except OSError as fault:
+        raise KeyFolderError(f"{path}: {fault.strerror}") from None
 
 
 def public_pem(key: PrivateKey) -> bytes:
@@ -189,4 +213,5 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     RECORDS: _new_ed25519,
     ADMIN_TOKEN: _new_token,
     OPA_TOKEN: _new_token,
+    SESSIONS: _new_token,
 }

@@ -14,8 +14,9 @@ class Answer:
     """The decision in HTTP's words.
 
     `grpc_code` is a google.rpc.Code, `status` an HTTP status. `upstream_headers` overwrite request headers,
-    `removed_headers` are taken from the request, `client_headers` go on the response in every case. `body` and `status`
-    count only when `effect` does not let the call through. `metadata` becomes Envoy dynamic metadata.
+    `removed_headers` are taken from the request, `client_headers` go on the response in every case, and
+    `client_replacements` where the tool sets them, too. `body` and `status` count only when `effect` does not let the
+    call through. `metadata` becomes Envoy dynamic metadata.
     """
 
     effect: Effect
@@ -23,6 +24,7 @@ class Answer:
     status: int
     body: bytes
     client_headers: Mapping[str, str]
+    client_replacements: Mapping[str, str]
     upstream_headers: Mapping[str, str]
     removed_headers: tuple[str, ...]
     metadata: Mapping[str, str]

@@ -18,6 +18,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.mcp.session import SESSION_HEADER
 
 SERVICE = "envoy.service.auth.v3.Authorization"
 CHECK_METHOD = f"/{SERVICE}/Check"
@@ -40,6 +41,7 @@ READ_HEADERS = frozenset(
         "content-type",
         "mcp-method",
         "mcp-name",
+        SESSION_HEADER,
         "proxy-authorization",
         "traceparent",
         "x-aegis-approval",
@@ -58,6 +60,7 @@ _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}\Z")
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _PERMISSION_DENIED = 7
 _IF_ABSENT = base_pb2.HeaderValueOption.ADD_IF_ABSENT
+_IF_THERE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS
 
 
 def read_check_request(message: bytes) -> HttpCall:
@@ -141,13 +144,14 @@ def _unreadable_authority(detail: str, problem: str) -> Refused:
 def write_check_response(answer: Answer) -> bytes:
     """Encode a CheckResponse. A denial is always a denied_response: failure_mode_allow cannot touch it."""
     if answer.effect.lets_through and len(answer.metadata) == 1:
-        # the most frequent answer: but for its id it is the same message again and again. Encoded messages that
-        # follow each other are one message (protobuf encoding, "Last One Wins" and repeated fields).
-        upstream, client = tuple(answer.upstream_headers.items()), tuple(answer.client_headers.items())
-        rest = tuple(pair for pair in client if pair[0] != ID_HEADER)
+        # the most frequent answer: but for its id, and that of an MCP session, it is the same message again and again.
+        # Encoded messages that follow each other are one message (protobuf encoding, "Last One Wins" and repeated
+        # fields).
+        upstream = tuple(pair for pair in answer.upstream_headers.items() if pair[0] != SESSION_HEADER)
+        rest = tuple(pair for pair in answer.client_headers.items() if pair[0] != ID_HEADER)
         decision_id = answer.client_headers.get(ID_HEADER, "")
         if answer.metadata.get(_ID_METADATA) == decision_id:
-            return _let_through(upstream, rest, answer.removed_headers) + _id_message(decision_id)
+            return _let_through(upstream, rest, answer.removed_headers) + _own_message(decision_id, answer)
     return _encoded(answer)
 
 
@@ -163,9 +167,13 @@ def _let_through(
     return bytes(response.SerializeToString())
 
 
-def _id_message(decision_id: str) -> bytes:
+def _own_message(decision_id: str, answer: Answer) -> bytes:
     response = external_auth_pb2.CheckResponse()
-    _set_headers(response.ok_response.response_headers_to_add, {ID_HEADER: decision_id}, _IF_ABSENT)
+    ok = response.ok_response
+    if SESSION_HEADER in answer.upstream_headers:
+        _set_headers(ok.headers, {SESSION_HEADER: answer.upstream_headers[SESSION_HEADER]}, _OVERWRITE)
+    _set_headers(ok.response_headers_to_add, {ID_HEADER: decision_id}, _IF_ABSENT)
+    _set_headers(ok.response_headers_to_add, answer.client_replacements, _IF_THERE)
     response.dynamic_metadata.fields[_ID_METADATA].string_value = decision_id
     return bytes(response.SerializeToString())
 
@@ -178,6 +186,7 @@ def _encoded(answer: Answer) -> bytes:
         # A processor that withholds the body says so in the same headers; what a tool says in them Envoy's routes
         # remove.
         _set_headers(ok.response_headers_to_add, answer.client_headers, _IF_ABSENT)
+        _set_headers(ok.response_headers_to_add, answer.client_replacements, _IF_THERE)
         ok.headers_to_remove.extend(answer.removed_headers)
     else:
         # Envoy takes status 0 for an allow, whatever else the message says
