@@ -45,7 +45,7 @@ from aegis_authz.wire.status_codes import STATUS_CODES
 from tests.support.session_keys import StillSessionKeys
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False)
+AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
 STRIPE = Tool(
     "stripe",
     "api.stripe.example",

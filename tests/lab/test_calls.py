@@ -7,8 +7,8 @@ from typing import Any
 from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.lab.calls import TriedCall, question_of
 
-NOTE = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True)
-PAYEE = Parameter("payee", ParameterSource.BODY, "/payee", ParameterType.STRING, False)
+NOTE = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True, None)
+PAYEE = Parameter("payee", ParameterSource.BODY, "/payee", ParameterType.STRING, False, None)
 BANK = Tool(
     "bank",
     "bank.example",

@@ -51,7 +51,7 @@ class ParameterType(Enum):
 class Parameter:
     """One named parameter: `at` is a JSON pointer (RFC 6901), a path variable or a query name.
 
-    Null counts as no `optional` one.
+    Null counts as no `optional` one. `items` is the type of each element of an array, None where none is declared.
     """
 
     name: str
@@ -59,6 +59,12 @@ class Parameter:
     at: str
     type: ParameterType
     optional: bool
+    items: ParameterType | None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it is a list that a query writes as one pair for each element."""
+        return self.source is ParameterSource.QUERY and self.type is ParameterType.ARRAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,9 @@ actions:
                 "GET",
                 ("v1", "{index}", "find"),
                 (
-                    Parameter("body", ParameterSource.BODY, "/a~1b/0", ParameterType.ANY, False),
-                    Parameter("index", ParameterSource.PATH, "index", ParameterType.STRING, False),
-                    Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False),
+                    Parameter("body", ParameterSource.BODY, "/a~1b/0", ParameterType.ANY, False, None),
+                    Parameter("index", ParameterSource.PATH, "index", ParameterType.STRING, False, None),
+                    Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False, None),
                 ),
                 False,
             ),
@@ -73,8 +73,8 @@ mcp:
 """)
     assert tool.mcp_tools is not None
     assert tool.mcp_tools["find"].parameters == (
-        Parameter("label", ParameterSource.BODY, "/label", ParameterType.STRING, True),
-        Parameter("owner", ParameterSource.BODY, "/owner", ParameterType.STRING, False),
+        Parameter("label", ParameterSource.BODY, "/label", ParameterType.STRING, True, None),
+        Parameter("owner", ParameterSource.BODY, "/owner", ParameterType.STRING, False, None),
     )
 
 
@@ -174,11 +174,23 @@ def test_of_unlike_templates_one_comes_first(earlier: str, later: str) -> None:
     assert tools(http_tool("x", "x.example", a=earlier, b=later))
 
 
+def test_a_list_says_of_what_type_its_elements_are() -> None:
+    text = "tool: x\nhost: x.example\nactions: {a: {match: GET /, parameters: {ids: {from: '?id[]', type: array, items: integer}}}}\n"
+    ((action,),) = (tool.actions for tool in tools(text))
+    assert action.parameters == (
+        Parameter("ids", ParameterSource.QUERY, "id[]", ParameterType.ARRAY, False, ParameterType.INTEGER),
+    )
+    (problem,) = problems(text.replace("type: array", "type: string"))
+    assert "needs type: array" in problem
+    (problem,) = problems(text.replace("items: integer", "items: object"))
+    assert "items" in problem
+
+
 def test_a_tail_is_named_as_every_variable() -> None:
     text = "tool: x\nhost: x.example\nactions: {a: {match: 'GET /f/{path...}', parameters: {p: {from: '{path}', type: string}}}}\n"
     ((action,),) = (tool.actions for tool in tools(text))
     assert action.template == ("f", "{path...}")
-    assert action.parameters == (Parameter("p", ParameterSource.PATH, "path", ParameterType.STRING, False),)
+    assert action.parameters == (Parameter("p", ParameterSource.PATH, "path", ParameterType.STRING, False, None),)
 
 
 def test_an_endpoint_of_an_mcp_server_in_a_tail_is_refused() -> None:

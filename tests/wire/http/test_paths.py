@@ -13,7 +13,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-PATH = Parameter("path", ParameterSource.PATH, "path", ParameterType.STRING, False)
+PATH = Parameter("path", ParameterSource.PATH, "path", ParameterType.STRING, False, None)
 
 
 def action(name: str, request: str, *parameters: Parameter) -> Action:

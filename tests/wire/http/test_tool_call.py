@@ -16,9 +16,9 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False)
-PAYEE = Parameter("payee", ParameterSource.BODY, "/to/0/name", ParameterType.STRING, False)
-LIMIT = Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False)
+AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
+PAYEE = Parameter("payee", ParameterSource.BODY, "/to/0/name", ParameterType.STRING, False, None)
+LIMIT = Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False, None)
 STRIPE = Tool(
     "stripe",
     "api.stripe.example",
@@ -105,7 +105,7 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
         "search",
         "GET",
         ("search",),
-        (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING, False),),
+        (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING, False, None),),
         False,
     )
     catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None),))
@@ -277,7 +277,7 @@ def test_hostile_requests_are_read_or_refused(path: str, body: bytes) -> None:
 
 
 def test_null_in_a_body_is_no_optional_parameter() -> None:
-    note = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True)
+    note = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True, None)
     tool = replace(STRIPE, actions=(Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, note), False),))
     catalogue = Catalogue.of((tool,))
     request = http("POST", "/v1/payments", b'{"amount": 5, "note": null}')

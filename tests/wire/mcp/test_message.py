@@ -160,9 +160,13 @@ LISTED = Tool(
     "/mcp",
     "",
     {
-        "pay": McpTool((Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False),), False),
-        "note": McpTool((Parameter("text", ParameterSource.BODY, "/text", ParameterType.STRING, False),), others=True),
-        "find": McpTool((Parameter("label", ParameterSource.BODY, "/label", ParameterType.STRING, True),), False),
+        "pay": McpTool(
+            (Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None),), False
+        ),
+        "note": McpTool(
+            (Parameter("text", ParameterSource.BODY, "/text", ParameterType.STRING, False, None),), others=True
+        ),
+        "find": McpTool((Parameter("label", ParameterSource.BODY, "/label", ParameterType.STRING, True, None),), False),
         "ping": McpTool((), False),
     },
 )

@@ -56,6 +56,7 @@ def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
             "at": parameter.at,
             "type": parameter.type.value,
             "optional": parameter.optional,
+            "items": None if parameter.items is None else parameter.items.value,
         }
         for parameter in sorted(parameters, key=lambda parameter: parameter.name)
     ]
@@ -113,7 +114,7 @@ def _truth(data: Json, label: str) -> bool:
 
 
 def _parameter(data: Json) -> Parameter:
-    item = members(data, {"name", "source", "at", "type", "optional"}, "a parameter")
+    item = members(data, {"name", "source", "at", "type", "optional", "items"}, "a parameter")
     source, at = (
         ParameterSource(text(item["source"], "a parameter's source")),
         _filled(item["at"], "a parameter's place"),
@@ -126,6 +127,7 @@ def _parameter(data: Json) -> Parameter:
         at=at,
         type=ParameterType(text(item["type"], "a parameter's type")),
         optional=_truth(item["optional"], "optional"),
+        items=None if item["items"] is None else ParameterType(text(item["items"], "the type of a list's elements")),
     )
 
 

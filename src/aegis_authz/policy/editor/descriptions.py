@@ -112,6 +112,7 @@ _TOOLS: Mapping[str, str] = {
     "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",
     "ParameterEntry.from": 'Where it is: "/pointer" into the body, "{variable}" of the path or "?name" of the query.',
     "ParameterEntry.type": "The type of the parameter.",
+    "ParameterEntry.items": "The type of each element of a list. In a query, every pair of the name is an element: ?id=1&id=2.",
     "ParameterEntry.optional": "true: null counts as absent.",
     "ArgumentEntry.type": "The type of the argument.",
     "ArgumentEntry.optional": "true: null counts as absent.",

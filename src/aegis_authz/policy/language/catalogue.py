@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.path_template import Rank, read_template
 from aegis_authz.encoding.pointer import escaped
-from aegis_authz.policy.language.types import AnyScalar, Name, ParameterKind, Words, host_name, pointer
+from aegis_authz.policy.language.types import AnyScalar, ElementKind, Name, ParameterKind, Words, host_name, pointer
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import Problem, quoted
 from aegis_authz.policy.source.reader import Location, SourceDocument
@@ -68,11 +68,13 @@ def _match(value: str) -> str:
 class ParameterEntry(Part):
     """Where a parameter is taken from: "/pointer" into the body, "{variable}" of the path or "?name" of the query.
 
-    Null in a body counts as no `optional` one.
+    Null in a body counts as no `optional` one. `items` is the type of each element of an array; in a query, which
+    writes a list as a pair for each element, they are strings unless it says otherwise.
     """
 
     at: str = Field(alias="from")
     type: ParameterKind = "any"
+    items: ElementKind | None = None
     optional: bool = False
 
     @model_validator(mode="after")
@@ -83,6 +85,8 @@ class ParameterEntry(Part):
             raise ValueError('from must be a JSON pointer "/amount", a path variable "{id}" or a query parameter "?q"')
         elif self.optional:
             raise ValueError("optional is about null in a body; a path or a query has none")
+        if self.items is not None and self.type != "array":
+            raise ValueError("items is about the elements of a list: it needs type: array")
         return self
 
 
@@ -199,7 +203,9 @@ def _mcp_tools(entry: ToolEntry) -> Mapping[str, McpTool] | None:
 
 def _mcp_tool(entry: McpToolEntry) -> McpTool:
     arguments = (
-        Parameter(name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(type_entry.type), type_entry.optional)
+        Parameter(
+            name, ParameterSource.BODY, f"/{escaped(name)}", ParameterType(type_entry.type), type_entry.optional, None
+        )
         for name, type_entry in sorted(entry.parameters.items())
     )
     return McpTool(tuple(arguments), entry.others == "allow")
@@ -242,12 +248,14 @@ def _template(entry: ActionEntry) -> tuple[str, ...]:
 
 
 def _parameter(name: str, entry: ParameterEntry) -> Parameter:
-    kind = ParameterType(entry.type)
     if entry.at.startswith("/"):
-        return Parameter(name, ParameterSource.BODY, entry.at, kind, entry.optional)
-    if entry.at.startswith("{"):
-        return Parameter(name, ParameterSource.PATH, entry.at[1:-1], kind, entry.optional)
-    return Parameter(name, ParameterSource.QUERY, entry.at[1:], kind, entry.optional)
+        source, at = ParameterSource.BODY, entry.at
+    elif entry.at.startswith("{"):
+        source, at = ParameterSource.PATH, entry.at[1:-1]
+    else:
+        source, at = ParameterSource.QUERY, entry.at[1:]
+    items = None if entry.items is None else ParameterType(entry.items)
+    return Parameter(name, source, at, ParameterType(entry.type), entry.optional, items)
 
 
 def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:

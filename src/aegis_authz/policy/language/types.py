@@ -248,6 +248,7 @@ Day = Annotated[str, AfterValidator(_day)]
 Hours = Annotated[str, AfterValidator(_hours)]
 AddressRange = Annotated[str, AfterValidator(_range)]
 ParameterKind = Literal["string", "number", "integer", "boolean", "array", "object", "any"]
+ElementKind = Literal["string", "number", "integer", "boolean"]
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]

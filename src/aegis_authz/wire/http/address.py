@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import unquote, unquote_to_bytes
 
 from aegis_authz.core.fault import Fault, character_name, quoted
@@ -120,13 +120,13 @@ def _climbs(segment: str) -> bool:
     return plain.strip(" .") == "" and "." in plain
 
 
-def query_parameters(query: str) -> Mapping[str, str]:
-    """The decoded query parameters.
+def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str | list[str]]:
+    """The decoded query parameters; of the names in `repeated`, the list of all their values in order.
 
     Raises Refused(MALFORMED_CALL) for separators and escapes that servers read differently, and
-    Refused(DUPLICATE_KEY) for a name given twice, in whatever spelling some server takes for the same.
+    Refused(DUPLICATE_KEY) for any other name given twice, in whatever spelling some server takes for the same.
     """
-    values: dict[str, str] = {}
+    values: dict[str, str | list[str]] = {}
     if not query:
         return values
     if ";" in query:
@@ -150,6 +150,12 @@ def query_parameters(query: str) -> Mapping[str, str]:
                 f"The name {quoted(name)} at {at} of the query holds {character_name(unseen)}, which cannot be seen."
             )
             raise _malformed("query", at, "the query has a name that cannot be seen", problem)
+        decoded = _decoded(value.replace("+", " "), "query", offset + len(name_text) + 1)
+        offset += len(pair) + 1
+        elements = values.get(name)
+        if isinstance(elements, list):
+            elements.append(decoded)
+            continue
         form, trunk = folded(name), stem(name)
         if form in forms or trunk in forms or form in stems:  # a[x] and a[y] are two parts of one; a and a[] are one
             raise Refused(
@@ -160,8 +166,7 @@ def query_parameters(query: str) -> Mapping[str, str]:
         forms.add(form)
         if trunk != form:
             stems.add(trunk)
-        values[name] = _decoded(value.replace("+", " "), "query", offset + len(name_text) + 1)
-        offset += len(pair) + 1
+        values[name] = [decoded] if name in repeated else decoded
     return values
 
 

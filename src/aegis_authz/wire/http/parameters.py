@@ -22,15 +22,16 @@ _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 _WHERE = {ParameterSource.BODY: "body", ParameterSource.PATH: "path", ParameterSource.QUERY: "query"}
 _ARTICLES = {kind: f"{'an' if kind.value[0] in 'aeio' else 'a'} {kind.value}" for kind in ParameterType}
 
+Query = Mapping[str, str | list[str]]
+"""The values of a query by name; those of a name that is declared as a list are one."""
+
 _Places = dict[str, "_Places | None"]
 """Where a body may have members: a name leads to the places below it,
 or to None where all that stands there is one parameter.
 """
 
 
-def extract(
-    action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]
-) -> dict[str, Json]:
+def extract(action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Query) -> dict[str, Json]:
     """Collect an action's parameters.
 
     With declared parameters, exactly those that are present, each of its declared type (null is absent where a
@@ -55,12 +56,14 @@ def extract(
     return parameters
 
 
-def unlisted(action: Action, body: Json, query: Mapping[str, str]) -> dict[str, Json]:
+def unlisted(action: Action, body: Json, query: Query) -> dict[str, Json]:
     """What an action that lets others pass is sent beyond its parameters, by pointer into the body or `?name`."""
     if not action.others or not action.parameters:
         return {}
     listed = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
-    rest: dict[str, Json] = {f"?{name}": value for name, value in query.items() if name not in listed}
+    rest: dict[str, Json] = {
+        f"?{name}": text for name, text in query.items() if isinstance(text, str) and name not in listed
+    }
     _collect(body, _places(action), "", rest)
     return rest
 
@@ -93,6 +96,10 @@ def typed(parameter: Parameter, value: object) -> Json:
     """The value, when it is of the parameter's type. Raises Refused(PARAMETER_TYPE)."""
     if not _is(parameter.type, value):
         raise mistyped(parameter, f"is {type_name(value)}")
+    if parameter.items is not None and isinstance(value, list):
+        for position, element in enumerate(value):
+            if not _is(parameter.items, element):
+                raise _misfit(parameter, position, f"is {type_name(element)}")
     return value  # type: ignore[return-value]  # strict_json and the path gave it: it is Json
 
 
@@ -102,6 +109,18 @@ def mistyped(parameter: Parameter, problem: str) -> Refused:
     return Refused(
         Reason.PARAMETER_TYPE,
         f"{parameter.name} is not of type {parameter.type.value}",
+        Fault(_WHERE[parameter.source], parameter.at, sentence),
+    )
+
+
+def _misfit(parameter: Parameter, position: int, problem: str) -> Refused:
+    kind = parameter.items or ParameterType.STRING
+    sentence = (
+        f"Element {position + 1} of the parameter {quoted(parameter.name)} must be {_ARTICLES[kind]}, and {problem}."
+    )
+    return Refused(
+        Reason.PARAMETER_TYPE,
+        f"an element of {parameter.name} is not of type {kind.value}",
         Fault(_WHERE[parameter.source], parameter.at, sentence),
     )
 
@@ -148,7 +167,7 @@ def refuse_undeclared(names: Iterable[str], declared: Collection[str], others: b
         )
 
 
-def _refuse_disguise(action: Action, body: Json, has_body: bool, query: Mapping[str, str]) -> None:
+def _refuse_disguise(action: Action, body: Json, has_body: bool, query: Query) -> None:
     declared = {(parameter.source, parameter.at) for parameter in action.parameters}
     if has_body and action.method in _BODILESS and not any(source is ParameterSource.BODY for source, _ in declared):
         # RFC 9110, section 9.3.1: such content has no defined meaning; one tool reads it, another does not
@@ -170,7 +189,7 @@ def _holds_declared_members_alone(action: Action, body: Json) -> bool:
     return isinstance(body, dict) and body.keys() <= names and not any("/" in name or "~" in name for name in names)
 
 
-def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], query: Mapping[str, str]) -> None:
+def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], query: Query) -> None:
     declared_query = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
     places = _places(action)
     members = body if isinstance(body, dict) else {}
@@ -228,7 +247,7 @@ def _refuse_undeclared_members(value: Json, places: _Places, others: bool, at: s
             _refuse_undeclared_members(member, below, others, f"{at}{pointer.escaped(name)}/")
 
 
-def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Json]:
+def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Query) -> dict[str, Json]:
     if has_body and not isinstance(body, dict):
         problem = f"The body is {type_name(body)}, and must be a JSON object."
         raise _malformed("the body is not a JSON object", "body", "", problem)
@@ -241,14 +260,15 @@ def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query:
     return {**members, **variables, **query}
 
 
-def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Mapping[str, str]) -> object:
+def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Query) -> object:
     match parameter.source:
         case ParameterSource.BODY:
             return _pointed(body, parameter.at)
         case ParameterSource.PATH:
             return _from_text(parameter, variables.get(parameter.at, _ABSENT))
         case ParameterSource.QUERY:
-            return _from_text(parameter, query.get(parameter.at, _ABSENT))
+            text = query.get(parameter.at, _ABSENT)
+            return _elements(parameter, text) if isinstance(text, list) else _from_text(parameter, text)
 
 
 def _pointed(value: Json, place: str) -> object:
@@ -263,18 +283,39 @@ def _pointed(value: Json, place: str) -> object:
     return node
 
 
+def _elements(parameter: Parameter, texts: list[str]) -> list[Json]:
+    """The list that a query writes pair by pair."""
+    kind = parameter.items or ParameterType.STRING
+    if parameter.items is None and any(text.lstrip().startswith("[") for text in texts):
+        # a list to who reads JSON there, and its first element to who reads pairs
+        raise mistyped(parameter, "is written in brackets: write a pair for each element")
+    elements: list[Json] = []
+    for position, text in enumerate(texts):
+        try:
+            elements.append(_read(kind, text))
+        except Refused:
+            raise _misfit(parameter, position, "is no such value") from None
+    return elements
+
+
 def _from_text(parameter: Parameter, text: object) -> object:
-    if not isinstance(text, str) or parameter.type in (ParameterType.STRING, ParameterType.ANY):
+    if not isinstance(text, str):
         return text
     try:
-        if parameter.type in _NUMBERS and not _PLAIN_NUMBER.match(text):
-            # 99999e-5 is 99999 to whoever reads digits as far as they go
-            raise mistyped(parameter, "is not written in digits")
-        return strict_json.parse(text.encode())
+        return _read(parameter.type, text)
     except Refused as refusal:
-        if refusal.reason is Reason.PARAMETER_TYPE:
-            raise
-        raise mistyped(parameter, "is no such value in JSON's words") from None
+        problem = "is not written in digits" if parameter.type in _NUMBERS else "is no such value in JSON's words"
+        raise mistyped(parameter, problem) from refusal
+
+
+def _read(kind: ParameterType, text: str) -> Json:
+    """A text of a path or query as a value. Raises Refused where it is none of this kind's."""
+    if kind in (ParameterType.STRING, ParameterType.ANY):
+        return text
+    if kind in _NUMBERS and not _PLAIN_NUMBER.match(text):
+        # 99999e-5 is 99999 to whoever reads digits as far as they go
+        raise Refused(Reason.PARAMETER_TYPE, "not written in digits")
+    return strict_json.parse(text.encode())
 
 
 def _malformed(detail: str, where: str, at: str, problem: str) -> Refused:

@@ -110,7 +110,7 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
     body: Json = _body(http) if http.body else None
     content_type = judged_type(http) if http.body else ""
-    query = query_parameters(http.query)
+    query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
     parameters = extract(action, body, bool(http.body), variables, query)
     return ToolCall(
         kind=CallKind.ACTION,
