@@ -14,6 +14,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
@@ -132,8 +133,10 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
     async def run() -> None:
         keys = open_keys(settings.keys)
         clock = SystemClock()
+        settings.state.mkdir(exist_ok=True)
+        enrolments = FileEnrolments(settings.state / "enrolled.json")
         uses, journal = MemorySingleUses(clock, for_tests=True), MemoryJournal(for_tests=True)
-        stores = ControlStores(releases, store, MemoryRevocations(store), uses, journal)
+        stores = ControlStores(releases, store, MemoryRevocations(store), uses, journal, enrolments)
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
         host = ThreadedHost(services)

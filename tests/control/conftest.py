@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
@@ -117,12 +118,14 @@ def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -
         journal: Journal | None = None,
     ) -> ControlServices:
         clock = SystemClock()
+        settings.state.mkdir(exist_ok=True)
         stores = ControlStores(
             releases,
             approvals or DownApprovals(),
             revocations or DownRevocations(),
             uses or MemorySingleUses(clock, for_tests=True),
             journal or MemoryJournal(for_tests=True),
+            FileEnrolments(settings.state / "enrolled.json"),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

@@ -13,7 +13,14 @@ from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.openapi import api_document
 
 PAGE = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
-OPEN = {"/v1/token", "/.well-known/jwks.json", "/healthz", "/readyz", "/v1/approvals/{approval_id}/status"}
+OPEN = {
+    "/v1/enroll",
+    "/v1/token",
+    "/.well-known/jwks.json",
+    "/healthz",
+    "/readyz",
+    "/v1/approvals/{approval_id}/status",
+}
 
 
 @pytest.fixture

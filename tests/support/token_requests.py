@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.encoding import base64url
 from aegis_authz.encoding.jwk import okp_jwk
+from aegis_authz.identity.enrolment import code_hash
 
 ENDPOINT = "http://127.0.0.1:7000/v1/token"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -76,3 +77,16 @@ def client_form(text: str) -> dict[str, str]:
 
 def _changed(own: dict[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**own, **members}.items() if value is not None}
+
+
+def enrolment(
+    code: str, key: Ed25519PrivateKey, now: float, header: Mapping[str, Any] | None = None, **claims: Any
+) -> dict[str, Any]:
+    """The body that brings a key for a code, changed as `assertion` is."""
+    own = {"code_hash": code_hash(code), "aud": ENDPOINT.replace("token", "enroll"), "iat": now, "jti": f"e-{now}"}
+    head = {"alg": "EdDSA", "typ": "aegis-enrol+jwt", "jwk": public_jwk(key)}
+    return {
+        "code": code,
+        "jwk": public_jwk(key),
+        "proof": jws(_changed(head, header or {}), _changed(own, claims), key),
+    }

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
+from aegis_authz.api.enrolment import InvitationAnswer, InvitationRequest, RegisteredAgentsAnswer
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.policies import (
     PublishRequest,
@@ -125,6 +126,15 @@ class ControlClient:
         """Let policy judge a revoked agent again."""
         body = RevocationRequest.model_construct(by=by, note=note)
         return self._ask("POST", f"{_agent(scope)}/restore", RestoredAnswer, body)
+
+    def registered(self) -> RegisteredAgentsAnswer:
+        """All registered agents."""
+        return self._ask("GET", "/v1/agents", RegisteredAgentsAnswer)
+
+    def invite(self, scope: Scope, by: str, note: str, ttl: float) -> InvitationAnswer:
+        """A code that lets the agent bring its own key, once."""
+        body = InvitationRequest.model_construct(by=by, note=note, ttl=ttl)
+        return self._ask("POST", f"{_agent(scope)}/invite", InvitationAnswer, body)
 
     def _ask(
         self, method: str, path: str, kind: type[AnswerT], body: Request | None = None, wait: float = 0

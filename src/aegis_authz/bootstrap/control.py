@@ -12,6 +12,7 @@ from pathlib import Path
 import uvloop
 
 from aegis_authz.adapters.files.bundles import FileReleases
+from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.sources import read_sources
@@ -19,12 +20,15 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.bootstrap.bundles import policy_builder
-from aegis_authz.config import ControlSettings
+from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
+from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
@@ -37,7 +41,15 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import Journal, Releases, Revocations, Routes, SingleUses
+from aegis_authz.ports.control_plane import (
+    Enrolments,
+    EnrolmentsFault,
+    Journal,
+    Releases,
+    Revocations,
+    Routes,
+    SingleUses,
+)
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids
 
 _log = logging.getLogger(__name__)
@@ -51,7 +63,7 @@ def run_control(settings: ControlSettings) -> None:
     except PolicyErrors as errors:
         _log.error("the documents cannot be published:\n%s", errors)  # the problems say it all
         raise SystemExit(1) from None
-    except (KeyFolderError, ReleasesFault, RevisionUnknown, OSError) as fault:
+    except (KeyFolderError, EnrolmentsFault, ReleasesFault, RevisionUnknown, OSError) as fault:
         _log.error("the control plane cannot run: %s", fault)
         raise SystemExit(1) from None
 
@@ -66,9 +78,12 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
+        enrolments = FileEnrolments(settings.state / "enrolled.json")
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
-        stores = ControlStores(releases, approvals, revocations, uses, FileJournal(settings.state / "issued.jsonl"))
+        stores = ControlStores(
+            releases, approvals, revocations, uses, FileJournal(settings.state / "issued.jsonl"), enrolments
+        )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
@@ -106,14 +121,28 @@ def _listen(address: str) -> socket.socket:
     return listener
 
 
-def _token_terms(settings: ControlSettings) -> TokenTerms:
+def _token_terms(settings: ControlSettings, base: str) -> TokenTerms:
     return TokenTerms(
         issuer=settings.issuer,
         audience=settings.audience,
-        endpoint=f"{settings.public_url.rstrip('/')}/v1/token",
+        endpoint=f"{base}/v1/token",
         max_life=Seconds(float(settings.max_token_life)),
         clock_skew=Seconds(float(settings.clock_skew)),
     )
+
+
+def _mesh_place(settings: ControlSettings) -> MeshPlace:
+    """Where the Envoy of this control plane takes calls, by its settings."""
+    if settings.proxy is None:
+        return MeshPlace()
+    try:
+        proxy = load_settings(settings.proxy, ProxySettings)
+    except SettingsError as fault:
+        _log.warning("agents that enrol are not told where the mesh is: %s", fault)
+        return MeshPlace()
+    ports = (proxy.forward_port, proxy.reverse_port)
+    forward, reverse = (f"http://{proxy.bind}:{port}" if port else "" for port in ports)
+    return MeshPlace(forward_proxy=forward, reverse=reverse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +154,7 @@ class ControlStores:
     revocations: Revocations
     uses: SingleUses
     journal: Journal
+    enrolments: Enrolments
 
 
 def control_services(
@@ -146,8 +176,12 @@ def control_services(
     def catalogue_of(revision: Revision) -> Catalogue:
         return builder.catalogue(stores.releases.sources(revision))
 
+    base = settings.public_url.rstrip("/")
+    terms = _token_terms(settings, base)
+
     def directory() -> Directory:
-        return EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
+        published = EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
+        return published.with_enrolled(stores.enrolments.current)
 
     return ControlServices(
         publisher=publisher,
@@ -156,9 +190,11 @@ def control_services(
         board=board,
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=Revoker(stores.revocations, publisher, clock),
-        issuer=TokenIssuer(
-            _token_terms(settings), lambda: keys.issuer, directory, stores.uses, stores.journal, clock, ids
-        ),
+        terms=terms,
+        directory=directory,
+        enroller=Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids),
+        mesh=_mesh_place(settings),
+        issuer=TokenIssuer(terms, lambda: keys.issuer, directory, stores.uses, stores.journal, clock, ids),
         token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,

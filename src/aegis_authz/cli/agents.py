@@ -1,18 +1,22 @@
-"""`aegis agents`: stop an agent at once, and let it go on."""
+"""`aegis agents`: register agents, invite them, stop one at once, and let it go on."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
+from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 if TYPE_CHECKING:
     from aegis_authz.core.scope import Scope
 
-app = typer.Typer(help="Revoke agents: refuse all their calls at once, whatever policy says.", no_args_is_help=True)
+app = typer.Typer(
+    help="Register agents and their keys; revoke one, so that all its calls are refused at once.", no_args_is_help=True
+)
 
 AgentScope = Annotated[str, typer.Argument(metavar="ORG/TENANT/AGENT", help="The agent.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log.")]
@@ -20,19 +24,74 @@ Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log."
 
 @app.command("list")
 def list_(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """List the revoked agents, newest first.
+    """List the revoked agents, newest first, then those that are registered with a key or a way of their own.
 
     Example: aegis agents list --dir DIR
     """
-    from aegis_authz.cli.agents_text import show_revoked
-    from aegis_authz.commands.agents import list_revoked
+    from aegis_authz.cli.agents_text import show_registered, show_revoked
+    from aegis_authz.commands.agents import list_registered, list_revoked
 
     with exits_on_faults("agents list"):
-        revoked = list_revoked(state)
+        revoked, registered = list_revoked(state), list_registered(state)
     if as_json:
-        typer.echo(revoked.model_dump_json(indent=2))
+        import json
+
+        typer.echo(json.dumps({**revoked.model_dump(mode="json"), **registered.model_dump(mode="json")}, indent=2))
     else:
         show_revoked(revoked.revocations)
+        show_registered(registered.agents)
+
+
+@app.command("add")
+def add_(
+    agent: AgentScope,
+    key: Annotated[Path, typer.Option("--key", help="The agent's public Ed25519 key: a PEM file, or a JWK.")],
+    owner: Annotated[str, typer.Option("--owner", help="Who answers for the agent.")] = "",
+    policies: Policies = None,
+    tools: Tools = None,
+    state: OptionalMesh = None,
+) -> None:
+    """Write a document that registers the agent with its key. It counts once it is published.
+
+    Exits with 1 when the document is there already, or would not fit the others; nothing is written then.
+
+    Example: aegis agents add acme/emea/finance-agent --key agent.pub.pem --owner finance-platform --dir DIR
+    """
+    import shlex
+
+    from aegis_authz.commands.agents import add_agent
+
+    scope = _scope("agents add", agent)
+    with exits_on_faults("agents add"):
+        folders = document_folders("agents add", policies, tools, state)
+        written = add_agent(*folders, scope, key, owner)
+    typer.echo(f"wrote {written}")
+    note = shlex.quote(f"register {scope}")
+    words = " ".join(shlex.quote(str(folder)) for folder in (state or DEFAULT_STATE,))
+    typer.echo(f"next: aegis policy publish --dir {words} -m {note}")
+
+
+@app.command("invite")
+def invite_(
+    agent: AgentScope,
+    state: MeshState = DEFAULT_STATE,
+    ttl: Annotated[float, typer.Option("--ttl", min=60, max=86_400, help="Seconds the code is good.")] = 3600,
+    by: As = None,
+    note: Note = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print a code by which the agent brings its own key, once. It is shown here and kept nowhere.
+
+    Example: aegis agents invite acme/emea/finance-agent --dir DIR
+    """
+    from aegis_authz.cli.agents_text import invitation_text
+    from aegis_authz.commands.agents import invite
+    from aegis_authz.commands.control import operator_name
+
+    scope = _scope("agents invite", agent)
+    with exits_on_faults("agents invite"):
+        invitation = invite(state, scope, by or operator_name(), note, ttl)
+    typer.echo(invitation.model_dump_json(indent=2) if as_json else invitation_text(invitation))
 
 
 @app.command("revoke")

@@ -1,4 +1,4 @@
-"""How revocations read for people."""
+"""How registrations and revocations read for people."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer
+from aegis_authz.api.enrolment import InvitationAnswer, RegisteredAgentAnswer
 from aegis_authz.policy.source.problems import printable
 
 
@@ -23,6 +24,24 @@ def show_revoked(revocations: Sequence[RevocationAnswer]) -> None:
     for revocation in revocations:
         table.add_row(Text(_scope(revocation)), Text(_local_time(revocation.at)), Text(printable(revocation.by)))
     console.print(table)
+
+
+def show_registered(agents: Sequence[RegisteredAgentAnswer]) -> None:
+    """Print each registered agent with the thumbprints of its keys; nothing where nobody is registered."""
+    for agent in agents:
+        owner = f", owner {printable(agent.owner)}" if agent.owner else ""
+        print(f"{agent.agent}: {', '.join(agent.ways)}{owner}")  # noqa: T201  # plain lines: a table would cut thumbprints
+        for key in agent.keys:
+            origin = f"enrolled {_local_time(key.enrolled_at)}, invited by {printable(key.invited_by)}"
+            print(f"  key {key.kid} ({origin if key.enrolled_at else 'document'})")  # noqa: T201  # as above
+
+
+def invitation_text(invitation: InvitationAnswer) -> str:
+    """What to run at the agent's side, and until when."""
+    return (
+        f"aegis agent enroll {invitation.code} --control {invitation.control}\n"
+        f"to be run at the agent's side, once, until {_local_time(invitation.expires_at)}"
+    )
 
 
 def revoked_text(revocation: RevocationAnswer) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
@@ -13,15 +14,19 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.directory import Directory
+from aegis_authz.control.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
-from aegis_authz.control.issuing import TokenIssuer
+from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approvals import approval_routes
+from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.policies import policy_routes
@@ -32,6 +37,7 @@ from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.ports.control_plane import EnrolmentsFault
 from aegis_authz.ports.data_plane import StoreDown
 
 _log = logging.getLogger(__name__)
@@ -42,7 +48,8 @@ class ControlServices:
     """What `create_app` serves.
 
     `admin_token` opens the admin routes and `opa_token` the two of OPA, neither the other's.
-    `keeper` keeps a proxy's routes, None for none. `token_jwks` are the public keys agent tokens are verified with.
+    `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
+    routes, None for none. `token_jwks` are the public keys agent tokens are verified with.
     """
 
     publisher: Publisher
@@ -51,6 +58,10 @@ class ControlServices:
     board: StatusBoard
     revoker: Revoker
     issuer: TokenIssuer
+    terms: TokenTerms
+    enroller: Enroller
+    directory: Callable[[], Directory]
+    mesh: MeshPlace
     keeper: RouteKeeper | None
     token_jwks: tuple[dict[str, str], ...]
     admin_token: str = field(repr=False)
@@ -76,6 +87,8 @@ def create_app(services: ControlServices) -> FastAPI:
             ApprovalNotFound: _on_domain_fault,
             ApprovalConflict: _on_domain_fault,
             NotRevoked: _on_domain_fault,
+            NotEnrolled: _on_domain_fault,
+            EnrolmentsFault: _on_domain_fault,
             NotIssued: _on_not_issued,
             StoreDown: _on_domain_fault,
             ReleasesFault: _on_domain_fault,
@@ -88,6 +101,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *approval_routes(services.approver, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
         *token_routes(services.issuer),
+        *enrolment_routes(services.enroller, services.directory, services.terms, services.mesh, services.admin_token),
         *open_routes(services.bulletin, services.keeper, services.token_jwks),
     ):
         app.include_router(router)
@@ -118,6 +132,8 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():
             return HttpProblem(404, "there is no such approval, or its time is long over")
+        case NotEnrolled():
+            return HttpProblem(fault.status, str(fault))
         case ApprovalConflict() | NotRevoked():
             return HttpProblem(409, str(fault))
         case _:

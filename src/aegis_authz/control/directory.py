@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from aegis_authz.core.registration import DEFAULT_WAYS, Way
+from aegis_authz.core.enrolment import Enrolled, EnrolledKey
+from aegis_authz.core.identity import Way
+from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
 from aegis_authz.encoding.jwk import thumbprint
@@ -16,21 +18,26 @@ from aegis_authz.policy.language.identities import AgentEntry, TrustDocument
 
 @dataclass(frozen=True, slots=True)
 class RegisteredAgent:
-    """What issuing needs of an agent. `keys` are raw public keys by thumbprint; `token_life` None for the usual one."""
+    """What issuing needs of an agent.
+
+    `keys` are raw public keys by thumbprint, `enrolled` those that the agent brought itself; `token_life` is None
+    for the usual one.
+    """
 
     keys: Mapping[str, bytes]
     ways: frozenset[Way]
     token_life: Seconds | None
     owner: str
+    enrolled: Mapping[str, EnrolledKey]
 
 
-NOBODY = RegisteredAgent(MappingProxyType({}), DEFAULT_WAYS, None, "")
+NOBODY = RegisteredAgent(MappingProxyType({}), DEFAULT_WAYS, None, "", MappingProxyType({}))
 """What holds for an agent that no document registers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The agents and trusted issuers of one revision."""
+    """The agents and trusted issuers of one revision, and whoever enrolled."""
 
     agents: Mapping[Scope, RegisteredAgent]
     trusts: tuple[TrustDocument, ...]
@@ -40,6 +47,18 @@ class Directory:
         """The directory of these documents."""
         agents = {scope: _registered(entry) for scope, entry in identities.entries()}
         return Directory(MappingProxyType(agents), tuple(loaded.document for loaded in identities.trusts))
+
+    def with_enrolled(self, enrolled: Enrolled) -> Directory:
+        """This and the keys that agents brought themselves; a document says how else they are registered."""
+        agents = dict(self.agents)
+        for entry in enrolled.keys:
+            agent, key_id = agents.get(entry.agent, NOBODY), thumbprint(entry.raw_key)
+            agents[entry.agent] = replace(
+                agent,
+                keys=MappingProxyType({**agent.keys, key_id: entry.raw_key}),
+                enrolled=MappingProxyType({**agent.enrolled, key_id: entry}),
+            )
+        return Directory(MappingProxyType(agents), self.trusts)
 
     def agent(self, scope: Scope) -> RegisteredAgent:
         """What holds for an agent, registered or not."""
@@ -56,4 +75,5 @@ def _registered(entry: AgentEntry) -> RegisteredAgent:
         ways=frozenset(map(Way, entry.ways)),
         token_life=None if entry.token_life is None else Seconds(float(entry.token_life)),
         owner=entry.owner or "",
+        enrolled=MappingProxyType({}),
     )

@@ -63,6 +63,21 @@ def open_router() -> APIRouter:
     return APIRouter()
 
 
+def strict_router(max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
+    """Routes for everyone whose body is strict JSON of at most that size, read before FastAPI sees it."""
+
+    class StrictRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+            answer = super().get_route_handler()
+
+            async def enter(request: Request) -> Response:
+                return await answer(await _StrictRequest.read(request, max_body_bytes))
+
+            return enter
+
+    return APIRouter(route_class=StrictRoute)
+
+
 def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
     """Routes for the bearer of this token (RFC 6750 section 2.1), 401 for all others; `role` names it in the API's
     document.

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.throttle import Throttle
+from aegis_authz.core.identity import Way
 from aegis_authz.core.issuance import Issuance
-from aegis_authz.core.registration import Way
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.identity.assertion import ASSERTION_LIFE, Assertion, read_assertion

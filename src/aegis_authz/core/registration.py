@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import MappingProxyType
 
+from aegis_authz.core.identity import Way
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
-
-
-class Way(Enum):
-    """How an agent proves who it is, the strongest first."""
-
-    BOUND = "bound"  # a token bound to the agent's key, and a proof for each call
-    TOKEN = "token"  # noqa: S105  # a word: a token for each call
-    WORKLOAD = "workload"  # a listener that its process alone can reach
-    MTLS = "mtls"  # a client certificate with its SPIFFE id
-    AGENT_KEY = "agent_key"  # a static secret
-
 
 DEFAULT_WAYS = frozenset((Way.BOUND, Way.TOKEN))
 """The ways of an agent that no document names."""

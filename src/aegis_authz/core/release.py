@@ -39,6 +39,8 @@ class ChangeKind(Enum):
     REBUILT = "rebuilt"  # the same documents under other keys, settings or rules, at a start
     INTERRUPTED = "interrupted"  # the change before was logged and did not happen
     REVOKED = "revoked"  # an agent, whose calls are refused from then on; what is served stays
+    INVITED = "invited"  # an agent, who may bring a key of its own; what is served stays
+    ENROLLED = "enrolled"  # an agent brought its key; what is served stays
     RESTORED = "restored"  # an agent that was revoked; what is served stays
 
 
@@ -46,7 +48,8 @@ class ChangeKind(Enum):
 class Change:
     """One line of the change log. `previous` is "" at the first.
 
-    `agent` is who was revoked or restored; then `revision` and `previous` are what was served meanwhile.
+    `agent` is whom it is about, where it is not about documents; then `revision` and `previous` are what was served
+    meanwhile.
     """
 
     kind: ChangeKind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.enrolment import Enrolled
 from aegis_authz.core.identity import Revocation
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
@@ -92,3 +93,20 @@ class Journal(Protocol):
 
 class JournalFault(Exception):
     """The journal cannot be written; the message is fit to show."""
+
+
+class Enrolments(Protocol):
+    """Keys that agents brought themselves, and the codes that are out for more."""
+
+    @property
+    def current(self) -> Enrolled:
+        """All that is kept; asks nobody."""
+        ...
+
+    def replace(self, enrolled: Enrolled) -> None:
+        """Keep this instead; blocks on the disk. Raises EnrolmentsFault, and then all is as it was."""
+        ...
+
+
+class EnrolmentsFault(Exception):
+    """What is enrolled cannot be read or kept; the message is fit to show."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.core.registration import DEFAULT_WAYS, AgentKey, Registration, Registry, Way
+from aegis_authz.core.identity import Way
+from aegis_authz.core.registration import DEFAULT_WAYS, AgentKey, Registration, Registry
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
 from aegis_authz.policy.bundle.agent_data import agents_from_data, agents_to_data

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey
 
-from aegis_authz.core.registration import AgentKey, Way
+from aegis_authz.core.identity import Way
+from aegis_authz.core.registration import AgentKey
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import okp_jwk

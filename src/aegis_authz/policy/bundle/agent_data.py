@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 
+from aegis_authz.core.identity import Way
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.registration import AgentKey, Registration, Registry, Way
+from aegis_authz.core.registration import AgentKey, Registration, Registry
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.narrowing import items, mapping, members, text

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from aegis_authz.core.identity import Way
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.registration import AgentKey, Registration, Way
+from aegis_authz.core.registration import AgentKey, Registration
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import thumbprint

@@ -1,0 +1,162 @@
+"""Invitations and enrolment: a code is good once, for whoever has the key it comes with."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from aegis_authz.adapters.files.enrolments import FileEnrolments
+from aegis_authz.config import ControlSettings
+from aegis_authz.control.app import ControlServices
+from aegis_authz.core.release import Sources
+from tests.support.token_requests import assertion, binding, client_form, enrolment, key_id, private_key, public_jwk
+
+Client = Callable[[ControlServices, str], httpx.AsyncClient]
+AGENT, DOOR = "acme/emea/payer", "/v1/agents/acme/emea/payer/invite"
+KEY, STRANGER = private_key(b"k"), private_key(b"s")
+
+
+@pytest.fixture
+def plane(new_plane: Callable[..., ControlServices], documents: Callable[..., Sources]) -> ControlServices:
+    services = new_plane()
+    services.publisher.start(documents)
+    return services
+
+
+async def invited(client: httpx.AsyncClient, door: str = DOOR) -> str:
+    answer = await client.post(door, json={"by": "ann", "ttl": 600})
+    assert answer.status_code == 200, answer.text
+    code: str = answer.json()["code"]
+    return code
+
+
+async def token_for(client: httpx.AsyncClient) -> httpx.Response:
+    now = time.time()
+    return await client.post(
+        "/v1/token", data=client_form(assertion(AGENT, KEY, now)), headers={"DPoP": binding(KEY, now)}
+    )
+
+
+async def test_an_agent_brings_its_key_for_a_code_and_gets_tokens_with_it(
+    plane: ControlServices, client: Client
+) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        assert (await token_for(admin)).status_code == 401
+        enrolled = await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
+        assert (await token_for(admin)).status_code == 200
+        listed = (await admin.get("/v1/agents")).json()["agents"]
+        changes = (await admin.get("/v1/revisions")).json()["changes"]
+    assert enrolled.json() == {
+        "agent": AGENT,
+        "issuer": "aegis",
+        "audience": "aegis-mesh",
+        "token_endpoint": "http://127.0.0.1:7000/v1/token",
+        "mesh": {"forward_proxy": "", "reverse": ""},
+    }
+    [agent] = listed
+    [key] = agent["keys"]
+    assert (agent["agent"], key["kid"], key["invited_by"]) == (AGENT, key_id(KEY), "ann")
+    assert [(change["kind"], change["agent"]) for change in changes[:2]] == [("enrolled", AGENT), ("invited", AGENT)]
+
+
+async def test_what_is_enrolled_outlives_publications_and_restarts(
+    plane: ControlServices, new_plane: Callable[..., ControlServices], documents: Callable[..., Sources], client: Client
+) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
+        await plane.publisher.publish(documents(limit=7), "ann", "")
+        assert (await token_for(admin)).status_code == 200
+    again = new_plane()
+    again.publisher.start(documents)
+    async with client(again, "") as anyone:
+        assert (await token_for(anyone)).status_code == 200
+
+
+async def test_a_code_is_kept_as_its_hash_alone(
+    plane: ControlServices, client: Client, settings: ControlSettings
+) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        code = await invited(admin)
+    kept = (settings.state / "enrolled.json").read_text()
+    assert code not in kept
+    assert hashlib.sha256(code.encode()).hexdigest() in kept
+
+
+async def test_a_code_is_good_once_and_no_other_code_is_good(plane: ControlServices, client: Client) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        code = await invited(admin)
+        assert (await admin.post("/v1/enroll", json=enrolment(code, KEY, time.time()))).status_code == 200
+        again = await admin.post("/v1/enroll", json=enrolment(code, STRANGER, time.time()))
+        wrong = await admin.post("/v1/enroll", json=enrolment("0" * 64, STRANGER, time.time()))
+    assert (again.status_code, again.json()) == (wrong.status_code, wrong.json())
+    assert again.json()["detail"] == "the code is unknown, used or over; ask for another one"
+
+
+async def test_a_code_is_over_after_its_time(
+    plane: ControlServices, client: Client, settings: ControlSettings, new_plane: Callable[..., ControlServices]
+) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        code = await invited(admin)
+    path = settings.state / "enrolled.json"
+    [invitation] = FileEnrolments(path).current.invitations
+    path.write_text(path.read_text().replace(str(invitation.expires_at), str(time.time() - 1)))
+    async with client(new_plane(), "") as anyone:
+        assert (await anyone.post("/v1/enroll", json=enrolment(code, KEY, time.time()))).status_code == 403
+
+
+async def test_a_key_is_no_other_agents_and_the_code_stays_good(plane: ControlServices, client: Client) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
+        code = await invited(admin, "/v1/agents/acme/apac/payer/invite")
+        taken = await admin.post("/v1/enroll", json=enrolment(code, KEY, time.time()))
+        assert taken.status_code == 409
+        assert (await admin.post("/v1/enroll", json=enrolment(code, STRANGER, time.time()))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "header", "claims"),
+    [
+        ({"jwk": public_jwk(STRANGER)}, {}, {}),
+        ({"jwk": {"kty": "oct", "k": "AA"}}, {}, {}),
+        ({"proof": "a.b.c"}, {}, {}),
+        ({}, {"typ": "dpop+jwt"}, {}),
+        ({}, {"alg": "none"}, {}),
+        ({}, {"jwk": public_jwk(STRANGER)}, {}),
+        ({}, {}, {"aud": "https://elsewhere.example/v1/enroll"}),
+        ({}, {}, {"code_hash": "x"}),
+        ({}, {}, {"iat": 5}),
+        ({}, {}, {"jti": ""}),
+        ({}, {}, {"jti": None}),
+        ({}, {}, {"more": 1}),
+    ],
+)
+async def test_a_key_that_is_not_proven_is_not_taken(
+    plane: ControlServices, client: Client, change: dict[str, Any], header: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    async with client(plane, plane.admin_token) as admin:
+        code = await invited(admin)
+        body = {**enrolment(code, KEY, time.time(), header, **claims), **change}
+        assert (await admin.post("/v1/enroll", json=body)).status_code == 400
+        assert (await admin.get("/v1/agents")).json() == {"agents": []}
+        assert (await admin.post("/v1/enroll", json=enrolment(code, KEY, time.time()))).status_code == 200
+
+
+async def test_codes_cannot_be_tried_out(plane: ControlServices, client: Client) -> None:
+    async with client(plane, "") as anyone:
+        statuses = [
+            (await anyone.post("/v1/enroll", json=enrolment(f"{number}", KEY, time.time()))).status_code
+            for number in range(30)
+        ]
+    assert statuses[0] == 403
+    assert statuses[-1] == 429
+
+
+async def test_only_the_admin_invites_and_lists(plane: ControlServices, client: Client) -> None:
+    async with client(plane, "0" * 64) as anyone:
+        assert (await anyone.post(DOOR, json={"by": "ann"})).status_code == 401
+        assert (await anyone.get("/v1/agents")).status_code == 401
