@@ -17,7 +17,7 @@ COMMAND = "policy init"
 _PAGE = "README.md"
 
 _CHECKS = ("aegis policy validate", "aegis policy test --coverage")
-_MESH = ("aegis up --detach --policies agents --tools tools", 'aegis policy publish --dir .aegis -m "what changed"')
+_MESH = ("aegis up --detach --echo", 'aegis policy publish --dir .aegis -m "what changed"')
 _QUESTIONS: Mapping[str, tuple[str, str]] = {
     "org": ("Organisation", "acme"),
     "tenant": ("Tenant", "emea"),
