@@ -78,14 +78,25 @@ class Budget(_Settings):
         return math.ceil(self.total_ms + _RECORD_MS + self.reserve_ms)
 
 
+def _taken_ways(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    if not ways or len(set(ways)) != len(ways):
+        raise ValueError("must name at least one way, and each once")
+    if Way.WORKLOAD in ways:
+        raise ValueError("workload is not taken yet: use bound, with a signer beside the agent")
+    return ways
+
+
+Ways = Annotated[tuple[Way, ...], AfterValidator(_taken_ways)]
+
+
 class IdentitySettings(_Settings):
     """Which ways of proving an identity are taken (docs/identity.md).
 
     `accept` holds for every listener of Envoy that `listeners` does not name (`forward`, `reverse`).
     """
 
-    accept: tuple[Way, ...] = (Way.TOKEN, Way.BOUND)
-    listeners: Mapping[str, tuple[Way, ...]] = {}
+    accept: Ways = (Way.TOKEN, Way.BOUND)
+    listeners: Mapping[str, Ways] = {}
 
 
 class AuthzSettings(_Settings):
@@ -149,6 +160,18 @@ class ControlSettings(_Settings):
     approval_life: float = Field(default=900, gt=0)
 
 
+class ListenerTls(_Settings):
+    """TLS on Envoy's listeners, as files of PEM that Envoy reads.
+
+    With `client_ca` every client must show a certificate of that authority; its SPIFFE id then proves an identity where
+    the authorizer takes `mtls`.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
 class ProxySettings(_Settings):
     """What the Envoy configuration is rendered from.
 
@@ -168,3 +191,4 @@ class ProxySettings(_Settings):
     check_timeout_ms: int = Field(default=250, gt=0)
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     workers: int = Field(default=2, ge=1)
+    tls: ListenerTls | None = None

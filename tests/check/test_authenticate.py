@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 from dataclasses import replace
 from typing import Any
@@ -13,7 +15,8 @@ from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.registration import NO_AGENTS
+from aegis_authz.core.registration import NO_AGENTS, AgentKey, Registration, Registry
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.wire.http.call import HttpCall
 from tests.support.proven_calls import BODY, MINT, NOW, STRANGER, TARGET, TOKEN, TRUST, bound_token, signed
@@ -24,6 +27,10 @@ BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "
 SNAPSHOT = Snapshot("r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None)
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)
+
+
+def new_id() -> str:
+    return secrets.token_hex(8)
 
 
 def call(*, body: bytes = BODY, headers: dict[str, tuple[str, ...]] | None = None, **changes: Any) -> HttpCall:
@@ -41,6 +48,8 @@ def call(*, body: bytes = BODY, headers: dict[str, tuple[str, ...]] | None = Non
         tool_hint="",
         route="",
         listener="forward",
+        principal="",
+        over_tls=False,
     )
     return replace(call_, **changes)
 
@@ -54,7 +63,7 @@ def with_proof(*proofs: str, token: str = TOKEN, **changes: Any) -> HttpCall:
 
 
 def identify(http: HttpCall, acceptance: Acceptance = DEFAULT) -> Identity:
-    return Authenticator(acceptance).identify(http, SNAPSHOT, NOW)
+    return Authenticator(acceptance, new_id).identify(http, SNAPSHOT, NOW)
 
 
 def reason_of(http: HttpCall, acceptance: Acceptance = DEFAULT) -> Reason:
@@ -168,8 +177,116 @@ def test_a_listener_takes_the_ways_it_is_set_to() -> None:
     assert reason_of(replace(once, listener=""), strict) is Reason.CREDENTIAL_NOT_ACCEPTED
 
 
+EVERY = Acceptance(frozenset(Way) - {Way.WORKLOAD}, {})
+KEY = "agk_" + "k" * 43
+SPIFFE = "spiffe://prod.example/ns/pay/sa/bot"
+BOT = Scope("acme", "emea", "bot")
+REGISTERED = replace(
+    SNAPSHOT,
+    agents=Registry.of(
+        {
+            BOT: Registration(
+                frozenset(Way),
+                (AgentKey(hashlib.sha256(KEY.encode()).hexdigest(), ("127.0.0.0/8", "10.0.0.0/8"), 0.0, None),),
+                frozenset({SPIFFE}),
+            )
+        }
+    ),
+)
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def keyed(*values: str, **changes: Any) -> HttpCall:
+    return call(headers={"proxy-authorization": values}, **changes)
+
+
+def refusal(http: HttpCall, acceptance: Acceptance = EVERY, snapshot: Snapshot = REGISTERED) -> Reason:
+    with pytest.raises(Refused) as refused:
+        Authenticator(acceptance, new_id).identify(http, snapshot, NOW)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize("value", [f"Bearer {KEY}", basic("agent", KEY)])
+def test_an_agent_key_is_taken_as_a_bearer_or_as_a_password_where_the_listener_takes_it(value: str) -> None:
+    identity = Authenticator(EVERY, new_id).identify(keyed(value), REGISTERED, NOW)
+    assert (identity.scope, identity.way) == (BOT, Way.AGENT_KEY)
+    assert refusal(keyed(value), DEFAULT) is Reason.CREDENTIAL_NOT_ACCEPTED
+
+
+def test_an_agent_key_comes_over_loopback_or_tls() -> None:
+    assert refusal(keyed(f"Bearer {KEY}", source="10.1.2.3")) is Reason.CREDENTIAL_NOT_ACCEPTED
+    assert Authenticator(EVERY, new_id).identify(
+        keyed(f"Bearer {KEY}", source="10.1.2.3", over_tls=True), REGISTERED, NOW
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        basic("agent", "hunter2"),
+        basic("root", KEY),
+        basic("", KEY),
+        basic("agent", TOKEN),
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"agent:\xff").decode(),
+        "Basic",
+        "Digest x",
+        f"agk {KEY}",
+        "Bearer",
+        "Bearer ",
+    ],
+)
+def test_other_proxy_credentials_are_malformed(value: str) -> None:
+    assert refusal(keyed(value)) is Reason.CREDENTIAL_MALFORMED
+
+
+def test_an_agent_proves_itself_in_the_ways_that_are_registered_for_it() -> None:
+    by_key = keyed(f"Bearer {KEY}")
+    certified = call(
+        headers={"x-forwarded-client-cert": (f"Hash={'a' * 64};URI={SPIFFE}",)}, principal=SPIFFE, over_tls=True
+    )
+    calls = {
+        Way.TOKEN: call(headers={"x-aegis-token": (ONCE,)}),
+        Way.BOUND: with_proof(proof()),
+        Way.AGENT_KEY: by_key,
+        Way.MTLS: certified,
+    }
+    entry = REGISTERED.agents.of_agent(BOT)
+    for registered in calls:
+        agents = Registry.of({BOT: replace(entry, ways=frozenset({registered}))})
+        for way, http in calls.items():
+            if way is registered:
+                snapshot = replace(REGISTERED, agents=agents)
+                assert Authenticator(EVERY, new_id).identify(http, snapshot, NOW).way is way
+            else:
+                refused = refusal(http, snapshot=replace(REGISTERED, agents=agents))
+                assert refused is Reason.CREDENTIAL_NOT_ACCEPTED
+
+
+def test_a_certificate_is_taken_where_the_listener_takes_it_and_ignored_elsewhere() -> None:
+    headers = {"x-forwarded-client-cert": (f"Hash={'a' * 64};URI={SPIFFE}",)}
+    http = call(headers=headers, principal=SPIFFE, over_tls=True)
+    identity = Authenticator(EVERY, new_id).identify(http, REGISTERED, NOW)
+    assert (identity.scope, identity.way, identity.key_id) == (BOT, Way.MTLS, "a" * 64)
+    assert refusal(http, DEFAULT) is Reason.CREDENTIAL_MISSING
+    both = replace(http, headers=headers | {"x-aegis-token": (ONCE,)})
+    assert refusal(both) is Reason.CREDENTIAL_AMBIGUOUS
+    assert Authenticator(DEFAULT, new_id).identify(both, REGISTERED, NOW).way is Way.TOKEN
+
+
+def test_two_credentials_are_ambiguous_whatever_they_are() -> None:
+    assert refusal(keyed(f"Bearer {KEY}", basic("agent", KEY))) is Reason.CREDENTIAL_AMBIGUOUS
+    mixed = call(headers={"x-aegis-token": (ONCE,), "proxy-authorization": (f"Bearer {KEY}",)})
+    assert refusal(mixed) is Reason.CREDENTIAL_AMBIGUOUS
+    with_one = call(headers={"proxy-authorization": (f"Bearer {KEY}",), "x-aegis-proof": (proof(),)})
+    assert refusal(with_one) is Reason.CREDENTIAL_AMBIGUOUS
+
+
 def test_what_a_remembered_token_needs_is_a_proof_of_each_call() -> None:
-    authenticator = Authenticator(DEFAULT)
+    authenticator = Authenticator(DEFAULT, new_id)
     first, second = (authenticator.identify(with_proof(proof()), SNAPSHOT, NOW) for _ in range(2))
     assert first.spending != second.spending
     with pytest.raises(Refused) as refused:

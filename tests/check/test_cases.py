@@ -172,7 +172,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
         yield World(
             Pipeline(
                 snapshots,
-                Authenticator(Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})),
+                Authenticator(Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {}), lambda: "f" * 32),
                 pdp,
                 MemoryStore(clock, 60, for_tests=True),
                 recorder,

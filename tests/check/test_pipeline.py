@@ -109,7 +109,7 @@ class World:
     records: list[DecisionRecord] = field(default_factory=list)
     counts: list[RefusalsRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
-    authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT))
+    authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT, lambda: "f" * 32))
 
     def now(self) -> float:
         return 1_800_000_000.0

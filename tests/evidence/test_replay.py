@@ -194,7 +194,7 @@ async def recorded(opa: LabOpa, call: Call, conditions: str) -> tuple[World, Dec
         )  # older than every token
         pipeline = Pipeline(
             world,
-            Authenticator(Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})),
+            Authenticator(Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {}), lambda: "f" * 32),
             world,
             store,
             recorder,

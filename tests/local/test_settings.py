@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.config import AuthzSettings, ControlSettings, ProxySettings, WorkerHost
+from aegis_authz.config import AuthzSettings, ControlSettings, IdentitySettings, ProxySettings, WorkerHost
 from aegis_authz.core.release import BUNDLE_KEY_ID
 from aegis_authz.local.documents import lay_out_probe
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
@@ -143,3 +144,24 @@ def test_the_doctors_documents_are_valid_and_name_its_port(tmp_path: Path) -> No
     assert [(policy.org, policy.tenant, policy.agent) for policy in loaded.policies] == [
         ("aegis-doctor", "self", "prober")
     ]
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"accept": []},
+        {"accept": ["bound", "bound"]},
+        {"accept": ["password"]},
+        {"accept": ["workload"]},
+        {"listeners": {"reverse": []}},
+        {"listeners": {"reverse": ["workload"]}},
+        {"take": ["bound"]},
+    ],
+)
+def test_a_way_that_cannot_be_taken_is_an_error_and_no_silence(identity: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        IdentitySettings.model_validate(identity)
+
+
+def test_without_a_word_a_listener_takes_tokens_and_bound_tokens() -> None:
+    assert IdentitySettings() == IdentitySettings.model_validate({"accept": ["token", "bound"]})

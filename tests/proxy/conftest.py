@@ -19,7 +19,7 @@ import pytest_asyncio
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config import ListenerTls, ProxySettings
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
@@ -205,9 +205,9 @@ class Proxy:
         reader, writer = await asyncio.open_unix_connection(self.settings.admin_socket)
         return await exchange(reader, writer, f"GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n".encode())
 
-    async def send(self, raw: bytes, port: int | None = None) -> Reply:
+    async def send(self, raw: bytes, port: int | None = None, tls: ssl.SSLContext | None = None) -> Reply:
         """Send these very bytes, to the forward listener unless another port is named; read one answer."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.forward)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.forward, ssl=tls)
         return await exchange(reader, writer, raw)
 
     async def get(self, url: str, *headers: str) -> Reply:
@@ -256,7 +256,12 @@ class Starter:
 
     @asynccontextmanager
     async def running(
-        self, name: str, catalogue: Catalogue, *authz: str, ca_file: Path = Path("/nowhere")
+        self,
+        name: str,
+        catalogue: Catalogue,
+        *authz: str,
+        ca_file: Path = Path("/nowhere"),
+        tls: ListenerTls | None = None,
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -269,6 +274,7 @@ class Starter:
             access_log=folder / "access.log",
             ca_file=ca_file,
             max_body_bytes=MOST_BODY,
+            tls=tls,
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import ipaddress
-import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,12 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.proxy.render import write_xds
+from tests.support.authority import Authority
 
 if TYPE_CHECKING:
     from conftest import Authorizer, Proxy, Starter, ToolServer
@@ -169,48 +165,6 @@ async def test_tails_texts_beside_variables_and_head_are_routed_as_they_are_judg
         "show": ["GET /files/a HTTP/1.1"],
         "raw": ["GET /files/7.json HTTP/1.1", "HEAD /files/7.json HTTP/1.1"],
     }
-
-
-class Authority:
-    """A certificate authority, and servers it vouches for."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "ca.pem"
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        own = self._certificate(self._key.public_key(), self._name, None)
-        self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
-
-    def context(self, name: x509.GeneralName) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        leaf = self._certificate(key.public_key(), x509.Name([]), name)
-        pem = self._folder / "leaf.pem"
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        pem.write_bytes(private + leaf.public_bytes(serialization.Encoding.PEM))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem)
-        return context
-
-    def _certificate(
-        self, key: ec.EllipticCurvePublicKey, subject: x509.Name, name: x509.GeneralName | None
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .issuer_name(self._name)
-            .subject_name(subject)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=name is None, path_length=None), critical=True)
-        )
-        if name is not None:
-            builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=True)
-        return builder.sign(self._key, hashes.SHA256())
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def _routed(tools: tuple[Tool, ...], path: str, method: str) -> str | None:
 
 
 def _judged(tools: tuple[Tool, ...], path: str, method: str) -> str | None:
-    call = HttpCall("", method, "http", "api.example", None, path, "", {}, b"", "", "", "", "")
+    call = HttpCall("", method, "http", "api.example", None, path, "", {}, b"", "", "", "", "", "", False)
     try:
         return read_tool_call(call, Catalogue.of(tools)).tool
     except Refused:

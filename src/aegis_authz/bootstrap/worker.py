@@ -98,7 +98,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
-        authenticator=Authenticator(_acceptance(settings.identity)),
+        authenticator=Authenticator(_acceptance(settings.identity), ids.token),
         pdp=pdp,
         store=store,
         recorder=recorder,

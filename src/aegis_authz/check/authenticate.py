@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
+from aegis_authz.check.credentials import credentials_of
 from aegis_authz.core.identity import Identity, Override, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot, Trust
-from aegis_authz.core.units import Epoch
+from aegis_authz.core.units import Epoch, Jti
+from aegis_authz.identity.agent_key import read_agent_key
+from aegis_authz.identity.certificate import read_certificate
 from aegis_authz.identity.proof import ProvenRequest, read_proof, token_hash
 from aegis_authz.identity.token import AgentToken, read_override_token
 from aegis_authz.identity.token_memory import TokenMemory
+from aegis_authz.wire.envoy.client_certificate import client_certificate
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.target import targets
 
@@ -26,33 +31,61 @@ class Acceptance:
     otherwise: frozenset[Way]
     listeners: Mapping[str, frozenset[Way]]
 
+    def takes(self, way: Way, listener: str) -> bool:
+        """Whether the listener takes that way."""
+        return way in self.listeners.get(listener, self.otherwise)
+
     def require(self, way: Way, listener: str) -> None:
         """Raise Refused(CREDENTIAL_NOT_ACCEPTED) unless the listener takes that way."""
-        if way not in self.listeners.get(listener, self.otherwise):
+        if not self.takes(way, listener):
             raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, f"the listener {listener!r} does not take {way.value}")
 
 
 class Authenticator:
-    """Who sends a request, by exactly one credential that its listener takes."""
+    """Who sends a request, by exactly one credential that its listener takes.
 
-    def __init__(self, acceptance: Acceptance) -> None:
+    `new_id` names a call that has no token of its own.
+    """
+
+    def __init__(self, acceptance: Acceptance, new_id: Callable[[], str]) -> None:
         self._acceptance = acceptance
+        self._new_id = new_id
         self._tokens = TokenMemory(_MOST_TOKENS)
 
     def identify(self, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
-        """Verify the agent token in x-aegis-token or Proxy-Authorization: Bearer, and its proof in x-aegis-proof.
+        """Verify the agent's token and its proof, or its key, or its client certificate (docs/identity.md).
 
-        Raises Refused with a CREDENTIAL_ or PROOF_ reason, CREDENTIAL_AMBIGUOUS for more than one token, more than
-        one proof, and a proof beside a token that needs none.
+        Raises Refused with a CREDENTIAL_ or PROOF_ reason, CREDENTIAL_AMBIGUOUS for more than one credential, more
+        than one proof, and a proof beside what needs none; CREDENTIAL_NOT_ACCEPTED for a way that the listener does
+        not take, or that is not registered for the agent.
         """
-        tokens = [*http.headers.get("x-aegis-token", ()), *map(_bearer, http.headers.get("proxy-authorization", ()))]
-        proofs = http.headers.get("x-aegis-proof", ())
-        if not tokens:
+        identity = self._verified(http, snapshot, now)
+        if identity.way not in snapshot.agents.of_agent(identity.scope).ways:
+            raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, f"{identity.way.value} is no way of {identity.scope}")
+        return identity
+
+    def _verified(self, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
+        shown = credentials_of(http)
+        certificate = client_certificate(http) if self._acceptance.takes(Way.MTLS, http.listener) else None
+        credentials = len(shown.tokens) + len(shown.agent_keys) + (certificate is not None)
+        if credentials > 1 or len(shown.proofs) > 1:
+            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, f"{credentials} credentials, {len(shown.proofs)} proofs")
+        if shown.tokens:
+            return self._by_token(shown.tokens[0], shown.proofs, http, snapshot, now)
+        if not credentials:
             raise Refused(Reason.CREDENTIAL_MISSING)
-        if len(tokens) > 1 or len(proofs) > 1:
-            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, f"{len(tokens)} tokens, {len(proofs)} proofs")
-        digest = token_hash(tokens[0])
-        token = self._tokens.read(tokens[0], digest, snapshot.trust, now)
+        if shown.proofs:
+            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a proof without a token")
+        jti = Jti(self._new_id())
+        if certificate is not None:
+            return read_certificate(certificate.spiffe_id, certificate.fingerprint, snapshot.agents, now, jti)
+        self._acceptance.require(Way.AGENT_KEY, http.listener)
+        is_private = http.over_tls or _is_loopback(http.source)
+        return read_agent_key(shown.agent_keys[0], http.source, is_private, snapshot.agents, now, jti)
+
+    def _by_token(self, text: str, proofs: tuple[str, ...], http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
+        digest = token_hash(text)
+        token = self._tokens.read(text, digest, snapshot.trust, now)
         if token.bound_key:
             return self._proven(token, digest, proofs, http, snapshot, now)
         if proofs:
@@ -85,8 +118,8 @@ def read_override(http: HttpCall, identity: Identity, trust: Trust, now: Epoch) 
     return override
 
 
-def _bearer(value: str) -> str:
-    scheme, _, token = value.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Refused(Reason.CREDENTIAL_MALFORMED, "Proxy-Authorization is not a Bearer token")
-    return token.strip()
+def _is_loopback(source: str) -> bool:
+    try:
+        return ip_address(source).is_loopback
+    except ValueError:
+        return False

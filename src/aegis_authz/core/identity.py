@@ -11,7 +11,7 @@ from aegis_authz.core.units import ApprovalId, Basis, Digest, Epoch, Jti, Second
 
 
 class Way(Enum):
-    """How an agent proved who it is (docs/identity.md)."""
+    """How an agent proves who it is (docs/identity.md)."""
 
     TOKEN = "token"  # noqa: S105  # a word: a token that is good for this one call
     BOUND = "bound"  # a token bound to a key, and a proof of this call by that key

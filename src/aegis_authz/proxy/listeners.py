@@ -22,8 +22,10 @@ from envoy_data_plane.envoy.config.listener.v3 import (
 )
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
+    HttpConnectionManagerForwardClientCertDetails,
     HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
+    HttpConnectionManagerSetCurrentClientCertDetails,
     Rds,
     RequestIdExtension,
 )
@@ -32,6 +34,7 @@ from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import UuidRequestIdCo
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.access_log import access_log
 from aegis_authz.proxy.filters import http_filters
+from aegis_authz.proxy.listener_tls import transport_socket
 from aegis_authz.proxy.local_replies import local_replies
 from aegis_authz.proxy.request_hygiene import early_header_mutation
 from aegis_authz.proxy.routes import FORWARD, REVERSE
@@ -68,7 +71,11 @@ def _listener(name: str, port: int, settings: ProxySettings) -> Listener:
         connection_balance_config=ListenerConnectionBalanceConfig(
             exact_balance=ListenerConnectionBalanceConfigExactBalance()
         ),
-        filter_chains=[FilterChain(filters=[manager])],
+        filter_chains=[
+            FilterChain(
+                filters=[manager], transport_socket=None if settings.tls is None else transport_socket(settings.tls)
+            )
+        ],
     )
 
 
@@ -105,5 +112,8 @@ def _manager(name: str, settings: ProxySettings) -> HttpConnectionManager:
         # the peer is the source; where an agent sits is not told to the tool
         use_remote_address=True,
         skip_xff_append=True,
+        # of a client's certificate we say what was verified; what a client says of it was taken off before
+        forward_client_cert_details=HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
+        set_current_client_cert_details=HttpConnectionManagerSetCurrentClientCertDetails(uri=True),
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
     )

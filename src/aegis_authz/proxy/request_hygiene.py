@@ -8,7 +8,8 @@ from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
-from aegis_authz.proxy.typed import extension
+from aegis_authz.proxy.typed import extension, overwritten
+from aegis_authz.wire.envoy.ext_authz import TLS_HEADER
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 _OURS = (
@@ -18,6 +19,7 @@ _OURS = (
     "x-aegis-decision",
     "x-aegis-decision-id",
     "x-aegis-identity",
+    TLS_HEADER,
 )
 
 _ANOTHER_REQUEST = (
@@ -56,10 +58,13 @@ _PREFIXES = (
 
 
 def early_header_mutation() -> TypedExtensionConfig:
-    """The removals, made as soon as the headers have been read."""
+    """The removals, made as soon as the headers have been read, and what we say in their place."""
     removed = [Mutation(remove=name) for name in (*_OURS, *_ANOTHER_REQUEST, *_ANOTHER_CALLER)]
     matched = [
         Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
         for prefix in _PREFIXES
     ]
-    return extension("envoy.http.early_header_mutation.header_mutation", HeaderMutation(mutations=[*removed, *matched]))
+    # of the connection itself, not of our settings: nothing else in a check says it, not even tls_session
+    encrypted = Mutation(append=overwritten(TLS_HEADER, "%DOWNSTREAM_TLS_VERSION%"))
+    mutations = [*removed, *matched, encrypted]
+    return extension("envoy.http.early_header_mutation.header_mutation", HeaderMutation(mutations=mutations))

@@ -25,7 +25,7 @@ from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.typed import packed
-from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, TOOL_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, TLS_HEADER, TOOL_EXTENSION
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 FORWARD, REVERSE = "forward", "reverse"
@@ -37,13 +37,15 @@ _UNTIMED = timedelta(0)
 _UNSENT = (
     OBLIGATION_HEADER,
     "x-aegis-proof",
+    TLS_HEADER,
     "x-aegis-token",
     "x-aegis-approval",
     "proxy-authorization",
     "x-envoy-external-address",
+    "x-forwarded-client-cert",
     "x-forwarded-proto",
 )
-"""Request headers that no tool gets: secrets, where the agent sits, and that it spoke plain HTTP to us."""
+"""Request headers that no tool gets: secrets, who and where the agent is, and that it spoke plain HTTP to us."""
 
 _UNBELIEVED = ("x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id")
 """Response headers that a tool cannot set. The router takes them off before ext_authz sets ours."""

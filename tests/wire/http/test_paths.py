@@ -41,7 +41,7 @@ def read(request: str, actions: tuple[Action, ...] = FILES) -> ToolCall:
     method, _, path = request.partition(" ")
     path, _, query = path.partition("?")
     tool = Tool("files", "files.example", None, "", actions, "", "", None)
-    call = HttpCall("", method, "http", "files.example", None, path, query, {}, b"", "", "", "", "")
+    call = HttpCall("", method, "http", "files.example", None, path, query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 
 

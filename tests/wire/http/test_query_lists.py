@@ -35,7 +35,7 @@ FIND = Action(
 
 def read(query: str) -> ToolCall:
     tool = Tool("t", "t.example", None, "", (FIND,), "", "", None)
-    call = HttpCall("", "GET", "http", "t.example", None, "/find", query, {}, b"", "", "", "", "")
+    call = HttpCall("", "GET", "http", "t.example", None, "/find", query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 
 
@@ -108,7 +108,7 @@ def test_the_elements_of_a_list_in_a_body_have_their_type_too() -> None:
     tool = Tool("t", "t.example", None, "", (Action("put", "POST", ("ids",), (ids,), False),), "", "", None)
 
     def put(body: bytes) -> ToolCall:
-        call = HttpCall("", "POST", "http", "t.example", None, "/ids", "", {}, body, "", "", "", "")
+        call = HttpCall("", "POST", "http", "t.example", None, "/ids", "", {}, body, "", "", "", "", "", False)
         return read_tool_call(call, Catalogue.of((tool,)))
 
     assert put(b'{"ids":[1,2]}').parameters == {"ids": [1, 2]}

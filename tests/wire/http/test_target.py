@@ -13,9 +13,16 @@ CATALOGUE = Catalogue.of((BANK,))
 
 
 def call(
-    host: str, path: str, query: str = "", *, port: int | None = None, scheme: str = "http", hint: str = ""
+    host: str,
+    path: str,
+    query: str = "",
+    *,
+    port: int | None = None,
+    scheme: str = "http",
+    hint: str = "",
+    over_tls: bool = False,
 ) -> HttpCall:
-    return HttpCall("r", "GET", scheme, host, port, path, query, {}, b"", "", hint, "", "")
+    return HttpCall("r", "GET", scheme, host, port, path, query, {}, b"", "", hint, "", "", "", over_tls)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +36,11 @@ def call(
             call("gateway", "/bank/v1/x", "q=1", port=9081, hint="bank"),
             ("http://gateway:9081/bank/v1/x?q=1", "http://api.bank.example:8080/v1/x?q=1"),
         ),
+        (
+            call("gateway", "/bank/v1", port=443, hint="bank", over_tls=True),
+            ("https://gateway/bank/v1", "http://api.bank.example:8080/v1"),
+        ),
+        (call("api.bank.example", "/v1", over_tls=True), ("http://api.bank.example/v1",)),
         (call("gateway", "/bank", hint="bank"), ("http://gateway/bank", "http://api.bank.example:8080/")),
         (call("gateway", "/nobody/v1", hint="?"), ("http://gateway/nobody/v1",)),
     ],

@@ -54,6 +54,8 @@ def http(method: str, target: str, body: bytes = b"", **changes: Any) -> HttpCal
         "tool_hint": "",
         "route": "",
         "listener": "",
+        "principal": "",
+        "over_tls": False,
     }
     return HttpCall(**given | changes)
 

@@ -35,6 +35,8 @@ def http(message: Any, method: str = "POST", path: str = "/mcp", **headers: str)
         tool_hint="",
         route="",
         listener="",
+        principal="",
+        over_tls=False,
     )
 
 

@@ -28,6 +28,8 @@ ROUTE_EXTENSION = "aegis.route"
 """The context extension by which every route says where it leads (`Tool.route`, or `NO_ROUTE`)."""
 LISTENER_EXTENSION = "aegis.listener"
 """The context extension by which every route says which listener it belongs to."""
+TLS_HEADER = "x-aegis-tls"
+"""The header by which a listener says how its client's connection is encrypted; no client's own copy is left."""
 
 ID_HEADER = "x-aegis-decision-id"
 _ID_METADATA = "decision_id"
@@ -46,8 +48,10 @@ READ_HEADERS = frozenset(
         "traceparent",
         "x-aegis-approval",
         "x-aegis-proof",
+        TLS_HEADER,
         "x-aegis-token",
         "x-envoy-auth-partial-body",
+        "x-forwarded-client-cert",
         "x-request-id",
     }
 )
@@ -109,6 +113,8 @@ def read_check_request(message: bytes) -> HttpCall:
         tool_hint=attributes.context_extensions.get(TOOL_EXTENSION, ""),
         route=attributes.context_extensions.get(ROUTE_EXTENSION, ""),
         listener=attributes.context_extensions.get(LISTENER_EXTENSION, ""),
+        principal=attributes.source.principal,
+        over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
     )
 
 

@@ -14,7 +14,8 @@ class HttpCall:
     `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
     `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
     the request, "" when it does not say; `listener` is the listener it came in by. All three come from Envoy's own
-    configuration and never from the client.
+    configuration and never from the client. `principal` is the identity in the certificate the client proved, "" when
+    it showed none; `over_tls` says that its connection to Envoy was encrypted.
     """
 
     request_id: str
@@ -30,6 +31,8 @@ class HttpCall:
     tool_hint: str
     route: str
     listener: str
+    principal: str
+    over_tls: bool
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""

@@ -14,14 +14,16 @@ def targets(http: HttpCall, catalogue: Catalogue) -> tuple[str, ...]:
 
     In normal form: scheme and host in lower case, no default port; path and query to the byte.
     """
-    addressed = _uri(http, http.host, http.port, http.path)
-    if not http.tool_hint:
-        return (addressed,)
-    tools, path = claimants(http, catalogue)
-    return (addressed, *(_uri(http, tool.host, tool.port, path) for tool in tools))
-
-
-def _uri(http: HttpCall, host: str, port: int | None, path: str) -> str:
-    authority = host if port is None or port == _DEFAULT_PORTS.get(http.scheme) else f"{host}:{port}"
     query = f"?{http.query}" if http.query else ""
-    return f"{http.scheme}://{authority}{path}{query}"
+    if not http.tool_hint:
+        return (_uri(http.scheme, http.host, http.port, http.path) + query,)
+    # the gateway itself was addressed, in the scheme of its listener; what a proxy is asked for has one of its own
+    scheme = "https" if http.over_tls else http.scheme
+    addressed = _uri(scheme, http.host, http.port, http.path)
+    tools, path = claimants(http, catalogue)
+    return (addressed + query, *(_uri(http.scheme, tool.host, tool.port, path) + query for tool in tools))
+
+
+def _uri(scheme: str, host: str, port: int | None, path: str) -> str:
+    authority = host if port is None or port == _DEFAULT_PORTS.get(scheme) else f"{host}:{port}"
+    return f"{scheme}://{authority}{path}"
