@@ -178,6 +178,7 @@ async def test_a_client_that_waits_for_leave_to_send_gets_it(signer: Listening) 
         ("GET /github/x HTTP/1.1\r\nHost: {own}\r\nSec-Fetch-Site: cross-site", 403, "FROM_A_PAGE"),
         ("GET http://tool.example/x HTTP/1.1\r\nHost: tool.example\r\nOrigin: http://evil.example", 403, "FROM_A_PAGE"),
         ("OPTIONS * HTTP/1.1\r\nHost: {own}", 400, "NOT_A_CALL"),
+        ("GET http://tool.example:99999/ HTTP/1.1\r\nHost: tool.example", 400, "NOT_A_CALL"),
     ],
 )
 async def test_what_is_no_call_of_a_program_goes_nowhere(

@@ -71,9 +71,12 @@ class MeshCaller:
             token = await self._token()
         except TokenFault as fault:
             raise Unforwarded(Cause.TOKEN_UNAVAILABLE, f"Not sent: {fault}. It may be repeated later.") from None
-        url = URL(call.url, encoded=True)  # what was signed is what is sent, letter by letter
+        try:
+            url = URL(call.url, encoded=True)  # what was signed is what is sent, letter by letter
+            headers["x-aegis-proof"] = self._key.proof(call.method, call.url, token, call.body)
+        except ValueError:
+            raise Unforwarded(Cause.NOT_A_CALL, "The URL is none that the mesh could judge.") from None
         headers["x-aegis-token"] = token
-        headers["x-aegis-proof"] = self._key.proof(call.method, call.url, token, call.body)
         try:
             response = await self._session.request(
                 call.method,

@@ -66,7 +66,10 @@ class Signer:
         if raw.startswith("/"):
             self._own_host(request)
             return request.method, f"{self._caller.mesh.reverse}{raw}", False
-        parts = urlsplit(raw)
+        try:
+            parts = urlsplit(raw)
+        except ValueError:
+            raise Unforwarded(Cause.NOT_A_CALL, "The request names no URL.") from None
         if parts.scheme.lower() != "http" or not parts.hostname:
             raise Unforwarded(Cause.NOT_A_CALL, "A request to the proxy must be for an http:// URL.")
         authority = parts.netloc.rpartition("@")[2]

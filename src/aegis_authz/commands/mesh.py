@@ -12,6 +12,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
+from aegis_authz.commands.local_agents import LOCAL_AGENTS, enrol_local_agents
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.local.layout import Layout
@@ -44,14 +45,17 @@ async def run_mesh(
 def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     """The tools the control plane will serve, the doctor's included; the folders of documents must be valid as well.
 
-    These are the tools of the last release; at the very first start, those of the folders.
+    These are the tools of the last release; at the very first start, those of the folders. On the way, the agents of
+    the folders are enrolled for use on this machine.
 
-    Raises PolicyErrors, SourceFolderError, ReleasesFault.
+    Raises PolicyErrors, SourceFolderError, ReleasesFault, KeyFolderError.
     """
     probe = layout.folder("probe")
+    (probe / "policies" / LOCAL_AGENTS).unlink(missing_ok=True)  # written anew below, from what the folders say today
     own = documents_from_here(probe / "policies", probe / "tools")
     sources = documents_from_here(options.policies, options.tools)
     loaded = load({**sources.policies, **own.policies}, {**sources.tools, **own.tools}, DETECTORS)
+    enrol_local_agents(options, layout, loaded)
     released = _released_tools(layout.folder("control"))
     return Catalogue.of(loaded.tools if released is None else load({}, {**released, **own.tools}).tools)
 
