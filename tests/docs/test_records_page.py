@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.core.record import CutRecord, FlatObligation, Record, RedactionRecord, RefusalsRecord
+from aegis_authz.core.record import (
+    ApprovalRecord,
+    ApprovalStep,
+    CutRecord,
+    FlatObligation,
+    Record,
+    RedactionRecord,
+    RefusalsRecord,
+)
+from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.document import record_members, record_to_json
 from tests.support.made_records import DENIED
 
@@ -17,6 +26,9 @@ _WRITTEN: tuple[Record, ...] = (
     RedactionRecord("d-1", 1.0, "response", {"us_ssn": 2}, "done"),
     CutRecord(1.0, 40, "00000001-300.0.torn"),
     RefusalsRecord.of(DENIED),
+    ApprovalRecord(
+        "d-1", 1.0, "apr_1", ApprovalStep.DENIED, "ann", "", Scope("o", "t", "a"), "t", "a", "d", "b", "r", (), 0.0, 2.0
+    ),
 )
 
 
@@ -44,7 +56,7 @@ def test_the_page_says_what_the_second_version_of_decisions_lacks() -> None:
 
 def test_the_page_says_what_the_first_version_of_decisions_lacks() -> None:
     section = _sections()["`decision`, version 1"]
-    lacking = record_members("decision", 2) - record_members("decision", 1)
+    lacking = record_members("decision", 3) - record_members("decision", 1)
     said = set(re.findall(r"`([a-z_]+)`", section.partition("\n`obligations`")[0]))
     assert said == lacking
     assert FlatObligation("redact:response:us_ssn,/notes").text in section

@@ -22,6 +22,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import (
     DECISION_VERSION,
+    ApprovalRecord,
+    ApprovalStep,
     CutRecord,
     DecisionRecord,
     FindingName,
@@ -50,7 +52,11 @@ FLAT = replace(
     obligations=(FlatObligation("redact:request:us_ssn"),),
 )
 SECOND = replace(DENIED, version=2)
-ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, CUT, RefusalsRecord.of(DENIED))
+APPROVED = ApprovalRecord(
+    "d-1", 2.0, "apr_1", ApprovalStep.APPROVED, "ann", "invoice 1181", Scope("acme", "emea", "bot"), "stripe", "pay",
+    "d", "b", "r", ("p",), 1.0, 900.0,
+)  # fmt: skip
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, RefusalsRecord.of(DENIED))
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)
@@ -116,6 +122,7 @@ DECISIONS = st.builds(
             "environment",
             "revision",
             "approval_id",
+            "approved_by",
             "request_id",
             "trace_id",
         ],
@@ -129,7 +136,7 @@ def of_version_2(record: DecisionRecord) -> DecisionRecord:
     identity = record.identity
     if identity is not None:
         identity = replace(identity, way=Way.TOKEN, proof=None, session="", grant=None)
-    return replace(record, version=2, identity=identity)
+    return replace(record, version=2, identity=identity, approved_by="")
 
 
 def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
@@ -149,15 +156,29 @@ def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
         port=None,
         whole_path=None,
         environment="",
+        approved_by="",
         obligations=tuple(map(FlatObligation, texts)),
         findings=tuple(FindingName(one.parameter, one.condition.replace(":", "_")) for one in record.findings),
     )
 
 
+APPROVALS = st.builds(
+    ApprovalRecord,
+    time=SECONDS,
+    step=st.sampled_from(ApprovalStep),
+    scope=st.builds(Scope, TEXTS, TEXTS, TEXTS),
+    policies=NAMES,
+    requested_at=SECONDS,
+    expires_at=SECONDS,
+    **dict.fromkeys(
+        ["decision_id", "approval_id", "by", "note", "tool", "action", "digest", "basis", "revision"], TEXTS
+    ),
+)
 RECORDS = st.one_of(
     DECISIONS,
     st.builds(of_version_2, DECISIONS),
     st.builds(flattened, DECISIONS, NAMES),
+    APPROVALS,
     st.builds(RedactionRecord, TEXTS, SECONDS, TEXTS, st.dictionaries(TEXTS, st.integers(), max_size=3), TEXTS),
     st.builds(CutRecord, SECONDS, st.integers(0), TEXTS),
     st.builds(RefusalsRecord, SECONDS, st.sampled_from(Reason), st.integers(1), SECONDS, SECONDS, NAMES, NAMES),

@@ -9,7 +9,8 @@ import pytest
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RedactionRecord
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep, CutRecord, DecisionRecord, Record, RedactionRecord
+from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import encode_record, link
 from aegis_authz.evidence.query import RecordFilter, last_records, matching, new_records
 from aegis_authz.evidence.verify import LogLine
@@ -27,6 +28,10 @@ CLINIC = replace(
 NOBODY = replace(DENIED, decision_id="d-3", time=DENIED.time + 2, identity=None, reason=Reason.CREDENTIAL_MISSING)
 REDACTED = RedactionRecord("d-2", DENIED.time + 3, "response", {"us_ssn": 2}, "done")
 CUT = CutRecord(DENIED.time + 4, 40, "00000001-300.0.torn")
+APPROVED = ApprovalRecord(
+    "d-9", DENIED.time + 5, "apr_1", ApprovalStep.APPROVED, "ann", "", Scope("acme", "emea", "clinic-agent"), "ehr",
+    "read", "d", "b", "r", (), DENIED.time, DENIED.time + 900,
+)  # fmt: skip
 EVERY: list[Record] = [DENIED, CLINIC, NOBODY, REDACTED, CUT]
 
 
@@ -39,7 +44,7 @@ def log(records: Iterable[Record], writer: str = "w") -> list[LogLine]:
 
 LINES = log(EVERY)
 SPOILED = LogLine("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
-LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":2', b'"v":3'))
+LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":3', b'"v":4'))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,20 @@ LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":2', b'"v":3'))
 )
 def test_the_wanted_records_are_found_in_order(wanted: RecordFilter, found: list[Record]) -> None:
     assert [stored.record for stored in matching(LINES, wanted)] == found
+
+
+def test_what_became_of_an_approval_is_found_by_its_id_and_by_its_agent() -> None:
+    held = replace(CLINIC, decision_id="d-9", approval_id="apr_1", effect=Effect.APPROVAL_NEEDED)
+    held = replace(held, reason=Reason.APPROVAL_NEEDED)
+    used = replace(CLINIC, decision_id="d-10", approval_id="apr_1", approved_by="ann", reason=Reason.APPROVED)
+    lines = log([DENIED, held, APPROVED, used])
+    for wanted, found in (
+        (RecordFilter(decision_id="apr_1"), [held, APPROVED, used]),
+        (RecordFilter(decision_id="d-9"), [held, APPROVED]),
+        (RecordFilter(agent="clinic-agent"), [held, APPROVED, used]),
+        (RecordFilter(agent="clinic-agent", effect=Effect.ALLOW), [used]),
+    ):
+        assert [stored.record for stored in matching(lines, wanted)] == found
 
 
 def test_what_cannot_be_read_is_passed_over_where_a_decision_is_sought() -> None:

@@ -56,6 +56,7 @@ DENIED = DecisionRecord(
     findings=(FindingName("amount", "max"),),
     would="",
     approval_id="",
+    approved_by="",
     request_id="",
     trace_id="",
     stages={"evaluate": 1.5},

@@ -111,6 +111,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         findings=tuple([FindingName(finding.parameter, finding.condition) for finding in decision.findings]),
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
+        approved_by=settled.granted_by if settled is not None else "",
         request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",
         trace_id=draft.traceparent[3:35],
         stages=draft.stages(),

@@ -161,12 +161,17 @@ def refused_by_proxy(
 
 @app.command()
 def show(
-    decision_id: Annotated[str, typer.Argument(help="The decision id, as in x-aegis-decision-id.")],
+    decision_id: Annotated[
+        str, typer.Argument(help="The decision id, as in x-aegis-decision-id, or an approval's id.")
+    ],
     folder: Folder = None,
     state: OptionalState = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything recorded of one decision. Reads without verifying. Exits with 1 when there is nothing."""
+    """Show everything recorded of one decision, or of one approval: the held call, who decided, the call that used it.
+
+    Reads without verifying. Exits with 1 when there is nothing.
+    """
     from aegis_authz.cli.audit_text import in_full, records_json
     from aegis_authz.commands.records import decision_records
 

@@ -1,10 +1,11 @@
-"""The records: one wide event per call, written on every path, one per redaction done, one per tail
-cut off, and one for refusals that came too fast to be recorded one by one."""
+"""The records: one wide event per call, written on every path, one per redaction done, one per decision of a held
+call, one per tail cut off, and one for refusals that came too fast to be recorded one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.decision import Obligation
@@ -12,6 +13,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.scope import Scope
 
 DECISION_VERSION = 3
 """The version of the decision records that are written."""
@@ -50,8 +52,9 @@ class DecisionRecord:
     a stage to the milliseconds it took. `kind` is None for a call that could not be told. `parameters` holds only what
     the catalogue declares one by one, and never a redacted call's; `withheld` counts those that are left out. `path`
     holds at most `MOST_PATH` characters; `whole_path` is None but for a longer one. `would`
-    is "" or the effect a shadow policy would have had. A record of version 2 knows the identity's
-    single-use token alone; one of version 1 knows nothing of `kind`, `rpc_method`, `scheme`, `port`, `environment`,
+    is "" or the effect a shadow policy would have had. `approved_by` is who granted the approval `approval_id` that the
+    call used, "" for every other call. A record of version 2 knows nothing of it, and the identity's single-use token
+    alone; one of version 1 knows nothing of `kind`, `rpc_method`, `scheme`, `port`, `environment`,
     `withheld` (None there alone), nor how old the identity's token is and whom it serves.
     """
 
@@ -83,6 +86,7 @@ class DecisionRecord:
     findings: tuple[FindingName, ...]
     would: str
     approval_id: str
+    approved_by: str
     request_id: str
     trace_id: str
     stages: Mapping[str, float]
@@ -136,4 +140,39 @@ class RefusalsRecord:
         return RefusalsRecord(record.time, record.reason, 1, record.time, record.time, ids, sources)
 
 
-Record = DecisionRecord | RedactionRecord | CutRecord | RefusalsRecord
+class ApprovalStep(Enum):
+    """What became of a held call; UNDONE: what the record before says was decided did not come about."""
+
+    APPROVED = "approved"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRecord:
+    """A decision about a held call: who made it, when, why, and of which call.
+
+    `decision_id` is that of the answer which held the call. `by` is "" where time decided; `note` is what the approver
+    said, or why a step was none.
+    """
+
+    decision_id: str
+    time: float
+    approval_id: str
+    step: ApprovalStep
+    by: str
+    note: str
+    scope: Scope
+    tool: str
+    action: str
+    digest: str
+    basis: str
+    revision: str
+    policies: tuple[str, ...]
+    requested_at: float
+    expires_at: float
+
+
+Record = DecisionRecord | RedactionRecord | ApprovalRecord | CutRecord | RefusalsRecord

@@ -11,10 +11,19 @@ from collections.abc import Callable, Mapping
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DECISION_VERSION, CutRecord, DecisionRecord, Record, RedactionRecord, RefusalsRecord
+from aegis_authz.core.record import (
+    DECISION_VERSION,
+    ApprovalRecord,
+    CutRecord,
+    DecisionRecord,
+    Record,
+    RedactionRecord,
+    RefusalsRecord,
+)
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.narrowing import integer, items, mapping, number, text
+from aegis_authz.evidence.approval_document import APPROVAL, approval_from_json, approval_to_json
 from aegis_authz.evidence.decision_document import (
     DECISION,
     FLAT_DECISION,
@@ -46,6 +55,8 @@ def record_to_json(record: Record) -> dict[str, Json]:
         }
     if isinstance(record, RefusalsRecord):
         return _refusals_to_json(record)
+    if isinstance(record, ApprovalRecord):
+        return approval_to_json(record)
     return {
         "v": 1,
         "kind": "cut",
@@ -153,6 +164,7 @@ _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str,
         2: (SECOND_DECISION, second_decision_from_json),
         DECISION_VERSION: (DECISION, decision_from_json),
     },
+    "approval": {1: (APPROVAL, approval_from_json)},
     "redaction": {1: (_REDACTION, _redaction_from_json)},
     "cut": {1: (_CUT, _cut_from_json)},
     "refusals": {1: (_REFUSALS, _refusals_from_json)},

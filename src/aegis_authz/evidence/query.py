@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import CutRecord, DecisionRecord, Record, RedactionRecord, RefusalsRecord
+from aegis_authz.core.record import ApprovalRecord, CutRecord, DecisionRecord, Record, RedactionRecord, RefusalsRecord
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.verify import LogLine
@@ -29,8 +29,8 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """Which records are wanted: of one decision, of an agent (its name or org/tenant/agent), of an effect, a reason,
-    a tool, and from a moment on (epoch seconds); "", None and 0 are any.
+    """Which records are wanted: of one decision or one approval, of an agent (its name or org/tenant/agent), of an
+    effect, a reason, a tool, and from a moment on (epoch seconds); "", None and 0 are any.
     """
 
     decision_id: str = ""
@@ -52,7 +52,12 @@ class RecordFilter:
                 is_refused = self.effect in (None, Effect.DENY) and self.reason in (None, record.reason)
                 return is_named and is_refused and not self.agent and not self.tool
             case DecisionRecord():
-                return self.decision_id in ("", record.decision_id) and self._is_about(record)
+                return self.decision_id in ("", record.decision_id, record.approval_id) and self._is_about(record)
+            case ApprovalRecord():
+                is_named = self.decision_id in ("", record.decision_id, record.approval_id)
+                is_of_agent = self.agent in ("", record.scope.agent, str(record.scope))
+                is_any = self.effect is None and self.reason is None
+                return is_named and is_of_agent and is_any and self.tool in ("", record.tool)
             case RedactionRecord():
                 return self.decision_id in ("", record.decision_id) and self._is_of_any_call
 
