@@ -137,8 +137,9 @@ class AuthzSettings(_Settings):
 class ControlSettings(_Settings):
     """The control plane (`aegis serve control`).
 
-    `state` keeps published bundles; `keys` holds issuer.pem, approvals.pem, bundle.pem and
-    admin.token; `policies` and `tools` are the folders of documents published at the first start.
+    `state` keeps published bundles; `records` is the folder of all record logs, the authorizers' or another one; `keys`
+    holds issuer.pem, approvals.pem, bundle.pem, records.pem and admin.token; `policies` and `tools` are the folders of
+    documents published at the first start.
     `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
     `public_url` is where approvers and agents reach it. `proxy` is the file of an Envoy's settings (ProxySettings): its
     routes and clusters then follow the revision that OPA runs.
@@ -149,6 +150,7 @@ class ControlSettings(_Settings):
     proxy: Path | None = None
     state: Path
     keys: Path
+    records: Path
     policies: Path
     tools: Path
     probe: Path | None = None

@@ -33,6 +33,7 @@ from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.local.mesh_facts import write_facts
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
+from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.mesh_facts import made_facts
@@ -94,6 +95,10 @@ class Mesh:
         asyncio.run_coroutine_threadsafe(follow(), self.loop)
 
     def held(self) -> None:
+        live = self.services.bulletin.live
+        assert live is not None
+        assert live.bases is not None
+        basis = live.bases.of(Scope("acme", "emea", "finance-agent"), "stripe-payments")
         now = SystemClock().now()
         who = Identity(
             Scope("acme", "emea", "finance-agent"), "aegis", "k", "j1", now, now + 60, (), "", Way.TOKEN, None, "", None
@@ -101,7 +106,7 @@ class Mesh:
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, "b1", "d-1",
+            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1",
         )  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now), 0))
 
@@ -115,6 +120,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         listen=url.removeprefix("http://"),
         public_url=url,
         state=tmp_path / "control",
+        records=tmp_path / "records",
         keys=tmp_path / "keys",
         policies=edited / "policies",
         tools=edited / "tools",
@@ -136,7 +142,9 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         settings.state.mkdir(exist_ok=True)
         enrolments = FileEnrolments(settings.state / "enrolled.json")
         uses, journal = MemorySingleUses(clock, for_tests=True), MemoryJournal(for_tests=True)
-        stores = ControlStores(releases, store, MemoryRevocations(store), uses, journal, enrolments)
+        records = MemoryRecordLog("control", for_tests=True)
+        await records.start()
+        stores = ControlStores(releases, store, records, MemoryRevocations(store), uses, journal, enrolments)
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
         host = ThreadedHost(services)
@@ -385,7 +393,11 @@ def test_an_unknown_approval_is_refused(aegis: Aegis) -> None:
 
 def test_list_says_when_there_are_none_and_knows_the_states(aegis: Aegis) -> None:
     assert aegis(approvals.app, "list").stdout == "no pending approvals\n"
-    assert json.loads(aegis(approvals.app, "list", "--state", "all", "--json").stdout) == {"approvals": []}
+    assert json.loads(aegis(approvals.app, "list", "--state", "all", "--json").stdout) == {
+        "approvals": [],
+        "unreadable": [],
+        "after": "",
+    }
     assert aegis(approvals.app, "list", "--state", "maybe").exit_code == 1
 
 

@@ -17,6 +17,7 @@ from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import (
     MOST_WAITING_OF_AGENT,
     MOST_WAITING_OF_TENANT,
+    Approval,
     ApprovalConflict,
     ApprovalNotFound,
     ApprovalRequest,
@@ -98,6 +99,17 @@ class Contract:
             basis=basis,
             decision_id="d-1",
         )
+
+    async def listed(self, *states: ApprovalState) -> list[Approval]:
+        """All approvals kept in these states, none for any, page by page."""
+        approvals, after = list[Approval](), ""
+        while True:
+            page = await self.approvals.page(states or list(ApprovalState), 2, after)
+            approvals += page.approvals
+            assert page.unreadable == ()
+            if not page.after:
+                return approvals
+            after = page.after
 
     async def approved(self, request: ApprovalRequest) -> Override:
         await self.settle(self.identity(request.scope.agent, request.scope.tenant), opens=request)
@@ -270,7 +282,7 @@ async def test_a_held_call_opens_one_approval_however_often_it_is_repeated(contr
     assert first.outcome is second.outcome is SettleOutcome.OPENED
     assert first.approval_id == second.approval_id != other.approval_id
     assert first.approval_expires_at == second.approval_expires_at
-    assert {held.request.digest for held in await contract.approvals.list(ApprovalState.PENDING)} == {"d1", "d2"}
+    assert {held.request.digest for held in await contract.listed(ApprovalState.PENDING)} == {"d1", "d2"}
 
 
 async def test_the_same_call_of_another_agent_or_tenant_is_held_by_itself(contract: Contract) -> None:
@@ -282,7 +294,7 @@ async def test_the_same_call_of_another_agent_or_tenant_is_held_by_itself(contra
     for request in requests:
         opened = await contract.settle(contract.identity(request.scope.agent, request.scope.tenant), opens=request)
         assert opened.approval_id == request.id
-    assert {held.request.id for held in await contract.approvals.list(None)} == {request.id for request in requests}
+    assert {held.request.id for held in await contract.listed()} == {request.id for request in requests}
 
 
 async def test_an_approval_is_found_by_the_id_its_store_names(contract: Contract) -> None:
@@ -293,12 +305,12 @@ async def test_an_approval_is_found_by_the_id_its_store_names(contract: Contract
     assert (await contract.approvals.get(named)).request.scope == BOT
 
 
-async def test_approvals_are_listed_newest_first(contract: Contract) -> None:
+async def test_approvals_are_listed_by_pages_those_that_expire_last_first(contract: Contract) -> None:
     ids = []
-    for digest in ("d1", "d2", "d3"):
+    for digest in ("d1", "d2", "d3", "d4", "d5"):
         contract.clock.ahead += 1
         ids.append((await contract.settle(opens=contract.request(digest=digest))).approval_id)
-    assert [held.request.id for held in await contract.approvals.list(None)] == ids[::-1]
+    assert [held.request.id for held in await contract.listed()] == ids[::-1]
 
 
 async def test_once_granted_the_same_call_goes_through_once_and_is_then_held_anew(contract: Contract) -> None:
@@ -534,6 +546,52 @@ async def test_a_cancelled_approval_cannot_be_used(contract: Contract) -> None:
     assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVAL_NOT_GRANTED
 
 
+async def test_what_was_granted_can_be_taken_back_until_it_is_used(contract: Contract) -> None:
+    override = await contract.approved(contract.request())
+    now = contract.clock.now()
+    back = await contract.approvals.decide(override.approval_id, ApprovalState.CANCELLED, "bob", now)
+    assert (back.state, back.decided_by) == (ApprovalState.CANCELLED, "bob")
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVAL_NOT_GRANTED
+    assert (await contract.settle(opens=contract.request())).outcome is SettleOutcome.OPENED
+    used = await contract.approved(contract.request(digest="d2"))
+    await contract.settle(claims=used)
+    with pytest.raises(ApprovalConflict, match="is used"):
+        await contract.approvals.decide(used.approval_id, ApprovalState.CANCELLED, "bob", now)
+
+
+async def test_what_ran_out_is_told_until_it_is_kept_as_expired(contract: Contract) -> None:
+    began = contract.clock.now()
+    granted = await contract.approved(contract.request())
+    waiting, denied = contract.request(digest="d2"), contract.request(digest="d3")
+    for request in (waiting, denied):
+        await contract.settle(opens=request)
+    await contract.approvals.decide(denied.id, ApprovalState.DENIED, "alice", contract.clock.now())
+    now = contract.clock.now()
+    assert await contract.approvals.overdue(began, now, 9) == ([], now)
+    contract.clock.ahead += 901
+    now = contract.clock.now()
+    overdue, until = await contract.approvals.overdue(began, now, 9)
+    states = {approval.request.id: (approval.state, approval.decided_by) for approval in overdue}
+    assert states == {
+        granted.approval_id: (ApprovalState.APPROVED, "alice"),
+        waiting.id: (ApprovalState.PENDING, ""),
+    }
+    assert until == now
+    await contract.approvals.expire(waiting.id, now)
+    assert [approval.request.id for approval in (await contract.approvals.overdue(began, now, 9))[0]] == [
+        granted.approval_id
+    ]
+    assert [held.request.id for held in await contract.listed(ApprovalState.EXPIRED)] == [waiting.id]
+    pending = Override(waiting.id, waiting.scope, waiting.digest, waiting.basis, "o", waiting.expires_at)
+    assert (await contract.settle(claims=pending)).outcome is SettleOutcome.APPROVAL_EXPIRED
+
+
+async def test_what_has_not_run_out_is_not_kept_as_expired(contract: Contract) -> None:
+    opened = await contract.settle(opens=contract.request())
+    await contract.approvals.expire(opened.approval_id, contract.clock.now())
+    assert (await contract.approvals.get(opened.approval_id)).state is ApprovalState.PENDING
+
+
 @pytest.mark.parametrize("unknown", ["apr_00" + "0" * 32, "apr_zz", "", "x" * 500])
 async def test_an_unknown_approval_is_not_found(contract: Contract, unknown: str) -> None:
     with pytest.raises(ApprovalNotFound):
@@ -549,4 +607,4 @@ async def test_a_refused_token_opens_and_uses_nothing(contract: Contract) -> Non
     assert (await contract.settle(spent, claims=override)).outcome is SettleOutcome.REPLAYED
     assert (await contract.settle(spent, opens=contract.request(digest="d9"))).outcome is SettleOutcome.REPLAYED
     assert (await contract.approvals.get(override.approval_id)).state is ApprovalState.APPROVED
-    assert [held.request.digest for held in await contract.approvals.list(ApprovalState.PENDING)] == []
+    assert [held.request.digest for held in await contract.listed(ApprovalState.PENDING)] == []

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from aegis_authz.bootstrap.control import ControlStores, control_services
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
@@ -24,6 +24,7 @@ from aegis_authz.core.units import Epoch
 from aegis_authz.ports.control_plane import Journal, Revocations, SingleUses
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
+from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 
 _POLICY = """\
@@ -52,7 +53,13 @@ def _documents(limit: int = 5000, host: str = "api.stripe.example") -> Sources:
 class DownApprovals:
     """A store of approvals that cannot be reached."""
 
-    async def list(self, state: ApprovalState | None) -> list[Approval]:
+    async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def expire(self, approval_id: str, now: Epoch) -> None:
         raise StoreDown("redis at /secret/path is away")
 
     async def get(self, approval_id: str) -> Approval:
@@ -92,6 +99,7 @@ def settings(tmp_path: Path) -> ControlSettings:
         listen="127.0.0.1:0",
         public_url="http://127.0.0.1:7000",
         state=tmp_path / "control",
+        records=tmp_path / "records",
         keys=tmp_path / "keys",
         policies=tmp_path / "policies",
         tools=tmp_path / "tools",
@@ -105,7 +113,17 @@ def releases() -> MemoryReleases:
 
 
 @pytest.fixture
-def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -> Callable[..., ControlServices]:
+async def records() -> MemoryRecordLog:
+    """The control plane's record log."""
+    log = MemoryRecordLog("control", for_tests=True)
+    await log.start()
+    return log
+
+
+@pytest.fixture
+def new_plane(
+    settings: ControlSettings, keys: Keys, releases: MemoryReleases, records: MemoryRecordLog
+) -> Callable[..., ControlServices]:
     """`new_plane(approvals=, keys=, settings=, revocations=, uses=, journal=)`: put together as the real one is."""
     usual, usual_settings = keys, settings
 
@@ -122,6 +140,7 @@ def new_plane(settings: ControlSettings, keys: Keys, releases: MemoryReleases) -
         stores = ControlStores(
             releases,
             approvals or DownApprovals(),
+            records,
             revocations or DownRevocations(),
             uses or MemorySingleUses(clock, for_tests=True),
             journal or MemoryJournal(for_tests=True),

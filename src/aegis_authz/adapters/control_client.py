@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import ValidationError
@@ -94,10 +94,10 @@ class ControlClient:
         """The documents of a revision."""
         return self._ask("GET", f"/v1/revisions/{_segment(revision)}", SourcesAnswer)
 
-    def approvals(self, state: str) -> ApprovalsAnswer:
-        """Approvals in a state, "" for all, newest first."""
-        path = f"/v1/approvals?state={quote(state, safe='')}" if state else "/v1/approvals"
-        return self._ask("GET", path, ApprovalsAnswer)
+    def approvals(self, state: str, limit: int, after: str) -> ApprovalsAnswer:
+        """A page of approvals in a state, "" for all; `after` is that of the page before, "" for the first."""
+        terms = {"limit": str(limit)} | ({"state": state} if state else {}) | ({"after": after} if after else {})
+        return self._ask("GET", f"/v1/approvals?{urlencode(terms)}", ApprovalsAnswer)
 
     def approval(self, approval_id: str) -> ApprovalAnswer:
         """One approval."""
@@ -112,6 +112,11 @@ class ControlClient:
         """Deny."""
         body = DecisionRequest.model_construct(by=by, note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", ApprovalAnswer, body)
+
+    def cancel(self, approval_id: str, by: str, note: str) -> ApprovalAnswer:
+        """Take back."""
+        body = DecisionRequest.model_construct(by=by, note=note)
+        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/cancel", ApprovalAnswer, body)
 
     def revocations(self) -> RevocationsAnswer:
         """The revoked agents, newest first."""

@@ -7,6 +7,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from aegis_authz.api.model import Answer, Name, Note, Request
+from aegis_authz.api.standing import WORDS
 from aegis_authz.core.approval import Approval, ApprovalState
 
 
@@ -18,7 +19,7 @@ class DecisionRequest(Request):
 
 
 class ApprovalAnswer(Answer):
-    """Everything an approver may see: all of it, for it is what will run.
+    """Everything an approver may see: all of it, for it is what will run. `detail` says how it stands.
 
     `besides` is what reaches the tool beside the parameters: the address, on whose behalf, what no rule judges.
     Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided.
@@ -26,6 +27,7 @@ class ApprovalAnswer(Answer):
 
     id: str
     state: ApprovalState
+    detail: str
     org: str
     tenant: str
     agent: str
@@ -33,7 +35,9 @@ class ApprovalAnswer(Answer):
     action: str
     parameters: dict[str, JsonValue]
     digest: str
+    basis: str
     revision: str
+    decision_id: str
     policies: tuple[str, ...]
     groups: tuple[str, ...]
     requested_at: float
@@ -49,6 +53,7 @@ class ApprovalAnswer(Answer):
         return cls(
             id=request.id,
             state=approval.state,
+            detail=WORDS[approval.state],
             org=request.scope.org,
             tenant=request.scope.tenant,
             agent=request.scope.agent,
@@ -56,7 +61,9 @@ class ApprovalAnswer(Answer):
             action=request.action,
             parameters=cast("dict[str, JsonValue]", dict(request.parameters)),
             digest=request.digest,
+            basis=request.basis,
             revision=request.revision,
+            decision_id=request.decision_id,
             policies=request.policies,
             groups=request.groups,
             requested_at=request.requested_at,
@@ -79,14 +86,23 @@ class ApprovedAnswer(ApprovalAnswer):
 
 
 class ApprovalsAnswer(Answer):
-    """Approvals, newest first."""
+    """A page of approvals, those that expire last first.
+
+    `unreadable` are the ids of what is kept among them and cannot be read. `after` is what to ask for the next page
+    with, "" at the end; a page may be empty and not the last.
+    """
 
     approvals: tuple[ApprovalAnswer, ...]
+    unreadable: tuple[str, ...]
+    after: str
 
 
 class StandingAnswer(Answer):
-    """How a held call stands, for whoever knows its id. `expires_at` is seconds since the epoch."""
+    """How a held call stands, for whoever knows its id, and in `detail` what to do. `expires_at` is seconds since the
+    epoch.
+    """
 
     id: str
     state: ApprovalState
+    detail: str
     expires_at: float

@@ -1,68 +1,144 @@
-"""Deciding held calls, and the one-time token an approval yields."""
+"""Deciding held calls, on record, and the one-time token an approval yields."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalState
-from aegis_authz.core.units import ApprovalId, Jti
+from aegis_authz.approvals.rules import TRANSITIONS, require_verdict, sought
+from aegis_authz.core.approval import (
+    Approval,
+    ApprovalConflict,
+    ApprovalNotFound,
+    ApprovalPage,
+    ApprovalRequest,
+    ApprovalState,
+)
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import ApprovalId, Epoch, Jti
 from aegis_authz.identity.mint import mint_override
-from aegis_authz.ports.data_plane import Approvals, Clock, Ids
+from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog, StoreDown
 
 _log = logging.getLogger(__name__)
-_RUN_OUT = (ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.EXPIRED)
+_STEPS = {
+    ApprovalState.APPROVED: ApprovalStep.APPROVED,
+    ApprovalState.DENIED: ApprovalStep.DENIED,
+    ApprovalState.CANCELLED: ApprovalStep.CANCELLED,
+}
 
 
 class Approver:
-    """The approver's side of held calls."""
+    """The approver's side of held calls. What is decided is on record before it counts.
+
+    `is_stale` says whether what judges a call is another than when it was held.
+    """
 
     def __init__(
-        self, approvals: Approvals, key: Ed25519PrivateKey, issuer: str, audience: str, clock: Clock, ids: Ids
+        self,
+        approvals: Approvals,
+        records: RecordLog,
+        is_stale: Callable[[ApprovalRequest], bool],
+        mint: Callable[[ApprovalRequest, Epoch], str],
+        clock: Clock,
     ) -> None:
         self._approvals = approvals
-        self._key = key
-        self._issuer = issuer
-        self._audience = audience
+        self._records = records
+        self._is_stale = is_stale
+        self._mint = mint
         self._clock = clock
-        self._ids = ids
 
-    async def list(self, state: ApprovalState | None) -> list[Approval]:
-        """Remembered approvals in that state (None: any), newest first. Raises StoreDown."""
-        return await self._approvals.list(state)
+    async def page(self, state: ApprovalState | None, limit: int, after: str) -> ApprovalPage:
+        """At most `limit` approvals that stand in that state (None: any), last to expire first. Raises StoreDown."""
+        page = await self._approvals.page(sought(state), limit, after)
+        approvals = [self._standing(approval) for approval in page.approvals]
+        return replace(page, approvals=tuple(one for one in approvals if state is None or one.state is state))
 
     async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""
-        return await self._approvals.get(approval_id)
+        return self._standing(await self._approvals.get(approval_id))
 
     async def approve(self, approval_id: ApprovalId, by: str, note: str) -> tuple[Approval, str]:
-        """Approve a pending call; returns it and its override token. The note goes to the log.
+        """Approve a pending call; returns it and its override token.
 
         Raises ApprovalNotFound, ApprovalConflict, StoreDown.
         """
-        approval = await self._approvals.get(approval_id)
-        now = self._clock.now()
+        approval, now = await self._decidable(approval_id, ApprovalState.APPROVED, by)
         # Minted before the decision is written: an approval can never be given without its token.
         try:
-            token = mint_override(
-                self._key,
-                approval.request,
-                issuer=self._issuer,
-                audience=self._audience,
-                now=now,
-                jti=Jti(self._ids.token()),
-            )
+            token = self._mint(approval.request, now)
         except ValueError:
-            if approval.state in _RUN_OUT:
-                raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
-            raise ApprovalConflict(f"the approval is {approval.state.value} already") from None
-        approval = await self._approvals.decide(approval_id, ApprovalState.APPROVED, by, now)
-        _log.info("%s (%s) approved by %r: %r", approval_id, approval.request.scope, by, note)
-        return approval, token
+            raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
+        return await self._decide(approval, ApprovalState.APPROVED, by, note, now), token
 
     async def deny(self, approval_id: ApprovalId, by: str, note: str) -> Approval:
-        """Deny a pending call; the note goes to the log. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
-        approval = await self._approvals.decide(approval_id, ApprovalState.DENIED, by, self._clock.now())
-        _log.info("%s (%s) denied by %r: %r", approval_id, approval.request.scope, by, note)
+        """Deny a pending call. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
+        approval, now = await self._decidable(approval_id, ApprovalState.DENIED, by)
+        return await self._decide(approval, ApprovalState.DENIED, by, note, now)
+
+    async def cancel(self, approval_id: ApprovalId, by: str, note: str) -> Approval:
+        """Take back what is pending, or granted and not used. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
+        approval, now = await self._decidable(approval_id, ApprovalState.CANCELLED, by)
+        return await self._decide(approval, ApprovalState.CANCELLED, by, note, now)
+
+    async def _decidable(self, approval_id: ApprovalId, to: ApprovalState, by: str) -> tuple[Approval, Epoch]:
+        approval = await self.get(approval_id)
+        require_verdict(approval, to, by)
+        return approval, self._clock.now()
+
+    async def _decide(self, approval: Approval, to: ApprovalState, by: str, note: str, now: Epoch) -> Approval:
+        request = approval.request
+        await self._record(record_of(request, _STEPS[to], by, note, now))
+        try:
+            decided = await self._approvals.decide(request.id, to, by, now)
+        except (ApprovalConflict, ApprovalNotFound) as fault:  # somebody else, or time, was faster
+            await self._record(record_of(request, ApprovalStep.UNDONE, by, str(fault), self._clock.now()))
+            raise
+        _log.info("%s (%s) %s by %r: %r", request.id, request.scope, to.value, by, note)
+        return decided
+
+    async def _record(self, record: ApprovalRecord) -> None:
+        try:
+            await self._records.append(record)
+        except Refused as refusal:
+            raise StoreDown(f"what was decided cannot be recorded: {refusal.detail}") from None
+
+    def _standing(self, approval: Approval) -> Approval:
+        if ApprovalState.STALE in TRANSITIONS[approval.state] and self._is_stale(approval.request):
+            return replace(approval, state=ApprovalState.STALE)
         return approval
+
+
+def override_mint(
+    key: Ed25519PrivateKey, issuer: str, audience: str, ids: Ids
+) -> Callable[[ApprovalRequest, Epoch], str]:
+    """What makes the override token of an approval that is granted now. It raises ValueError where its time is over."""
+
+    def mint(request: ApprovalRequest, now: Epoch) -> str:
+        return mint_override(key, request, issuer=issuer, audience=audience, now=now, jti=Jti(ids.token()))
+
+    return mint
+
+
+def record_of(request: ApprovalRequest, step: ApprovalStep, by: str, note: str, now: Epoch) -> ApprovalRecord:
+    """A decision about a held call, as it is kept."""
+    return ApprovalRecord(
+        decision_id=request.decision_id,
+        time=now,
+        approval_id=request.id,
+        step=step,
+        by=by,
+        note=note,
+        scope=request.scope,
+        tool=request.tool,
+        action=request.action,
+        digest=request.digest,
+        basis=request.basis,
+        revision=request.revision,
+        policies=request.policies,
+        requested_at=request.requested_at,
+        expires_at=request.expires_at,
+    )

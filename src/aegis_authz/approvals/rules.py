@@ -39,13 +39,15 @@ VERDICTS = frozenset((ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalStat
 def require_verdict(approval: Approval, to: ApprovalState, by: str) -> None:
     """Refuse a step that is no verdict, one that comes too late, one without a name, and the requester's own.
 
+    What was granted and not used yet can be cancelled.
+
     The groups of the request are not looked at: `by` is the word of whoever holds the admin token, and no group of
     theirs is known. Raises ApprovalConflict.
     """
     request = approval.request
     if to not in VERDICTS:
         raise ApprovalConflict(f"approval {request.id} can be approved, denied or cancelled, not made {to.value}")
-    if approval.state is not ApprovalState.PENDING:
+    if to not in TRANSITIONS[approval.state]:
         raise conflict(request.id, approval.state.value)
     name = by.strip().casefold()
     if not name:
@@ -60,6 +62,16 @@ def standing(approval: Approval, now: Epoch) -> Approval:
     if can_expire and now >= approval.request.expires_at:
         return replace(approval, state=ApprovalState.EXPIRED)
     return approval
+
+
+def sought(state: ApprovalState | None) -> frozenset[ApprovalState]:
+    """The states in which approvals are kept that may stand in that state now, None for any: time and publications
+    change where one stands, and nobody writes that down at once.
+    """
+    if state is None:
+        return frozenset(ApprovalState)
+    is_late = state in (ApprovalState.EXPIRED, ApprovalState.STALE)
+    return frozenset((state, ApprovalState.PENDING, ApprovalState.APPROVED) if is_late else (state,))
 
 
 def conflict(approval_id: ApprovalId, state: str) -> ApprovalConflict:

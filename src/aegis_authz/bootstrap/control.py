@@ -16,12 +16,16 @@ from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.sources import read_sources
+from aegis_authz.adapters.records.folder import FolderBusy
+from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.api.enrolment import MeshPlace
-from aegis_authz.approvals.deciding import Approver
+from aegis_authz.approvals.deciding import Approver, override_mint
+from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config import ControlSettings, ProxySettings
@@ -50,10 +54,13 @@ from aegis_authz.ports.control_plane import (
     Routes,
     SingleUses,
 )
-from aegis_authz.ports.data_plane import Approvals, Clock, Ids
+from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128
+_FAULTS = (KeyFolderError, EnrolmentsFault, ReleasesFault, RevisionUnknown, FolderBusy, LogAltered, OSError)
+WRITER = "control"
+"""The control plane's name among the writers of records."""
 
 
 def run_control(settings: ControlSettings) -> None:
@@ -63,7 +70,7 @@ def run_control(settings: ControlSettings) -> None:
     except PolicyErrors as errors:
         _log.error("the documents cannot be published:\n%s", errors)  # the problems say it all
         raise SystemExit(1) from None
-    except (KeyFolderError, EnrolmentsFault, ReleasesFault, RevisionUnknown, OSError) as fault:
+    except _FAULTS as fault:
         _log.error("the control plane cannot run: %s", fault)
         raise SystemExit(1) from None
 
@@ -78,26 +85,30 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
+        records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock)
+        await records.start()
+        stack.push_async_callback(records.close)
         enrolments = FileEnrolments(settings.state / "enrolled.json")
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
-        stores = ControlStores(
-            releases, approvals, revocations, uses, FileJournal(settings.state / "issued.jsonl"), enrolments
-        )
+        journal = FileJournal(settings.state / "issued.jsonl")
+        stores = ControlStores(releases, approvals, records, revocations, uses, journal, enrolments)
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
-        await _serve(ControlHost(services), listening, services.keeper)
+        await _serve(services, listening)
 
 
-async def _serve(host: ControlHost, listening: socket.socket, keeper: RouteKeeper | None) -> None:
+async def _serve(services: ControlServices, listening: socket.socket) -> None:
     async with asyncio.TaskGroup() as group:
-        following = None if keeper is None else group.create_task(keeper.watch())
-        await host.serve(sockets=[listening])
-        if following is not None:
-            following.cancel()
+        watches = [group.create_task(services.expiry.watch())]
+        if services.keeper is not None:
+            watches.append(group.create_task(services.keeper.watch()))
+        await ControlHost(services).serve(sockets=[listening])
+        for watch in watches:
+            watch.cancel()
 
 
 def _proxy_routes(settings: Path) -> Routes:
@@ -151,6 +162,7 @@ class ControlStores:
 
     releases: Releases
     approvals: Approvals
+    records: RecordLog
     revocations: Revocations
     uses: SingleUses
     journal: Journal
@@ -185,7 +197,14 @@ def control_services(
 
     return ControlServices(
         publisher=publisher,
-        approver=Approver(stores.approvals, keys.approvals, settings.issuer, settings.audience, clock, ids),
+        approver=Approver(
+            stores.approvals,
+            stores.records,
+            bulletin.is_stale,
+            override_mint(keys.approvals, settings.issuer, settings.audience, ids),
+            clock,
+        ),
+        expiry=ExpiryWatch(stores.approvals, stores.records, clock),
         bulletin=bulletin,
         board=board,
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),

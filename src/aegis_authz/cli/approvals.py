@@ -12,18 +12,20 @@ from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
 app = typer.Typer(help="See the calls that wait for a human, and decide them.", no_args_is_help=True)
 
 ApprovalId = Annotated[str, typer.Argument(help="The approval's id (`apr_...`).")]
-Note = Annotated[str, typer.Option("--note", help="Why; kept in the control plane's log.")]
+Note = Annotated[str, typer.Option("--note", help="Why; kept in the records.")]
 
 
 @app.command("list")
 def list_(
     state: MeshState = DEFAULT_STATE,
     standing: Annotated[
-        str, typer.Option("--state", help="pending, approved, denied, expired, cancelled, used, or all.")
+        str, typer.Option("--state", help="pending, approved, denied, expired, cancelled, used, stale, or all.")
     ] = "pending",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 50,
+    after: Annotated[str, typer.Option("--after", help="Go on where the last page ended.", show_default=False)] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List approvals, newest first.
+    """List approvals, those that expire last first.
 
     Example: aegis approvals list --dir DIR --state all
     """
@@ -31,11 +33,11 @@ def list_(
     from aegis_authz.commands.approvals import list_approvals
 
     with exits_on_faults("approvals list"):
-        approvals = list_approvals(state, "" if standing == "all" else standing)
+        page = list_approvals(state, "" if standing == "all" else standing, limit, after)
     if as_json:
-        typer.echo(approvals.model_dump_json(indent=2))
+        typer.echo(page.model_dump_json(indent=2))
     else:
-        approvals_table(approvals.approvals, standing)
+        approvals_table(page, standing)
 
 
 @app.command()
@@ -87,3 +89,20 @@ def deny_(
     with exits_on_faults("approvals deny"):
         denied = deny(state, approval_id, by or operator_name(), note)
     typer.echo(denied.model_dump_json(indent=2) if as_json else denied_text(denied))
+
+
+@app.command("cancel")
+def cancel_(
+    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+) -> None:
+    """Take an approval back that is pending, or granted and not used.
+
+    Example: aegis approvals cancel apr_3f... --dir DIR --note "wrong payee"
+    """
+    from aegis_authz.cli.approvals_text import cancelled_text
+    from aegis_authz.commands.approvals import cancel
+    from aegis_authz.commands.control import operator_name
+
+    with exits_on_faults("approvals cancel"):
+        cancelled = cancel(state, approval_id, by or operator_name(), note)
+    typer.echo(cancelled.model_dump_json(indent=2) if as_json else cancelled_text(cancelled))

@@ -4,47 +4,55 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+import typer
 from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from aegis_authz.api.approvals import ApprovalAnswer, ApprovedAnswer
+from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
 from aegis_authz.policy.source.problems import printable
 
-_COLUMNS = ("state", "agent", "call", "parameters", "expires")
+_COLUMNS = ("id", "state", "expires", "agent", "call", "parameters")
 _SHORT = 60
 _NOT_ENFORCED = "(not enforced yet: whoever decides has to honour it)"
 
 
-def approvals_table(approvals: Sequence[ApprovalAnswer], standing: str) -> None:
-    """Print a table of approvals."""
+def approvals_table(page: ApprovalsAnswer, standing: str) -> None:
+    """Print a page of approvals: a table for a terminal, else lines of columns, nothing of them cut off."""
     console = Console()
-    if not approvals:
-        console.print(f"no {standing} approvals" if standing != "all" else "no approvals", highlight=False)
-        return
-    table = Table(Column("id", no_wrap=True), *_COLUMNS)
-    for approval in approvals:
-        parameters = _ascii(approval.parameters)
-        table.add_row(
-            Text(printable(approval.id)),
-            Text(approval.state.value),
-            Text(_scope(approval)),
-            Text(_call(approval)),
-            Text(parameters if len(parameters) <= _SHORT else f"{parameters[: _SHORT - 3]}..."),
-            Text(_local_time(approval.expires_at)),
-        )
-    console.print(table)
+    rows = [_columns(approval) for approval in page.approvals]
+    if not rows:
+        typer.echo(f"no {standing} approvals" if standing != "all" else "no approvals")
+    elif console.is_terminal:
+        table = Table(*(Column(name, no_wrap=name == "id") for name in _COLUMNS))
+        for *cells, parameters in rows:
+            short = parameters if len(parameters) <= _SHORT else f"{parameters[: _SHORT - 3]}..."
+            table.add_row(*map(Text, (*cells, short)))
+        console.print(table)
+    else:
+        widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+        for row in (_COLUMNS, *rows):
+            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for name in page.unreadable:
+        typer.echo(f"{printable(name)} cannot be read", err=True)
+    if page.after:
+        typer.echo(f"there may be more: --after {printable(page.after)}", err=True)
 
 
 def approval_sheet(approval: ApprovalAnswer) -> None:
     """Print everything about one approval."""
+    console = Console()
+    if not console.is_terminal:
+        for name, value in _rows(approval):
+            typer.echo(f"{name}: {value}")
+        return
     table = Table(box=None, show_header=False)
     for name, value in _rows(approval):
         table.add_row(Text(name, style="bold"), Text(value))
-    Console().print(table)
+    console.print(table)
 
 
 def approved_text(approved: ApprovedAnswer) -> str:
@@ -52,7 +60,8 @@ def approved_text(approved: ApprovedAnswer) -> str:
     return "\n".join(
         (
             f"approved: {_scope(approved)} may run {_call(approved)} once, with exactly {_ascii(approved.parameters)}",
-            f"until {_local_time(approved.expires_at)}. Repeat the call with a fresh x-aegis-token and this header:",
+            f"until {_local_time(approved.expires_at)}. Repeat the call unchanged with a fresh x-aegis-token.",
+            "This header shows the approval; the same call of the same agent goes through without it, too:",
             "",
             f"x-aegis-approval: {printable(approved.override_token)}",
         )
@@ -64,9 +73,25 @@ def denied_text(denied: ApprovalAnswer) -> str:
     return f"denied: {_scope(denied)} may not run {_call(denied)} with {_ascii(denied.parameters)}"
 
 
+def cancelled_text(cancelled: ApprovalAnswer) -> str:
+    """One line that says what will not run after all."""
+    return f"cancelled: {_scope(cancelled)} may not run {_call(cancelled)} with {_ascii(cancelled.parameters)}"
+
+
+def _columns(approval: ApprovalAnswer) -> tuple[str, ...]:
+    return (
+        printable(approval.id),
+        approval.state.value,
+        _local_time(approval.expires_at),
+        _scope(approval),
+        _call(approval),
+        _ascii(approval.parameters),
+    )
+
+
 def _rows(approval: ApprovalAnswer) -> Iterator[tuple[str, str]]:
     yield "id", printable(approval.id)
-    yield "state", approval.state.value
+    yield "state", f"{approval.state.value}: {printable(approval.detail)}"
     yield "agent", _scope(approval)
     yield "call", _call(approval)
     yield "parameters", _ascii(approval.parameters, indent=2)
@@ -74,7 +99,8 @@ def _rows(approval: ApprovalAnswer) -> Iterator[tuple[str, str]]:
         yield printable(name), printable(value) if isinstance(value, str) else _ascii(value, indent=2)
     yield "digest", printable(approval.digest)
     yield "policies", _ascii(list(approval.policies))
-    yield "revision", printable(approval.revision)
+    yield "basis", f"{printable(approval.basis)} (of revision {printable(approval.revision)})"
+    yield "held by", f"decision {printable(approval.decision_id)}"
     yield "meant for", f"{_ascii(list(approval.groups))} {_NOT_ENFORCED}" if approval.groups else "any approver"
     yield "asked", _local_time(approval.requested_at)
     yield "expires", _local_time(approval.expires_at)

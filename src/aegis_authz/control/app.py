@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
+from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
@@ -49,7 +50,8 @@ class ControlServices:
 
     `admin_token` opens the admin routes and `opa_token` the two of OPA, neither the other's.
     `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
-    routes, None for none. `token_jwks` are the public keys agent tokens are verified with.
+    routes, None for none; `expiry` records what ran out. `token_jwks` are the public keys agent tokens are verified
+    with.
     """
 
     publisher: Publisher
@@ -63,6 +65,7 @@ class ControlServices:
     directory: Callable[[], Directory]
     mesh: MeshPlace
     keeper: RouteKeeper | None
+    expiry: ExpiryWatch
     token_jwks: tuple[dict[str, str], ...]
     admin_token: str = field(repr=False)
     opa_token: str = field(repr=False)

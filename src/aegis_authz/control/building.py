@@ -53,7 +53,7 @@ class PolicyBuilder:
             loaded.compiled, loaded.tools, self._trust_data, self._status_base, None, loaded.identities
         )
         bundle = pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID)
-        return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities))
+        return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases)
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:

@@ -6,16 +6,22 @@ import asyncio
 from dataclasses import dataclass
 
 from aegis_authz.control.directory import Directory
+from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.basis import Bases
 from aegis_authz.core.units import Revision
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The revision served, its signed bundle, and who is registered in it."""
+    """The revision served, its signed bundle, and who is registered in it.
+
+    `bases` are the digests of what it judges by, None where they are not known.
+    """
 
     revision: Revision
     bundle: bytes
     directory: Directory
+    bases: Bases | None
 
 
 class Bulletin:
@@ -30,6 +36,11 @@ class Bulletin:
     def live(self) -> Live | None:
         """What is served, None before the first release."""
         return self._live
+
+    def is_stale(self, request: ApprovalRequest) -> bool:
+        """Whether what judges that call is known to be another now than when it was held."""
+        bases = None if self._live is None else self._live.bases
+        return bases is not None and bases.of(request.scope, request.tool) != request.basis
 
     def announce(self, live: Live) -> None:
         """Serve this from now on and wake everyone who waits."""

@@ -131,7 +131,7 @@ class Publisher:
         try:
             live = self._builder.build(sources)
         except PolicyErrors as errors:
-            self._bulletin.announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY))
+            self._bulletin.announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY, None))
             _log.error(
                 "revision %s is served as it was signed, though its documents are not valid now: %s", current, errors
             )

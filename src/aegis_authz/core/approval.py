@@ -79,3 +79,15 @@ class Approval:
     state: ApprovalState
     decided_by: str
     decided_at: Epoch | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPage:
+    """Some approvals, those that expire last first.
+
+    `unreadable` names what stands among them and cannot be read. `after` is where the next page begins, "" at the end.
+    """
+
+    approvals: tuple[Approval, ...]
+    unreadable: tuple[str, ...]
+    after: str

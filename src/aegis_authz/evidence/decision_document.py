@@ -163,7 +163,8 @@ def decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
 
 def _identity(data: Mapping[str, Json]) -> Identity | None:
     if data["issued_at"] is None:
-        names = [name for name in (*_SCOPE, *_IDENTITY_TEXTS, *_NOT_IN_VERSION_2, "actors", "expires_at") if data[name]]
+        others = ("actors", "expires_at", "way", "proof", "grant")
+        names = [name for name in (*_SCOPE, *_IDENTITY_TEXTS, *others) if data[name]]
         if names:
             raise ValueError(f"{names[0]} of nobody")
         return None

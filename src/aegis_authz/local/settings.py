@@ -77,6 +77,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         listen=address,
         public_url=f"http://{address}",
         state=layout.folder("control"),
+        records=layout.records,
         keys=layout.keys,
         policies=options.policies,
         tools=options.tools,

@@ -6,9 +6,10 @@ driver exception crosses a port.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.scope import Scope
@@ -121,8 +122,12 @@ class Telemetry(Protocol):
 class Approvals(Protocol):
     """The approver's side of the store."""
 
-    async def list(self, state: ApprovalState | None) -> list[Approval]:
-        """All remembered approvals in that state (None: any), newest first. Raises StoreDown."""
+    async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
+        """At most `limit` approvals that are kept in one of these states, those that expire last first.
+
+        `after` is "" or where the page before ended. A page may hold fewer and not be the last: one looks at a bounded
+        number of approvals. Raises StoreDown.
+        """
         ...
 
     async def get(self, approval_id: ApprovalId) -> Approval:
@@ -130,10 +135,21 @@ class Approvals(Protocol):
         ...
 
     async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
-        """Move a pending approval to APPROVED, DENIED or CANCELLED, atomically.
+        """Move a pending approval to APPROVED or DENIED, or one that is pending or granted to CANCELLED, atomically.
 
-        Raises ApprovalNotFound, ApprovalConflict (not pending any more, expired, or `by` is the requester), StoreDown.
+        Raises ApprovalNotFound, ApprovalConflict (decided already, expired, or `by` is the requester), StoreDown.
         """
+        ...
+
+    async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
+        """Those whose time ended from `since` to `until` while they were pending or granted, and until when that is.
+
+        It is `until` unless there are more than `limit`. Raises StoreDown.
+        """
+        ...
+
+    async def expire(self, approval_id: ApprovalId, now: Epoch) -> None:
+        """Keep an approval whose time is over as EXPIRED, if it is pending or granted still. Raises StoreDown."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.approvals.rules import not_found, require_verdict, standing
@@ -9,6 +10,7 @@ from aegis_authz.core.approval import (
     MOST_WAITING_OF_AGENT,
     MOST_WAITING_OF_TENANT,
     Approval,
+    ApprovalPage,
     ApprovalRequest,
     ApprovalState,
 )
@@ -79,11 +81,12 @@ class MemoryStore:
             return self._open(settlement.opens, settlement.now, epoch)
         return _CLEAR
 
-    async def list(self, state: ApprovalState | None) -> list[Approval]:
-        """All approvals in that state, newest first."""
-        approvals = [self._standing(approval) for approval in self._memory.approvals.values()]
-        matches = [approval for approval in approvals if state is None or approval.state is state]
-        return sorted(matches, key=lambda approval: -approval.request.requested_at)
+    async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
+        """At most `limit` approvals kept in one of these states, those that expire last first."""
+        kept = sorted(self._memory.approvals.values(), key=_place, reverse=True)
+        matches = [one for one in kept if one.state in states and (not after or _place(one) < _read_place(after))]
+        more = "{}-{}".format(*_place(matches[limit - 1])) if len(matches) > limit else ""
+        return ApprovalPage(tuple(map(self._standing, matches[:limit])), (), more)
 
     async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound."""
@@ -99,6 +102,23 @@ class MemoryStore:
         decided = replace(approval, state=to, decided_by=by, decided_at=Epoch(_ms(now) / 1000))
         self._memory.approvals[approval_id] = decided
         return decided
+
+    async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
+        """Those whose time ended from `since` to `until` while they were pending or granted."""
+        late = [
+            approval
+            for approval in self._memory.approvals.values()
+            if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED)
+            and _ms(since) <= _ms(approval.request.expires_at) <= _ms(until)
+        ]
+        late.sort(key=_place)
+        return late[:limit], until if len(late) <= limit else _in_ms(late[limit - 1].request.expires_at)
+
+    async def expire(self, approval_id: ApprovalId, now: Epoch) -> None:
+        """Keep it as expired, if its time is over and it is pending or granted still."""
+        approval = self._memory.approvals.get(approval_id)
+        if approval is not None and standing(approval, now).state is ApprovalState.EXPIRED:
+            self._memory.approvals[approval_id] = replace(approval, state=ApprovalState.EXPIRED)
 
     def start_again(self) -> None:
         """Keep the data, as a Redis that was started again or took over: what it lost of them nobody knows."""
@@ -120,6 +140,8 @@ class MemoryStore:
             return _refuse(SettleOutcome.APPROVAL_MISMATCH)
         if approval.state is ApprovalState.STALE or request.basis != claims.basis:
             return _refuse(SettleOutcome.APPROVAL_STALE)
+        if approval.state is ApprovalState.EXPIRED:
+            return _refuse(SettleOutcome.APPROVAL_EXPIRED)
         if approval.state is not ApprovalState.APPROVED:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
         if _ms(now) >= _ms(request.expires_at) or _is_void(approval, began):
@@ -196,6 +218,15 @@ class MemoryRevocations:
 
 def _refuse(outcome: SettleOutcome) -> Settled:
     return Settled(outcome, _NO_APPROVAL, _NEVER, "")
+
+
+def _place(approval: Approval) -> tuple[int, str]:
+    return _ms(approval.request.expires_at), approval.request.id
+
+
+def _read_place(text: str) -> tuple[int, str]:
+    moment, _, name = text.partition("-")
+    return int(moment), name
 
 
 def _in_ms(moment: Epoch) -> Epoch:

@@ -13,13 +13,14 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.document import approval_to_text
-from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import ApprovalNotFound, ApprovalPage, ApprovalRequest, ApprovalState
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
 
 Desk = tuple[RedisApprovals, RedisRevocations]
 BOT = Scope("acme", "emea", "bot")
+EVERY, NOTHING = list(ApprovalState), ApprovalPage((), (), "")
 HELD = redis_keys.approval_id(BOT, "0" * 32)
 
 
@@ -34,18 +35,19 @@ async def desk(real_redis: RealRedis) -> AsyncIterator[Desk]:
 def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
     """Put a pending approval into Redis as settle.lua does."""
     now = time.time()
-    texts = (BOT, "stripe", "pay")
+    scope = BOT if name.startswith(f"apr_{redis_keys.partition_of(BOT)}") else Scope("acme", "spoilt", "bot")
+    texts = (scope, "stripe", "pay")
     request = ApprovalRequest(
         name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1"
     )
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}
     real_redis.command("HSET", redis_keys.approval(name), *(word for pair in fields.items() for word in pair))
-    real_redis.command("ZADD", redis_keys.approvals(redis_keys.partition_of(BOT)), expires, name)
+    real_redis.command("ZADD", redis_keys.approvals(redis_keys.partition_of(scope)), expires, name)
 
 
 ACTS: list[Callable[[Desk], Awaitable[object]]] = [
-    lambda desk: desk[0].list(None),
+    lambda desk: desk[0].page(EVERY, 50, ""),
     lambda desk: desk[0].get(HELD),
     lambda desk: desk[0].decide(HELD, ApprovalState.APPROVED, "alice", time.time()),
     lambda desk: desk[1].revoke(BOT, "alice", time.time()),
@@ -71,12 +73,12 @@ async def test_more_approvers_than_connections_wait_for_their_turn(desk: Desk, r
     names = [redis_keys.approval_id(BOT, secrets.token_hex(16)) for _ in range(20)]
     for name in names:
         remember(real_redis, name)
-    found = await asyncio.gather(*(desk[0].list(ApprovalState.PENDING) for _ in range(20)))
-    assert all({held.request.id for held in listed} == set(names) for listed in found)
+    found = await asyncio.gather(*(desk[0].page([ApprovalState.PENDING], 50, "") for _ in range(20)))
+    assert all({held.request.id for held in page.approvals} == set(names) for page in found)
 
 
 async def test_after_a_restart_of_redis_the_same_desk_works_on(desk: Desk, real_redis: RealRedis) -> None:
-    assert await desk[0].list(None) == []
+    assert await desk[0].page(EVERY, 50, "") == NOTHING
     real_redis.kill()
     real_redis.start()
     await asyncio.sleep(0.01)  # starting it held up the event loop, which has yet to see that the connection ended
@@ -88,7 +90,7 @@ async def test_after_a_restart_of_redis_the_same_desk_works_on(desk: Desk, real_
 async def test_an_approval_forgotten_by_redis_is_neither_listed_nor_found(desk: Desk, real_redis: RealRedis) -> None:
     remember(real_redis, HELD)
     real_redis.command("DEL", redis_keys.approval(HELD))
-    assert await desk[0].list(None) == []
+    assert await desk[0].page(EVERY, 50, "") == NOTHING
     with pytest.raises(ApprovalNotFound):
         await desk[0].decide(HELD, ApprovalState.APPROVED, "alice", time.time())
 
@@ -98,9 +100,77 @@ async def test_an_approval_that_cannot_be_read_is_named_and_not_decided(
     desk: Desk, real_redis: RealRedis, changed: dict[str, str]
 ) -> None:
     remember(real_redis, HELD, **changed)
-    for act in ACTS[:3]:
+    for act in ACTS[1:3]:
         with pytest.raises(StoreDown, match=HELD):
             await act(desk)
+
+
+def spoil(real_redis: RealRedis, name: str, how: str) -> None:
+    key = redis_keys.approval(name)
+    match how:
+        case "no document":
+            real_redis.command("HDEL", key, "document")
+        case "another state":
+            real_redis.command("HSET", key, "state", "pending\x00")
+        case "no JSON":
+            real_redis.command("HSET", key, "document", "{")
+        case "huge":
+            real_redis.command("HSET", key, "document", "x" * 5_000_000)
+        case "no hash":
+            real_redis.command("DEL", key)
+            real_redis.command("SET", key, "x")
+        case "a name that is none":
+            real_redis.command("ZADD", redis_keys.approvals("00"), "+inf", "\x1b[2J")
+        case "no index":
+            index = redis_keys.approvals(redis_keys.partition_of(Scope("acme", "spoilt", "bot")))
+            real_redis.command("DEL", index)
+            real_redis.command("SET", index, "x")
+
+
+@pytest.mark.parametrize(
+    "how", ["no document", "another state", "no JSON", "huge", "no hash", "a name that is none", "no index"]
+)
+async def test_what_is_spoilt_for_one_tenant_does_not_keep_the_others_from_being_listed(
+    desk: Desk, real_redis: RealRedis, how: str
+) -> None:
+    spoilt = redis_keys.approval_id(Scope("acme", "spoilt", "bot"), "1" * 32)
+    assert redis_keys.partition_of(BOT) != redis_keys.partition_of(Scope("acme", "spoilt", "bot"))
+    for name in (HELD, spoilt):
+        remember(real_redis, name)
+    spoil(real_redis, spoilt, how)
+    page = await desk[0].page(EVERY, 50, "")
+    assert HELD in [held.request.id for held in page.approvals]
+    assert set(page.unreadable) <= {spoilt}
+    overdue, _ = await desk[0].overdue(0.0, time.time() + 1000, 50)
+    assert HELD in [held.request.id for held in overdue]
+
+
+async def test_a_page_reads_no_more_than_it_shows(desk: Desk, real_redis: RealRedis) -> None:
+    names = {redis_keys.approval_id(BOT, secrets.token_hex(16)) for _ in range(25)}
+    for name in names:
+        remember(real_redis, name)
+    before = whole_reads(real_redis)
+    listed, after = list[str](), ""
+    for _ in range(3):
+        page = await desk[0].page(EVERY, 10, after)
+        assert len(page.approvals) <= 10
+        listed += [held.request.id for held in page.approvals]
+        after = page.after
+    assert (set(listed), len(listed), after) == (names, 25, "")
+    assert whole_reads(real_redis) - before == 25
+
+
+def whole_reads(real_redis: RealRedis) -> int:
+    """How often an approval was read as a whole."""
+    answer = real_redis.command("INFO", "commandstats")
+    assert isinstance(answer, dict)
+    return int(answer.get("cmdstat_hgetall", {"calls": 0})["calls"])
+
+
+async def test_a_place_that_is_none_is_refused(desk: Desk) -> None:
+    for place in ("x", "1", "-", "1-\n", "1-A"):
+        with pytest.raises(ValueError, match="place"):
+            await desk[0].page(EVERY, 1, place)
 
 
 async def test_a_revocation_that_cannot_be_read_is_named(desk: Desk, real_redis: RealRedis) -> None:

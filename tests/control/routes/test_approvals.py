@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -8,13 +9,16 @@ import pytest
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep
+from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_override_token
+from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -48,7 +52,9 @@ def identity(now: float, jti: str = "j1") -> Identity:
     )
 
 
-async def hold(store: MemoryStore, approval_id: str = HELD, life: float = 900, age: float = 0, jti: str = "j1") -> None:
+async def hold(
+    store: MemoryStore, approval_id: str = HELD, life: float = 900, age: float = 0, jti: str = "j1", basis: str = "b1"
+) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
         id=approval_id,
@@ -63,7 +69,7 @@ async def hold(store: MemoryStore, approval_id: str = HELD, life: float = 900, a
         requested_at=now - age,
         expires_at=now - age + life,
         besides={"request": "POST api.stripe.example/v1/payments"},
-        basis="b1",
+        basis=basis,
         decision_id="d-1",
     )
     settled = await store.settle(Settlement(identity(now, jti), None, opens, now), 0)
@@ -77,7 +83,7 @@ async def test_a_held_call_is_listed_with_everything_that_would_run(
     async with client(plane, plane.admin_token) as admin:
         listed = (await admin.get("/v1/approvals?state=pending")).json()["approvals"]
         shown = (await admin.get(f"/v1/approvals/{HELD}")).json()
-        assert (await admin.get("/v1/approvals?state=denied")).json() == {"approvals": []}
+        assert (await admin.get("/v1/approvals?state=denied")).json()["approvals"] == []
     assert listed == [shown]
     assert shown["parameters"] == {"amount": 7000}
     assert (shown["agent"], shown["tool"], shown["action"], shown["state"]) == (
@@ -162,8 +168,9 @@ async def test_anyone_who_knows_the_id_sees_how_it_stands_and_nothing_else(
         del anyone.headers["authorization"]
         answer = await anyone.get(f"/v1/approvals/{HELD}/status")
         missing = await anyone.get("/v1/approvals/apr_00ff/status")
-    assert set(answer.json()) == {"id", "state", "expires_at"}
+    assert set(answer.json()) == {"id", "state", "detail", "expires_at"}
     assert answer.json()["state"] == "pending"
+    assert "repeat the call unchanged" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "2"
     assert missing.status_code == 404
 
@@ -180,6 +187,128 @@ async def test_a_decision_needs_a_name_and_takes_nothing_else(
     async with client(plane, plane.admin_token) as admin:
         assert (await admin.post(f"/v1/approvals/{HELD}/approve", json=body)).status_code == 400
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
+
+
+async def test_what_is_decided_is_on_record_with_who_when_why_and_about_which_call(
+    plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog
+) -> None:
+    await hold(store)
+    async with client(plane, plane.admin_token) as admin:
+        await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann", "note": "invoice 1181"})
+        await admin.post(f"/v1/approvals/{HELD}/cancel", json={"by": "bob", "note": "wrong payee"})
+    kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
+    assert [(record.step, record.by, record.note) for record in kept] == [
+        (ApprovalStep.APPROVED, "ann", "invoice 1181"),
+        (ApprovalStep.CANCELLED, "bob", "wrong payee"),
+    ]
+    assert {(record.approval_id, record.decision_id, record.digest, record.basis) for record in kept} == {
+        (HELD, "d-1", f"digest of {HELD}", "b1")
+    }
+    assert abs(kept[0].time - SystemClock().now()) < 60
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny", "cancel"])
+async def test_what_cannot_be_recorded_is_not_decided(
+    plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog, verb: str
+) -> None:
+    await hold(store)
+    records.failing = "no space left on the device"
+    async with client(plane, plane.admin_token) as admin:
+        answer = await admin.post(f"/v1/approvals/{HELD}/{verb}", json={"by": "ann"})
+        assert (answer.status_code, "override_token" in answer.json()) == (503, False)
+        assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
+
+
+async def test_a_decision_that_came_too_late_is_taken_back_on_record(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, client: Client, records: MemoryRecordLog
+) -> None:
+    class Slow(MemoryStore):
+        """A store in which somebody else decides between the look and the decision."""
+
+        async def decide(self, approval_id: str, to: ApprovalState, by: str, now: float) -> Approval:
+            await store.decide(approval_id, ApprovalState.DENIED, "bob", now)
+            return await store.decide(approval_id, to, by, now)
+
+    slow = Slow(SystemClock(), 60, for_tests=True)
+    slow.__dict__.update(store.__dict__)
+    await hold(store)
+    plane = new_plane(approvals=slow)
+    async with client(plane, plane.admin_token) as admin:
+        assert (await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann"})).status_code == 409
+    kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
+    assert [(record.step, record.by) for record in kept] == [
+        (ApprovalStep.APPROVED, "ann"),
+        (ApprovalStep.UNDONE, "ann"),
+    ]
+    assert "is denied" in kept[1].note
+
+
+async def test_an_approval_is_stale_once_a_publication_changes_what_judged(
+    plane: ControlServices, store: MemoryStore, client: Client, documents: Callable[..., Sources]
+) -> None:
+    def basis() -> str:
+        live = plane.bulletin.live
+        assert live is not None
+        assert live.bases is not None
+        return live.bases.of(Scope("acme", "emea", "finance-agent"), "stripe-payments")
+
+    plane.publisher.start(documents)
+    await hold(store, basis=basis())
+    async with client(plane, plane.admin_token) as admin:
+        elsewhere = documents()
+        others = {**elsewhere.policies, "other.yaml": "agent: other-agent\nname: other\n"}
+        await plane.publisher.publish(Sources(others, elsewhere.tools), "ann", "")
+        assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
+        await plane.publisher.publish(documents(limit=1), "ann", "")
+        status = (await admin.get(f"/v1/approvals/{HELD}/status")).json()
+        assert status["state"] == "stale"
+        assert "a policy of this agent, or the tool, was changed after it was asked for" in status["detail"]
+        assert (await admin.get("/v1/approvals?state=pending")).json()["approvals"] == []
+        assert [entry["id"] for entry in (await admin.get("/v1/approvals?state=stale")).json()["approvals"]] == [HELD]
+        refused = await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann"})
+        assert (refused.status_code, "is stale" in refused.json()["detail"]) == (409, True)
+        await plane.publisher.publish(documents(), "ann", "")
+        assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
+
+
+async def test_the_status_door_says_what_became_of_a_call(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    async with client(plane, plane.admin_token) as admin:
+
+        async def words(approval_id: str) -> str:
+            answer = (await admin.get(f"/v1/approvals/{approval_id}/status")).json()
+            return f"{answer['state']}: {answer['detail']}"
+
+        names = [f"apr_0a{number:032x}" for number in range(4)]
+        for number, name in enumerate(names):
+            await hold(store, name, jti=f"t{number}", age=900 if number == 3 else 0)
+        await admin.post(f"/v1/approvals/{names[0]}/approve", json={"by": "ann"})
+        await admin.post(f"/v1/approvals/{names[1]}/deny", json={"by": "ann"})
+        await admin.post(f"/v1/approvals/{names[2]}/cancel", json={"by": "ann"})
+        assert (await words(names[0])).startswith("approved: It is approved. Repeat the call unchanged")
+        assert (await words(names[1])).startswith("denied: It was denied. Do not repeat")
+        assert (await words(names[2])).startswith("cancelled: The approval was taken back.")
+        assert (await words(names[3])).startswith("expired: Its time is over")
+        held = (await store.get(names[0])).request
+        now = SystemClock().now()
+        await store.settle(Settlement(identity(now, "again"), None, replace(held, id=HELD), now), 0)
+        assert (await words(names[0])).startswith("used: It was used: the call went through.")
+
+
+async def test_a_list_comes_in_pages(plane: ControlServices, store: MemoryStore, client: Client) -> None:
+    names = [f"apr_0a{number:032x}" for number in range(7)]
+    for number, name in enumerate(names):
+        await hold(store, name, life=900 + number, jti=f"t{number}")
+    listed, after = [], ""
+    async with client(plane, plane.admin_token) as admin:
+        for _ in range(3):
+            page = (await admin.get("/v1/approvals", params={"limit": 3, "after": after})).json()
+            listed += [entry["id"] for entry in page["approvals"]]
+            after = page["after"]
+        assert (listed, after) == (names[::-1], "")
+        for wrong in ("limit=0", "limit=201", "limit=x", "after=x", "after=1-%0a"):
+            assert (await admin.get(f"/v1/approvals?{wrong}")).status_code == 400
 
 
 async def test_an_unknown_state_and_an_unknown_id_are_said(plane: ControlServices, client: Client) -> None:

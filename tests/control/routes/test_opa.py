@@ -257,8 +257,8 @@ async def test_opa_refuses_bundles_that_are_altered_or_unsigned_and_keeps_the_ol
     first = releases.current()
     foreign = policy_builder(settings, open_keys(tmp_path / "other-keys")).build(documents(1))
     good = policy_builder(settings, keys).build(documents(2))
-    altered = Live("altered", repacked(good.bundle, b'"limit":2', b'"limit":9'), EMPTY_DIRECTORY)
-    unsigned = Live("unsigned", repacked(good.bundle, without=".signatures.json"), EMPTY_DIRECTORY)
+    altered = Live("altered", repacked(good.bundle, b'"limit":2', b'"limit":9'), EMPTY_DIRECTORY, None)
+    unsigned = Live("unsigned", repacked(good.bundle, without=".signatures.json"), EMPTY_DIRECTORY, None)
     async with serving(plane) as url, running_opa(opa_binary, tmp_path, opa_config(tmp_path, url, keys)) as opa:
         await opa.runs(first, 10)
         await plane.board.activation(first, 5)

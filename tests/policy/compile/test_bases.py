@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.scope import Scope
-from aegis_authz.policy.bundle.snapshot import bases_from_data, trust_to_data
+from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.load import load
 
@@ -43,8 +43,7 @@ def basis(policies: Mapping[str, Any] = POLICIES, tools: Mapping[str, Any] = TOO
 
 def bases(policies: Mapping[str, Any], tools: Mapping[str, Any], base: str = "") -> Bases:
     loaded = load(*({path: json.dumps(text) for path, text in part.items()} for part in (policies, tools)))
-    compiled: Any = compile_policy(loaded.compiled, loaded.tools, TRUST, base)
-    return bases_from_data(compiled.data["aegis"]["snapshot"]["bases"])
+    return compile_policy(loaded.compiled, loaded.tools, TRUST, base).bases
 
 
 def with_limit(document: Mapping[str, Any], limit: float) -> dict[str, Any]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import cast
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.approval_index import ApprovalIndex, Head, Place, place_text, read_place
 from aegis_authz.adapters.redis.client import answering, open_redis, script
 from aegis_authz.approvals.document import approval_from_text
 from aegis_authz.approvals.rules import conflict, not_found, require_verdict, standing
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
+_log = logging.getLogger(__name__)
 _CONNECTIONS = 4
+_CHUNK = 200
+_MOST_CHUNKS = 10
+_OPEN = (b"pending", b"approved")
 
 
 class RedisApprovals:
@@ -23,21 +29,48 @@ class RedisApprovals:
     def __init__(self, url: str, clock: Clock) -> None:
         self._redis = open_redis(url, _CONNECTIONS)
         self._clock = clock
+        self._index = ApprovalIndex(self._redis)
         self._decide = script("decide.lua")
+        self._expire = script("expire.lua")
 
-    async def list(self, state: ApprovalState | None) -> list[Approval]:
-        """All remembered approvals in that state, newest first. Raises StoreDown."""
+    async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
+        """At most `limit` approvals kept in one of these states, as `ports.Approvals` says. Raises StoreDown.
+
+        What cannot be read, or is longer than any approval, is named and passed over: it is of one tenant, and the page
+        of all.
+        """
+        words = {state.value.encode() for state in states}
         async with answering():
-            pipeline = self._redis.pipeline(transaction=False)
-            for partition in redis_keys.ALL_PARTITIONS:
-                pipeline.zrange(redis_keys.approvals(partition), 0, -1)
-            ids = [identifier.decode() for names in await pipeline.execute() for identifier in names]
-            for identifier in ids:
-                pipeline.hgetall(redis_keys.approval(identifier))
-            rows: list[dict[bytes, bytes]] = await pipeline.execute()
-        approvals = [self._approval(name, fields) for name, fields in zip(ids, rows, strict=True) if fields]
-        matches = [approval for approval in approvals if state is None or approval.state is state]
-        return sorted(matches, key=lambda approval: -approval.request.requested_at)
+            names, unreadable, place = await self._sought(words, limit, read_place(after))
+            rows = await self._index.rows(names)
+        approvals: list[Approval] = []
+        for name, fields in zip(names, rows, strict=True):
+            try:
+                approvals.append(self._approval(ApprovalId(name), fields))
+            except StoreDown as fault:
+                _log.error("%s", fault)
+                unreadable.append(name)
+        return ApprovalPage(tuple(approvals), tuple(unreadable), "" if place is None else place_text(place))
+
+    async def _sought(
+        self, words: Collection[bytes], limit: int, place: Place | None
+    ) -> tuple[list[str], list[str], Place | None]:
+        """The names of approvals in these states behind a place, of what cannot be read, and where one is then."""
+        names: list[str] = []
+        unreadable: list[str] = []
+        for _ in range(_MOST_CHUNKS):
+            chunk = await self._index.before(place, _CHUNK)
+            for entry, head in zip(chunk, await self._index.heads([name for _, name in chunk]), strict=True):
+                place = entry
+                if head is Head.DAMAGED:
+                    unreadable.append(entry[1])
+                elif head in words:
+                    names.append(entry[1])
+                    if len(names) == limit:
+                        return names, unreadable, place
+            if len(chunk) < _CHUNK:
+                return names, unreadable, None
+        return names, unreadable, place
 
     async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""
@@ -63,18 +96,47 @@ class RedisApprovals:
             before = cast(bytes, await self._redis.eval(self._decide, len(keys), *keys, *arguments))
         if before == b"unknown":
             raise not_found(approval_id)
-        if before != ApprovalState.PENDING.value.encode():
+        if before:
             raise conflict(approval_id, before.decode())
         return replace(approval, state=to, decided_by=by, decided_at=Epoch(now_ms / 1000))
+
+    async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
+        """Those whose time ended while they were pending or granted, as `ports.Approvals` says. Raises StoreDown."""
+        async with answering():
+            entries = await self._index.between(int(since * 1000), int(until * 1000), limit)
+            heads = await self._index.heads([name for _, name in entries])
+            names = [name for (_, name), head in zip(entries, heads, strict=True) if head in _OPEN]
+            rows = await self._index.rows(names)
+        late: list[Approval] = []
+        for name, fields in zip(names, rows, strict=True):
+            try:
+                late.append(self._read(ApprovalId(name), fields))
+            except StoreDown as fault:
+                _log.error("%s", fault)
+        return late, until if len(entries) < limit else Epoch(entries[-1][0] / 1000)
+
+    async def expire(self, approval_id: ApprovalId, now: Epoch) -> None:
+        """Keep it as expired, as `ports.Approvals` says. Raises StoreDown."""
+        request = (await self.get(approval_id)).request
+        keys = (
+            redis_keys.approval(approval_id),
+            redis_keys.pending(request.scope, request.digest),
+            *redis_keys.waiting(request.scope),
+        )
+        async with answering():
+            await self._redis.eval(self._expire, len(keys), *keys, str(int(now * 1000)), approval_id)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
     def _approval(self, approval_id: ApprovalId, fields: Mapping[bytes, bytes]) -> Approval:
+        return standing(self._read(approval_id, fields), self._clock.now())
+
+    def _read(self, approval_id: ApprovalId, fields: Mapping[bytes, bytes]) -> Approval:
         try:
             decided_at = fields.get(b"decided_at")
-            approval = Approval(
+            return Approval(
                 request=approval_from_text(fields[b"document"]),
                 state=ApprovalState(fields[b"state"].decode()),
                 decided_by=fields.get(b"decided_by", b"").decode(),
@@ -82,4 +144,3 @@ class RedisApprovals:
             )
         except (KeyError, ValueError):
             raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None
-        return standing(approval, self._clock.now())

@@ -1,15 +1,15 @@
--- Decides one pending approval, atomically.
+-- Decides one approval that is pending, or takes one back that is granted, atomically.
 --
 -- KEYS  1 approval   2 its pointer   3 waiting of the agent   4 waiting of the tenant
 -- ARGV  1 new state   2 by   3 now, ms   4 approval id
 --
--- Answers the state it had; only "pending" means that it was decided.
+-- Answers "" when it was decided, else the state it is in.
 
 local held = redis.call("HMGET", KEYS[1], "state", "expires_at")
 if not held[1] then
   return "unknown"
 end
-if held[1] ~= "pending" then
+if held[1] ~= "pending" and not (held[1] == "approved" and ARGV[1] == "cancelled") then
   return held[1]
 end
 if tonumber(ARGV[3]) >= tonumber(held[2]) then
@@ -24,4 +24,4 @@ end
 if id == ARGV[4] and ARGV[1] ~= "approved" then
   redis.call("DEL", KEYS[2])
 end
-return "pending"
+return ""

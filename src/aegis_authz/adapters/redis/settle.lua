@@ -69,6 +69,9 @@ function OPERATIONS.claim.look(k, a)
   if held[1] == "stale" or held[4] ~= ARGV[a + 1] then
     return "approval_stale"
   end
+  if held[1] == "expired" then
+    return "approval_expired"
+  end
   if held[1] ~= "approved" then
     return "approval_not_granted"
   end

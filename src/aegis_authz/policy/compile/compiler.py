@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
-from aegis_authz.policy.bundle.snapshot import trust_from_data
+from aegis_authz.policy.bundle.snapshot import bases_from_data, trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
@@ -30,6 +31,11 @@ class Compiled:
 
     revision: str
     data: dict[str, Json]
+
+    @property
+    def bases(self) -> Bases:
+        """The digests of what it judges by."""
+        return bases_from_data(_object(_object(self.data["aegis"])["snapshot"])["bases"])
 
 
 def compile_policy(

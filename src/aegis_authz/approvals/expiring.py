@@ -1,0 +1,54 @@
+"""Approvals whose time is over without a use: seen, recorded, and kept so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aegis_authz.approvals.deciding import record_of
+from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.record import ApprovalStep
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Epoch, Seconds
+from aegis_authz.ports.data_plane import Approvals, Clock, RecordLog, StoreDown
+
+_log = logging.getLogger(__name__)
+EVERY = Seconds(5.0)
+"""Seconds between two looks."""
+_BACK = 86_400.0  # so long are approvals kept past their time
+_MOST = 200
+
+
+class ExpiryWatch:
+    """Looks now and then for what expired. On record first: a crash in between records an expiry twice, never not."""
+
+    def __init__(self, approvals: Approvals, records: RecordLog, clock: Clock) -> None:
+        self._approvals = approvals
+        self._records = records
+        self._clock = clock
+        self._since = Epoch(clock.now() - _BACK)
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except (StoreDown, Refused) as fault:
+                _log.warning("what expired is not recorded yet: %s", fault)
+            await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        """Record what expired since the last look. Raises StoreDown, Refused(RECORD_FAILED)."""
+        now = self._clock.now()
+        while self._since < now:
+            overdue, until = await self._approvals.overdue(self._since, now, _MOST)
+            for approval in overdue:
+                request = approval.request
+                note = _note(approval)
+                await self._records.append(record_of(request, ApprovalStep.EXPIRED, "", note, request.expires_at))
+                await self._approvals.expire(request.id, now)
+            self._since = until
+
+
+def _note(approval: Approval) -> str:
+    return f"granted by {approval.decided_by}, not used" if approval.state is ApprovalState.APPROVED else "not decided"

@@ -1,0 +1,104 @@
+"""Approvals that run out are recorded, each once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from aegis_authz.approvals.expiring import ExpiryWatch
+from aegis_authz.core.approval import ApprovalRequest, ApprovalState
+from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.settlement import Settlement
+from aegis_authz.testing.record_log import MemoryRecordLog
+from aegis_authz.testing.store import MemoryStore
+
+BOT = Scope("acme", "emea", "bot")
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Desk:
+    """A store, a record log, and what watches them."""
+
+    def __init__(self) -> None:
+        self.clock = Hand()
+        self.store = MemoryStore(self.clock, 60, for_tests=True)
+        self.records = MemoryRecordLog("control", for_tests=True)
+        self.watch = ExpiryWatch(self.store, self.records, self.clock)
+
+    async def held(self, number: int, verdict: ApprovalState | None = None) -> str:
+        now = self.clock.now()
+        name = f"apr_{number:034x}"
+        terms = (("p",), (), now, now + 900, {}, "b1", "d-1")
+        opens = ApprovalRequest(name, BOT, "stripe", "pay", {}, f"digest {number}", "r1", *terms)
+        who = Identity(BOT, "aegis", "k", name, now, now + 60, (), "", Way.TOKEN, None, "", None)
+        await self.store.settle(Settlement(who, None, opens, now), 0)
+        if verdict is not None:
+            await self.store.decide(name, verdict, "ann", now)
+        return name
+
+    def kept(self) -> list[tuple[str, ApprovalStep, str, str]]:
+        records = [record for record in self.records.records if isinstance(record, ApprovalRecord)]
+        return [(record.approval_id, record.step, record.by, record.note) for record in records]
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    desk = Desk()
+    await desk.records.start()
+    return desk
+
+
+async def test_what_runs_out_undecided_or_unused_is_recorded_once(desk: Desk) -> None:
+    waiting = await desk.held(1)
+    granted = await desk.held(2, ApprovalState.APPROVED)
+    await desk.held(3, ApprovalState.DENIED)
+    await desk.watch.look()
+    assert desk.kept() == []
+    desk.clock.ahead += 901
+    for _ in range(2):
+        await desk.watch.look()
+    assert sorted(desk.kept()) == [
+        (waiting, ApprovalStep.EXPIRED, "", "not decided"),
+        (granted, ApprovalStep.EXPIRED, "", "granted by ann, not used"),
+    ]
+    await ExpiryWatch(desk.store, desk.records, desk.clock).look()  # as after a restart
+    assert len(desk.kept()) == 2
+
+
+async def test_what_ran_out_while_nobody_watched_is_recorded_all_the_same(desk: Desk) -> None:
+    for number in range(450):
+        name = await desk.held(number)
+        if number % 15 == 14:
+            desk.clock.ahead += 901  # so that the agent may ask again
+    desk.clock.ahead += 901
+    await ExpiryWatch(desk.store, desk.records, desk.clock).look()
+    assert len(desk.kept()) == 450
+    assert name in {kept[0] for kept in desk.kept()}
+
+
+async def test_what_could_not_be_recorded_is_tried_again(desk: Desk) -> None:
+    name = await desk.held(1)
+    desk.clock.ahead += 901
+    desk.records.failing = "no space left on the device"
+    with pytest.raises(Refused):
+        await desk.watch.look()
+    assert (await desk.store.overdue(0.0, desk.clock.now(), 9))[0] != []
+    desk.records.failing = ""
+    await desk.watch.look()
+    assert [kept[0] for kept in desk.kept()] == [name]
