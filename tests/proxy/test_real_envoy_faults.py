@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.server.http2 import frames
 
 if TYPE_CHECKING:
     from conftest import Authorizer, Proxy, Starter, ToolServer
@@ -50,6 +51,32 @@ async def test_a_head_that_never_gets_whole_ends_its_connection(proxy: Proxy) ->
         head = await reader.read()
     writer.close()
     assert head.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.slow
+async def test_a_body_that_never_gets_whole_ends_its_connection(proxy: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.forward)
+    writer.write(b"POST http://pay.example/v1/payments HTTP/1.1\r\nhost: pay.example\r\ncontent-length: 1000\r\n\r\n")
+    answer = asyncio.ensure_future(reader.read(64))
+    async with asyncio.timeout(45):
+        while not answer.done():
+            writer.write(b"x")  # never idle, never whole
+            await asyncio.wait({answer}, timeout=1)
+    writer.close()
+    assert (await answer).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_one_connection_has_a_bounded_number_of_calls_under_way(proxy: Proxy) -> None:
+    """Nobody is told apart before a token is read: what a connection may hold is said by HTTP/2 itself."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.forward)
+    writer.write(frames.PREFACE + frames.settings({}))
+    async with asyncio.timeout(10):
+        size, kind, _, _ = frames.read_head(await reader.readexactly(frames.HEAD_SIZE), 0)
+        settings = frames.read_settings(await reader.readexactly(size))
+    writer.close()
+    assert kind == frames.SETTINGS
+    assert settings[frames.MAX_CONCURRENT_STREAMS] == 50
+    assert settings[frames.INITIAL_WINDOW_SIZE] == 65_536
 
 
 async def test_an_authorizer_that_does_not_answer_is_a_503_after_the_timeout(

@@ -116,7 +116,7 @@ def test_who_holds_a_connection_and_says_nothing_is_let_go() -> None:
         assert manager.common_http_protocol_options is not None
         assert manager.common_http_protocol_options.idle_timeout == timedelta(minutes=5)
         assert manager.request_headers_timeout == timedelta(seconds=10)
-        assert manager.request_timeout == timedelta(seconds=60)
+        assert manager.request_timeout == timedelta(seconds=30)
         assert manager.stream_idle_timeout == timedelta(hours=1)
 
 

@@ -15,15 +15,21 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
 )
 from envoy_data_plane.envoy.config.core.v3 import Address, Node, Pipe
 from envoy_data_plane.envoy.config.overload.v3 import (
+    BufferFactoryConfig,
     OverloadAction,
     OverloadManager,
     ResourceMonitor,
+    ScaledTrigger,
+    ScaleTimersOverloadActionConfig,
+    ScaleTimersOverloadActionConfigScaleTimer,
+    ScaleTimersOverloadActionConfigTimerType,
     ThresholdTrigger,
     Trigger,
 )
 from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import DownstreamConnectionsConfig
 from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+from envoy_data_plane.google.protobuf import Any
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.authorizers import authorizers
@@ -34,6 +40,8 @@ CLUSTERS_FILE = "cds.yaml"
 
 _MOST_CONNECTIONS = 10_000
 _MOST_HEAP = 1024 * 1024 * 1024
+_LEAST_TRACKED = 16  # streams that buffer 64 KiB or more
+_LEAST_IDLE = timedelta(seconds=2)
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
 
@@ -68,14 +76,20 @@ def _watchdogs() -> Watchdogs:
 
 
 def _overload() -> OverloadManager:
-    """Refuse early rather than fall: connections beyond a limit, and requests when memory runs out."""
+    """Refuse early rather than fall: connections beyond a limit, and requests when memory runs out.
+
+    Before that, who holds most goes first: connections that idle, and the HTTP/2 streams that take most memory.
+    """
     return OverloadManager(
         refresh_interval=timedelta(seconds=1),
         resource_monitors=[
             _monitor(_CONNECTIONS, DownstreamConnectionsConfig(max_active_downstream_connections=_MOST_CONNECTIONS)),
             _monitor(_HEAP, FixedHeapConfig(max_heap_size_bytes=_MOST_HEAP)),
         ],
+        buffer_factory_config=BufferFactoryConfig(minimum_account_to_track_power_of_two=_LEAST_TRACKED),
         actions=[
+            _between(0.80, 0.90, "envoy.overload_actions.reduce_timeouts", packed(_idle_timeouts())),
+            _between(0.85, 0.95, "envoy.overload_actions.reset_high_memory_stream"),
             _at(0.90, "envoy.overload_actions.shrink_heap"),
             _at(0.95, "envoy.overload_actions.stop_accepting_requests"),
         ],
@@ -88,3 +102,15 @@ def _monitor(name: str, message: Message) -> ResourceMonitor:
 
 def _at(fraction: float, action: str) -> OverloadAction:
     return OverloadAction(name=action, triggers=[Trigger(name=_HEAP, threshold=ThresholdTrigger(value=fraction))])
+
+
+def _between(low: float, high: float, name: str, terms: Any | None = None) -> OverloadAction:
+    scaled = ScaledTrigger(scaling_threshold=low, saturation_threshold=high)
+    return OverloadAction(name=name, triggers=[Trigger(name=_HEAP, scaled=scaled)], typed_config=terms)
+
+
+def _idle_timeouts() -> ScaleTimersOverloadActionConfig:
+    timer = ScaleTimersOverloadActionConfigScaleTimer(
+        timer=ScaleTimersOverloadActionConfigTimerType.HTTP_DOWNSTREAM_CONNECTION_IDLE, min_timeout=_LEAST_IDLE
+    )
+    return ScaleTimersOverloadActionConfig(timer_scale_factors=[timer])

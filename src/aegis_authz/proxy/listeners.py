@@ -44,10 +44,11 @@ ROUTES_FILES = {"forward": "rds-forward.yaml", "reverse": "rds-reverse.yaml"}
 """A file for each route configuration: Envoy refuses a file with two."""
 
 _HEADERS_TIMEOUT = timedelta(seconds=10)
-_REQUEST_TIMEOUT = timedelta(seconds=60)
+_REQUEST_TIMEOUT = timedelta(seconds=30)  # of a request from its first byte to its last: of no answer
 _IDLE_STREAM = timedelta(hours=1)  # events of an MCP server may be rare
 _IDLE_CONNECTION = timedelta(minutes=5)  # there is room for 10,000, and holding one must cost something
 _HEADERS_KB = 60
+_MOST_STREAMS = 50  # calls under way on one HTTP/2 connection, each with a buffered body of at most a MiB
 _KIB, _MIB = 1024, 1024 * 1024
 
 
@@ -103,7 +104,9 @@ def _manager(name: str, settings: ProxySettings) -> HttpConnectionManager:
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST,
         ),
         http2_protocol_options=Http2ProtocolOptions(
-            max_concurrent_streams=100, initial_stream_window_size=64 * _KIB, initial_connection_window_size=_MIB
+            max_concurrent_streams=_MOST_STREAMS,
+            initial_stream_window_size=64 * _KIB,
+            initial_connection_window_size=_MIB,
         ),
         max_request_headers_kb=_HEADERS_KB,
         request_headers_timeout=_HEADERS_TIMEOUT,
