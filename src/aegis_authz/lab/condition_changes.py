@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.edits import Edit, elements, members, removed, replaced, without_each, words_of
+from aegis_authz.lab.edits import Edit, elements, members, removed, replaced, unasked, without_each, words_of
 from aegis_authz.policy.compile.conditions import short_form
 from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
@@ -53,14 +53,14 @@ def condition_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]
         else:
             yield from _value_changes(root, where, where, denying, has_absence=name not in _CERTAIN)
     if "schema" in members(root, at):
-        yield Edit((*at, "schema"), "schema is removed", removed(root, (*at, "schema")))
+        yield Edit((*at, "schema"), "schema is removed", unasked(root, (*at, "schema")))
         yield from _schema_changes(root, (*at, "schema"), denying)
 
 
 def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, str], denying: bool) -> Iterator[Edit]:
     where, (word, name) = (*at, key), split
     limit = inside(root, where)
-    yield Edit(where, f"{key} {words_of(limit)} is removed", removed(root, where))
+    yield Edit(where, f"{key} {words_of(limit)} is removed", unasked(root, where))
     yield from _moved(root, where, key, _is_raised(word, denying))
     if word not in _OPPOSITES:
         return
@@ -96,7 +96,7 @@ def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool
         where = (*at, word)
         value = conditions[word]
         removal = where if len(words) > 1 else whole
-        yield Edit(where, f"{word} {words_of(value)} is removed", removed(root, removal))
+        yield Edit(where, f"{word} {words_of(value)} is removed", unasked(root, removal))
         if word in _OPPOSITES and _OPPOSITES[word] not in conditions:
             negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), value)
             yield Edit(where, f"{word} {words_of(value)} is turned into {_OPPOSITES[word]}", negated)
@@ -148,7 +148,7 @@ def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     for word in words:
         where = (*at, word)
         removal = where if len(words) > 1 else at
-        yield Edit(where, f"{word} is removed", removed(root, removal))
+        yield Edit(where, f"{word} is removed", unasked(root, removal))
         if _OPPOSITES[word] not in conditions:
             negated = replaced(removed(root, where), (*at, _OPPOSITES[word]), conditions[word])
             yield Edit(where, f"{word} is turned into {_OPPOSITES[word]}", negated)

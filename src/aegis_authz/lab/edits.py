@@ -10,6 +10,7 @@ from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
 
 _FEW = 6
+_ASKING = ("conditions", "context", "parameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ def removed(value: Json, at: Location) -> Json:
         return replaced(value, parent, [element for position, element in enumerate(holder) if position != last])
     members = holder if isinstance(holder, Mapping) else {}
     return replaced(value, parent, {name: member for name, member in members.items() if name != last})
+
+
+def unasked(value: Json, at: Location) -> Json:
+    """The value without a condition, and without the mappings around it that then ask for nothing."""
+    rest = removed(value, at)
+    while at[-2] in _ASKING and inside(rest, at[:-1]) == {}:
+        at = at[:-1]
+        rest = removed(rest, at)
+    return rest
 
 
 def elements(value: Json, at: Location) -> Iterator[tuple[Location, Json]]:

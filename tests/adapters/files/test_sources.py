@@ -49,6 +49,27 @@ def _below_hidden(folder: Path) -> None:
     (folder / ".team" / "a.yaml").write_text("a")
 
 
+def _hidden_by_two_dots(folder: Path) -> None:
+    (folder / "..a.yaml").write_text("a")
+
+
+def _below_two_dots_of_no_mount(folder: Path) -> None:
+    (folder / "..old").mkdir()
+    (folder / "..old" / "a.yaml").write_text("a")
+
+
+def _named_with_a_space(folder: Path) -> None:
+    (folder / "a.yaml ").write_text("a")
+
+
+def _named_in_no_encoding(folder: Path) -> None:
+    (folder / os.fsdecode(b"a\xff.yaml")).write_text("a")
+
+
+def _named_over_two_lines(folder: Path) -> None:
+    (folder / "a\n.yaml").write_text("a")
+
+
 def _linked_out(folder: Path) -> None:
     os.symlink("/etc/hostname", folder / "a.yaml")
 
@@ -80,6 +101,11 @@ def _tool_among_tests(folder: Path) -> None:
     [
         (_hidden, r"/\.a\.yaml: hidden"),
         (_below_hidden, r"/\.team/a\.yaml: hidden"),
+        (_hidden_by_two_dots, r"/\.\.a\.yaml: hidden"),
+        (_below_two_dots_of_no_mount, r"/\.\.old/a\.yaml: hidden"),
+        (_named_with_a_space, r"/a\.yaml : its name holds characters that nobody sees"),
+        (_named_in_no_encoding, r"/a\\udcff\.yaml': its name holds characters that nobody sees"),
+        (_named_over_two_lines, r"/a\\n\.yaml': its name holds characters that nobody sees"),
         (_linked_out, r"/a\.yaml: a link that leads out of the folder"),
         (_linked_nowhere, r"/a\.yaml: a link that leads to nothing"),
         (_linked_folder, r"/team: a linked folder"),

@@ -14,6 +14,8 @@ TESTS = "_test"
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _VERSION_CONTROL = (".git", ".hg", ".svn")
+_MOUNT = "..data"
+"""By this link a mounted ConfigMap turns to its newest folder."""
 _EDITOR_LOCK = ".#"
 _DOCUMENT_WORDS = {"agent", "tool", "template", "define"}
 _DOCUMENT = re.compile(rf"^(?:{'|'.join(sorted(_DOCUMENT_WORDS))})[ \t]*:", re.MULTILINE)
@@ -58,7 +60,7 @@ def _read(folder: Path, *, tests: bool) -> dict[str, str]:
         if path.stem.endswith(TESTS) is not tests:
             continue
         if fault:
-            faults.append(f"{path}: {fault}")
+            faults.append(f"{path if str(path).isprintable() else ascii(str(path))}: {fault}")
             continue
         try:
             with path.open("rb") as file:
@@ -81,6 +83,7 @@ def _read(folder: Path, *, tests: bool) -> dict[str, str]:
 def _documents(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file that is named as a document, in order of path, and "" or why it cannot be read as such."""
     root = folder.resolve()
+    is_mounted = (folder / _MOUNT).is_symlink()
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if any(part in _VERSION_CONTROL for part in parts) or path.name.startswith(_EDITOR_LOCK):
@@ -89,11 +92,18 @@ def _documents(folder: Path) -> Iterator[tuple[Path, str]]:
             # the names of a ConfigMap's own folders begin with two dots; its files are linked one by one
             if not path.name.startswith("..") and any(_is_named_as_document(entry) for entry in path.rglob("*")):
                 yield path, "a linked folder; links are followed to files alone"
-        elif _is_named_as_document(path) and not path.is_dir() and not parts[0].startswith(".."):
+        elif _is_named_as_document(path) and not path.is_dir() and not (is_mounted and _is_of_mount(parts)):
             yield path, _fault(path, parts, root)
 
 
+def _is_of_mount(parts: tuple[str, ...]) -> bool:
+    """Whether a file lies in a ConfigMap's own folders, which its visible links lead to."""
+    return len(parts) > 1 and parts[0].startswith("..")
+
+
 def _fault(path: Path, parts: tuple[str, ...], root: Path) -> str:
+    if not all(part.isprintable() and part == part.strip() for part in parts):
+        return "its name holds characters that nobody sees; rename it"
     if any(part.startswith(".") for part in parts):
         return "hidden, so that nobody sees it; rename it, or move it out of the folder"
     if not path.exists():
@@ -104,7 +114,7 @@ def _fault(path: Path, parts: tuple[str, ...], root: Path) -> str:
 
 
 def _is_named_as_document(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES
+    return path.suffix.strip().lower() in _SUFFIXES
 
 
 def _is_document(name: str, text: str) -> bool:

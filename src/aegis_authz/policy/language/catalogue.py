@@ -98,7 +98,7 @@ class ActionEntry(Part):
 
     match: Annotated[str, AfterValidator(_match)]
     description: str = ""
-    parameters: dict[Words, ParameterEntry] = Field(default_factory=dict)
+    parameters: dict[Words, ParameterEntry] = Field(default_factory=dict, min_length=1)
     others: Others = "refuse"
 
 
@@ -120,7 +120,9 @@ class McpToolEntry(Part):
     """
 
     description: str = ""
-    parameters: dict[Words, Annotated[ArgumentEntry, BeforeValidator(_argument)]] = Field(default_factory=dict)
+    parameters: dict[Words, Annotated[ArgumentEntry, BeforeValidator(_argument)]] = Field(
+        default_factory=dict, min_length=1
+    )
     others: Others = "refuse"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -28,6 +28,15 @@ from aegis_authz.policy.language.values import ParameterRule, TimeRule
 
 """The longest an approval may be waited for and used, in seconds."""
 
+Asking = TypeVar("Asking", bound=Part)
+
+
+def _of_something(part: Asking) -> Asking:
+    """A part that asks for something. An empty one, as templates leave it, would let everything pass."""
+    if not part.model_fields_set:
+        raise ValueError("asks for nothing; leave it out where nothing is asked")
+    return part
+
 
 class ContextConditions(Part):
     """What must be true around a call: when, where, from where, for whom and through whom it is made."""
@@ -40,6 +49,10 @@ class ContextConditions(Part):
     token_age: ParameterRule | None = None
     region: ParameterRule | None = None
 
+    @model_validator(mode="after")
+    def _asks_something(self) -> ContextConditions:
+        return _of_something(self)
+
 
 class Conditions(Part):
     """Conditions of a rule: on parameters, in short (`max_X`, `min_X`, `approval_needed_over[_X]`),
@@ -49,9 +62,15 @@ class Conditions(Part):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, Number]
 
-    parameters: dict[Words, Annotated[tuple[ParameterRule, ...], ONE_OR_MORE, NOT_EMPTY]] = Field(default_factory=dict)
-    context: ContextConditions = ContextConditions()
+    parameters: dict[Words, Annotated[tuple[ParameterRule, ...], ONE_OR_MORE, NOT_EMPTY]] = Field(
+        default_factory=dict, min_length=1
+    )
+    context: ContextConditions = Field(default_factory=ContextConditions.model_construct)
     arguments: JsonSchema | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Conditions:
+        return _of_something(self)
 
     @property
     def short_forms(self) -> dict[str, int | float]:
@@ -163,7 +182,7 @@ class Rule(Part):
 
     name: Name
     actions: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE]
-    conditions: Conditions = Field(default_factory=lambda: Conditions.model_validate({}))
+    conditions: Conditions = Field(default_factory=lambda: Conditions.model_construct())
     description: str = ""
     _origin: str = PrivateAttr(default="")
 
