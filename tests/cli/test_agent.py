@@ -111,3 +111,25 @@ async def test_a_control_plane_that_is_away_is_said_to_the_operator_and_to_the_c
     assert code == 0
     assert json.loads(printed)["reason"] == "TOKEN_UNAVAILABLE"
     assert "issued no token to acme/emea/coding-agent: temporarily_unavailable; calls are refused" in complained
+
+
+async def test_an_agent_brings_its_own_key_for_a_code(mesh: SmallMesh, tmp_path: Path) -> None:
+    mesh.code = "once"
+    code, printed, complained = await aegis_agent(tmp_path, "enroll", "once", "--control", mesh.url)
+    assert (code, complained) == (0, "")
+    folder = agent_folder(tmp_path / "aegis" / "agents", AGENT)
+    assert printed.startswith(f"{AGENT} is enrolled; its key is in {folder}\n")
+    assert (folder / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert await aegis_agent(tmp_path, "run", "--", "curl", "-sS", "http://tool.example/x") == (0, "done", "")
+    key = (folder / "key.pem").read_bytes()
+    code, _, complained = await aegis_agent(tmp_path, "enroll", "once", "--control", mesh.url)
+    assert (code, "the code is unknown, used or over" in complained) == (2, True)
+    assert (folder / "key.pem").read_bytes() == key
+    assert [path.name for path in (tmp_path / "aegis" / "agents").iterdir()] == ["acme"]
+
+
+async def test_a_control_plane_that_is_none_leaves_no_key(tmp_path: Path) -> None:
+    for control in ("http://127.0.0.1:9", "no url"):
+        code, _, complained = await aegis_agent(tmp_path, "enroll", "once", "--control", control)
+        assert (code, "does not answer at" in complained) == (2, True)
+    assert list((tmp_path / "aegis" / "agents").iterdir()) == []

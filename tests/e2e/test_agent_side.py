@@ -47,3 +47,18 @@ async def test_a_program_that_knows_nothing_calls_with_a_proof_each_time(mesh: D
     assert {json.dumps([record["way"], record["agent"]]) for record in records if record} == {
         json.dumps(["bound", "finance-agent"])
     }
+
+
+async def test_an_invited_agent_brings_its_own_key(
+    mesh: DemoMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    invited = json.loads(
+        await mesh.aegis("agents", "invite", "acme/emea/finance-agent", "--dir", str(mesh.state), "--json")
+    )
+    places = ("--mesh", mesh.proxy, "--reverse", mesh.reverse)
+    words = ("agent", "enroll", invited["code"], "--control", invited["control"], *places, "--json")
+    assert json.loads(await mesh.aegis(*words))["agent"] == "acme/emea/finance-agent"
+    address = "http://api.stripe.example/v1/payments"
+    printed = await mesh.aegis("agent", "run", "--", "curl", "-s", "-d", '{"amount": 50000}', address)
+    assert json.loads(printed)["reason"] == "POLICY_DENIED"

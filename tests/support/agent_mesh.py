@@ -65,6 +65,7 @@ class SmallMesh:
         self.cancelled = asyncio.Event()
         self._jtis: set[str] = set()
         self.url = ""
+        self.code = ""
         self.upstream = ""
         """Where the tool really is; "" for the one of this file."""
 
@@ -75,12 +76,30 @@ class SmallMesh:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
+            if request.path == "/v1/enroll":
+                return await self._enrol(request)
             if request.path == "/v1/token":
                 return await self._token(request)
             return await self._judge(request)
         except (AssertionError, jwt.PyJWTError, KeyError) as fault:
             self.refusals.append(repr(fault))
             return web.json_response({"error": "invalid_client", "detail": repr(fault)}, status=401)
+
+    async def _enrol(self, request: web.BaseRequest) -> web.Response:
+        body = json.loads(await request.content.read())
+        assert set(body) == {"code", "jwk", "proof"}
+        if body["code"] != self.code:
+            return web.json_response({"detail": "the code is unknown, used or over; ask for another one"}, status=403)
+        header = jwt.get_unverified_header(body["proof"])
+        assert (header["typ"], header["jwk"]) == ("aegis-enrol+jwt", body["jwk"])
+        key = jwt.PyJWK(body["jwk"], "EdDSA").key
+        claims = jwt.decode(body["proof"], key, algorithms=["EdDSA"], audience=f"{self.url}/v1/enroll")
+        assert claims["code_hash"] == digest(body["code"].encode())
+        self.code = ""
+        self.keys[thumbprint_of(body["jwk"])] = key
+        places = {"forward_proxy": self.url, "reverse": self.url}
+        terms = {"issuer": "aegis", "audience": AUDIENCE, "token_endpoint": f"{self.url}/v1/token", "mesh": places}
+        return web.json_response({"agent": str(AGENT), **terms})
 
     async def _token(self, request: web.BaseRequest) -> web.Response:
         if self.is_away:

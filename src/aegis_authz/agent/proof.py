@@ -11,6 +11,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti
 from aegis_authz.encoding import base64url
+from aegis_authz.identity.enrolment import ENROLMENT_TYPE, code_hash
 from aegis_authz.identity.proof_mint import ProofMint, target_uri
 
 ASSERTION_LIFE = 30
@@ -27,6 +28,8 @@ class ProofKey:
         self._new_id = new_id
         self._mint = ProofMint(key)
         self.thumbprint = self._mint.thumbprint
+        x = base64url.encode(key.public_key().public_bytes_raw()).decode("ascii")
+        self.jwk: dict[str, Json] = {"kty": "OKP", "crv": "Ed25519", "x": x}
         self._assertion_head = _part({"alg": "EdDSA", "typ": "JWT", "kid": self.thumbprint})
 
     def __repr__(self) -> str:
@@ -50,7 +53,20 @@ class ProofKey:
             "iat": now,
             "exp": now + ASSERTION_LIFE,
         }
-        signed = self._assertion_head + b"." + _part(claims)
+        return self._signed(self._assertion_head, claims)
+
+    def enrolment_proof(self, code: str, endpoint: str) -> str:
+        """Says to the enrolment endpoint at this URL that who has the code has the key."""
+        claims: dict[str, Json] = {
+            "code_hash": code_hash(code),
+            "aud": endpoint,
+            "iat": int(self._clock()),
+            "jti": self._new_id(),
+        }
+        return self._signed(_part({"alg": "EdDSA", "typ": ENROLMENT_TYPE, "jwk": self.jwk}), claims)
+
+    def _signed(self, head: bytes, claims: dict[str, Json]) -> str:
+        signed = head + b"." + _part(claims)
         return (signed + b"." + base64url.encode(self._key.sign(signed))).decode("ascii")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import OptionalState
+from aegis_authz.cli.options import AsJson, OptionalState
 
 if TYPE_CHECKING:
     from aegis_authz.agent.serving import Listening
@@ -23,6 +23,39 @@ KeyFile = Annotated[Path | None, typer.Option("--key", help="The agent's private
 ControlUrl = Annotated[str, typer.Option("--control", help="The control plane's URL; default: as enrolled.")]
 MeshProxy = Annotated[str, typer.Option("--mesh", help="The mesh's forward proxy; default: as enrolled.")]
 MeshReverse = Annotated[str, typer.Option("--reverse", help="The mesh's reverse routes; default: as enrolled.")]
+
+
+@app.command()
+def enroll(
+    code: Annotated[str, typer.Argument(help="The code that `aegis agents invite` printed.")],
+    control: Annotated[str, typer.Option("--control", help="The control plane's URL.")],
+    mesh: MeshProxy = "",
+    reverse: MeshReverse = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a key here and bring its public half to the control plane, for a code that is good once.
+
+    The key never leaves this machine; it is kept in this user's settings, for this user alone. Exits with 2 when the
+    code is not taken.
+
+    Example: aegis agent enroll CODE --control https://control.example
+    """
+    from aegis_authz.commands.enrolling import enrol_agent
+
+    with exits_on_faults("agent enroll"):
+        enrolled = enrol_agent(code, control, mesh, reverse)
+    enrolment = enrolled.enrolment
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps({**asdict(enrolment), "folder": str(enrolled.folder)}, indent=2))
+        return
+    typer.echo(f"{enrolment.agent} is enrolled; its key is in {enrolled.folder}")
+    if enrolment.proxy:
+        typer.echo(f"next: aegis agent run --agent {enrolment.agent} -- COMMAND")
+    else:
+        typer.echo("the control plane does not say where its mesh is: name it with --mesh and --reverse", err=True)
 
 
 @app.command()

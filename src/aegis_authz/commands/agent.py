@@ -71,8 +71,7 @@ def agent_side(choice: AgentChoice) -> AgentSide:
     if choice.key is not None:
         key_file, enrolment = choice.key, _without_enrolment(choice)
     else:
-        if state is None and not enrolled_agents(users_agents()) and agents_home(_HERE).is_dir():
-            state = _HERE
+        state = nearest_mesh(state)
         home = agents_home(state)
         folder = agent_folder(home, chosen_agent(home, choice.agent))
         key_file, enrolment = folder / KEY_FILE, read_enrolment(folder)
@@ -101,6 +100,12 @@ def chosen_agent(home: Path, agent: str) -> Scope:
     if not enrolled:
         raise EnrolmentFault(f"no agent is enrolled in {home}; enrol one with: aegis agent enroll CODE")
     raise EnrolmentFault(f"say which agent with --agent; enrolled are {', '.join(map(str, enrolled))}")
+
+
+def nearest_mesh(state: Path | None) -> Path | None:
+    """The mesh on this machine whose agents are meant: the one named, else `.aegis` unless the user has agents."""
+    is_here = state is None and not enrolled_agents(users_agents()) and agents_home(_HERE).is_dir()
+    return _HERE if is_here else state
 
 
 def agents_home(state: Path | None) -> Path:

@@ -16,7 +16,7 @@ from aegis_authz.agent.clients.kinds import KINDS, ClientKind
 from aegis_authz.agent.clients.rewriting import Route
 from aegis_authz.agent.clients.servers import Server, SettingsFault, read_servers
 from aegis_authz.agent.enrolment import EnrolmentFault, users_agents
-from aegis_authz.commands.agent import agents_home, chosen_agent
+from aegis_authz.commands.agent import agents_home, chosen_agent, nearest_mesh
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.core.scope import Scope
 from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
@@ -62,6 +62,7 @@ def plan_connection(
     is the base URL of an `aegis agent proxy` for clients that speak HTTP; "" for commands that sign by themselves.
     Raises Unable, PolicyErrors.
     """
+    state = nearest_mesh(state)
     scope = chosen_agent(agents_home(state), agent)
     place = ["--dir", str(state.resolve())] if state is not None else []
     mesh_servers = [

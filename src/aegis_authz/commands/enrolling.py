@@ -1,0 +1,58 @@
+"""An agent that brings its own key: made here, kept here, and only its public half leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from aegis_authz import durable
+from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.agent.enrolment import KEY_FILE, Enrolment, EnrolmentFault, agent_folder, users_agents, write_enrolment
+from aegis_authz.agent.enrolment_endpoint import enrol
+from aegis_authz.agent.mesh import mesh_session
+from aegis_authz.agent.proof import ProofKey
+from aegis_authz.commands.faults import unable_on
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledAgent:
+    """What came of it, and the folder with the key."""
+
+    enrolment: Enrolment
+    folder: Path
+
+
+@unable_on(EnrolmentFault, OSError)
+def enrol_agent(code: str, control: str, proxy: str, reverse: str) -> EnrolledAgent:
+    """Make a key, show its public half with the code, and keep both in this user's folder of agents.
+
+    `proxy` and `reverse` take the place of what the control plane says of its mesh. An agent that was enrolled before
+    gets the new key. Raises Unable; then nothing is left of the key.
+    """
+    home = users_agents()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = Path(tempfile.mkdtemp(prefix=".enrol-", dir=home))  # 0700
+    try:
+        key = Ed25519PrivateKey.generate()
+        durable.create(draft / KEY_FILE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        answer = asyncio.run(_shown(code, control, key))
+        enrolment = replace(answer, proxy=proxy or answer.proxy, reverse=(reverse or answer.reverse).rstrip("/"))
+        folder = agent_folder(home, enrolment.scope)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (draft / KEY_FILE).replace(folder / KEY_FILE)
+        durable.sync_folder(folder)
+        write_enrolment(folder, enrolment)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return EnrolledAgent(enrolment, folder)
+
+
+async def _shown(code: str, control: str, key: Ed25519PrivateKey) -> Enrolment:
+    async with mesh_session() as session:
+        return await enrol(session, control, code, ProofKey(key, SystemClock().now, SystemIds().token))
