@@ -21,7 +21,8 @@ from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
-from aegis_authz.ports.control_plane import Journal, Revocations, SingleUses
+from aegis_authz.encoding.verifying_key import VerifyingKey
+from aegis_authz.ports.control_plane import Journal, KeySets, KeysUnavailable, Revocations, SingleUses
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -67,6 +68,13 @@ class DownApprovals:
 
     async def decide(self, approval_id: str, to: ApprovalState, by: str, now: Epoch) -> Approval:
         raise StoreDown("redis at /secret/path is away")
+
+
+class NoKeySets:
+    """Issuers that cannot be reached."""
+
+    async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
+        raise KeysUnavailable(f"{url}: nobody is there")
 
 
 class DownRevocations:
@@ -134,6 +142,7 @@ def new_plane(
         revocations: Revocations | None = None,
         uses: SingleUses | None = None,
         journal: Journal | None = None,
+        key_sets: KeySets | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -145,6 +154,7 @@ def new_plane(
             uses or MemorySingleUses(clock, for_tests=True),
             journal or MemoryJournal(for_tests=True),
             FileEnrolments(settings.state / "enrolled.json"),
+            key_sets or NoKeySets(),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

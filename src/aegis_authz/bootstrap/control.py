@@ -16,6 +16,7 @@ from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.sources import read_sources
+from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
@@ -33,6 +34,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
 from aegis_authz.control.enrolling import Enroller
+from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
@@ -40,6 +42,7 @@ from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
+from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
@@ -49,6 +52,7 @@ from aegis_authz.ports.control_plane import (
     Enrolments,
     EnrolmentsFault,
     Journal,
+    KeySets,
     Releases,
     Revocations,
     Routes,
@@ -89,10 +93,12 @@ async def _run(settings: ControlSettings) -> None:
         await records.start()
         stack.push_async_callback(records.close)
         enrolments = FileEnrolments(settings.state / "enrolled.json")
+        key_sets = HttpKeySets()
+        stack.push_async_callback(key_sets.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
         journal = FileJournal(settings.state / "issued.jsonl")
-        stores = ControlStores(releases, approvals, records, revocations, uses, journal, enrolments)
+        stores = ControlStores(releases, approvals, records, revocations, uses, journal, enrolments, key_sets)
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
@@ -103,7 +109,7 @@ async def _run(settings: ControlSettings) -> None:
 
 async def _serve(services: ControlServices, listening: socket.socket) -> None:
     async with asyncio.TaskGroup() as group:
-        watches = [group.create_task(services.expiry.watch())]
+        watches = [group.create_task(watch) for watch in (services.expiry.watch(), services.trusted_keys.watch())]
         if services.keeper is not None:
             watches.append(group.create_task(services.keeper.watch()))
         await ControlHost(services).serve(sockets=[listening])
@@ -167,6 +173,7 @@ class ControlStores:
     uses: SingleUses
     journal: Journal
     enrolments: Enrolments
+    key_sets: KeySets
 
 
 def control_services(
@@ -195,6 +202,8 @@ def control_services(
         published = EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
         return published.with_enrolled(stores.enrolments.current)
 
+    trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
+    exchanger = Exchanger(directory, trusted_keys, terms.clock_skew)
     return ControlServices(
         publisher=publisher,
         approver=Approver(
@@ -210,10 +219,11 @@ def control_services(
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=Revoker(stores.revocations, publisher, clock),
         terms=terms,
+        trusted_keys=trusted_keys,
         directory=directory,
         enroller=Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids),
         mesh=_mesh_place(settings),
-        issuer=TokenIssuer(terms, lambda: keys.issuer, directory, stores.uses, stores.journal, clock, ids),
+        issuer=TokenIssuer(terms, lambda: keys.issuer, directory, stores.uses, stores.journal, exchanger, clock, ids),
         token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,

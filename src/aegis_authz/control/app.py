@@ -34,6 +34,7 @@ from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
+from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
@@ -64,6 +65,7 @@ class ControlServices:
     enroller: Enroller
     directory: Callable[[], Directory]
     mesh: MeshPlace
+    trusted_keys: TrustedKeys
     keeper: RouteKeeper | None
     expiry: ExpiryWatch
     token_jwks: tuple[dict[str, str], ...]

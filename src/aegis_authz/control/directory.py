@@ -10,6 +10,7 @@ from aegis_authz.core.enrolment import Enrolled, EnrolledKey
 from aegis_authz.core.identity import Way
 from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.trusted_issuer import SubjectRule, TrustedIssuer
 from aegis_authz.core.units import Seconds
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.policy.compile.identities import Identities
@@ -40,13 +41,13 @@ class Directory:
     """The agents and trusted issuers of one revision, and whoever enrolled."""
 
     agents: Mapping[Scope, RegisteredAgent]
-    trusts: tuple[TrustDocument, ...]
+    trusts: tuple[TrustedIssuer, ...]
 
     @staticmethod
     def of(identities: Identities) -> Directory:
         """The directory of these documents."""
         agents = {scope: _registered(entry) for scope, entry in identities.entries()}
-        return Directory(MappingProxyType(agents), tuple(loaded.document for loaded in identities.trusts))
+        return Directory(MappingProxyType(agents), tuple(_trusted(loaded.document) for loaded in identities.trusts))
 
     def with_enrolled(self, enrolled: Enrolled) -> Directory:
         """This and the keys that agents brought themselves; a document says how else they are registered."""
@@ -67,6 +68,23 @@ class Directory:
 
 EMPTY_DIRECTORY = Directory(MappingProxyType({}), ())
 """Nobody is registered and nobody trusted."""
+
+
+def _trusted(document: TrustDocument) -> TrustedIssuer:
+    return TrustedIssuer(
+        name=document.trust,
+        issuer=document.issuer,
+        audience=document.audience,
+        by_trust_domain=document.kind == "spiffe",
+        algorithms=document.algorithms,
+        jwks_url=document.jwks or "",
+        jwks=tuple(
+            {name: value for name, value in key.items() if isinstance(value, str)} for key in document.keys or ()
+        ),
+        max_life=Seconds(float(document.max_life)),
+        is_reusable=document.reuse == "same_key",
+        rules=tuple(SubjectRule(entry.claims, entry.agent, entry.on_behalf_of or "") for entry in document.subjects),
+    )
 
 
 def _registered(entry: AgentEntry) -> RegisteredAgent:

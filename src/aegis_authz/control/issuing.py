@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.control.directory import Directory
+from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.throttle import Throttle
 from aegis_authz.core.identity import Way
 from aegis_authz.core.issuance import Issuance
@@ -16,20 +17,25 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.identity.assertion import ASSERTION_LIFE, Assertion, read_assertion
 from aegis_authz.identity.binding import BINDING_LIFE, Binding, read_binding
+from aegis_authz.identity.exchange import MAX_ACTORS, VerifiedSubject
 from aegis_authz.identity.issuance import Denial, NotIssued
-from aegis_authz.identity.mint import MAX_TTL, mint_token
+from aegis_authz.identity.mint import MAX_TTL, MIN_TTL, mint_token
 from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
 from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
 
 _log = logging.getLogger(__name__)
 
 CLIENT_CREDENTIALS = "client_credentials"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105  # a grant type
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _SOURCE_RATE, _SOURCE_BURST = 20.0, 100
 _AGENT_RATE, _AGENT_BURST = 2.0, 20
 _CLIENT_PARAMETERS = {"grant_type", "client_assertion_type", "client_assertion", "client_id", "scope"}
-_IGNORED = {"client_id", "scope"}
+_EXCHANGE_NEEDS = {"grant_type", "subject_token", "subject_token_type"}
+_EXCHANGE_PARAMETERS = (
+    _CLIENT_PARAMETERS | _EXCHANGE_NEEDS | {"actor_token", "actor_token_type", "requested_token_type"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class Claimant:
     life: Seconds
     on_behalf_of: str = ""
     actors: tuple[str, ...] = ()
+    subject: str = ""
 
 
 class TokenIssuer:
@@ -81,6 +88,7 @@ class TokenIssuer:
         directory: Callable[[], Directory],
         uses: SingleUses,
         journal: Journal,
+        exchanger: Exchanger,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -90,6 +98,7 @@ class TokenIssuer:
         self._directory = directory
         self._uses = uses
         self._journal = journal
+        self._exchanger = exchanger
         self._clock = clock
         self._ids = ids
         self._sources = Throttle(_SOURCE_RATE, _SOURCE_BURST)
@@ -149,6 +158,7 @@ class TokenIssuer:
             jti=jti,
             expires_at=Epoch(now + life),
             on_behalf_of=claimant.on_behalf_of,
+            subject=claimant.subject,
         )
         await self._record(issued)
         return IssuedToken(token, life)
@@ -159,6 +169,8 @@ class TokenIssuer:
         return read_binding(proofs[0], self._terms.endpoint, now, self._terms.clock_skew)
 
     async def _claimant(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
+        if parameters.get("grant_type") == TOKEN_EXCHANGE:
+            return await self._exchanged(parameters, binding, now)
         if parameters.get("grant_type") != CLIENT_CREDENTIALS:
             raise NotIssued(Denial.GRANT_TYPE)
         if not {"client_assertion_type", "client_assertion"} <= parameters.keys() <= _CLIENT_PARAMETERS:
@@ -166,9 +178,45 @@ class TokenIssuer:
         assertion = await self._assertion(parameters, now)
         return Claimant(assertion.agent, assertion.key_id, self._longest)
 
+    async def _exchanged(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
+        """Whoever the token of another issuer stands for."""
+        if not _EXCHANGE_NEEDS <= parameters.keys() <= _EXCHANGE_PARAMETERS:
+            raise NotIssued(Denial.PARAMETER, "not those of an exchange")
+        subject = await self._exchanger.subject(parameters["subject_token"], parameters["subject_token_type"], now)
+        actors = subject.actors
+        if "actor_token" in parameters:
+            actor = await self._exchanger.subject(
+                parameters["actor_token"], parameters.get("actor_token_type", ""), now
+            )
+            if actor.person or actor.agent == subject.agent:
+                raise NotIssued(Denial.ACTOR, actor.name)
+            await self._spend(actor, binding)
+            actors = (str(actor.agent), *actor.actors, *actors)
+        if len(actors) > MAX_ACTORS:
+            raise NotIssued(Denial.ACTORS, subject.name)
+        key_id = ""
+        if "client_assertion" in parameters:
+            assertion = await self._assertion(parameters, now)
+            if assertion.agent != subject.agent:
+                raise NotIssued(Denial.AGENT, f"{assertion.agent} for {subject.name}")
+            key_id = assertion.key_id
+        elif subject.person:
+            raise NotIssued(Denial.PERSON, subject.name)
+        await self._spend(subject, binding)
+        life = Seconds(max(MIN_TTL, min(self._longest, subject.expires_at - now)))
+        return Claimant(subject.agent, key_id, life, subject.person, actors, subject.name)
+
+    async def _spend(self, subject: VerifiedSubject, binding: Binding) -> None:
+        """Use up what may be exchanged once, or again for the same key alone."""
+        holder = binding.key_id if subject.issuer.is_reusable else self._ids.token()
+        life = Seconds(subject.expires_at - self._clock.now() + 2 * self._terms.clock_skew + 1)
+        name = f"{subject.issuer.name} {subject.issuer.issuer} {subject.token_id}"
+        if await self._uses.claim("subject", name, life, holder) != holder:
+            raise NotIssued(Denial.SUBJECT_REPLAYED, subject.name)
+
     async def _assertion(self, parameters: Mapping[str, str], now: Epoch) -> Assertion:
         """The agent's own proof, spent by this."""
-        if parameters["client_assertion_type"] != ASSERTION_TYPE:
+        if parameters.get("client_assertion_type") != ASSERTION_TYPE:
             raise NotIssued(Denial.ASSERTION_TYPE)
         terms = self._terms
         text = parameters["client_assertion"]

@@ -32,6 +32,41 @@ class Denial(Enum):
     PROOF_TARGET = (400, "invalid_dpop_proof", "htm or htu of the proof is not of this request")
     PROOF_STALE = (400, "invalid_dpop_proof", "the proof is older than a minute or was made in the future")
     PROOF_REPLAYED = (400, "invalid_dpop_proof", "the proof was used before")
+    SUBJECT_TYPE = (400, "invalid_request", "subject_token_type must be that of a JWT, an ID token or an access token")
+    SUBJECT_FORM = (400, "invalid_request", "the subject token is not a JWT with sub and exp")
+    SUBJECT_UNSIGNED = (400, "invalid_request", "the subject token is not signed")
+    SUBJECT_ALGORITHM = (
+        400,
+        "invalid_request",
+        "the subject token is signed with an algorithm its issuer is not trusted for",
+    )
+    SUBJECT_ISSUER = (400, "invalid_request", "no document trusts the issuer of the subject token")
+    SUBJECT_AUDIENCE = (400, "invalid_request", "the subject token is for another audience")
+    SUBJECT_KEY = (400, "invalid_request", "the subject token is signed with a key that its issuer does not publish")
+    SUBJECT_KEYS_DOWN = (503, "temporarily_unavailable", "the keys of the subject token's issuer cannot be fetched now")
+    SUBJECT_SIGNATURE = (400, "invalid_request", "the signature of the subject token does not verify")
+    SUBJECT_EXPIRED = (400, "invalid_request", "the subject token has expired")
+    SUBJECT_EARLY = (400, "invalid_request", "the subject token was issued in the future")
+    SUBJECT_LIFE = (400, "invalid_request", "the subject token lives longer than its issuer is trusted for")
+    SUBJECT_UNMATCHED = (
+        400,
+        "invalid_request",
+        "no entry of the trust document matches the claims of the subject token",
+    )
+    SUBJECT_NAME = (
+        400,
+        "invalid_request",
+        "a claim of the subject token that names the agent or the person is no name",
+    )
+    SUBJECT_REPLAYED = (400, "invalid_request", "the subject token was exchanged before")
+    PERSON = (
+        400,
+        "invalid_request",
+        "the subject token is of a person; the agent proves itself with a client assertion beside",
+    )
+    AGENT = (400, "unauthorized_client", "the agent that asks is not the one that may act for this subject")
+    ACTOR = (400, "invalid_request", "the actor token does not stand for an agent of its own")
+    ACTORS = (400, "invalid_request", "the delegation chain is longer than five actors")
     WAY = (400, "unauthorized_client", "the agent is not registered for tokens that are bound to a key")
     REVOKED = (400, "unauthorized_client", "the agent, its tenant or its key is revoked")
     RATE = (429, "slow_down", "too many requests; wait a moment")

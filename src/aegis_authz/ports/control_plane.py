@@ -11,6 +11,7 @@ from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Revision, Seconds
+from aegis_authz.encoding.verifying_key import VerifyingKey
 
 
 class Releases(Protocol):
@@ -110,3 +111,15 @@ class Enrolments(Protocol):
 
 class EnrolmentsFault(Exception):
     """What is enrolled cannot be read or kept; the message is fit to show."""
+
+
+class KeySets(Protocol):
+    """The public keys that other issuers publish."""
+
+    async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
+        """The keys of the set at this URL, at least one. Raises KeysUnavailable."""
+        ...
+
+
+class KeysUnavailable(Exception):
+    """The keys of an issuer cannot be fetched; the message is for the log."""

@@ -24,12 +24,25 @@ _FORM: dict[str, Json] = {
                     "type": "object",
                     "required": ["grant_type"],
                     "properties": {
-                        "grant_type": {"type": "string", "description": "client_credentials."},
+                        "grant_type": {
+                            "type": "string",
+                            "description": "client_credentials, or the URN of a token exchange.",
+                        },
                         "client_assertion_type": {"type": "string", "description": "That of RFC 7523."},
                         "client_assertion": {
                             "type": "string",
                             "description": "A JWS by a registered key of the agent.",
                         },
+                        "subject_token": {"type": "string", "description": "The token of a trusted issuer (RFC 8693)."},
+                        "subject_token_type": {
+                            "type": "string",
+                            "description": "A JWT, an ID token or an access token.",
+                        },
+                        "actor_token": {
+                            "type": "string",
+                            "description": "A token of the agent that acts for the subject.",
+                        },
+                        "actor_token_type": {"type": "string", "description": "As subject_token_type."},
                     },
                 }
             }

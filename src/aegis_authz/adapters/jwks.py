@@ -1,0 +1,76 @@
+"""The public keys of another issuer, fetched over HTTP: bounded in time and size, redirected nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+from aegis_authz.encoding.verifying_key import VerifyingKey, verifying_key
+from aegis_authz.ports.control_plane import KeysUnavailable
+
+_SECONDS = 5.0
+_MAX_BYTES = 256 * 1024
+_MOST_KEYS = 100
+
+
+class HttpKeySets:
+    """`ports.KeySets` over HTTP."""
+
+    def __init__(self) -> None:
+        # trust_env: neither a proxy nor other credentials of this process are for strangers
+        self._http = httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+
+    async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
+        """The keys of the set at this URL that can verify anything here. Raises KeysUnavailable."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                content = await self._content(url)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as fault:
+            raise KeysUnavailable(f"{url}: {str(fault) or type(fault).__name__}") from None
+        try:
+            return _keys(strict_json.parse_object(content))
+        except (Refused, ValueError) as fault:
+            detail = fault.detail if isinstance(fault, Refused) else fault
+            raise KeysUnavailable(f"{url}: not a JWK set: {detail}") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _content(self, url: str) -> bytes:
+        headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
+        async with self._http.stream("GET", url, headers=headers) as answer:
+            if answer.is_redirect:
+                raise KeysUnavailable(f"{url}: redirects elsewhere, and is not followed")
+            if answer.status_code != 200:
+                raise KeysUnavailable(f"{url}: HTTP {answer.status_code}")
+            if answer.headers.get("content-encoding", "identity").lower() != "identity":
+                raise KeysUnavailable(f"{url}: answers compressed without being asked to")
+            content = bytearray()
+            async for chunk in answer.aiter_raw():
+                content += chunk
+                if len(content) > _MAX_BYTES:
+                    raise KeysUnavailable(f"{url}: answers more than {_MAX_BYTES} bytes")
+            return bytes(content)
+
+
+def _keys(data: Mapping[str, Json]) -> tuple[VerifyingKey, ...]:
+    entries = data.get("keys")
+    if not isinstance(entries, list) or len(entries) > _MOST_KEYS:
+        raise ValueError(f"keys is not a list of at most {_MOST_KEYS}")
+    keys = []
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise ValueError("a key is not an object")  # noqa: TRY004  # a wrong value
+        try:
+            keys.append(verifying_key(entry))
+        except ValueError:
+            continue  # of a type, curve or use that is not for us: sets hold such beside the others
+    if not keys:
+        raise ValueError("no key in it can verify a token here")
+    return tuple(keys)

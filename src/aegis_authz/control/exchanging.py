@@ -1,0 +1,31 @@
+"""Exchanging: the token of another issuer, looked up by whose it is, verified by that issuer's keys (RFC 8693)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aegis_authz.control.directory import Directory
+from aegis_authz.control.trusted_keys import TrustedKeys
+from aegis_authz.core.units import Epoch, Seconds
+from aegis_authz.identity.exchange import VerifiedSubject, read_foreign_token, verified_subject
+from aegis_authz.identity.issuance import Denial, NotIssued
+
+_TYPE = "urn:ietf:params:oauth:token-type:"
+_TYPES = (f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access_token")
+
+
+class Exchanger:
+    """Says whom a token of another issuer stands for."""
+
+    def __init__(self, directory: Callable[[], Directory], keys: TrustedKeys, clock_skew: Seconds) -> None:
+        self._directory = directory
+        self._keys = keys
+        self._clock_skew = clock_skew
+
+    async def subject(self, text: str, kind: str, now: Epoch) -> VerifiedSubject:
+        """Whom it stands for; nothing of it is spent yet. Raises NotIssued."""
+        if kind not in _TYPES:
+            raise NotIssued(Denial.SUBJECT_TYPE)
+        token = read_foreign_token(text, self._directory().trusts)
+        keys = await self._keys.of(token.issuer, token.kid)
+        return verified_subject(token, keys, now, self._clock_skew)
