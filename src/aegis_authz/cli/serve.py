@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from aegis_authz.cli.exit_codes import UNABLE
+from aegis_authz.telemetry.log_lines import FORMAT_VARIABLE, LogFormat, log_to_stderr
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,6 +24,8 @@ def serve(arguments: Sequence[str]) -> None:
     Ends with 2 and a sentence on stderr when the arguments or the settings cannot be used.
     """
     options = _parser().parse_args(arguments)
+    name = f"authz-{options.worker}" if options.process == "authz" else options.process
+    log_to_stderr(name, options.log_format)
     if options.process == "authz":
         _authz(options.config, options.worker)
     elif options.process == "echo":
@@ -41,9 +43,23 @@ def _parser() -> argparse.ArgumentParser:
     echo = processes.add_parser("echo", help="Stand in for tools on this machine: answer with what arrives.")
     echo.add_argument("--port", type=int, action="append", required=True, help="A loopback port; may be repeated.")
     echo.add_argument("--ready", type=Path, required=True, help="A unix socket for GET /readyz.")
+    for process in (authz, control, echo):
+        process.add_argument(
+            "--log-format",
+            type=_log_format,
+            default=os.environ.get(FORMAT_VARIABLE, LogFormat.TEXT.value),
+            help=f"Write logs as text or json (docs/logs.md); default: {FORMAT_VARIABLE}, else text.",
+        )
     for process in (authz, control):
         process.add_argument("--config", type=_file, required=True, help="The process's settings (YAML).")
     return parser
+
+
+def _log_format(text: str) -> LogFormat:
+    try:
+        return LogFormat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not text or json") from None
 
 
 def _file(text: str) -> Path:
@@ -68,7 +84,6 @@ def _authz(config: Path, worker: int) -> None:
     settings.metrics_dir.mkdir(parents=True, exist_ok=True)
     from aegis_authz.bootstrap.worker import WorkerFault, serve_worker
 
-    _log_to_stderr()
     try:
         serve_worker(settings, worker)
     except WorkerFault as fault:
@@ -79,7 +94,6 @@ def _control(config: Path) -> None:
     from aegis_authz.bootstrap.control import run_control
     from aegis_authz.config import ControlSettings
 
-    _log_to_stderr()
     run_control(_settings("control", config, ControlSettings))
 
 
@@ -104,7 +118,3 @@ def _settings(process: str, config: Path, kind: type[Settings]) -> Settings:
 def _unable(process: str, fault: Exception) -> SystemExit:
     sys.stderr.write(f"aegis serve {process}: {fault}\n")
     return SystemExit(UNABLE)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
