@@ -10,10 +10,12 @@ import json
 import random
 import string
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
+
+from tests.redact.secret_corpus import SECRETS, secret_alike
 
 MANY = 300
 Chance = random.Random
@@ -158,39 +160,8 @@ def _born_value(chance: Chance) -> Value:
 
 
 def _secret_value(chance: Chance) -> Value:
-    letters, upper = string.ascii_letters + string.digits, string.ascii_uppercase + string.digits
-
-    def some(count: int, of: str = letters) -> str:
-        return "".join(chance.choice(of) for _ in range(count))
-
-    key = "\n".join(some(64) for _ in range(3))
-    shown, before, after = chance.choice(
-        [
-            ("AKIA" + some(16, upper), "", ""),
-            (some(40), "aws_secret_access_key = ", ""),
-            ("ghp_" + some(36), "", ""),
-            ("github_pat_" + some(40), "", ""),
-            ("glpat-" + some(20), "", ""),
-            ("xoxb-" + some(12, string.digits) + "-" + some(24), "", ""),
-            ("AIza" + some(35), "", ""),
-            ("sk_live_" + some(24), "", ""),
-            ("sk-proj-" + some(48), "", ""),
-            ("sk-ant-api03-" + some(60), "", ""),
-            ("hf_" + some(34), "", ""),
-            ("npm_" + some(36), "", ""),
-            ("SG." + some(22) + "." + some(43), "", ""),
-            ("hvs." + some(30), "", ""),
-            ("dop_v1_" + some(64, "0123456789abcdef"), "", ""),
-            ("eyJ" + some(20) + ".eyJ" + some(30) + "." + some(43), "", ""),
-            (some(30), "Authorization: Bearer ", ""),
-            ("Pa55" + some(8), "postgres://app:", "@db.example:5432/x"),
-            ("Pa55" + some(8), "mongodb+srv://app:", "@c.example/x"),
-            ("Pa55" + some(8), "Server=db;User Id=app;Password=", ";"),
-            (f"-----BEGIN RSA PRIVATE KEY-----\n{key}\n-----END RSA PRIVATE KEY-----", "", ""),
-            (some(86) + "==", "AccountName=a;AccountKey=", ";"),
-        ]
-    )
-    return Value(f"{before}{shown}{after}", shown)
+    secret = chance.choice(SECRETS)(chance)
+    return Value(f"{secret.before}{secret.text}{secret.after}", secret.text)
 
 
 VALUES: Mapping[str, Callable[[Chance], Value]] = {
@@ -306,22 +277,6 @@ def _date_alike(chance: Chance) -> str:
     return chance.choice(["seen on ", "due ", "visit: ", "Adobe ", "reborn as v2 in "]) + day.isoformat()
 
 
-def _secret_alike(chance: Chance) -> str:
-    return chance.choice(
-        [
-            "the bearer of this letter",
-            "postgres://app:${DB_PASSWORD}@db.example/x",
-            "https://host.example/a:b/c@d",
-            "Password=<password>;",
-            "sk-learn and task-force-one",
-            "AKIA is a prefix",
-            "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
-            "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----",
-            "a basic introduction to hf_hub and npm_config",
-        ]
-    )
-
-
 _ALIKE: Mapping[str, Maker] = {
     "us_ssn": _broken_ssn,
     "credit_card": _broken_card,
@@ -329,7 +284,7 @@ _ALIKE: Mapping[str, Maker] = {
     "email": _address_alike,
     "phone": _number_alike,
     "date_of_birth": _date_alike,
-    "secrets": _secret_alike,
+    "secrets": secret_alike,
 }
 
 
@@ -338,15 +293,33 @@ def look_alike(name: str, chance: Chance) -> str:
     return _ALIKE[name](chance) if chance.random() < 0.4 else _alike_common(chance)
 
 
-def _stream(text: str) -> bytes:
-    pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
-    events = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
-    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})  # type: ignore[dict-item]
-    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+def _chat(pieces: Iterable[str]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield json.dumps({"choices": [{"index": 0, "delta": {"content": piece}}]}).encode()
+    yield json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
+
+
+def _stream(text: str, size: int) -> bytes:
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    return b"".join(b"data: " + event + b"\n\n" for event in _chat(pieces))
+
+
+def _lines(text: str) -> bytes:
+    events = [{"message": {"content": text[at : at + 4]}, "done": False} for at in range(0, len(text), 4)]
+    return b"".join(json.dumps(event).encode() + b"\n" for event in [*events, {"done": True}])
+
+
+def _plain_event(text: str) -> bytes:
+    return b"event: note\n" + b"".join(b"data: " + line.encode() + b"\n" for line in text.split("\n")) + b"\n"
 
 
 def _html(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _parts(text: str) -> bytes:
+    head = b'--b\r\ncontent-disposition: form-data; name="note"\r\n\r\n'
+    return head + f"see {text} there".encode() + b"\r\n--b--\r\n"
 
 
 FRAMES: Mapping[str, tuple[str, Callable[[str], bytes]]] = {
@@ -357,7 +330,45 @@ FRAMES: Mapping[str, tuple[str, Callable[[str], bytes]]] = {
     ),
     "text": ("text/plain", lambda text: f"see {text} there".encode()),
     "html": ("text/html", lambda text: f"<p class='x'>see <b>{_html(text)}</b> there &nbsp;</p>".encode()),
+    "cells": ("text/html", lambda text: f"<table><tr><td>{_html(text)}</td><td>7</td></tr></table>".encode()),
+    "xml": ("application/xml", lambda text: f"<?xml version='1.0'?><a><b>{_html(text)}</b></a>".encode()),
     "form": ("application/x-www-form-urlencoded", lambda text: f"a=1&note={quote_plus(text)}&b=2".encode()),
-    "stream": ("text/event-stream", lambda text: _stream(f"see {text} there")),
+    "parts": ("multipart/form-data; boundary=b", _parts),
+    "stream": ("text/event-stream", lambda text: _stream(f"see {text} there", 3)),
+    "letters": ("text/event-stream", lambda text: _stream(f"see {text} there", 1)),
+    "events": ("text/event-stream", lambda text: _plain_event(f"see this long event: {text} there")),
+    "lines": ("application/x-ndjson", lambda text: _lines(f"see {text} there")),
+    "records": ("application/x-ndjson", lambda text: json.dumps({"note": f"see {text} there, all of it"}).encode()),
 }
 """A content type, and a body of it around a text."""
+
+
+def _escapes(text: str) -> str:
+    return "".join(f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else letter for letter in text)
+
+
+def _hidden(text: str) -> str:
+    return "\u200b".join(text)
+
+
+def _wide(text: str) -> str:
+    return "".join(chr(ord(letter) + 0xFEE0) if letter.isascii() and letter.isdigit() else letter for letter in text)
+
+
+SPELLINGS: Mapping[str, Callable[[str], str]] = {
+    "percent": lambda text: quote(text, safe=""),
+    "percent of all": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "percent twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "entities": lambda text: "".join(f"&#{ord(letter)};" for letter in text),
+    "hexadecimal entities": lambda text: "".join(f"&#x{ord(letter):x};" for letter in text),
+    "escapes": _escapes,
+    "escapes twice": lambda text: _escapes(text).replace("\\", "\\\\"),
+    "invisible": _hidden,
+    "full width": _wide,
+    "tags": lambda text: f"{text[: len(text) // 2]}<b>{text[len(text) // 2 :]}</b>",
+    "comment": lambda text: f"{text[: len(text) // 2]}<!-- x -->{text[len(text) // 2 :]}",
+    "base64": lambda text: base64.b64encode(f"the note: {text} and more".encode()).decode(),
+    "base64 of URLs": lambda text: base64.urlsafe_b64encode(f"the note: {text} and more".encode()).decode(),
+    "data URL": lambda text: "data:text/plain;base64," + base64.b64encode(f"note: {text}".encode()).decode(),
+}
+"""Other ways to write a text, which a reader or a program reads as the same."""

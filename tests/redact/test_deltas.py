@@ -178,3 +178,10 @@ def test_events_without_a_match_stay_byte_for_byte() -> None:
     body = b': hi\nevent:x\nid:  7\ndata:{"a" :  1e0,\ndata: "b":"\\u00e9 \\/"}\n\nretry: 5\n\n'
     chosen = filter_for(BodyFacts(200, ("text/event-stream",), (), False), sanitizer())
     assert chosen.feed(body) + chosen.finish() == body
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_what_the_whole_text_shows_to_be_no_value_is_none_in_a_piece(size: int) -> None:
+    text = "order a5146022977729191 of 2026"  # the letter says so, and may have gone out before the digits
+    events = [*map(chat, pieces(text, list(range(size, len(text), size)))), SHAPES["chat"][2]]
+    assert "".join(member(event, SHAPES["chat"][1]) for event in shown(events)) == text

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.redact.edits import edited
+from aegis_authz.redact.edits import edited, moved
 from aegis_authz.redact.held import Held
 from aegis_authz.redact.json_text import JsonText, Member, escaped, unescaped
 from aegis_authz.redact.sanitizer import Sanitizer
@@ -100,10 +100,13 @@ class _Stream(Generic[Carrier]):
     others: tuple[Span, ...]
     carrier: Carrier
 
+    def edits(self, text: bytes) -> list[Replacement]:
+        """What makes of the last event one with this text alone."""
+        return [Replacement(*self.place, text), *(Replacement(*place, b"") for place in self.others)]
+
     def copy(self, text: bytes) -> bytes:
         """The last event with this text alone."""
-        emptied = (Replacement(*place, b"") for place in self.others)
-        return edited(self.data, (Replacement(*self.place, text), *emptied))
+        return edited(self.data, self.edits(text))
 
 
 class Deltas(Generic[Carrier]):
@@ -138,7 +141,8 @@ class Deltas(Generic[Carrier]):
             if output != piece:
                 edits.append(Replacement(*place, escaped(output)))
         yield from self._rest({key for key in self._streams if key not in fed and _is_over(key, ends, fed)})
-        yield self._sanitizer.text(edited(data, edits)), carrier
+        judged = moved((place for key, place, _ in texts if key in fed), edits)
+        yield self._sanitizer.json(edited(data, edits), judged), carrier
 
     def finish(self) -> Iterator[tuple[bytes, Carrier]]:
         """No event will follow: copies of events for what is left to show."""
@@ -155,7 +159,8 @@ class Deltas(Generic[Carrier]):
         stream = self._stream(key, new)
         output = stream.held.feed(data)
         if output:
-            yield self._sanitizer.text(output), carrier
+            is_judged = not self._sanitizer.needs_json and b"\0" not in output
+            yield output if is_judged else self._sanitizer.text(output), carrier
 
     def _stream(self, key: _Key, latest: _Stream[Carrier]) -> _Stream[Carrier]:
         """The stream of that key with its latest event."""
@@ -172,8 +177,14 @@ class Deltas(Generic[Carrier]):
             stream = self._streams.pop(key)
             rest = stream.held.finish()
             if rest:
-                text = rest if key.path == (_PLAIN,) else escaped(rest)
-                yield self._sanitizer.text(stream.copy(text)), stream.carrier
+                yield self._whole(key, stream, rest), stream.carrier
+
+    def _whole(self, key: _Key, stream: _Stream[Carrier], rest: bytes) -> bytes:
+        """An event for what is left of a text: its last event with this text alone."""
+        if key.path == (_PLAIN,):
+            return self._sanitizer.text(stream.copy(rest))
+        edits = stream.edits(escaped(rest))
+        return self._sanitizer.json(edited(stream.data, edits), moved((stream.place,), edits))
 
 
 def _is_over(key: _Key, ends: list[_End], fed: set[_Key]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
+from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement, View
 
 
@@ -31,3 +32,22 @@ def at_origin(edits: Iterable[Replacement], view: View, offset: int) -> list[Rep
         start, end = view.original((edit.start, edit.end))
         moved.append(Replacement(start + offset, end + offset, edit.shown))
     return moved
+
+
+def moved(spans: Iterable[Span], edits: Sequence[Replacement]) -> list[Span]:
+    """Where the spans stand after the edits; those that an edit reaches over are gone."""
+    places: list[Span] = []
+    for start, end in spans:
+        shift = growth = 0
+        is_whole = True
+        for edit in edits:
+            more = len(edit.shown) - (edit.end - edit.start)
+            if start <= edit.start and edit.end <= end:
+                growth += more
+            elif edit.end <= start:
+                shift += more
+            elif edit.start < end:
+                is_whole = False
+        if is_whole:
+            places.append((start + shift, end + shift + growth))
+    return places

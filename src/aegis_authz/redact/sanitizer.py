@@ -11,7 +11,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import detectors_named
-from aegis_authz.redact.edits import at_origin, edited
+from aegis_authz.redact.edits import at_origin, edited, moved
 from aegis_authz.redact.fields import field_edits, read_field
 from aegis_authz.redact.finder import Finder
 from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
@@ -98,8 +98,8 @@ class Sanitizer:
         """Whether there is something that can only be found in JSON."""
         return self.has_fields or self.filters_tools
 
-    def json(self, data: bytes) -> bytes:
-        """Redact one JSON text; what is no JSON is searched as text.
+    def json(self, data: bytes, judged: Sequence[Span] = ()) -> bytes:
+        """Redact one JSON text; what is no JSON is searched as text. Detectors leave `judged` places alone.
 
         Raises Refused(MALFORMED_CALL) for what is no JSON where something must be found that only JSON has, or that
         holds NUL; Refused(POLICY_DENIED) for a request whose id, which must come back as it was, holds what must be
@@ -114,14 +114,14 @@ class Sanitizer:
                 raise Refused(Reason.MALFORMED_CALL, "what must be found in JSON, in something that is none")
             return self._redactor.text(data)
         if self._choice is not None:
-            data, text = self._changed(data, list(self._filtered(text, self._choice)), text)
+            data, text, judged = self._changed(data, list(self._filtered(text, self._choice)), text, judged)
         if not self._redacts:
             return data
         if self._fields:
-            data, text = self._changed(data, list(self._blanked(data, text)), text)
+            data, text, judged = self._changed(data, list(self._blanked(data, text)), text, judged)
         if self._carries_rpc(data, text):
-            data, text = self._changed(data, list(self._opened(data, text)), text)
-        return self._redactor.json(data, self._kept(text))
+            data, text, judged = self._changed(data, list(self._opened(data, text)), text, judged)
+        return self._redactor.json(data, [*self._kept(text), *judged])
 
     def text(self, data: bytes) -> bytes:
         """Redact a text, as JSON if it is JSON. Raises Refused as `json` does."""
@@ -159,14 +159,16 @@ class Sanitizer:
             b'"jsonrpc"' in data and any(_has_rpc_version(text, message) for message in _messages(text))
         )
 
-    def _changed(self, data: bytes, edits: list[Replacement], text: JsonText) -> tuple[bytes, JsonText]:
+    def _changed(
+        self, data: bytes, edits: list[Replacement], text: JsonText, judged: Sequence[Span]
+    ) -> tuple[bytes, JsonText, Sequence[Span]]:
         if not edits:
-            return data, text
+            return data, text, judged
         data = edited(data, edits)
         changed = JsonText.read(data)
         if changed is None:
             raise Refused(Reason.INTERNAL_FAULT, "an edit broke the JSON")
-        return data, changed
+        return data, changed, moved(judged, edits)
 
     def _filtered(self, text: JsonText, choice: Choice) -> Iterator[Replacement]:
         for message in _messages(text):
