@@ -731,17 +731,26 @@ async def test_a_denied_tool_call_is_a_tool_result_a_model_can_read() -> None:
     assert body["result"]["_meta"]["aegis"]["reason"] == "POLICY_DENIED"
 
 
+@pytest.mark.parametrize("fault", [Refused(Reason.PDP_TIMEOUT, ""), decision(Effect.DENY, Reason.POLICY_DENIED)])
 @pytest.mark.parametrize(
-    ("fault", "status"), [(Refused(Reason.PDP_TIMEOUT, ""), 200), (decision(Effect.DENY, Reason.POLICY_DENIED), 403)]
+    "body",
+    [b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b'{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}'],
 )
-async def test_a_fault_of_ours_does_not_end_a_session_by_the_answer_to_a_notification(
-    fault: Decision | Exception, status: int
+async def test_a_notification_or_reply_that_is_refused_ends_no_session(
+    fault: Decision | Exception, body: bytes
 ) -> None:
-    body = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
     answer = await World(answers=[fault]).check(message("github.example", "/mcp", body, {"x-aegis-token": token()}))
-    assert (answer.effect, answer.status, answer.client_headers["x-aegis-decision"]) == (Effect.DENY, status, "deny")
+    assert (answer.effect, answer.status, answer.client_headers["x-aegis-decision"]) == (Effect.DENY, 200, "deny")
     told = orjson.loads(answer.body)
-    assert (told["error"]["data"]["aegis"]["decision"] if status == 200 else told["decision"]) == "deny"
+    assert (told["id"], told["error"]["data"]["aegis"]["decision"]) == (None, "deny")
+
+
+async def test_a_long_call_that_is_refused_before_it_is_read_is_answered_by_its_id() -> None:
+    body = b'{"method":"tools/call","params":{"name":"x","arguments":{"text":"%b"}},"jsonrpc":"2.0","id":9}'
+    answer = await World().check(message("github.example", "/mcp", body % (b"n" * 100_000), {}))
+    told = orjson.loads(answer.body)
+    assert (answer.status, told["id"], told["result"]["isError"]) == (200, 9, True)
+    assert told["result"]["_meta"]["aegis"]["reason"] == "CREDENTIAL_MISSING"
 
 
 async def test_a_missing_token_is_never_a_401_on_an_mcp_endpoint() -> None:

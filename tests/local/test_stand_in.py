@@ -46,7 +46,7 @@ def test_http_tools_on_this_machine_are_stood_in_for_where_nobody_listens() -> N
             replace(HTTP, name="free", upstream=f"http://localhost:{free}"),
             replace(HTTP, name="again", upstream=f"http://127.0.0.1:{free}"),
             replace(HTTP, name="busy", upstream=f"http://127.0.0.1:{busy}"),
-            replace(HTTP, name="mcp", upstream="http://127.0.0.1:9", mcp_path="/mcp"),
+            replace(HTTP, name="mcp", upstream="http://127.0.0.1:9", mcp_endpoint="/mcp"),
             replace(HTTP, name="far", upstream="http://10.0.0.1:9"),
             replace(HTTP, name="tls", upstream="https://127.0.0.1:9"),
             replace(HTTP, name="default", upstream=""),

@@ -107,3 +107,16 @@ async def test_within_a_session_the_tool_gets_its_own_id_and_the_client_its_own(
     assert (answer.all(ID), server.seen[0].all(ID), authorizer.pieces) == (["wrapped"], ["raw"], [])
     server.reply = reply()
     assert (await proxy.post(URL, b"{}", f"{ID}: wrapped")).all(ID) == []
+
+
+@pytest.mark.parametrize("path", ["/mcp/", "/mcp?toolsets=a%20b&x=1&x=2", "/mcp"])
+async def test_the_tool_gets_the_path_and_query_that_the_authorizer_sets(
+    proxy: Proxy, authorizer: Authorizer, server: ToolServer, path: str
+) -> None:
+    authorizer.answer = replace(OPENING, upstream_headers={":path": path})
+    server.reply = reply()
+    assert (await proxy.post(f"{URL}?from=agent", b"{}")).status == 200
+    assert (
+        await proxy.send(b"POST /pay/mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", proxy.reverse)
+    ).status == 200
+    assert [seen.line.split()[1] for seen in server.seen][:1] == [path]

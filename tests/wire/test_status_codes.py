@@ -26,4 +26,6 @@ def test_the_codes_of_a_refusal_refuse_in_every_protocol(reason: Reason) -> None
     assert codes.grpc != OK
     assert 400 <= codes.http < 600
     assert codes.jsonrpc < 0
-    assert codes.jsonrpc not in RESERVED
+    # of the reserved codes one is the specification's own (MCP 2026-07-28, HeaderMismatch)
+    assert (codes.jsonrpc in RESERVED) == (reason is Reason.HEADER_MISMATCH)
+    assert reason is not Reason.HEADER_MISMATCH or codes.jsonrpc == -32020

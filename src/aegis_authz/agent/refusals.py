@@ -59,7 +59,7 @@ def local_answer(refused: Unforwarded, body: bytes) -> LocalAnswer:
     match rpc.shape:
         case RpcShape.CALL:
             return LocalAnswer(200, JSON_TYPE, tool_result(refusal, rpc))
-        case RpcShape.REQUEST | RpcShape.NOTIFICATION:
+        case RpcShape.REQUEST | RpcShape.NOTIFICATION | RpcShape.REPLY:
             return LocalAnswer(200, JSON_TYPE, rpc_error(refusal, rpc))
         case RpcShape.NONE:
             return LocalAnswer(cause.status, PROBLEM_TYPE, problem_document(refusal))

@@ -10,7 +10,7 @@ from aegis_authz.core.decision import Obligation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
-from aegis_authz.wire.mcp.message import TOOLS_CALL
+from aegis_authz.wire.mcp.rpc import TOOLS_CALL
 from aegis_authz.wire.mcp.session import OWNER_METADATA
 from aegis_authz.wire.opa.obligations import obligations_from_data
 

@@ -15,7 +15,8 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import claimants
-from aegis_authz.wire.mcp.message import rpc_of
+from aegis_authz.wire.mcp.endpoint import endpoint_target
+from aegis_authz.wire.mcp.rpc import STATUS_ONLY, rpc_of
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
 from aegis_authz.wire.status_codes import STATUS_CODES
@@ -23,16 +24,16 @@ from aegis_authz.wire.status_codes import STATUS_CODES
 _SECRETS = ("x-aegis-token", "x-aegis-proof", "x-aegis-approval", "proxy-authorization")
 _PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
 _RETRY_AFTER = "1"
-_BY_STATUS = frozenset({Reason.SESSION_INVALID})
-"""What MCP has clients learn from the HTTP status: transports, "Session Management"."""
+_BY_STATUS = frozenset({Reason.SESSION_INVALID, Reason.HEADER_MISMATCH})
+"""What MCP has clients learn from the HTTP status: transports, "Session Management" and "Server Validation"."""
 
 
 def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     """Say the decision in HTTP's words.
 
-    Plain HTTP gets a problem document; MCP tools/call a tool result with status 200, other MCP
-    requests a JSON-RPC error, a notification too where the fault is ours, and what cannot carry either a bare status,
-    never 401 there. What clients must learn from the status has it beside the JSON-RPC error.
+    Plain HTTP gets a problem document; MCP tools/call a tool result with status 200, other MCP messages a JSON-RPC
+    error, and what cannot carry either a bare status, never 401 there. What clients must learn from the status has it
+    beside the JSON-RPC error.
     """
     headers = {"x-aegis-decision": decision.effect.value, "x-aegis-decision-id": draft.decision_id}
     if draft.settled is not None and draft.settled.approval_id and decision.reason is Reason.APPROVAL_NEEDED:
@@ -65,7 +66,7 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     session = draft.session
     metadata = {"decision_id": draft.decision_id, **fulfilment.metadata}
     if session is not None:
-        upstream |= session.upstream_headers
+        upstream |= {**session.upstream_headers, **_target(draft)}
         metadata |= {**session.metadata, **rpc_metadata(draft.rpc)} if session.opens else {}
     if draft.call is not None and draft.call.content_type:
         upstream["content-type"] = draft.call.content_type
@@ -83,23 +84,29 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     )
 
 
+def _target(draft: Draft) -> dict[str, str]:
+    """The path and query for an MCP server, where they are not those that the agent wrote."""
+    if draft.http is None or draft.call is None or draft.snapshot is None:
+        return {}
+    target = endpoint_target(draft.http, draft.snapshot.catalogue, draft.call.tool)
+    return {} if target is None else {":path": target}
+
+
 def _body(refusal: Refusal, rpc: Rpc, reason: Reason) -> tuple[int, str, bytes]:
     match rpc.shape:
         case RpcShape.NONE:
             return refusal.status, PROBLEM_TYPE, problem_document(refusal)
-        case RpcShape.CALL | RpcShape.REQUEST if reason in _BY_STATUS:
+        case _ if reason in _BY_STATUS and rpc != STATUS_ONLY:
             return refusal.status, JSON_TYPE, rpc_error(refusal, rpc)
         case RpcShape.CALL:
             return 200, JSON_TYPE, tool_result(refusal, rpc)
-        case RpcShape.REQUEST:
-            return 200, JSON_TYPE, rpc_error(refusal, rpc)
-        case RpcShape.NOTIFICATION if rpc.method and REASONS[reason].retry is Retry.LATER:
-            # a fault of ours ends no session: Python clients 1.x die of any 4xx or 5xx here. 202 alone means accepted
-            return 200, JSON_TYPE, rpc_error(refusal, rpc)
-        case RpcShape.NOTIFICATION:
+        case RpcShape.NOTIFICATION if rpc == STATUS_ONLY:
             # 401 would start an OAuth dance in MCP clients
             status = 403 if refusal.status == 401 else refusal.status
             return status, PROBLEM_TYPE, problem_document(refusal)
+        case RpcShape.REQUEST | RpcShape.NOTIFICATION | RpcShape.REPLY:
+            # also where nothing is answered: Python clients 1.x die of any 4xx or 5xx. 202 alone would mean accepted
+            return 200, JSON_TYPE, rpc_error(refusal, rpc)
 
 
 def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
@@ -151,4 +158,4 @@ def _rpc_shape(draft: Draft) -> Rpc:
 
 def _is_mcp(http: HttpCall, snapshot: Snapshot) -> bool:
     tools, path = claimants(http, snapshot.catalogue)
-    return any(tool.is_mcp and tool.mcp_path == path for tool in tools)
+    return any(path in tool.mcp_paths for tool in tools)

@@ -25,7 +25,8 @@ class RpcShape(Enum):
     NONE = "none"  # plain HTTP
     CALL = "call"  # tools/call: CallToolResult
     REQUEST = "request"  # another request: JSON-RPC error
-    NOTIFICATION = "notification"  # no id, or no body at all: status only
+    NOTIFICATION = "notification"  # no id: a JSON-RPC error without; no body at all: status only
+    REPLY = "reply"  # a client's answer to a request of the server: a JSON-RPC error without an id
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,9 @@ class Tool:
     """One tool. `host` is what agents call; `port` None means the scheme's default.
 
     `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host.
-    `mcp_path` is the endpoint of an MCP server, "" for a plain HTTP tool. `region` is where it is, "" when not said.
-    `mcp_tools` are all the tools of an MCP server, None where they are not listed.
+    `mcp_endpoint` is that of an MCP server: its path, the query that it gets, and in braces the names that an agent may
+    add to it (`/mcp?toolsets=issues{&project}`, RFC 6570 section 3.2.9); "" for a plain HTTP tool. `region` is where it
+    is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed.
     """
 
     name: str
@@ -105,13 +106,35 @@ class Tool:
     port: int | None
     upstream: str
     actions: tuple[Action, ...]
-    mcp_path: str
+    mcp_endpoint: str
     region: str
     mcp_tools: Mapping[str, McpTool] | None
 
     @property
     def is_mcp(self) -> bool:
-        return self.mcp_path != ""
+        return self.mcp_endpoint != ""
+
+    @property
+    def mcp_path(self) -> str:
+        """The path of the endpoint as the server has it, "" for a plain HTTP tool."""
+        return self.mcp_endpoint.partition("{")[0].partition("?")[0]
+
+    @property
+    def mcp_query(self) -> str:
+        """The query that the server gets whatever an agent sends, "" for none."""
+        return self.mcp_endpoint.partition("{")[0].partition("?")[2]
+
+    @property
+    def mcp_agent_query(self) -> tuple[str, ...]:
+        """The query parameters that an agent may add."""
+        names = self.mcp_endpoint.partition("{&")[2].rstrip("}")
+        return tuple(names.split(",")) if names else ()
+
+    @property
+    def mcp_paths(self) -> tuple[str, ...]:
+        """The paths by which agents reach the endpoint: with a slash at their end and without; () for plain HTTP."""
+        bare = self.mcp_path.rstrip("/")
+        return (bare, f"{bare}/") if bare else ("/",) if self.is_mcp else ()
 
     @property
     def place(self) -> Place:

@@ -20,7 +20,8 @@ def action_matches(tools: Sequence[Tool]) -> Iterator[tuple[Tool, RouteMatch]]:
     """Each tool's matches, in the order in which they must be tried: MCP endpoints, then literals before variables."""
     for tool in tools:
         if tool.is_mcp:
-            yield tool, RouteMatch(path=tool.mcp_path)
+            for path in tool.mcp_paths:
+                yield tool, RouteMatch(path=path)
     actions = [(tool, action, read_template(action.template)) for tool in tools for action in tool.actions]
     actions.sort(key=lambda entry: entry[2].ranks)
     for tool, action, template in actions:

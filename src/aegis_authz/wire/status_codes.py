@@ -59,7 +59,8 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.GRANT_UNSUPPORTED: _FORBIDDEN,
         Reason.MALFORMED_CALL: _MALFORMED,
         Reason.DUPLICATE_KEY: _MALFORMED,
-        Reason.HEADER_MISMATCH: _MALFORMED,
+        # MCP 2026-07-28, transports: 400 and the code that the specification gives it
+        Reason.HEADER_MISMATCH: StatusCodes(http=400, grpc=_DENIED, jsonrpc=-32020),
         # MCP 2025-11-25, transports, "Session Management": 404 has clients initialize anew
         Reason.SESSION_INVALID: StatusCodes(http=404, grpc=_DENIED, jsonrpc=-31005),
         Reason.ACTION_UNKNOWN: _FORBIDDEN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
 
@@ -57,7 +58,7 @@ actions:
                 False,
             ),
         ),
-        mcp_path="",
+        mcp_endpoint="",
         region="eu",
         mcp_tools=None,
     )
@@ -82,10 +83,20 @@ def test_the_path_of_an_mcp_upstream_is_the_endpoint() -> None:
     for upstream, base, path in (
         ("upstream: http://127.0.0.1:9002/srv/mcp", "http://127.0.0.1:9002", "/srv/mcp"),
         ("upstream: http://127.0.0.1:9002", "http://127.0.0.1:9002", "/mcp"),
+        ("upstream: http://127.0.0.1:9002/srv/mcp/", "http://127.0.0.1:9002", "/srv/mcp/"),
+        ("upstream: http://127.0.0.1:9002/", "http://127.0.0.1:9002", "/"),
         ("", "", "/mcp"),
     ):
         (tool,) = tools(f"tool: hub\nhost: hub.example\n{upstream}\nmcp: {{}}\n")
         assert (tool.upstream, tool.mcp_path, tool.is_mcp) == (base, path, True)
+
+
+def test_an_mcp_upstream_may_have_a_query_and_let_agents_add_to_it() -> None:
+    upstream = "http://127.0.0.1:9002/mcp/?toolsets=issues,repos&read%20only=1"
+    (tool,) = tools(f"tool: hub\nhost: hub.example\nupstream: {upstream}\nmcp: {{query: [project, branch]}}\n")
+    assert (tool.upstream, tool.mcp_path) == ("http://127.0.0.1:9002", "/mcp/")
+    assert (tool.mcp_query, tool.mcp_agent_query) == ("toolsets=issues,repos&read%20only=1", ("branch", "project"))
+    assert tools_from_data(tools_to_data([tool])) == (tool,)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,14 @@ def test_the_path_of_an_mcp_upstream_is_the_endpoint() -> None:
         ('tool: x\nhost: "x.example:"\nmcp: {}\n', "has no port"),
         ("tool: x\nhost: x.example\nupstream: ftp://y\nmcp: {}\n", "upstream: must be http:// or https://"),
         ("tool: x\nhost: x.example\nupstream: http://u:p@y\nmcp: {}\n", "upstream: must be http:// or https://"),
-        ("tool: x\nhost: x.example\nupstream: http://y?q\nmcp: {}\n", "upstream: must be http:// or https://"),
+        ("tool: x\nhost: x.example\nupstream: http://y#q\nmcp: {}\n", "upstream: must be http:// or https://"),
+        ("tool: x\nhost: x.example\nupstream: http://y?a=1;b\nmcp: {}\n", "upstream: has a query that is not"),
+        ("tool: x\nhost: x.example\nupstream: http://y?\nmcp: {}\n", "upstream: has a query that is not"),
+        ("tool: x\nhost: x.example\nupstream: http://y?a={b}\nmcp: {}\n", "upstream: has a query that is not"),
+        ("tool: x\nhost: x.example\nupstream: http://y?a=1\nmcp: {query: [A]}\n", "'A' is in the query of upstream"),
+        ("tool: x\nhost: x.example\nmcp: {query: [a, A]}\n", "names 'A' twice"),
+        ("tool: x\nhost: x.example\nmcp: {query: ['a}b']}\n", "names no query parameter"),
+        ("tool: x\nhost: x.example\nupstream: http://y/?a\nactions: {a: {match: GET /}}\n", "no path and no query"),
         ("tool: x\nhost: x.example\nupstream: http://y/api\nactions: {a: {match: GET /}}\n", "has no path"),
         ("tool: x\nhost: x.example\nmcp: {path: /y}\n", "unknown key 'path'"),
         (http_tool("x", "x.example", a="get /"), "must be a method and a path"),

@@ -13,7 +13,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
-from aegis_authz.wire.mcp.message import MOST_READ_TO_ANSWER, rpc_of
+from aegis_authz.wire.mcp.endpoint import endpoint_target
 
 GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "", None)
 CATALOGUE = Catalogue.of((GITHUB,))
@@ -269,18 +269,116 @@ def test_another_path_of_the_server_is_no_action() -> None:
     assert refused.value.reason is Reason.ACTION_UNKNOWN
 
 
-def test_an_unreadable_message_is_answered_by_status_alone() -> None:
-    assert rpc_of(http(b"{")).shape is RpcShape.NOTIFICATION
-    assert rpc_of(http(call_message())).shape is RpcShape.CALL
+def test_null_is_absent_where_params_or_arguments_stand() -> None:
+    absent = read({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "list_issues"}})
+    null = read(call_message(params={"name": "list_issues", "arguments": None, "_meta": None}))
+    assert (null.parameters, null.digest, null.besides) == ({}, absent.digest, {})
+    listed = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
+    assert read({**listed, "params": None}).digest == read(listed).digest
+    prompt = {"jsonrpc": "2.0", "id": 7, "method": "prompts/get"}
+    assert read({**prompt, "params": {"name": "p", "arguments": None}}).parameters == {"name": "p"}
 
 
-def test_a_long_message_is_answered_by_status_alone_and_not_read() -> None:
-    room = MOST_READ_TO_ANSWER - len(http(call_message(params={"name": "x", "note": ""})).body)
-    for spare, shape in ((0, RpcShape.CALL), (1, RpcShape.NOTIFICATION)):
-        message = call_message(params={"name": "x", "note": "n" * (room + spare)})
-        assert rpc_of(http(message)).shape is shape
+@pytest.mark.parametrize(
+    ("message", "at", "words"),
+    [
+        ([call_message()], "/jsonrpc", "a batch is not taken"),
+        (call_message(jsonrpc="1.0"), "/jsonrpc", 'an object with "jsonrpc": "2.0"'),
+        (call_message(extra=1), "/extra", 'has no member "extra"'),
+        (call_message(id=True), "/id", "id a text or an integer"),
+        (call_message(id=None), "/id", "id a text or an integer"),
+        (call_message(method=""), "/id", "1 to 128 characters"),
+        (call_message(method=7), "/method", "method must be a text"),
+        (call_message(method="Tools/Call"), "/method", "is another one"),
+        (call_message(params=[1]), "/params", "params must be an object"),
+        (call_message(params={"name": "x", "arguments": "y"}), "/params/arguments", "arguments must be an object"),
+        (call_message(params={"arguments": {}}), "/params/name", "name must be a text"),
+        (
+            call_message(params={"name": "x", "Arguments": {}}),
+            "/params/Arguments",
+            "params of tools/call has no member",
+        ),
+        (call_message(params={"name": "x", "_meta": 1}), "/params/_meta", "_meta must be an object"),
+        (
+            call_message(params={"name": "x", "_meta": {"ProgressToken": 1}}),
+            "/params/_meta/ProgressToken",
+            "for another one",
+        ),
+        ({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "x"}}, "/id", "needs an id"),
+        ({"jsonrpc": "2.0", "id": 1, "result": 1, "error": 1}, "", "either a result or an error"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_said_to_its_sender(message: Any, at: str, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read(message)
+    fault = refused.value.fault
+    assert refused.value.reason is Reason.MALFORMED_CALL
+    assert fault is not None
+    assert (fault.where, fault.at) == ("body", at)
+    assert words in fault.problem
 
 
-@pytest.mark.parametrize("body", [b"[" * MOST_READ_TO_ANSWER, b"[" + b"{}," * 5000 + b"{}]", b'{"id":1e999}'], ids=len)
-def test_what_costs_most_to_read_is_answered_by_status_alone(body: bytes) -> None:
-    assert rpc_of(http(body)).shape is RpcShape.NOTIFICATION
+def test_headers_that_contradict_are_named() -> None:
+    with pytest.raises(Refused) as refused:
+        read(call_message(), mcp_name="other")
+    fault = refused.value.fault
+    assert fault is not None
+    assert (fault.where, fault.at, '"list_issues"' in fault.problem) == ("headers", "mcp-name", True)
+
+
+HUB = Tool("hub", "github.mcp.example", None, "http://h", (), "/mcp/?set=a%20b&x=1{&branch,project}", "", None)
+HUBS = Catalogue.of((HUB,))
+ROOT = Catalogue.of((replace(HUB, mcp_endpoint="/"),))
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "target"),
+    [
+        ("/mcp", "", "/mcp/?set=a%20b&x=1"),
+        ("/mcp/", "", "/mcp/?set=a%20b&x=1"),
+        ("/mcp/", "set=a%20b&x=1", None),
+        ("/mcp", "project=p%2F1", "/mcp/?set=a%20b&x=1&project=p%2F1"),
+    ],
+)
+def test_the_server_gets_the_path_and_query_of_the_catalogue(path: str, query: str, target: str | None) -> None:
+    request = replace(http(call_message(), path=path), query=query)
+    assert read_tool_call(request, HUBS).tool == "hub"
+    assert endpoint_target(request, HUBS, "hub") == target
+
+
+@pytest.mark.parametrize("path", ["/hub/mcp", "/hub/mcp/"])
+def test_a_reverse_route_keeps_the_name_that_envoy_takes_off(path: str) -> None:
+    request = replace(http(call_message(), path=path), tool_hint="hub")
+    assert endpoint_target(request, HUBS, "hub") == "/hub/mcp/?set=a%20b&x=1"
+
+
+@pytest.mark.parametrize("path", ["/hub", "/hub/"])
+def test_an_endpoint_at_the_root_is_reached_by_the_name_alone(path: str) -> None:
+    request = replace(http(call_message(), path=path), tool_hint="hub")
+    assert read_tool_call(request, ROOT).kind is CallKind.MCP_TOOL
+    assert endpoint_target(request, ROOT, "hub") is None
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("set=b", Reason.PARAMETER_UNKNOWN),
+        ("Project=1", Reason.PARAMETER_UNKNOWN),
+        ("project=1&x=2", Reason.PARAMETER_UNKNOWN),
+        ("project=1&project=2", Reason.DUPLICATE_KEY),
+        ("project=1;x=2", Reason.MALFORMED_CALL),
+        ("project=%00", Reason.MALFORMED_CALL),
+        ("=1", Reason.PARAMETER_UNKNOWN),
+    ],
+)
+def test_an_agent_adds_listed_parameters_to_the_query_and_no_others(query: str, reason: Reason) -> None:
+    with pytest.raises(Refused) as refused:
+        read_tool_call(replace(http(call_message(), path="/mcp"), query=query), HUBS)
+    assert refused.value.reason is reason
+
+
+def test_what_an_agent_adds_to_the_query_is_bound_and_shown() -> None:
+    plain = http(call_message(), path="/mcp")
+    one, two = (read_tool_call(replace(plain, query=f"project={name}"), HUBS) for name in "ab")
+    assert len({one.digest, two.digest, read_tool_call(plain, HUBS).digest}) == 3
+    assert one.besides == {"?project": "a"}

@@ -19,7 +19,7 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
             "host": tool.host,
             "port": tool.port,
             "upstream": tool.upstream,
-            "mcp_path": tool.mcp_path,
+            "mcp_endpoint": tool.mcp_endpoint,
             "region": tool.region,
             "mcp_tools": None
             if tool.mcp_tools is None
@@ -63,7 +63,9 @@ def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
 
 
 def _tool(data: Json) -> Tool:
-    item = members(data, {"name", "host", "port", "upstream", "mcp_path", "region", "actions", "mcp_tools"}, "a tool")
+    item = members(
+        data, {"name", "host", "port", "upstream", "mcp_endpoint", "region", "actions", "mcp_tools"}, "a tool"
+    )
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
@@ -73,7 +75,7 @@ def _tool(data: Json) -> Tool:
         port=port,
         upstream=text(item["upstream"], "a tool's upstream"),
         actions=tuple(_action(action) for action in items(item["actions"], "a tool's actions")),
-        mcp_path=text(item["mcp_path"], "a tool's mcp_path"),
+        mcp_endpoint=text(item["mcp_endpoint"], "a tool's mcp_endpoint"),
         region=text(item["region"], "a tool's region"),
         mcp_tools=_mcp_tools(item["mcp_tools"]),
     )

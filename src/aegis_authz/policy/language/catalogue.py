@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -22,6 +22,8 @@ DEFAULT_MCP_PATH = "/mcp"
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY")
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
+_QUERY = re.compile(r"(?:(?:\A|&)[A-Za-z0-9._~%+:@$,/!*'()-]+(?:=[A-Za-z0-9._~%+:@$,/!*'()=-]*)?)*\Z")
+_QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}\Z")
 _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
 
 
@@ -42,10 +44,13 @@ def _upstream(value: str) -> str:
         port = url.port
     except ValueError:
         raise ValueError(f"{quoted(value)} is not a URL") from None
-    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or url.query or url.fragment:
-        raise ValueError("must be http:// or https://, a host, a port if any and, for MCP, the endpoint's path")
+    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or "#" in value:
+        raise ValueError("must be http:// or https://, a host, a port if any and, for MCP, the path and query")
     netloc = host_name(url.hostname) + (f":{port}" if port is not None else "")
-    return f"{url.scheme}://{netloc}{_path(url.path.rstrip('/')) if url.path.rstrip('/') else ''}"
+    path = _path(url.path) if url.path else ""
+    if not _QUERY.match(url.query) or value.endswith("?"):
+        raise ValueError("has a query that is not name=value, joined by & and percent-encoded where need be")
+    return f"{url.scheme}://{netloc}{path}{'?' if url.query else ''}{url.query}"
 
 
 def _path(value: str) -> str:
@@ -126,12 +131,20 @@ class McpToolEntry(Part):
     others: Others = "refuse"
 
 
+def _query_name(value: str) -> str:
+    if not _QUERY_NAME.match(value):
+        raise ValueError("names no query parameter: letters, digits and . _ ~ -, at most 64")
+    return value
+
+
 class McpEntry(Part):
     """Marks an MCP server: its actions are the server's tools, their parameters the arguments.
 
-    Where `tools` lists them, rules can name no others, and agents call no others.
+    Where `tools` lists them, rules can name no others, and agents call no others. `query` names the query parameters
+    that agents may add to the endpoint's own; no rule judges them.
     """
 
+    query: list[Annotated[str, AfterValidator(_query_name)]] = Field(default_factory=list)
     tools: dict[Words, McpToolEntry] | None = None
 
 
@@ -175,8 +188,10 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
     """The core value of an entry, or None and what is wrong beyond its shape."""
     faults: list[tuple[Location, str]] = []
     url = urlsplit(entry.upstream)
-    if entry.mcp is None and url.path:
-        faults.append((("upstream",), "an HTTP tool's upstream has no path; put it into the actions"))
+    if entry.mcp is None and (url.path.strip("/") or url.query):
+        faults.append((("upstream",), "an HTTP tool's upstream has no path and no query; put them into the actions"))
+    if entry.mcp is not None:
+        faults += _query_faults(entry.mcp.query, url.query)
     if entry.actions is not None and not entry.actions:
         faults.append((("actions",), "must not be empty"))
     for action, item in sorted((entry.actions or {}).items()):
@@ -190,11 +205,27 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         port=int(port) if port else None,
         upstream=f"{url.scheme}://{url.netloc}" if entry.upstream else "",
         actions=tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items())),
-        mcp_path="" if entry.mcp is None else url.path or DEFAULT_MCP_PATH,
+        mcp_endpoint="" if entry.mcp is None else _endpoint(url.path or DEFAULT_MCP_PATH, url.query, entry.mcp.query),
         region=entry.region or "",
         mcp_tools=_mcp_tools(entry),
     )
     return tool, []
+
+
+def _endpoint(path: str, query: str, agent_query: Sequence[str]) -> str:
+    added = f"{{&{','.join(sorted(agent_query))}}}" if agent_query else ""
+    return f"{path}{'?' if query else ''}{query}{added}"
+
+
+def _query_faults(agent_query: Sequence[str], own_query: str) -> Iterator[tuple[Location, str]]:
+    own = {unquote_plus(pair.partition("=")[0]).casefold() for pair in own_query.split("&")}
+    names: set[str] = set()
+    for name in agent_query:
+        if name.casefold() in own:
+            yield ("mcp", "query"), f"{quoted(name)} is in the query of upstream already"
+        elif name.casefold() in names:
+            yield ("mcp", "query"), f"names {quoted(name)} twice"
+        names.add(name.casefold())
 
 
 def _mcp_tools(entry: ToolEntry) -> Mapping[str, McpTool] | None:
@@ -290,10 +321,10 @@ def _where(source: SourceDocument) -> str:
 
 def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
     if tool.is_mcp and rival.is_mcp:
-        same = tool.mcp_path == rival.mcp_path
+        same = tool.mcp_paths == rival.mcp_paths
         return [(("host",), f"tool {quoted(rival.name)} is an MCP server at the same address")] if same else []
     if tool.is_mcp:
-        actions = [action for action in rival.actions if _covers(action.template, tool.mcp_path)]
+        actions = [action for action in rival.actions if _claims(action.template, tool)]
         return [
             (("host",), f"action {quoted(action.name)} of {quoted(rival.name)} has the endpoint's path")
             for action in actions
@@ -302,7 +333,7 @@ def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
         return [
             (("actions", action.name, "match"), f"{rival.mcp_path} is the MCP endpoint of tool {quoted(rival.name)}")
             for action in tool.actions
-            if _covers(action.template, rival.mcp_path)
+            if _claims(action.template, rival)
         ]
     kin: dict[object, list[Action]] = {}
     for action in rival.actions:
@@ -313,6 +344,10 @@ def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
         for other in kin.get(_kin(action), ())
         if _may_tie(action, other)
     ]
+
+
+def _claims(template: tuple[str, ...], tool: Tool) -> bool:
+    return any(_covers(template, path) for path in tool.mcp_paths)
 
 
 def _covers(template: tuple[str, ...], path: str) -> bool:

@@ -35,7 +35,7 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
     if not tools:
         return _unclaimed(http)
     for tool in tools:
-        if tool.is_mcp and path == tool.mcp_path:
+        if path in tool.mcp_paths:
             return mcp.read_mcp_call(http, tool)
     segments = path_segments(path)
     chosen = _chosen(tools, catalogue, http.method, segments)

@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import orjson
-
 from aegis_authz.core.call import CallKind, Rpc, RpcShape, ToolCall
 from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import mcp_header, strict_json
 from aegis_authz.encoding.folding import mistakable
 from aegis_authz.wire.call_digest import digest_of
+from aegis_authz.wire.http.address import query_parameters
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import judged_type
 from aegis_authz.wire.http.parameters import is_left_out, refuse_undeclared, typed
+from aegis_authz.wire.mcp.rpc import REPLY, STATUS_ONLY, TOOLS_CALL, rpc_in
 from aegis_authz.wire.spellings import spellings
 
-TOOLS_CALL = "tools/call"
 _REQUEST_MEMBERS = {"jsonrpc", "id", "method", "params"}
 _REPLY_MEMBERS = {"jsonrpc", "id", "result", "error"}
 _ASKED_FOR = frozenset({"_meta", "inputResponses", "requestState"})
@@ -66,9 +66,6 @@ _FLEETING_META = frozenset(
 )
 """Members of `_meta` that say how a message travels; any other may change what the tool does: it is bound and shown."""
 _NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-MOST_READ_TO_ANSWER = 16 * 1024
-"""Bytes of a refused message that are read for its id: the densest of this size costs half a millisecond."""
-_STATUS_ONLY = Rpc(RpcShape.NOTIFICATION, None, "")
 
 
 def read_mcp_call(http: HttpCall, tool: Tool) -> ToolCall:
@@ -79,90 +76,117 @@ def read_mcp_call(http: HttpCall, tool: Tool) -> ToolCall:
     message that is not exactly a request, notification or reply, and another HTTP method;
     Refused(HEADER_MISMATCH) when Mcp-Method or Mcp-Name contradict the body.
     """
-    if http.query:
-        # servers configure themselves by it: that is for the catalogue to say, not for an agent
-        raise Refused(Reason.PARAMETER_UNKNOWN, "an MCP endpoint takes no query from an agent")
+    agent_query = _agent_query(http, tool)
     if http.method in ("GET", "DELETE") and not http.body:
-        return _session(http, tool, f"http:{http.method.lower()}", {}, _STATUS_ONLY)
+        return _session(http, tool, f"http:{http.method.lower()}", {}, STATUS_ONLY, agent_query)
     if http.method != "POST":
-        raise Refused(Reason.MALFORMED_CALL, "an MCP endpoint takes POST, GET and DELETE")
+        problem = "An MCP endpoint takes POST with one message, and GET and DELETE without a body."
+        raise Refused(Reason.MALFORMED_CALL, "an MCP endpoint takes POST, GET and DELETE", Fault("method", "", problem))
     message = strict_json.parse(http.body)
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise Refused(Reason.MALFORMED_CALL, "not one JSON-RPC 2.0 message")
+        raise _malformed("not one JSON-RPC 2.0 message", "/jsonrpc", _not_a_message(message))
     if "method" not in message:
-        return _reply(http, tool, message)
-    rpc = _rpc(message)
-    if not message.keys() <= _REQUEST_MEMBERS or rpc is None or mistakable((rpc.method,), _METHODS) is not None:
-        raise Refused(Reason.MALFORMED_CALL, "not a JSON-RPC request or notification")
-    params = message.get("params", {})
-    if not isinstance(params, dict):
-        raise Refused(Reason.MALFORMED_CALL, "params is not an object")
+        return _reply(http, tool, message, agent_query)
+    rpc = _request_rpc(message)
+    params = _object(message, "params", "/params")
     _refuse_unspecified(rpc.method, params)
     _cross_check(http, rpc.method, params)
     if rpc.method == TOOLS_CALL:
-        return _tools_call(http, tool, params, rpc)
-    return _session(http, tool, rpc.method, params, rpc)
+        return _tools_call(http, tool, params, rpc, agent_query)
+    return _session(http, tool, rpc.method, params, rpc, agent_query)
 
 
-def rpc_of(http: HttpCall) -> Rpc:
-    """What a refusal on an MCP endpoint must look like, for a request that may not have been parsed.
+def _agent_query(http: HttpCall, tool: Tool) -> Mapping[str, Json]:
+    """What the agent adds to the query of the endpoint: servers configure themselves by it.
 
-    Used to answer only, never to decide: what cannot be read, or is longer than what anybody may have read before it
-    is known who asks, is answered by status alone.
+    Raises Refused(PARAMETER_UNKNOWN) for what the catalogue does not let it add, and what `query_parameters` raises.
     """
-    if not 0 < len(http.body) <= MOST_READ_TO_ANSWER:
-        return _STATUS_ONLY
-    try:
-        message = orjson.loads(http.body)  # a member named twice harms nobody here
-    except orjson.JSONDecodeError:
-        return _STATUS_ONLY
-    rpc = _rpc(message) if isinstance(message, dict) else None
-    return rpc or _STATUS_ONLY
+    if not http.query or http.query == tool.mcp_query:
+        return {}
+    query = query_parameters(http.query, frozenset())
+    unlisted = min(query.keys() - set(tool.mcp_agent_query), default=None)
+    if unlisted is not None:
+        problem = f"The query of this MCP endpoint takes no {quoted(unlisted)} from a caller."
+        detail = "an MCP endpoint takes no such query from an agent"
+        raise Refused(Reason.PARAMETER_UNKNOWN, detail, Fault("query", unlisted, problem))
+    return query
 
 
-def _rpc(message: Mapping[str, Json]) -> Rpc | None:
-    method, identifier = message.get("method"), message.get("id")
-    if not isinstance(method, str) or not 0 < len(method) <= 128:
-        return None
-    if "id" not in message:
-        return Rpc(RpcShape.NOTIFICATION, None, method)
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int):
-        return None
-    return Rpc(RpcShape.CALL if method == TOOLS_CALL else RpcShape.REQUEST, identifier, method)
+def _not_a_message(message: Json) -> str:
+    if isinstance(message, list):
+        return "A body holds one JSON-RPC message; a batch is not taken."
+    return 'The body must be one JSON-RPC message, an object with "jsonrpc": "2.0".'
 
 
-def _reply(http: HttpCall, tool: Tool, message: Mapping[str, Json]) -> ToolCall:
+def _request_rpc(message: Mapping[str, Json]) -> Rpc:
+    """The shape of a request or notification. Raises Refused(MALFORMED_CALL) for another message."""
+    detail = "not a JSON-RPC request or notification"
+    unknown = min(message.keys() - _REQUEST_MEMBERS, default="")
+    if unknown:
+        raise _malformed(detail, f"/{unknown}", f"A JSON-RPC request has no member {quoted(unknown)}.")
+    rpc = rpc_in(message)
+    if rpc is None:
+        problem = "method must be a text of 1 to 128 characters, and id a text or an integer; a notification has no id."
+        raise _malformed(detail, "/id" if isinstance(message["method"], str) else "/method", problem)
+    if mistakable((rpc.method,), _METHODS) is not None:
+        raise _malformed(detail, "/method", f"To some readers the method {quoted(rpc.method)} is another one.")
+    return rpc
+
+
+def _object(container: Mapping[str, Json], name: str, at: str) -> Mapping[str, Json]:
+    """A member that must be an object; null is none. Raises Refused(MALFORMED_CALL)."""
+    value = container.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _malformed(f"{name} is not an object", at, f"{name} must be an object.")
+    return value
+
+
+def _malformed(detail: str, at: str, problem: str) -> Refused:
+    return Refused(Reason.MALFORMED_CALL, detail, Fault("body", at, problem))
+
+
+def _reply(http: HttpCall, tool: Tool, message: Mapping[str, Json], agent_query: Mapping[str, Json]) -> ToolCall:
     if not message.keys() <= _REPLY_MEMBERS or ("result" in message) == ("error" in message) or "id" not in message:
-        raise Refused(Reason.MALFORMED_CALL, "neither a JSON-RPC request nor a reply")
-    return _session(http, tool, "response", {}, _STATUS_ONLY)
+        problem = "A message has a method, or an id and either a result or an error, and nothing else."
+        raise _malformed("neither a JSON-RPC request nor a reply", "", problem)
+    return _session(http, tool, "response", {}, REPLY, agent_query)
 
 
 def _refuse_unspecified(method: str, params: Mapping[str, Json]) -> None:
     """Members that no revision has where they name what is done, and members that some reader takes for a known one."""
     specified = _PARAMS.get(method)
-    if specified is not None and not params.keys() <= specified:
-        raise Refused(Reason.MALFORMED_CALL, f"{method} has no parameters but {', '.join(sorted(specified))}")
-    meta = params.get("_meta", {})
-    if not isinstance(meta, dict):
-        raise Refused(Reason.MALFORMED_CALL, "_meta is not an object")
-    if mistakable(params, _KNOWN_PARAMS) is not None or mistakable(meta, _KNOWN_META) is not None:
-        raise Refused(Reason.MALFORMED_CALL, "params or _meta has a member that some reader takes for a known one")
+    unknown = min(params.keys() - specified, default=None) if specified is not None else None
+    if specified is not None and unknown is not None:
+        problem = f"params of {method} has no member {quoted(unknown)}, but {', '.join(sorted(specified))}."
+        detail = f"{method} has no parameters but {', '.join(sorted(specified))}"
+        raise _malformed(detail, f"/params/{unknown}", problem)
+    meta = _object(params, "_meta", "/params/_meta")
+    for names, known, at in ((params, _KNOWN_PARAMS, "/params"), (meta, _KNOWN_META, "/params/_meta")):
+        name = mistakable(names, known)
+        if name is not None:
+            detail = "params or _meta has a member that some reader takes for a known one"
+            raise _malformed(detail, f"{at}/{name}", f"Some readers take the member {quoted(name)} for another one.")
 
 
-def _tools_call(http: HttpCall, tool: Tool, params: Mapping[str, Json], rpc: Rpc) -> ToolCall:
-    name, arguments = params.get("name"), params.get("arguments", {})
+def _tools_call(
+    http: HttpCall, tool: Tool, params: Mapping[str, Json], rpc: Rpc, agent_query: Mapping[str, Json]
+) -> ToolCall:
     if rpc.shape is not RpcShape.CALL:
-        raise Refused(Reason.MALFORMED_CALL, "tools/call needs an id")
-    if not isinstance(name, str) or not 0 < len(name) <= 256 or not isinstance(arguments, dict):
-        raise Refused(Reason.MALFORMED_CALL, "tools/call needs a name and an object of arguments")
+        raise _malformed("tools/call needs an id", "/id", "tools/call is a request and needs an id.")
+    name, arguments = params.get("name"), _object(params, "arguments", "/params/arguments")
+    if not isinstance(name, str) or not 0 < len(name) <= 256:
+        problem = "name must be a text of 1 to 256 characters, the name of a tool."
+        raise _malformed("tools/call needs a name", "/params/name", problem)
     besides = {key: value for key, value in params.items() if key not in ("name", "arguments", "_meta")}
-    meta = params.get("_meta", {})
-    lasting = {key: value for key, value in meta.items() if key not in _FLEETING_META} if isinstance(meta, dict) else {}
+    meta = _object(params, "_meta", "/params/_meta")
+    lasting = {key: value for key, value in meta.items() if key not in _FLEETING_META}
     if lasting:
         besides["_meta"] = lasting
     bound = {"name": name, "arguments": arguments, **besides}
     declared, judged = _judged_arguments(tool, name, arguments)
-    return _tool_call(http, tool, CallKind.MCP_TOOL, name, judged, rpc, bound, declared, besides)
+    return _tool_call(http, tool, CallKind.MCP_TOOL, name, judged, rpc, bound, agent_query, declared, besides)
 
 
 def _judged_arguments(
@@ -191,8 +215,12 @@ def _judged_arguments(
     return declared, {key: value for key, value in arguments.items() if key not in left_out} if left_out else arguments
 
 
-def _session(http: HttpCall, tool: Tool, action: str, params: Mapping[str, Json], rpc: Rpc) -> ToolCall:
-    return _tool_call(http, tool, CallKind.MCP_SESSION, action, params, rpc, params)
+def _session(
+    http: HttpCall, tool: Tool, action: str, params: Mapping[str, Json], rpc: Rpc, agent_query: Mapping[str, Json]
+) -> ToolCall:
+    if params.get("arguments", ...) is None:
+        params = {name: value for name, value in params.items() if name != "arguments"}
+    return _tool_call(http, tool, CallKind.MCP_SESSION, action, params, rpc, params, agent_query)
 
 
 def _tool_call(
@@ -203,10 +231,14 @@ def _tool_call(
     parameters: Mapping[str, Json],
     rpc: Rpc,
     bound: Mapping[str, Json],
+    agent_query: Mapping[str, Json],
     declared: tuple[str, ...] = (),
     besides: Mapping[str, Json] = MappingProxyType({}),
 ) -> ToolCall:
     content: dict[str, Json] = {"tool": tool.name, "method": rpc.method, "action": action, "params": dict(bound)}
+    if agent_query:
+        content["query"] = dict(agent_query)
+        besides = {**besides, **{f"?{name}": value for name, value in agent_query.items()}}
     return ToolCall(
         kind=kind,
         tool=tool.name,
@@ -238,6 +270,9 @@ def _cross_check(http: HttpCall, method: str, params: Mapping[str, Json]) -> Non
             try:
                 text = mcp_header.decode(raw)
             except ValueError as fault:
-                raise Refused(Reason.HEADER_MISMATCH, str(fault)) from None
+                problem = f"{header} is not in the one spelling of =?base64?...?=."
+                raise Refused(Reason.HEADER_MISMATCH, str(fault), Fault("headers", header, problem)) from None
             if text != value:
-                raise Refused(Reason.HEADER_MISMATCH, f"{header} is not what the body says")
+                problem = f"{header} must be what the body says: {quoted(value)}."
+                detail = f"{header} is not what the body says"
+                raise Refused(Reason.HEADER_MISMATCH, detail, Fault("headers", header, problem))
