@@ -46,6 +46,7 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.proxy.authorizers import body_service, check_service
+from aegis_authz.proxy.places import PLACES, places_filter
 from aegis_authz.proxy.session_ids import SESSIONS, session_filter
 from aegis_authz.proxy.typed import extension, packed
 from aegis_authz.wire.envoy.ext_authz import READ_HEADERS
@@ -78,6 +79,8 @@ def http_filters(settings: ProxySettings) -> list[HttpFilter]:
     return [
         _filter(EXT_AUTHZ, _ext_authz(settings)),
         _filter(SANITIZE, _sanitize()),
+        # behind the sanitizer, so that what is redacted in a head is what the agent gets
+        _filter(PLACES, places_filter()),
         _filter(SESSIONS, session_filter(_session_processor())),
         # no x-envoy-* headers: what Envoy knows of a call is not for the tool
         _filter("envoy.filters.http.router", Router(suppress_envoy_headers=True)),

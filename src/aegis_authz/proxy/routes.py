@@ -18,11 +18,13 @@ from envoy_data_plane.envoy.config.route.v3 import (
     VirtualHost,
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue, Tool
 from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
+from aegis_authz.proxy.places import PLACES, WITHHELD_HEADER, inside_hosts, tool_metadata
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.typed import packed
 from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, TLS_HEADER, TOOL_EXTENSION
@@ -47,7 +49,7 @@ _UNSENT = (
 )
 """Request headers that no tool gets: secrets, who and where the agent is, and that it spoke plain HTTP to us."""
 
-_UNBELIEVED = ("x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id")
+_UNBELIEVED = ("x-aegis-approval-id", "x-aegis-decision", "x-aegis-decision-id", WITHHELD_HEADER)
 """Response headers that a tool cannot set. The router takes them off before ext_authz sets ours."""
 
 
@@ -57,10 +59,14 @@ _NO_TOOL = "?"
 
 def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteConfiguration]:
     """The route configurations of both listeners."""
-    return [_configuration(FORWARD, _forward_hosts(catalogue)), _configuration(REVERSE, [_reverse_host(catalogue)])]
+    inside = inside_hosts(catalogue.by_name.values())
+    return [
+        _configuration(FORWARD, _forward_hosts(catalogue), inside),
+        _configuration(REVERSE, [_reverse_host(catalogue)], inside),
+    ]
 
 
-def _configuration(name: str, hosts: list[VirtualHost]) -> RouteConfiguration:
+def _configuration(name: str, hosts: list[VirtualHost], inside: LuaPerRoute) -> RouteConfiguration:
     # what a virtual host tells the authorizer comes to what its routes do
     listener = CheckSettings(context_extensions={LISTENER_EXTENSION: name})
     for host in hosts:
@@ -70,6 +76,7 @@ def _configuration(name: str, hosts: list[VirtualHost]) -> RouteConfiguration:
         virtual_hosts=hosts,
         request_headers_to_remove=list(_UNSENT),
         response_headers_to_remove=list(_UNBELIEVED),
+        typed_per_filter_config={PLACES: packed(inside)},
     )
 
 
@@ -110,7 +117,8 @@ def _reverse_host(catalogue: Catalogue) -> VirtualHost:
 def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, hint: str = "") -> Route:
     action.cluster = cluster_name(tool)
     action.timeout = _UNTIMED
-    return _marked(Route(name=tool.name, match=match, route=action), tool.route, hint)
+    metadata = tool_metadata(tool, f"/{hint}" if hint else "")
+    return _marked(Route(name=tool.name, match=match, route=action, metadata=metadata), tool.route, hint)
 
 
 def _answer(name: str, status: int, text: str, hint: str = "") -> Route:
