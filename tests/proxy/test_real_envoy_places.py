@@ -189,8 +189,8 @@ async def test_no_spelling_tells_where_the_tool_is(mesh: Proxy, one_tool: ToolSe
         reply = await answer(mesh, one_tool, f"{name}: {made}", way=chance.choice(["forward", "reverse"]))
         for header in reply.all(name):
             passed += 1
-            plain = unquote(unquote(unquote(header)))
-            assert "127.0.0.1" not in plain and str(one_tool.port) not in plain, (made, header)
+            for text in (header, unquote(header), unquote(unquote(header))):
+                assert "127.0.0.1" not in text and str(one_tool.port) not in text, (made, header)
     assert passed > 100  # it is not by refusing everything
 
 

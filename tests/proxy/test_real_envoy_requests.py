@@ -24,6 +24,7 @@ ALLOWED_KEEPING = Answer(
     body=b"",
     client_headers={},
     upstream_headers={},
+    client_replacements={},
     removed_headers=(),
     metadata={"decision_id": "d-3"},
 )
@@ -36,6 +37,7 @@ DENIED = Answer(
     body=b'{"decision":"deny"}',
     client_headers={"x-aegis-decision": "deny", "x-aegis-decision-id": "d-2", "content-type": "application/json"},
     upstream_headers={},
+    client_replacements={},
     removed_headers=(),
     metadata={"decision_id": "d-2"},
 )
@@ -251,7 +253,11 @@ async def test_an_unknown_prefix_is_judged_and_ends_with_404(
     reply = await proxy.send(b"GET /payx/ HTTP/1.1\r\nhost: pay.example\r\n\r\n", proxy.reverse)
     assert (reply.status, len(authorizer.checks), server.seen) == (404, 1, [])
     # or the authorizer would go by the Host header, and record an allow of a call that ends here
-    assert dict(authorizer.checks[0].attributes.context_extensions) == {"aegis.tool": "?", "aegis.route": "none"}
+    assert dict(authorizer.checks[0].attributes.context_extensions) == {
+        "aegis.tool": "?",
+        "aegis.route": "none",
+        "aegis.listener": "reverse",
+    }
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ SANITIZED = Answer(
     body=b"",
     client_headers={"x-aegis-decision": "sanitize"},
     upstream_headers={"x-aegis-obligation": "response"},
+    client_replacements={},
     removed_headers=("x-aegis-token",),
     metadata={"decision_id": "d-1", "obligations": "[]"},
 )

@@ -39,28 +39,33 @@ local function is_inside(host, inside)
 end
 
 local function decoded(text)
-  for _ = 1, 3 do
-    local plain = string.gsub(text, "%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
-    if plain == text then break end
-    text = plain
-  end
-  return string.lower(text)
+  return (string.gsub(text, "%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
--- Does a text hold the tool's place, plain or in escapes?
-local function names_place(text, tool)
-  local plain = decoded(text)
-  if string.find(plain, tool.host .. ":" .. tool.port, 1, true) then return true end
+-- Does a text, lower case, hold the tool's place?
+local function holds_place(text, tool)
+  if string.find(text, tool.host .. ":" .. tool.port, 1, true) then return true end
   if tool.host == tool.called_host then return false end
-  if string.find(tool.host, "[.:]") then return string.find(plain, tool.host, 1, true) ~= nil end
+  if string.find(tool.host, "[.:]") then return string.find(text, tool.host, 1, true) ~= nil end
   local from = 1
   while true do
-    local start, stop = string.find(plain, tool.host, from, true)
+    local start, stop = string.find(text, tool.host, from, true)
     if not start then return false end
-    local before, after = string.sub(plain, start - 1, start - 1), string.sub(plain, stop + 1, stop + 1)
+    local before, after = string.sub(text, start - 1, start - 1), string.sub(text, stop + 1, stop + 1)
     if not string.find(before, "[%w.-]") and not string.find(after, "[%w-]") then return true end
     from = start + 1
   end
+end
+
+-- The same for a text as it is, or once its escapes are read up to three times.
+local function names_place(text, tool)
+  for _ = 0, 3 do
+    if holds_place(string.lower(text), tool) then return true end
+    local plain = decoded(text)
+    if plain == text then return false end
+    text = plain
+  end
+  return false
 end
 
 -- The authority of a URL as host and port; nil when it is not read for sure.
