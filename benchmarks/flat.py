@@ -55,6 +55,7 @@ class Size:
     agents: int
     pids: Mapping[str, tuple[int, ...]]
     judges: bool = True
+    proves: bool = False
 
     @property
     def name(self) -> str:

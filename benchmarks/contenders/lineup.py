@@ -30,16 +30,17 @@ from benchmarks.contenders.missing_part import PARTS
 from benchmarks.measure.bare_envoy import floor
 from benchmarks.measure.front_envoy import front
 from benchmarks.measure.processes import process, proven
-from benchmarks.measure.results import FLOOR, NAIVE, PEER
+from benchmarks.measure.results import BOUND, FLOOR, NAIVE, PEER
 from benchmarks.measure.rounds import Say
 from benchmarks.measure.run import LineUp
 
 DEFAULT = f"Aegis ({AuthzSettings.model_fields['host'].default.value})"
 """Aegis as it is delivered."""
 _HOSTS = ("http2", "grpc")
+_HOST_NAMES = {f"Aegis ({host})": host for host in _HOSTS}
 _WITHOUT = {f"Aegis without {part}": part for part in PARTS}
 _NOOP_GRPC = "no-op (grpc.aio)"
-NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *(f"Aegis ({host})" for host in _HOSTS), *_WITHOUT)
+NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *_HOST_NAMES, BOUND, *_WITHOUT)
 """Everyone, in the order of the table."""
 QUICK = (FLOOR, PEER, DEFAULT)
 """Those of a quick run."""
@@ -54,6 +55,7 @@ class Member:
     url: str
     pids: Mapping[str, tuple[int, ...]]
     judges: bool
+    proves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ class _Start:
         envoy = front(self._folder / "front", address, self._world.catalogue, joined=joined)
         url, front_pid = await self._stack.enter_async_context(envoy)
         pids = {"authz": (pid,), **self._world.parts(*shared), "envoy": (front_pid,)}
-        return Member(self._name, url, pids, judges)
+        return Member(self._name, url, pids, judges, proves=self._name == BOUND)
 
     async def _peer(self) -> Member:
         ports = choose_ports({"check": 0, "server": 0, "diagnostic": 0}, {})
@@ -210,7 +212,7 @@ class _Start:
         return await self._behind(command, ("opa", "redis"), judges=True)
 
     async def _variant(self) -> Member:
-        """Aegis in another host, or with a part missing, beside the mesh's own worker."""
+        """Aegis in another host, for calls with proofs, or with a part missing, beside the mesh's own worker."""
         config = self._folder / "authz.yaml"
         part = _WITHOUT.get(self._name, "")
         settings = yaml.safe_load((self._world.mesh.state / "authz.yaml").read_text("utf-8"))
@@ -223,8 +225,8 @@ class _Start:
         }
         if part == "span":
             settings["otlp_endpoint"] = ""
-        if not part:
-            settings["host"] = self._name.removeprefix("Aegis (").removesuffix(")")
+        if self._name in _HOST_NAMES:
+            settings["host"] = _HOST_NAMES[self._name]
         await asyncio.to_thread(config.write_text, yaml.safe_dump(settings), "utf-8")
         product = ["aegis_authz.cli", "serve", "authz", "--config", str(config)]
         missing = ["benchmarks.contenders.missing_part", part, str(config)]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 FLOOR = "Envoy alone"
 PEER = "opa-envoy-plugin (Go)"
 NAIVE = "naive Python"
+BOUND = "Aegis (bound token)"
 
 DECIDING = ("authz", "opa", "redis")
 """The parts whose CPU is the cost of a decision. The Envoy in front is shown beside it: everyone has it."""

@@ -50,6 +50,10 @@ class Entrant(Protocol):
     def judges(self) -> bool:
         """Whether it reads tokens and denies what policy does not allow."""
 
+    @property
+    def proves(self) -> bool:
+        """Whether its calls show one token that is bound to a key, each with a proof, and not a token each."""
+
 
 class Loads(Protocol):
     """Makes calls ready, and sends them; apart, as only the sending is to be measured."""

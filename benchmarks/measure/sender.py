@@ -9,9 +9,12 @@ from collections.abc import Iterable
 from itertools import islice, repeat
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from aegis_authz.core.units import Epoch
 from aegis_authz.load.calls import Call, Signer, mixed, write_targets
 from aegis_authz.load.outcome import Outcome
+from aegis_authz.load.proven_calls import BoundSigner
 from aegis_authz.load.vegeta import Plan, attack
 from benchmarks.measure.rounds import Entrant
 
@@ -28,11 +31,16 @@ class Vegeta:
         self._signer = signer
         self._allowed = allowed
         self._mixed = mixed(allowed, denied)
+        self._bound = BoundSigner(signer, Ed25519PrivateKey.generate())
 
     async def prepare(self, contender: Entrant, count: int) -> Path:
-        """That many calls, each with a token of its own where the contender reads tokens. Raises OSError."""
+        """That many calls, each with a token or proof of its own where the contender reads tokens. Raises OSError."""
         path = self._folder / f"{secrets.token_hex(8)}.jsonl"
         calls = self._mixed if contender.judges else (self._allowed,)
+        if contender.proves:
+            run, now = secrets.token_hex(8), Epoch(time.time())
+            await asyncio.to_thread(self._bound.write_targets, path, contender.url, calls, run, now, count)
+            return path
         await asyncio.to_thread(write_targets, path, contender.url, calls, self._tokens(contender, count))
         return path
 

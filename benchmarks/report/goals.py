@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.measure.results import NAIVE, PEER, Contender, Point, Results
+from benchmarks.measure.results import BOUND, NAIVE, PEER, Contender, Point, Results
 
 TIMES_PEER = 1.5
 TIMES_NAIVE = 5.0
@@ -18,6 +18,7 @@ MOST_EVIDENCE = 0.25
 EVIDENCE = ("span", "metrics", "record")
 MOST_FLAT = 1.3
 MOST_IDLE = 0.01
+MOST_BOUND = 1.0
 REFUSED_FOR_LOAD = frozenset({"OVERLOADED"})
 
 
@@ -42,6 +43,7 @@ def goals(results: Results) -> list[Goal]:
         _evidence(results),
         *_flat(results),
         _idle(results),
+        _bound(results),
     ]
 
 
@@ -140,6 +142,16 @@ def _idle(results: Results) -> Goal:
     total = sum(idle.cores.values())
     parts = ", ".join(f"{part} {share:.2%}" for part, share in idle.cores.items())
     return Goal(6, text, f"{total:.2%}", total < MOST_IDLE, f"{parts}; over {idle.seconds:.0f} s")
+
+
+def _bound(results: Results) -> Goal:
+    text = "a bound token with its proof costs the authorizer no more CPU than a token for each call"
+    mine, bound = results.contender(results.default), results.contender(BOUND)
+    if mine is None or bound is None:
+        return _unmeasured(7, text, f"{results.default if mine is None else BOUND} took no part")
+    spent, proven = mine.cpu_us_per_decision["authz"], bound.cpu_us_per_decision["authz"]
+    times = proven / spent
+    return Goal(7, text, f"{times:.2f}x", times <= MOST_BOUND, f"{proven:.0f} µs against {spent:.0f} µs")
 
 
 def _point(results: Results, share: float) -> Point | None:

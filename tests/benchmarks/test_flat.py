@@ -99,7 +99,7 @@ async def test_all_agents_call_in_turn_each_with_tokens_of_its_own(mesh: LoneMes
 
 async def test_only_a_size_can_be_loaded(tmp_path: Path, mesh: LoneMesh) -> None:
     class Somebody:
-        name, url, pids, judges = "somebody", "", dict[str, tuple[int, ...]](), True
+        name, url, pids, judges, proves = "somebody", "", dict[str, tuple[int, ...]](), True, False
 
     with pytest.raises(TypeError, match="somebody has no agents"):
         await AgentsLoad(Path("/bin/true"), tmp_path).prepare(Somebody(), 1)

@@ -23,6 +23,7 @@ class Somebody:
     url: str = "http://127.0.0.1:1"
     pids: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: {"authz": (os.getpid(),)})
     judges: bool = True
+    proves: bool = False
 
 
 def outcome(right: int, seconds: float = 1.0, offered: float | None = None, at: float = 0.01, **more: int) -> Outcome:

@@ -15,6 +15,7 @@ from benchmarks.measure.sender import Vegeta
 @dataclass(frozen=True)
 class Somebody:
     judges: bool
+    proves: bool = False
     name: str = "a"
     url: str = "http://127.0.0.1:1"
     pids: dict[str, tuple[int, ...]] = field(default_factory=dict)
