@@ -28,7 +28,16 @@ from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
-from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, Redact, Target
+from aegis_authz.core.decision import (
+    ApprovalTerms,
+    Decision,
+    Evaluation,
+    Finding,
+    InjectCredential,
+    Redact,
+    SetHeader,
+    Target,
+)
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
 from aegis_authz.core.reason import Reason
@@ -577,6 +586,25 @@ async def test_an_approver_sees_whose_call_it_is_and_what_no_rule_judges() -> No
         "/to": {"iban": "y"},
         "on_behalf_of": "ann@acme.example",
         "acted_by": ["planner"],
+    }
+
+
+async def test_an_approver_sees_what_policy_makes_of_the_call() -> None:
+    obligations = (
+        SetHeader("stripe-account", "acct_1"),
+        InjectCredential("authorization", "known", "Bearer "),
+        Redact(Target.REQUEST, ("us_ssn",), ("/memo",)),
+        Redact(Target.RESPONSE, ("iban",), ()),
+    )
+    world = World(answers=[replace(HELD, obligations=obligations)])
+    await world.check()
+    held = world.settled[0].opens
+    assert held is not None
+    assert held.besides == {
+        "request": "POST api.stripe.example/v1/payments",
+        "header stripe-account": "acct_1",
+        "header authorization": "Bearer (the credential known)",
+        "redacted before the tool sees it": ["/memo", "us_ssn"],
     }
 
 

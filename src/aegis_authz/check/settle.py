@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import orjson
@@ -10,7 +10,7 @@ import orjson
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.decision import Decision, denied
+from aegis_authz.core.decision import Decision, InjectCredential, Obligation, Redact, SetHeader, Target, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
@@ -85,14 +85,14 @@ def _request(decision: Decision, draft: Draft, new_id: Callable[[Scope], Approva
         policies=decision.policies,
         groups=decision.approval.groups,
         requested_at=draft.time,
-        besides=_besides(call, identity),
+        besides=_besides(call, identity, decision.obligations),
         expires_at=Epoch(draft.time + decision.approval.expires_in),
         basis=snapshot.basis_of(identity.scope, call.tool),
         decision_id=draft.decision_id,
     )
 
 
-def _besides(call: ToolCall, identity: Identity) -> dict[str, Json]:
+def _besides(call: ToolCall, identity: Identity, obligations: Sequence[Obligation]) -> dict[str, Json]:
     """What will run beside the parameters, for whoever approves it."""
     port = "" if call.port is None else f":{call.port}"
     circumstances: dict[str, Json] = {"request": f"{call.method} {call.host}{port}{call.path}", **call.besides}
@@ -100,4 +100,21 @@ def _besides(call: ToolCall, identity: Identity) -> dict[str, Json]:
         circumstances["on_behalf_of"] = identity.on_behalf_of
     if identity.actors:
         circumstances["acted_by"] = list(identity.actors)
-    return circumstances
+    return circumstances | _by_policy(obligations)
+
+
+def _by_policy(obligations: Sequence[Obligation]) -> dict[str, Json]:
+    """What the tool gets otherwise than the agent sent: the documents that say so are part of the approval's basis."""
+    changes: dict[str, Json] = {}
+    for obligation in obligations:
+        if isinstance(obligation, SetHeader):
+            changes[f"header {obligation.name}"] = obligation.value
+        elif isinstance(obligation, InjectCredential):
+            changes[f"header {obligation.header}"] = f"{obligation.prefix}(the credential {obligation.credential})"
+    redacted = {
+        name
+        for obligation in obligations
+        if isinstance(obligation, Redact) and obligation.target is Target.REQUEST
+        for name in (*obligation.detectors, *obligation.fields)
+    }
+    return changes | ({"redacted before the tool sees it": sorted(redacted)} if redacted else {})
