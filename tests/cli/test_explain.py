@@ -13,11 +13,16 @@ from typer.testing import CliRunner, Result
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.app import app
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from tests.support.made_records import DENIED
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 DECISION = replace(DENIED, decision_id="0190-1", path="/v1/pay\x1b[2J", detail="amount is 50000")
+
+APPROVED = replace(
+    DENIED, decision_id="0190-3", effect=Effect.ALLOW, reason=Reason.APPROVED, approval_id="apr_1", approved_by="ann"
+)
 
 
 @pytest.fixture
@@ -25,6 +30,7 @@ async def state(tmp_path: Path) -> Path:
     state = tmp_path / "my mesh"
     async with FileRecordLog(state / "records" / "authz-0", "authz-0", KEY, SystemClock()) as log:
         await log.append(DECISION)
+        await log.append(APPROVED)
     return state
 
 
@@ -38,6 +44,10 @@ def test_a_recorded_refusal_says_what_was_asked_why_and_what_to_do(state: Path) 
     assert "amount is 50000" in text and "what to do" in text
     assert f"aegis audit show 0190-1 --dir '{state}'" in text
     assert "\x1b" not in text
+
+
+def test_a_call_that_was_approved_says_by_whom(state: Path) -> None:
+    assert "approval    apr_1, granted by ann" in run("0190-3", "--dir", state).stdout
 
 
 def test_a_reason_alone_says_what_it_means() -> None:

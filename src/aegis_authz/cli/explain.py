@@ -81,6 +81,9 @@ def _lines(advised: Advice, record: DecisionRecord | None, state: Path) -> Itera
             yield f"  {'agent':<11} {printable(str(record.identity.scope))}"
         if record.detail:
             yield f"  {'detail':<11} {printable(record.detail)}"
+        if record.approval_id:
+            granted = f", granted by {record.approved_by}" if record.approved_by else ""
+            yield f"  {'approval':<11} {printable(record.approval_id + granted)}"
         if record.policies:
             yield f"  {'decided by':<11} {printable(', '.join(record.policies))}"
     yield f"  {'meaning':<11} {advised.sentence}"
