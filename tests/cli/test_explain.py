@@ -53,7 +53,7 @@ def test_a_call_that_was_approved_says_by_whom(state: Path) -> None:
 def test_a_reason_alone_says_what_it_means() -> None:
     result = run("replayed")
     assert result.exit_code == 0
-    assert result.stdout.startswith("REPLAYED\n") and "mint a token for each call" in result.stdout
+    assert result.stdout.startswith("REPLAYED\n") and "for each call, also for each repetition" in result.stdout
 
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.value)
