@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 GOOD = 100
 LEAST_ANSWERED = 95
+GOOD_LONG = 20
+LEAST_LONG = 19
 SECONDS_FOR_ALL = 60
 _LORIS_CONNECTIONS = 200
 
@@ -61,6 +63,18 @@ async def test_ten_thousand_numbers_are_judged_in_time(mesh: DemoMesh, agent: Ag
     body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call}
     reply = await agent.call("coding-agent", "POST", "http://github.mcp.example/mcp", body)
     assert reply.reason in ("ALLOWED", "POLICY_DENIED"), reply
+
+
+async def test_long_calls_of_an_agent_are_judged_beside_those_of_another(mesh: DemoMesh, agent: Agent) -> None:
+    """What takes OPA long is judged in turn for each agent: who sends it all the time does not take all turns."""
+    order = {"amount": 42, "payee": "x" * 20_000}
+    seen: Counter[str] = Counter()
+    async with hostile(HOSTILE["10,000 floats"], _port(mesh), agent.tokens) as statuses:
+        async with asyncio.timeout(SECONDS_FOR_ALL):
+            for _ in range(GOOD_LONG):
+                seen[(await agent.call("finance-agent", "POST", PAYMENTS, order)).reason] += 1
+    assert statuses.total() > 1, "nothing hostile was sent"
+    assert seen["ALLOWED"] >= LEAST_LONG, (seen, statuses)
 
 
 def _port(mesh: DemoMesh) -> int:

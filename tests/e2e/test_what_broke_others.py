@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -130,10 +129,12 @@ async def test_the_first_ten_messages_of_the_official_client_pass(mesh: DemoMesh
 
 
 async def _listed(mesh: DemoMesh, agent: Agent) -> set[str]:
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-    headers = {"accept": "application/json, text/event-stream", "x-aegis-token": agent.tokens.mint("coding-agent")}
-    async with httpx.AsyncClient(proxy=mesh.proxy, trust_env=False, timeout=10) as client:
-        answer = await client.post(GITHUB, json=message, headers=headers)
-    text = answer.text
-    lines = [line[5:] for line in text.splitlines() if line.startswith("data:")] or [text]
-    return {tool["name"] for line in lines for tool in json.loads(line)["result"]["tools"]}
+    async def fresh_token(request: httpx2.Request) -> None:
+        request.headers["x-aegis-token"] = agent.tokens.mint("coding-agent")
+
+    hooks: dict[str, list[Callable[..., Awaitable[None]]]] = {"request": [fresh_token]}
+    async with (
+        httpx2.AsyncClient(proxy=mesh.proxy, trust_env=False, event_hooks=hooks, timeout=20) as http,
+        Client(streamable_http_client(GITHUB, http_client=http)) as client,
+    ):
+        return {tool.name for tool in (await client.list_tools()).tools}

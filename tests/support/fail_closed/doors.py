@@ -128,6 +128,6 @@ def _facts(body: Any) -> tuple[str, dict[str, str]]:
     if "result" in body:
         assert body["result"]["isError"] is True
         return "tool result", body["result"]["_meta"]["aegis"]
-    if "error" in body:
+    if "jsonrpc" in body:
         return "JSON-RPC error", body["error"]["data"]["aegis"]
     return "problem", body

@@ -95,6 +95,12 @@ FAULTS = (
         *(Reason.STORE_RESET, _told("FLUSHALL", "")),
         tokens_before=True,
     ),
+    Fault(
+        *("Replay store", "Redis was started again; tokens from before"),
+        *(Reason.STORE_RESET, lambda mesh: mesh.restarted("redis")),
+        at_first=frozenset({Reason.STORE_UNAVAILABLE, Reason.STORE_TIMEOUT}),
+        tokens_before=True,
+    ),
     _redis(
         "answers garbage",
         Reason.STORE_UNAVAILABLE,
@@ -110,6 +116,7 @@ FAULTS = (
     _records("The disk of the records is full", lambda mesh: mesh.no_room_for_records()),
     _records("The record files were removed", lambda mesh: mesh.records_changed(Path.unlink)),
     _records("The record files were cut by one byte", lambda mesh: mesh.records_changed(_cut)),
+    Fault("Routes", "Envoy routes by another catalogue", Reason.ROUTE_MISMATCH, lambda mesh: mesh.misrouted()),
     _nobody_answers("Every authorizer crashed", lambda mesh: mesh.killed(*AUTHORIZERS, by=signal.SIGSEGV)),
     _nobody_answers("Every authorizer hangs", lambda mesh: mesh.hung(*AUTHORIZERS)),
     Fault(

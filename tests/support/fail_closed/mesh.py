@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import signal
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,43 @@ class BreakableMesh:
             await client.aclose()
 
     @asynccontextmanager
+    async def restarted(self, name: str) -> AsyncIterator[None]:
+        """This process died and runs again, with whatever it kept."""
+        before = self.facts()["pids"][name]
+        async with self.killed(name):
+            pass
+        await until(lambda: self.facts()["pids"].get(name, before) != before and self._is_ready(name))
+        yield
+
+    @asynccontextmanager
+    async def misrouted(self) -> AsyncIterator[None]:
+        """Envoy runs routes that lead elsewhere than the catalogue says which calls are judged by."""
+        files = {path: path.read_text("utf-8") for path in self.state.glob("envoy/xds/rds-*.yaml")}
+        for path, text in files.items():
+            foreign = re.sub(r"(aegis\.route: '?)[0-9a-f]{8}", r"\g<1>ffffffff", text)
+            _replace(path, re.sub(r"version_info: .*", "version_info: foreign", foreign, count=1))
+        await self._until_envoy_runs(files)
+        try:
+            yield
+        finally:
+            for path, text in files.items():
+                _replace(path, text)
+            await self._until_envoy_runs(files)
+
+    async def _until_envoy_runs(self, files: Iterable[Path]) -> None:
+        versions = [path.read_text("utf-8").split(maxsplit=2)[1].strip("'") for path in files]
+        socket = httpx.AsyncHTTPTransport(uds=f"{self.facts()['run']}/envoy.sock")
+        async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=socket) as admin:
+            while True:
+                text = (await admin.get("http://admin/stats?filter=rds.*version_text")).text
+                if all(f'"{version}"' in text for version in versions):
+                    return
+                await asyncio.sleep(0.02)
+
+    def _is_ready(self, name: str) -> bool:
+        return any(one["name"] == name and one["state"] == "ready" for one in self.facts()["processes"])
+
+    @asynccontextmanager
     async def no_room_for_records(self) -> AsyncIterator[None]:
         """Every write of an authorizer that would make a file longer fails, as on a full disk."""
         pids = [self.facts()["pids"][name] for name in AUTHORIZERS]
@@ -179,6 +217,12 @@ async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not is_so():
             await asyncio.sleep(0.01)
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".fresh")
+    fresh.write_text(text, "utf-8")
+    fresh.rename(path)
 
 
 def _is_stopped(pid: int) -> bool:

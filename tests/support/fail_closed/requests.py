@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.demo.agent import Tokens
-from tests.support.fail_closed.doors import DOORS, MCP_DOORS, Door, Sent
+from tests.support.fail_closed.doors import DOORS, MCP_DOORS, PLAIN, Door, Sent
 
 MORE_THAN_IS_READ = 1_100_000
 
@@ -60,6 +60,12 @@ BAD_REQUESTS = (
     BadRequest("A number that two readers read differently", Reason.MALFORMED_CALL, _member(b'"x":1e999')),
     BadRequest("A member named twice", Reason.DUPLICATE_KEY, _member(b'"x":1,"x":2')),
     BadRequest("A member named twice, in other case", Reason.DUPLICATE_KEY, _member(b'"x":1,"X":2')),
+    BadRequest("A member named twice, but for a space", Reason.DUPLICATE_KEY, _member(b'"x":1,"x ":2')),
+    BadRequest(
+        *("A member named twice, in full-width letters", Reason.DUPLICATE_KEY), _member('"x":1,"\uff58":2'.encode())
+    ),
+    BadRequest("A member that is taken for a prototype", Reason.MALFORMED_CALL, _member(b'"__proto__":{}')),
+    BadRequest("A member that nobody declared", Reason.PARAMETER_UNKNOWN, _member(b'"x":1'), (PLAIN,)),
     BadRequest("A JSON-RPC batch", Reason.MALFORMED_CALL, _body(lambda body: b"[" + body + b"]"), MCP_DOORS),
     BadRequest("No token", Reason.CREDENTIAL_MISSING, _token(lambda door, tokens: [])),
     BadRequest(
