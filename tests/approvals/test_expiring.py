@@ -7,12 +7,14 @@ import time
 import pytest
 
 from aegis_authz.approvals.expiring import ExpiryWatch
-from aegis_authz.core.approval import ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
+from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 
@@ -32,12 +34,25 @@ class Hand:
         return time.monotonic()
 
 
+class Forgetful(MemoryStore):
+    """A store that fails, or has forgotten, as often as is said before an approval is kept as expired."""
+
+    faults: tuple[Exception, ...] = ()
+
+    async def expire(self, approval_id: ApprovalId, now: Epoch) -> None:
+        if self.faults:
+            fault, *rest = self.faults
+            self.faults = tuple(rest)
+            raise fault
+        await super().expire(approval_id, now)
+
+
 class Desk:
     """A store, a record log, and what watches them."""
 
     def __init__(self) -> None:
         self.clock = Hand()
-        self.store = MemoryStore(self.clock, 60, for_tests=True)
+        self.store = Forgetful(self.clock, 60, for_tests=True)
         self.records = MemoryRecordLog("control", for_tests=True)
         self.watch = ExpiryWatch(self.store, self.records, self.clock)
 
@@ -102,3 +117,23 @@ async def test_what_could_not_be_recorded_is_tried_again(desk: Desk) -> None:
     desk.records.failing = ""
     await desk.watch.look()
     assert [kept[0] for kept in desk.kept()] == [name]
+
+
+async def test_what_is_recorded_and_cannot_be_kept_as_expired_is_not_recorded_again(desk: Desk) -> None:
+    name = await desk.held(1)
+    desk.clock.ahead += 901
+    desk.store.faults = (StoreDown("away"), StoreDown("away"))
+    for _ in range(2):
+        with pytest.raises(StoreDown):
+            await desk.watch.look()
+    await desk.watch.look()
+    assert [kept[0] for kept in desk.kept()] == [name]
+    assert (await desk.store.overdue(0.0, desk.clock.now(), 9))[0] == []
+
+
+async def test_what_is_forgotten_meanwhile_keeps_nobody_from_watching(desk: Desk) -> None:
+    names = {await desk.held(1), await desk.held(2)}
+    desk.clock.ahead += 901
+    desk.store.faults = (ApprovalNotFound("gone"),)
+    await desk.watch.look()
+    assert {kept[0] for kept in desk.kept()} == names

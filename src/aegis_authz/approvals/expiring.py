@@ -6,10 +6,10 @@ import asyncio
 import logging
 
 from aegis_authz.approvals.deciding import record_of
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalNotFound, ApprovalState
 from aegis_authz.core.record import ApprovalStep
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.units import Epoch, Seconds
+from aegis_authz.core.units import ApprovalId, Epoch, Seconds
 from aegis_authz.ports.data_plane import Approvals, Clock, RecordLog, StoreDown
 
 _log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ class ExpiryWatch:
         self._records = records
         self._clock = clock
         self._since = Epoch(clock.now() - _BACK)
+        self._recorded: set[ApprovalId] = set()
 
     async def watch(self) -> None:
         """Look until cancelled."""
@@ -43,11 +44,20 @@ class ExpiryWatch:
         while self._since < now:
             overdue, until = await self._approvals.overdue(self._since, now, _MOST)
             for approval in overdue:
-                request = approval.request
-                note = _note(approval)
-                await self._records.append(record_of(request, ApprovalStep.EXPIRED, "", note, request.expires_at))
-                await self._approvals.expire(request.id, now)
+                await self._end(approval, now)
             self._since = until
+
+    async def _end(self, approval: Approval, now: Epoch) -> None:
+        request = approval.request
+        if request.id not in self._recorded:
+            record = record_of(request, ApprovalStep.EXPIRED, "", _note(approval), request.expires_at)
+            await self._records.append(record)
+            self._recorded.add(request.id)  # should the next step fail, it is not recorded again
+        try:
+            await self._approvals.expire(request.id, now)
+        except ApprovalNotFound:
+            _log.info("%s was forgotten meanwhile", request.id)
+        self._recorded.discard(request.id)
 
 
 def _note(approval: Approval) -> str:

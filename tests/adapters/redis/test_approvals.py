@@ -167,6 +167,16 @@ def whole_reads(real_redis: RealRedis) -> int:
     return int(answer.get("cmdstat_hgetall", {"calls": 0})["calls"])
 
 
+async def test_what_is_spoilt_around_an_approval_does_not_keep_it_from_ending(
+    desk: Desk, real_redis: RealRedis
+) -> None:
+    remember(real_redis, HELD)
+    for key in (redis_keys.pending(BOT, "d1"), *redis_keys.waiting(BOT)):
+        real_redis.command("RPUSH", key, "x")
+    await desk[0].expire(HELD, time.time() + 1000)
+    assert (await desk[0].page([ApprovalState.EXPIRED], 9, "")).approvals[0].request.id == HELD
+
+
 async def test_a_place_that_is_none_is_refused(desk: Desk) -> None:
     for place in ("x", "1", "-", "1-\n", "1-A"):
         with pytest.raises(ValueError, match="place"):

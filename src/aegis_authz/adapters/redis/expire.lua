@@ -8,10 +8,12 @@ if (held[1] ~= "pending" and held[1] ~= "approved") or tonumber(ARGV[1]) < tonum
   return 0
 end
 redis.call("HSET", KEYS[1], "state", "expired")
+-- whatever is spoilt of the rest goes by itself, and must not keep this one from ending
 for place = 3, 4 do
-  redis.call("ZREM", KEYS[place], ARGV[2])
+  redis.pcall("ZREM", KEYS[place], ARGV[2])
 end
-if string.match(redis.call("GET", KEYS[2]) or "", "^(%S+) ") == ARGV[2] then
+local pointer = redis.pcall("GET", KEYS[2])
+if type(pointer) == "string" and string.match(pointer, "^(%S+) ") == ARGV[2] then
   redis.call("DEL", KEYS[2])
 end
 return 1
