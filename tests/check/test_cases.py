@@ -6,6 +6,7 @@ The cases are in tests/cases; the policies are those of policies/ and of tests/c
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import secrets
 import subprocess
@@ -190,15 +191,18 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
     await snapshots.close()
 
 
+def check_headers(call: Call) -> dict[str, str]:
+    """The headers a call has beside its token."""
+    return dict(call.headers) if call.session is None else {**call.headers, "mcp-session-id": call.session.id()}
+
+
 def check_request(call: Call) -> bytes:
     request = external_auth_pb2.CheckRequest()
     request.attributes.context_extensions[ROUTE_EXTENSION] = CATALOGUE_ROUTES.get(call.host, NO_ROUTE)
     http = request.attributes.request.http
     http.method, http.host, http.path, http.scheme = call.method, call.host, call.path, "http"
     http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)
-    headers = dict(call.headers)
-    if call.session is not None:
-        headers["mcp-session-id"] = call.session.id()
+    headers = check_headers(call)
     if call.agent:
         headers["x-aegis-token"] = mint_token(
             KEY,
@@ -227,5 +231,7 @@ async def test_the_case_is_decided_and_recorded_as_written(case: Case, world: Wo
     if case.answer.content_type_to_tool:
         assert answer.upstream_headers["content-type"] == case.answer.content_type_to_tool
     record = record_to_json(world.records.records[-1])
+    session = check_headers(case.call).get("mcp-session-id")
+    assert record["mcp_session"] == ("" if session is None else hashlib.sha256(session.encode()).hexdigest())
     assert {name: record[name] for name in case.record} == case.record
     assert answer.client_headers["x-aegis-decision-id"] == record["decision_id"]

@@ -318,6 +318,13 @@ async def test_a_reverse_route_is_one_tool(
             {"mcp-name": "delete_repository"},
             "HEADER_MISMATCH",
         ),
+        ({"id": 1, "method": "ping"}, {"mcp-session-id": "0" * 32}, "SESSION_INVALID"),
+        ({"id": 1, "method": "initialize", "params": {}}, {"mcp-session-id": "aegis1.x.y"}, "SESSION_INVALID"),
+        (
+            {"id": 1, "method": "tools/call", "params": {"name": "list_issues"}},
+            {"mcp-session-id": f"aegis1.{'A' * 43}.{'0' * 32}"},
+            "SESSION_INVALID",
+        ),
     ],
 )
 async def test_no_dress_gets_a_forbidden_mcp_call_through(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -48,16 +49,18 @@ allowed_tools:
 TOOL = """
 tool: {name}
 host: {name}.example
-upstream: http://127.0.0.1:{port}/mcp
-mcp: {{}}
+upstream: http://127.0.0.1:{port}{endpoint}
+mcp: {{query: [project]}}
 """
+ENDPOINTS = {"notes": "/mcp?set=a%20b&x=1", "diary": "/mcp/"}
 
 
 class Server:
-    """One stateful MCP server that both tools lead to; it keeps the ids that reach it."""
+    """One stateful MCP server that both tools lead to; it keeps the ids and the targets that reach it."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.targets: list[str] = []
         server = MCPServer("notes", log_level="ERROR")
 
         @server.tool()
@@ -70,6 +73,9 @@ class Server:
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
+                query = scope["query_string"].decode()
+                self.targets.append(f"{scope['path']}?{query}" if query else scope["path"])
+                scope = {**scope, "path": "/mcp", "raw_path": b"/mcp"}
                 self.ids += [value.decode() for name, value in scope["headers"] if name == ID.encode()]
             await served(scope, receive, send)
 
@@ -126,7 +132,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         for agent, tenant in (("ann", "emea"), ("bob", "emea"), ("ann", "apac")):
             (mesh.policies / f"{agent}-{tenant}.yaml").write_text(POLICY.format(agent=agent, tenant=tenant))
         for name in ("notes", "diary"):
-            (mesh.catalogue / f"{name}.yaml").write_text(TOOL.format(name=name, port=port))
+            (mesh.catalogue / f"{name}.yaml").write_text(TOOL.format(name=name, port=port, endpoint=ENDPOINTS[name]))
         try:
             await mesh.up()
             agent = agent_of(mesh)
@@ -163,6 +169,7 @@ async def test_nobody_else_reads_or_ends_it_and_it_is_of_no_use_on_another_route
     record = world.record(answer)
     assert (record["effect"], record["reason"]) == ("deny", "SESSION_INVALID")
     assert session not in json.dumps(record)
+    assert record["mcp_session"] == hashlib.sha256(session.encode()).hexdigest()
     if method == "POST":
         assert (answer.json()["id"], "Initialize a new one" in answer.json()["error"]["message"]) == (2, True)
     assert (await world.send("ann", READ, session)).status_code == 200
@@ -224,3 +231,39 @@ async def test_the_reverse_route_and_the_forward_proxy_lead_to_one_session(world
 async def test_the_keys_of_sessions_are_made_with_the_mesh_for_its_owner_alone(world: World) -> None:
     path: Path = world.mesh.state / "keys" / "sessions.keys"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("base", "target", "reached"),
+    [
+        (f"http://{NOTES}", "/mcp", "/mcp?set=a%20b&x=1"),
+        (f"http://{NOTES}", "/mcp/", "/mcp?set=a%20b&x=1"),
+        (f"http://{NOTES}", "/mcp/?project=p%2F1", "/mcp?set=a%20b&x=1&project=p%2F1"),
+        (f"http://{NOTES}", "/mcp?set=a%20b&x=1", "/mcp?set=a%20b&x=1"),
+        (f"http://{DIARY}", "/mcp", "/mcp/"),
+        (f"http://{DIARY}", "/mcp/", "/mcp/"),
+        ("", "/notes/mcp/", "/mcp?set=a%20b&x=1"),
+        ("", "/diary/mcp?project=1", "/mcp/?project=1"),
+    ],
+)
+async def test_the_server_gets_the_path_and_query_of_the_catalogue_whatever_an_agent_writes(
+    world: World, base: str, target: str, reached: str
+) -> None:
+    world.server.targets.clear()
+    headers = {"x-aegis-token": world.agent.tokens.mint("ann"), "accept": "application/json, text/event-stream"}
+    async with httpx.AsyncClient(proxy=world.mesh.proxy if base else None, trust_env=False) as http:
+        answer = await http.post(f"{base or world.mesh.reverse}{target}", headers=headers, json=INITIALIZE)
+    assert (answer.status_code, world.server.targets) == (200, [reached])
+
+
+@pytest.mark.parametrize(
+    "target", ["/mcp?set=b", "/mcp?x=1", "/mcp/?project=1&project=2", "/mcp?Project=1", "/mcp?project=1;set=b"]
+)
+async def test_an_agents_own_query_reaches_no_server(world: World, target: str) -> None:
+    world.server.targets.clear()
+    headers = {"x-aegis-token": world.agent.tokens.mint("ann")}
+    async with httpx.AsyncClient(proxy=world.mesh.proxy, trust_env=False) as http:
+        answer = await http.post(f"http://{NOTES}{target}", headers=headers, json=INITIALIZE)
+    record = world.record(answer)
+    assert (record["effect"], world.server.targets) == ("deny", [])
+    assert record["reason"] in ("PARAMETER_UNKNOWN", "DUPLICATE_KEY", "MALFORMED_CALL")

@@ -123,6 +123,7 @@ DECISIONS = st.builds(
             "revision",
             "approval_id",
             "approved_by",
+            "mcp_session",
             "request_id",
             "trace_id",
         ],
@@ -136,7 +137,7 @@ def of_version_2(record: DecisionRecord) -> DecisionRecord:
     identity = record.identity
     if identity is not None:
         identity = replace(identity, way=Way.TOKEN, proof=None, session="", grant=None)
-    return replace(record, version=2, identity=identity, approved_by="")
+    return replace(record, version=2, identity=identity, approved_by="", mcp_session="")
 
 
 def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
@@ -157,6 +158,7 @@ def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
         whole_path=None,
         environment="",
         approved_by="",
+        mcp_session="",
         obligations=tuple(map(FlatObligation, texts)),
         findings=tuple(FindingName(one.parameter, one.condition.replace(":", "_")) for one in record.findings),
     )

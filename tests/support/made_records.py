@@ -57,6 +57,7 @@ DENIED = DecisionRecord(
     would="",
     approval_id="",
     approved_by="",
+    mcp_session="",
     request_id="",
     trace_id="",
     stages={"evaluate": 1.5},

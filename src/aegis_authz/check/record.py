@@ -21,6 +21,8 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.sanitizer import redacted_text
+from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.mcp.session import SESSION_HEADER
 
 _log = logging.getLogger(__name__)
 _COUNT_SECONDS = 1.0
@@ -112,6 +114,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
         approved_by=settled.granted_by if settled is not None else "",
+        mcp_session=_session(http) if http else "",
         request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",
         trace_id=draft.traceparent[3:35],
         stages=draft.stages(),
@@ -124,6 +127,12 @@ def _parameters(call: ToolCall, is_redacted: bool) -> Mapping[str, Json]:
     if is_redacted:
         return {}
     return {name: call.parameters[name] for name in call.declared if name in call.parameters}
+
+
+def _session(http: HttpCall) -> str:
+    # never the id itself: who reads records must not be able to go on with a session
+    ids = http.headers.get(SESSION_HEADER, ())
+    return hashlib.sha256(ids[0].encode()).hexdigest() if ids else ""
 
 
 def _whole_path(path: str) -> WholePath:

@@ -52,7 +52,8 @@ class DecisionRecord:
     a stage to the milliseconds it took. `kind` is None for a call that could not be told. `parameters` holds only what
     the catalogue declares one by one, and never a redacted call's; `withheld` counts those that are left out. `path`
     holds at most `MOST_PATH` characters; `whole_path` is None but for a longer one. `would`
-    is "" or the effect a shadow policy would have had. `approved_by` is who granted the approval `approval_id` that the
+    is "" or the effect a shadow policy would have had. `mcp_session` is the SHA-256 of the id of an MCP session as the
+    agent showed it, "" where it showed none. `approved_by` is who granted the approval `approval_id` that the
     call used, "" for every other call. A record of version 2 knows nothing of it, and the identity's single-use token
     alone; one of version 1 knows nothing of `kind`, `rpc_method`, `scheme`, `port`, `environment`,
     `withheld` (None there alone), nor how old the identity's token is and whom it serves.
@@ -87,6 +88,7 @@ class DecisionRecord:
     would: str
     approval_id: str
     approved_by: str
+    mcp_session: str
     request_id: str
     trace_id: str
     stages: Mapping[str, float]

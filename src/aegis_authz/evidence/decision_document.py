@@ -35,7 +35,14 @@ _NOT_IN_VERSION_1: Mapping[str, Json] = {
 }
 """What records of decisions did not hold in version 1, beside what those of version 2 did not."""
 
-_NOT_IN_VERSION_2: Mapping[str, Json] = {"way": "", "proof": None, "session": "", "grant": "", "approved_by": ""}
+_NOT_IN_VERSION_2: Mapping[str, Json] = {
+    "way": "",
+    "proof": None,
+    "session": "",
+    "grant": "",
+    "approved_by": "",
+    "mcp_session": "",
+}
 """What records of decisions did not hold in version 2, and what stands for it when one is read."""
 
 _WORD = TypeVar("_WORD", bound=Enum)
@@ -99,6 +106,7 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "would": record.would,
         "approval_id": record.approval_id,
         "approved_by": record.approved_by,
+        "mcp_session": record.mcp_session,
         "request_id": record.request_id,
         "trace_id": record.trace_id,
         "stages": record.stages,
@@ -262,6 +270,7 @@ _TEXTS = (
     "revision",
     "approval_id",
     "approved_by",
+    "mcp_session",
     "request_id",
     "trace_id",
 )
