@@ -113,6 +113,10 @@ envoy-config: setup ## Write deploy/envoy/*.yaml from the settings
 docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fail-closed.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_fail_closed.py
 
+.PHONY: conformance
+conformance: setup ## Run the official MCP conformance suite (from npm) through a mesh, and write its table in docs/mcp.md
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_mcp_conformance.py $(ARGS)
+
 .PHONY: docs-architecture
 docs-architecture: setup ## Draw docs/architecture.svg and list the rooms from the import contract
 	@$(BIN)/python scripts/architecture.py
