@@ -167,7 +167,12 @@ async def test_what_is_no_plain_request_reaches_nobody(
         (b"GET http://api.stripe.example/v1/payments/%252e%252e%252fx HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"TRACE http://api.stripe.example/v1/payments HTTP/1.1", HOST, "ACTION_UNKNOWN"),
         (b"QUERY http://api.stripe.example/v1/payments HTTP/1.1", JSON_TO + HOST, "ACTION_UNKNOWN"),  # RFC 10008
-        (b"HEAD http://api.stripe.example/v1/payments/1 HTTP/1.1", HOST, "ACTION_UNKNOWN"),
+        (b"POST http://api.stripe.example/v1/payments?amount=1&amount=50000 HTTP/1.1", HOST, "DUPLICATE_KEY"),
+        (b"POST http://api.stripe.example/v1/payments?x%E2%80%8D=1 HTTP/1.1", HOST, "MALFORMED_CALL"),
+        (b"POST http://api.stripe.example/v1/payments?x=%0d%0a HTTP/1.1", HOST, "MALFORMED_CALL"),
+        (b"POST http://api.stripe.example/v1/.../payments HTTP/1.1", HOST, "MALFORMED_CALL"),
+        (b"POST http://api.stripe.example/v1/..%20/payments HTTP/1.1", HOST, "MALFORMED_CALL"),
+        (b"POST http://api.stripe.example/v1/%EF%BC%8E%EF%BC%8E/payments HTTP/1.1", HOST, "MALFORMED_CALL"),
         (b"OPTIONS http://api.stripe.example/v1/payments HTTP/1.1", HOST, "ACTION_UNKNOWN"),
     ],
 )

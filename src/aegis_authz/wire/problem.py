@@ -51,8 +51,8 @@ def problem_document(refusal: Refusal) -> bytes:
             "title": refusal.title,
             "status": refusal.status,
             "detail": refusal.sentence,
-            "error": error_member(refusal.status, refusal.sentence, refusal.code),
             **refusal.facts,
+            "error": error_member(refusal.status, refusal.sentence, refusal.code),
         }
     )
 
