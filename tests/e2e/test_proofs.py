@@ -120,12 +120,12 @@ async def test_of_64_copies_of_one_proof_one_passes(caller: Caller) -> None:
 
 
 @pytest.mark.slow
-async def test_of_64_copies_of_one_proof_one_passes_a_thousand_times(mesh: DemoMesh, caller: Caller) -> None:
+async def test_of_64_copies_of_one_proof_never_two_pass(mesh: DemoMesh, caller: Caller) -> None:
+    """A thousand rounds of the store alone are in tests/adapters/redis/test_store.py; these go through all of a mesh."""
     passed: Counter[int] = Counter()
-    for number in range(1000):
-        if number % 100 == 0:
-            caller.token = bound_token(mesh, caller.mint)
+    for _ in range(100):
+        caller.token = bound_token(mesh, caller.mint)
         passed[(await caller.copies())[201]] += 1
-    # a busy machine may refuse the first of them for want of time, which spends the proof; two never pass
+    # a busy machine may refuse the first of them for want of time, which spends the proof
     assert passed.keys() <= {0, 1}
-    assert passed[1] >= 990
+    assert passed[1] >= 90

@@ -20,6 +20,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.proof import ProvenRequest, read_proof, token_hash
+from tests.support.jws_mutants import flipped, mixed, recoded
 from tests.support.proven_calls import (
     AGENT,
     BODY,
@@ -273,30 +274,11 @@ def test_neither_a_token_nor_an_endless_text_is_a_proof() -> None:
 
 
 def _flipped(chance: random.Random) -> str:
-    proof = signed(header(), claims())
-    place = chance.randrange(len(proof))
-    bit = 1 << chance.randrange(7)
-    return proof[:place] + chr(ord(proof[place]) ^ bit) + proof[place + 1 :]
+    return flipped(signed(header(), claims()), chance)
 
 
 def _recoded(chance: random.Random) -> str:
-    parts = signed(header(), claims()).split(".")
-    place = chance.randrange(3)
-    raw = base64.urlsafe_b64decode(parts[place] + "==")
-    forms: list[Callable[[], str]] = [
-        lambda: parts[place] + "=" * chance.randint(1, 3),
-        lambda: base64.b64encode(raw).decode(),
-        lambda: raw.hex(),
-        lambda: base64.b32encode(raw).decode(),
-        lambda: parts[place][:-1] + chance.choice(string.ascii_letters + string.digits + "-_"),
-        lambda: parts[place] + chance.choice(string.whitespace + "\x00.,;"),
-        lambda: chance.choice(" \t\n") + parts[place],
-        lambda: parts[place].swapcase(),
-        lambda: "",
-        lambda: parts[(place + 1) % 3],
-    ]
-    recoded = chance.choice(forms)()
-    return ".".join([*parts[:place], recoded, *parts[place + 1 :]])
+    return recoded(signed(header(), claims()), chance)
 
 
 def _of_claims(chance: random.Random) -> str:
@@ -353,10 +335,8 @@ def _of_keys(chance: random.Random) -> str:
 
 def _of_parts(chance: random.Random) -> str:
     """The parts of two good proofs, mixed."""
-    left = signed(header(), claims()).split(".")
-    right = signed(header(alg="Ed25519"), claims(jti=f"p-{chance.randrange(10**9)}", iat=NOW - 2)).split(".")
-    picks = chance.choice([(0, 0, 1), (0, 1, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)])
-    return ".".join((left, right)[pick][place] for place, pick in enumerate(picks))
+    another = signed(header(alg="Ed25519"), claims(jti=f"p-{chance.randrange(10**9)}", iat=NOW - 2))
+    return mixed(signed(header(), claims()), another, chance)
 
 
 MUTATIONS: tuple[Callable[[random.Random], str], ...] = (_flipped, _recoded, _of_claims, _of_keys, _of_parts)

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import hiredis
@@ -16,7 +17,7 @@ from aegis_authz.adapters.redis import wire as redis_wire
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.approval import ApprovalRequest
-from aegis_authz.core.identity import Identity, Override, Way
+from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -472,3 +473,34 @@ async def test_no_fault_tells_the_password(act: Callable[[RedisStore], Awaitable
         await act(store)
     assert "sesame" not in str(caught.value)
     await store.close()
+
+
+async def copies_of_one_proof(stores: tuple[RedisStore, RedisStore], rounds: int) -> None:
+    """In each round 64 copies of one proof, half of them by each store: one is clear, all others are replays."""
+    for number in range(rounds):
+        token = settlement(jti="bound")
+        proof = Proof(f"p-{number}-{secrets.token_hex(4)}", "key", token.now, 65)
+        copy = replace(token, identity=replace(token.identity, way=Way.BOUND, proof=proof))
+        settled = await asyncio.gather(*(settle(stores[each % 2], copy, 120) for each in range(64)))
+        outcomes = [one.outcome for one in settled]
+        assert outcomes.count(SettleOutcome.CLEAR) == 1
+        assert outcomes.count(SettleOutcome.REPLAYED) == 63
+
+
+@pytest.fixture
+async def stores(real_redis: RealRedis, store: RedisStore) -> AsyncIterator[tuple[RedisStore, RedisStore]]:
+    """The stores of two workers."""
+    another = RedisStore(real_redis.url, SystemClock(), 0, 60)
+    yield store, another
+    await another.close()
+
+
+async def test_of_64_copies_of_one_proof_through_two_workers_one_passes(stores: tuple[RedisStore, RedisStore]) -> None:
+    await copies_of_one_proof(stores, 20)
+
+
+@pytest.mark.slow
+async def test_of_64_copies_of_one_proof_one_passes_in_each_of_a_thousand_rounds(
+    stores: tuple[RedisStore, RedisStore],
+) -> None:
+    await copies_of_one_proof(stores, 1000)
