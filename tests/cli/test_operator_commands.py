@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
@@ -142,11 +143,12 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
         enrolments = FileEnrolments(settings.state / "enrolled.json")
+        listed = FileRevocationList(settings.state / "revoked.json")
         uses, journal = MemorySingleUses(clock, for_tests=True), MemoryJournal(for_tests=True)
         records = MemoryRecordLog("control", for_tests=True)
         await records.start()
         stores = ControlStores(
-            releases, store, records, MemoryRevocations(store), uses, journal, enrolments, HttpKeySets()
+            releases, store, records, MemoryRevocations(store), uses, journal, enrolments, HttpKeySets(), listed
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))

@@ -17,6 +17,7 @@ from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Override, Proof, Way
+from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.ports.control_plane import Revocations
@@ -122,9 +123,10 @@ class Play:
             case ("decide", which, to, by):
                 return await self._decide(side, which, to, by)
             case ("revoke", (tenant, agent)):
-                return await side.revocations.revoke(Scope("acme", tenant, agent), "alice", self.clock.now())
+                target = Revoked.agent(Scope("acme", tenant, agent))
+                return await side.revocations.revoke(Revocation(target, "alice", self.clock.now()))
             case ("restore", (tenant, agent)):
-                return await side.revocations.restore(Scope("acme", tenant, agent))
+                return await side.revocations.restore(Revoked.agent(Scope("acme", tenant, agent)))
             case ("wait", seconds) if side is self.sides[0]:
                 return self.clock.step(seconds)
             case ("lose everything",):

@@ -23,9 +23,11 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
-from aegis_authz.core.identity import Identity, Override, Proof, Revocation, Way
+from aegis_authz.core.identity import Identity, Override, Proof, Way
+from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, Store
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
@@ -262,17 +264,44 @@ async def test_after_a_restart_no_earlier_grant_counts_for_its_use_may_be_forgot
 
 async def test_a_revoked_agent_is_refused_until_restored(contract: Contract) -> None:
     now = round(contract.clock.now(), 3)
-    await contract.revocations.revoke(BOT, "alice of finance", now)
-    assert await contract.revocations.list() == [Revocation(BOT, "alice of finance", now)]
+    await contract.revocations.revoke(Revocation(BOT_TARGET, "alice of finance", now))
+    assert await contract.revocations.list() == [Revocation(BOT_TARGET, "alice of finance", now)]
     spent = contract.identity()
     assert (await contract.settle(spent)).outcome is SettleOutcome.REVOKED
     assert (await contract.settle(contract.identity(agent="other"))).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(contract.identity(tenant="apac"))).outcome is SettleOutcome.CLEAR
-    assert await contract.revocations.restore(BOT)
-    assert not await contract.revocations.restore(BOT)
+    assert await contract.revocations.restore(BOT_TARGET)
+    assert not await contract.revocations.restore(BOT_TARGET)
     assert await contract.revocations.list() == []
     assert (await contract.settle()).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(spent)).outcome is SettleOutcome.REPLAYED
+
+
+BOT_TARGET = Revoked.agent(BOT)
+
+
+@pytest.mark.parametrize("kind", [RevokedKind.TENANT, RevokedKind.KEY, RevokedKind.TOKEN])
+async def test_a_revoked_tenant_key_or_token_is_refused_and_no_other(contract: Contract, kind: RevokedKind) -> None:
+    first, second = contract.identity(), contract.identity()
+    proof = Proof(Jti("p1"), "the-key", first.issued_at, Seconds(60))
+    bound = replace(first, proof=proof)
+    name = {RevokedKind.TENANT: "", RevokedKind.KEY: "the-key", RevokedKind.TOKEN: first.jti}[kind]
+    target = Revoked(kind, BOT.org, BOT.tenant, name)
+    await contract.revocations.revoke(Revocation(target, "alice", round(contract.clock.now(), 3)))
+    assert (await contract.settle(bound)).outcome is SettleOutcome.REVOKED
+    untouched = SettleOutcome.REVOKED if kind is RevokedKind.TENANT else SettleOutcome.CLEAR
+    assert (await contract.settle(second)).outcome is untouched
+    assert (await contract.settle(contract.identity(tenant="apac"))).outcome is SettleOutcome.CLEAR
+    assert [entry.target for entry in await contract.revocations.list()] == [target]
+    assert await contract.revocations.restore(target)
+    assert (await contract.settle()).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_store_that_may_have_forgotten_revocations_says_so(contract: Contract) -> None:
+    await contract.revocations.declare_whole()
+    assert await contract.revocations.is_whole()
+    await contract.start_again()
+    assert not await contract.revocations.is_whole()
 
 
 async def test_a_held_call_opens_one_approval_however_often_it_is_repeated(contract: Contract) -> None:

@@ -11,15 +11,15 @@ import pytest
 
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.keys import Keys, open_keys
+from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
-from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import Sources
-from aegis_authz.core.scope import Scope
+from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.verifying_key import VerifyingKey
 from aegis_authz.ports.control_plane import Journal, KeySets, KeysUnavailable, Revocations, SingleUses
@@ -80,10 +80,16 @@ class NoKeySets:
 class DownRevocations:
     """A store of revocations that cannot be reached."""
 
-    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
+    async def revoke(self, revocation: Revocation) -> None:
         raise StoreDown("redis at /secret/path is away")
 
-    async def restore(self, scope: Scope) -> bool:
+    async def is_whole(self) -> bool:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def declare_whole(self) -> None:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def restore(self, target: Revoked) -> bool:
         raise StoreDown("redis at /secret/path is away")
 
     async def list(self) -> list[Revocation]:
@@ -155,6 +161,7 @@ def new_plane(
             journal or MemoryJournal(for_tests=True),
             FileEnrolments(settings.state / "enrolled.json"),
             key_sets or NoKeySets(),
+            FileRevocationList(settings.state / "revoked.json"),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import ValidationError
 
-from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer
+from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer, TargetRequest
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
 from aegis_authz.api.enrolment import InvitationAnswer, InvitationRequest, RegisteredAgentsAnswer
 from aegis_authz.api.model import Answer, Request
@@ -23,6 +23,7 @@ from aegis_authz.api.policies import (
 )
 from aegis_authz.api.problem import ProblemDocument
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import strict_json
 from aegis_authz.policy.source.problems import Problem
@@ -132,6 +133,14 @@ class ControlClient:
         body = RevocationRequest.model_construct(by=by, note=note)
         return self._ask("POST", f"{_agent(scope)}/restore", RestoredAnswer, body)
 
+    def revoke_target(self, target: Revoked, by: str, note: str) -> RevocationAnswer:
+        """Refuse every call it is about."""
+        return self._ask("POST", "/v1/revocations", RevocationAnswer, _target(target, by, note))
+
+    def restore_target(self, target: Revoked, by: str, note: str) -> RestoredAnswer:
+        """Let policy judge it again."""
+        return self._ask("POST", "/v1/revocations/restore", RestoredAnswer, _target(target, by, note))
+
     def registered(self) -> RegisteredAgentsAnswer:
         """All registered agents."""
         return self._ask("GET", "/v1/agents", RegisteredAgentsAnswer)
@@ -165,6 +174,12 @@ class ControlClient:
             raise ControlUnreachable(
                 f"what answers at {self._url} is no control plane of this version (HTTP {answer.status_code})"
             ) from None
+
+
+def _target(target: Revoked, by: str, note: str) -> Request:
+    return TargetRequest.model_construct(
+        kind=target.kind.value, org=target.org, tenant=target.tenant, name=target.name, by=by, note=note
+    )
 
 
 def _agent(scope: Scope) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
+from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.records.folder import FolderBusy
@@ -54,6 +56,8 @@ from aegis_authz.ports.control_plane import (
     Journal,
     KeySets,
     Releases,
+    RevocationList,
+    RevocationListFault,
     Revocations,
     Routes,
     SingleUses,
@@ -62,7 +66,16 @@ from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128
-_FAULTS = (KeyFolderError, EnrolmentsFault, ReleasesFault, RevisionUnknown, FolderBusy, LogAltered, OSError)
+_FAULTS = (
+    KeyFolderError,
+    EnrolmentsFault,
+    RevocationListFault,
+    ReleasesFault,
+    RevisionUnknown,
+    FolderBusy,
+    LogAltered,
+    OSError,
+)
 WRITER = "control"
 """The control plane's name among the writers of records."""
 
@@ -97,8 +110,9 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(key_sets.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
+        revoked = FileRevocationList(settings.state / "revoked.json")
         journal = FileJournal(settings.state / "issued.jsonl")
-        stores = ControlStores(releases, approvals, records, revocations, uses, journal, enrolments, key_sets)
+        stores = ControlStores(releases, approvals, records, revocations, uses, journal, enrolments, key_sets, revoked)
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
@@ -109,7 +123,8 @@ async def _run(settings: ControlSettings) -> None:
 
 async def _serve(services: ControlServices, listening: socket.socket) -> None:
     async with asyncio.TaskGroup() as group:
-        watches = [group.create_task(watch) for watch in (services.expiry.watch(), services.trusted_keys.watch())]
+        always = (services.expiry.watch(), services.trusted_keys.watch(), services.revoker.watch())
+        watches = [group.create_task(watch) for watch in always]
         if services.keeper is not None:
             watches.append(group.create_task(services.keeper.watch()))
         await ControlHost(services).serve(sockets=[listening])
@@ -148,6 +163,29 @@ def _token_terms(settings: ControlSettings, base: str) -> TokenTerms:
     )
 
 
+def _token_issuer(
+    stores: ControlStores,
+    keys: Keys,
+    terms: TokenTerms,
+    directory: Callable[[], Directory],
+    trusted_keys: TrustedKeys,
+    revoker: Revoker,
+    clock: Clock,
+    ids: Ids,
+) -> TokenIssuer:
+    return TokenIssuer(
+        terms,
+        lambda: keys.issuer,
+        directory,
+        stores.uses,
+        stores.journal,
+        Exchanger(directory, trusted_keys, terms.clock_skew),
+        revoker.is_revoked,
+        clock,
+        ids,
+    )
+
+
 def _mesh_place(settings: ControlSettings) -> MeshPlace:
     """Where the Envoy of this control plane takes calls, by its settings."""
     if settings.proxy is None:
@@ -174,6 +212,7 @@ class ControlStores:
     journal: Journal
     enrolments: Enrolments
     key_sets: KeySets
+    revoked: RevocationList
 
 
 def control_services(
@@ -203,7 +242,7 @@ def control_services(
         return published.with_enrolled(stores.enrolments.current)
 
     trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
-    exchanger = Exchanger(directory, trusted_keys, terms.clock_skew)
+    revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     return ControlServices(
         publisher=publisher,
         approver=Approver(
@@ -217,13 +256,13 @@ def control_services(
         bulletin=bulletin,
         board=board,
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
-        revoker=Revoker(stores.revocations, publisher, clock),
+        revoker=revoker,
         terms=terms,
         trusted_keys=trusted_keys,
         directory=directory,
         enroller=Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids),
         mesh=_mesh_place(settings),
-        issuer=TokenIssuer(terms, lambda: keys.issuer, directory, stores.uses, stores.journal, exchanger, clock, ids),
+        issuer=_token_issuer(stores, keys, terms, directory, trusted_keys, revoker, clock, ids),
         token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,

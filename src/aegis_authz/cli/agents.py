@@ -12,6 +12,7 @@ from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 if TYPE_CHECKING:
+    from aegis_authz.core.revocation import Revoked
     from aegis_authz.core.scope import Scope
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app = typer.Typer(
 )
 
 AgentScope = Annotated[str, typer.Argument(metavar="ORG/TENANT/AGENT", help="The agent.")]
+Target = Annotated[str, typer.Argument(metavar="ORG/TENANT[/AGENT]", help="The agent, or the whole tenant.")]
+Key = Annotated[str, typer.Option("--key", help="The thumbprint of a key of that tenant.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log.")]
 
 
@@ -96,10 +99,16 @@ def invite_(
 
 @app.command("revoke")
 def revoke_(
-    agent: AgentScope, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+    agent: Target,
+    state: MeshState = DEFAULT_STATE,
+    key: Key = "",
+    by: As = None,
+    note: Note = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Refuse every call of the agent from the next one on, with REVOKED. Its tokens and policies stay as they are.
+    """Refuse every call of the agent, or of the tenant, from the next one on, with REVOKED; nor does it get tokens.
 
+    With --key, only what is bound to that key. Its policies stay as they are.
     Exits with 0 also when it was revoked before, 1 when the control plane refuses, 2 when it cannot be asked.
 
     Example: aegis agents revoke acme/emea/finance-agent --dir DIR --note "acts oddly since 14:00"
@@ -108,17 +117,22 @@ def revoke_(
     from aegis_authz.commands.agents import revoke
     from aegis_authz.commands.control import operator_name
 
-    scope = _scope("agents revoke", agent)
+    target = _target("agents revoke", agent, key)
     with exits_on_faults("agents revoke"):
-        revoked = revoke(state, scope, by or operator_name(), note)
+        revoked = revoke(state, target, by or operator_name(), note)
     typer.echo(revoked.model_dump_json(indent=2) if as_json else revoked_text(revoked))
 
 
 @app.command("restore")
 def restore_(
-    agent: AgentScope, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+    agent: Target,
+    state: MeshState = DEFAULT_STATE,
+    key: Key = "",
+    by: As = None,
+    note: Note = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Let policy judge a revoked agent again. Exits with 1 when it is not revoked.
+    """Let policy judge a revoked agent, tenant or key again. Exits with 1 when it is not revoked.
 
     Example: aegis agents restore acme/emea/finance-agent --dir DIR
     """
@@ -126,10 +140,22 @@ def restore_(
     from aegis_authz.commands.agents import restore
     from aegis_authz.commands.control import operator_name
 
-    scope = _scope("agents restore", agent)
+    target = _target("agents restore", agent, key)
     with exits_on_faults("agents restore"):
-        restored = restore(state, scope, by or operator_name(), note)
-    typer.echo(restored.model_dump_json(indent=2) if as_json else restored_text(restored))
+        restored = restore(state, target, by or operator_name(), note)
+    typer.echo(restored.model_dump_json(indent=2) if as_json else restored_text(str(target)))
+
+
+def _target(command: str, text: str, key: str) -> Revoked:
+    from aegis_authz.core.revocation import Revoked, RevokedKind
+
+    parts = text.split("/")
+    try:
+        if key and len(parts) >= 2:
+            return Revoked(RevokedKind.KEY, parts[0], parts[1], key)
+        return Revoked.parse(text)
+    except ValueError:
+        raise unusable(command, "the agent must be org/tenant/agent, such as acme/emea/finance-agent") from None
 
 
 def _scope(command: str, text: str) -> Scope:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer
+from aegis_authz.api.agents import RevocationAnswer
 from aegis_authz.api.enrolment import InvitationAnswer, RegisteredAgentAnswer
 from aegis_authz.policy.source.problems import printable
 
@@ -49,13 +49,15 @@ def revoked_text(revocation: RevocationAnswer) -> str:
     return f"revoked: every call of {_scope(revocation)} is refused from now on"
 
 
-def restored_text(restored: RestoredAnswer) -> str:
+def restored_text(target: str) -> str:
     """One line that says who goes on."""
-    return f"restored: policy judges the calls of {_scope(restored)} again"
+    return f"restored: policy judges the calls of {printable(target)} again"
 
 
-def _scope(answer: RevocationAnswer | RestoredAnswer) -> str:
-    return printable(f"{answer.org}/{answer.tenant}/{answer.agent}")
+def _scope(answer: RevocationAnswer) -> str:
+    if answer.kind in ("agent", "tenant"):
+        return printable(f"{answer.org}/{answer.tenant}/{answer.agent}".removesuffix("/"))
+    return printable(f"{answer.kind} {answer.name} of {answer.org}/{answer.tenant}")
 
 
 def _local_time(seconds: float) -> str:

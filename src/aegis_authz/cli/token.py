@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import DEFAULT_STATE, Agent, AsJson, MeshState, Org, Tenant
+from aegis_authz.cli.options import DEFAULT_STATE, Agent, As, AsJson, MeshState, Org, Tenant
 
 app = typer.Typer(help="Mint tokens for agents of a mesh on this machine.", no_args_is_help=True)
 
@@ -57,3 +57,31 @@ def mint(
         typer.echo(json.dumps({"token": minted, "sub": str(scope), "ttl": ttl}))
     else:
         typer.echo(minted)
+
+
+@app.command("revoke")
+def revoke_(
+    tenant: Annotated[str, typer.Argument(metavar="ORG/TENANT", help="The tenant of the token's agent.")],
+    token_id: Annotated[str, typer.Argument(metavar="JTI", help="The token's id, as records and the journal have it.")],
+    state: MeshState = DEFAULT_STATE,
+    by: As = None,
+    note: Annotated[str, typer.Option("--note", help="Why; kept in the change log.")] = "",
+) -> None:
+    """Refuse every call with that token from the next one on.
+
+    Example: aegis token revoke acme/emea 5f0c7a9e --dir DIR
+    """
+    from aegis_authz.cli.agents_text import revoked_text
+    from aegis_authz.cli.faults import exits_on_faults
+    from aegis_authz.commands.agents import revoke
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.core.revocation import Revoked, RevokedKind
+
+    try:
+        org, name = tenant.split("/")
+        target = Revoked(RevokedKind.TOKEN, org, name, token_id)
+    except ValueError:
+        raise unusable("token revoke", "give the tenant as org/tenant, and the token's id") from None
+    with exits_on_faults("token revoke"):
+        revoked = revoke(state, target, by or operator_name(), note)
+    typer.echo(revoked_text(revoked))

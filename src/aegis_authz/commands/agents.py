@@ -17,6 +17,7 @@ from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import strict_json
 from aegis_authz.policy.language.identities import AgentsDocument
@@ -31,16 +32,16 @@ def list_revoked(state: Path) -> RevocationsAnswer:
         return control.revocations()
 
 
-def revoke(state: Path, scope: Scope, by: str, note: str) -> RevocationAnswer:
-    """Refuse every call of the agent, from the next one on."""
+def revoke(state: Path, target: Revoked, by: str, note: str) -> RevocationAnswer:
+    """Refuse every call of an agent or a tenant, or with a key or a token, from the next one on."""
     with control_plane(state) as control:
-        return control.revoke(scope, by, note)
+        return control.revoke_target(target, by, note)
 
 
-def restore(state: Path, scope: Scope, by: str, note: str) -> RestoredAnswer:
-    """Let policy judge a revoked agent again."""
+def restore(state: Path, target: Revoked, by: str, note: str) -> RestoredAnswer:
+    """Let policy judge it again."""
     with control_plane(state) as control:
-        return control.restore(scope, by, note)
+        return control.restore_target(target, by, note)
 
 
 def list_registered(state: Path) -> RegisteredAgentsAnswer:

@@ -39,7 +39,7 @@ from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import EnrolmentsFault
+from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
 from aegis_authz.ports.data_plane import StoreDown
 
 _log = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ def create_app(services: ControlServices) -> FastAPI:
             NotRevoked: _on_domain_fault,
             NotEnrolled: _on_domain_fault,
             EnrolmentsFault: _on_domain_fault,
+            RevocationListFault: _on_domain_fault,
             NotIssued: _on_not_issued,
             StoreDown: _on_domain_fault,
             ReleasesFault: _on_domain_fault,

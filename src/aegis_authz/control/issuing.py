@@ -13,6 +13,7 @@ from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.throttle import Throttle
 from aegis_authz.core.identity import Way
 from aegis_authz.core.issuance import Issuance
+from aegis_authz.core.revocation import RevokedKind, named_mark
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.identity.assertion import ASSERTION_LIFE, Assertion, read_assertion
@@ -89,6 +90,7 @@ class TokenIssuer:
         uses: SingleUses,
         journal: Journal,
         exchanger: Exchanger,
+        is_revoked: Callable[[Sequence[str]], bool],
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -99,6 +101,7 @@ class TokenIssuer:
         self._uses = uses
         self._journal = journal
         self._exchanger = exchanger
+        self._is_revoked = is_revoked
         self._clock = clock
         self._ids = ids
         self._sources = Throttle(_SOURCE_RATE, _SOURCE_BURST)
@@ -132,6 +135,8 @@ class TokenIssuer:
         claimant = await self._claimant(request.parameters, binding, now)
         if not self._agents.admits(str(claimant.agent), self._clock.monotonic()):
             raise NotIssued(Denial.RATE, str(claimant.agent))
+        if self._is_revoked(_marks(claimant, binding)):
+            raise NotIssued(Denial.REVOKED, str(claimant.agent))
         agent = self._directory().agent(claimant.agent)
         if Way.BOUND not in agent.ways:
             raise NotIssued(Denial.WAY, str(claimant.agent))
@@ -243,3 +248,10 @@ class TokenIssuer:
         except JournalFault as fault:
             _log.error("no token can be issued: %s", fault)
             raise NotIssued(Denial.UNAVAILABLE) from None
+
+
+def _marks(claimant: Claimant, binding: Binding) -> tuple[str, ...]:
+    """By which marks nothing is issued: the agent's, its tenant's, and those of both keys."""
+    tenant_path = claimant.agent.tenant_path
+    keys = {claimant.key_id, binding.key_id} - {""}
+    return (str(claimant.agent), tenant_path, *(named_mark(RevokedKind.KEY, tenant_path, key) for key in sorted(keys)))

@@ -1,59 +1,121 @@
-"""Revoking agents: the way to stop one at once, whatever its tokens and policies say."""
+"""Revoking agents, tenants, keys and tokens: the way to stop one at once, whatever its tokens and policies say."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
 
 from aegis_authz.control.publishing import Publisher
-from aegis_authz.core.identity import Revocation
 from aegis_authz.core.release import ChangeKind
+from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
-from aegis_authz.ports.control_plane import Revocations
-from aegis_authz.ports.data_plane import Clock
+from aegis_authz.core.units import Seconds
+from aegis_authz.ports.control_plane import RevocationList, Revocations
+from aegis_authz.ports.data_plane import Clock, StoreDown
 
 _log = logging.getLogger(__name__)
 
+_TICK = Seconds(1.0)
+_LONGEST_TOKEN = Seconds(86_400.0)
+"""How long a revoked token is remembered: far longer than any lives."""
+
 
 class NotRevoked(Exception):
-    """The agent is not revoked."""
+    """It is not revoked."""
 
 
 class Revoker:
-    """Revokes agents and restores them; each is a line of the change log.
+    """Revokes and restores; each is a line of the change log.
 
-    Whatever fails in between, the agent is left on the safe side: revoked.
+    The list on disk outlives Redis: whatever Redis has forgotten is told to it again within a second. Whatever fails
+    in between, what was to be stopped is left on the safe side: revoked.
     """
 
-    def __init__(self, revocations: Revocations, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, revocations: Revocations, revoked: RevocationList, publisher: Publisher, clock: Clock) -> None:
         self._revocations = revocations
+        self._list = revoked
         self._publisher = publisher
         self._clock = clock
+        self._change = asyncio.Lock()
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
         return await self._revocations.list()
 
-    async def revoke(self, scope: Scope, by: str, note: str) -> Revocation:
-        """Refuse every call of the agent from now on.
+    def is_revoked(self, marks: Sequence[str]) -> bool:
+        """Whether one of these marks is on the list; asks nobody."""
+        return not {entry.target.mark for entry in self._list.current}.isdisjoint(marks)
 
-        Raises StoreDown, and ReleasesFault when it could not be logged.
+    async def revoke(self, target: Revoked, by: str, note: str) -> Revocation:
+        """Refuse every call of it from now on.
+
+        Raises StoreDown when Redis could not be told (it will be, once it is there), and RevocationListFault or
+        ReleasesFault when it could not be kept or logged.
         """
-        now = self._clock.now()
-        await self._revocations.revoke(scope, by, now)  # first, for a full disk must not keep an agent going
-        _log.warning("%s revoked by %r: %r", scope, by, note)
-        await self._publisher.note(ChangeKind.REVOKED, scope, by, note)
-        return Revocation(scope, by, now)
+        revocation = Revocation(target, by, self._clock.now())
+        down: StoreDown | None = None
+        async with self._change:
+            try:
+                await self._revocations.revoke(revocation)  # first, for a full disk must not keep an agent going
+            except StoreDown as fault:
+                down = fault
+            _log.warning("%s revoked by %r: %r", target, by, note)
+            rest = [entry for entry in self._list.current if entry.target != target and not self._is_over(entry)]
+            await asyncio.shield(asyncio.to_thread(self._list.replace, [*rest, revocation]))
+        await self._publisher.note(ChangeKind.REVOKED, _agent(target), by, _message(target, note))
+        if down is not None:
+            raise down
+        return revocation
 
-    async def restore(self, scope: Scope, by: str, note: str) -> float:
-        """Let policy judge the agent again; returns when.
+    async def restore(self, target: Revoked, by: str, note: str) -> float:
+        """Let policy judge it again; returns when.
 
-        Raises NotRevoked, ReleasesFault (it stays revoked), StoreDown.
+        Raises NotRevoked, ReleasesFault and RevocationListFault (it stays revoked), StoreDown.
         """
-        if all(revocation.scope != scope for revocation in await self._revocations.list()):
-            raise NotRevoked(f"{scope} is not revoked")
+        if all(revocation.target != target for revocation in await self._revocations.list()):
+            raise NotRevoked(f"{target} is not revoked")
         # Logged first: an agent that runs again without a line about it would be worse than the reverse.
-        await self._publisher.note(ChangeKind.RESTORED, scope, by, note)
-        if not await self._revocations.restore(scope):
-            raise NotRevoked(f"{scope} was restored by somebody else meanwhile")
-        _log.warning("%s restored by %r: %r", scope, by, note)
+        await self._publisher.note(ChangeKind.RESTORED, _agent(target), by, _message(target, note))
+        async with self._change:
+            rest = [entry for entry in self._list.current if entry.target != target]
+            await asyncio.shield(asyncio.to_thread(self._list.replace, rest))
+            if not await self._revocations.restore(target):
+                raise NotRevoked(f"{target} was restored by somebody else meanwhile")
+        _log.warning("%s restored by %r: %r", target, by, note)
         return self._clock.now()
+
+    async def watch(self) -> None:
+        """Tell Redis again whatever it has forgotten, within a second, until cancelled."""
+        while True:
+            try:
+                await self.remind()
+            except StoreDown as fault:
+                _log.warning("whether revocations are remembered cannot be seen: %s", fault)
+            await asyncio.sleep(_TICK)
+
+    async def remind(self) -> None:
+        """Tell Redis again what it has forgotten, if it may have forgotten anything. Raises StoreDown."""
+        if await self._revocations.is_whole():
+            return
+        async with self._change:
+            remembered = {entry.target for entry in await self._revocations.list()}
+            lost = [entry for entry in self._list.current if entry.target not in remembered]
+            for entry in lost:
+                await self._revocations.revoke(entry)
+            await self._revocations.declare_whole()
+        if lost:
+            _log.warning("%d revocations were told to Redis again, which had forgotten them", len(lost))
+
+    def _is_over(self, entry: Revocation) -> bool:
+        is_token = entry.target.kind is RevokedKind.TOKEN
+        return is_token and entry.at + _LONGEST_TOKEN < self._clock.now()
+
+
+def _agent(target: Revoked) -> Scope:
+    # the change log names an agent; of all else the message says what it was
+    return Scope(target.org, target.tenant, target.name if target.kind is RevokedKind.AGENT else target.kind.value)
+
+
+def _message(target: Revoked, note: str) -> str:
+    return note if target.kind is RevokedKind.AGENT else f"{target}: {note}".removesuffix(": ")

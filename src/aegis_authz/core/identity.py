@@ -89,12 +89,3 @@ class Override:
     basis: Basis
     jti: Jti
     expires_at: Epoch
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """An agent whose calls are refused."""
-
-    scope: Scope
-    by: str
-    at: Epoch

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.enrolment import Enrolled
-from aegis_authz.core.identity import Revocation
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
-from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import Epoch, Revision, Seconds
+from aegis_authz.core.revocation import Revocation, Revoked
+from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.encoding.verifying_key import VerifyingKey
 
 
@@ -58,19 +58,44 @@ class Routes(Protocol):
 
 
 class Revocations(Protocol):
-    """Agents whose calls are refused, whatever policy says, from the next call on."""
+    """What is revoked, as calls are settled: refused whatever policy says, from the next call on."""
 
-    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
-        """Refuse every call of the agent from now on; a second time takes the newer name and time. Raises StoreDown."""
+    async def revoke(self, revocation: Revocation) -> None:
+        """Refuse every call it is about; a second time takes the newer name and time. Raises StoreDown."""
         ...
 
-    async def restore(self, scope: Scope) -> bool:
+    async def restore(self, target: Revoked) -> bool:
         """Take a revocation back; returns whether there was one. Raises StoreDown."""
         ...
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
         ...
+
+    async def is_whole(self) -> bool:
+        """Whether nothing can have been forgotten since `declare_whole`. Raises StoreDown."""
+        ...
+
+    async def declare_whole(self) -> None:
+        """Say that all that is revoked has been told. Raises StoreDown."""
+        ...
+
+
+class RevocationList(Protocol):
+    """What is revoked, on a disk that outlives the store."""
+
+    @property
+    def current(self) -> tuple[Revocation, ...]:
+        """What is kept; asks nobody."""
+        ...
+
+    def replace(self, revocations: Sequence[Revocation]) -> None:
+        """Keep these instead; blocks on the disk. Raises RevocationListFault, and then all is as it was."""
+        ...
+
+
+class RevocationListFault(Exception):
+    """The list of what is revoked cannot be read or kept; the message is fit to show."""
 
 
 class SingleUses(Protocol):

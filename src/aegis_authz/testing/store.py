@@ -14,7 +14,8 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
-from aegis_authz.core.identity import Override, Revocation
+from aegis_authz.core.identity import Override
+from aegis_authz.core.revocation import Revocation, Revoked, marks_of
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch, Monotonic, Seconds
@@ -31,7 +32,8 @@ class _Memory:
     began: int
     epochs: dict[str, int] = field(default_factory=dict)
     spent: dict[tuple[str, ...], float] = field(default_factory=dict)
-    revoked: dict[Scope, Revocation] = field(default_factory=dict)
+    revoked: dict[str, Revocation] = field(default_factory=dict)
+    is_whole: bool = False
     approvals: dict[str, Approval] = field(default_factory=dict)
 
 
@@ -48,7 +50,12 @@ class MemoryStore:
         self._memory = _Memory(_ms(clock.now()))
 
     @property
-    def revoked(self) -> dict[Scope, Revocation]:
+    def memory(self) -> _Memory:
+        """What it remembers, for the twin of the revocations."""
+        return self._memory
+
+    @property
+    def revoked(self) -> dict[str, Revocation]:
         """Who is revoked, for the twin of the revocations."""
         return self._memory.revoked
 
@@ -73,7 +80,7 @@ class MemoryStore:
             return _refuse(SettleOutcome.REPLAYED)
         if _ms(spending.issued_at) < epoch:
             return _refuse(SettleOutcome.STORE_RESET)
-        if identity.scope in memory.revoked:
+        if any(mark in memory.revoked for mark in marks_of(identity)):
             return _refuse(SettleOutcome.REVOKED)
         if settlement.claims is not None:
             return self._claim(settlement.claims, identity.scope, settlement.now, epoch)
@@ -123,6 +130,7 @@ class MemoryStore:
     def start_again(self) -> None:
         """Keep the data, as a Redis that was started again or took over: what it lost of them nobody knows."""
         self._memory.began = _LOST
+        self._memory.is_whole = False
         self._memory.epochs.clear()
 
     def forget_everything(self) -> None:
@@ -203,17 +211,25 @@ class MemoryRevocations:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def revoke(self, scope: Scope, by: str, now: Epoch) -> None:
-        """Refuse every call of the agent from now on."""
-        self._store.revoked[scope] = Revocation(scope, by, Epoch(round(now, 3)))
+    async def revoke(self, revocation: Revocation) -> None:
+        """Refuse every call it is about."""
+        self._store.revoked[revocation.target.mark] = replace(revocation, at=Epoch(round(revocation.at, 3)))
 
-    async def restore(self, scope: Scope) -> bool:
+    async def restore(self, target: Revoked) -> bool:
         """Take a revocation back; returns whether there was one."""
-        return self._store.revoked.pop(scope, None) is not None
+        return self._store.revoked.pop(target.mark, None) is not None
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first."""
-        return sorted(self._store.revoked.values(), key=lambda revocation: (-revocation.at, str(revocation.scope)))
+        return sorted(self._store.revoked.values(), key=lambda entry: (-entry.at, entry.target.mark))
+
+    async def is_whole(self) -> bool:
+        """Whether this memory was told everything."""
+        return self._store.memory.is_whole
+
+    async def declare_whole(self) -> None:
+        """Say that it was."""
+        self._store.memory.is_whole = True
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:

@@ -4,7 +4,8 @@
 |---|---|---|---|
 | `aegis:{pp}:epoch` | string | `ms LIFE`: when this partition's memory began, in which life of the server | for ever |
 | `aegis:{pp}:jti:H` | string | a token or proof that was used; H hashes org, tenant, issuer and jti, of a proof the key, too | its whole life and a margin |
-| `aegis:{pp}:revoked` | hash | agent scope -> who revoked it and when | until restored |
+| `aegis:{pp}:revoked` | hash | agent scope, tenant, key or token -> who revoked it and when | until restored |
+| `aegis:revocations` | string | the run id of the server that was told all that is revoked | for ever |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
 | `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
@@ -29,6 +30,10 @@ ALL_PARTITIONS = tuple(f"{number:02x}" for number in range(64))
 """The hash tags that tenants are spread over, each with a replay epoch of its own."""
 
 
+REVOCATIONS_WHOLE = "aegis:revocations"
+"""Which run of the server was told all that is revoked."""
+
+
 def partition_of(scope: Scope) -> str:
     """The hash tag of a tenant's keys: two hex digits, the same on every machine."""
     return ALL_PARTITIONS[zlib.crc32(scope.tenant_path.encode()) % len(ALL_PARTITIONS)]
@@ -50,7 +55,7 @@ def jti(scope: Scope, names: Sequence[str]) -> str:
 
 
 def revoked(partition: str) -> str:
-    """The revoked agents of a partition."""
+    """What is revoked in a partition."""
     return f"aegis:{{{partition}}}:revoked"
 
 

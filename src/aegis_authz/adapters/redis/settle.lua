@@ -3,6 +3,7 @@
 -- KEYS  1 epoch   2 jti   3 revoked   then the keys of each operation
 -- ARGV  1 token issued at, ms   2 remember the token for, ms   3 agent scope   4 now, ms   5 life of this server
 --       6 how far a token's time may be ahead of Redis, ms
+--       7 its tenant   8 its token   9 its key, "" for none: with its agent, the marks under which it can be revoked
 --       then each operation: its name and its arguments
 --
 --   name    its keys                                      its arguments
@@ -29,9 +30,14 @@
 local epoch, life = string.match(redis.call("GET", KEYS[1]) or "", "^(%d+) (%x+)$")
 epoch = life == ARGV[5] and tonumber(epoch) or nil
 
+local function is_revoked()
+  local marks = redis.call("HMGET", KEYS[3], ARGV[3], ARGV[7], ARGV[8], ARGV[9])
+  return marks[1] or marks[2] or marks[3] or marks[4]
+end
+
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
-if not ARGV[7] then
-  if epoch and tonumber(ARGV[1]) >= epoch and redis.call("HEXISTS", KEYS[3], ARGV[3]) == 0 then
+if not ARGV[10] then
+  if epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() then
     local spent = redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX")
     return {spent and "clear" or "replayed", "", "0", ""}
   end
@@ -167,7 +173,7 @@ function OPERATIONS.open.write(k, a)
 end
 
 local steps = {}
-local k, a = 4, 7
+local k, a = 4, 10
 while ARGV[a] do
   local operation = OPERATIONS[ARGV[a]]
   if not operation or not KEYS[k + operation.keys - 1] or not ARGV[a + operation.arguments] then
@@ -189,7 +195,7 @@ local function refusal()
   if tonumber(ARGV[1]) < epoch then
     return "store_reset"
   end
-  if redis.call("HEXISTS", KEYS[3], ARGV[3]) == 1 then
+  if is_revoked() then
     return "revoked"
   end
   for _, step in ipairs(steps) do

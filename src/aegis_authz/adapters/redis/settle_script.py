@@ -5,6 +5,7 @@ from __future__ import annotations
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT, ApprovalNotFound, ApprovalRequest
+from aegis_authz.core.revocation import marks_of
 from aegis_authz.core.settlement import NAMES_APPROVAL, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch, Seconds
 
@@ -32,6 +33,7 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         to_ms(spending.life + jti_margin),
         str(identity.scope),
         to_ms(settlement.now),
+        *marks_of(identity)[1:],
     )
     if settlement.claims is not None:
         claims = settlement.claims

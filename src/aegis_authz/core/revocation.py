@@ -1,0 +1,99 @@
+"""What can be revoked, at once and whatever policy says: an agent, a tenant, a key or a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from aegis_authz.core.identity import Identity
+from aegis_authz.core.scope import NAME, Scope
+from aegis_authz.core.units import Epoch
+
+_MAX_NAME = 256
+
+
+class RevokedKind(Enum):
+    """What a revocation is about."""
+
+    AGENT = "agent"
+    TENANT = "tenant"
+    KEY = "key"  # every token that is bound to it
+    TOKEN = "token"  # noqa: S105  # a word
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What is revoked, within one tenant. `name` is the agent's, a key's thumbprint or a token's id; "" for a tenant.
+
+    Raises ValueError for names that cannot be.
+    """
+
+    kind: RevokedKind
+    org: str
+    tenant: str
+    name: str
+
+    def __post_init__(self) -> None:
+        names = (self.org, self.tenant, *([self.name] if self.kind is RevokedKind.AGENT else []))
+        if any(NAME.match(name) is None for name in names):
+            raise ValueError("must be org/tenant, or org/tenant/agent")
+        if (self.kind is RevokedKind.TENANT) != (self.name == ""):
+            raise ValueError("a key, a token and an agent have a name, a tenant has none beside its own")
+        if len(self.name) > _MAX_NAME or not self.name.isprintable() or " " in self.name:
+            raise ValueError("must be a short printable name without spaces")
+
+    @staticmethod
+    def agent(scope: Scope) -> Revoked:
+        """An agent."""
+        return Revoked(RevokedKind.AGENT, scope.org, scope.tenant, scope.agent)
+
+    @staticmethod
+    def parse(mark: str) -> Revoked:
+        """Read a mark. Raises ValueError."""
+        path, _, rest = mark.partition(" ")
+        parts = path.split("/")
+        kind, _, name = rest.partition(" ")
+        if not rest:
+            if len(parts) == 2:
+                return Revoked(RevokedKind.TENANT, parts[0], parts[1], "")
+            return Revoked.agent(Scope.parse(path))
+        if len(parts) != 2 or kind not in (RevokedKind.KEY.value, RevokedKind.TOKEN.value):
+            raise ValueError("not a mark of what is revoked")
+        return Revoked(RevokedKind(kind), parts[0], parts[1], name)
+
+    @property
+    def mark(self) -> str:
+        """One text for each, no two alike: a scope, a tenant's path, or that path, the kind and the name."""
+        match self.kind:
+            case RevokedKind.AGENT:
+                return f"{self.org}/{self.tenant}/{self.name}"
+            case RevokedKind.TENANT:
+                return f"{self.org}/{self.tenant}"
+            case _:
+                return named_mark(self.kind, f"{self.org}/{self.tenant}", self.name)
+
+    def __str__(self) -> str:
+        if self.kind in (RevokedKind.AGENT, RevokedKind.TENANT):
+            return self.mark
+        return f"{self.kind.value} {self.name} of {self.org}/{self.tenant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Something that is revoked, by whom and since when."""
+
+    target: Revoked
+    by: str
+    at: Epoch
+
+
+def named_mark(kind: RevokedKind, tenant_path: str, name: str) -> str:
+    """The mark of a key or a token of a tenant."""
+    return f"{tenant_path} {kind.value} {name}"
+
+
+def marks_of(identity: Identity) -> tuple[str, str, str, str]:
+    """By which marks a call is refused: its agent's, its tenant's, its token's and its key's, "" for a call without."""
+    tenant_path = identity.scope.tenant_path
+    key = "" if identity.proof is None else named_mark(RevokedKind.KEY, tenant_path, identity.proof.key_id)
+    return str(identity.scope), tenant_path, named_mark(RevokedKind.TOKEN, tenant_path, identity.jti), key

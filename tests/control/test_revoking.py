@@ -1,0 +1,130 @@
+"""Revocations outlive the store: what it forgets it is told again, and nothing is issued meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.control.app import ControlServices
+from aegis_authz.core.release import Sources
+from aegis_authz.core.revocation import Revoked, RevokedKind
+from aegis_authz.identity.issuance import Denial
+from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.testing.store import MemoryRevocations, MemoryStore
+from tests.support.token_requests import assertion, binding, client_form, key_id, private_key, public_jwk
+
+Client = Callable[[ControlServices, str], httpx.AsyncClient]
+KEY, OTHER = private_key(b"k"), private_key(b"o")
+AGENTS = f"agents:\n  acme/emea/payer: {{keys: [{{kty: OKP, crv: Ed25519, x: {public_jwk(KEY)['x']}}}]}}\n"
+TENANT = Revoked(RevokedKind.TENANT, "acme", "emea", "")
+AGENT = Revoked(RevokedKind.AGENT, "acme", "emea", "payer")
+ASKING_KEY = Revoked(RevokedKind.KEY, "acme", "emea", key_id(KEY))
+BOUND_KEY = Revoked(RevokedKind.KEY, "acme", "emea", key_id(OTHER))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(SystemClock(), 60, for_tests=True)
+
+
+@pytest.fixture
+def registered(documents: Callable[..., Sources]) -> Callable[[], Sources]:
+    usual = documents()
+    return lambda: Sources({**usual.policies, "agents.yaml": AGENTS}, usual.tools)
+
+
+@pytest.fixture
+def plane(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, registered: Callable[[], Sources]
+) -> ControlServices:
+    services = new_plane(revocations=MemoryRevocations(store))
+    services.publisher.start(registered)
+    return services
+
+
+async def ask(client: httpx.AsyncClient) -> httpx.Response:
+    now = time.time()
+    data = client_form(assertion("acme/emea/payer", KEY, now, jti=f"{time.time_ns()}"))
+    return await client.post("/v1/token", data=data, headers={"DPoP": binding(OTHER, now, jti=f"{time.time_ns()}")})
+
+
+@pytest.mark.parametrize("target", [AGENT, TENANT, ASKING_KEY, BOUND_KEY], ids=str)
+async def test_nothing_is_issued_to_what_is_revoked(plane: ControlServices, client: Client, target: Revoked) -> None:
+    async with client(plane, "") as anyone:
+        assert (await ask(anyone)).status_code == 200
+        await plane.revoker.revoke(target, "ann", "odd")
+        refused = await ask(anyone)
+        assert (refused.status_code, refused.json()["error_description"]) == (400, Denial.REVOKED.description)
+        await plane.revoker.restore(target, "ann", "")
+        assert (await ask(anyone)).status_code == 200
+
+
+async def test_a_store_that_lost_its_data_is_told_again(plane: ControlServices, store: MemoryStore) -> None:
+    await plane.revoker.revoke(TENANT, "ann", "")
+    await plane.revoker.remind()
+    store.forget_everything()
+    assert await plane.revoker.list() == []
+    await plane.revoker.remind()
+    [revocation] = await plane.revoker.list()
+    assert (revocation.target, revocation.by) == (TENANT, "ann")
+
+
+async def test_revocations_outlive_the_control_plane_and_the_store_together(
+    plane: ControlServices,
+    new_plane: Callable[..., ControlServices],
+    store: MemoryStore,
+    registered: Callable[[], Sources],
+    client: Client,
+) -> None:
+    await plane.revoker.revoke(AGENT, "ann", "")
+    store.forget_everything()
+    again = new_plane(revocations=MemoryRevocations(store))
+    again.publisher.start(registered)
+    async with client(again, "") as anyone:
+        assert (await ask(anyone)).json()["error"] == "unauthorized_client"
+    await again.revoker.remind()
+    assert [entry.target for entry in await again.revoker.list()] == [AGENT]
+
+
+async def test_a_revocation_that_the_store_could_not_be_told_counts_all_the_same(
+    new_plane: Callable[..., ControlServices], registered: Callable[[], Sources], client: Client
+) -> None:
+    services = new_plane()  # its store is away
+    services.publisher.start(registered)
+    with pytest.raises(StoreDown):
+        await services.revoker.revoke(AGENT, "ann", "")
+    async with client(services, "") as anyone:
+        assert (await ask(anyone)).json()["error"] == "unauthorized_client"
+    assert (await services.publisher.changes())[0].message == ""
+
+
+async def test_a_tenant_a_key_and_a_token_are_revoked_over_the_api(plane: ControlServices, client: Client) -> None:
+    bodies: list[dict[str, Any]] = [
+        {"kind": "tenant"},
+        {"kind": "key", "name": key_id(KEY)},
+        {"kind": "token", "name": "j-1"},
+    ]
+    async with client(plane, plane.admin_token) as admin:
+        for body in bodies:
+            answer = await admin.post("/v1/revocations", json={"org": "acme", "tenant": "emea", "by": "ann", **body})
+            assert answer.status_code == 200, answer.text
+        listed = (await admin.get("/v1/agents/revoked")).json()["revocations"]
+        wrong = await admin.post(
+            "/v1/revocations", json={"kind": "key", "org": "acme", "tenant": "emea", "by": "ann", "name": ""}
+        )
+        restored = await admin.post(
+            "/v1/revocations/restore", json={"org": "acme", "tenant": "emea", "by": "ann", **bodies[0]}
+        )
+        changes = (await admin.get("/v1/revisions")).json()["changes"]
+    assert {(entry["kind"], entry.get("name", "")) for entry in listed} == {
+        ("tenant", ""),
+        ("key", key_id(KEY)),
+        ("token", "j-1"),
+    }
+    assert (wrong.status_code, restored.status_code) == (400, 200)
+    assert changes[1]["message"] == "token j-1 of acme/emea"
