@@ -39,6 +39,8 @@ def denial(*findings: Finding) -> Decision:
         ("memo", "exists", False, "x", "Seen: memo is x; allowed is leaving it out."),
         ("amount", "max", None, None, "The parameter amount does not meet the condition 'max'."),
         ("amount", "missing", None, None, "The parameter amount is required."),
+        ("amount", "type", "number", "string", "The parameter amount must be of type number, and is of type string."),
+        ("amount", "type", None, None, "The parameter amount is of another type than policy judges."),
         (
             "context.time",
             "within",

@@ -68,6 +68,10 @@ def _finding(finding: Finding, phrases: Mapping[str, str]) -> str:
     subject = f"The call's {name}" if finding.parameter.startswith(_CONTEXT) else f"The parameter {finding.parameter}"
     if finding.condition == "missing":
         return f"{subject} is required."
+    if finding.condition == "type":
+        if not isinstance(finding.limit, str) or not isinstance(finding.value, str):
+            return f"{subject} is of another type than policy judges."
+        return f"{subject} must be of type {_short(finding.limit, {})}, and is of type {_short(finding.value, {})}."
     if finding.limit is None or finding.condition not in phrases:
         return f"{subject} does not meet the condition '{finding.condition}'."
     value_words = "" if finding.value is None else f" {finding.parameter} is {_short(_readable(finding), {})};"
