@@ -1,0 +1,86 @@
+"""Stock clients that know nothing of Aegis, run by `aegis agent run`: each calls, is denied in words, and calls again.
+
+What they are given is a URL, as they would be given any other. Each request they make carries a proof of its own; the
+second of them would be a replay if it did not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from aegis_authz.demo.mesh import DemoMesh
+from tests.clients.conftest import HERE, run_as_agent
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+DENIED = "was refused: Policy does not allow this call."
+PROGRAMS = HERE / "programs"
+BUSY = ("PDP_TIMEOUT", "STORE_TIMEOUT", "DEADLINE_EXCEEDED", "OVERLOADED")
+_TRIES = 3
+
+
+async def outcome(mesh: DemoMesh, *command: str, cwd: Path | None = None) -> dict[str, str]:
+    """What the client's program printed. A machine that is too busy says so, and the program is run again."""
+    for _ in range(_TRIES):
+        code, printed, complained = await run_as_agent(mesh, *command, cwd=cwd)
+        if not any(reason in printed + complained for reason in BUSY):
+            break
+    assert code == 0, complained
+    told: dict[str, str] = json.loads(printed)
+    return told
+
+
+def check(told: dict[str, str], allowed: str) -> None:
+    """Allowed, denied in words that a model can act on, and alive after it."""
+    assert allowed in told["allowed"]
+    assert DENIED in told["denied"]
+    assert "Do not retry this call as it is." in told["denied"]
+    assert told["again"] == told["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("program", "allowed"),
+    [
+        ("openai_python.py", "heard: hi"),
+        ("stripe_python.py", "Ada"),
+        ("slack_python.py", "hi"),
+        ("github_python.py", "acme/web"),
+    ],
+)
+async def test_clients_of_apis(mesh: DemoMesh, python: Path, program: str, allowed: str) -> None:
+    check(await outcome(mesh, str(python), str(PROGRAMS / program)), allowed)
+
+
+async def test_the_mcp_client_of_python_1(mesh: DemoMesh, python: Path) -> None:
+    told = await outcome(mesh, str(python), str(PROGRAMS / "mcp_python_1.py"))
+    check(told, "False wrote: hello")
+    assert told["denied"].startswith("True ")
+    assert told["tools"] == ["write_note"]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
+async def test_the_mcp_client_of_python_2(mesh: DemoMesh, mode: str) -> None:
+    told = await outcome(mesh, sys.executable, str(PROGRAMS / "mcp_python_2.py"), mode)
+    check(told, "False wrote: hello")
+    assert told["denied"].startswith("True ")
+
+
+@pytest.mark.parametrize("program", ["mcp_typescript_1.mjs", "mcp_typescript_2.mjs"])
+async def test_the_mcp_clients_of_typescript(mesh: DemoMesh, node: Path, program: str) -> None:
+    shutil.copy(PROGRAMS / program, node)  # Node looks for packages where the program is
+    told = await outcome(mesh, "node", program, cwd=node)
+    check(told, "false wrote: hello")
+    assert told["denied"].startswith("true ")
+
+
+async def test_fetch_of_node(mesh: DemoMesh, node: Path) -> None:
+    check(await outcome(mesh, "node", str(PROGRAMS / "node_fetch.mjs"), cwd=node), "acme/web")
+
+
+async def test_curl(mesh: DemoMesh) -> None:
+    check(await outcome(mesh, "sh", str(PROGRAMS / "curl.sh")), "acme/web")
