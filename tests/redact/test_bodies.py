@@ -80,7 +80,10 @@ def test_text_is_redacted_as_text(content_type: str, body: bytes, expected: byte
     [
         (facts("application/json"), '{"a":1}'.encode("utf-16-be"), Reason.MALFORMED_CALL),
         (facts("text/plain"), "{}".encode("utf-16-le"), Reason.MALFORMED_CALL),
-        (facts("text/plain; charset=latin-1"), b"x", Reason.MALFORMED_CALL),
+        (facts("text/plain; charset=utf-16"), b"x", Reason.MALFORMED_CALL),
+        (facts("text/plain; charset=shift_jis"), b"x", Reason.MALFORMED_CALL),
+        (facts("text/plain; charset=utf-7"), b"x", Reason.MALFORMED_CALL),
+        (facts("text/plain; charset=ibm037"), b"x", Reason.MALFORMED_CALL),
         (facts("image/png"), b"x", Reason.MALFORMED_CALL),
         (facts("application/octet-stream"), b"x", Reason.MALFORMED_CALL),
         (facts("multipart/form-data; boundary=x"), b"x\0", Reason.MALFORMED_CALL),
@@ -195,3 +198,24 @@ def test_a_body_that_cannot_be_looked_at_passes_where_the_rule_lets_it() -> None
 def test_a_body_of_several_parts_is_searched_as_text() -> None:
     body = b"--b\r\ncontent-disposition: form-data; name=ssn\r\n\r\n123-45-6789\r\n--b--\r\n"
     assert run(facts("multipart/form-data; boundary=b"), body) == body.replace(SECRET, b"[REDACTED:us_ssn]")
+
+
+@pytest.mark.parametrize("charset", ["ISO-8859-1", "iso8859-15", "latin1", "windows-1252", '"Windows-1251"', "cp1250"])
+def test_a_text_of_one_byte_a_character_is_redacted_whatever_its_other_letters_are(charset: str) -> None:
+    body = b"gr\xfc\xdfe 123\x9645-6789 \xa0 123\xad-45-6789 \xe9"
+    expected = b"gr\xfc\xdfe [REDACTED:us_ssn] \xa0 [REDACTED:us_ssn] \xe9"
+    assert run(facts(f"text/plain; charset={charset}"), body) == expected
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json5",
+        "application/x-javascript",
+        "application/sql",
+        "application/x-pem-file",
+        "application/a+yaml",
+    ],
+)
+def test_types_of_text_under_other_names_are_redacted_as_text(content_type: str) -> None:
+    assert run(facts(content_type), b"// 123-45-6789") == b"// [REDACTED:us_ssn]"

@@ -87,6 +87,7 @@ WORST = (
     Genome(("a://b:", "< ")),
     Genome(("a://b:", "<b ", "eyJ")),
     Genome(("a://b:c@",)),
+    Genome(("%", "\uff0e", "sk-", "a@b.cc", "\uff0e")),
     Genome(("a@b.cc ",)),
     Genome(("+14155552671 ", "415-555-2671 ")),
     Genome(("4111 ",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,15 +20,17 @@ EVENT_LIMIT = 1024 * 1024
 
 _NO_CONTENT = (204, 205, 304)
 _LINES = ("application/x-ndjson", "application/jsonl", "application/jsonlines", "application/json-lines")
-_TEXTS = (
-    "application/graphql",
-    "application/javascript",
-    "application/toml",
-    "application/xml",
-    "application/yaml",
-    "application/x-yaml",
+_TEXTS = frozenset(
+    f"application/{name}"
+    for name in (
+        *("csv", "ecmascript", "graphql", "javascript", "json5", "jsonc", "markdown", "pem-certificate-chain", "sql"),
+        *("toml", "vnd.oai.openapi", "x-javascript", "x-pem-file", "x-sh", "x-sql", "x-toml", "x-yaml", "xml", "yaml"),
+    )
 )
+_TEXT_ENDINGS = ("+xml", "+yaml")
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+_ONE_BYTE_CHARSETS = re.compile(r"(?:iso[-_]?8859[-_]?|latin-?|windows-125|cp125)[0-9]{1,2}")
+"""In these every byte of ASCII is what it is in UTF-8, and no other byte is a digit or sign."""
 
 
 class BodyFilter(Protocol):
@@ -68,8 +71,8 @@ def filter_for(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     """Choose the filter of a body.
 
     Raises Refused with CONTENT_ENCODED for a compressed body, AMBIGUOUS_HEADERS for several content
-    types, MALFORMED_CALL for another charset than UTF-8, a part of a body, a protocol switch, or content
-    that cannot be looked at. Bodies that turn out to be empty are never refused for their type.
+    types, MALFORMED_CALL for a charset in which ASCII means something else, a part of a body, a protocol
+    switch, or content that cannot be looked at. Bodies that turn out to be empty are never refused for their type.
     """
     if facts.status in _NO_CONTENT:
         return EmptyBody("a body where there can be none")
@@ -90,8 +93,8 @@ def filter_for(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
 
 def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     media_type, *parameters = (part.strip().lower() for part in (facts.content_type or ("",))[0].split(";"))
-    if any(part.startswith("charset") and not _is_utf8(part) for part in parameters):
-        return EmptyBody("not declared as UTF-8")
+    if any(part.startswith("charset") and not _is_ascii_like(part) for part in parameters):
+        return EmptyBody("not declared as UTF-8, or as one byte a character")
     if media_type == "text/event-stream":
         return EventStream(sanitizer)
     if media_type == "application/json" or media_type.endswith("+json"):
@@ -102,7 +105,7 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
         return FormBody(sanitizer)
     if media_type in _LINES:
         return LineStream(sanitizer)
-    if not media_type or media_type.startswith("text/") or media_type in _TEXTS or media_type.endswith("+xml"):
+    if not media_type or media_type in _TEXTS or media_type.startswith("text/") or media_type.endswith(_TEXT_ENDINGS):
         return TextBody(sanitizer)
     if media_type.startswith("multipart/"):
         return MixedBody(sanitizer)
@@ -111,9 +114,10 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     return EmptyBody("content that cannot be looked at")
 
 
-def _is_utf8(parameter: str) -> bool:
+def _is_ascii_like(parameter: str) -> bool:
     name, _, value = parameter.partition("=")
-    return name.strip() == "charset" and value.strip().strip('"') in _CHARSETS
+    charset = value.strip().strip('"')
+    return name.strip() == "charset" and (charset in _CHARSETS or _ONE_BYTE_CHARSETS.fullmatch(charset) is not None)
 
 
 class EmptyBody:

@@ -15,6 +15,9 @@ from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.searched import Searched
 from aegis_authz.redact.text.view import View
 
+_NESTING = 1
+"""Base64 in Base64: deeper than this it is not opened."""
+
 
 class Found(NamedTuple):
     """Bytes `start` to `end` are what the detector `name` looks for."""
@@ -48,10 +51,12 @@ class Finder:
         matches.update(Found(*view.original(span), name) for name, span in self._encoded(view.data))
         return joined(matches)
 
-    def _encoded(self, data: bytes) -> Iterator[tuple[str, Span]]:
+    def _encoded(self, data: bytes, nesting: int = _NESTING) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
         for span, text in base64_texts(data, self._tick):
             names = [match.name for view in _views(text) for match in self._spans(view.data, True)]
+            if not names and nesting:
+                names = [name for name, _ in self._encoded(text, nesting - 1)]
             if names:
                 yield names[0], span
 

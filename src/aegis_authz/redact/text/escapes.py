@@ -6,24 +6,32 @@ All levels at once, for what is written twice (`%2531`, `\\\\u0031`) is read twi
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import lru_cache
+from itertools import accumulate
 
 from aegis_authz.redact.text.view import View
 
-_TAGS = "a|abbr|b|bdi|big|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strike|strong|sub|sup|tt|u|var|wbr"
+_TAGS = "a|abbr|b|bdi|big|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strike|strong|sub|sup|tspan|tt|u|var|wbr"
 _ENTITIES = {
     "nbsp": " ", "ensp": " ", "emsp": " ", "thinsp": " ", "Tab": "\t", "NewLine": "\n", "shy": "", "zwj": "",
     "zwnj": "", "ndash": "-", "mdash": "-", "minus": "-", "dash": "-", "hyphen": "-", "num": "#", "period": ".",
     "commat": "@", "sol": "/", "bsol": "\\", "colon": ":", "lowbar": "_", "lpar": "(", "rpar": ")", "plus": "+",
     "equals": "=", "quot": '"', "apos": "'", "lt": "<", "gt": ">", "amp": "&",
 }  # fmt: skip
-_UNICODE = r"u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}u[dD][c-fC-F][0-9a-fA-F]{2}|u\{?[0-9a-fA-F]{4}\}?"
+_UNICODE = r"u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}"
+_ATTRIBUTES = (
+    r"""(?:[ \t\r\n](?:[^<>"']{0,400}(?:(?:"[^"<]{0,400}"|'[^'<]{0,400}')[^<>"']{0,400}){0,16}|[^<>]{0,400}))?"""
+)
 _ESCAPE = re.compile(
     rf"(\\\\{{0,7}}+(?:{_UNICODE}|x[0-9a-fA-F]{{2}}|/)|%(?:25){{0,3}}[0-9a-fA-F]{{2}}"
-    rf"|&(?:amp;){{0,2}}(?:#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|{'|'.join(_ENTITIES)});"
-    rf"|</?(?i:{_TAGS})(?:[ \t\r\n][^<>]{{0,400}})?/?>|<!--[^<>]{{0,400}}-->)".encode("ascii")
+    rf"|&(?:amp;){{0,2}}(?:#0{{0,8}}[0-9]{{1,7}};?|#[xX]0{{0,8}}[0-9a-fA-F]{{1,6}};?|(?:{'|'.join(_ENTITIES)});)"
+    rf"|</?(?i:{_TAGS}|br){_ATTRIBUTES}/?>|<!--(?:[^<-]|<(?!!--)|-(?!->)){{0,400}}-->"
+    rf"|<\?[^<>]{{0,400}}\?>|<!\[CDATA\[|\]\]>)".encode("ascii")
 )
 """Each alternative begins with a letter of its own, so that `re` steps over all else at once."""
+_BREAK = re.compile(rb"</?br\b", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HIDDEN = b"\x7f"
 _IDEOGRAPHS = re.compile(rb"\\u(?:[4-9][0-9a-fA-F]{3}|3[1-9a-fA-F][0-9a-fA-F]{2}|[bBcC][0-9a-fA-F]{3})")
 """Escapes of characters that never fold, all of the same width."""
@@ -32,6 +40,10 @@ _SHORT = (
     (b"\\n", b" \n"), (b"\\r", b" \r"), (b"\\t", b" \t"), (b"\\b", b"  "), (b"\\f", b"  "), (b'\\"', b' "'),
 )  # fmt: skip
 """Escapes of one letter, also of JSON in a string, and white space of the same width in their place."""
+
+_BLOCK = 32 * 1024
+_REACH = 16 * 1024
+"""Longer than any escape: a tag with sixteen attributes in quotes."""
 
 _HTML = (b"&", b"%", b"<")
 
@@ -48,7 +60,7 @@ def without_escapes(view: View) -> View:
         data = _IDEOGRAPHS.sub(_HIDDEN * 6, data)
         for sequence, meant in _SHORT:
             data = data.replace(sequence, meant)
-    parts = _ESCAPE.split(data)
+    parts = _parts(data)
     if len(parts) == 1:
         return View(data, view.maps)
     written = list(map(len, parts))
@@ -56,28 +68,62 @@ def without_escapes(view: View) -> View:
     return View(data, view.maps).replaced(parts, written)
 
 
+def _parts(data: bytes) -> list[bytes]:
+    """The text cut at its escapes: plain, escape, plain and so on.
+
+    In blocks: `re` lets no other thread run before it is through.
+    """
+    if len(data) <= _BLOCK + _REACH:
+        return _ESCAPE.split(data)
+    parts = [b""]
+    place = 0
+    while place < len(data):
+        block = data[place : place + _BLOCK + _REACH]
+        cuts = _ESCAPE.split(block)
+        read = len(block)
+        if place + read < len(data):  # what begins behind the block is whole in the next
+            ends = list(accumulate(map(len, cuts)))
+            whole = 2 * bisect_left(ends[:-1:2], _BLOCK)
+            read = max(_BLOCK, ends[whole - 1] if whole else 0)
+            cuts = [*cuts[:whole], block[ends[whole - 1] if whole else 0 : read]]
+        parts[-1] += cuts[0]
+        parts += cuts[1:]
+        place += read
+    return parts
+
+
 @lru_cache(maxsize=4096)
 def _meaning(escape: bytes) -> bytes:
     """What an escape stands for, as UTF-8 or (from percent) as a byte."""
     first = escape[:1]
-    if first == b"<":
-        return b""
+    if first in (b"<", b"]"):
+        return b"\n" if _BREAK.match(escape) is not None else b""
     if first == b"%":
-        return bytes((int(escape[-2:], 16),))
+        return _visible(bytes((int(escape[-2:], 16),)))
     if first == b"&":
-        return _entity(escape.rpartition(b"&")[2].replace(b"amp;", b"").decode("ascii").rstrip(";")).encode()
+        return _visible(_entity(escape.rpartition(b"&")[2].replace(b"amp;", b"").decode("ascii").rstrip(";")).encode())
     plain = escape.lstrip(b"\\").decode("ascii")
     if plain == "/":
         return b"/"
     if plain[0] == "x":
-        return chr(int(plain[1:], 16)).encode()
-    units = [int(digits, 16) for digits in re.findall(r"u\{?([0-9a-fA-F]{4})", plain)]
+        return _visible(chr(int(plain[1:], 16)).encode())
+    if plain[1] == "{":
+        return _visible(_character(int(plain[2:-1], 16)).encode())
+    units = [int(digits, 16) for digits in re.findall("u([0-9a-fA-F]{4})", plain)]
     text = b"".join(unit.to_bytes(2, "big") for unit in units).decode("utf-16-be", "replace")
-    return text.encode()
+    return _visible(text.encode())
+
+
+def _visible(meaning: bytes) -> bytes:
+    """What an escape stands for; nothing for a character that nobody sees."""
+    return b"" if _CONTROL.match(meaning) is not None else meaning
 
 
 def _entity(name: str) -> str:
     if not name.startswith("#"):
         return _ENTITIES.get(name, "&")
-    number = int(name[1:].lstrip("xX"), 16) if name[1] in "xX" else int(name[1:])
+    return _character(int(f"0{name[1:]}", 0) if name[1] in "xX" else int(name[1:]))
+
+
+def _character(number: int) -> str:
     return chr(number) if number <= 0x10FFFF and not 0xD800 <= number < 0xE000 else "\x7f"

@@ -13,9 +13,11 @@ from functools import lru_cache
 from aegis_authz.redact.text.view import View
 
 _DASHES = "\u2212\u2043\udc96\udc97"
+_DOTS = "\u00b7\u2022\u2219\u22c5"
 _SPACES = "\x85\udca0"
 """Bytes that are no UTF-8 come as surrogates; these are dashes and spaces in Windows-1252 and Latin-1."""
 _INVISIBLE = "\udcad"
+_BLOCK = 16 * 1024
 _RANGES = ((0x80, 0x3100), (0xA000, 0xAC00), (0xF900, 0x10000))
 _FAR_RANGES = (
     (0x10400, 0x11E00), (0x16A00, 0x16C00), (0x1D400, 0x1D800), (0x1E100, 0x1EA00), (0x1F100, 0x1F200),
@@ -38,7 +40,11 @@ def folded(view: View) -> View:
 
 def _folded_parts(text: str, codec: str) -> tuple[list[bytes], list[int]]:
     """What the text is in ASCII, cut at its odd characters, and how many bytes each part was."""
-    parts = odd_characters().split(text)
+    parts = [""]
+    for place in range(0, len(text), _BLOCK):  # `re` lets no other thread run before it is through
+        cuts = odd_characters().split(text[place : place + _BLOCK])
+        parts[-1] += cuts[0]
+        parts += cuts[1:]
     written = [len(part.encode("utf-8", codec)) for part in parts]
     parts[1::2] = map(fold_character, parts[1::2])
     return [part.encode("utf-8", codec) for part in parts], written
@@ -50,7 +56,7 @@ def odd_characters() -> re.Pattern[str]:
     odd = [chr(code) for first, last in _RANGES for code in range(first, last) if _folds(chr(code))]
     # beyond the BMP `re` looks at one member of a class after the other: whole ranges, sorted out by fold_character
     far = "".join(f"{chr(first)}-{chr(last - 1)}" for first, last in _FAR_RANGES)
-    return re.compile(f"([{re.escape(''.join((*odd, *_DASHES, *_SPACES, *_INVISIBLE)))}{far}])")
+    return re.compile(f"([{re.escape(''.join((*odd, *_DASHES, *_DOTS, *_SPACES, *_INVISIBLE)))}{far}])")
 
 
 def _folds(character: str) -> bool:
@@ -64,6 +70,8 @@ def fold_character(character: str) -> str:
         return character if character < "\x80" else ""
     if character in _DASHES:
         return "-"
+    if character in _DOTS:
+        return "."
     if character in _SPACES:
         return " "
     category = unicodedata.category(character)
