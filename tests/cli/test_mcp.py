@@ -105,14 +105,14 @@ async def test_whatever_goes_wrong_the_client_gets_an_answer_and_can_go_on(tmp_p
         ("github/mcp", ("http://r/github/mcp", False)),
         ("http://github.mcp.example/mcp", ("http://github.mcp.example/mcp", True)),
         ("https://mcp.vendor.example:443/v1/mcp", ("http://mcp.vendor.example/v1/mcp", True)),
-        ("http://127.0.0.1:9004/mcp", ("http://127.0.0.1:9004/mcp", True)),
+        ("http://127.0.0.1:9004/mcp?project=a", ("http://127.0.0.1:9004/mcp?project=a", True)),
     ],
 )
 def test_a_server_is_named_by_its_url_or_by_its_route(server: str, called: tuple[str, bool]) -> None:
     assert endpoint(server, MeshAddress("http://p", "http://r")) == called
 
 
-@pytest.mark.parametrize("server", ["ftp://a/", "http:///mcp", "http://a/mcp?key=1", "http://a:x/"])
+@pytest.mark.parametrize("server", ["ftp://a/", "http:///mcp", "http://a/mcp#x", "http://a:x/"])
 def test_what_is_no_endpoint_is_refused(server: str) -> None:
     with pytest.raises(Unable):
         endpoint(server, MeshAddress("http://p", "http://r"))

@@ -45,10 +45,11 @@ def endpoint(server: str, mesh: MeshAddress) -> tuple[str, bool]:
         port = parts.port
     except ValueError:
         raise Unable(f"{server} is not a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Unable(f"{server} is not the http or https URL of an MCP endpoint; it has no query")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
+        raise Unable(f"{server} is not the http or https URL of an MCP endpoint")
     authority = parts.hostname if port in (None, 443 if parts.scheme == "https" else 80) else f"{parts.hostname}:{port}"
-    return f"http://{authority}{parts.path or '/'}", True
+    query = f"?{parts.query}" if parts.query else ""
+    return f"http://{authority}{parts.path or '/'}{query}", True
 
 
 async def wrap_stdio(words: Sequence[str], listen: str, started: Callable[[str], None]) -> None:

@@ -173,5 +173,7 @@ def _notes(servers: Sequence[ListedServer]) -> list[str]:
             names = ", ".join(sorted(listed.server.headers))
             notes.append(f"{listed.tool}: {names} of the settings is not taken over; inject it (inject_credentials)")
         if "?" in listed.server.url:
-            notes.append(f"{listed.tool}: the query of its URL is left out; the mesh refuses one")
+            notes.append(
+                f"{listed.tool}: the query of its URL may hold a secret and is left out; add it to upstream if not"
+            )
     return notes
