@@ -119,7 +119,7 @@ docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fai
 
 .PHONY: conformance
 conformance: setup ## Run the official MCP conformance suite (from npm) through a mesh, and write its table in docs/mcp.md
-	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_mcp_conformance.py $(ARGS)
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_mcp_conformance.py tests/e2e/test_mcp_stock_clients.py $(ARGS)
 
 .PHONY: docs-architecture
 docs-architecture: setup ## Draw docs/architecture.svg and list the rooms from the import contract

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest_asyncio
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.demo.tools import DemoTools
-from tests.support.conformance_suite import REVISIONS, SUITE, Checks, Suite, lost, passed
+from tests.support.conformance_suite import REVISIONS, SUITE, Checks, Suite, free_port, lost, passed
 from tests.support.token_relay import TokenRelay
 
 pytestmark = [
@@ -46,16 +45,9 @@ class Legs:
     through: dict[str, dict[str, Checks]]
 
 
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port: int = place.getsockname()[1]
-        return port
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def legs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Legs]:
-    suite = Suite(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "aegis" / "mcp-conformance")
+    suite = Suite.in_cache()
     suite.install()
     folder, port = tmp_path_factory.mktemp("conformance"), free_port()
     found = Legs({}, {})
@@ -69,7 +61,7 @@ async def legs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Legs]:
 
 
 async def _through(suite: Suite, mesh: DemoMesh, port: int, rules: str) -> dict[str, Checks]:
-    relay = TokenRelay(lambda: "")
+    relay = TokenRelay(lambda head, body: "")
     async with relay.serving():
         mesh.policies.mkdir(parents=True)
         mesh.catalogue.mkdir(parents=True)
@@ -81,7 +73,7 @@ async def _through(suite: Suite, mesh: DemoMesh, port: int, rules: str) -> dict[
             relay.upstream = int(mesh.proxy.rpartition(":")[2])
             agent = agent_of(mesh)
             await agent.close()
-            relay.token = lambda: agent.tokens.mint("suite")
+            relay.token = lambda head, body: agent.tokens.mint("suite")
             return {revision: await suite.run(relay.port, revision, mesh.folder / revision) for revision in REVISIONS}
         finally:
             await mesh.down()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -18,9 +19,16 @@ from pathlib import Path
 SUITE = "0.2.0-alpha.12"
 """Of @modelcontextprotocol/conformance: the first line that knows both eras, and what the SDKs' own CI runs."""
 NODE = "22"
+PYTHON_1, TYPESCRIPT_1, TYPESCRIPT_2 = "1.30.0", "1.32.2", "2.4.0"
+"""The official clients beside the Python SDK of our own lock."""
 REVISIONS = {"2025-11-25": 84, "2026-07-28": 152}
 """The checks that the server passes of each revision, called directly."""
 _RUN_SECONDS = 400
+_ON_H11 = (
+    # uvicorn's other reader, httptools, leaves the white space around values, and a check is about that
+    "import runpy, sys; sys.modules['httptools'] = None; "
+    "runpy.run_module('mcp_everything_server', run_name='__main__', alter_sys=True)"
+)
 
 Checks = Counter[tuple[str, str, str, str]]
 """How often each check came out as it did: scenario, id, name, status."""
@@ -33,20 +41,57 @@ class Suite:
         self._folder = folder
         self._modules = folder / "node_modules"
 
+    @staticmethod
+    def in_cache() -> Suite:
+        """What the user's cache holds, so that it is installed once."""
+        return Suite(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "aegis" / "mcp-conformance")
+
     def install(self) -> None:
         """Take from the registries what is missing. Raises CalledProcessError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        if not (self._modules / "@modelcontextprotocol" / "conformance").exists():
-            packages = [f"node@{NODE}", f"@modelcontextprotocol/conformance@{SUITE}"]
-            subprocess.run(
-                [shutil.which("npm") or "npm", "i", "--no-audit", "--no-fund", *packages], cwd=self._folder, check=True
-            )
+        self._npm("conformance", f"node@{NODE}", f"@modelcontextprotocol/conformance@{SUITE}")
         if not self._server.exists():
             sdk = f"mcp=={version('mcp')}"
             pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "mcp", "--dest", "."]
             subprocess.run([*pip, sdk], cwd=self._folder, check=True)
             with tarfile.open(self._folder / f"mcp-{version('mcp')}.tar.gz") as archive:
                 archive.extractall(self._folder, filter="data")
+
+    def install_clients(self) -> None:
+        """Take the official clients that are missing, of both lines of both languages. Raises CalledProcessError."""
+        self._npm("sdk", f"@modelcontextprotocol/sdk@{TYPESCRIPT_1}")
+        self._npm("client", f"@modelcontextprotocol/client@{TYPESCRIPT_2}")
+        if not self._python_1.exists():
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(self._python_1)]
+            subprocess.run([*pip, f"mcp=={PYTHON_1}"], check=True)
+
+    def program(self, client: str, script: str, folder: Path) -> list[str]:
+        """The words that run a script for a client; it stands where its packages are found."""
+        if client.startswith("python"):
+            path = folder / "client.py"
+            path.write_text(script)
+            return [sys.executable, str(path)]
+        path = self._folder / f"{client.replace(' ', '-')}.mjs"
+        path.write_text(script)
+        return [str(self._node), str(path)]
+
+    def environment(self, client: str) -> dict[str, str]:
+        """What the client runs in."""
+        found = {"PYTHONPATH": str(self._python_1)} if client == "python 1" else {}
+        return {**os.environ, **found}
+
+    def _npm(self, name: str, *packages: str) -> None:
+        if not (self._modules / "@modelcontextprotocol" / name).exists():
+            npm = shutil.which("npm") or "npm"
+            subprocess.run([npm, "i", "--no-audit", "--no-fund", *packages], cwd=self._folder, check=True)
+
+    @property
+    def _node(self) -> Path:
+        return self._modules / "node" / "bin" / "node"
+
+    @property
+    def _python_1(self) -> Path:
+        return self._folder / f"python-{PYTHON_1}"
 
     @property
     def _server(self) -> Path:
@@ -57,8 +102,8 @@ class Suite:
         """The SDK's everything-server on this port."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "mcp_everything_server",
+            "-c",
+            _ON_H11,
             "--port",
             str(port),
             cwd=self._server,
@@ -88,7 +133,7 @@ class Suite:
         path = f"{self._modules / 'node' / 'bin'}{os.pathsep}{os.environ['PATH']}"
         script = self._modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
         process = await asyncio.create_subprocess_exec(
-            str(self._modules / "node" / "bin" / "node"),
+            str(self._node),
             str(script),
             *("server", "--url", f"http://127.0.0.1:{port}/mcp", "--suite", "all", "--spec-version", revision),
             *("--timeout", "60000", "-o", str(folder)),
@@ -117,6 +162,14 @@ def _checks(folder: Path) -> Checks:
         for check in json.loads(path.read_text("utf-8")):
             checks[scenario, check["id"], check.get("name", ""), check["status"]] += 1
     return checks
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port: int = place.getsockname()[1]
+        return port
 
 
 def passed(checks: Checks) -> int:

@@ -16,9 +16,12 @@ _CONNECTION = re.compile(rb"(?i)\r\n(?:connection|keep-alive): *[^\r]*")
 
 @dataclass
 class TokenRelay:
-    """One connection a request, so that nothing has to be known of answers: they end with the connection."""
+    """One connection a request, so that nothing has to be known of answers: they end with the connection.
 
-    token: Callable[[], str]
+    `token` is told the head and the body of the request; "" is none.
+    """
+
+    token: Callable[[bytes, bytes], str]
     port: int = 0
     upstream: int = 0
 
@@ -47,8 +50,10 @@ class TokenRelay:
             head = await reader.readuntil(b"\r\n\r\n")
             body = await _body(reader, head)
             upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.upstream)
-            lines = _CONNECTION.sub(b"", head[:-4])
-            upstream.write(lines + f"\r\nx-aegis-token: {self.token()}\r\nconnection: close\r\n\r\n".encode() + body)
+            token = self.token(head, body)
+            added = f"\r\nx-aegis-token: {token}" if token else ""
+            lines = _CONNECTION.sub(b"", head[:-4]) + f"{added}\r\nconnection: close\r\n\r\n".encode()
+            upstream.write(lines + body)
             while piece := await upstream_reader.read(65_536):
                 writer.write(piece)
                 await writer.drain()
