@@ -111,6 +111,14 @@ async def test_whatever_else_a_server_answers_is_no_key(
     assert server.paths == ["/keys"]
 
 
+@pytest.mark.parametrize(
+    "url", ["https://" + "a" * 300 + ".example/k", "http://[::1/k", "https://xn--/k", "http://\u2100/k"]
+)
+async def test_an_address_that_leads_nowhere_is_said_to_be_away(sets: HttpKeySets, url: str) -> None:
+    with pytest.raises(KeysUnavailable):
+        await sets.fetch(url)
+
+
 async def test_a_server_that_is_not_there_is_said_to_be_away(sets: HttpKeySets) -> None:
     with pytest.raises(KeysUnavailable, match=r"http://127\.0\.0\.1:9/keys"):
         await sets.fetch("http://127.0.0.1:9/keys")

@@ -15,6 +15,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.enrolments import FileEnrolments
+from aegis_authz.adapters.files.key_ring import FileKeyRing
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
@@ -143,12 +144,13 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
         enrolments = FileEnrolments(settings.state / "enrolled.json")
+        rings = {name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")}
         listed = FileRevocationList(settings.state / "revoked.json")
         uses, journal = MemorySingleUses(clock, for_tests=True), MemoryJournal(for_tests=True)
         records = MemoryRecordLog("control", for_tests=True)
         await records.start()
         stores = ControlStores(
-            releases, store, records, MemoryRevocations(store), uses, journal, enrolments, HttpKeySets(), listed
+            releases, store, records, MemoryRevocations(store), uses, journal, enrolments, HttpKeySets(), listed, rings
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from aegis_authz import durable
 from aegis_authz.adapters.files.enrolments import FileEnrolments
+from aegis_authz.adapters.files.key_ring import FileKeyRing
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -22,7 +25,7 @@ from aegis_authz.core.release import Sources
 from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.verifying_key import VerifyingKey
-from aegis_authz.ports.control_plane import Journal, KeySets, KeysUnavailable, Revocations, SingleUses
+from aegis_authz.ports.control_plane import Journal, KeyRing, KeySets, KeysUnavailable, Revocations, SingleUses
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -68,6 +71,14 @@ class DownApprovals:
 
     async def decide(self, approval_id: str, to: ApprovalState, by: str, now: Epoch) -> Approval:
         raise StoreDown("redis at /secret/path is away")
+
+
+def _rings(folder: Path, keys: Keys) -> dict[str, KeyRing]:
+    """The issuer's and the approvals' key in a folder, in which they can be replaced."""
+    for name, key in (("issuer", keys.issuer), ("approvals", keys.approvals)):
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        durable.create(folder / f"{name}.pem", pem)
+    return {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")}
 
 
 class NoKeySets:
@@ -149,6 +160,7 @@ def new_plane(
         uses: SingleUses | None = None,
         journal: Journal | None = None,
         key_sets: KeySets | None = None,
+        rings: Mapping[str, KeyRing] | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -162,6 +174,7 @@ def new_plane(
             FileEnrolments(settings.state / "enrolled.json"),
             key_sets or NoKeySets(),
             FileRevocationList(settings.state / "revoked.json"),
+            rings or _rings(settings.state, keys),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

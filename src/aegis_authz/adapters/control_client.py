@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer, TargetRequest
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
 from aegis_authz.api.enrolment import InvitationAnswer, InvitationRequest, RegisteredAgentsAnswer
+from aegis_authz.api.keys import RotatedAnswer, RotationRequest
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.policies import (
     PublishRequest,
@@ -140,6 +141,10 @@ class ControlClient:
     def restore_target(self, target: Revoked, by: str, note: str) -> RestoredAnswer:
         """Let policy judge it again."""
         return self._ask("POST", "/v1/revocations/restore", RestoredAnswer, _target(target, by, note))
+
+    def rotate(self, name: str, by: str, wait: float) -> RotatedAnswer:
+        """Replace a signing key; waits until every OPA trusts the next one."""
+        return self._ask("POST", f"/v1/keys/{_segment(name)}/rotate", RotatedAnswer, RotationRequest(by=by), wait)
 
     def registered(self) -> RegisteredAgentsAnswer:
         """All registered agents."""

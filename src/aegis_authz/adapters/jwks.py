@@ -30,7 +30,7 @@ class HttpKeySets:
         try:
             async with asyncio.timeout(_SECONDS):
                 content = await self._content(url)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as fault:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, OSError, ValueError) as fault:
             raise KeysUnavailable(f"{url}: {str(fault) or type(fault).__name__}") from None
         try:
             return _keys(strict_json.parse_object(content))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aegis_authz.api.model import Answer
+from aegis_authz.api.model import Answer, Name, Request
 
 
 class JwkAnswer(Answer):
@@ -33,3 +33,17 @@ class ReadyAnswer(Answer):
 
     status: str
     revision: str
+
+
+class RotationRequest(Request):
+    """Who replaces a signing key; kept in the change log."""
+
+    by: Name
+
+
+class RotatedAnswer(Answer):
+    """The key that signs now, by its thumbprint; the one before verifies until `former_ends` (since the epoch)."""
+
+    name: str
+    kid: str
+    former_ends: float

@@ -113,12 +113,15 @@ class Approver:
 
 
 def override_mint(
-    key: Ed25519PrivateKey, issuer: str, audience: str, ids: Ids
+    key: Callable[[], Ed25519PrivateKey], issuer: str, audience: str, ids: Ids
 ) -> Callable[[ApprovalRequest, Epoch], str]:
-    """What makes the override token of an approval that is granted now. It raises ValueError where its time is over."""
+    """What makes the override token of an approval that is granted now, signed by the key of then.
+
+    It raises ValueError where the approval's time is over.
+    """
 
     def mint(request: ApprovalRequest, now: Epoch) -> str:
-        return mint_override(key, request, issuer=issuer, audience=audience, now=now, jti=Jti(ids.token()))
+        return mint_override(key(), request, issuer=issuer, audience=audience, now=now, jti=Jti(ids.token()))
 
     return mint
 

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.trust import trust_data
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
 from aegis_authz.redact.detectors.table import DETECTORS
 
+PublicKeys = Callable[[], tuple[Ed25519PublicKey, ...]]
 
-def policy_builder(settings: ControlSettings, keys: Keys) -> PolicyBuilder:
-    """What turns documents into signed bundles, the doctor's documents included. Raises SourceFolderError."""
+
+def policy_builder(
+    settings: ControlSettings, keys: Keys, token_keys: PublicKeys | None = None, approval_keys: PublicKeys | None = None
+) -> PolicyBuilder:
+    """What turns documents into signed bundles, the doctor's documents included. Raises SourceFolderError.
+
+    `token_keys` and `approval_keys` say whose signatures are believed; without them, those of `keys` alone.
+    """
     probe = settings.probe
     own = Sources({}, {}) if probe is None else Sources(read_sources(probe / "policies"), read_sources(probe / "tools"))
-    trust = trust_data(settings, [keys.issuer.public_key()], [keys.approvals.public_key()])
+
+    def trust() -> dict[str, Json]:
+        tokens = (keys.issuer.public_key(),) if token_keys is None else token_keys()
+        approvals = (keys.approvals.public_key(),) if approval_keys is None else approval_keys()
+        return trust_data(settings, tokens, approvals)
+
     return PolicyBuilder(keys.bundle, trust, settings.public_url.rstrip("/"), DETECTORS, own)

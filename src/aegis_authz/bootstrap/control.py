@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import uvloop
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
+from aegis_authz.adapters.files.key_ring import FileKeyRing
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
@@ -41,6 +42,7 @@ from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
+from aegis_authz.control.rotating import Rotator
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
@@ -54,6 +56,8 @@ from aegis_authz.ports.control_plane import (
     Enrolments,
     EnrolmentsFault,
     Journal,
+    KeyRing,
+    KeyRingFault,
     KeySets,
     Releases,
     RevocationList,
@@ -69,6 +73,7 @@ _BACKLOG = 128
 _FAULTS = (
     KeyFolderError,
     EnrolmentsFault,
+    KeyRingFault,
     RevocationListFault,
     ReleasesFault,
     RevisionUnknown,
@@ -110,9 +115,12 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(key_sets.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
+        rings = {name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")}
         revoked = FileRevocationList(settings.state / "revoked.json")
         journal = FileJournal(settings.state / "issued.jsonl")
-        stores = ControlStores(releases, approvals, records, revocations, uses, journal, enrolments, key_sets, revoked)
+        stores = ControlStores(
+            releases, approvals, records, revocations, uses, journal, enrolments, key_sets, revoked, rings
+        )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
@@ -123,7 +131,12 @@ async def _run(settings: ControlSettings) -> None:
 
 async def _serve(services: ControlServices, listening: socket.socket) -> None:
     async with asyncio.TaskGroup() as group:
-        always = (services.expiry.watch(), services.trusted_keys.watch(), services.revoker.watch())
+        always = (
+            services.expiry.watch(),
+            services.trusted_keys.watch(),
+            services.revoker.watch(),
+            services.rotator.watch(),
+        )
         watches = [group.create_task(watch) for watch in always]
         if services.keeper is not None:
             watches.append(group.create_task(services.keeper.watch()))
@@ -165,7 +178,6 @@ def _token_terms(settings: ControlSettings, base: str) -> TokenTerms:
 
 def _token_issuer(
     stores: ControlStores,
-    keys: Keys,
     terms: TokenTerms,
     directory: Callable[[], Directory],
     trusted_keys: TrustedKeys,
@@ -175,7 +187,7 @@ def _token_issuer(
 ) -> TokenIssuer:
     return TokenIssuer(
         terms,
-        lambda: keys.issuer,
+        lambda: stores.rings["issuer"].signing_key,
         directory,
         stores.uses,
         stores.journal,
@@ -184,6 +196,15 @@ def _token_issuer(
         clock,
         ids,
     )
+
+
+def _lives(settings: ControlSettings) -> dict[str, Seconds]:
+    """How long what each key has signed is believed at most."""
+    skew = 2 * float(settings.clock_skew)
+    return {
+        "issuer": Seconds(float(settings.max_token_life) + skew),
+        "approvals": Seconds(float(settings.approval_life) + skew),
+    }
 
 
 def _mesh_place(settings: ControlSettings) -> MeshPlace:
@@ -213,6 +234,7 @@ class ControlStores:
     enrolments: Enrolments
     key_sets: KeySets
     revoked: RevocationList
+    rings: Mapping[str, KeyRing]
 
 
 def control_services(
@@ -228,7 +250,10 @@ def control_services(
     Without `routes` nobody's routes follow what is published.
     """
     bulletin, board = Bulletin(), StatusBoard(clock)
-    builder = policy_builder(settings, keys)
+    rings = stores.rings
+    builder = policy_builder(
+        settings, keys, *(lambda name=name: rings[name].trusted(clock.now()) for name in ("issuer", "approvals"))
+    )
     publisher = Publisher(stores.releases, builder, bulletin, clock)
 
     def catalogue_of(revision: Revision) -> Catalogue:
@@ -249,7 +274,7 @@ def control_services(
             stores.approvals,
             stores.records,
             bulletin.is_stale,
-            override_mint(keys.approvals, settings.issuer, settings.audience, ids),
+            override_mint(lambda: rings["approvals"].signing_key, settings.issuer, settings.audience, ids),
             clock,
         ),
         expiry=ExpiryWatch(stores.approvals, stores.records, clock),
@@ -262,8 +287,9 @@ def control_services(
         directory=directory,
         enroller=Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids),
         mesh=_mesh_place(settings),
-        issuer=_token_issuer(stores, keys, terms, directory, trusted_keys, revoker, clock, ids),
-        token_jwks=tuple(public_jwks([keys.issuer.public_key()])),
+        issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
+        rotator=Rotator(rings, _lives(settings), publisher, board, clock),
+        token_jwks=lambda: public_jwks(rings["issuer"].trusted(clock.now())),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,
     )

@@ -18,6 +18,7 @@ from aegis_authz.cli import (
     doctor,
     envoy,
     explain,
+    keys,
     mcp,
     mesh,
     serve,
@@ -47,6 +48,7 @@ app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(bench.bench)
 app.add_typer(token.app, name="token")
+app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(agents.app, name="agents")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
@@ -25,9 +25,11 @@ from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
+from aegis_authz.control.rotating import NotRotated, Rotator
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
+from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.policies import policy_routes
@@ -39,7 +41,7 @@ from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
+from aegis_authz.ports.control_plane import EnrolmentsFault, KeyRingFault, RevocationListFault
 from aegis_authz.ports.data_plane import StoreDown
 
 _log = logging.getLogger(__name__)
@@ -68,7 +70,8 @@ class ControlServices:
     trusted_keys: TrustedKeys
     keeper: RouteKeeper | None
     expiry: ExpiryWatch
-    token_jwks: tuple[dict[str, str], ...]
+    rotator: Rotator
+    token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     admin_token: str = field(repr=False)
     opa_token: str = field(repr=False)
 
@@ -95,6 +98,8 @@ def create_app(services: ControlServices) -> FastAPI:
             NotEnrolled: _on_domain_fault,
             EnrolmentsFault: _on_domain_fault,
             RevocationListFault: _on_domain_fault,
+            KeyRingFault: _on_domain_fault,
+            NotRotated: _on_domain_fault,
             NotIssued: _on_not_issued,
             StoreDown: _on_domain_fault,
             ReleasesFault: _on_domain_fault,
@@ -108,6 +113,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *agent_routes(services.revoker, services.admin_token),
         *token_routes(services.issuer),
         *enrolment_routes(services.enroller, services.directory, services.terms, services.mesh, services.admin_token),
+        *key_routes(services.rotator, services.admin_token),
         *open_routes(services.bulletin, services.keeper, services.token_jwks),
     ):
         app.include_router(router)
@@ -138,6 +144,8 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():
             return HttpProblem(404, "there is no such approval, or its time is long over")
+        case NotRotated():
+            return HttpProblem(409, str(fault))
         case NotEnrolled():
             return HttpProblem(fault.status, str(fault))
         case ApprovalConflict() | NotRevoked():

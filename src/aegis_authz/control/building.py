@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -26,12 +26,12 @@ class PolicyBuilder:
     def __init__(
         self,
         signing_key: EllipticCurvePrivateKey,
-        trust_data: Mapping[str, Json],
+        trust_data: Callable[[], Mapping[str, Json]],
         status_base: str,
         detectors: Collection[str],
         own: Sources,
     ) -> None:
-        """`trust_data` is `control.trust.trust_data`; `detectors` the names `sanitize` may use.
+        """`trust_data` gives `control.trust.trust_data` of now; `detectors` the names `sanitize` may use.
 
         `own` are documents of Aegis itself, part of every revision beside those published.
         """
@@ -50,7 +50,7 @@ class PolicyBuilder:
         policies = {**sources.policies, **self._own.policies}
         loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
         compiled = compile_policy(
-            loaded.compiled, loaded.tools, self._trust_data, self._status_base, None, loaded.identities
+            loaded.compiled, loaded.tools, self._trust_data(), self._status_base, None, loaded.identities
         )
         bundle = pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID)
         return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases)

@@ -88,6 +88,13 @@ class Publisher:
                 message = f"{message} (documents of {revision} under today's keys and rules)".strip()
             return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message)
 
+    async def rebuild(self, by: str, message: str) -> Published:
+        """Serve the same documents under the keys of now. Raises PolicyErrors, ReleasesFault."""
+        async with self._one_at_a_time:
+            sources = await asyncio.to_thread(lambda: self._releases.sources(self._releases.current()))
+            live = await asyncio.to_thread(self._builder.build, sources)
+            return await self._change(live, sources, ChangeKind.REBUILT, by, message)
+
     async def note(self, kind: ChangeKind, agent: Scope, by: str, message: str) -> None:
         """Log what was done to an agent; what is served stays. Raises ReleasesFault."""
         async with self._one_at_a_time:

@@ -193,7 +193,8 @@ def _private_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _new_ed25519() -> bytes:
+def new_ed25519_pem() -> bytes:
+    """A new private key as PEM."""
     return _private_pem(Ed25519PrivateKey.generate())
 
 
@@ -207,10 +208,10 @@ def _new_token() -> bytes:
 
 
 _MAKERS: dict[str, Callable[[], bytes]] = {
-    ISSUER: _new_ed25519,
-    APPROVALS: _new_ed25519,
+    ISSUER: new_ed25519_pem,
+    APPROVALS: new_ed25519_pem,
     BUNDLE: _new_p256,
-    RECORDS: _new_ed25519,
+    RECORDS: new_ed25519_pem,
     ADMIN_TOKEN: _new_token,
     OPA_TOKEN: _new_token,
     SESSIONS: _new_token,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter, Response
 
@@ -13,17 +13,16 @@ from aegis_authz.control.routing import RouteKeeper
 
 
 def open_routes(
-    bulletin: Bulletin, keeper: RouteKeeper | None, token_jwks: Sequence[Mapping[str, str]]
+    bulletin: Bulletin, keeper: RouteKeeper | None, token_jwks: Callable[[], Sequence[Mapping[str, str]]]
 ) -> list[APIRouter]:
     """The routes that need no token."""
     everyone = open_router()
-    keys = KeysAnswer(keys=tuple(JwkAnswer(**jwk) for jwk in token_jwks))
 
     @everyone.get("/.well-known/jwks.json")
     async def get_keys(response: Response) -> KeysAnswer:
         """Get the public keys that agent tokens are verified with."""
         response.headers["cache-control"] = "public, max-age=60"
-        return keys
+        return KeysAnswer(keys=tuple(JwkAnswer(**jwk) for jwk in token_jwks()))
 
     @everyone.get("/healthz")
     async def get_health() -> HealthAnswer:

@@ -1,0 +1,44 @@
+"""`aegis keys`: replace a signing key while it is in use."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from aegis_authz.cli.faults import exits_on_faults
+from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
+
+app = typer.Typer(help="Replace the keys that a mesh signs with.", no_args_is_help=True)
+
+
+@app.callback()
+def keys() -> None:
+    """Replace the keys that a mesh signs with."""
+
+
+@app.command("rotate")
+def rotate_(
+    name: Annotated[Literal["issuer", "approvals"], typer.Argument(help="What the key signs.")],
+    state: MeshState = DEFAULT_STATE,
+    by: As = None,
+    wait: Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until every OPA has it.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the next key, sign with it once every OPA trusts it, and let the one before verify until its tokens end.
+
+    Exits with 1 when not every OPA has it in time: nothing signs with it then, and asking again goes on from there.
+
+    Example: aegis keys rotate issuer --dir DIR
+    """
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.commands.keys import rotate
+
+    with exits_on_faults("keys rotate"):
+        rotated = rotate(state, name, by or operator_name(), wait)
+    if as_json:
+        typer.echo(rotated.model_dump_json(indent=2))
+        return
+    ends = time.strftime("%H:%M:%S", time.localtime(rotated.former_ends))
+    typer.echo(f"the {name} key is {rotated.kid} now; the one before verifies until {ends}")
