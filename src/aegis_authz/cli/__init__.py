@@ -15,7 +15,7 @@ EXTRAS: Final = MappingProxyType(
         "certifi": "local",
         "envoy_data_plane": "control",
         "fastapi": "control",
-        "httpx": "cli",
+        "httpx": "control",
         "httpx2": "demo",
         "jwt": "control",
         "mcp": "agent",
