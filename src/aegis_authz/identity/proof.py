@@ -1,6 +1,6 @@
 """Proofs of a call by the key that a token is bound to, verified strictly (RFC 9449 section 4.3).
 
-They differ from RFC 9449 in three things (docs/decisions/0015-proofs.md): `htu` holds the query, `bh` is the digest of
+They differ from RFC 9449 in three things (docs/decisions/0016-proofs.md): `htu` holds the query, `bh` is the digest of
 the body, and both header and claims have exactly the members named here. What makes them is `identity/proof_mint.py`.
 """
 
