@@ -7,7 +7,7 @@ action(call, documents) := combined(effects, verdicts, documents) if {
 		some document in documents
 		some rule in rules_of(document.tools, call)
 	]
-	denying := [denied(document, rule, seen) |
+	forbidding := [denied(document, rule, seen) |
 		some document in documents
 		some rule in denials_of(document.denied, call)
 		not excused(rule, seen)
@@ -16,7 +16,11 @@ action(call, documents) := combined(effects, verdicts, documents) if {
 		some document in documents
 		outside(document, call.resource.id)
 	]
-	verdicts := array.concat(judging, array.concat(denying, abroad))
+	disguised := [denying(document, [finding("action", "denied", null, null, false)]) |
+		some document in documents
+		is_disguised(document, call)
+	]
+	verdicts := array.concat(array.concat(judging, disguised), array.concat(forbidding, abroad))
 	effects := {given.effect | some given in verdicts}
 }
 
@@ -38,6 +42,16 @@ is_meant(name, call) if name in {"*", call.action.name}
 
 is_meant(name, call) if {
 	call.resource.type != "http"
+	spelling(name) == spelling(call.action.name)
+}
+
+# Beside "*" a rule for one tool would be typed away by another spelling of its name.
+is_disguised(document, call) if {
+	call.resource.type != "http"
+	actions := document.tools[call.resource.id]
+	not actions[call.action.name]
+	some name, _ in actions
+	name != "*"
 	spelling(name) == spelling(call.action.name)
 }
 

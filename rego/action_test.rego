@@ -146,3 +146,18 @@ test_a_limit_is_told_only_where_the_document_says_so if {
 		"limit": null, "seen": null,
 	}]
 }
+
+test_a_rule_for_one_tool_is_not_typed_away_beside_a_rule_for_all if {
+	capped_tool := object.union(rule, {"values": [amount(at_most(5))]})
+	policies := only("coder", [document("hub-policy", {"hub": {"*": [rule], "sponsor": [capped_tool]}})], [])
+	reason_for(policies, "sponsor", 5) == "ALLOWED"
+	reason_for(policies, "sponsor", 6) == "POLICY_DENIED"
+	reason_for(policies, "Sponsor", 5) == "POLICY_DENIED"
+	reason_for(policies, "sponsor ", 6) == "POLICY_DENIED"
+	reason_for(policies, "other", 6) == "ALLOWED"
+}
+
+reason_for(policies, name, number) := decision.reason if {
+	asked := call("coder", "mcp_tool", "hub", name, {"amount": number})
+	decision := authz.decide(asked) with data.aegis.policies as policies
+}

@@ -210,6 +210,8 @@ def test_a_reverse_route_cannot_reach_another_tool_by_its_path() -> None:
         ("PUT", "/v1/payments/p1?q=1&q[]=2", b"{}", Reason.DUPLICATE_KEY),
         ("PUT", "/v1/payments/p1?q[0]=1&q=2", b"{}", Reason.DUPLICATE_KEY),
         ("PUT", "/v1/payments/p1?q[x]=1&Q[X]=2", b"{}", Reason.DUPLICATE_KEY),
+        ("PUT", "/v1/payments/p1?__proto__[q]=1", b"{}", Reason.MALFORMED_CALL),
+        ("PUT", "/v1/payments/p1?a.constructor.prototype.q=1", b"{}", Reason.MALFORMED_CALL),
         ("PUT", "/v1/payments/p1", b'{"q":1,"q ":2}', Reason.DUPLICATE_KEY),
         ("PUT", "/v1/payments/p1", b'{"__proto__":{"q":2}}', Reason.MALFORMED_CALL),
         ("PUT", "/v1/payments/p1?a.b=1", b'{"a_b":2}', Reason.DUPLICATE_KEY),

@@ -15,6 +15,7 @@ from aegis_authz.encoding.folding import folded, shape, stem
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MOST_DECODINGS = 3
+_PARTS = re.compile(r"[\[\].]")
 _SUFFIX_MARKS = ".;:,%~ \\/?#\x00"
 _HIDDEN = re.compile(r"[/\\]|%(?:2[ef]|5c)", re.IGNORECASE)
 
@@ -156,6 +157,9 @@ def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str 
         if isinstance(elements, list):
             elements.append(decoded)
             continue
+        if _names_prototype(name):
+            problem = f"The name {quoted(name)} of the query is taken for a prototype by readers in JavaScript."
+            raise _malformed("query", _character(offset), "the query names a prototype", problem)
         form, trunk = folded(name), stem(name)
         if form in forms or trunk in forms or form in stems:  # a[x] and a[y] are two parts of one; a and a[] are one
             raise Refused(
@@ -168,6 +172,11 @@ def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str 
             stems.add(trunk)
         values[name] = [decoded] if name in repeated else decoded
     return values
+
+
+def _names_prototype(name: str) -> bool:
+    parts = set(_PARTS.split(name))
+    return "__proto__" in parts or {"constructor", "prototype"} <= parts
 
 
 def _decoded(text: str, where: str, offset: int) -> str:

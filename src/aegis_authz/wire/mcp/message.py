@@ -15,7 +15,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import mcp_header, strict_json
-from aegis_authz.encoding.folding import mistakable
+from aegis_authz.encoding.folding import mistakable, shape
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import query_parameters
 from aegis_authz.wire.http.call import HttpCall
@@ -96,6 +96,18 @@ def read_mcp_call(http: HttpCall, tool: Tool) -> ToolCall:
     return _session(http, tool, rpc.method, params, rpc, agent_query)
 
 
+def _is_disguised(method: str) -> bool:
+    """Whether some server takes a method for a known one: in another case, or with other signs between its letters."""
+    return method not in _METHODS and _letters(method) in _METHOD_LETTERS
+
+
+def _letters(method: str) -> str:
+    return "".join(character for character in shape(method) if character.isalnum())
+
+
+_METHOD_LETTERS = frozenset(map(_letters, _METHODS))
+
+
 def _agent_query(http: HttpCall, tool: Tool) -> Mapping[str, Json]:
     """What the agent adds to the query of the endpoint: servers configure themselves by it.
 
@@ -128,7 +140,7 @@ def _request_rpc(message: Mapping[str, Json]) -> Rpc:
     if rpc is None:
         problem = "method must be a text of 1 to 128 characters, and id a text or an integer; a notification has no id."
         raise _malformed(detail, "/id" if isinstance(message["method"], str) else "/method", problem)
-    if mistakable((rpc.method,), _METHODS) is not None:
+    if _is_disguised(rpc.method):
         raise _malformed(detail, "/method", f"To some readers the method {quoted(rpc.method)} is another one.")
     return rpc
 
