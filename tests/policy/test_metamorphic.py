@@ -89,7 +89,7 @@ def _bounded(rule: dict[str, Any]) -> dict[str, Any]:
     """With a bound on a parameter that nothing else in the rule is about."""
     if "limit" in str(rule):
         return rule
-    conditions = rule["conditions"]
+    conditions = rule.get("conditions", {})
     more = {**conditions.get("parameters", {}), "limit": {"max": 5}}
     return {**rule, "conditions": {**conditions, "parameters": more}}
 
@@ -112,7 +112,7 @@ def test_one_more_condition_never_makes_a_decision_milder(opa: LabOpa, seed: int
 def test_a_stricter_bound_never_makes_a_decision_milder(opa: LabOpa, seed: int) -> None:
     def stricter(_: Random, written: Written) -> Written:
         def lower(rule: dict[str, Any]) -> dict[str, Any]:
-            conditions = rule["conditions"]
+            conditions = rule.get("conditions", {})
             bound = conditions.get("max_amount")
             return rule if bound is None else {**rule, "conditions": {**conditions, "max_amount": max(0, bound - 2)}}
 

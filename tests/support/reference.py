@@ -115,6 +115,13 @@ def _verdicts(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[
         for rule in document.allowed_tools:
             if rule.name == tool and {action, "*"} & set(rule.actions):
                 yield _allowing(rule, call, regions.get(tool))
+        names = {name for rule in document.allowed_tools if rule.name == tool for name in rule.actions} - {"*"}
+        if (
+            call["resource"]["type"] != "http"
+            and action not in names
+            and _spelling(action) in set(map(_spelling, names))
+        ):
+            yield Verdict("deny")
         for denial in document.denied_tools:
             spellings = {_spelling(one) for one in denial.actions} if call["resource"]["type"] != "http" else set()
             if denial.name == tool and ({action, "*"} & set(denial.actions) or _spelling(action) in spellings):

@@ -164,7 +164,7 @@ def _document(draw: Random) -> dict[str, Any]:
         "allowed_tools": [_rule(draw) for _ in range(draw.randint(1, 2))],
     }
     if draw.random() < 0.25:
-        written["denied_tools"] = [{"name": "bank", "actions": _actions(draw), "conditions": _conditions(draw, True)}]
+        written["denied_tools"] = [{"name": "bank", "actions": _actions(draw), **_conditions(draw, True)}]
     if draw.random() < 0.3:
         written["egress"] = {"allow": draw.sample(_PLACES, draw.randint(1, 2))}
     if draw.random() < 0.08:
@@ -180,7 +180,7 @@ def _rule(draw: Random) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "name": draw.choice(["bank", "bank", "bank", "shop"]),
         "actions": _actions(draw),
-        "conditions": _conditions(draw, False),
+        **_conditions(draw, False),
     }
     if draw.random() < 0.2:
         sides = draw.choice([("request",), ("response",), ("request", "response")])
@@ -194,13 +194,15 @@ def _rule(draw: Random) -> dict[str, Any]:
 
 
 def _conditions(draw: Random, denying: bool) -> dict[str, Any]:
-    """Conditions without a fault; those that contradict themselves are drawn again."""
+    """The member `conditions` without a fault, none where nothing is asked; what contradicts itself is drawn again."""
     while True:
         written = _drawn(draw)
+        if not written:
+            return {}
         found, faults = value_conditions(Conditions.model_validate(written), denying)
         asks = any(check.otherwise == "approval_needed" for one in found for check in one.checks)
         if not faults and not (denying and asks):
-            return written
+            return {"conditions": written}
 
 
 def _drawn(draw: Random) -> dict[str, Any]:
@@ -214,8 +216,8 @@ def _drawn(draw: Random) -> dict[str, Any]:
     rules |= {name: _rules(draw, words) for name, words in deep if draw.random() < 0.04}
     if rules:
         written["parameters"] = rules
-    if draw.random() < 0.12:
-        written["context"] = _context(draw)
+    if draw.random() < 0.12 and (context := _context(draw)):
+        written["context"] = context
     if draw.random() < 0.05:
         written["schema"] = draw.choice(
             [
