@@ -267,3 +267,18 @@ async def test_an_agents_own_query_reaches_no_server(world: World, target: str) 
     record = world.record(answer)
     assert (record["effect"], world.server.targets) == ("deny", [])
     assert record["reason"] in ("PARAMETER_UNKNOWN", "DUPLICATE_KEY", "MALFORMED_CALL")
+
+
+async def test_while_the_keys_are_gone_no_session_opens_or_goes_on_and_afterwards_all_do(world: World) -> None:
+    session, keys = await world.opened("ann"), world.mesh.state / "keys" / "sessions.keys"
+    aside = keys.rename(keys.with_suffix(".aside"))
+    world.server.ids.clear()
+    within = await world.send("ann", READ, session)
+    opening = await world.send("ann", INITIALIZE)
+    aside.rename(keys)
+    assert (within.json()["result"]["isError"], world.record(within)["reason"]) == (True, "INTERNAL_FAULT")
+    assert world.server.ids == []
+    assert "error" in opening.json()
+    assert ID not in opening.headers
+    assert (await world.send("ann", READ, session)).status_code == 200
+    assert (await world.opened("ann")).startswith("aegis1.")
