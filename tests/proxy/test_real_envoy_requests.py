@@ -53,19 +53,19 @@ async def test_an_allowed_call_reaches_the_tool_and_carries_its_decision_back(
     assert server.seen[0].all("host") == ["pay.example"]
 
 
-async def test_the_authorizer_sees_the_raw_body_and_only_the_headers_it_reads(
+async def test_the_authorizer_sees_the_raw_body_and_every_header_but_the_tools_credentials(
     proxy: Proxy, authorizer: Authorizer, server: ToolServer
 ) -> None:
-    await proxy.post(URL + "?a=1", b"\xff\xfe{}", "Content-Type: a", "authorization: Bearer x", "cookie: c=d")
+    await proxy.post(
+        URL + "?a=1", b"\xff\xfe{}", "Content-Type: a", "authorization: Bearer x", "cookie: c=d", "X-Account: a"
+    )
     http = authorizer.checks[0].attributes.request.http
     assert (http.raw_body, http.body) == (b"\xff\xfe{}", "")
     assert (http.method, http.host, http.path, http.scheme) == ("POST", "pay.example", "/v1/payments?a=1", "http")
-    assert [header for header in _sent(authorizer) if header[0] != "x-request-id"] == [
-        (":path", b"/v1/payments?a=1"),  # to see the bytes that `http.path` replaces
-        ("content-length", b"4"),
-        ("content-type", b"a"),
-        ("x-envoy-auth-partial-body", b"false"),
-    ]
+    sent = dict(_sent(authorizer))
+    assert sent[":path"] == b"/v1/payments?a=1"  # to see the bytes that `http.path` replaces
+    assert (sent["content-type"], sent["x-account"], sent["x-envoy-auth-partial-body"]) == (b"a", b"a", b"false")
+    assert not sent.keys() & {"authorization", "cookie"}
     assert authorizer.checks[0].attributes.source.address.socket_address.address == "127.0.0.1"
     assert server.seen[0].all("authorization") == ["Bearer x"]
 

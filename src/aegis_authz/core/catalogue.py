@@ -33,6 +33,7 @@ class ParameterSource(Enum):
     BODY = "body"  # JSON pointer into the body
     PATH = "path"  # variable of the path template
     QUERY = "query"  # query parameter
+    HEADER = "header"  # request header, in lower case
 
 
 class ParameterType(Enum):

@@ -49,7 +49,6 @@ from aegis_authz.proxy.authorizers import body_service, check_service
 from aegis_authz.proxy.places import PLACES, places_filter
 from aegis_authz.proxy.session_ids import SESSIONS, session_filter
 from aegis_authz.proxy.typed import extension, packed
-from aegis_authz.wire.envoy.ext_authz import READ_HEADERS
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
@@ -72,6 +71,10 @@ PROCESSING: dict[str, ProcessingMode] = {
 """By value of the obligation header: what ext_proc is shown."""
 
 _HEAD_ALONE = ProcessingMode(_SKIP, _SEND, _UNSEEN, _UNSEEN, _SKIP, _SKIP)
+
+
+_OF_THE_TOOL = ("authorization", "cookie")
+"""What the authorizer is never shown: nobody judges it, and no record may hold it."""
 
 
 def http_filters(settings: ProxySettings) -> list[HttpFilter]:
@@ -101,9 +104,9 @@ def _ext_authz(settings: ProxySettings) -> ExtAuthz:
         with_request_body=BufferSettings(
             max_request_bytes=settings.max_body_bytes, allow_partial_message=False, pack_as_bytes=True
         ),
-        # duplicates stay apart; and the authorizer gets no header that it does not read
+        # duplicates stay apart; and any header may be a parameter of an action, but for the tool's own credentials
         encode_raw_headers=True,
-        allowed_headers=ListStringMatcher(patterns=[TypeStringMatcher(exact=name) for name in sorted(READ_HEADERS)]),
+        disallowed_headers=ListStringMatcher(patterns=[TypeStringMatcher(exact=name) for name in _OF_THE_TOOL]),
         clear_route_cache=False,
         validate_mutations=True,
         max_denied_response_body_bytes=0,  # 0 does not cut: a denial can be a whole MCP result

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.path_template import Rank, read_template
 from aegis_authz.encoding.pointer import escaped
+from aegis_authz.policy.language.header_names import check_header_name
 from aegis_authz.policy.language.types import AnyScalar, ElementKind, Name, ParameterKind, Words, host_name, pointer
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import Problem, quoted
@@ -70,8 +71,12 @@ def _match(value: str) -> str:
     return value
 
 
+_HEADER = "header:"
+
+
 class ParameterEntry(Part):
-    """Where a parameter is taken from: "/pointer" into the body, "{variable}" of the path or "?name" of the query.
+    """Where a parameter is taken from: "/pointer" into the body, "{variable}" of the path, "?name" of the query or
+    "header:name".
 
     Null in a body counts as no `optional` one. `items` is the type of each element of an array; in a query, which
     writes a list as a pair for each element, they are strings unless it says otherwise.
@@ -86,10 +91,15 @@ class ParameterEntry(Part):
     def _is_somewhere(self) -> ParameterEntry:
         if self.at.startswith("/"):
             pointer(self.at)
+        elif self.at.startswith(_HEADER):
+            check_header_name(self.at.removeprefix(_HEADER))
         elif not _VARIABLE.match(self.at) and not (self.at.startswith("?") and len(self.at) > 1):
-            raise ValueError('from must be a JSON pointer "/amount", a path variable "{id}" or a query parameter "?q"')
-        elif self.optional:
-            raise ValueError("optional is about null in a body; a path or a query has none")
+            raise ValueError(
+                'from must be a JSON pointer "/amount", a path variable "{id}", a query parameter "?q" '
+                'or a header "header:x-account"'
+            )
+        if self.optional and not self.at.startswith("/"):
+            raise ValueError("optional is about null in a body; a path, a query or a header has none")
         if self.items is not None and self.type != "array":
             raise ValueError("items is about the elements of a list: it needs type: array")
         return self
@@ -285,6 +295,8 @@ def _parameter(name: str, entry: ParameterEntry) -> Parameter:
         source, at = ParameterSource.BODY, entry.at
     elif entry.at.startswith("{"):
         source, at = ParameterSource.PATH, entry.at[1:-1]
+    elif entry.at.startswith(_HEADER):
+        source, at = ParameterSource.HEADER, entry.at.removeprefix(_HEADER)
     else:
         source, at = ParameterSource.QUERY, entry.at[1:]
     items = None if entry.items is None else ParameterType(entry.items)

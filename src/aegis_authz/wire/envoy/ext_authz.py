@@ -6,8 +6,8 @@ Source: envoy/service/auth/v3/external_auth.proto and attribute_context.proto.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 
 from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
@@ -55,7 +55,7 @@ READ_HEADERS = frozenset(
         "x-request-id",
     }
 )
-"""The headers some stage reads; all others never leave the protobuf."""
+"""The headers some stage reads; others leave the protobuf only where the catalogue takes a parameter from them."""
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,64}\]|[a-z0-9._-]{1,253})(?::([1-9][0-9]{0,4}))?\Z")
 """RFC 1035, section 2.3.4: a name has at most 255 octets on the wire, which leaves 253 characters."""
@@ -115,6 +115,7 @@ def read_check_request(message: bytes) -> HttpCall:
         listener=attributes.context_extensions.get(LISTENER_EXTENSION, ""),
         principal=attributes.source.principal,
         over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
+        values_of=partial(_values, http.header_map.headers),
     )
 
 
@@ -123,9 +124,17 @@ def _headers(raw: list[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:
     for header in raw:
         name = header.key.lower()
         if name in READ_HEADERS:
-            value = header.raw_value.decode("latin-1") if header.raw_value else header.value
-            headers[name] = (*headers.get(name, ()), value)
+            headers[name] = (*headers.get(name, ()), _text(header))
     return headers
+
+
+def _values(raw: Iterable[base_pb2.HeaderValue], name: str) -> tuple[str, ...]:
+    return tuple(_text(header) for header in raw if header.key.lower() == name)
+
+
+def _text(header: base_pb2.HeaderValue) -> str:
+    text: str = header.raw_value.decode("latin-1") if header.raw_value else header.value
+    return text
 
 
 def _authority(authority: str, scheme: str) -> tuple[str, int | None]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+def _none(_: str) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """One HTTP request as Envoy showed it to us, decoded and nothing more.
 
-    `headers` holds the headers some stage reads, names in lower case, each with every value it was sent with, in order.
+    `headers` holds the headers some stage reads, names in lower case, each with every value it was sent with, in order;
+    `values_of` gives those of any header by its name in lower case, read when it is asked.
     `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
     `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
     the request, "" when it does not say; `listener` is the listener it came in by. All three come from Envoy's own
@@ -33,6 +38,7 @@ class HttpCall:
     listener: str
     principal: str
     over_tls: bool
+    values_of: Callable[[str], tuple[str, ...]] = field(default=_none, repr=False, compare=False)
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""

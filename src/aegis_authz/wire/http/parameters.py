@@ -12,6 +12,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import pointer, strict_json
 from aegis_authz.encoding.folding import folded, mistakable, stem
+from aegis_authz.wire.http.declared_headers import Headers, header_text
 
 _ABSENT = object()
 _BODILESS = ("GET", "HEAD")
@@ -19,7 +20,12 @@ _METHOD = "_method"
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 
-_WHERE = {ParameterSource.BODY: "body", ParameterSource.PATH: "path", ParameterSource.QUERY: "query"}
+_WHERE = {
+    ParameterSource.BODY: "body",
+    ParameterSource.PATH: "path",
+    ParameterSource.QUERY: "query",
+    ParameterSource.HEADER: "headers",
+}
 _ARTICLES = {kind: f"{'an' if kind.value[0] in 'aeio' else 'a'} {kind.value}" for kind in ParameterType}
 
 Query = Mapping[str, str | list[str]]
@@ -31,7 +37,9 @@ or to None where all that stands there is one parameter.
 """
 
 
-def extract(action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Query) -> dict[str, Json]:
+def extract(
+    action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Query, headers: Headers
+) -> dict[str, Json]:
     """Collect an action's parameters.
 
     With declared parameters, exactly those that are present, each of its declared type (null is absent where a
@@ -40,8 +48,8 @@ def extract(action: Action, body: Json, has_body: bool, variables: Mapping[str, 
     could take for a parameter and policy would not see is refused: Refused(PARAMETER_UNKNOWN) for what is not
     declared, unless the action lets others pass; Refused(MALFORMED_CALL) for a name that some reader takes for a
     declared one, for the body of a GET in which no parameter is declared, for a body that has no members and
-    for `_method`; Refused(DUPLICATE_KEY) when two sources name one parameter. Raises
-    Refused(PARAMETER_TYPE) for a declared parameter of another type.
+    for `_method`; Refused(DUPLICATE_KEY) when two sources name one parameter, and for a declared header sent twice.
+    Raises Refused(PARAMETER_TYPE) for a declared parameter of another type.
     """
     _refuse_disguise(action, body, has_body, query)
     if not action.parameters:
@@ -50,7 +58,7 @@ def extract(action: Action, body: Json, has_body: bool, variables: Mapping[str, 
         _refuse_unseen(action, body, variables, query)
     parameters: dict[str, Json] = {}
     for parameter in action.parameters:
-        value = _value(parameter, body, variables, query)
+        value = _value(parameter, body, variables, query, headers)
         if value is not _ABSENT and not is_left_out(parameter, value):
             parameters[parameter.name] = typed(parameter, value)
     return parameters
@@ -260,12 +268,15 @@ def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query:
     return {**members, **variables, **query}
 
 
-def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Query) -> object:
+def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Query, headers: Headers) -> object:
     match parameter.source:
         case ParameterSource.BODY:
             return _pointed(body, parameter.at)
         case ParameterSource.PATH:
             return _from_text(parameter, variables.get(parameter.at, _ABSENT))
+        case ParameterSource.HEADER:
+            header = header_text(parameter.at, headers)
+            return _ABSENT if header is None else _from_text(parameter, header)
         case ParameterSource.QUERY:
             text = query.get(parameter.at, _ABSENT)
             return _elements(parameter, text) if isinstance(text, list) else _from_text(parameter, text)

@@ -18,6 +18,7 @@ from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import is_json, judged_type, media_type
+from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
@@ -111,7 +112,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
     body: Json = _body(http) if http.body else None
     content_type = judged_type(http) if http.body else ""
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
-    parameters = extract(action, body, bool(http.body), variables, query)
+    parameters = extract(action, body, bool(http.body), variables, query, http.values_of)
     return ToolCall(
         kind=CallKind.ACTION,
         tool=tool.name,
@@ -135,6 +136,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
                 "query": dict(query),
                 "body": body,
                 "has_body": bool(http.body),
+                **_header_part(action, http),
             }
         ),
         content_type=content_type,
@@ -142,6 +144,12 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         besides=unlisted(action, body, query),
         spellings=spellings(parameters),
     )
+
+
+def _header_part(action: Action, http: HttpCall) -> dict[str, Json]:
+    """What the digest of a call holds of its headers: those that are parameters."""
+    texts = header_texts(action, http.values_of)
+    return {"headers": dict(texts)} if texts else {}
 
 
 def _body(http: HttpCall) -> Json:
