@@ -43,7 +43,7 @@ def mesh(tmp_path: Path) -> Iterator[Path]:
     open_keys(tmp_path / "keys")
     (tmp_path / "control.yaml").write_text(
         f"listen: 127.0.0.1:1\npublic_url: http://127.0.0.1:1\nstate: {tmp_path}\nkeys: {tmp_path}/keys\n"
-        f"policies: {tmp_path}\ntools: {tmp_path}\nredis: unix:///r\n"
+        f"policies: {tmp_path}\ntools: {tmp_path}\nrecords: {tmp_path}\nredis: unix:///r\n"
     )
     yield tmp_path
     os.close(lock)

@@ -8,6 +8,7 @@ import pytest
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Change, ChangeKind, ReleasesFault, Sources
+from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
@@ -108,9 +109,9 @@ async def test_a_log_that_is_full_keeps_nobody_going(
 ) -> None:
     async with client(plane, plane.admin_token) as admin:
         revoked = await admin.post(f"{DOOR}/revoke", json={"by": "ann"})
-        assert [revocation.scope for revocation in await revocations.list()] == [BOT]
+        assert [revocation.target for revocation in await revocations.list()] == [Revoked.agent(BOT)]
         restored = await admin.post(f"{DOOR}/restore", json={"by": "ann"})
-        assert [revocation.scope for revocation in await revocations.list()] == [BOT]
+        assert [revocation.target for revocation in await revocations.list()] == [Revoked.agent(BOT)]
     assert (revoked.status_code, restored.status_code) == (503, 503)
     assert "secret" not in revoked.text
 

@@ -65,7 +65,8 @@ def test_the_mesh_says_how_its_tokens_are_signed(tmp_path: Path) -> None:
     keys = open_keys(tmp_path / "keys")
     (tmp_path / "control.yaml").write_text(
         f"listen: 127.0.0.1:1\npublic_url: http://127.0.0.1:1\nstate: {tmp_path}\nkeys: {tmp_path}/keys\n"
-        f"policies: {tmp_path}\ntools: {tmp_path}\nredis: unix:///r\nissuer: us\naudience: them\nmax_token_life: 120\n"
+        f"policies: {tmp_path}\ntools: {tmp_path}\nrecords: {tmp_path}\nredis: unix:///r\n"
+        "issuer: us\naudience: them\nmax_token_life: 120\n"
     )
     signer = mesh_signer(tmp_path, Scope("acme", "emea", "a"))
     assert (signer.issuer, signer.audience, signer.ttl) == ("us", "them", 120)

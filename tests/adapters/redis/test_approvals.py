@@ -14,6 +14,7 @@ from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalPage, ApprovalRequest, ApprovalState
+from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
@@ -50,13 +51,19 @@ ACTS: list[Callable[[Desk], Awaitable[object]]] = [
     lambda desk: desk[0].page(EVERY, 50, ""),
     lambda desk: desk[0].get(HELD),
     lambda desk: desk[0].decide(HELD, ApprovalState.APPROVED, "alice", time.time()),
-    lambda desk: desk[1].revoke(BOT, "alice", time.time()),
-    lambda desk: desk[1].restore(BOT),
+    lambda desk: desk[1].revoke(Revocation(Revoked.agent(BOT), "alice", time.time())),
+    lambda desk: desk[1].restore(Revoked.agent(BOT)),
     lambda desk: desk[1].list(),
+    lambda desk: desk[1].is_whole(),
+    lambda desk: desk[1].declare_whole(),
 ]
 
 
-@pytest.mark.parametrize("act", ACTS, ids=["list", "get", "decide", "revoke", "restore", "revocations"])
+@pytest.mark.parametrize(
+    "act",
+    ACTS,
+    ids=["list", "get", "decide", "revoke", "restore", "revocations", "is whole", "declare whole"],
+)
 async def test_a_redis_that_died_or_hangs_is_told_and_never_waited_for(
     desk: Desk, real_redis: RealRedis, act: Callable[[Desk], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,8 +198,9 @@ async def test_a_revocation_that_cannot_be_read_is_named(desk: Desk, real_redis:
 
 async def test_revocations_of_all_tenants_are_listed_newest_first(desk: Desk) -> None:
     for number, tenant in enumerate(("emea", "apac", "amer")):
-        await desk[1].revoke(Scope("acme", tenant, "bot"), f"approver {number}", 1000.5 + number)
-    listed = [(str(revocation.scope), revocation.by, revocation.at) for revocation in await desk[1].list()]
+        target = Revoked.agent(Scope("acme", tenant, "bot"))
+        await desk[1].revoke(Revocation(target, f"approver {number}", 1000.5 + number))
+    listed = [(revocation.target.mark, revocation.by, revocation.at) for revocation in await desk[1].list()]
     assert listed == [
         ("acme/amer/bot", "approver 2", 1002.5),
         ("acme/apac/bot", "approver 1", 1001.5),
