@@ -71,6 +71,8 @@ allowed_tools:
   - {{name: hub, actions: [create]}}
 egress: {{allow: [docs.example]}}
 """
+OF_THE_BANK = "{max_amount: 5000}"
+"""Conditions of the bank for calls that do not reach it; empty ones are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ async def test_a_decision_on_parameters_is_judged_again_from_its_record_alone(op
     ids=["listed", "https with a port", "not listed"],
 )
 async def test_a_call_of_no_tool_is_judged_again_by_its_address(opa: LabOpa, call: Call, reason: Reason) -> None:
-    world, record = await recorded(opa, call, "{}")
+    world, record = await recorded(opa, call, OF_THE_BANK)
     require_same(opa, world, record)
     assert (record.reason, record.kind) == (reason, CallKind.UNCLAIMED)
 
@@ -284,7 +286,7 @@ def message(method: str, **params: object) -> dict[str, object]:
 async def test_an_mcp_call_is_judged_again_by_its_method(
     opa: LabOpa, sent: dict[str, object], kind: CallKind, effect: Effect
 ) -> None:
-    world, record = await recorded(opa, Call("hub.example", "/mcp", sent), "{}")
+    world, record = await recorded(opa, Call("hub.example", "/mcp", sent), OF_THE_BANK)
     assert require_same(opa, world, record).effect is effect
     assert (record.kind, record.rpc_method) == (kind, sent["method"])
     assert replayed(record).call.rpc.method == sent["method"]
@@ -292,7 +294,7 @@ async def test_an_mcp_call_is_judged_again_by_its_method(
 
 async def test_parameters_that_are_not_recorded_are_counted(opa: LabOpa) -> None:
     sent = message("tools/call", name="create", arguments={"title": "x", "body": "y"})
-    _, record = await recorded(opa, Call("hub.example", "/mcp", sent), "{}")
+    _, record = await recorded(opa, Call("hub.example", "/mcp", sent), OF_THE_BANK)
     assert (record.parameters, record.withheld) == ({}, 2)
 
 

@@ -125,10 +125,9 @@ CONDITIONS = st.fixed_dictionaries(
                 ),
                 "/note/deep": st.just({"max": 5, "optional": True}),
             },
-        ),
+        ).filter(bool),
         "context": st.sampled_from(
             [
-                {},
                 {"environment": {"equals": "test"}},
                 {"environment": {"equals": "live"}},
                 {"time": {"within": [{"from": "1970-01-01", "until": "1970-01-01"}]}},
@@ -136,7 +135,7 @@ CONDITIONS = st.fixed_dictionaries(
             ]
         ),
     },
-)
+).filter(bool)  # an empty mapping is refused: what asks for nothing is left out
 DENIALS = st.fixed_dictionaries(
     {"name": st.just("bank"), "actions": st.sampled_from([["pay"], ["*"]])},
     optional={
@@ -153,9 +152,9 @@ RULES = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["bank", "shop"]),
         "actions": st.sampled_from([["pay"], ["get"], ["pay", "get"], ["*"]]),
-        "conditions": CONDITIONS,
     },
     optional={
+        "conditions": CONDITIONS,
         "sanitize": st.just({"request": {"detectors": ["us_ssn"]}}),
         "approval": st.just({"always": True}),
         "obligations": st.sampled_from(["1", "2"]).map(

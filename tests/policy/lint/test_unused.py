@@ -38,7 +38,7 @@ def test_a_definition_that_a_condition_uses_is_fine(name: str) -> None:
 
 def test_definitions_that_the_rest_of_a_rule_uses_are_fine() -> None:
     more = "approval: {always: true, approvers: finance}, sanitize: {request: {detectors: [ids]}}"
-    assert _unused(DEFINE + paying("", more)) == {
+    assert _unused(DEFINE + paying("max_amount: 5", more)) == {
         "define.lists.payees",
         "define.patterns.iban",
         "define.time_windows.office",
