@@ -64,7 +64,7 @@ async def mesh(tmp_path: Path, folders: tuple[Path, Path]) -> Path:
     open_keys(state / "keys")
     (state / "control.yaml").write_text(
         f"listen: 127.0.0.1:1\npublic_url: http://127.0.0.1:1\nstate: {state}\nkeys: {state}/keys\n"
-        f"policies: {folders[0]}\ntools: {folders[1]}\nredis: unix:///r\n"
+        f"policies: {folders[0]}\ntools: {folders[1]}\nredis: unix:///r\nrecords: {state}/records\n"
     )
     facts = made_facts(state, policies=str(folders[0]), tools=str(folders[1]), environment="production")
     write_facts(state / "mesh.json", facts)
