@@ -160,9 +160,10 @@ host_named(value) := lower(value) if {
 	count(value) <= 253
 }
 
-# Only what every reader of URLs splits alike: no user, no backslash, nothing but printable ASCII.
+# Only what every reader of URLs splits alike: no user, nor what some take for one (evil.example#@bank.com), no backslash,
+# nothing but printable ASCII.
 host_of_url(value) := host_named(found) if {
-	regex.match(`^(?i:https?|wss?)://[A-Za-z0-9._-]+(:[0-9]{1,5})?([/?#][!-\[\]-~]*)?$`, value)
+	regex.match(`^(?i:https?|wss?)://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[!-\[\]-~]*|[?#][!-?A-\[\]-~]*)?$`, value)
 	found := regex.replace(value, `^[A-Za-z]+://([A-Za-z0-9._-]+).*$`, "$1")
 }
 

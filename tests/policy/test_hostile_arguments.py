@@ -109,7 +109,7 @@ MAY_PASS: dict[str, set[str]] = {
     "denied over, optional": TO_5000 | NEGATIVE | {"nothing there", "null"},
     "denied exists: true": {"nothing there"},
     "denied every: {over: 5000}": {"[5]"},
-    "denied url_host_in: [bank.com]": {"https://evil.example/@bank.com", "https://evil.example#@bank.com"},
+    "denied url_host_in: [bank.com]": {"https://evil.example/@bank.com"},
     "denied schema: number over 5000": TO_5000 | NEGATIVE,
     "denied schema: not a number to 5000": TO_5000 | NEGATIVE,
     "denied schema: enum": TEXT - {'"Mallory"'},

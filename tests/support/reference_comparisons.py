@@ -189,6 +189,8 @@ def _url_host(text: str) -> str | None:
     after = rest[len(authority) :]
     if not all("!" <= character <= "~" and character != "\\" for character in after):
         return None
+    if after[:1] in ("?", "#") and "@" in after:
+        return None  # to some readers, what stands before the @ is a user
     host, colon, port = authority.partition(":")
     if colon and not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
         return None
