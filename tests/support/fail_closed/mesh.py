@@ -232,8 +232,10 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _is_dead(pid: int) -> bool:
+    """Whether all threads of the process are gone: until then its sockets are open."""
     try:
-        return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return "Z" in state and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return True
 
