@@ -24,6 +24,7 @@ from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.release import Sources
 from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.units import Epoch
+from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.encoding.verifying_key import VerifyingKey
 from aegis_authz.ports.control_plane import Journal, KeyRing, KeySets, KeysUnavailable, Revocations, SingleUses
 from aegis_authz.ports.data_plane import Approvals, StoreDown
@@ -74,7 +75,9 @@ class DownApprovals:
 
 
 def _rings(folder: Path, keys: Keys) -> dict[str, KeyRing]:
-    """The issuer's and the approvals' key in a folder, in which they can be replaced."""
+    """The issuer's and the approvals' key in a folder of these keys' own, in which they can be replaced."""
+    folder = folder / thumbprint(keys.issuer.public_key().public_bytes_raw())
+    folder.mkdir(exist_ok=True)
     for name, key in (("issuer", keys.issuer), ("approvals", keys.approvals)):
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         durable.create(folder / f"{name}.pem", pem)
