@@ -299,8 +299,10 @@ async def test_health_of_an_unknown_service_is_not_found(caller: Caller) -> None
 
 
 async def test_a_host_that_stops_lets_calls_finish_and_takes_no_new_ones(
-    fresh: Caller, fresh_worker: Worker, connect: Callable[[Worker], Caller]
+    kind: str, fresh: Caller, fresh_worker: Worker, connect: Callable[[Worker], Caller]
 ) -> None:
+    # gRPC's core cancels a call that crosses the stop; who comes afterwards finds nobody
+    crossing = {grpc.StatusCode.CANCELLED} if kind == "grpc" else set()
     commands = fresh.stream()
     await commands.write(b"commands")
     call = fresh.call(b"hold under-way")
@@ -308,10 +310,9 @@ async def test_a_host_that_stops_lets_calls_finish_and_takes_no_new_ones(
         await commands.write(command)
         assert await commands.read() == command
     async with asyncio.timeout(PATIENCE):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            while True:
-                await connect(fresh_worker).do(b"echo")
-    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        while (end := await connect(fresh_worker).call(b"echo").code()) in {grpc.StatusCode.OK, *crossing}:
+            pass
+    assert end is grpc.StatusCode.UNAVAILABLE
     await commands.write(b"note release:under-way")
     assert await call == b"hold under-way"
     await commands.done_writing()
