@@ -426,7 +426,19 @@ def test_an_agent_is_revoked_listed_and_restored(mesh: Mesh, aegis: Aegis) -> No
     assert (again.exit_code, again.stderr) == (1, "aegis agents restore: acme/emea/finance-agent is not revoked\n")
 
 
-@pytest.mark.parametrize("name", ["finance-agent", "acme/emea", "acme/emea/Finance", "acme/emea/../x", ""])
+def test_a_tenant_is_revoked_listed_and_restored(aegis: Aegis) -> None:
+    revoked = aegis(agents.app, "revoke", "acme/emea", "--as", "ann")
+    assert (revoked.exit_code, revoked.stdout) == (0, "revoked: every call of acme/emea is refused from now on\n")
+    [listed] = json.loads(aegis(agents.app, "list", "--json").stdout)["revocations"]
+    assert (listed["org"], listed["tenant"], listed["agent"], listed["kind"]) == ("acme", "emea", "", "tenant")
+    assert aegis(agents.app, "restore", "acme/emea").exit_code == 0
+    assert aegis(agents.app, "list").stdout == "no agent is revoked\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["finance-agent", "acme/", "acme/Emea", "acme/emea/", "acme/emea/a/b", "acme/emea/Finance", "acme/emea/../x", ""],
+)
 def test_what_is_no_agent_is_not_asked_for(aegis: Aegis, name: str) -> None:
     for command in ("revoke", "restore"):
         result = aegis(agents.app, command, name)
