@@ -178,7 +178,6 @@ async def test_a_client_that_waits_for_leave_to_send_gets_it(signer: Listening) 
         ("GET /github/x HTTP/1.1\r\nHost: {own}\r\nSec-Fetch-Site: cross-site", 403, "FROM_A_PAGE"),
         ("GET http://tool.example/x HTTP/1.1\r\nHost: tool.example\r\nOrigin: http://evil.example", 403, "FROM_A_PAGE"),
         ("OPTIONS * HTTP/1.1\r\nHost: {own}", 400, "NOT_A_CALL"),
-        ("GET http://tool.example:99999/ HTTP/1.1\r\nHost: tool.example", 400, "NOT_A_CALL"),
     ],
 )
 async def test_what_is_no_call_of_a_program_goes_nowhere(
@@ -188,6 +187,14 @@ async def test_what_is_no_call_of_a_program_goes_nowhere(
     answer = await raw(signer, text.encode())
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == reason
+    assert mesh.passed == []
+
+
+@pytest.mark.parametrize("url", ["http://tool.example:99999/", "http://tool.example:x/", "http://[::1/", "http://"])
+async def test_what_is_no_url_goes_nowhere(mesh: SmallMesh, signer: Listening, url: str) -> None:
+    answer = await raw(signer, f"GET {url} HTTP/1.1\r\nHost: tool.example\r\nConnection: close\r\n\r\n".encode())
+    # by the HTTP parser, before there is a request that a reason could be for
+    assert answer.partition(b" ")[2].startswith(b"400 ")
     assert mesh.passed == []
 
 
