@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,3 +71,31 @@ def test_json_stays_json_of_the_same_shape_and_what_is_no_marker_as_it_was(
     place = 0
     for piece in pieces:
         place = body.index(piece, place) + len(piece)
+
+
+@pytest.mark.parametrize("is_rpc", [False, True])
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"%123-45-678\u0039",
+        r"%25123-45-6789",
+        r"%25123-45-678\u0039",
+        r"&amp;#123-45-6789",
+        r"&#123-45-678\u0039",
+        r"&#x123-45-678\u0039",
+        r"\\x123-45-678\u0039",
+        r"<a 123-45-678\u0039>",
+        r"<?123-45-678\u0039?>",
+        r"%123-45-678&#57;",
+        r"<a 123-45-678%39>",
+        r"&#123-45-678%39",
+    ],
+)
+def test_what_stands_before_a_number_in_another_notation_takes_no_digit_of_it(written: str, is_rpc: bool) -> None:
+    body = f'{{"jsonrpc":"2.0","text":"{written}"}}'
+    cleaner = Sanitizer([Redact(Target.REQUEST, ("us_ssn",), ())], Target.REQUEST, is_rpc=is_rpc, rpc_id=None)
+    for _ in range(3):
+        shown = cleaner.json(body.encode())
+        assert b"[REDACTED:us_ssn]" in shown
+        assert not re.search(rb"678.{0,9}(?:9|57)", shown)
+        body = json.dumps({"jsonrpc": "2.0", "text": body})

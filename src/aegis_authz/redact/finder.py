@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aegis_authz.redact.base64_runs import base64_texts
 from aegis_authz.redact.detectors.presence import NamedSearch, Presence
 from aegis_authz.redact.detectors.table import Detector
-from aegis_authz.redact.text.escapes import has_escapes, without_escapes
+from aegis_authz.redact.text.escapes import has_escapes, readings
 from aegis_authz.redact.text.folding import folded
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.searched import Searched
@@ -77,8 +77,7 @@ def _views(data: bytes) -> Iterator[View]:
     plain = View(data)
     yield folded(plain)
     if has_escapes(data):
-        read = without_escapes(plain)
-        if read is not plain:
+        for read in readings(plain):
             yield folded(read)
 
 

@@ -1,12 +1,15 @@
 """Texts with their escapes read: JSON's and Python's backslashes, percent, HTML entities, inline tags and comments.
 
-All levels at once, for what is written twice (`%2531`, `\\\\u0031`) is read twice somewhere.
+All levels at once, for what is written twice (`%2531`, `\\\\u0031`) is read twice somewhere. And each notation without
+the others where several stand together: a reader of JSON shows `%123-45-678\\u0039` as it is but for its last digit,
+where `%12` read as a control character would take two digits away, and `%25123-45-6789` read twice would, too.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 
@@ -23,13 +26,27 @@ _UNICODE = r"u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9
 _ATTRIBUTES = (
     r"""(?:[ \t\r\n](?:[^<>"']{0,400}(?:(?:"[^"<]{0,400}"|'[^'<]{0,400}')[^<>"']{0,400}){0,16}|[^<>]{0,400}))?"""
 )
-_ESCAPE = re.compile(
-    rf"(\\\\{{0,7}}+(?:{_UNICODE}|x[0-9a-fA-F]{{2}}|/)|%(?:25){{0,3}}[0-9a-fA-F]{{2}}"
-    rf"|&(?:amp;){{0,2}}(?:#0{{0,8}}[0-9]{{1,7}};?|#[xX]0{{0,8}}[0-9a-fA-F]{{1,6}};?|(?:{'|'.join(_ENTITIES)});)"
+_SLASHED = rf"\\\\{{0,7}}+(?:{_UNICODE}|x[0-9a-fA-F]{{2}}|/)"
+_OF_JSON = r"\\\\{0,7}+(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|/)"
+_PERCENT = "%[0-9a-fA-F]{2}"
+_MARKUP = (
+    rf"&(?:#0{{0,8}}[0-9]{{1,7}};?|#[xX]0{{0,8}}[0-9a-fA-F]{{1,6}};?|(?:{'|'.join(_ENTITIES)});)"
     rf"|</?(?i:{_TAGS}|br){_ATTRIBUTES}/?>|<!--(?:[^<-]|<(?!!--)|-(?!->)){{0,400}}-->"
-    rf"|<\?[^<>]{{0,400}}\?>|<!\[CDATA\[|\]\]>)".encode("ascii")
+    r"|<\?[^<>]{0,400}\?>|<!\[CDATA\[|\]\]>"
 )
+
+
+def _any_of(*notations: str) -> re.Pattern[bytes]:
+    return re.compile(f"({'|'.join(notations)})".encode("ascii"))
+
+
+_ESCAPE = _any_of(_SLASHED, "%(?:25){0,3}[0-9a-fA-F]{2}", _MARKUP.replace("&", "&(?:amp;){0,2}", 1))
 """Each alternative begins with a letter of its own, so that `re` steps over all else at once."""
+_JSON_ALONE = _any_of(_OF_JSON)
+_JSON_AND_PERCENT = _any_of(_OF_JSON, _PERCENT)
+_JSON_AND_MARKUP = _any_of(_OF_JSON, _MARKUP)
+_TWICE = re.compile(rb"%25.|&amp;.")
+_NO_JSON = re.compile(rb"\\+(?:x|u\{)|[%&<\]]")
 _BREAK = re.compile(rb"</?br\b", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HIDDEN = b"\x7f"
@@ -46,6 +63,7 @@ _REACH = 16 * 1024
 """Longer than any escape: a tag with sixteen attributes in quotes."""
 
 _HTML = (b"&", b"%", b"<")
+_MARKS = (b"&", b"<", b"]")
 
 
 def has_escapes(data: bytes) -> bool:
@@ -53,14 +71,29 @@ def has_escapes(data: bytes) -> bool:
     return b"\\" in data or any(mark in data for mark in _HTML)
 
 
-def without_escapes(view: View) -> View:
-    """The view with every escape read."""
+def readings(view: View) -> Iterator[View]:
+    """The view as those see it who know only some of its notations, and last with every escape read."""
     data = view.data
     if b"\\" in data:
         data = _IDEOGRAPHS.sub(_HIDDEN * 6, data)
         for sequence, meant in _SHORT:
             data = data.replace(sequence, meant)
-    parts = _parts(data)
+    parts = _parts(data, _ESCAPE)
+    escapes = set(parts[1::2])
+    if b"\\" in view.data and any(map(_NO_JSON.match, escapes)):
+        yield _read(data, view, _parts(data, _JSON_ALONE))
+    is_twice = any(map(_TWICE.match, escapes))
+    has_percent = any(b"%" in escape for escape in escapes)
+    has_markup = any(escape[:1] in _MARKS for escape in escapes)
+    if has_percent and (has_markup or is_twice):
+        yield _read(data, view, _parts(data, _JSON_AND_PERCENT))
+    if has_markup and (has_percent or is_twice):
+        yield _read(data, view, _parts(data, _JSON_AND_MARKUP))
+    yield _read(data, view, parts)
+
+
+def _read(data: bytes, view: View, parts: list[bytes]) -> View:
+    """The view of `data`, as long as that of `view`, with these escapes read."""
     if len(parts) == 1:
         return View(data, view.maps)
     written = list(map(len, parts))
@@ -68,18 +101,18 @@ def without_escapes(view: View) -> View:
     return View(data, view.maps).replaced(parts, written)
 
 
-def _parts(data: bytes) -> list[bytes]:
+def _parts(data: bytes, escape: re.Pattern[bytes]) -> list[bytes]:
     """The text cut at its escapes: plain, escape, plain and so on.
 
     In blocks: `re` lets no other thread run before it is through.
     """
     if len(data) <= _BLOCK + _REACH:
-        return _ESCAPE.split(data)
+        return escape.split(data)
     parts = [b""]
     place = 0
     while place < len(data):
         block = data[place : place + _BLOCK + _REACH]
-        cuts = _ESCAPE.split(block)
+        cuts = escape.split(block)
         read = len(block)
         if place + read < len(data):  # what begins behind the block is whole in the next
             ends = list(accumulate(map(len, cuts)))
