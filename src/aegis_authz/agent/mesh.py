@@ -109,5 +109,7 @@ def mesh_session() -> aiohttp.ClientSession:
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The headers that are for the other end (RFC 9110 section 7.6.1), in their order, repeated ones included."""
     pairs = tuple(headers)
-    named = {word.strip().lower() for name, value in pairs if name.lower() == "connection" for word in value.split(",")}
-    return tuple((name, value) for name, value in pairs if name.lower() not in _HOP_BY_HOP | named)
+    hop_names = {
+        word.strip().lower() for name, value in pairs if name.lower() == "connection" for word in value.split(",")
+    }
+    return tuple((name, value) for name, value in pairs if name.lower() not in _HOP_BY_HOP | hop_names)

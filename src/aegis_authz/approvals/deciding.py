@@ -55,7 +55,7 @@ class Approver:
         """At most `limit` approvals that stand in that state (None: any), last to expire first. Raises StoreDown."""
         page = await self._approvals.page(sought(state), limit, after)
         approvals = [self._standing(approval) for approval in page.approvals]
-        return replace(page, approvals=tuple(one for one in approvals if state is None or one.state is state))
+        return replace(page, approvals=tuple(entry for entry in approvals if state is None or entry.state is state))
 
     async def get(self, approval_id: ApprovalId) -> Approval:
         """One approval. Raises ApprovalNotFound, StoreDown."""

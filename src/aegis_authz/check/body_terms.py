@@ -49,8 +49,10 @@ def read_session_terms(metadata: Mapping[str, str] | None) -> tuple[str, BodyTer
     Raises Refused(INTERNAL_FAULT) where ext_authz did not say all of it.
     """
     try:
-        noted = metadata or {}
-        return noted[OWNER_METADATA], BodyTerms(noted["decision_id"], (), _rpc(noted["rpc_id"], noted["rpc_method"]))
+        members = metadata or {}
+        return members[OWNER_METADATA], BodyTerms(
+            members["decision_id"], (), _rpc(members["rpc_id"], members["rpc_method"])
+        )
     except KeyError as missing:
         raise Refused(Reason.INTERNAL_FAULT, f"the metadata lacks {missing}") from None
 

@@ -61,8 +61,8 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
         return decision
     if needs_approval and settlement.opens is not None and settled.outcome in _HELD:
         return decision
-    is_asked = settlement.opens is not None or settlement.claims is not None
-    if needs_approval and is_asked and settled.outcome is SettleOutcome.APPROVED and settled.granted_by:
+    has_request = settlement.opens is not None or settlement.claims is not None
+    if needs_approval and has_request and settled.outcome is SettleOutcome.APPROVED and settled.granted_by:
         effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
         return replace(decision, effect=effect, reason=Reason.APPROVED)
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)

@@ -67,8 +67,8 @@ def add_(
     scope = _scope("agents add", agent)
     with exits_on_faults("agents add"):
         folders = document_folders("agents add", policies, tools, state)
-        written = add_agent(*folders, scope, key, owner)
-    typer.echo(f"wrote {written}")
+        path = add_agent(*folders, scope, key, owner)
+    typer.echo(f"wrote {path}")
     note = shlex.quote(f"register {scope}")
     words = " ".join(shlex.quote(str(folder)) for folder in (state or DEFAULT_STATE,))
     typer.echo(f"next: aegis policy publish --dir {words} -m {note}")

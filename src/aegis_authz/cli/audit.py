@@ -132,9 +132,9 @@ def follow_tail(
         last = last_records(records, count, record_filter)
         for stored in last:
             typer.echo(line(stored))
-        shown = {(stored.file, stored.number) for stored in last}  # what came while the last ones were read
+        places = {(stored.file, stored.number) for stored in last}  # what came while the last ones were read
         for stored in new:
-            if (stored.file, stored.number) not in shown:
+            if (stored.file, stored.number) not in places:
                 typer.echo(line(stored))
     except KeyboardInterrupt:
         typer.echo()

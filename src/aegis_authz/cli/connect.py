@@ -111,7 +111,7 @@ def _undo(choice: ClientChoice, dry_run: bool, as_json: bool) -> None:
 def _inventory(signers: list[str], as_json: bool) -> None:
     from aegis_authz.commands.connect import inventory
 
-    found = inventory(signers)
+    entries = inventory(signers)
     rows = [
         {
             "client": entry.client,
@@ -120,17 +120,17 @@ def _inventory(signers: list[str], as_json: bool) -> None:
             "reach": entry.server.reach,
             "governed": entry.is_governed,
         }
-        for entry in found.servers
+        for entry in entries.servers
     ]
     if as_json:
-        typer.echo(json.dumps({"servers": rows, "unreadable": found.faults}, indent=2))
+        typer.echo(json.dumps({"servers": rows, "unreadable": entries.faults}, indent=2))
     else:
         for row in rows:
             governed = "governed    " if row["governed"] else "not governed"
             typer.echo(f"{governed}  {row['client']:14}  {row['server']:20}  {row['reach']}  ({row['file']})")
-        for fault in found.faults:
+        for fault in entries.faults:
             typer.echo(f"unreadable    {fault}", err=True)
-        if not rows and not found.faults:
+        if not rows and not entries.faults:
             typer.echo("no client of this user has an MCP server")
-    if found.faults or not all(entry.is_governed for entry in found.servers):
+    if entries.faults or not all(entry.is_governed for entry in entries.servers):
         raise typer.Exit(REFUSED)

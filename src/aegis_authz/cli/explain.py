@@ -51,31 +51,31 @@ def explain(
     show_advice(advice(decisions[0].reason), decisions[0], state, as_json)
 
 
-def show_advice(advised: Advice, record: DecisionRecord | None, state: Path, as_json: bool) -> None:
+def show_advice(reading: Advice, record: DecisionRecord | None, state: Path, as_json: bool) -> None:
     """Print what is known of a reason, and of the decision it was given for."""
     if not as_json:
-        typer.echo("\n".join(_lines(advised, record, state)))
+        typer.echo("\n".join(_lines(reading, record, state)))
         return
     from aegis_authz.evidence.document import record_to_json
 
     members = {
-        "reason": advised.reason.value,
-        "sentence": advised.sentence,
-        "cause": advised.cause,
-        "remedy": advised.remedy,
-        "retry": advised.retry,
+        "reason": reading.reason.value,
+        "sentence": reading.sentence,
+        "cause": reading.cause,
+        "remedy": reading.remedy,
+        "retry": reading.retry,
         "record": None if record is None else record_to_json(record),
     }
     typer.echo(json.dumps(members, indent=2))
 
 
-def _lines(advised: Advice, record: DecisionRecord | None, state: Path) -> Iterator[str]:
+def _lines(reading: Advice, record: DecisionRecord | None, state: Path) -> Iterator[str]:
     from aegis_authz.cli.audit_text import printable
 
     if record is None:
-        yield advised.reason.value
+        yield reading.reason.value
     else:
-        yield f"{record.effect.value} {advised.reason.value}"
+        yield f"{record.effect.value} {reading.reason.value}"
         yield f"  {'call':<11} {printable(_call(record))}"
         if record.identity is not None:
             yield f"  {'agent':<11} {printable(str(record.identity.scope))}"
@@ -86,10 +86,10 @@ def _lines(advised: Advice, record: DecisionRecord | None, state: Path) -> Itera
             yield f"  {'approval':<11} {printable(record.approval_id + granted)}"
         if record.policies:
             yield f"  {'decided by':<11} {printable(', '.join(record.policies))}"
-    yield f"  {'meaning':<11} {advised.sentence}"
-    yield f"  {'cause':<11} {advised.cause}"
-    yield f"  {'what to do':<11} {advised.remedy}"
-    yield f"  {'retry':<11} {advised.retry}"
+    yield f"  {'meaning':<11} {reading.sentence}"
+    yield f"  {'cause':<11} {reading.cause}"
+    yield f"  {'what to do':<11} {reading.remedy}"
+    yield f"  {'retry':<11} {reading.retry}"
     if record is not None:
         folder = shlex.quote(str(state))
         if record.policies:

@@ -73,8 +73,8 @@ def _servers(settings: Path) -> list[Server]:
         kinds = [KINDS["claude-code"], *(KINDS[name] for name in _SECTIONS[1:])]
     if not settings.is_file():
         raise Unable(f"there is no file {settings}")
-    found = {server.path: server for kind in kinds for server in read_servers(settings, kind)}
-    return list(found.values())
+    by_path = {server.path: server for kind in kinds for server in read_servers(settings, kind)}
+    return list(by_path.values())
 
 
 async def _listed(servers: Sequence[Server]) -> tuple[list[ListedServer], list[str]]:
@@ -140,9 +140,9 @@ def _innermost(fault: BaseException) -> str:
 
 def _check(texts: dict[str, str], folder: Path) -> None:
     """What is written must be valid by itself. Raises PolicyErrors, Unable."""
-    taken = [str(folder / path) for path in texts if (folder / path).exists()]
-    if taken:
-        raise Unable(f"{', '.join(taken)} is there already, and nothing is overwritten")
+    existing_paths = [str(folder / path) for path in texts if (folder / path).exists()]
+    if existing_paths:
+        raise Unable(f"{', '.join(existing_paths)} is there already, and nothing is overwritten")
     policies = {path: text for path, text in texts.items() if path.startswith("agents/") and "_test." not in path}
     tools = {path: text for path, text in texts.items() if path.startswith("tools/")}
     load(policies, tools)

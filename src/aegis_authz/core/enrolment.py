@@ -37,7 +37,7 @@ class Enrolled:
 
     def with_invitation(self, invitation: Invitation, now: Epoch) -> Enrolled:
         """This with one more invitation, and without those whose time is over."""
-        valid = (kept for kept in self.invitations if kept.expires_at > now)
+        valid = (candidate for candidate in self.invitations if candidate.expires_at > now)
         return Enrolled((*valid, invitation), self.keys)
 
     def invited_by(self, digest: str, now: Epoch) -> Invitation | None:

@@ -102,9 +102,9 @@ class PathTemplate:
         texts = (segment.literals[0] if segment.rank is Rank.LITERAL else "" for segment in self.segments)
         return tuple(zip(self.ranks, (*texts, ""), strict=False))
 
-    def may_tie(self, other: PathTemplate) -> bool:
+    def may_tie(self, rival: PathTemplate) -> bool:
         """Whether some path matches both templates and neither comes first."""
-        return self.kin == other.kin and all(map(_meet, self.segments, other.segments))
+        return self.kin == rival.kin and all(map(_meet, self.segments, rival.segments))
 
 
 @lru_cache(8192)
@@ -162,22 +162,22 @@ def _last_split(literals: Sequence[str], text: str) -> list[str] | None:
     return [text[start:end], *reversed(values)]
 
 
-def _meet(segment: Segment, other: Segment) -> bool:
+def _meet(segment: Segment, rival: Segment) -> bool:
     if segment.rank is not Rank.MIXED:
         return True
-    return _intersect(_pattern(segment), _pattern(other))
+    return _intersect(_pattern(segment), _pattern(rival))
 
 
 def _pattern(segment: Segment) -> str:
     return (_ANY + _MORE).join(segment.literals)
 
 
-def _intersect(pattern: str, other: str) -> bool:
+def _intersect(pattern: str, rival: str) -> bool:
     """Whether some text matches both patterns, by the pairs of places that can be reached in them."""
     reached, ahead = {(0, 0)}, [(0, 0)]
     while ahead:
         at, place = ahead.pop()
-        here, there = pattern[at : at + 1], other[place : place + 1]
+        here, there = pattern[at : at + 1], rival[place : place + 1]
         if not here and not there:
             return True
         steps = []

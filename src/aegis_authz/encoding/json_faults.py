@@ -42,9 +42,9 @@ def not_json(data: bytes, fault: json.JSONDecodeError) -> Refused:
 
 def double_member(name: str | None) -> Refused:
     """DUPLICATE_KEY for a text with an object that names a member twice; `name` is None where it is not looked for."""
-    which = "a member" if name is None else f"the member {quoted(name)}"
+    subject = "a member" if name is None else f"the member {quoted(name)}"
     alike = "names that differ in case, width or what cannot be seen count as one"
-    problem = f"An object in the JSON text names {which} twice; {alike}."
+    problem = f"An object in the JSON text names {subject} twice; {alike}."
     return Refused(Reason.DUPLICATE_KEY, "an object names a member twice", Fault("body", name or "", problem))
 
 

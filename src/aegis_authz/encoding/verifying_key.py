@@ -55,8 +55,8 @@ def verifying_key(jwk: Mapping[str, Json]) -> VerifyingKey:
     algorithm = jwk.get("alg")
     if algorithm is not None and algorithm not in algorithms:
         raise ValueError("alg does not fit the key")
-    chosen = algorithms if algorithm is None or kind == "OKP" else (str(algorithm),)
-    return VerifyingKey(kid, chosen, _READERS[str(kind)](jwk))
+    usable = algorithms if algorithm is None or kind == "OKP" else (str(algorithm),)
+    return VerifyingKey(kid, usable, _READERS[str(kind)](jwk))
 
 
 def _rsa(jwk: Mapping[str, Json]) -> PublicKey:

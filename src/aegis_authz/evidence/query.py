@@ -87,8 +87,8 @@ def matching(lines: Iterable[LogLine], criteria: RecordFilter) -> Iterator[Store
 
 def new_records(lines: Iterable[LogLine], criteria: RecordFilter) -> list[StoredRecord]:
     """The wanted records of lines from any logs, oldest first; lines that cannot be read are among them."""
-    wanted = (stored for stored in map(_stored, lines) if stored.record is None or criteria.accepts(stored.record))
-    return sorted(wanted, key=_time)
+    matches = (stored for stored in map(_stored, lines) if stored.record is None or criteria.accepts(stored.record))
+    return sorted(matches, key=_time)
 
 
 def last_records(logs: Iterable[Iterable[LogLine]], count: int, criteria: RecordFilter) -> list[StoredRecord]:

@@ -41,21 +41,21 @@ def route_differences(settings: ProxySettings, catalogue: Catalogue, dump: Json)
     running, differences = _running(dump), []
     for routes in route_configs(settings, catalogue):
         name = routes.name
-        wanted = _Table(discovery([routes]).version_info, dict(_leads(routes.to_dict(casing=Casing.SNAKE))))
+        expected = _Table(discovery([routes]).version_info, dict(_leads(routes.to_dict(casing=Casing.SNAKE))))
         real = running.get(name)
         if real is None:
             differences.append(f"{name}: Envoy runs no routes")
             continue
-        unlike = list(_unlike(name, wanted.leads, real.leads))
-        if not unlike and real.version != wanted.version:
-            unlike = [f"{name}: the routes lead alike, but their version is {real.version} and not {wanted.version}"]
+        unlike = list(_unlike(name, expected.leads, real.leads))
+        if not unlike and real.version != expected.version:
+            unlike = [f"{name}: the routes lead alike, but their version is {real.version} and not {expected.version}"]
         differences += unlike
     return differences
 
 
-def _unlike(name: str, wanted: _Leads, real: _Leads) -> Iterator[str]:
-    for place in sorted(wanted.keys() | real.keys()):
-        leads_to, should = real.get(place), wanted.get(place)
+def _unlike(name: str, expected: _Leads, real: _Leads) -> Iterator[str]:
+    for place in sorted(expected.keys() | real.keys()):
+        leads_to, should = real.get(place), expected.get(place)
         if leads_to != should:
             ends = (_end(leads_to), _end(should))
             yield f"{name}: {place[0]} {place[1]} leads to {ends[0]}, by the catalogue to {ends[1]}"

@@ -53,9 +53,9 @@ def session_filter(processor: ExternalProcessor) -> ExtensionWithMatcher:
 
 def _may_open() -> MatcherMatcherListPredicate:
     # not by a request header: the router takes ours off before there is an answer
-    noted = DynamicMetadataInput(filter=METADATA_NAMESPACE, path=[DynamicMetadataInputPathSegment(key=OWNER_METADATA)])
+    owner = DynamicMetadataInput(filter=METADATA_NAMESPACE, path=[DynamicMetadataInputPathSegment(key=OWNER_METADATA)])
     present = _extension("present", Metadata(value=ValueMatcher(present_match=True)))
-    return _single("owner", noted, custom_match=present)
+    return _single("owner", owner, custom_match=present)
 
 
 def _has_id() -> MatcherMatcherListPredicate:

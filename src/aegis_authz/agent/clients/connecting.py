@@ -70,9 +70,9 @@ def connection(file: Path, kind: ClientKind, servers: Sequence[MeshServer], back
             changes[*kind.section, server.name] = server
             led.append(server.name)
     entries = {path: entry_of(server.route, kind) for path, server in changes.items()}
-    noted = tuple(Change(path, entry_at(settings, path), entry) for path, entry in entries.items())
+    edits = tuple(Change(path, entry_at(settings, path), entry) for path, entry in entries.items())
     after = _encoded(rewritten(text, kind, entries, file), original)
-    return Plan(file, current, after, noted, tuple(led), tuple(left), original)
+    return Plan(file, current, after, edits, tuple(led), tuple(left), original)
 
 
 def disconnection(file: Path, kind: ClientKind, backups: Path) -> Plan | None:
@@ -86,9 +86,9 @@ def disconnection(file: Path, kind: ClientKind, backups: Path) -> Plan | None:
 
 def carry_out(plan: Plan, backups: Path) -> Path | None:
     """Write what a plan says, its backup first; returns where that is. Raises BackupFault, OSError."""
-    kept: Path | None = None
+    backup_file: Path | None = None
     if plan.changes and plan.after is not None:
-        kept = write_backup(backups, Backup(plan.file, plan.original, digest(plan.after), plan.changes))
+        backup_file = write_backup(backups, Backup(plan.file, plan.original, digest(plan.after), plan.changes))
     target = plan.file.resolve()  # settings may be links into a folder that is kept elsewhere
     if plan.after is None:
         target.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def carry_out(plan: Plan, backups: Path) -> Path | None:
         durable.replace(target, plan.after, mode)
     if not plan.changes:
         drop_backup(backups, plan.file)
-    return kept
+    return backup_file
 
 
 def entry_at(settings: Json, path: Sequence[str]) -> Json:

@@ -109,8 +109,8 @@ def _inserted(text: str, node: Node, name: str, value: Json) -> str:
 
 def _written(value: Json, indent: str, text: str) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
-    written = json.dumps(value, indent=_step(text), ensure_ascii=False)
-    return written.replace("\n", newline + indent)
+    json_text = json.dumps(value, indent=_step(text), ensure_ascii=False)
+    return json_text.replace("\n", newline + indent)
 
 
 def _indent_of(text: str, at: int) -> str:

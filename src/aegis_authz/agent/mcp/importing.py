@@ -139,8 +139,8 @@ def _kinds(schema: Json) -> set[str]:
         if isinstance(alternatives, list):
             kinds = [_kinds(alternative) for alternative in alternatives]
             return set().union(*kinds) if all(kinds) else set()
-    written = schema.get("type")
-    names = written if isinstance(written, list) else [written]
+    type_word = schema.get("type")
+    names = type_word if isinstance(type_word, list) else [type_word]
     kinds_here = {name for name in names if isinstance(name, str)}
     return kinds_here if kinds_here <= _KINDS | {"null"} else set()
 

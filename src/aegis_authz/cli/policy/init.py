@@ -104,8 +104,8 @@ def _asked_kind() -> str:
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    wanted = {folder / name: text for name, text in texts.items()}
-    paths = {path: text for path, text in wanted.items() if not _may_stay(path, text)}
+    starter_paths = {folder / name: text for name, text in texts.items()}
+    paths = {path: text for path, text in starter_paths.items() if not _may_stay(path, text)}
     existing_paths = [path for path in paths if path.exists() or path.is_symlink()]
     if existing_paths:
         raise unusable(

@@ -351,10 +351,13 @@ def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
     for action in rival.actions:
         kin.setdefault(_kin(action), []).append(action)
     return [
-        (("actions", action.name, "match"), f"matches {_same(action)} as {quoted(other.name)} of {quoted(rival.name)}")
+        (
+            ("actions", action.name, "match"),
+            f"matches {_same(action)} as {quoted(neighbour.name)} of {quoted(rival.name)}",
+        )
         for action in tool.actions
-        for other in kin.get(_kin(action), ())
-        if _may_tie(action, other)
+        for neighbour in kin.get(_kin(action), ())
+        if _may_tie(action, neighbour)
     ]
 
 

@@ -205,12 +205,12 @@ def _decoded(text: str, where: str, offset: int) -> str:
 
 def _written(text: str, position: int) -> int:
     """How many characters of a text with escapes stand before the byte at `position` of what it decodes to."""
-    written = 0
+    length = 0
     while position > 0:
-        step = text[written : written + 1]
-        written += 3 if step == "%" else 1
+        step = text[length : length + 1]
+        length += 3 if step == "%" else 1
         position -= 1 if step == "%" else len(step.encode())
-    return written
+    return length
 
 
 def _character(position: int) -> str:

@@ -39,14 +39,14 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         if path in tool.mcp_paths:
             return mcp.read_mcp_call(http, tool)
     segments = path_segments(path)
-    chosen = _chosen(tools, catalogue, http.method, segments)
-    if chosen is None and http.method == "HEAD":
-        chosen = _chosen(tools, catalogue, "GET", segments)
-    if chosen is None:
+    best = _best(tools, catalogue, http.method, segments)
+    if best is None and http.method == "HEAD":
+        best = _best(tools, catalogue, "GET", segments)
+    if best is None:
         problem = f"{http.method} {quoted(path)} is none of the requests that are known at this address."
         detail = f"no action of {tools[0].name} matches {http.method} {path}"[:200]
         raise Refused(Reason.ACTION_UNKNOWN, detail, Fault("path", "", problem))
-    tool, way, reading = chosen
+    tool, way, reading = best
     _refuse_doubt(path, way.template, reading)
     if reading.variables and is_disguised(segments, _rivals(tools, catalogue, way)):
         problem = f"To some readers the path {quoted(path)} is another one: that of an action in other letters."
@@ -55,7 +55,7 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
     return _call(http, path, tool, way.action, reading.variables)
 
 
-def _chosen(
+def _best(
     tools: tuple[Tool, ...], catalogue: Catalogue, method: str, segments: list[str]
 ) -> tuple[Tool, Way, Reading] | None:
     """The action of that method whose template comes first among those that match; None when none does."""
