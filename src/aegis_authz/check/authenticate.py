@@ -15,7 +15,7 @@ from aegis_authz.core.units import Epoch, Jti
 from aegis_authz.identity.agent_key import read_agent_key
 from aegis_authz.identity.certificate import read_certificate
 from aegis_authz.identity.proof import ProvenRequest, read_proof, token_hash
-from aegis_authz.identity.token import AgentToken, read_override_token
+from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.identity.token_memory import TokenMemory
 from aegis_authz.wire.envoy.client_certificate import client_certificate
 from aegis_authz.wire.http.call import HttpCall
@@ -65,42 +65,42 @@ class Authenticator:
         return identity
 
     def _verified(self, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
-        shown = credentials_of(http)
+        credentials = credentials_of(http)
         certificate = client_certificate(http) if self._acceptance.takes(Way.MTLS, http.listener) else None
-        credentials = len(shown.tokens) + len(shown.agent_keys) + (certificate is not None)
-        if credentials > 1 or len(shown.proofs) > 1:
-            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, f"{credentials} credentials, {len(shown.proofs)} proofs")
-        if shown.tokens:
-            return self._by_token(shown.tokens[0], shown.proofs, http, snapshot, now)
-        if not credentials:
+        amount = len(credentials.tokens) + len(credentials.agent_keys) + (certificate is not None)
+        if amount > 1 or len(credentials.proofs) > 1:
+            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, f"{amount} credentials, {len(credentials.proofs)} proofs")
+        if credentials.tokens:
+            return self._by_token(credentials.tokens[0], credentials.proofs, http, snapshot, now)
+        if not amount:
             raise Refused(Reason.CREDENTIAL_MISSING)
-        if shown.proofs:
+        if credentials.proofs:
             raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a proof without a token")
         jti = Jti(self._new_id())
         if certificate is not None:
             return read_certificate(certificate.spiffe_id, certificate.fingerprint, snapshot.agents, now, jti)
         self._acceptance.require(Way.AGENT_KEY, http.listener)
         is_private = http.over_tls or _is_loopback(http.source)
-        return read_agent_key(shown.agent_keys[0], http.source, is_private, snapshot.agents, now, jti)
+        return read_agent_key(credentials.agent_keys[0], http.source, is_private, snapshot.agents, now, jti)
 
     def _by_token(self, text: str, proofs: tuple[str, ...], http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
-        digest = token_hash(text)
-        token = self._tokens.read(text, digest, snapshot.trust, now)
-        if token.bound_key:
-            return self._proven(token, digest, proofs, http, snapshot, now)
         if proofs:
-            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a proof beside a token that is bound to no key")
+            return self._by_proof(text, proofs[0], http, snapshot, now)
+        token = read_agent_token(text, snapshot.trust, now)  # good once, so nothing of it is worth remembering
+        if token.bound_key:
+            self._acceptance.require(Way.BOUND, http.listener)
+            raise Refused(Reason.PROOF_MISSING)
         self._acceptance.require(Way.TOKEN, http.listener)
         return token.identity(Way.TOKEN, None)
 
-    def _proven(
-        self, token: AgentToken, digest: str, proofs: tuple[str, ...], http: HttpCall, snapshot: Snapshot, now: Epoch
-    ) -> Identity:
+    def _by_proof(self, text: str, proof_text: str, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
+        digest = token_hash(text)
+        token = self._tokens.read(text, digest, snapshot.trust, now)
+        if not token.bound_key:
+            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a proof beside a token that is bound to no key")
         self._acceptance.require(Way.BOUND, http.listener)
-        if not proofs:
-            raise Refused(Reason.PROOF_MISSING)
         request = ProvenRequest(http.method, targets(http, snapshot.catalogue), http.body)
-        proof = read_proof(proofs[0], token.bound_key, digest, request, now, snapshot.trust.clock_skew)
+        proof = read_proof(proof_text, token.bound_key, digest, request, now, snapshot.trust.clock_skew)
         return token.identity(Way.BOUND, proof)
 
 

@@ -197,15 +197,12 @@ def _effect(word: str) -> Effect | None:
 
 
 def _reason(word: str) -> Reason | None:
-    from difflib import get_close_matches
+    from aegis_authz.cli.reason_words import read_reason
 
-    from aegis_authz.core.reason import Reason
-
-    names = [reason.value for reason in Reason]
-    if word and word not in names:
-        near = get_close_matches(word.upper(), names, 3) or names[:3]
-        raise typer.BadParameter(f"{word!r} is no reason; docs/reasons.md lists them, such as {', '.join(near)}")
-    return Reason(word) if word else None
+    try:
+        return read_reason(word) if word else None
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
 
 
 def _moment(text: str) -> float:

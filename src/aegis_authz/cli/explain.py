@@ -17,7 +17,6 @@ from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 if TYPE_CHECKING:
     from aegis_authz.commands.reasons import Advice
-    from aegis_authz.core.reason import Reason
     from aegis_authz.core.record import DecisionRecord
 
 COMMAND = "explain"
@@ -35,12 +34,17 @@ def explain(
 
     Example: aegis explain 01a22794-286c-7e11-8d73-a643d43c6d71
     """
+    from aegis_authz.cli.reason_words import read_reason
     from aegis_authz.commands.reasons import advice
     from aegis_authz.commands.records import decision_records
     from aegis_authz.core.record import DecisionRecord
 
     if _CODE.fullmatch(subject):
-        show_advice(advice(_reason(subject)), None, state, as_json)
+        try:
+            reason = read_reason(subject)
+        except ValueError as fault:
+            raise unusable(COMMAND, str(fault)) from None
+        show_advice(advice(reason), None, state, as_json)
         return
     with exits_on_faults(COMMAND):
         records = [stored.record for stored in decision_records(state / "records", subject)]
@@ -100,15 +104,3 @@ def _lines(reading: Advice, record: DecisionRecord | None, state: Path) -> Itera
 def _call(record: DecisionRecord) -> str:
     address = f"{record.method} {record.host}{record.path}"
     return f"{record.action} on {record.tool} ({address})" if record.tool and record.action else address
-
-
-def _reason(word: str) -> Reason:
-    from difflib import get_close_matches
-
-    from aegis_authz.core.reason import Reason
-
-    names = [reason.value for reason in Reason]
-    if word.upper() not in names:
-        near = get_close_matches(word.upper(), names, 3)
-        raise unusable(COMMAND, f"{word!r} is no reason{'; near to it: ' + ', '.join(near) if near else ''}")
-    return Reason(word.upper())

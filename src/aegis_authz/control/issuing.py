@@ -17,10 +17,11 @@ from aegis_authz.core.revocation import RevokedKind, named_mark
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.identity.assertion import ASSERTION_LIFE, Assertion, read_assertion
-from aegis_authz.identity.binding import BINDING_LIFE, Binding, read_binding
+from aegis_authz.identity.binding import Binding, read_binding
 from aegis_authz.identity.exchange import MAX_ACTORS, VerifiedSubject
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.identity.mint import MAX_TTL, MIN_TTL, mint_token
+from aegis_authz.identity.proof import PROOF_LIFE
 from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
 from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
 
@@ -140,7 +141,7 @@ class TokenIssuer:
         agent = self._directory().agent(claimant.agent)
         if Way.BOUND not in agent.ways:
             raise NotIssued(Denial.WAY, str(claimant.agent))
-        await self._claim("proof", f"{binding.key_id} {binding.jti}", Seconds(2 * BINDING_LIFE), Denial.PROOF_REPLAYED)
+        await self._claim("proof", f"{binding.key_id} {binding.jti}", Seconds(2 * PROOF_LIFE), Denial.PROOF_REPLAYED)
         life = Seconds(min(claimant.life, agent.token_life or self._terms.max_life))
         jti = Jti(self._ids.token())
         token = mint_token(

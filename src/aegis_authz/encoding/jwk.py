@@ -13,7 +13,8 @@ from aegis_authz.encoding import base64url
 KEY_BYTES = 32
 _REQUIRED = {"kty", "crv", "x"}
 _MEMBERS = _REQUIRED | {"kid", "use", "alg"}
-_ALGORITHMS = ("EdDSA", "Ed25519")
+ED25519_ALGORITHMS = ("EdDSA", "Ed25519")
+"""Both names of Ed25519 in JOSE: the one of RFC 8037, and the one that RFC 9864 puts in its place."""
 
 
 def thumbprint(raw_public: bytes) -> str:
@@ -49,7 +50,7 @@ def raw_from_jwk(jwk: Mapping[str, Json]) -> bytes:
         raise ValueError("a JWK must have kty, crv and x, and may have kid, use and alg")
     if jwk["kty"] != "OKP" or jwk["crv"] != "Ed25519":
         raise ValueError("the JWK is not an Ed25519 key")
-    if jwk.get("use", "sig") != "sig" or jwk.get("alg", "EdDSA") not in _ALGORITHMS:
+    if jwk.get("use", "sig") != "sig" or jwk.get("alg", "EdDSA") not in ED25519_ALGORITHMS:
         raise ValueError("the JWK is not for EdDSA signatures")
     x = jwk["x"]
     if not isinstance(x, str) or not x.isascii():

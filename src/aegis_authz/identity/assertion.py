@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
+from aegis_authz.encoding.jwk import ED25519_ALGORITHMS
 from aegis_authz.identity.compact import CompactJws
 from aegis_authz.identity.issuance import Denial, NotIssued
 
@@ -18,7 +19,6 @@ _CLAIMS = {"iss", "sub", "aud", "jti", "iat", "exp"}
 _OPTIONAL = {"nbf"}
 _HEADER = {"alg", "kid"}
 _OPTIONAL_HEADER = {"typ"}
-_ALGORITHMS = ("EdDSA", "Ed25519")
 _NOBODY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 """A key nobody asserts by (RFC 8032 section 7.1, test 1): an unknown agent costs what a wrong signature does."""
 
@@ -53,7 +53,7 @@ def read_assertion(text: str, keys_of: KeysOf, endpoint: str, now: Epoch, skew: 
         _HEADER | _OPTIONAL_HEADER
     ):
         raise NotIssued(Denial.ASSERTION_FORM, "members that are not those of an assertion")
-    if jws.header["alg"] not in _ALGORITHMS or str(jws.header.get("typ", "JWT")).upper() != "JWT":
+    if jws.header["alg"] not in ED25519_ALGORITHMS or str(jws.header.get("typ", "JWT")).upper() != "JWT":
         raise NotIssued(Denial.ASSERTION_FORM, "alg is not EdDSA, or typ is not JWT")
     if jws.claims["iss"] != str(agent):
         raise NotIssued(Denial.ASSERTION_FORM, "iss is not sub")

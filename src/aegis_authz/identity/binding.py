@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aegis_authz.core.units import Epoch, Jti, Seconds
-from aegis_authz.encoding.jwk import raw_from_jwk, thumbprint
+from aegis_authz.encoding.jwk import ED25519_ALGORITHMS, raw_from_jwk, thumbprint
 from aegis_authz.identity.compact import CompactJws
 from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.identity.proof import PROOF_LIFE, PROOF_TYPE
 
-BINDING_LIFE = Seconds(60.0)
-"""How old a proof may be."""
-
-_TYPE = "dpop+jwt"
 _MAX_BYTES = 4096
 _CLAIMS = {"jti", "htm", "htu", "iat"}
 _HEADER = {"alg", "typ", "jwk"}
-_ALGORITHMS = ("EdDSA", "Ed25519")
 _METHOD = "POST"
 
 
@@ -41,12 +37,12 @@ def read_binding(text: str, endpoint: str, now: Epoch, skew: Seconds) -> Binding
         raise NotIssued(Denial.PROOF_FORM, str(fault)) from None
     if not raw_key or jws.header.keys() != _HEADER or jws.claims.keys() != _CLAIMS:
         raise NotIssued(Denial.PROOF_FORM, "members that are not those of a proof")
-    if jws.header["alg"] not in _ALGORITHMS or jws.header["typ"] != _TYPE:
+    if jws.header["alg"] not in ED25519_ALGORITHMS or jws.header["typ"] != PROOF_TYPE:
         raise NotIssued(Denial.PROOF_FORM, "alg is not EdDSA, or typ is not dpop+jwt")
     if not jws.is_signed_by(raw_key):
         raise NotIssued(Denial.PROOF_SIGNATURE)
     if jws.claims["htm"] != _METHOD or jws.claims["htu"] != endpoint:
         raise NotIssued(Denial.PROOF_TARGET)
-    if now > issued_at + BINDING_LIFE or issued_at > now + skew:
+    if now > issued_at + PROOF_LIFE or issued_at > now + skew:
         raise NotIssued(Denial.PROOF_STALE)
     return Binding(thumbprint(raw_key), raw_key, jti, issued_at)

@@ -10,7 +10,7 @@ import hashlib
 
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.encoding import base64url
-from aegis_authz.encoding.jwk import raw_from_jwk
+from aegis_authz.encoding.jwk import ED25519_ALGORITHMS, raw_from_jwk
 from aegis_authz.identity.compact import CompactJws
 
 ENROLMENT_TYPE = "aegis-enrol+jwt"
@@ -20,7 +20,6 @@ PROOF_LIFE = Seconds(300.0)
 _MAX_BYTES = 4096
 _HEADER = {"alg", "typ", "jwk"}
 _CLAIMS = {"code_hash", "aud", "iat", "jti"}
-_ALGORITHMS = ("EdDSA", "Ed25519")
 
 
 def code_hash(code: str) -> str:
@@ -34,7 +33,7 @@ def read_enrolment_proof(proof: str, code: str, raw_key: bytes, endpoint: str, n
     jwk = jws.header.get("jwk")
     if jws.header.keys() != _HEADER or jws.claims.keys() != _CLAIMS or not isinstance(jwk, dict):
         raise ValueError("the proof is not a JWS of {code_hash, aud, iat, jti} with {alg, typ, jwk}")
-    if jws.header["alg"] not in _ALGORITHMS or jws.header["typ"] != ENROLMENT_TYPE:
+    if jws.header["alg"] not in ED25519_ALGORITHMS or jws.header["typ"] != ENROLMENT_TYPE:
         raise ValueError(f"alg of the proof is not EdDSA, or typ is not {ENROLMENT_TYPE}")
     if raw_from_jwk(jwk) != raw_key:
         raise ValueError("the proof is made with another key")

@@ -20,7 +20,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url, strict_json
-from aegis_authz.encoding.jwk import raw_from_jwk, thumbprint
+from aegis_authz.encoding.jwk import ED25519_ALGORITHMS, raw_from_jwk, thumbprint
 
 PROOF_TYPE = "dpop+jwt"
 PROOF_LIFE = Seconds(60.0)
@@ -29,7 +29,6 @@ _MAX_PROOF_BYTES = 16_384  # it holds the whole target, and targets may be long
 _MAX_HEADER_BYTES = 512
 _HEADER_MEMBERS = {"alg", "typ", "jwk"}
 _KEY_MEMBERS = {"kty", "crv", "x"}
-_ALGORITHMS = ("EdDSA", "Ed25519")
 _CLAIMS = {"jti", "htm", "htu", "iat", "ath"}
 _CLAIMS_OF_A_BODY = _CLAIMS | {"bh"}
 _MAX_JTI = 256
@@ -121,7 +120,7 @@ def _key(head: bytes) -> tuple[bytes, str]:
         raise ValueError("the header is too long")
     header = strict_json.parse_object(base64url.decode(head))
     jwk = header.get("jwk")
-    if header.keys() != _HEADER_MEMBERS or header["alg"] not in _ALGORITHMS or header["typ"] != PROOF_TYPE:
+    if header.keys() != _HEADER_MEMBERS or header["alg"] not in ED25519_ALGORITHMS or header["typ"] != PROOF_TYPE:
         raise ValueError("the header is not {alg, typ, jwk} of a proof")
     if not isinstance(jwk, dict) or jwk.keys() != _KEY_MEMBERS:
         raise ValueError("jwk is not {kty, crv, x}")

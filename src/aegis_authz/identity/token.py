@@ -21,13 +21,13 @@ from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.snapshot import Trust
 from aegis_authz.core.units import ApprovalId, Basis, Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url, strict_json
+from aegis_authz.encoding.jwk import ED25519_ALGORITHMS
 
 AGENT_TYPE = "aegis+jwt"
 OVERRIDE_TYPE = "aegis-override+jwt"
 _MAX_TOKEN_BYTES = 4096
 _MAX_ACTORS = 5
 _HEADER_MEMBERS = {"alg", "typ", "kid"}
-_ALGORITHMS = ("EdDSA", "Ed25519")
 _AGENT_CLAIMS = {
     *("iss", "aud", "sub", "org", "tenant", "agent", "jti", "iat", "nbf", "exp"),
     *("act", "on_behalf_of", "cnf", "sid", "grant"),
@@ -168,7 +168,7 @@ def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusa
         claims_text = base64url.decode(payload)
     except (ValueError, Refused):
         raise Refused(refusals.malformed, "not a compact JWS of JSON") from None
-    if header.get("alg") not in _ALGORITHMS:
+    if header.get("alg") not in ED25519_ALGORITHMS:
         raise Refused(refusals.unsigned, "the algorithm is not EdDSA")
     if set(header) != _HEADER_MEMBERS or header["typ"] != kind:
         raise Refused(refusals.malformed, "the header is not {alg, typ, kid} of the right typ")
