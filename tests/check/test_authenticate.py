@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aegis_authz.check.authenticate import Acceptance, Authenticator
+from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.reason import Reason
@@ -24,7 +25,7 @@ from tests.support.proven_calls import claims as proof_claims
 from tests.support.proven_calls import header as proof_header
 
 BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None)
-SNAPSHOT = Snapshot("r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None)
+SNAPSHOT = Snapshot("r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS)
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)
 

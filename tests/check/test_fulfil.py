@@ -40,6 +40,7 @@ def decision(*obligations: Obligation) -> Decision:
         approval=None,
         would=None,
         fault=None,
+        limits=(),
     )
 
 

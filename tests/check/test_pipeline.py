@@ -26,6 +26,7 @@ from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.basis import Bases
+from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.decision import (
@@ -76,7 +77,16 @@ TRUST = Trust(
 )
 BASES = Bases(frozenset({("", "", "")}), {"acme/emea/bot": "a"}, {"stripe": "s", "github": "g"})
 SNAPSHOT = Snapshot(
-    "r1", Catalogue.of((STRIPE, GITHUB)), TRUST, NO_AGENTS, "http://control", frozenset(), PHRASES, BASES
+    "r1",
+    Catalogue.of((STRIPE, GITHUB)),
+    TRUST,
+    NO_AGENTS,
+    "http://control",
+    frozenset(),
+    PHRASES,
+    BASES,
+    {},
+    NO_BREAKERS,
 )
 
 
@@ -92,6 +102,7 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
         "approval": None,
         "would": None,
         "fault": None,
+        "limits": (),
     }
     return Decision(**given | changes)
 
@@ -672,7 +683,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), (), False)
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
-    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES, None)
+    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES, None, {}, NO_BREAKERS)
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
     await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET", crm.route))

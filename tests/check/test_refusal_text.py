@@ -24,6 +24,7 @@ def denial(*findings: Finding) -> Decision:
         approval=None,
         would=None,
         fault=None,
+        limits=(),
     )
 
 

@@ -100,7 +100,7 @@ def test_a_refusing_reason_cannot_explain_an_allow() -> None:
         if REASONS[reason].effect.lets_through:
             continue
         with pytest.raises(ValueError, match=reason.value):
-            Decision(Effect.ALLOW, reason, "", (), "r", (), (), None, None, None)
+            Decision(Effect.ALLOW, reason, "", (), "r", (), (), None, None, None, ())
 
 
 def test_every_outcome_but_four_refuses() -> None:

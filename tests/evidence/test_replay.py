@@ -19,6 +19,7 @@ from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
+from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.circumstances import CONTEXT
@@ -137,7 +138,7 @@ class World:
     def __init__(self, opa: LabOpa, call: Call, catalogue: Catalogue) -> None:
         self.opa = opa
         self.call = call
-        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None)
+        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS)
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
 

@@ -13,7 +13,7 @@ from aegis_authz.core.fault import Fault
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import CALLERS_FAULTS, REASONS, Reason
-from aegis_authz.core.units import Epoch, Revision, Seconds
+from aegis_authz.core.units import Epoch, LimitId, Revision, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,9 @@ class Decision:
     """An answer to a call. Every field must be given: nothing about a decision is implied.
 
     `would` is what a shadow policy would have answered, None where no shadow policy matched.
-    `policies` are the names of the documents that decided. `detail` is for the record and `fault`, what is wrong with
-    the caller's text, for the caller.
+    `policies` are the names of the documents that decided. `limits` are the limits that the call meets, for its
+    revision's snapshot to resolve. `detail` is for the record and `fault`, what is wrong with the caller's text, for
+    the caller.
     """
 
     effect: Effect
@@ -164,6 +165,7 @@ class Decision:
     approval: ApprovalTerms | None
     would: Effect | None
     fault: Fault | None
+    limits: tuple[LimitId, ...]
 
     def __post_init__(self) -> None:
         spec = REASONS[self.reason]
@@ -196,4 +198,5 @@ def denied(reason: Reason, detail: str, revision: Revision, fault: Fault | None 
         approval=None,
         would=None,
         fault=fault,
+        limits=(),
     )

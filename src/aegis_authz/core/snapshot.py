@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.basis import Bases
+from aegis_authz.core.breaker import Breakers
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.limit import Limit
 from aegis_authz.core.registration import Registry
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import Basis, Revision, Seconds
+from aegis_authz.core.units import Basis, LimitId, Revision, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Snapshot:
     there is none. `reads` are the words of
     `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
-    `bases` is None in a bundle that was made before there were any.
+    `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
+    `breakers` watch what is refused.
     """
 
     revision: Revision
@@ -47,6 +50,8 @@ class Snapshot:
     reads: frozenset[str]
     phrases: Mapping[str, str]
     bases: Bases | None
+    limits: Mapping[LimitId, Limit]
+    breakers: Breakers
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

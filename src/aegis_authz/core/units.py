@@ -28,5 +28,12 @@ Digest = NewType("Digest", str)
 Basis = NewType("Basis", str)
 """The digest of what judges an agent's calls of a tool: the documents in scope and the tool's definition."""
 
+LimitId = NewType("LimitId", str)
+"""The id of a limit or breaker: the same as long as what it counts is the same."""
+Micros = NewType("Micros", int)
+"""Money: millionths of its currency's unit."""
+Millis = NewType("Millis", int)
+"""Whole milliseconds: a length of time, or a moment since 1970-01-01 00:00 UTC."""
+
 NO_REVISION = Revision("")
 """No generation of policy: none was known, or none is served yet."""

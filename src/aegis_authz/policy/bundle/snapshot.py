@@ -16,9 +16,12 @@ from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.encoding.jwk import raw_from_jwk
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.policy.bundle.agent_data import agents_from_data
+from aegis_authz.policy.bundle.limit_data import breakers_from_data, limits_from_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
+_YOUNGER: Mapping[str, Json] = {"phrases": {}, "agents": {}, "bases": None, "limits": {}, "breakers": {}}
+_NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
 _KEY_NOTES = {"use": "sig", "alg": "EdDSA"}
 
@@ -71,11 +74,10 @@ def trust_from_data(data: Json) -> Trust:
 def snapshot_from_data(data: Json) -> Snapshot:
     """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise.
 
-    A bundle that was made before there were phrases, registered agents or bases has none.
+    A bundle that was made before there were phrases, registered agents, bases, limits or breakers has none.
     """
-    names = {"revision", "catalogue", "trust", "agents", "status_base", "reads", "phrases", "bases"}
-    filled = {"phrases": {}, "agents": {}, "bases": None, **data} if isinstance(data, dict) else data
-    item = members(filled, names, "the snapshot")
+    filled = {**_YOUNGER, **data} if isinstance(data, dict) else data
+    item = members(filled, _NAMES, "the snapshot")
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
@@ -88,6 +90,8 @@ def snapshot_from_data(data: Json) -> Snapshot:
         reads=_reads(item["reads"]),
         phrases=_phrases(item["phrases"]),
         bases=None if item["bases"] is None else bases_from_data(item["bases"]),
+        limits=limits_from_data(item["limits"]),
+        breakers=breakers_from_data(item["breakers"]),
     )
 
 

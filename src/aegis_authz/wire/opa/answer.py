@@ -18,10 +18,10 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.units import Revision, Seconds
+from aegis_authz.core.units import LimitId, Revision, Seconds
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
-_MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would"}
+_MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would", "limits"}
 _EFFECTS = {effect.value: effect for effect in Effect}
 _REASONS = {reason.value: reason for reason in Reason}
 _PORTS = {"http": 80, "https": 443}
@@ -98,7 +98,8 @@ def _read(data: Json, revision: Revision) -> Decision | Refused:
 def _decision(text: bytes, revision: Revision) -> Decision:
     """Most decisions are those of an earlier call to the letter: to know them again takes a tenth of reading them."""
     data: Json = orjson.loads(text)
-    if not isinstance(data, dict) or data.keys() != _MEMBERS:
+    # the library of a bundle that was made before there were limits does not name any
+    if not isinstance(data, dict) or data.keys() | {"limits"} != _MEMBERS:
         raise _malformed("a decision has not exactly the known members")
     effect, reason, would = data["effect"], data["reason"], data["would"]
     if not isinstance(effect, str) or effect not in _EFFECTS or not isinstance(reason, str) or reason not in _REASONS:
@@ -125,6 +126,7 @@ def _decision(text: bytes, revision: Revision) -> Decision:
         approval=_terms(data["approval"], _EFFECTS[effect]),
         would=_EFFECTS[would] if isinstance(would, str) else None,
         fault=None,
+        limits=_limits(data.get("limits", [])),
     )
 
 
@@ -145,6 +147,13 @@ def _finding(data: Json) -> Finding:
     if not isinstance(data, dict) or data.keys() != {"parameter", "condition", "limit", "seen"}:
         raise _malformed("a finding has not exactly the known members")
     return Finding(_text(data["parameter"]), _text(data["condition"]), data["limit"], data["seen"])
+
+
+def _limits(data: Json) -> tuple[LimitId, ...]:
+    names = tuple(LimitId(_text(name)) for name in _list(data))
+    if len(set(names)) != len(names):
+        raise _malformed("a limit that is met twice")
+    return names
 
 
 def _text(value: Json) -> str:

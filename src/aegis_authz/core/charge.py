@@ -1,0 +1,123 @@
+"""What one call uses of its limits: whole numbers, made before anything is written, and what the store found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from aegis_authz.core.limit import Limit
+from aegis_authz.core.units import LimitId, Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A window that stands still: from `starts_at` up to, but not at, `ends_at`, in milliseconds since the epoch."""
+
+    starts_at: Millis
+    ends_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """The last `length` milliseconds."""
+
+    length: Millis
+
+
+Span = Fixed | Rolling
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """`amount` more in a sum that may not pass `most`. `is_cost`: an estimate, settled by what the call cost."""
+
+    kind: ClassVar = "sum"
+    amount: int
+    most: int
+    span: Span
+    is_cost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One more call of `calls` per `per` milliseconds, `burst` at once."""
+
+    kind: ClassVar = "pace"
+    calls: int
+    per: Millis
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Values, as their hashes, among at most `most` different ones."""
+
+    kind: ClassVar = "member"
+    values: tuple[str, ...]
+    most: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One of `most` places of calls under way, kept for at most `life` milliseconds."""
+
+    kind: ClassVar = "slot"
+    most: int
+    life: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Flags that the call sets and those it is judged by.
+
+    `session` is the hash of the session, "" for none, and `attested` that of a session which the token's issuer names.
+    What is set is set at both; `requires` looks at the former, `unless` at the latter.
+    """
+
+    kind: ClassVar = "marks"
+    session: str
+    attested: str
+    sets: tuple[str, ...]
+    requires: tuple[str, ...]
+    unless: tuple[str, ...]
+    life: Millis
+
+
+Measure = Sum | Pace | Member | Slot | Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call uses of one limit. `holder` is whose account it is, an agent or a tenant."""
+
+    limit: Limit
+    holder: str
+    measure: Measure
+
+
+class Excess(Enum):
+    """Why a charge is over its limit, or that it is not."""
+
+    WITHIN = "0"
+    OVER = "1"
+    FLAG_MISSING = "2"
+    FLAG_SET = "3"
+    LOST = "4"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How a limit stands after a call: what is used of it and left, and until when it is so.
+
+    Amounts are micro-units or numbers of calls, values or flags; `of` is the limit itself. `resets_at` is the moment
+    from which the same call would fit, or where it does fit, when the window is over; 0 when no time helps.
+    """
+
+    limit: LimitId
+    used: int
+    left: int
+    of: int
+    resets_at: Millis
+    excess: Excess
