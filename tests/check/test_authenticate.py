@@ -14,6 +14,7 @@ from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.identity import Identity, Proof, Way
+from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS, AgentKey, Registration, Registry
@@ -25,7 +26,9 @@ from tests.support.proven_calls import claims as proof_claims
 from tests.support.proven_calls import header as proof_header
 
 BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None)
-SNAPSHOT = Snapshot("r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS)
+SNAPSHOT = Snapshot(
+    "r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES
+)
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)
 

@@ -41,6 +41,7 @@ from aegis_authz.core.decision import (
 )
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
+from aegis_authz.core.price import NO_PRICES, OnError, ParameterPrice, Prices, Pricing
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
 from aegis_authz.core.refused import Refused
@@ -87,6 +88,7 @@ SNAPSHOT = Snapshot(
     BASES,
     {},
     NO_BREAKERS,
+    NO_PRICES,
 )
 
 
@@ -683,7 +685,9 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), (), False)
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
-    snapshot = Snapshot("r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES, None, {}, NO_BREAKERS)
+    snapshot = Snapshot(
+        "r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES, None, {}, NO_BREAKERS, NO_PRICES
+    )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
     await world.check(message("crm.example", "/people/123-45-6789", b"", {"x-aegis-token": token()}, "GET", crm.route))
@@ -810,3 +814,24 @@ async def test_a_refused_call_beyond_the_limit_is_recorded_too() -> None:
 async def test_a_tool_call_beyond_the_limit_is_refused_as_a_tool_result() -> None:
     answer = await World().pipeline().refuse(Reason.OVERLOADED, tool_call("list_issues"), "", time.monotonic() + 1)
     assert (answer.status, orjson.loads(answer.body)["result"]["isError"]) == (200, True)
+
+
+PRICED = replace(
+    SNAPSHOT, prices=Prices({"stripe": {"": Pricing(ParameterPrice("amount", 10**10, "EUR"), OnError.RELEASE)}}, {})
+)
+
+
+async def test_a_call_whose_cost_cannot_be_told_is_refused_and_spends_its_token() -> None:
+    world = World(snapshots=[PRICED])
+    answer = await world.check(payment(b'{"amount":-1}'))
+    assert (answer.effect, answer.status) == (Effect.DENY, 403)
+    assert world.records[0].reason is Reason.COST_UNKNOWN
+    assert "amount" in world.records[0].detail
+    assert len(world.settled) == 1
+    assert (await World(snapshots=[PRICED]).check()).effect is Effect.ALLOW
+
+
+async def test_what_policy_denies_is_denied_by_policy_whatever_it_would_cost() -> None:
+    world = World([decision(Effect.DENY, Reason.POLICY_DENIED)], snapshots=[PRICED])
+    await world.check(payment(b'{"amount":-1}'))
+    assert world.records[0].reason is Reason.POLICY_DENIED

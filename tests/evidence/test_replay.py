@@ -26,6 +26,7 @@ from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
+from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
@@ -138,7 +139,7 @@ class World:
     def __init__(self, opa: LabOpa, call: Call, catalogue: Catalogue) -> None:
         self.opa = opa
         self.call = call
-        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS)
+        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES)
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
 

@@ -10,6 +10,7 @@ from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
+from aegis_authz.costs.estimate import Estimate
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.traceparent import caller_span
@@ -34,6 +35,7 @@ class Draft:
     snapshot: Snapshot | None = None
     call: ToolCall | None = None
     session: Session | None = None
+    cost: Estimate | None = None
     settled: Settled | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 

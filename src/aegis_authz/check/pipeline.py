@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aegis_authz.check.authenticate import Authenticator, read_override
+from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
@@ -111,6 +112,7 @@ class Pipeline:
     async def _settled(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         try:
             decision = showable(await self._judge(http, identity, snapshot, draft), draft)  # 3, 4
+            draft.cost = estimate_of(decision, draft)
         except Refused as refusal:  # the token is spent all the same
             decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))

@@ -50,7 +50,13 @@ class PolicyBuilder:
         policies = {**sources.policies, **self._own.policies}
         loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
         compiled = compile_policy(
-            loaded.compiled, loaded.tools, self._trust_data(), self._status_base, None, loaded.identities
+            loaded.compiled,
+            loaded.tools,
+            self._trust_data(),
+            self._status_base,
+            None,
+            loaded.identities,
+            loaded.prices,
         )
         bundle = pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID)
         return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases)

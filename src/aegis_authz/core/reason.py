@@ -59,6 +59,7 @@ class Reason(Enum):
     DECISION_UNDEFINED = "DECISION_UNDEFINED"
     DECISION_MALFORMED = "DECISION_MALFORMED"
     REVISION_CHANGED = "REVISION_CHANGED"
+    COST_UNKNOWN = "COST_UNKNOWN"
 
     REPLAYED = "REPLAYED"
     REVOKED = "REVOKED"
@@ -188,6 +189,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         ),
         Reason.REVISION_CHANGED: _refusal(
             Retry.LATER, "The policy changed while the call was judged; repeat the call."
+        ),
+        Reason.COST_UNKNOWN: _refusal(
+            Retry.NEVER, "The call has a price, and what it costs cannot be told from what it holds."
         ),
         Reason.REPLAYED: _refusal(
             Retry.NEW_TOKEN, "This agent token or proof was used before. Make a new one for each call."

@@ -9,6 +9,7 @@ from aegis_authz.core.basis import Bases
 from aegis_authz.core.breaker import Breakers
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
+from aegis_authz.core.price import Prices
 from aegis_authz.core.registration import Registry
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Basis, LimitId, Revision, Seconds
@@ -39,7 +40,7 @@ class Snapshot:
     `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
-    `breakers` watch what is refused.
+    `breakers` watch what is refused. `prices` are what calls cost.
     """
 
     revision: Revision
@@ -52,6 +53,7 @@ class Snapshot:
     bases: Bases | None
     limits: Mapping[LimitId, Limit]
     breakers: Breakers
+    prices: Prices
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.price import NO_PRICES, ModelPrice, Prices, Pricing
 from aegis_authz.policy.compile.coherence import condition_key_problems, document_problems
 from aegis_authz.policy.compile.comparisons import pattern_fault
 from aegis_authz.policy.compile.identities import (
@@ -20,8 +21,10 @@ from aegis_authz.policy.compile.identities import (
 )
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule, CompiledRules, compiled_rules
 from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, ambiguities, known_tool, tool_of
+from aegis_authz.policy.language.costs import PricesDocument
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RuleSet, Template
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
+from aegis_authz.policy.language.pricing import names_models, pricing_faults, pricings
 from aegis_authz.policy.language.reuse import Defined, written_out
 from aegis_authz.policy.language.rule import DetectorDefinition
 from aegis_authz.policy.language.validation import validated
@@ -54,14 +57,15 @@ class LoadedPolicy:
 class Loaded:
     """Documents that passed every check, in order of file name and place.
 
-    `loaded_policies` are the policies with their sources, `known_tools` is what rules may say of each tool, and
-    `identities` who is registered and trusted.
+    `loaded_policies` are the policies with their sources, `known_tools` is what rules may say of each tool,
+    `identities` who is registered and trusted, and `prices` what calls cost.
     """
 
     loaded_policies: tuple[LoadedPolicy, ...]
     tools: tuple[Tool, ...]
     known_tools: Mapping[str, KnownTool] = field(default_factory=dict)
     identities: Identities = NO_IDENTITIES
+    prices: Prices = NO_PRICES
 
     @property
     def policies(self) -> tuple[PolicyDocument, ...]:
@@ -84,17 +88,20 @@ def load(
     names `sanitize` may use, None to accept any. Raises PolicyErrors with every problem of every file.
     """
     catalogue, unreadable = _documents(tool_sources)
-    tools, names, wrong = _tools(catalogue)
+    tools, names, wrong = _tools([source for source in catalogue if not _has(source, "prices")])
+    prices, mispriced = _prices([source for source in catalogue if _has(source, "prices")], tools)
+    wrong += mispriced
     for path in {problem.path for problem in (*unreadable, *wrong)}:
         names.update(_TOOL.findall(tool_sources[path]))
-    known_tools = {tool.tool.name: tool for tool in tools}
+    known_tools = {tool.known.tool.name: tool.known for tool in tools}
     documents, garbled = _documents(policy_sources)
     reading = _Reading(known_tools, names, detectors, [*unreadable, *wrong, *garbled])
     identities = reading.identities(documents)
     loaded_policies = reading.policies([source for source in documents if not _is_identity(source)])
     if reading.problems:
         raise PolicyErrors(reading.problems)
-    return Loaded(tuple(loaded_policies), tuple(tool.tool for tool in tools), known_tools, identities)
+    core_tools = tuple(known.tool for known in known_tools.values())
+    return Loaded(tuple(loaded_policies), core_tools, known_tools, identities, prices)
 
 
 def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[Problem]]:
@@ -109,9 +116,16 @@ def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[P
     return documents, problems
 
 
-def _tools(documents: Sequence[SourceDocument]) -> tuple[list[KnownTool], set[str], list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class _ReadTool:
+    known: KnownTool
+    entry: ToolEntry
+    source: SourceDocument
+
+
+def _tools(documents: Sequence[SourceDocument]) -> tuple[list[_ReadTool], set[str], list[Problem]]:
     """The readable tools, the names of all, and what is wrong with the others."""
-    tools: list[tuple[KnownTool, SourceDocument]] = []
+    tools: list[_ReadTool] = []
     names: set[str] = set()
     problems: list[Problem] = []
     for source in documents:
@@ -125,9 +139,33 @@ def _tools(documents: Sequence[SourceDocument]) -> tuple[list[KnownTool], set[st
         tool, faults = tool_of(entry)
         problems += [source.problem(location, message) for location, message in faults]
         if tool is not None:
-            tools.append((known_tool(entry, tool), source))
-    problems += ambiguities([(tool.tool, source) for tool, source in tools])
-    return [tool for tool, _ in tools], names, problems
+            tools.append(_ReadTool(known_tool(entry, tool), entry, source))
+    problems += ambiguities([(tool.known.tool, tool.source) for tool in tools])
+    return tools, names, problems
+
+
+def _prices(documents: Sequence[SourceDocument], tools: Sequence[_ReadTool]) -> tuple[Prices, list[Problem]]:
+    """What calls of the tools cost, and what is wrong with it."""
+    models: dict[str, ModelPrice] = {}
+    problems: list[Problem] = []
+    for source in documents:
+        document, wrong = validated(PricesDocument, source)
+        problems += wrong
+        for name, price in document.models.items() if document is not None else ():
+            if name in models:
+                problems.append(source.problem(("prices", "models", name), "has a price already", on_key=True))
+            models[name] = price
+    by_action: dict[str, Mapping[str, Pricing]] = {}
+    for tool in tools:
+        problems += [tool.source.problem(at, message) for at, message in pricing_faults(tool.entry, tool.known)]
+        priced = pricings(tool.entry)
+        if priced:
+            by_action[tool.entry.tool] = priced
+        place = names_models(tool.entry)
+        if place is not None and not documents:
+            message = "needs the prices of models: a document with prices beside the tools"
+            problems.append(tool.source.problem(place, message))
+    return Prices(by_action, models), problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.DECISION_UNDEFINED: _FAULTY,
         Reason.DECISION_MALFORMED: _FAULTY,
         Reason.REVISION_CHANGED: _FAULTY,
+        Reason.COST_UNKNOWN: _FORBIDDEN,
         Reason.REPLAYED: _STALE,
         Reason.REVOKED: _FORBIDDEN,
         Reason.STORE_RESET: _STALE,

@@ -31,7 +31,7 @@ tool: search
 host: API.Search.example:8080
 upstream: https://10.0.0.7:9001/
 region: eu
-cost: 0.01
+cost: {fixed: 0.01, currency: USD}
 actions:
   find:
     match: GET /v1/{index}/find

@@ -10,6 +10,7 @@ from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.units import Revision, Seconds
@@ -17,10 +18,18 @@ from aegis_authz.encoding.jwk import raw_from_jwk
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.policy.bundle.agent_data import agents_from_data
 from aegis_authz.policy.bundle.limit_data import breakers_from_data, limits_from_data
+from aegis_authz.policy.bundle.price_data import prices_from_data, prices_to_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
-_YOUNGER: Mapping[str, Json] = {"phrases": {}, "agents": {}, "bases": None, "limits": {}, "breakers": {}}
+_YOUNGER: Mapping[str, Json] = {
+    "phrases": {},
+    "agents": {},
+    "bases": None,
+    "limits": {},
+    "breakers": {},
+    "prices": prices_to_data(NO_PRICES),
+}
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
 _KEY_NOTES = {"use": "sig", "alg": "EdDSA"}
@@ -74,7 +83,7 @@ def trust_from_data(data: Json) -> Trust:
 def snapshot_from_data(data: Json) -> Snapshot:
     """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise.
 
-    A bundle that was made before there were phrases, registered agents, bases, limits or breakers has none.
+    A bundle that was made before there were phrases, registered agents, bases, limits, breakers or prices has none.
     """
     filled = {**_YOUNGER, **data} if isinstance(data, dict) else data
     item = members(filled, _NAMES, "the snapshot")
@@ -92,6 +101,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         bases=None if item["bases"] is None else bases_from_data(item["bases"]),
         limits=limits_from_data(item["limits"]),
         breakers=breakers_from_data(item["breakers"]),
+        prices=prices_from_data(item["prices"]),
     )
 
 

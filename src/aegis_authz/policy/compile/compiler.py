@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.price import NO_PRICES, Prices
 from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
+from aegis_authz.policy.bundle.price_data import prices_to_data
 from aegis_authz.policy.bundle.snapshot import bases_from_data, trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
@@ -45,13 +47,15 @@ def compile_policy(
     status_base: str,
     rego: Mapping[str, str] | None = None,
     identities: Identities = NO_IDENTITIES,
+    prices: Prices = NO_PRICES,
 ) -> Compiled:
     """Compile checked documents.
 
     `trust_data` is what `trust_to_data` made; `status_base` the URL under which approvals are looked up,
     "" for none; `rego` the library the bundle will carry, by default the one of this package; `identities` who is
-    registered and whose tokens are exchanged. The order of documents, tools, files and keys does not matter: same
-    content, same revision. Raises ValueError for documents that did not pass `load` and for unreadable trust.
+    registered and whose tokens are exchanged; `prices` what calls cost. The order of documents, tools, files and keys
+    does not matter: same content, same revision. Raises ValueError for documents that did not pass `load` and for
+    unreadable trust.
     """
     trust_from_data(trust_data)
     compiled_policies, catalogue = _policies(policies, tools), tools_to_data(tools)
@@ -66,6 +70,7 @@ def compile_policy(
             "status_base": status_base,
             "reads": sorted(reads(policies)),
             "phrases": dict(PHRASES),
+            "prices": prices_to_data(prices),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)

@@ -18,6 +18,7 @@ from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
 from aegis_authz.policy.language import identities
 from aegis_authz.policy.language import types as words
 from aegis_authz.policy.language.catalogue import ToolEntry
+from aegis_authz.policy.language.costs import Currency, PricesDocument
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
 from aegis_authz.policy.language.operators import BARE_FORMS, OPERATORS, SHORT_FORMS, Operand, words_with
 
@@ -52,6 +53,7 @@ _CONSTRAINTS: Constraints = {
     **constraint(identities.SpiffeId, {"pattern": "^spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+$"}),
     **constraint(identities.AgentTemplate, {"pattern": "^([^/]+)/([^/]+)/([^/]+)$"}),
     **constraint(identities.JwksUrl, {"pattern": "^https?://"}),
+    **constraint(Currency, {"pattern": "^[A-Z]{3}$"}),
     **constraint(words.AddressRange, {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
 }
 
@@ -77,8 +79,8 @@ def policy_schema() -> _Mapping:
 
 
 def tool_schema() -> _Mapping:
-    """The schema of tool catalogues."""
-    return schema_of("Aegis tool", (ToolEntry,))
+    """The schema of tool catalogues: tools, and prices of models."""
+    return schema_of("Aegis tool", (ToolEntry, PricesDocument))
 
 
 def either(title: str, schemas: Sequence[_Mapping]) -> _Mapping:

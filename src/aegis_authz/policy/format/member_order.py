@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from aegis_authz.policy.language.catalogue import ToolEntry
+from aegis_authz.policy.language.costs import PricesDocument
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
 from aegis_authz.policy.language.operators import OPERATORS, Holder
@@ -22,6 +23,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "tool": ToolEntry,
     "agents": AgentsDocument,
     "trust": TrustDocument,
+    "prices": PricesDocument,
 }
 """The kinds of documents, by the member that only documents of that kind have."""
 
@@ -53,7 +55,7 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
     ),
     Approval: ("approvers", "groups", "expires_in", "always"),
     TimeWindow: ("name", "zone", "weekdays", "hours", "from", "until", "holidays"),
-    ToolEntry: ("tool", "description", "host", "upstream", "owner", "cost", "region", "actions", "mcp"),
+    ToolEntry: ("tool", "description", "host", "upstream", "owner", "cost", "settle", "region", "actions", "mcp"),
 }
 """Where the order of the model is not that of the reference."""
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.path_template import Rank, read_template
 from aegis_authz.encoding.pointer import escaped
+from aegis_authz.policy.language.costs import Cost, SettleEntry
 from aegis_authz.policy.language.header_names import check_header_name
 from aegis_authz.policy.language.types import AnyScalar, ElementKind, Name, ParameterKind, Words, host_name, pointer
 from aegis_authz.policy.language.validation import Part
@@ -113,6 +114,8 @@ class ActionEntry(Part):
 
     match: Annotated[str, AfterValidator(_match)]
     description: str = ""
+    cost: Cost | None = None
+    settle: SettleEntry | None = None
     parameters: dict[Words, ParameterEntry] = Field(default_factory=dict, min_length=1)
     others: Others = "refuse"
 
@@ -135,6 +138,8 @@ class McpToolEntry(Part):
     """
 
     description: str = ""
+    cost: Cost | None = None
+    settle: SettleEntry | None = None
     parameters: dict[Words, Annotated[ArgumentEntry, BeforeValidator(_argument)]] = Field(
         default_factory=dict, min_length=1
     )
@@ -161,7 +166,8 @@ class McpEntry(Part):
 class ToolEntry(Part):
     """One document of a catalogue.
 
-    `region` is what documents and conditions name; `owner` and `cost` decide nothing.
+    `region` is what documents and conditions name; `owner` decides nothing. `cost` is that of every call that has none
+    of its own.
     """
 
     tool: Name
@@ -170,7 +176,8 @@ class ToolEntry(Part):
     description: str = ""
     region: Words | None = None
     owner: AnyScalar | None = None
-    cost: AnyScalar | None = None
+    cost: Cost | None = None
+    settle: SettleEntry | None = None
     actions: dict[str, ActionEntry] | None = None
     mcp: McpEntry | None = None
 
