@@ -20,7 +20,8 @@ from aegis_authz.policy.compile.identities import (
     identity_problems,
 )
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule, CompiledRules, compiled_rules
-from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, ambiguities, known_tool, tool_of
+from aegis_authz.policy.language.ambiguities import ambiguities
+from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, known_tool, tool_of
 from aegis_authz.policy.language.costs import PricesDocument
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RuleSet, Template
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
