@@ -45,7 +45,23 @@ class ParameterType(Enum):
     BOOLEAN = "boolean"
     ARRAY = "array"
     OBJECT = "object"
+    FILE = "file"  # an uploaded one, as an object that says of it what policy may judge
     ANY = "any"
+
+
+class BodyFormat(Enum):
+    """What the body of a call may be. Everything that is not listed for an action is refused."""
+
+    JSON = "json"
+    FORM = "form"  # fields as texts
+    MULTIPART = "multipart"  # fields and files
+    LINES = "ndjson"  # JSON texts, one a line
+    TEXT = "text"
+    BINARY = "binary"  # content that nobody looks into
+    MESSAGE = "grpc"  # one message to a method of a service
+
+
+JSON_ALONE = (BodyFormat.JSON,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,8 @@ class Action:
 
     `template` is the path split at `/`, as `core.path_template` reads it.
     `parameters` empty means: the members of the JSON body, the path variables and the query. `others` says whether
-    a call may hold more than the parameters that are listed; what is more reaches the tool unjudged.
+    a call may hold more than the parameters that are listed; what is more reaches the tool unjudged. `bodies` are the
+    formats that its body may have; of all but JSON, no member that is not listed passes.
     """
 
     name: str
@@ -82,6 +99,14 @@ class Action:
     template: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     others: bool
+    bodies: tuple[BodyFormat, ...] = JSON_ALONE
+
+    @property
+    def repeated_fields(self) -> frozenset[str]:
+        """The fields that a form writes as one pair for each element of a list, without brackets."""
+        lists = (parameter.at for parameter in self.parameters if parameter.type is ParameterType.ARRAY)
+        pointers = (at[1:] for at in lists if at.startswith("/") and at.count("/") == 1)
+        return frozenset(pointer.replace("~1", "/").replace("~0", "~") for pointer in pointers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,12 @@ class Reason(Enum):
     GRANT_UNSUPPORTED = "GRANT_UNSUPPORTED"
 
     MALFORMED_CALL = "MALFORMED_CALL"
+    BODY_TYPE_UNLISTED = "BODY_TYPE_UNLISTED"
+    FORM_MALFORMED = "FORM_MALFORMED"
+    MULTIPART_MALFORMED = "MULTIPART_MALFORMED"
+    LINES_MALFORMED = "LINES_MALFORMED"
+    TEXT_MALFORMED = "TEXT_MALFORMED"
+    MESSAGE_MALFORMED = "MESSAGE_MALFORMED"
     DUPLICATE_KEY = "DUPLICATE_KEY"
     HEADER_MISMATCH = "HEADER_MISMATCH"
     SESSION_INVALID = "SESSION_INVALID"
@@ -163,6 +169,20 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.NEVER, "The agent token narrows its agent in a way this version cannot judge."
         ),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
+        Reason.BODY_TYPE_UNLISTED: _refusal(
+            Retry.NEVER, "The body is of a media type that the catalogue does not list for this action."
+        ),
+        Reason.FORM_MALFORMED: _refusal(Retry.NEVER, "The form is not well formed and cannot be judged."),
+        Reason.MULTIPART_MALFORMED: _refusal(
+            Retry.NEVER, "The parts of the body are not well formed and cannot be judged."
+        ),
+        Reason.LINES_MALFORMED: _refusal(
+            Retry.NEVER, "The lines of the body are not well formed and cannot be judged."
+        ),
+        Reason.TEXT_MALFORMED: _refusal(Retry.NEVER, "The text is not well formed and cannot be judged."),
+        Reason.MESSAGE_MALFORMED: _refusal(
+            Retry.NEVER, "The call is not one whole message to a method and cannot be judged."
+        ),
         Reason.DUPLICATE_KEY: _refusal(Retry.NEVER, "The call names the same parameter more than once."),
         Reason.HEADER_MISMATCH: _refusal(Retry.NEVER, "The MCP headers contradict the message body."),
         Reason.SESSION_INVALID: _refusal(
@@ -254,6 +274,12 @@ CALLERS_FAULTS = frozenset(
         Reason.CONTENT_ENCODED,
         Reason.AMBIGUOUS_HEADERS,
         Reason.MALFORMED_CALL,
+        Reason.BODY_TYPE_UNLISTED,
+        Reason.FORM_MALFORMED,
+        Reason.MULTIPART_MALFORMED,
+        Reason.LINES_MALFORMED,
+        Reason.TEXT_MALFORMED,
+        Reason.MESSAGE_MALFORMED,
         Reason.DUPLICATE_KEY,
         Reason.HEADER_MISMATCH,
         Reason.ACTION_UNKNOWN,

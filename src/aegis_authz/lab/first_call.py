@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import Action, BodyFormat, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 from aegis_authz.policy.language.document import PolicyDocument
@@ -32,7 +32,7 @@ class FirstCall:
 
 
 def first_call(loaded: Loaded) -> FirstCall | None:
-    """The first action of an HTTP tool that a rule allows an agent with a name of its own; None where there is none."""
+    """The first action that takes JSON and that a rule allows an agent with a name of its own; None for none."""
     return next(_calls(loaded), None)
 
 
@@ -55,7 +55,7 @@ def _allowed(document: PolicyDocument, tools: Mapping[str, Tool]) -> Iterator[tu
     rules = (rule for rule in document.allowed_tools if rule.name in tools)
     for rule in rules:
         for action in tools[rule.name].actions:
-            if _ANY in rule.actions or action.name in rule.actions:
+            if (_ANY in rule.actions or action.name in rule.actions) and BodyFormat.JSON in action.bodies:
                 yield tools[rule.name], action
 
 

@@ -58,6 +58,12 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.PROOF_STALE: _UNAUTHENTICATED,
         Reason.GRANT_UNSUPPORTED: _FORBIDDEN,
         Reason.MALFORMED_CALL: _MALFORMED,
+        Reason.BODY_TYPE_UNLISTED: StatusCodes(http=415, grpc=_DENIED, jsonrpc=-31000),
+        Reason.FORM_MALFORMED: _MALFORMED,
+        Reason.MULTIPART_MALFORMED: _MALFORMED,
+        Reason.LINES_MALFORMED: _MALFORMED,
+        Reason.TEXT_MALFORMED: _MALFORMED,
+        Reason.MESSAGE_MALFORMED: _MALFORMED,
         Reason.DUPLICATE_KEY: _MALFORMED,
         # MCP 2026-07-28, transports: 400 and the code that the specification gives it
         Reason.HEADER_MISMATCH: StatusCodes(http=400, grpc=_DENIED, jsonrpc=-32020),

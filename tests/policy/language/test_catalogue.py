@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -230,3 +230,26 @@ def test_one_name_and_one_endpoint_belong_to_one_tool() -> None:
     assert "is an MCP server at the same address" in problems(mcp + mcp.replace("m\n", "o\n", 1))[0]
     assert "is the MCP endpoint of tool 'm'" in problems(mcp + http_tool("x", "x.example", a="POST /{any}"))[0]
     assert "has the endpoint's path" in problems(http_tool("x", "x.example", a="POST /mcp") + mcp)[0]
+
+
+def test_an_action_says_which_bodies_it_takes() -> None:
+    text = """
+tool: files
+host: files.example
+actions:
+  upload:
+    match: POST /files
+    body: multipart
+    parameters: {file: {from: /file, type: file}}
+  pay: {match: POST /pay, body: [form, json]}
+  note: {match: POST /notes}
+"""
+    (tool,) = tools(text)
+    assert {action.name: action.bodies for action in tool.actions} == {
+        "note": JSON_ALONE,
+        "pay": (BodyFormat.FORM, BodyFormat.JSON),
+        "upload": (BodyFormat.MULTIPART,),
+    }
+    assert tools_from_data(tools_to_data([tool])) == (tool,)
+    for body in ("xml", "[]", "[form, form]"):
+        assert "tools.yaml:7:" in problems(text.replace("multipart", body))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import Action, BodyFormat, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.encoding.pointer import is_pointer
@@ -45,6 +45,7 @@ def _action_to_data(action: Action) -> Json:
         "template": list(action.template),
         "parameters": _parameters_to_data(action.parameters),
         "others": action.others,
+        "bodies": [body.value for body in action.bodies],
     }
 
 
@@ -95,13 +96,17 @@ def _mcp_tool(data: Json) -> McpTool:
 
 
 def _action(data: Json) -> Action:
-    item = members(data, {"name", "method", "template", "parameters", "others"}, "an action")
+    item = members(data, {"name", "method", "template", "parameters", "others", "bodies"}, "an action")
+    bodies = tuple(BodyFormat(text(body, "a format of a body")) for body in items(item["bodies"], "the bodies"))
+    if not bodies:
+        raise ValueError("an action takes no body at all")
     return Action(
         name=_filled(item["name"], "an action's name"),
         method=_filled(item["method"], "an action's method"),
         template=tuple(text(part, "a path segment") for part in items(item["template"], "a template")),
         parameters=_parameters(item["parameters"]),
         others=_truth(item["others"], "others"),
+        bodies=bodies,
     )
 
 

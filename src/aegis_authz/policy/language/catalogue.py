@@ -10,12 +10,22 @@ from urllib.parse import unquote_plus, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from aegis_authz.core.catalogue import Action, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import Action, BodyFormat, McpTool, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.path_template import read_template
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.costs import Cost, SettleEntry
 from aegis_authz.policy.language.header_names import check_header_name
-from aegis_authz.policy.language.types import AnyScalar, ElementKind, Name, ParameterKind, Words, host_name, pointer
+from aegis_authz.policy.language.types import (
+    AnyScalar,
+    BodyKinds,
+    CatalogueKind,
+    ElementKind,
+    Name,
+    ParameterKind,
+    Words,
+    host_name,
+    pointer,
+)
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import quoted
 from aegis_authz.policy.source.reader import Location
@@ -84,7 +94,7 @@ class ParameterEntry(Part):
     """
 
     at: str = Field(alias="from")
-    type: ParameterKind = "any"
+    type: CatalogueKind = "any"
     items: ElementKind | None = None
     optional: bool = False
 
@@ -109,7 +119,8 @@ class ParameterEntry(Part):
 class ActionEntry(Part):
     """One action: the requests that are it, and its parameters (none listed: all that the request holds).
 
-    `others` says what becomes of a call that holds more than the listed parameters.
+    `others` says what becomes of a call that holds more than the listed parameters; `body` is the format of its body,
+    or a list of those it may have.
     """
 
     match: Annotated[str, AfterValidator(_match)]
@@ -118,6 +129,7 @@ class ActionEntry(Part):
     settle: SettleEntry | None = None
     parameters: dict[Words, ParameterEntry] = Field(default_factory=dict, min_length=1)
     others: Others = "refuse"
+    body: BodyKinds = ("json",)
 
 
 class ArgumentEntry(Part):
@@ -264,7 +276,7 @@ def _mcp_tool(entry: McpToolEntry) -> McpTool:
 def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
     """What rules may say about a tool."""
     if entry.mcp is None:
-        actions = {action.name: {part.name: part.type.value for part in action.parameters} for action in tool.actions}
+        actions = {action.name: {part.name: _kind(part) for part in action.parameters} for action in tool.actions}
         return KnownTool(tool, actions, frozenset(action.name for action in tool.actions if action.others))
     if entry.mcp.tools is None:
         return KnownTool(tool, None, frozenset())
@@ -275,6 +287,11 @@ def known_tool(entry: ToolEntry, tool: Tool) -> KnownTool:
         {name: {key: part.type for key, part in mcp_tool.parameters.items()} for name, mcp_tool in tools.items()},
         open_tools,
     )
+
+
+def _kind(parameter: Parameter) -> str:
+    """The type of a parameter as conditions know it: to them an uploaded file is an object."""
+    return ParameterType.OBJECT.value if parameter.type is ParameterType.FILE else parameter.type.value
 
 
 def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, str]]:
@@ -290,7 +307,8 @@ def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, st
 
 def _action(name: str, entry: ActionEntry) -> Action:
     parameters = tuple(_parameter(key, entry.parameters[key]) for key in sorted(entry.parameters))
-    return Action(name, entry.match.partition(" ")[0], _template(entry), parameters, entry.others == "allow")
+    bodies = tuple(BodyFormat(body) for body in entry.body)
+    return Action(name, entry.match.partition(" ")[0], _template(entry), parameters, entry.others == "allow", bodies)
 
 
 def _template(entry: ActionEntry) -> tuple[str, ...]:

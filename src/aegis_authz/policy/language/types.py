@@ -248,6 +248,8 @@ Day = Annotated[str, AfterValidator(_day)]
 Hours = Annotated[str, AfterValidator(_hours)]
 AddressRange = Annotated[str, AfterValidator(_range)]
 ParameterKind = Literal["string", "number", "integer", "boolean", "array", "object", "any"]
+CatalogueKind = Literal["string", "number", "integer", "boolean", "array", "object", "file", "any"]
+BodyKind = Literal["json", "form", "multipart", "ndjson", "text", "binary", "grpc"]
 ElementKind = Literal["string", "number", "integer", "boolean"]
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
@@ -258,3 +260,4 @@ JsonSchema = Annotated[dict[str, object], PlainValidator(_json_schema), WithJson
 Scalars = Annotated[tuple[AnyScalar, ...], LISTED, NOT_EMPTY, UNIQUE]
 HostPatterns = Annotated[tuple[HostPattern, ...], LISTED, NOT_EMPTY, UNIQUE]
 AddressRanges = Annotated[tuple[AddressRange, ...], LISTED, NOT_EMPTY, UNIQUE]
+BodyKinds = Annotated[tuple[BodyKind, ...], ONE_OR_MORE, NOT_EMPTY, UNIQUE]

@@ -16,14 +16,21 @@ _UTF8 = ("charset=utf-8", "charset=utf8")
 
 
 def judged_type(http: HttpCall) -> str:
-    """The content type the tool must see for a body that was judged as JSON.
+    """The content type the tool must see for a body that was judged as JSON. Raises what `plain_type` raises."""
+    declared = plain_type(http)
+    # A tool that parsed a form where we parsed JSON would see other parameters: it gets what was judged.
+    return declared if _OTHER_JSON.match(declared) else JSON_TYPE
+
+
+def plain_type(http: HttpCall) -> str:
+    """The one media type a body is declared as, in lower case and without parameters; "" for none.
 
     Raises Refused(MALFORMED_CALL) for a charset other than UTF-8, under which the tool would read other text, and
     Refused(AMBIGUOUS_HEADERS) for several types: Envoy joins what was sent twice by a comma, which no media type holds.
     """
     value = http.header("content-type")
     if value is None:
-        return JSON_TYPE
+        return ""
     if "," in value:
         problem = "The header content-type names several media types."
         raise Refused(
@@ -35,8 +42,7 @@ def judged_type(http: HttpCall) -> str:
         raise Refused(
             Reason.MALFORMED_CALL, "the body is not declared as UTF-8", Fault("headers", "content-type", problem)
         )
-    # A tool that parsed a form where we parsed JSON would see other parameters: it gets what was judged.
-    return declared if _OTHER_JSON.match(declared) else JSON_TYPE
+    return declared
 
 
 def media_type(http: HttpCall) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from aegis_authz.core.catalogue import Action, Parameter, ParameterSource, ParameterType
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Parameter, ParameterSource, ParameterType
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import pointer, strict_json
 from aegis_authz.encoding.folding import folded, mistakable, stem
+from aegis_authz.wire.bodies.body import NO_BODY, Body, Upload
 from aegis_authz.wire.http.declared_headers import Headers, header_text
 
 _ABSENT = object()
 _BODILESS = ("GET", "HEAD")
 _METHOD = "_method"
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
+_COMPOUND = (ParameterType.ARRAY, ParameterType.OBJECT, ParameterType.FILE)
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 
 _WHERE = {
@@ -38,7 +40,7 @@ or to None where all that stands there is one parameter.
 
 
 def extract(
-    action: Action, body: Json, has_body: bool, variables: Mapping[str, str], query: Query, headers: Headers
+    action: Action, body: Body, variables: Mapping[str, str], query: Query, headers: Headers
 ) -> dict[str, Json]:
     """Collect an action's parameters.
 
@@ -51,9 +53,11 @@ def extract(
     for `_method`; Refused(DUPLICATE_KEY) when two sources name one parameter, and for a declared header sent twice.
     Raises Refused(PARAMETER_TYPE) for a declared parameter of another type.
     """
-    _refuse_disguise(action, body, has_body, query)
+    _refuse_disguise(action, body, query)
     if not action.parameters:
-        return _everything(body, has_body, variables, query)
+        if action.bodies != JSON_ALONE and not action.others:
+            _refuse_undeclared_members(_content(body), {}, False, "/")
+        return _everything(body, variables, query)
     if query or variables or not _holds_declared_members_alone(action, body):
         _refuse_unseen(action, body, variables, query)
     parameters: dict[str, Json] = {}
@@ -64,15 +68,18 @@ def extract(
     return parameters
 
 
-def unlisted(action: Action, body: Json, query: Query) -> dict[str, Json]:
-    """What an action that lets others pass is sent beyond its parameters, by pointer into the body or `?name`."""
-    if not action.others or not action.parameters:
+def unlisted(action: Action, body: Body, query: Query) -> dict[str, Json]:
+    """What an action is sent beyond its parameters, by pointer into the body or `?name`.
+
+    That is what it lets pass, and what is said of content that nobody looks into.
+    """
+    if not action.parameters or not (action.others or body.facts):
         return {}
     listed = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
     rest: dict[str, Json] = {
         f"?{name}": text for name, text in query.items() if isinstance(text, str) and name not in listed
     }
-    _collect(body, _places(action), "", rest)
+    _collect(body.value, _places(action), "", rest)
     return rest
 
 
@@ -148,6 +155,8 @@ def type_name(value: object) -> str:
             return "a number"
         case list():
             return "an array"
+        case Upload():
+            return "a file"
         case _:
             return "an object"
 
@@ -175,13 +184,17 @@ def refuse_undeclared(names: Iterable[str], declared: Collection[str], others: b
         )
 
 
-def _refuse_disguise(action: Action, body: Json, has_body: bool, query: Query) -> None:
+def _refuse_disguise(action: Action, body: Body, query: Query) -> None:
     declared = {(parameter.source, parameter.at) for parameter in action.parameters}
-    if has_body and action.method in _BODILESS and not any(source is ParameterSource.BODY for source, _ in declared):
+    if (
+        body is not NO_BODY
+        and action.method in _BODILESS
+        and not any(source is ParameterSource.BODY for source, _ in declared)
+    ):
         # RFC 9110, section 9.3.1: such content has no defined meaning; one tool reads it, another does not
         problem = f"A {action.method} has a body here, and no parameter of this action is declared in one."
         raise _malformed(f"a {action.method} with a body in which no parameter is declared", "body", "", problem)
-    members = body if isinstance(body, dict) else {}
+    members = body.value if isinstance(body.value, dict) else {}
     overrides = [(ParameterSource.QUERY, name) for name in query] + [
         (ParameterSource.BODY, f"/{name}") for name in members
     ]
@@ -191,16 +204,28 @@ def _refuse_disguise(action: Action, body: Json, has_body: bool, query: Query) -
         raise _malformed("_method asks to be taken for another request", "query", "_method", problem)
 
 
-def _holds_declared_members_alone(action: Action, body: Json) -> bool:
+def _holds_declared_members_alone(action: Action, body: Body) -> bool:
     """Whether a body is nothing but declared members at its top: the usual call, told without looking further."""
     names = {parameter.at[1:] for parameter in action.parameters if parameter.source is ParameterSource.BODY}
-    return isinstance(body, dict) and body.keys() <= names and not any("/" in name or "~" in name for name in names)
+    return (
+        isinstance(body.value, dict)
+        and body.value.keys() <= names
+        and not any("/" in name or "~" in name for name in names)
+    )
 
 
-def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], query: Query) -> None:
+def _content(body: Body) -> Json:
+    """What stands in a body, without what is said of it."""
+    if not body.facts or not isinstance(body.value, dict):
+        return body.value
+    return {name: value for name, value in body.value.items() if name not in body.facts}
+
+
+def _refuse_unseen(action: Action, body: Body, variables: Mapping[str, str], query: Query) -> None:
     declared_query = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
     places = _places(action)
-    members = body if isinstance(body, dict) else {}
+    content = _content(body)
+    members = content if isinstance(content, dict) else {}
     # frameworks join path, query and body into one table: a name that is declared in one is refused in the others
     tables = (
         (
@@ -221,7 +246,7 @@ def _refuse_unseen(action: Action, body: Json, variables: Mapping[str, str], que
                 detail = "a parameter is given where it is not declared"
                 raise Refused(Reason.DUPLICATE_KEY, detail, Fault(where, name, problem))
     refuse_undeclared(query, declared_query, action.others, "query", "")
-    _refuse_undeclared_members(body, places, action.others, "/")
+    _refuse_undeclared_members(content, places, action.others, "/")
 
 
 def _places(action: Action) -> _Places:
@@ -238,7 +263,7 @@ def _places(action: Action) -> _Places:
 
 
 def _refuse_undeclared_members(value: Json, places: _Places, others: bool, at: str) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not isinstance(value, Upload):
         members: Mapping[str, Json] = value
     elif isinstance(value, list):
         members = {str(number): item for number, item in enumerate(value)}
@@ -255,11 +280,11 @@ def _refuse_undeclared_members(value: Json, places: _Places, others: bool, at: s
             _refuse_undeclared_members(member, below, others, f"{at}{pointer.escaped(name)}/")
 
 
-def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query: Query) -> dict[str, Json]:
-    if has_body and not isinstance(body, dict):
-        problem = f"The body is {type_name(body)}, and must be a JSON object."
+def _everything(body: Body, variables: Mapping[str, str], query: Query) -> dict[str, Json]:
+    if body is not NO_BODY and not isinstance(body.value, dict):
+        problem = f"The body is {type_name(body.value)}, and must be a JSON object."
         raise _malformed("the body is not a JSON object", "body", "", problem)
-    members = body if isinstance(body, dict) else {}
+    members = body.value if isinstance(body.value, dict) else {}
     names = [*members, *variables, *query]
     forms = {folded(name) for name in names}
     if len(forms) != len(names) or any("[" in name and stem(name) in forms for name in names):
@@ -268,10 +293,11 @@ def _everything(body: Json, has_body: bool, variables: Mapping[str, str], query:
     return {**members, **variables, **query}
 
 
-def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query: Query, headers: Headers) -> object:
+def _value(parameter: Parameter, body: Body, variables: Mapping[str, str], query: Query, headers: Headers) -> object:
     match parameter.source:
         case ParameterSource.BODY:
-            return _pointed(body, parameter.at)
+            value = _pointed(body.value, parameter.at)
+            return _from_texts(parameter, value) if body.is_text else value
         case ParameterSource.PATH:
             return _from_text(parameter, variables.get(parameter.at, _ABSENT))
         case ParameterSource.HEADER:
@@ -282,9 +308,20 @@ def _value(parameter: Parameter, body: Json, variables: Mapping[str, str], query
             return _elements(parameter, text) if isinstance(text, list) else _from_text(parameter, text)
 
 
+def _from_texts(parameter: Parameter, value: object) -> object:
+    """What stands in a form, read as the type that is declared for it."""
+    if parameter.type is ParameterType.ARRAY and isinstance(value, list):
+        texts = [element for element in value if isinstance(element, str)]
+        return _elements(parameter, texts) if len(texts) == len(value) else value
+    # JSON in a text is an object to some readers, and a text to others
+    return value if parameter.type in _COMPOUND else _from_text(parameter, value)
+
+
 def _pointed(value: Json, place: str) -> object:
     node: object = value
     for part in pointer.split(place):
+        if isinstance(node, Upload):  # as a whole, or a field could be taken for a part of it
+            return _ABSENT
         if isinstance(node, dict) and part in node:
             node = node[part]
         elif isinstance(node, list) and part.isdecimal() and part.isascii() and int(part) < len(node):
@@ -295,7 +332,7 @@ def _pointed(value: Json, place: str) -> object:
 
 
 def _elements(parameter: Parameter, texts: list[str]) -> list[Json]:
-    """The list that a query writes pair by pair."""
+    """The list that a query or a form writes pair by pair."""
     kind = parameter.items or ParameterType.STRING
     if parameter.items is None and any(text.lstrip().startswith("[") for text in texts):
         # a list to who reads JSON there, and its first element to who reads pairs
@@ -348,4 +385,6 @@ def _is(kind: ParameterType, value: object) -> bool:
         case ParameterType.ARRAY:
             return isinstance(value, list)
         case ParameterType.OBJECT:
-            return isinstance(value, dict)
+            return isinstance(value, dict) and not isinstance(value, Upload)
+        case ParameterType.FILE:
+            return isinstance(value, Upload)

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
-from aegis_authz.core.catalogue import Action, Catalogue, Tool, Way
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool, Way
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import PathTemplate, Rank, Reading
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Digest
-from aegis_authz.encoding import strict_json
+from aegis_authz.wire.bodies.body import Body
+from aegis_authz.wire.bodies.reader import read_body
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.http.content_type import is_json, judged_type, media_type
 from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.mcp import message as mcp
@@ -109,10 +109,9 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 
 
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
-    body: Json = _body(http) if http.body else None
-    content_type = judged_type(http) if http.body else ""
+    body = read_body(http, path, action)
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
-    parameters = extract(action, body, bool(http.body), variables, query, http.values_of)
+    parameters = extract(action, body, variables, query, http.values_of)
     return ToolCall(
         kind=CallKind.ACTION,
         tool=tool.name,
@@ -134,33 +133,28 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
                 "method": http.method,
                 "path": path,
                 "query": dict(query),
-                "body": body,
+                "body": body.value,
                 "has_body": bool(http.body),
+                **_format_part(action, body),
                 **_header_part(action, http),
             }
         ),
-        content_type=content_type,
+        content_type=body.content_type,
         scheme=http.scheme,
         besides=unlisted(action, body, query),
         spellings=spellings(parameters),
     )
 
 
+def _format_part(action: Action, body: Body) -> dict[str, Json]:
+    """What the digest of a call holds of a body that may be something else than JSON: what the tool reads it as."""
+    return {} if action.bodies == JSON_ALONE else {"content_type": body.content_type}
+
+
 def _header_part(action: Action, http: HttpCall) -> dict[str, Json]:
     """What the digest of a call holds of its headers: those that are parameters."""
     texts = header_texts(action, http.values_of)
     return {"headers": dict(texts)} if texts else {}
-
-
-def _body(http: HttpCall) -> Json:
-    try:
-        return strict_json.parse(http.body)
-    except Refused as refusal:
-        declared = media_type(http)
-        if refusal.fault is None or declared == "" or is_json(declared):
-            raise
-        problem = f"The body is judged as JSON, and declared as {quoted(declared)}. {refusal.fault.problem}"
-        raise Refused(refusal.reason, refusal.detail, Fault("body", refusal.fault.at, problem)) from None
 
 
 def _unclaimed(http: HttpCall) -> ToolCall:

@@ -1,0 +1,105 @@
+"""Which reader a body has: by what its action takes, and by the media type it is declared as."""
+
+from __future__ import annotations
+
+from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat
+from aegis_authz.core.fault import Fault, quoted
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+from aegis_authz.wire.bodies.body import NO_BODY, NO_FACTS, Body
+from aegis_authz.wire.bodies.content import CONTENT_FACTS, TEXT_FACTS, read_content, read_text
+from aegis_authz.wire.bodies.form import read_form
+from aegis_authz.wire.bodies.grpc_frame import GRPC_FACTS, read_grpc
+from aegis_authz.wire.bodies.lines import read_lines
+from aegis_authz.wire.bodies.multipart import boundary_of, multipart_type, read_multipart
+from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.http.content_type import is_json, judged_type, media_type, plain_type
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+MULTIPART_TYPE = "multipart/form-data"
+LINES_TYPE = "application/x-ndjson"
+_LINES_TYPES = frozenset((LINES_TYPE, "application/jsonl", "application/jsonlines", "application/json-lines"))
+_GRPC_TYPES = ("application/grpc", "application/grpc+proto")
+_DEFAULT_TYPES = {BodyFormat.FORM: FORM_TYPE, BodyFormat.LINES: LINES_TYPE, BodyFormat.TEXT: "text/plain"}
+"""What a body without a declared type goes on as, where its action takes one format alone."""
+_UNDECLARED_CONTENT = "application/octet-stream"
+
+
+def read_body(http: HttpCall, path: str, action: Action) -> Body:
+    """The body of a request as one of the formats its action takes. `path` is as the tool will see it.
+
+    Raises Refused(BODY_TYPE_UNLISTED) where it is declared as none of them, and what the reader of its format raises.
+    An action that takes JSON alone has its bodies read as JSON, whatever they are declared as.
+    """
+    if not http.body:
+        return NO_BODY
+    if action.bodies == JSON_ALONE:
+        content_type = judged_type(http)
+        return Body(_json(http), content_type, NO_FACTS, False)
+    declared = plain_type(http)
+    return _read(_format(declared, action), http, path, declared, action)
+
+
+def _format(declared: str, action: Action) -> BodyFormat:
+    formats = action.bodies
+    if not declared and len(formats) == 1 and formats[0] in (*_DEFAULT_TYPES, BodyFormat.BINARY):
+        return formats[0]
+    likely = _likely(declared)
+    if likely in formats:
+        return likely
+    if declared and BodyFormat.BINARY in formats:
+        return BodyFormat.BINARY
+    taken = ", ".join(body.value for body in formats)
+    what = f"is declared as {quoted(declared)}" if declared else "has no content-type"
+    problem = f"The body {what}. This action takes: {taken}."
+    raise Refused(
+        Reason.BODY_TYPE_UNLISTED, f"a body of {declared[:60] or 'no type'}", Fault("headers", "content-type", problem)
+    )
+
+
+def _likely(declared: str) -> BodyFormat:
+    if declared == FORM_TYPE:
+        return BodyFormat.FORM
+    if declared == MULTIPART_TYPE:
+        return BodyFormat.MULTIPART
+    if declared in _LINES_TYPES:
+        return BodyFormat.LINES
+    if declared in _GRPC_TYPES:
+        return BodyFormat.MESSAGE
+    if declared.startswith("text/"):
+        return BodyFormat.TEXT
+    return BodyFormat.JSON if not declared or is_json(declared) else BodyFormat.BINARY
+
+
+def _read(body_format: BodyFormat, http: HttpCall, path: str, declared: str, action: Action) -> Body:
+    data, fallback = http.body, declared or _DEFAULT_TYPES.get(body_format, _UNDECLARED_CONTENT)
+    match body_format:
+        case BodyFormat.JSON:
+            return Body(_json(http), judged_type(http), NO_FACTS, False)
+        case BodyFormat.FORM:
+            return Body(read_form(data, action.repeated_fields), FORM_TYPE, NO_FACTS, True)
+        case BodyFormat.MULTIPART:
+            boundary = boundary_of(http.header("content-type") or "")
+            value = read_multipart(data, boundary, action.repeated_fields)
+            return Body(value, multipart_type(boundary), NO_FACTS, True)
+        case BodyFormat.LINES:
+            return Body(read_lines(data), fallback, NO_FACTS, False)
+        case BodyFormat.TEXT:
+            return Body(read_text(data, fallback), f"{fallback}; charset=utf-8", TEXT_FACTS, False)
+        case BodyFormat.BINARY:
+            return Body(read_content(data, fallback), fallback, CONTENT_FACTS, False)
+        case BodyFormat.MESSAGE:
+            return Body(read_grpc(data, path), declared, GRPC_FACTS, False)
+
+
+def _json(http: HttpCall) -> Json:
+    try:
+        return strict_json.parse(http.body)
+    except Refused as refusal:
+        declared = media_type(http)
+        if refusal.fault is None or declared == "" or is_json(declared):
+            raise
+        problem = f"The body is judged as JSON, and declared as {quoted(declared)}. {refusal.fault.problem}"
+        raise Refused(refusal.reason, refusal.detail, Fault("body", refusal.fault.at, problem)) from None
