@@ -6,15 +6,17 @@ A settings file is YAML; an unknown key, a wrong type or a duplicate key is an e
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from aegis_authz.core.address import read_address, read_tcp_address
 from aegis_authz.core.identity import Way
+from aegis_authz.core.units import Seconds
 
 _WORKER = "{worker}"
 _RECORD_MS = 190  # a disk that is busy
@@ -134,12 +136,42 @@ class AuthzSettings(_Settings):
     budget: Budget = Budget()
 
 
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])\Z")
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.match(value)
+    if match is None:
+        raise ValueError("must be a whole number of minutes, hours or days, such as 90m, 12h or 30d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+Period = Annotated[float, BeforeValidator(_seconds), Field(ge=3600)]
+"""A time between rotations, in seconds or as `12h`, `30d`."""
+
+
+class RotationSettings(_Settings):
+    """After how long each signing key is replaced by itself; one that is not named is replaced by command alone."""
+
+    issuer: Period | None = None
+    approvals: Period | None = None
+    bundle: Period | None = None
+
+    def of(self, name: str) -> Seconds | None:
+        """The period of the key of that name, seconds."""
+        period = {"issuer": self.issuer, "approvals": self.approvals, "bundle": self.bundle}[name]
+        return None if period is None else Seconds(period)
+
+
 class ControlSettings(_Settings):
     """The control plane (`aegis serve control`).
 
     `state` keeps published bundles; `records` is the folder of all record logs, the authorizers' or another one; `keys`
-    holds issuer.pem, approvals.pem, bundle.pem, records.pem and admin.token; `policies` and `tools` are the folders of
-    documents published at the first start.
+    holds issuer.pem, approvals.pem, bundle.pem, root.pem, records.pem and admin.token; `rotate_every` says when each is
+    replaced; `policies` and `tools` are the folders of documents published at the first start.
     `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
     `public_url` is where approvers and agents reach it. `proxy` is the file of an Envoy's settings (ProxySettings): its
     routes and clusters then follow the revision that OPA runs.
@@ -160,6 +192,7 @@ class ControlSettings(_Settings):
     max_token_life: float = Field(default=300, gt=0, le=3600)
     clock_skew: float = Field(default=5, ge=0, le=60)
     approval_life: float = Field(default=900, gt=0)
+    rotate_every: RotationSettings = RotationSettings()
 
 
 class ListenerTls(_Settings):

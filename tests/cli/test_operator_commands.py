@@ -15,7 +15,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.enrolments import FileEnrolments
-from aegis_authz.adapters.files.key_ring import FileKeyRing
+from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
@@ -86,14 +86,14 @@ class Mesh:
         """From now on one OPA activates whatever is served, at once."""
 
         async def follow() -> None:
-            revision = ""
+            etag = ""
             while True:
-                live = await self.services.bulletin.other_than(revision, 60)
+                live = await self.services.bulletin.other_than(etag, 60)
                 assert live is not None
-                if live.revision == revision:
+                if live.etag == etag:
                     return
-                revision = live.revision
-                self.opa_reports(revision)
+                etag = live.etag
+                self.opa_reports(live.revision)
 
         asyncio.run_coroutine_threadsafe(follow(), self.loop)
 
@@ -150,7 +150,17 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         records = MemoryRecordLog("control", for_tests=True)
         await records.start()
         stores = ControlStores(
-            releases, store, records, MemoryRevocations(store), uses, journal, enrolments, HttpKeySets(), listed, rings
+            releases=releases,
+            approvals=store,
+            records=records,
+            revocations=MemoryRevocations(store),
+            uses=uses,
+            journal=journal,
+            enrolments=enrolments,
+            key_sets=HttpKeySets(),
+            revoked=listed,
+            rings=rings,
+            bundle_ring=FileBundleKeyRing(settings.keys),
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
@@ -286,7 +296,9 @@ def test_publish_fails_when_opa_refuses_and_says_why(mesh: Mesh, aegis: Aegis) -
     first = mesh.releases.current()
 
     async def refuse() -> None:
-        await mesh.services.bulletin.other_than(first, 10)
+        live = mesh.services.bulletin.live
+        assert live is not None
+        await mesh.services.bulletin.other_than(live.etag, 10)
         await asyncio.sleep(0.1)
         for _ in range(2):
             mesh.opa_reports(first, "bad signature")

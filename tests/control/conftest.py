@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aegis_authz import durable
 from aegis_authz.adapters.files.enrolments import FileEnrolments
-from aegis_authz.adapters.files.key_ring import FileKeyRing
+from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -26,8 +26,9 @@ from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.encoding.verifying_key import VerifyingKey
-from aegis_authz.ports.control_plane import Journal, KeyRing, KeySets, KeysUnavailable, Revocations, SingleUses
+from aegis_authz.ports.control_plane import Journal, KeySets, KeysUnavailable, Revocations, SingleUses
 from aegis_authz.ports.data_plane import Approvals, StoreDown
+from aegis_authz.ports.key_rings import KeyRing
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
@@ -74,14 +75,14 @@ class DownApprovals:
         raise StoreDown("redis at /secret/path is away")
 
 
-def _rings(folder: Path, keys: Keys) -> dict[str, KeyRing]:
-    """The issuer's and the approvals' key in a folder of these keys' own, in which they can be replaced."""
+def _ring_folder(folder: Path, keys: Keys) -> Path:
+    """A folder of these keys' own, in which they can be replaced."""
     folder = folder / thumbprint(keys.issuer.public_key().public_bytes_raw())
     folder.mkdir(exist_ok=True)
-    for name, key in (("issuer", keys.issuer), ("approvals", keys.approvals)):
+    for name, key in (("issuer", keys.issuer), ("approvals", keys.approvals), ("bundle", keys.bundle)):
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         durable.create(folder / f"{name}.pem", pem)
-    return {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")}
+    return folder
 
 
 class NoKeySets:
@@ -167,6 +168,7 @@ def new_plane(
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
+        folder = _ring_folder(settings.state, keys)
         stores = ControlStores(
             releases,
             approvals or DownApprovals(),
@@ -177,7 +179,8 @@ def new_plane(
             FileEnrolments(settings.state / "enrolled.json"),
             key_sets or NoKeySets(),
             FileRevocationList(settings.state / "revoked.json"),
-            rings or _rings(settings.state, keys),
+            rings or {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")},
+            FileBundleKeyRing(folder),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

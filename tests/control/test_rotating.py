@@ -9,14 +9,16 @@ import tarfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.rotating import Rotator
 from aegis_authz.core.release import Sources
-from aegis_authz.core.units import Epoch
+from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -36,13 +38,13 @@ async def opa_follows(plane: ControlServices, seen: list[set[str]]) -> AsyncIter
     """An OPA that activates whatever is served; `seen` are the keys it was served."""
 
     async def follow() -> None:
-        revision = ""
+        etag = ""
         while True:
-            live = await plane.bulletin.other_than(revision, 60)
+            live = await plane.bulletin.other_than(etag, 60)
             assert live is not None
-            revision = live.revision
+            etag = live.etag
             seen.append(trusted(plane))
-            status = {"active_revision": revision, "code": "", "message": ""}
+            status = {"active_revision": live.revision, "code": "", "message": ""}
             plane.board.hear({"labels": {"id": "x", "instance": "opa-1"}, "bundles": {"aegis": status}})
 
     async with asyncio.TaskGroup() as group:
@@ -94,7 +96,7 @@ async def test_nothing_signs_with_a_key_that_an_opa_has_not_and_asking_again_goe
 
 
 async def test_a_former_key_is_dropped_when_all_that_it_signed_has_ended(plane: ControlServices) -> None:
-    ring = plane.rotator.rings["issuer"]
+    ring = plane.rotator.rotations["issuer"].ring
     ring.prepare()
     ring.switch(Epoch(time.time() - 1))
     await plane.rotator.drop()
@@ -106,4 +108,73 @@ async def test_only_the_admin_rotates_and_only_keys_that_there_are(plane: Contro
     async with client(plane, "0" * 64) as anyone:
         assert (await anyone.post("/v1/keys/issuer/rotate", json={"by": "ann"})).status_code == 401
     async with client(plane, plane.admin_token) as admin:
-        assert (await admin.post("/v1/keys/bundle/rotate", json={"by": "ann"})).status_code == 400
+        assert (await admin.post("/v1/keys/root/rotate", json={"by": "ann"})).status_code == 400
+
+
+class Hours:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = time.time()
+
+    def now(self) -> Epoch:
+        return Epoch(self.at)
+
+    def monotonic(self) -> Monotonic:
+        return Monotonic(self.at)
+
+
+async def test_a_key_is_replaced_by_itself_when_its_time_has_come_and_not_before(plane: ControlServices) -> None:
+    clock = Hours()
+    rotations = plane.rotator.rotations
+    every = replace(rotations["issuer"], every=Seconds(3600))
+    rotator = Rotator({**rotations, "issuer": every}, clock)
+    [former] = trusted(plane)
+    async with opa_follows(plane, []):
+        clock.at += 3500
+        await rotator.rotate_due()
+        assert trusted(plane) == {former}
+        clock.at += 200
+        await rotator.rotate_due()
+    assert rotations["issuer"].ring.key_id != former
+    changes = await plane.publisher.changes()
+    assert changes[0].by == "schedule"
+    assert trusted(plane) == {former, rotations["issuer"].ring.key_id}
+
+
+async def test_a_rotation_on_schedule_that_fails_changes_nothing_and_is_tried_again_later(
+    plane: ControlServices, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Hours()
+    rotations = plane.rotator.rotations
+    key_id = rotations["bundle"].ring.key_id
+    distribution = Unreached()
+    rotator = Rotator({"bundle": replace(rotations["bundle"], every=Seconds(1), distribution=distribution)}, clock)
+    clock.at += 60
+    for _ in range(2):
+        await rotator.rotate_due()
+    assert (distribution.tries, rotations["bundle"].ring.key_id) == (1, key_id)
+    clock.at += 301
+    await rotator.rotate_due()
+    assert distribution.tries == 2
+    assert "the bundle key is due and cannot be rotated" in caplog.text
+
+
+class Unreached:
+    """A way to verifiers that are away."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    async def publish(self, by: str, words: str, wait: float) -> bool:
+        self.tries += 1
+        return False
+
+    async def sign_anew(self, by: str, words: str) -> None:
+        raise AssertionError("nothing signs with a key that nobody has")
+
+    def may_withdraw(self) -> bool:
+        return False
+
+    async def withdraw(self, words: str) -> None:
+        raise AssertionError("there is nothing to withdraw")

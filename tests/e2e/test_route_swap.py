@@ -185,20 +185,21 @@ async def test_a_publication_that_opa_refuses_moves_no_route_and_a_good_one_move
     await world.publish(0, PATIENCE)
     await _until_served(world, 0)
     keys = world.mesh.state / "keys"
-    key, public = (keys / "bundle.pem").read_bytes(), (keys / "bundle.pub.pem").read_bytes()
+    kept = {name: (keys / name).read_bytes() for name in ("bundle.pem", "root.pem", "root.pub.pem")}
     routes = sorted(world.mesh.state.glob("envoy/xds/rds-*.yaml"))
     before = [path.read_bytes() for path in routes]
     try:
-        (keys / "bundle.pem").unlink()
-        open_keys(keys)  # a key that OPA does not know
+        for name in kept:
+            (keys / name).unlink()
+        open_keys(keys)  # keys that OPA does not know
         await _control_restarted(world)
         release = await world.publish(1, PATIENCE)
         assert release["refused"] and not release["active_on"], release
         assert [path.read_bytes() for path in routes] == before
         assert await _place_of(world, "staging") == world.documents(0)[1]["staging"]
     finally:
-        (keys / "bundle.pem").write_bytes(key)
-        (keys / "bundle.pub.pem").write_bytes(public)
+        for name, content in kept.items():
+            (keys / name).write_bytes(content)
         await _control_restarted(world)
     await world.publish(0, PATIENCE)
     await world.publish(1, PATIENCE)

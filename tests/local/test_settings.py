@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config import AuthzSettings, ControlSettings, IdentitySettings, ProxySettings, WorkerHost
-from aegis_authz.core.release import BUNDLE_KEY_ID
+from aegis_authz.core.release import ROOT_KEY_ID
 from aegis_authz.local.documents import lay_out_probe
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout
 from aegis_authz.local.process import Process, ProcessSpec
@@ -78,14 +78,14 @@ def test_envoy_waits_longer_than_a_decision_and_its_record_may_take(layout: Layo
     assert proxy_settings(layout, options).check_timeout_ms == 80 + 190 + budget.reserve_ms
 
 
-def test_opa_takes_only_bundles_signed_by_the_key_of_this_mesh_and_keeps_the_last(
+def test_opa_takes_its_configuration_only_from_the_root_key_of_this_mesh_and_keeps_the_last(
     layout: Layout, options: MeshOptions
 ) -> None:
     opa = json.loads(opa_text(layout, options, "PEM"))
-    bundle = opa["bundles"]["aegis"]
-    assert opa["keys"] == {BUNDLE_KEY_ID: {"algorithm": "ES256", "key": "PEM"}}
-    assert bundle["signing"] == {"keyid": BUNDLE_KEY_ID}
-    assert bundle["persist"] is True
+    assert opa["keys"] == {ROOT_KEY_ID: {"algorithm": "ES256", "key": "PEM"}}
+    assert opa["discovery"]["signing"] == {"keyid": ROOT_KEY_ID}
+    assert opa["discovery"]["persist"] is True
+    assert "bundles" not in opa, "which keys sign bundles is said by the configuration alone"
     assert Path(opa["persistence_directory"]).is_relative_to(layout.state)
 
 

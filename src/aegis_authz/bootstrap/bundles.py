@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from aegis_authz.adapters.files.keys import Keys
@@ -19,11 +20,16 @@ PublicKeys = Callable[[], tuple[Ed25519PublicKey, ...]]
 
 
 def policy_builder(
-    settings: ControlSettings, keys: Keys, token_keys: PublicKeys | None = None, approval_keys: PublicKeys | None = None
+    settings: ControlSettings,
+    keys: Keys,
+    token_keys: PublicKeys | None = None,
+    approval_keys: PublicKeys | None = None,
+    signing_key: Callable[[], EllipticCurvePrivateKey] | None = None,
 ) -> PolicyBuilder:
     """What turns documents into signed bundles, the doctor's documents included. Raises SourceFolderError.
 
-    `token_keys` and `approval_keys` say whose signatures are believed; without them, those of `keys` alone.
+    `token_keys` and `approval_keys` say whose signatures are believed; and `signing_key` what signs; without
+    them, it is those of `keys` alone.
     """
     probe = settings.probe
     own = Sources({}, {}) if probe is None else Sources(read_sources(probe / "policies"), read_sources(probe / "tools"))
@@ -33,4 +39,5 @@ def policy_builder(
         approvals = (keys.approvals.public_key(),) if approval_keys is None else approval_keys()
         return trust_data(settings, tokens, approvals)
 
-    return PolicyBuilder(keys.bundle, trust, settings.public_url.rstrip("/"), DETECTORS, own)
+    key = signing_key or (lambda: keys.bundle)
+    return PolicyBuilder(key, trust, settings.public_url.rstrip("/"), DETECTORS, own)

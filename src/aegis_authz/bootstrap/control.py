@@ -15,7 +15,7 @@ import uvloop
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
-from aegis_authz.adapters.files.key_ring import FileKeyRing
+from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
@@ -34,15 +34,18 @@ from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
+from aegis_authz.control.discovery import Discovery
+from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration
 from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
-from aegis_authz.control.rotating import Rotator
+from aegis_authz.control.rotating import Rotation, Rotator
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
@@ -56,8 +59,6 @@ from aegis_authz.ports.control_plane import (
     Enrolments,
     EnrolmentsFault,
     Journal,
-    KeyRing,
-    KeyRingFault,
     KeySets,
     Releases,
     RevocationList,
@@ -67,9 +68,12 @@ from aegis_authz.ports.control_plane import (
     SingleUses,
 )
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog
+from aegis_authz.ports.key_rings import BundleKeyRing, KeyRing, KeyRingFault
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128
+_BUNDLE_LIFE = Seconds(3600.0)
+"""How long an OPA that was away may find on its own disk a bundle of the key before, and run it."""
 _FAULTS = (
     KeyFolderError,
     EnrolmentsFault,
@@ -118,8 +122,9 @@ async def _run(settings: ControlSettings) -> None:
         rings = {name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")}
         revoked = FileRevocationList(settings.state / "revoked.json")
         journal = FileJournal(settings.state / "issued.jsonl")
+        bundle_ring = FileBundleKeyRing(settings.keys)
         stores = ControlStores(
-            releases, approvals, records, revocations, uses, journal, enrolments, key_sets, revoked, rings
+            releases, approvals, records, revocations, uses, journal, enrolments, key_sets, revoked, rings, bundle_ring
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
@@ -198,15 +203,6 @@ def _token_issuer(
     )
 
 
-def _lives(settings: ControlSettings) -> dict[str, Seconds]:
-    """How long what each key has signed is believed at most."""
-    skew = 2 * float(settings.clock_skew)
-    return {
-        "issuer": Seconds(float(settings.max_token_life) + skew),
-        "approvals": Seconds(float(settings.approval_life) + skew),
-    }
-
-
 def _mesh_place(settings: ControlSettings) -> MeshPlace:
     """Where the Envoy of this control plane takes calls, by its settings."""
     if settings.proxy is None:
@@ -235,6 +231,39 @@ class ControlStores:
     key_sets: KeySets
     revoked: RevocationList
     rings: Mapping[str, KeyRing]
+    bundle_ring: BundleKeyRing
+
+
+def _builder(settings: ControlSettings, keys: Keys, stores: ControlStores, clock: Clock) -> PolicyBuilder:
+    return policy_builder(
+        settings,
+        keys,
+        lambda: stores.rings["issuer"].trusted(clock.now()),
+        lambda: stores.rings["approvals"].trusted(clock.now()),
+        lambda: stores.bundle_ring.signing_key,
+    )
+
+
+def _rotator(
+    settings: ControlSettings,
+    stores: ControlStores,
+    publisher: Publisher,
+    bulletin: Bulletin,
+    discovery: Discovery,
+    board: StatusBoard,
+    clock: Clock,
+) -> Rotator:
+    """How each key is replaced; what it has signed is believed as long as that may live at most."""
+    every, skew = settings.rotate_every, 2 * float(settings.clock_skew)
+    in_bundles = TrustInBundles(publisher, board)
+    in_configuration = TrustInConfiguration(discovery, publisher, bulletin, board)
+    lives = {
+        "issuer": Seconds(float(settings.max_token_life) + skew),
+        "approvals": Seconds(float(settings.approval_life) + skew),
+    }
+    rotations = {name: Rotation(stores.rings[name], in_bundles, life, every.of(name)) for name, life in lives.items()}
+    bundle = Rotation(stores.bundle_ring, in_configuration, _BUNDLE_LIFE, every.of("bundle"))
+    return Rotator({**rotations, "bundle": bundle}, clock)
 
 
 def control_services(
@@ -251,9 +280,9 @@ def control_services(
     """
     bulletin, board = Bulletin(), StatusBoard(clock)
     rings = stores.rings
-    builder = policy_builder(
-        settings, keys, *(lambda name=name: rings[name].trusted(clock.now()) for name in ("issuer", "approvals"))
-    )
+    builder = _builder(settings, keys, stores, clock)
+    discovery = Discovery(keys.root, lambda: stores.bundle_ring.trusted(clock.now()))
+    discovery.refresh()
     publisher = Publisher(stores.releases, builder, bulletin, clock)
 
     def catalogue_of(revision: Revision) -> Catalogue:
@@ -279,6 +308,7 @@ def control_services(
         ),
         expiry=ExpiryWatch(stores.approvals, stores.records, clock),
         bulletin=bulletin,
+        discovery=discovery,
         board=board,
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=revoker,
@@ -288,7 +318,7 @@ def control_services(
         enroller=Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids),
         mesh=_mesh_place(settings),
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
-        rotator=Rotator(rings, _lives(settings), publisher, board, clock),
+        rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(rings["issuer"].trusted(clock.now())),
         admin_token=keys.admin_token,
         opa_token=keys.opa_token,

@@ -20,7 +20,7 @@ def keys() -> None:
 
 @app.command("rotate")
 def rotate_(
-    name: Annotated[Literal["issuer", "approvals"], typer.Argument(help="What the key signs.")],
+    name: Annotated[Literal["issuer", "approvals", "bundle"], typer.Argument(help="What the key signs.")],
     state: MeshState = DEFAULT_STATE,
     by: As = None,
     wait: Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until every OPA has it.")] = 10,

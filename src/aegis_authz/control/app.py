@@ -20,6 +20,7 @@ from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import Directory
+from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
@@ -41,8 +42,9 @@ from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import EnrolmentsFault, KeyRingFault, RevocationListFault
+from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
 from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.ports.key_rings import KeyRingFault
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class ControlServices:
     publisher: Publisher
     approver: Approver
     bulletin: Bulletin
+    discovery: Discovery
     board: StatusBoard
     revoker: Revoker
     issuer: TokenIssuer
@@ -107,7 +110,7 @@ def create_app(services: ControlServices) -> FastAPI:
         },
     )
     for router in (
-        *opa_routes(services.board, services.bulletin, services.opa_token),
+        *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),

@@ -10,8 +10,9 @@ from aegis_authz.control.bulletin import Live
 from aegis_authz.control.directory import Directory
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.release import BUNDLE_KEY_ID, Sources
+from aegis_authz.core.release import Sources
 from aegis_authz.core.units import Revision
+from aegis_authz.encoding.verifying_key import p256_jwk
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.pack import pack
@@ -21,11 +22,11 @@ _OWN = "/aegis"
 
 
 class PolicyBuilder:
-    """Builds revisions under fixed keys and settings; the same documents give the same bytes."""
+    """Builds revisions under the keys of now; under one signing key the same documents give the same bytes."""
 
     def __init__(
         self,
-        signing_key: EllipticCurvePrivateKey,
+        signing_key: Callable[[], EllipticCurvePrivateKey],
         trust_data: Callable[[], Mapping[str, Json]],
         status_base: str,
         detectors: Collection[str],
@@ -58,8 +59,10 @@ class PolicyBuilder:
             loaded.identities,
             loaded.prices,
         )
-        bundle = pack(compiled, rego_library(), self._signing_key, BUNDLE_KEY_ID)
-        return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases)
+        key = self._signing_key()
+        signer = p256_jwk(key.public_key())["kid"]
+        bundle = pack(compiled, rego_library(), key, signer)
+        return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases, signer)
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from aegis_authz.control.directory import Directory
+from aegis_authz.control.notice import Notice
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.units import Revision
@@ -15,53 +15,31 @@ from aegis_authz.core.units import Revision
 class Live:
     """The revision served, its signed bundle, and who is registered in it.
 
-    `bases` are the digests of what it judges by, None where they are not known.
+    `bases` are the digests of what it judges by, None where they are not known. `signer` is the thumbprint of the key
+    that signed the bundle, "" where that is not known.
     """
 
     revision: Revision
     bundle: bytes
     directory: Directory
     bases: Bases | None
+    signer: str
+
+    @property
+    def etag(self) -> str:
+        """The name of these bytes: another signature makes others of the same revision."""
+        return f"{self.revision}.{self.signer}" if self.signer else self.revision
 
 
-class Bulletin:
+class Bulletin(Notice[Live]):
     """Holds what is served; whoever waits for news is woken by it."""
-
-    def __init__(self) -> None:
-        self._live: Live | None = None
-        self._news = asyncio.Event()
-        self._closed = False
 
     @property
     def live(self) -> Live | None:
         """What is served, None before the first release."""
-        return self._live
+        return self.current
 
     def is_stale(self, request: ApprovalRequest) -> bool:
         """Whether what judges that call is known to be another now than when it was held."""
-        bases = None if self._live is None else self._live.bases
+        bases = None if self.live is None else self.live.bases
         return bases is not None and bases.of(request.scope, request.tool) != request.basis
-
-    def announce(self, live: Live) -> None:
-        """Serve this from now on and wake everyone who waits."""
-        self._live = live
-        self._wake()
-
-    def close(self) -> None:
-        """Let everyone who waits go, now and from now on: the process is about to stop."""
-        self._closed = True
-        self._wake()
-
-    async def other_than(self, revision: str, wait: float) -> Live | None:
-        """What is served, as soon as it is another revision, at the latest after `wait` seconds."""
-        try:
-            async with asyncio.timeout(wait):
-                while not self._closed and self._live is not None and self._live.revision == revision:
-                    await self._news.wait()
-        except TimeoutError:
-            return self._live
-        return self._live
-
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()

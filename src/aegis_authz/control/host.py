@@ -32,7 +32,7 @@ class ControlHost(uvicorn.Server):
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
-        self._bulletin = services.bulletin
+        self._notices = (services.bulletin, services.discovery)
         self._ends: asyncio.Future[None] | None = None
 
     async def main_loop(self) -> None:
@@ -43,7 +43,8 @@ class ControlHost(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let held polls go first, then stop as uvicorn does."""
-        self._bulletin.close()
+        for notice in self._notices:
+            notice.close()
         await super().shutdown(sockets)
 
     @contextmanager

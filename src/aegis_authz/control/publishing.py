@@ -95,6 +95,15 @@ class Publisher:
             live = await asyncio.to_thread(self._builder.build, sources)
             return await self._change(live, sources, ChangeKind.REBUILT, by, message)
 
+    async def resign(self, by: str, message: str) -> None:
+        """Serve the same documents under the signing key of now. Raises PolicyErrors, ReleasesFault."""
+        async with self._one_at_a_time:
+            previous = await asyncio.to_thread(self._releases.current)
+            sources = await asyncio.to_thread(self._releases.sources, previous)
+            live = await asyncio.to_thread(self._builder.build, sources)
+            change = Change(ChangeKind.REBUILT, live.revision, previous, by, self._clock.now(), message, None)
+            await asyncio.shield(self._commit(live, sources, change))
+
     async def note(self, kind: ChangeKind, agent: Scope, by: str, message: str) -> None:
         """Log what was done to an agent; what is served stays. Raises ReleasesFault."""
         async with self._one_at_a_time:
@@ -127,6 +136,7 @@ class Publisher:
 
     def _store(self, live: Live, sources: Sources, change: Change) -> None:
         self._releases.keep(live.revision, live.bundle, sources)
+        self._releases.resign(live.revision, live.bundle)
         self._releases.activate(change)
 
     def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
@@ -138,12 +148,13 @@ class Publisher:
         try:
             live = self._builder.build(sources)
         except PolicyErrors as errors:
-            self._bulletin.announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY, None))
+            self._bulletin.announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY, None, ""))
             _log.error(
                 "revision %s is served as it was signed, though its documents are not valid now: %s", current, errors
             )
             return
         if live.revision == current:
+            self._releases.resign(current, live.bundle)
             self._bulletin.announce(live)
             return
         message = f"documents of {current} under new keys, settings or rules"

@@ -7,20 +7,22 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aegis_authz.control.publishing import Publisher
-from aegis_authz.control.status_board import StatusBoard
+from aegis_authz.control.distribution import Distribution
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.core.units import Epoch, Seconds
-from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import KeyRing, KeyRingFault
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.ports.key_rings import KeyRingFault, Rotatable
 
 _log = logging.getLogger(__name__)
 
 _TICK = Seconds(15.0)
-_SETTLE = Seconds(2.0)
-"""How long after OPA has a revision until the last worker has read it."""
+_SCHEDULED_WAIT = 30.0
+_RETRY = Seconds(300.0)
+"""How long after a rotation on schedule failed it is tried again."""
+SCHEDULE = "schedule"
+"""Who rotates on schedule, in the change log."""
+_FAULTS = (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown)
 
 
 class NotRotated(Exception):
@@ -35,61 +37,81 @@ class Rotated:
     former_ends: Epoch
 
 
-class Rotator:
-    """Rotates keys by name; `lives` says how long what each has signed may live, seconds."""
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """How the keys of a ring are replaced.
 
-    def __init__(
-        self,
-        rings: Mapping[str, KeyRing],
-        lives: Mapping[str, Seconds],
-        publisher: Publisher,
-        board: StatusBoard,
-        clock: Clock,
-    ) -> None:
-        self.rings = rings
-        self._lives = lives
-        self._publisher = publisher
-        self._board = board
+    What each has signed is believed for `life` at most. `every` is after how long the key that signs is replaced by
+    itself, None for never.
+    """
+
+    ring: Rotatable
+    distribution: Distribution
+    life: Seconds
+    every: Seconds | None
+
+
+class Rotator:
+    """Rotates keys by name, when asked and on schedule."""
+
+    def __init__(self, rotations: Mapping[str, Rotation], clock: Clock) -> None:
+        self.rotations = rotations
         self._clock = clock
         self._change = asyncio.Lock()
+        self._not_before: dict[str, Epoch] = {}
 
     async def rotate(self, name: str, by: str, wait: float) -> Rotated:
-        """Sign with a new key; waits at most `wait` seconds until every OPA trusts it.
+        """Sign with a new key; waits at most `wait` seconds until whoever verifies has it.
 
         Raises KeyError for a key of another name, NotRotated, KeyRingFault, PolicyErrors, ReleasesFault.
         """
-        ring = self.rings[name]
+        rotation = self.rotations[name]
+        ring = rotation.ring
         async with self._change:
             await asyncio.to_thread(ring.prepare)
-            published = await self._publisher.rebuild(by, f"the next {name} key is trusted")
-            activation = await self._board.activation(published.revision, wait)
-            if not activation.active_on or activation.waiting_for or activation.refused:
+            if not await rotation.distribution.publish(by, f"the next {name} key is trusted", wait):
                 raise NotRotated(
                     "the next key is published, and not every OPA has it yet; nothing signs with it. Ask again"
                 )
-            await asyncio.sleep(_SETTLE)
-            ends = Epoch(self._clock.now() + self._lives[name])
+            ends = Epoch(self._clock.now() + rotation.life)
             await asyncio.to_thread(ring.switch, ends)
-            key_id = thumbprint(ring.signing_key.public_key().public_bytes_raw())
+            await rotation.distribution.sign_anew(by, f"signed by the next {name} key")
+            key_id = ring.key_id
         _log.warning("the %s key is %s now, by %r; the one before verifies until %.0f", name, key_id, by, ends)
         return Rotated(key_id, ends)
 
     async def watch(self) -> None:
-        """Drop former keys whose time is over, until cancelled."""
+        """Drop former keys whose time is over, and rotate what is due, until cancelled."""
         while True:
             try:
                 await self.drop()
-            except (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown) as fault:
+            except _FAULTS as fault:
                 _log.error("a former key cannot be dropped: %s", fault)
+            await self.rotate_due()
             await asyncio.sleep(_TICK)
 
     async def drop(self) -> None:
         """Drop former keys whose time is over. Raises KeyRingFault, PolicyErrors, ReleasesFault."""
         now = self._clock.now()
-        outlived = [name for name, ring in self.rings.items() if ring.is_outlived(now)]
-        if not outlived:
-            return
-        async with self._change:
-            for name in outlived:
-                await asyncio.to_thread(self.rings[name].drop, now)
-            await self._publisher.rebuild("control", f"former keys are dropped: {', '.join(outlived)}")
+        for name, rotation in self.rotations.items():
+            if not rotation.ring.is_outlived(now) or not rotation.distribution.may_withdraw():
+                continue
+            async with self._change:
+                await asyncio.to_thread(rotation.ring.drop, now)
+                await rotation.distribution.withdraw(f"former keys are dropped: {name}")
+
+    async def rotate_due(self) -> None:
+        """Rotate every key whose time has come; one that cannot be rotated is tried again after minutes."""
+        for name in self.rotations:
+            try:
+                if self._is_due(name):
+                    await self.rotate(name, SCHEDULE, _SCHEDULED_WAIT)
+            except (*_FAULTS, NotRotated) as fault:
+                self._not_before[name] = Epoch(self._clock.now() + _RETRY)
+                _log.error("the %s key is due and cannot be rotated: %s", name, fault)
+
+    def _is_due(self, name: str) -> bool:
+        rotation, now = self.rotations[name], self._clock.now()
+        if rotation.every is None or now < self._not_before.get(name, now):
+            return False
+        return now >= rotation.ring.since + rotation.every

@@ -24,7 +24,8 @@ _SURE_AFTER = 2  # one failed report may tell of a poll that ended while we publ
 
 @dataclass(frozen=True, slots=True)
 class OpaState:
-    """One OPA: `instance` is its label `instance`, else its id. `trouble` is "" when all is well.
+    """One OPA: `instance` is its label `instance`, else its id. `configuration` is the revision
+    of the configuration it runs, "" for one that fetches none. `trouble` is "" when all is well.
 
     `heard_at` is in monotonic seconds; `troubled` counts all its reports with trouble.
     """
@@ -32,6 +33,7 @@ class OpaState:
     instance: str
     version: str
     active_revision: str
+    configuration: str
     trouble: str
     heard_at: float
     troubled: int
@@ -78,6 +80,7 @@ class StatusBoard:
         bundles = report.get("bundles")
         bundle = bundles.get(BUNDLE_NAME) if isinstance(bundles, Mapping) else None
         status: Mapping[str, Json] = bundle if isinstance(bundle, Mapping) else {}
+        discovery = report.get("discovery")
         states = {state.instance: state for state in self.states()}
         if instance not in states and len(states) >= MAX_INSTANCES:
             raise ValueError("too many instances report")
@@ -87,6 +90,7 @@ class StatusBoard:
             instance=instance,
             version=_short(labels.get("version")),
             active_revision=_short(status.get("active_revision")),
+            configuration=_short(discovery.get("active_revision")) if isinstance(discovery, Mapping) else "",
             trouble=trouble,
             heard_at=self._clock.monotonic(),
             troubled=before + 1 if trouble else before,
@@ -112,6 +116,21 @@ class StatusBoard:
         except TimeoutError:
             return self._standing(revision, troubled, began)
         return self._standing(revision, troubled, began)
+
+    async def configured(self, revision: str, wait: float) -> bool:
+        """Whether every OPA, and there is one, runs this configuration; waits at most `wait` seconds for it."""
+
+        def is_everywhere() -> bool:
+            states = self.states()
+            return bool(states) and all(state.configuration == revision for state in states)
+
+        try:
+            async with asyncio.timeout(wait):
+                while not is_everywhere():
+                    await self._news.wait()
+        except TimeoutError:
+            return is_everywhere()
+        return True
 
     def _is_settled(self, revision: str, troubled: Mapping[str, int]) -> bool:
         standing = self._standing(revision, troubled, self._clock.monotonic())

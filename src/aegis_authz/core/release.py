@@ -15,7 +15,11 @@ REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 BUNDLE_NAME = "aegis"
 """What OPA's configuration calls the bundle, and OPA in its status reports."""
 BUNDLE_KEY_ID = "aegis"
-"""The `kid` bundles are signed under: the name of the key in OPA's configuration."""
+"""The `kid` of bundles that no control plane serves: the name of the key in the configuration of their OPA."""
+ROOT_KEY_ID = "root"
+"""What OPA's configuration calls the key that says which keys sign bundles."""
+DISCOVERY_NAME = "opa"
+"""The resource of OPA's configuration (OPA documentation, "Discovery"), and its root in there."""
 MAX_FILES = 20_000
 """How many documents' files a folder may hold."""
 MAX_SOURCE_BYTES = 24 * 1024 * 1024

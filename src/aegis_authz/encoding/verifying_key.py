@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -57,6 +58,17 @@ def verifying_key(jwk: Mapping[str, Json]) -> VerifyingKey:
         raise ValueError("alg does not fit the key")
     usable = algorithms if algorithm is None or kind == "OKP" else (str(algorithm),)
     return VerifyingKey(kid, usable, _READERS[str(kind)](jwk))
+
+
+def p256_jwk(key: EllipticCurvePublicKey) -> dict[str, str]:
+    """The JWK of a P-256 public key, with its thumbprint (RFC 7638) as `kid`."""
+    numbers = key.public_numbers()
+    x, y = (
+        base64url.encode(number.to_bytes(_COORDINATE_BYTES, "big")).decode("ascii") for number in (numbers.x, numbers.y)
+    )
+    canonical = f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'
+    kid = base64url.encode(hashlib.sha256(canonical.encode("ascii")).digest()).decode("ascii")
+    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256"}
 
 
 def _rsa(jwk: Mapping[str, Json]) -> PublicKey:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from aegis_authz.config import AuthzSettings, Budget, ControlSettings, ProxySettings, WorkerHost
-from aegis_authz.core.release import BUNDLE_KEY_ID, BUNDLE_NAME
+from aegis_authz.core.release import DISCOVERY_NAME, ROOT_KEY_ID
 from aegis_authz.local.layout import Layout
 
 _LONG_POLL_SECONDS = 30
@@ -126,8 +126,8 @@ def _redis_quoted(path: Path) -> str:
     return f'"{escaped}"'
 
 
-def opa_text(layout: Layout, options: MeshOptions, public_key: str) -> str:
-    """OPA's configuration: one bundle, long-polled, verified, kept through restarts; status to the control plane."""
+def opa_text(layout: Layout, options: MeshOptions, root_key: str) -> str:
+    """OPA's configuration: where the rest of it is, signed by the root key, kept through restarts."""
     return json.dumps(
         {
             "labels": {"instance": "opa"},
@@ -138,21 +138,19 @@ def opa_text(layout: Layout, options: MeshOptions, public_key: str) -> str:
                     "credentials": {"bearer": {"token_path": str(layout.keys / "opa.token")}},
                 }
             },
-            "keys": {BUNDLE_KEY_ID: {"algorithm": "ES256", "key": public_key}},
-            "bundles": {
-                BUNDLE_NAME: {
-                    "service": "control",
-                    "resource": "bundles/aegis.tar.gz",
-                    "persist": True,
-                    "signing": {"keyid": BUNDLE_KEY_ID},
-                    "polling": {
-                        "min_delay_seconds": 1,
-                        "max_delay_seconds": 2,
-                        "long_polling_timeout_seconds": _LONG_POLL_SECONDS,
-                    },
-                }
+            "keys": {ROOT_KEY_ID: {"algorithm": "ES256", "key": root_key}},
+            "discovery": {
+                "service": "control",
+                "resource": f"bundles/{DISCOVERY_NAME}.tar.gz",
+                "decision": DISCOVERY_NAME,
+                "persist": True,
+                "signing": {"keyid": ROOT_KEY_ID},
+                "polling": {
+                    "min_delay_seconds": 1,
+                    "max_delay_seconds": 2,
+                    "long_polling_timeout_seconds": _LONG_POLL_SECONDS,
+                },
             },
-            "status": {"service": "control"},
             "persistence_directory": str(layout.folder("opa")),
         },
         indent=2,

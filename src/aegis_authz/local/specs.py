@@ -62,7 +62,7 @@ def _control(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
 
 def _opa(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
     config = layout.folder("opa") / "opa.json"
-    config.write_text(opa_text(layout, options, (layout.keys / "bundle.pub.pem").read_text("utf-8")), "utf-8")
+    config.write_text(opa_text(layout, options, (layout.keys / "root.pub.pem").read_text("utf-8")), "utf-8")
     return (
         str(find_opa()),
         "run",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.enrolment import Enrolled
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
 from aegis_authz.core.revocation import Revocation, Revoked
-from aegis_authz.core.units import Epoch, Revision, Seconds
+from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.encoding.verifying_key import VerifyingKey
 
 
@@ -36,6 +34,10 @@ class Releases(Protocol):
 
     def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         """Store a revision; one that is there already stays as it is. Raises ValueError for a bad name."""
+        ...
+
+    def resign(self, revision: Revision, bundle: bytes) -> None:
+        """Keep the same bundle under another signature. Raises RevisionUnknown."""
         ...
 
     def activate(self, change: Change) -> None:
@@ -150,36 +152,3 @@ class KeySets(Protocol):
 
 class KeysUnavailable(Exception):
     """The keys of an issuer cannot be fetched; the message is for the log."""
-
-
-class KeyRing(Protocol):
-    """A signing key that is replaced while it is in use."""
-
-    @property
-    def signing_key(self) -> Ed25519PrivateKey:
-        """What signs now."""
-        ...
-
-    def trusted(self, now: Epoch) -> tuple[Ed25519PublicKey, ...]:
-        """What is to be believed: the key that signs, the next one, and former ones whose time is not over."""
-        ...
-
-    def is_outlived(self, now: Epoch) -> bool:
-        """Whether a former key's time is over."""
-        ...
-
-    def prepare(self) -> None:
-        """Make the next key, unless there is one; blocks on the disk. Raises KeyRingFault."""
-        ...
-
-    def switch(self, ends: Epoch) -> None:
-        """Sign with the next key from now on; the one so far verifies until `ends`. Raises KeyRingFault."""
-        ...
-
-    def drop(self, now: Epoch) -> None:
-        """Forget the former keys whose time is over. Raises KeyRingFault."""
-        ...
-
-
-class KeyRingFault(Exception):
-    """A signing key cannot be read or replaced; the message is fit to show, and holds no key."""

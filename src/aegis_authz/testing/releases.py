@@ -30,6 +30,9 @@ class MemoryReleases:
             raise ValueError("not a revision")
         self._releases.setdefault(revision, (bundle, Sources(dict(sources.policies), dict(sources.tools))))
 
+    def resign(self, revision: Revision, bundle: bytes) -> None:
+        self._releases[revision] = (bundle, self._of(revision)[1])
+
     def activate(self, change: Change) -> None:
         self._of(change.revision)
         self._changes.append(change)

@@ -8,7 +8,7 @@ import pytest
 from aegis_authz.adapters.files.key_ring import FileKeyRing
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.core.units import Epoch
-from aegis_authz.ports.control_plane import KeyRingFault
+from aegis_authz.ports.key_rings import KeyRingFault
 
 
 def raws(ring: FileKeyRing, now: float) -> list[bytes]:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519, load_keys, load_p256, load_token, open_keys
 from aegis_authz.encoding.jwk import raw_from_jwk
 
-SECRETS = ["issuer.pem", "approvals.pem", "bundle.pem", "records.pem", "admin.token", "opa.token", "sessions.keys"]
+SIGNING = ["issuer.pem", "approvals.pem", "bundle.pem", "root.pem", "records.pem"]
+SECRETS = [*SIGNING, "admin.token", "opa.token", "sessions.keys"]
 
 
 def test_a_missing_folder_is_made_with_every_key_private(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_a_missing_folder_is_made_with_every_key_private(tmp_path: Path) -> None
     open_keys(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {name: (folder / name).stat().st_mode & 0o777 for name in SECRETS} == dict.fromkeys(SECRETS, 0o600)
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*SECRETS, "bundle.pub.pem", "records.pub.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*SECRETS, "root.pub.pem", "records.pub.json"])
 
 
 def test_opening_again_loads_the_same_keys(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_the_public_halves_match_the_private_keys(tmp_path: Path) -> None:
     keys = open_keys(tmp_path)
     published = json.loads((tmp_path / "records.pub.json").read_text())
     assert [raw_from_jwk(jwk) for jwk in published["keys"]] == [keys.records.public_key().public_bytes_raw()]
-    assert load_pem_public_key((tmp_path / "bundle.pub.pem").read_bytes()) == keys.bundle.public_key()
+    assert load_pem_public_key((tmp_path / "root.pub.pem").read_bytes()) == keys.root.public_key()
 
 
 def test_the_public_half_of_an_earlier_key_of_records_stays_published(tmp_path: Path) -> None:

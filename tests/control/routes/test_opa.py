@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import tarfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from aegis_authz.adapters.files.keys import Keys, open_keys, public_pem
+from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices
@@ -22,6 +21,7 @@ from aegis_authz.control.bulletin import Live
 from aegis_authz.control.directory import EMPTY_DIRECTORY
 from aegis_authz.core.release import Sources
 from aegis_authz.testing.releases import MemoryReleases
+from tests.support.real_opa import opa_config, running_opa
 
 Documents = Callable[..., Sources]
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -39,7 +39,7 @@ async def test_the_bundle_comes_with_its_revision_as_etag(
     live = plane.bulletin.live
     assert live is not None
     assert (answer.status_code, answer.content) == (200, live.bundle)
-    assert answer.headers["etag"] == f'"{live.revision}"'
+    assert answer.headers["etag"] == f'"{live.etag}"'
     assert answer.headers["content-type"] == "application/vnd.openpolicyagent.bundles"
 
 
@@ -85,12 +85,12 @@ async def test_a_held_poll_ends_the_moment_a_revision_is_published(
     live = plane.bulletin.live
     assert live is not None
     async with client(plane, plane.opa_token) as opa:
-        poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.revision}"'}))
+        poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.etag}"'}))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(poll), 0.2)
         done = await plane.publisher.publish(documents(9000), "ann", "")
         answer = await asyncio.wait_for(poll, 1)
-    assert (answer.status_code, answer.headers["etag"]) == (200, f'"{done.revision}"')
+    assert (answer.status_code, answer.headers["etag"].split(".")[0]) == (200, f'"{done.revision}')
 
 
 async def test_a_held_poll_ends_with_304_after_its_time(
@@ -101,7 +101,7 @@ async def test_a_held_poll_ends_with_304_after_its_time(
     live = plane.bulletin.live
     assert live is not None
     async with client(plane, plane.opa_token) as opa:
-        headers = {"prefer": "modes=snapshot,delta;wait=1", "if-none-match": f'"{live.revision}"'}
+        headers = {"prefer": "modes=snapshot,delta;wait=1", "if-none-match": f'"{live.etag}"'}
         began = time.monotonic()
         answer = await opa.get(BUNDLE, headers=headers)
     assert answer.status_code == 304
@@ -114,7 +114,7 @@ async def test_closing_lets_a_held_poll_go(plane: ControlServices, documents: Do
     live = plane.bulletin.live
     assert live is not None
     async with client(plane, plane.opa_token) as opa:
-        poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.revision}"'}))
+        poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.etag}"'}))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(poll), 0.1)
         plane.bulletin.close()
@@ -134,31 +134,6 @@ async def test_the_admin_token_files_no_report(plane: ControlServices, client: C
         assert (await admin.post("/status", json={"labels": {"id": "i1"}})).status_code == 401
 
 
-class RealOpa:
-    """The real OPA, polling a control plane and listening on a unix socket."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "opa.sock"
-        transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://opa")
-
-    async def revision(self) -> str | None:
-        try:
-            answer = await self.client.get("/v1/data/aegis/revision")
-        except httpx.TransportError:
-            return None
-        result = answer.json().get("result")
-        return result if isinstance(result, str) else None
-
-    async def runs(self, revision: str, within: float) -> float:
-        """Seconds until OPA serves the revision."""
-        began = time.monotonic()
-        async with asyncio.timeout(within):
-            while await self.revision() != revision:  # OPA tells no one when it is ready
-                await asyncio.sleep(0.005)
-        return time.monotonic() - began
-
-
 def repacked(bundle: bytes, old: bytes = b"", new: bytes = b"", without: str = "") -> bytes:
     """The bundle with a text replaced or a file left out, its signature as it was."""
     buffer = io.BytesIO()
@@ -173,49 +148,6 @@ def repacked(bundle: bytes, old: bytes = b"", new: bytes = b"", without: str = "
                 target.addfile(member, io.BytesIO(data))
     assert buffer.getvalue() != bundle
     return buffer.getvalue()
-
-
-def opa_config(folder: Path, url: str, keys: Keys) -> Path:
-    token = folder / "opa.token"
-    token.write_text(keys.opa_token)
-    config = {
-        "labels": {"instance": "opa-1"},
-        "services": {"control": {"url": url, "credentials": {"bearer": {"token_path": str(token)}}}},
-        "keys": {"aegis": {"algorithm": "ES256", "key": public_pem(keys.bundle).decode()}},
-        "bundles": {
-            "aegis": {
-                "service": "control",
-                "resource": "bundles/aegis.tar.gz",
-                "persist": True,
-                "signing": {"keyid": "aegis"},
-                "polling": {"min_delay_seconds": 1, "max_delay_seconds": 1, "long_polling_timeout_seconds": 20},
-            }
-        },
-        "status": {"service": "control"},
-        "persistence_directory": str(folder / "persisted"),
-    }
-    path = folder / "opa.json"
-    path.write_text(json.dumps(config))
-    return path
-
-
-@asynccontextmanager
-async def running_opa(binary: Path, folder: Path, config: Path) -> AsyncIterator[RealOpa]:
-    (folder / "opa.sock").unlink(missing_ok=True)
-    with (folder / "opa.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(str(binary), "run", "--server", "--skip-version-check", "--addr", f"unix://{folder}/opa.sock"),
-            *("--config-file", str(config)),
-            stdout=log,
-            stderr=log,
-        )
-    opa = RealOpa(folder)
-    try:
-        yield opa
-    finally:
-        await opa.client.aclose()
-        process.terminate()
-        await process.wait()
 
 
 async def test_opa_runs_a_new_revision_within_moments_of_its_publishing(
@@ -257,8 +189,8 @@ async def test_opa_refuses_bundles_that_are_altered_or_unsigned_and_keeps_the_ol
     first = releases.current()
     foreign = policy_builder(settings, open_keys(tmp_path / "other-keys")).build(documents(1))
     good = policy_builder(settings, keys).build(documents(2))
-    altered = Live("altered", repacked(good.bundle, b'"limit":2', b'"limit":9'), EMPTY_DIRECTORY, None)
-    unsigned = Live("unsigned", repacked(good.bundle, without=".signatures.json"), EMPTY_DIRECTORY, None)
+    altered = Live("altered", repacked(good.bundle, b'"limit":2', b'"limit":9'), EMPTY_DIRECTORY, None, "")
+    unsigned = Live("unsigned", repacked(good.bundle, without=".signatures.json"), EMPTY_DIRECTORY, None, "")
     async with serving(plane) as url, running_opa(opa_binary, tmp_path, opa_config(tmp_path, url, keys)) as opa:
         await opa.runs(first, 10)
         await plane.board.activation(first, 5)

@@ -80,6 +80,14 @@ class FileReleases:
         except OSError as fault:
             raise _fault(self._folder, fault) from None
 
+    def resign(self, revision: Revision, bundle: bytes) -> None:
+        if self.bundle(revision) == bundle:
+            return
+        try:
+            durable.replace(self._bundle_path(revision), bundle)
+        except OSError as fault:
+            raise _fault(self._folder, fault) from None
+
     def activate(self, change: Change) -> None:
         if not self._bundle_path(change.revision).exists():
             raise RevisionUnknown(change.revision)

@@ -28,7 +28,8 @@ from aegis_authz.encoding.jwk import okp_jwk, raws_from_jwks
 from aegis_authz.encoding.strict_json import parse_object
 
 ISSUER, APPROVALS, BUNDLE, RECORDS = "issuer.pem", "approvals.pem", "bundle.pem", "records.pem"
-BUNDLE_PUBLIC, RECORDS_PUBLIC = "bundle.pub.pem", "records.pub.json"
+ROOT = "root.pem"
+ROOT_PUBLIC, RECORDS_PUBLIC = "root.pub.pem", "records.pub.json"
 ADMIN_TOKEN, OPA_TOKEN, SESSIONS = "admin.token", "opa.token", "sessions.keys"
 _TOKEN = re.compile(r"[0-9a-f]{64}\Z")
 _MAX_FILE_BYTES = 16_384
@@ -42,11 +43,15 @@ class KeyFolderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a key folder holds. Secrets stay out of its repr."""
+    """What a key folder holds. Secrets stay out of its repr.
+
+    `root` signs which keys sign bundles: it is what OPA's own configuration names, and is not replaced in use.
+    """
 
     issuer: Ed25519PrivateKey = field(repr=False)
     approvals: Ed25519PrivateKey = field(repr=False)
     bundle: EllipticCurvePrivateKey = field(repr=False)
+    root: EllipticCurvePrivateKey = field(repr=False)
     records: Ed25519PrivateKey = field(repr=False)
     admin_token: str = field(repr=False)
     opa_token: str = field(repr=False)
@@ -74,6 +79,7 @@ def load_keys(folder: Path) -> Keys:
         issuer=load_ed25519(folder / ISSUER),
         approvals=load_ed25519(folder / APPROVALS),
         bundle=load_p256(folder / BUNDLE),
+        root=load_p256(folder / ROOT),
         records=load_ed25519(folder / RECORDS),
         admin_token=load_token(folder / ADMIN_TOKEN),
         opa_token=load_token(folder / OPA_TOKEN),
@@ -81,7 +87,7 @@ def load_keys(folder: Path) -> Keys:
     load_session_keys(folder / SESSIONS)
     record_keys = {"keys": _record_keys(folder / RECORDS_PUBLIC, keys.records.public_key().public_bytes_raw())}
     _publish(folder / RECORDS_PUBLIC, json.dumps(record_keys, indent=2).encode("ascii") + b"\n")
-    _publish(folder / BUNDLE_PUBLIC, public_pem(keys.bundle))
+    _publish(folder / ROOT_PUBLIC, public_pem(keys.root))
     return keys
 
 
@@ -146,7 +152,7 @@ def rotate_session_keys(path: Path) -> None:
 
 
 def public_pem(key: PrivateKey) -> bytes:
-    """The public half as PEM (SubjectPublicKeyInfo), as OPA wants it to verify bundles."""
+    """The public half as PEM (SubjectPublicKeyInfo), as OPA wants it to verify signatures."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -198,7 +204,8 @@ def new_ed25519_pem() -> bytes:
     return _private_pem(Ed25519PrivateKey.generate())
 
 
-def _new_p256() -> bytes:
+def new_p256_pem() -> bytes:
+    """A new private key as PEM."""
     return _private_pem(generate_private_key(SECP256R1()))
 
 
@@ -210,7 +217,8 @@ def _new_token() -> bytes:
 _MAKERS: dict[str, Callable[[], bytes]] = {
     ISSUER: new_ed25519_pem,
     APPROVALS: new_ed25519_pem,
-    BUNDLE: _new_p256,
+    BUNDLE: new_p256_pem,
+    ROOT: new_p256_pem,
     RECORDS: new_ed25519_pem,
     ADMIN_TOKEN: _new_token,
     OPA_TOKEN: _new_token,

@@ -42,8 +42,13 @@ def pack(
         "data.json": canonical(compiled.data),
         **{f"rego/{name}": text.encode("utf-8") for name, text in rego.items()},
     }
-    entries[".signatures.json"] = canonical({"signatures": [_signature(entries, signing_key, key_id)]})
-    return _gzip(_tar(entries))
+    return signed_archive(entries, signing_key, key_id)
+
+
+def signed_archive(entries: Mapping[str, bytes], signing_key: EllipticCurvePrivateKey, key_id: str) -> bytes:
+    """A bundle of these files, signed. Those of JSON must be in canonical form."""
+    signatures = canonical({"signatures": [_signature(entries, signing_key, key_id)]})
+    return _gzip(_tar({**entries, ".signatures.json": signatures}))
 
 
 class _RepeatableES256(ECAlgorithm):
