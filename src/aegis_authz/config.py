@@ -207,12 +207,40 @@ class ListenerTls(_Settings):
     client_ca: Path | None = None
 
 
+class InterceptionSettings(_Settings):
+    """HTTPS that is opened (docs/https.md): clients reach hosts of the catalogue by `CONNECT` on the forward listener.
+
+    `certificates` is the address of the service of certificates. With `unclaimed`, a tunnel to a host that no tool
+    claims is opened as well, for its client to read the refusal.
+    """
+
+    certificates: ListenAddress
+    unclaimed: bool = True
+
+
+class CertificateSettings(_Settings):
+    """The service of certificates (`aegis serve certificates`), the one process that has the authority's key.
+
+    `authority` is the folder of the mesh's certificate authority. `leaf_hours` is how long a certificate lives; it is
+    renewed at half of it. Of the names that clients choose, at most `most_names` get one, and `names_per_minute` in a
+    minute. `ready_socket` is a unix socket for GET /readyz.
+    """
+
+    listen: ListenAddress
+    authority: Path
+    ready_socket: str
+    leaf_hours: float = Field(default=24, gt=0, le=168)
+    most_names: int = Field(default=2000, ge=1)
+    names_per_minute: int = Field(default=120, ge=1)
+
+
 class ProxySettings(_Settings):
     """What the Envoy configuration is rendered from.
 
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
-    `xds` is the folder of routes and clusters, which Envoy watches.
+    `xds` is the folder of routes and clusters, which Envoy watches. Without `interception` no HTTPS is opened, and
+    `CONNECT` is refused.
     """
 
     bind: str = "127.0.0.1"
@@ -227,3 +255,4 @@ class ProxySettings(_Settings):
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     workers: int = Field(default=2, ge=1)
     tls: ListenerTls | None = None
+    interception: InterceptionSettings | None = None

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import uvloop
 from prometheus_client import CollectorRegistry, multiprocess
@@ -44,7 +43,7 @@ from aegis_authz.server.host import Process
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.session_heads import SessionHeadHandler
-from aegis_authz.server.status import StatusServer, status_app
+from aegis_authz.server.status import StatusServer, status_app, unix_listener
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
@@ -210,8 +209,4 @@ def _status_sockets(settings: AuthzSettings, worker: int) -> list[socket.socket]
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shared.bind((place.host, place.port))
-    path = Path(settings.ready_socket.format(worker=worker))
-    path.unlink(missing_ok=True)
-    own = socket.socket(socket.AF_UNIX)
-    own.bind(str(path))
-    return [shared, own]
+    return [shared, unix_listener(settings.ready_socket.format(worker=worker))]

@@ -28,6 +28,8 @@ def serve(arguments: Sequence[str]) -> None:
     log_to_stderr(name, options.log_format)
     if options.process == "authz":
         _authz(options.config, options.worker)
+    elif options.process == "certificates":
+        _certificates(options.config)
     elif options.process == "echo":
         _echo(options.port, options.ready)
     else:
@@ -40,17 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     authz = processes.add_parser("authz", help="Serve ext_authz and ext_proc to Envoy.")
     authz.add_argument("--worker", type=_number, default=0, help="Number of this worker.")
     control = processes.add_parser("control", help="Serve the control plane: bundles, approvals, keys.")
+    certificates = processes.add_parser("certificates", help="Serve Envoy the certificates of opened HTTPS.")
     echo = processes.add_parser("echo", help="Stand in for tools on this machine: answer with what arrives.")
     echo.add_argument("--port", type=int, action="append", required=True, help="A loopback port; may be repeated.")
     echo.add_argument("--ready", type=Path, required=True, help="A unix socket for GET /readyz.")
-    for process in (authz, control, echo):
+    for process in (authz, control, certificates, echo):
         process.add_argument(
             "--log-format",
             type=_log_format,
             default=os.environ.get(FORMAT_VARIABLE, LogFormat.TEXT.value),
             help=f"Write logs as text or json (docs/logs.md); default: {FORMAT_VARIABLE}, else text.",
         )
-    for process in (authz, control):
+    for process in (authz, control, certificates):
         process.add_argument("--config", type=_file, required=True, help="The process's settings (YAML).")
     return parser
 
@@ -95,6 +98,16 @@ def _control(config: Path) -> None:
     from aegis_authz.config import ControlSettings
 
     run_control(_settings("control", config, ControlSettings))
+
+
+def _certificates(config: Path) -> None:
+    from aegis_authz.bootstrap.certificates import CertificatesFault, serve_certificates
+    from aegis_authz.config import CertificateSettings
+
+    try:
+        serve_certificates(_settings("certificates", config, CertificateSettings))
+    except CertificatesFault as fault:
+        raise _unable("certificates", fault) from None
 
 
 def _echo(ports: Sequence[int], ready: Path) -> None:
