@@ -19,7 +19,7 @@ import pytest_asyncio
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from aegis_authz.config import ListenerTls, ProxySettings
+from aegis_authz.config import InterceptionSettings, ListenerTls, ProxySettings
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
@@ -262,6 +262,7 @@ class Starter:
         *authz: str,
         ca_file: Path = Path("/nowhere"),
         tls: ListenerTls | None = None,
+        interception: InterceptionSettings | None = None,
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -275,6 +276,7 @@ class Starter:
             ca_file=ca_file,
             max_body_bytes=MOST_BODY,
             tls=tls,
+            interception=interception,
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy
@@ -301,7 +303,11 @@ class Starter:
             reading = asyncio.create_task(_read_all(process.stderr, log))
             proxy = Proxy(settings, 0, 0, log)
             listening = json.loads((await proxy.admin("/listeners?format=json")).body)["listener_statuses"]
-            ports = {one["name"]: one["local_address"]["socket_address"]["port_value"] for one in listening}
+            ports = {
+                one["name"]: one["local_address"]["socket_address"]["port_value"]
+                for one in listening
+                if "socket_address" in one["local_address"]
+            }
             yield replace(proxy, forward=ports["forward"], reverse=ports["reverse"])
         finally:
             if process.returncode is None:

@@ -29,9 +29,10 @@ def catalogue_in(folder: Path) -> Catalogue:
     return Catalogue.of(load({}, texts).tools)
 
 
-def example_files(tools: Path) -> dict[str, str]:
+def example_files(tools: Path) -> dict[str, str | bytes]:
     """The committed files by name, for the catalogue in the folder `tools`. Raises OSError, PolicyErrors."""
-    return {name: _NOTE + text for name, text in config_files(EXAMPLE, catalogue_in(tools)).items()}
+    files = config_files(EXAMPLE, catalogue_in(tools))
+    return {name: text if isinstance(text, bytes) else _NOTE + text for name, text in files.items()}
 
 
 def write_deploy(folder: Path, tools: Path) -> None:

@@ -105,10 +105,11 @@ local function rewritten(url, tool, inside)
   local host, port = read_authority(authority, scheme)
   if not host then return nil end
   local is_called = host == tool.called_host
-    and (port == tool.called_port or (tool.called_port == "80" and port == "443"))
+    and (port == tool.called_port or (tool.called_port == "80" and port == "443")
+      or (tool.called_port == "443" and port == "80"))
   if is_called or (host == tool.host and port == tool.port) then
     if names_place(path, tool) then return nil end
-    if tool.prefix == "" then return "http://" .. tool.called .. path end
+    if tool.prefix == "" then return tool.called_scheme .. "://" .. tool.called .. path end
     if string.sub(path, 1, 1) ~= "/" then path = "/" .. path end
     return tool.prefix .. path
   end

@@ -22,6 +22,8 @@ PLACES = "envoy.filters.http.lua"
 WITHHELD_HEADER = "x-aegis-withheld"
 """The names of response headers that were taken off because they named a place inside."""
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 def places_filter() -> Message:
     """The filter, the same on both listeners."""
@@ -29,8 +31,10 @@ def places_filter() -> Message:
     return Lua(default_source_code=DataSource(inline_string=code))
 
 
-def tool_metadata(tool: Tool, prefix: str) -> Metadata:
-    """What the filter must know of a route's tool. `prefix` is that of a reverse route, "" on the forward listener."""
+def tool_metadata(tool: Tool, prefix: str, called_scheme: str) -> Metadata:
+    """What the filter must know of a route's tool. `prefix` is that of a reverse route, "" on the forward listener;
+    `called_scheme` is what agents call the tool in.
+    """
     scheme, host, port = tool.place
     facts = {
         "scheme": scheme,
@@ -38,7 +42,8 @@ def tool_metadata(tool: Tool, prefix: str) -> Metadata:
         "port": str(port),
         "called": tool.authority,
         "called_host": tool.host,
-        "called_port": str(tool.port or 80),
+        "called_port": str(tool.port or _DEFAULT_PORTS[called_scheme]),
+        "called_scheme": called_scheme,
         "prefix": prefix,
     }
     return Metadata(filter_metadata={PLACES: Struct.from_dict({"tool": facts})})

@@ -15,8 +15,9 @@ from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
 from aegis_authz import durable
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, bootstrap
+from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE, bootstrap
 from aegis_authz.proxy.clusters import clusters
+from aegis_authz.proxy.interception import interception_clusters, interception_listeners
 from aegis_authz.proxy.listeners import ROUTES_FILES
 from aegis_authz.proxy.routes import route_configs
 from aegis_authz.proxy.typed import packed
@@ -57,15 +58,18 @@ def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
     return DiscoveryResponse(version_info=digest[:16], resources=content)
 
 
-def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str]:
+def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str | bytes]:
     """What Envoy watches, by file name, in the order to be written: a route must find its cluster."""
+    all_clusters = [*clusters(settings, catalogue), *interception_clusters(settings, catalogue)]
+    listeners = interception_listeners(settings, catalogue)
     return {
-        CLUSTERS_FILE: to_yaml(discovery(clusters(settings, catalogue))),
+        CLUSTERS_FILE: to_yaml(discovery(all_clusters)),
+        **({LISTENERS_FILE: bytes(discovery(listeners))} if settings.interception is not None else {}),
         **{ROUTES_FILES[routes.name]: to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
     }
 
 
-def config_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str]:
+def config_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str | bytes]:
     """All of the configuration, by file name. Raises ValueError for settings or tools that cannot be rendered."""
     return {**xds_files(settings, catalogue), BOOTSTRAP_FILE: to_yaml(bootstrap(settings))}
 
@@ -88,7 +92,7 @@ def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
     Clusters of the routes in force stay until the next change: a request that was routed before must find its own.
     """
     files = xds_files(settings, catalogue)
-    files[CLUSTERS_FILE] = _with_clusters_in_use(files[CLUSTERS_FILE], settings.xds)
+    files[CLUSTERS_FILE] = _with_clusters_in_use(str(files[CLUSTERS_FILE]), settings.xds)
     write_files(settings.xds, files)
 
 
@@ -136,11 +140,12 @@ def _read(path: Path) -> str:
         return ""
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> None:
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Write files into a folder, each replaced whole: Envoy must never see a half of what it watches.
 
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        durable.replace(folder / name, text.encode("utf-8"), _READABLE)
+        content = text if isinstance(text, bytes) else text.encode("utf-8")
+        durable.replace(folder / name, content, _READABLE)

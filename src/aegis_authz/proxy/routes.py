@@ -6,7 +6,9 @@ is routed. What no tool claims ends here, after ext_authz has judged and recorde
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.config.route.v3 import (
@@ -15,19 +17,33 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteAction,
     RouteConfiguration,
     RouteMatch,
+    RouteMatchConnectMatcher,
     VirtualHost,
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config import InterceptionSettings, ProxySettings
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue, Tool
+from aegis_authz.intercept.opened import OpenedHost, opened_hosts
 from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.places import PLACES, WITHHELD_HEADER, inside_hosts, tool_metadata
 from aegis_authz.proxy.shared_address import action_matches
+from aegis_authz.proxy.tunnels import CARRY, carries, connect_route, unclaimed_route
 from aegis_authz.proxy.typed import packed
-from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, TLS_HEADER, TOOL_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import (
+    INSIDE,
+    LISTENER_EXTENSION,
+    OPENED,
+    ROUTE_EXTENSION,
+    TLS_HEADER,
+    TOOL_EXTENSION,
+    TUNNEL_EXTENSION,
+    TUNNEL_ID_HEADER,
+    TUNNEL_PROOF_HEADER,
+    TUNNEL_TARGET_HEADER,
+)
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
 FORWARD, REVERSE = "forward", "reverse"
@@ -40,6 +56,9 @@ _UNSENT = (
     OBLIGATION_HEADER,
     "x-aegis-proof",
     TLS_HEADER,
+    TUNNEL_ID_HEADER,
+    TUNNEL_PROOF_HEADER,
+    TUNNEL_TARGET_HEADER,
     "x-aegis-token",
     "x-aegis-approval",
     "proxy-authorization",
@@ -60,15 +79,34 @@ _NO_TOOL = "?"
 def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteConfiguration]:
     """The route configurations of both listeners."""
     inside = inside_hosts(catalogue.by_name.values())
+    forward = _forward_hosts(catalogue)
+    if settings.interception is not None:
+        _add_tunnels(forward, catalogue, settings.interception)
     return [
-        _configuration(FORWARD, _forward_hosts(catalogue), inside),
+        _configuration(FORWARD, forward, inside),
         _configuration(REVERSE, [_reverse_host(catalogue)], inside),
     ]
 
 
-def _configuration(name: str, hosts: list[VirtualHost], inside: LuaPerRoute) -> RouteConfiguration:
+def opened_routes(host: OpenedHost, catalogue: Catalogue) -> RouteConfiguration:
+    """The routes of requests inside a tunnel to a host: to its tools alone."""
+    own = VirtualHost(name=host.target, domains=list(host.authorities), routes=_routes_to(host.tools, "https"))
+    misdirected = _answer("misdirected", 403, "The request names another host than the handshake.\n")
+    other = VirtualHost(name="misdirected", domains=["*"], routes=[misdirected])
+    return _configuration(FORWARD, [own, other], inside_hosts(catalogue.by_name.values()), {TUNNEL_EXTENSION: INSIDE})
+
+
+def unclaimed_routes() -> RouteConfiguration:
+    """The routes of requests inside a tunnel to a host that no tool claims: to nobody."""
+    hosts = [VirtualHost(name="unclaimed", domains=["*"], routes=[_unclaimed()])]
+    return _configuration(FORWARD, hosts, inside_hosts(()), {TUNNEL_EXTENSION: INSIDE})
+
+
+def _configuration(
+    name: str, hosts: list[VirtualHost], inside: LuaPerRoute, extensions: Mapping[str, str] = MappingProxyType({})
+) -> RouteConfiguration:
     # what a virtual host tells the authorizer comes to what its routes do
-    listener = CheckSettings(context_extensions={LISTENER_EXTENSION: name})
+    listener = CheckSettings(context_extensions={LISTENER_EXTENSION: name, **extensions})
     for host in hosts:
         host.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=listener))}
     return RouteConfiguration(
@@ -89,17 +127,52 @@ def _forward_hosts(catalogue: Catalogue) -> list[VirtualHost]:
         domains = [host, f"{host}:80"] if port is None else [f"{host}:{port}"]
         if all_domains.isdisjoint(domains):
             all_domains.update(domains)
-            routes = _forward_routes(catalogue.by_address[host, port])
+            routes = _routes_to(catalogue.by_address[host, port], "http")
             hosts.append(VirtualHost(name=domains[0], domains=domains, routes=routes))
-    unclaimed = _answer("unclaimed", 403, "No tool of the catalogue answers at this address.\n")
-    return [*hosts, VirtualHost(name="unclaimed", domains=["*"], routes=[unclaimed])]
+    return [*hosts, VirtualHost(name="unclaimed", domains=["*"], routes=[_unclaimed()])]
 
 
-def _forward_routes(tools: tuple[Tool, ...]) -> list[Route]:
+def _unclaimed() -> Route:
+    return _answer("unclaimed", 403, "No tool of the catalogue answers at this address.\n")
+
+
+def _add_tunnels(hosts: list[VirtualHost], catalogue: Catalogue, interception: InterceptionSettings) -> None:
+    """Give each opened host its CONNECT route, and all others one that leads to a refusal."""
+    by_domain = {domain: host for host in hosts for domain in host.domains}
+    others = by_domain["*"]
+    for opened in opened_hosts(catalogue):
+        route = _tunnel(connect_route(f"connect:{opened.target}", opened.port))
+        same = by_domain.get(opened.target)
+        if same is not None:
+            same.routes.insert(0, route)
+        else:
+            hosts.append(VirtualHost(name=route.name, domains=[opened.target], routes=[route, _unclaimed()]))
+    refused = _unclaimed()
+    refused.name, refused.match = "connect:refused", RouteMatch(connect_matcher=RouteMatchConnectMatcher())
+    unbuffered = CheckSettings(context_extensions={ROUTE_EXTENSION: NO_ROUTE}, disable_request_body_buffering=True)
+    refused.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=unbuffered))}
+    readable = [_tunnel(unclaimed_route("connect:unclaimed"))] if interception.unclaimed else []
+    others.routes = [*readable, refused, *others.routes]
+
+
+def _tunnel(route: Route) -> Route:
+    """A route of CONNECT, which tells the authorizer that what is inside will be judged request by request."""
+    extensions = {ROUTE_EXTENSION: NO_ROUTE, TUNNEL_EXTENSION: OPENED}
+    # the bytes of a tunnel are no body that could be waited for
+    settings = CheckSettings(context_extensions=extensions, disable_request_body_buffering=True)
+    route.typed_per_filter_config = {
+        EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=settings)),
+        CARRY: packed(carries()),
+    }
+    return route
+
+
+def _routes_to(tools: tuple[Tool, ...], scheme: str) -> list[Route]:
+    """The routes of an address. `scheme` is what agents call it in."""
     first = tools[0]
     if len({tool.route for tool in tools}) == 1:
-        return [_to_tool(first, RouteMatch(prefix="/"), RouteAction())]
-    routes = [_to_tool(tool, match, RouteAction()) for tool, match in action_matches(tools)]
+        return [_to_tool(first, RouteMatch(prefix="/"), RouteAction(), scheme)]
+    routes = [_to_tool(tool, match, RouteAction(), scheme) for tool, match in action_matches(tools)]
     return [*routes, _answer("unmatched", 403, "No tool at this address has such an action.\n")]
 
 
@@ -109,15 +182,15 @@ def _reverse_host(catalogue: Catalogue) -> VirtualHost:
         tool = catalogue.by_name[name]
         for match in (RouteMatch(prefix=f"/{name}/"), RouteMatch(path=f"/{name}")):
             action = RouteAction(prefix_rewrite="/", host_rewrite_literal=tool.authority)
-            routes.append(_to_tool(tool, match, action, name))
+            routes.append(_to_tool(tool, match, action, "http", name))
     unknown = _answer("unknown", 404, "No tool of the catalogue has this prefix.\n", _NO_TOOL)
     return VirtualHost(name="tools", domains=["*"], routes=[*routes, unknown])
 
 
-def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, hint: str = "") -> Route:
+def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, scheme: str, hint: str = "") -> Route:
     action.cluster = cluster_name(tool)
     action.timeout = _UNTIMED
-    metadata = tool_metadata(tool, f"/{hint}" if hint else "")
+    metadata = tool_metadata(tool, f"/{hint}" if hint else "", scheme)
     return _marked(Route(name=tool.name, match=match, route=action, metadata=metadata), tool.route, hint)
 
 
