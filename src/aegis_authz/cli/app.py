@@ -23,6 +23,7 @@ from aegis_authz.cli import (
     mesh,
     serve,
     token,
+    tools,
 )
 from aegis_authz.cli.policy import app as policy
 
@@ -54,6 +55,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(agents.app, name="agents")
 app.add_typer(agent.app, name="agent")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(tools.app, name="tools")
 app.add_typer(audit.app, name="audit")
 app.add_typer(envoy.app, name="envoy")
 

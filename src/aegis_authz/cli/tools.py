@@ -1,0 +1,164 @@
+"""`aegis tools`: catalogue entries from what people have already, and what changed between two catalogues."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aegis_authz.cli.exit_codes import REFUSED
+from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.tools_text import changes_text, gaps_text
+
+if TYPE_CHECKING:
+    from aegis_authz.policy.curl import CurlEntry
+    from aegis_authz.policy.openapi.entry import ImportedEntry
+
+app = typer.Typer(help="Tool catalogues: written from what an API says of itself, and compared.", no_args_is_help=True)
+imports = typer.Typer(help="Write a catalogue entry from what is there already.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+
+STANDARD = "-"
+Out = Annotated[str, typer.Option("--out", help="The folder of tools to write into; - prints the entry.")]
+ToolName = Annotated[str, typer.Option("--name", help="The name of the tool.")]
+Owner = Annotated[str, typer.Option("--owner", help="Who answers for the tool.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Tool catalogues: written from what an API says of itself, and compared."""
+
+
+@imports.callback()
+def _imports() -> None:
+    """Write a catalogue entry from what is there already."""
+
+
+@imports.command()
+def openapi(
+    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="An OpenAPI 3 description, JSON or YAML.")],
+    name: ToolName = "",
+    host: Annotated[str, typer.Option("--host", help="What agents call; default: the description's server.")] = "",
+    upstream: Annotated[str, typer.Option("--upstream", help="Where the tool really is, if not there.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="GLOB", help="Operations or paths; may be repeated.")
+    ] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Operations with this tag; may be repeated.")] = None,
+    out: Out = "tools",
+    owner: Owner = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a catalogue entry from an OpenAPI description: an action for each operation, with its parameters.
+
+    What an entry cannot hold is listed on stderr. Exits with 1 when the entry would not be valid, with 2 when the
+    description cannot be read.
+
+    Example: aegis tools import openapi api.github.com.json --name github --only 'issues/*' --out policies/tools
+    """
+    from aegis_authz.commands.catalogue_import import imported_entry
+    from aegis_authz.policy.openapi.entry import Choice
+
+    location = source if source.startswith(("http://", "https://")) else ""
+    choice = Choice(name, host, upstream, owner, tuple(only or ()), tuple(tags or ()), location)
+    with exits_on_faults("tools import openapi"):
+        entry = imported_entry(source, choice)
+        path = _write(entry, out, as_json)
+    if as_json:
+        typer.echo(json.dumps(_openapi_json(entry, path), indent=2))
+    typer.echo(gaps_text(entry, path), err=True, nl=False)
+
+
+@imports.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def curl(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- curl ...]", help="The command; without one, from stdin.")
+    ] = None,
+    name: ToolName = "",
+    action: Annotated[str, typer.Option("--action", help="The name of the action.")] = "",
+    out: Out = STANDARD,
+    owner: Owner = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a catalogue entry from a curl command; nothing is sent, and no credential of it is kept.
+
+    Example: aegis tools import curl --action pay -- curl https://api.example/v1/pay --json '{"amount": 5}'
+    """
+    from aegis_authz.commands.catalogue_import import entry_of_curl
+
+    with exits_on_faults("tools import curl"):
+        entry = entry_of_curl(command or _words_of_input(), name, action, owner)
+        path = _write(entry, out, as_json)
+    if as_json:
+        document = {"tool": entry.tool, "file": path, "entry": entry.document, "gaps": list(entry.gaps)}
+        typer.echo(json.dumps(document, indent=2))
+    for sentence in entry.gaps:
+        typer.echo(f"note: {sentence}", err=True)
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A catalogue file.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one; - reads it from stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what differs between two catalogues: tools, actions and parameters, not layout or descriptions.
+
+    Exits with 0 when nothing does, with 1 when something does.
+
+    Example: aegis tools import openapi api.json --name crm --out - | aegis tools diff tools/crm.yaml -
+    """
+    from aegis_authz.commands.catalogue_import import changes_between
+
+    if old == new == STANDARD:
+        raise unusable("tools diff", "only one of the two can be stdin")
+    with exits_on_faults("tools diff"):
+        changes = changes_between(_read(old), _read(new))
+    typer.echo(
+        json.dumps([asdict(change) for change in changes], indent=2) if as_json else changes_text(changes), nl=as_json
+    )
+    if changes:
+        raise typer.Exit(REFUSED)
+
+
+def _write(entry: ImportedEntry | CurlEntry, out: str, as_json: bool) -> str:
+    """Write the entry, or print it; returns the path of its file, "" for none."""
+    from aegis_authz.commands.catalogue_import import entry_text, write_entry
+
+    if out != STANDARD:
+        return str(write_entry(entry, Path(out)))
+    text = entry_text(entry)
+    if not as_json:
+        typer.echo(text, nl=False)
+    return ""
+
+
+def _openapi_json(entry: ImportedEntry, path: str) -> dict[str, object]:
+    return {
+        "tool": entry.tool,
+        "file": path,
+        "actions": entry.actions,
+        "unlisted": list(entry.unlisted),
+        "gaps": [asdict(gap) for gap in entry.gaps],
+        "entry": entry.document,
+    }
+
+
+def _words_of_input() -> Sequence[str]:
+    try:
+        return shlex.split(sys.stdin.read().replace("\\\n", " "))
+    except ValueError as fault:
+        raise unusable("tools import curl", f"the command on stdin cannot be split: {fault}") from None
+
+
+def _read(name: str) -> tuple[str, str]:
+    """The name of a file and its text."""
+    if name == STANDARD:
+        return "stdin", sys.stdin.read()
+    return name, Path(name).read_text("utf-8")

@@ -1,0 +1,134 @@
+"""Catalogue entries from what people have already: an OpenAPI description at a path or a URL, a curl command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import orjson
+import yaml
+
+from aegis_authz.commands.faults import Unable, unable_on
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes
+from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
+from aegis_authz.policy.load import load
+from aegis_authz.policy.openapi.entry import Choice, DescriptionUnusable, ImportedEntry, entry_of
+from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.policy.source.reader import read_source
+
+MOST_BYTES = 64 * 1024 * 1024
+_SECONDS = 60
+_PARAMETER_DEPTH = 4  # actions, an action, parameters, a parameter
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@unable_on(DescriptionUnusable, OSError)
+def imported_entry(source: str, choice: Choice) -> ImportedEntry:
+    """The entry of the description at a path or an http(s) URL, valid as a catalogue by itself.
+
+    Raises Unable for a description that cannot be read or used, PolicyErrors where an entry made of it is not valid.
+    """
+    return entry_of(_parsed(source, _content(source)), choice)
+
+
+@unable_on(CurlUnusable)
+def entry_of_curl(words: Sequence[str], tool: str, action: str, owner: str) -> CurlEntry:
+    """The entry of the request that a curl command would send. Raises Unable."""
+    return curl_entry(words, tool, action, owner)
+
+
+def entry_text(entry: ImportedEntry | CurlEntry) -> str:
+    """The entry as a file of a catalogue. Raises PolicyErrors for what no catalogue can hold."""
+    text: str = yaml.dump(_laid_out(entry.document), Dumper=_Layout, sort_keys=False, allow_unicode=True, width=110)
+    load({}, {f"{entry.tool}.yaml": text})
+    return text
+
+
+def changes_between(old: tuple[str, str], new: tuple[str, str]) -> tuple[CatalogueChange, ...]:
+    """What differs between two catalogues, each the name of a file and its text. Raises PolicyErrors."""
+    return catalogue_changes(_tools(*old), _tools(*new))
+
+
+def _tools(name: str, text: str) -> dict[str, Json]:
+    """The valid entries of a file by the names of their tools."""
+    load({}, {name: text})
+    documents, problems = read_source(name, text)
+    if problems:
+        raise PolicyErrors(problems)
+    values = [document.value for document in documents]
+    return {str(value["tool"]): value for value in values if isinstance(value, Mapping)}
+
+
+def write_entry(entry: ImportedEntry | CurlEntry, folder: Path) -> Path:
+    """Write the entry into a folder of tools; nothing that is there is overwritten. Raises Unable, PolicyErrors."""
+    text = entry_text(entry)
+    path = folder / f"{entry.tool}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Unable(
+            f"{path} is there already, and nothing is overwritten: compare with --out - | aegis tools diff {path} -"
+        ) from None
+    return path
+
+
+class _OneLine(dict[str, Json]):
+    """A mapping that is written on one line."""
+
+
+class _Layout(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # which of the two is there
+    """YAML with a line for each parameter."""
+
+    def ignore_aliases(self, data: object) -> bool:  # as PyYAML calls it
+        """What is written twice is written out twice: catalogues have no aliases."""
+        return True
+
+
+_Layout.add_representer(
+    _OneLine, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+)
+
+
+def _laid_out(value: Json, depth: int = 0) -> Json:
+    if not isinstance(value, Mapping):
+        return value
+    laid_out = {name: _laid_out(member, depth + 1) for name, member in value.items()}
+    return _OneLine(laid_out) if depth == _PARAMETER_DEPTH else laid_out
+
+
+def _content(source: str) -> bytes:
+    if not source.startswith(("http://", "https://")):
+        path = Path(source)
+        if path.stat().st_size > MOST_BYTES:
+            raise Unable(f"{source} is larger than {MOST_BYTES // 2**20} MiB")
+        return path.read_bytes()
+    content = bytearray()
+    try:
+        with httpx.stream("GET", source, timeout=_SECONDS, follow_redirects=True) as response:
+            response.raise_for_status()
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    raise Unable(f"{source} is larger than {MOST_BYTES // 2**20} MiB")
+    except httpx.HTTPError as fault:
+        raise Unable(f"{source} cannot be read: {str(fault) or type(fault).__name__}") from None
+    return bytes(content)
+
+
+def _parsed(source: str, content: bytes) -> Mapping[str, Json]:
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError as fault:
+        if content.lstrip()[:1] == b"{":
+            raise Unable(f"{source} is not JSON: {fault}") from None
+        try:
+            document = yaml.load(content, Loader=_LOADER)  # noqa: S506  # a safe loader: see _LOADER
+        except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+            raise Unable(f"{source} is neither JSON nor YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(document, dict):
+        raise Unable(f"{source} is no OpenAPI description: a mapping is needed")
+    return document

@@ -1,0 +1,167 @@
+"""`aegis tools`: what is written, what is said of it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from typer.testing import CliRunner
+
+from aegis_authz.cli.app import app
+from aegis_authz.demo.serving import serving
+
+SHOP = {
+    "openapi": "3.0.3",
+    "info": {"title": "Shop"},
+    "servers": [{"url": "https://shop.example"}],
+    "paths": {
+        "/orders": {
+            "post": {
+                "operationId": "order",
+                "requestBody": {
+                    "content": {"application/json": {"schema": {"properties": {"total": {"type": "number"}}}}}
+                },
+            },
+            "get": {"operationId": "orders", "parameters": [{"in": "cookie", "name": "session"}]},
+        }
+    },
+}
+ENTRY = """\
+tool: shop
+host: shop.example
+actions:
+  orders:
+    match: GET /orders
+  order:
+    match: POST /orders
+    parameters:
+      total: {from: /total, type: number}
+"""
+
+
+@pytest.fixture
+def description(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps(SHOP), "utf-8")
+    return path
+
+
+def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["tools", *words], input=stdin)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_an_entry_is_written_and_what_it_leaves_out_is_said(description: Path, tmp_path: Path) -> None:
+    code, _, said = run("import", "openapi", str(description), "--out", str(tmp_path / "tools"))
+    assert code == 0
+    assert (tmp_path / "tools" / "shop.yaml").read_text("utf-8") == ENTRY
+    assert said.splitlines() == [
+        "shop: 2 actions, 1 of them not in full; 0 operations left out",
+        "1 action lists no parameters and takes any: orders",
+        "  orders: the cookie parameter 'session' is not judged",
+        f"wrote {tmp_path / 'tools' / 'shop.yaml'}",
+    ]
+
+
+def test_nothing_that_is_there_is_overwritten(description: Path, tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text("mine", "utf-8")
+    code, _, said = run("import", "openapi", str(description), "--out", str(tmp_path))
+    assert (code, (tmp_path / "shop.yaml").read_text("utf-8")) == (2, "mine")
+    assert "nothing is overwritten" in said
+
+
+def test_a_description_in_yaml_is_read_as_one_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump(SHOP, sort_keys=False), "utf-8")
+    assert run("import", "openapi", str(path), "--out", "-")[1] == ENTRY
+
+
+def test_the_whole_import_is_there_as_json(description: Path) -> None:
+    code, output, _ = run("import", "openapi", str(description), "--out", "-", "--json")
+    document = json.loads(output)
+    assert (code, document["actions"], document["unlisted"], document["file"]) == (0, 2, ["orders"], "")
+    assert document["gaps"][0]["operation"] == "orders"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"swagger": "2.0"}', "Swagger 2.0 is not read"),
+        ("{", "is not JSON"),
+        ("a: [", "neither JSON nor YAML"),
+        ("- 1", "a mapping is needed"),
+    ],
+)
+def test_what_is_no_description_is_refused_with_its_name(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "api.txt"
+    path.write_text(text, "utf-8")
+    code, _, said = run("import", "openapi", str(path), "--out", "-")
+    assert (code, sentence in said) == (2, True), said
+
+
+def test_a_missing_file_is_named() -> None:
+    code, _, said = run("import", "openapi", "/nowhere/api.json")
+    assert (code, "/nowhere/api.json" in said) == (2, True)
+
+
+async def test_a_description_is_read_from_a_url_and_its_server_may_be_relative_to_it(tmp_path: Path) -> None:
+    async def answer(_: Request) -> Response:
+        return JSONResponse({**SHOP, "servers": [{"url": "/v2"}]})
+
+    async def away(_: Request) -> Response:
+        return RedirectResponse("/api.json")
+
+    tool = Starlette(routes=[Route("/api.json", answer), Route("/moved", away)])
+    async with serving(tool) as port:
+        url = f"http://127.0.0.1:{port}"
+        code, output, _ = await asyncio.to_thread(run, "import", "openapi", f"{url}/moved", "--out", "-")
+        missing = await asyncio.to_thread(run, "import", "openapi", f"{url}/none", "--out", "-")
+    assert (code, f"host: 127.0.0.1:{port}" in output, "POST /v2/orders" in output) == (0, True, True)
+    assert (missing[0], "404" in missing[2]) == (2, True)
+
+
+def test_a_curl_command_is_printed_as_an_entry() -> None:
+    code, output, said = run(
+        "import", "curl", "--action", "pay", "--", "curl", "-u", "a:b", "https://a.example/p", "-d", "{}"
+    )
+    assert (code, yaml.safe_load(output)["actions"]["pay"]["match"]) == (0, "POST /p")
+    assert said == "note: -u holds a credential: it is not taken over; inject it (inject_credentials)\n"
+
+
+def test_a_curl_command_is_taken_from_stdin_with_its_line_breaks() -> None:
+    code, output, _ = run("import", "curl", stdin="curl https://a.example/p \\\n  -X DELETE\n")
+    assert (code, "DELETE /p" in output) == (0, True)
+    assert run("import", "curl", stdin="curl 'open")[0] == 2
+
+
+def test_a_curl_command_that_is_not_understood_is_refused() -> None:
+    code, _, said = run("import", "curl", "--", "curl", "--magic", "x", "a.example")
+    assert (code, "--magic is not known here" in said) == (2, True)
+
+
+def test_two_catalogues_are_compared_and_the_exit_code_says_whether_they_differ(tmp_path: Path) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text(ENTRY, "utf-8")
+    new = ENTRY.replace("type: number", "type: integer")
+    assert run("diff", str(old), "-", stdin=ENTRY) == (0, "no difference\n", "")
+    assert run("diff", str(old), "-", stdin=new) == (
+        1,
+        "~ shop order: parameter total: /total, number -> /total, integer\n",
+        "",
+    )
+    assert json.loads(run("diff", str(old), "-", "--json", stdin=new)[1])[0]["action"] == "order"
+
+
+def test_what_is_no_catalogue_cannot_be_compared(tmp_path: Path) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text(ENTRY, "utf-8")
+    code, _, said = run("diff", str(old), "-", stdin="tool: shop\n")
+    assert (code, "stdin:" in said) == (1, True)
+    assert run("diff", "-", "-")[0] == 2
