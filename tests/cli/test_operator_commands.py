@@ -23,6 +23,7 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
 from aegis_authz.cli import agents, approvals, token
 from aegis_authz.cli.policy import app as policy
+from aegis_authz.commands.proof import static_keys
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -472,3 +473,13 @@ def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegi
     assert result.exit_code == 2
     assert f"no control plane answers at http://127.0.0.1:{port}" in result.stderr
     assert mesh.services.admin_token not in result.output
+
+
+def test_the_doctor_names_agents_with_a_static_key_and_calls_it_no_fault(mesh: Mesh, aegis: Aegis) -> None:
+    assert static_keys(mesh.state) is None
+    folders = ("--policies", str(mesh.policies), "--tools", str(mesh.tools))
+    assert aegis(agents.app, "key", "acme/emea/legacy", *folders).exit_code == 0
+    assert aegis(policy.app, "publish", "--wait", "0").exit_code in (0, 1)
+    proof = static_keys(mesh.state)
+    assert proof is not None
+    assert (proof.answer, proof.trouble) == ("1: acme/emea/legacy", "")

@@ -22,6 +22,7 @@ app = typer.Typer(
 AgentScope = Annotated[str, typer.Argument(metavar="ORG/TENANT/AGENT", help="The agent.")]
 Target = Annotated[str, typer.Argument(metavar="ORG/TENANT[/AGENT]", help="The agent, or the whole tenant.")]
 Key = Annotated[str, typer.Option("--key", help="The thumbprint of a key of that tenant.")]
+LOOPBACK = ["127.0.0.0/8", "::1/128"]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log.")]
 
 
@@ -72,6 +73,42 @@ def add_(
     note = shlex.quote(f"register {scope}")
     words = " ".join(shlex.quote(str(folder)) for folder in (state or DEFAULT_STATE,))
     typer.echo(f"next: aegis policy publish --dir {words} -m {note}")
+
+
+@app.command("key")
+def key_(
+    agent: AgentScope,
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", help="A network it may come from (CIDR); default: this machine.")
+    ] = None,
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="The last day it counts, in UTC.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the key to this new file (0600) in place of printing it.")
+    ] = None,
+    policies: Policies = None,
+    tools: Tools = None,
+    state: OptionalMesh = None,
+) -> None:
+    """Make a static secret for a client that can show nothing better, and register it. It counts once it is published.
+
+    The weaker proof: whoever copies it is the agent, from those networks. The key is printed once, alone on standard
+    output, and kept nowhere; the document holds its hash. Two keys may count at once, while one takes the place of the
+    other; exits with 1 for a third.
+
+    Example: aegis agents key acme/emea/legacy-agent --range 10.1.0.0/16 --until 2027-03-31 --dir DIR
+    """
+    import shlex
+
+    from aegis_authz.commands.agent_keys import make_agent_key
+
+    scope = _scope("agents key", agent)
+    with exits_on_faults("agents key"):
+        folders = document_folders("agents key", policies, tools, state)
+        made = make_agent_key(*folders, scope, ranges or LOOPBACK, until, out)
+    typer.echo(made.key if out is None else f"wrote {out}")
+    typer.echo(f"registered in {made.document}; {made.counting} of at most 2 count", err=True)
+    note = shlex.quote(f"a key for {scope}")
+    typer.echo(f"next: aegis policy publish --dir {shlex.quote(str(state or DEFAULT_STATE))} -m {note}", err=True)
 
 
 @app.command("invite")

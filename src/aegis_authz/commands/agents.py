@@ -66,12 +66,17 @@ def add_agent(policies: Path, tools: Path, scope: Scope, key: Path, owner: str) 
     entry: dict[str, Json] = {"keys": [_public_key(key)]}
     if owner:
         entry = {"owner": owner, **entry}
-    name = f"agent-{scope.org}-{scope.tenant}-{scope.agent}.yaml"
+    name = agent_document(scope)
     document = yaml.safe_dump({"agents": {str(scope): entry}}, sort_keys=False)
     load({**read_sources(policies), name: document}, read_sources(tools))
     if not durable.create(policies / name, document.encode("utf-8"), 0o644):
         raise Rejected(f"{policies / name} is there already; edit it, or remove it first")
     return policies / name
+
+
+def agent_document(scope: Scope) -> str:
+    """The file that registers an agent where nobody chose another."""
+    return f"agent-{scope.org}-{scope.tenant}-{scope.agent}.yaml"
 
 
 def _public_key(path: Path) -> Json:

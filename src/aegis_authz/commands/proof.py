@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,11 +13,13 @@ from aegis_authz.adapters.files.keys import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.commands.agents import list_registered
 from aegis_authz.commands.approvals import deny
 from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.commands.route_proof import prove_routes
 from aegis_authz.config import ControlSettings
+from aegis_authz.core.identity import Way
 from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.local.echo import EchoPortTaken
@@ -24,6 +28,7 @@ from aegis_authz.local.proof import PROBER, DoctorPowers, Proof, prove
 
 _TTL = 30
 _LAST_LINES = 500
+_MOST_NAMED = 10
 
 
 async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
@@ -31,7 +36,30 @@ async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
     port = urlsplit(facts.probe).port or 0
     with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
         calls = await prove(facts.proxy, port, doctor_powers(state))
-    return [await prove_routes(state, facts), *calls]
+    weak = await asyncio.to_thread(static_keys, state)
+    return [await prove_routes(state, facts), *([weak] if weak else []), *calls]
+
+
+def static_keys(state: Path) -> Proof | None:
+    """The agents that may prove themselves by a static secret, None where there are none: no fault of the mesh."""
+    started = time.perf_counter()
+    try:
+        agents = [entry.agent for entry in list_registered(state).agents if Way.AGENT_KEY.value in entry.ways]
+        answer, trouble = f"{len(agents)}: {', '.join(agents[:_MOST_NAMED])}", ""
+    except CommandFault as fault:
+        agents, answer, trouble = ["unknown"], "not listed", str(fault)
+    if not agents:
+        return None
+    return Proof(
+        call="no call: agents with a static key",
+        control="the weaker proof: whoever copies the key is the agent",
+        expected="none, or named",
+        answer=answer,
+        reason="",
+        decision_id="",
+        ms=(time.perf_counter() - started) * 1000,
+        trouble=trouble,
+    )
 
 
 def doctor_powers(state: Path) -> DoctorPowers:

@@ -16,6 +16,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import AgentKey, Registry
 from aegis_authz.core.units import Epoch, Jti, Seconds
+from aegis_authz.encoding import base64url
 
 KEY_PREFIX = "agk_"
 """What every agent key begins with, and no token."""
@@ -25,6 +26,18 @@ ISSUER = "agent-keys"
 """Who vouches for an agent that showed a key: the documents of the bundle."""
 CALL_LIFE = Seconds(1.0)
 """How long the id that is made for such a call could matter: it is never shown to anybody."""
+
+
+def key_of(chance: bytes) -> str:
+    """The agent key of 32 random bytes. Raises ValueError for another number of them."""
+    if len(chance) != 32:
+        raise ValueError("an agent key is made of 32 random bytes")
+    return KEY_PREFIX + base64url.encode(chance).decode("ascii")
+
+
+def key_digest(key: str) -> str:
+    """What is kept of a key: its SHA-256 in lower-case hex."""
+    return hashlib.sha256(key.encode("ascii")).hexdigest()
 
 
 def read_agent_key(key: str, source: str, is_private: bool, registry: Registry, now: Epoch, jti: Jti) -> Identity:
@@ -38,7 +51,7 @@ def read_agent_key(key: str, source: str, is_private: bool, registry: Registry, 
         raise Refused(Reason.CREDENTIAL_MALFORMED, "not an agent key: agk_ and 43 characters of base64url")
     if not is_private:
         raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "an agent key in the clear, from another machine")
-    digest = hashlib.sha256(key.encode("ascii")).hexdigest()
+    digest = key_digest(key)
     scope = registry.by_key_digest.get(digest)
     if scope is None:
         raise Refused(Reason.CREDENTIAL_UNTRUSTED, "no agent has this key")
