@@ -28,6 +28,10 @@ default decide(_) := {
 decide(call) := decision if {
 	decision := plainly_allowed(call)
 } else := decision if {
+	decision := ruled(call)
+} else := under_grant(call)
+
+ruled(call) := decision if {
 	is_object(call.action.properties)
 	call.resource.type in {"http", "mcp_tool", "mcp_session", "unclaimed"}
 	nodes := nodes_of(call.subject.properties)

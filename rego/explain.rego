@@ -2,16 +2,72 @@
 # The decision beside it is the one `answer` gives; nothing here decides.
 package aegis.authz
 
-explanations := [explained(call) | some call in input.calls]
+explanations := [explained(question) | some question in input.calls]
 
-explained(call) := {
-	"decision": decide(call),
+explained(question) := {
+	"decision": decide(question),
+	"grant": grant_of(question, call),
 	"documents": [looked_at(document, mode, call) |
 		some node in nodes_of(call.subject.properties)
 		some mode in ["enforce", "shadow"]
 		some document in node[mode]
 	],
+} if {
+	call := call_in(question)
 }
+
+call_in(question) := question.call if {
+	has(question, "grant")
+} else := question
+
+# What each narrowing of the grant says to the call; null where there is none.
+grant_of(question, call) := [narrowing_of(narrowing, call, question.grant.time) |
+	some narrowing in question.grant.narrowings
+] if {
+	has(question, "grant")
+} else := null
+
+narrowing_of(narrowing, call, now) := {
+	"is_over": is_past(narrowing.exp, now),
+	"tool": lists(narrowing.tools, call.resource.id),
+	"action": lists_action(narrowing, call),
+	"values": [{
+		"parameter": pin.parameter,
+		"allowed": pin.values,
+		"seen": seen_of(pin, seen),
+		"there": object.get(seen.parameters, pin.path, absent) != absent,
+		"holds": does_pin(pin, seen),
+	} |
+		some pin in pins_of(narrowing, call)
+	],
+} if {
+	seen := world(call)
+}
+
+is_past(end, now) if {
+	now >= end
+} else := false
+
+lists(members, name) if {
+	is_object(named_or_any(members, name))
+} else := false
+
+lists_action(narrowing, call) if {
+	is_array(pins_of(narrowing, call))
+} else if {
+	call.resource.type == "mcp_session"
+	is_lifecycle(call.action.name)
+	lists(narrowing.tools, call.resource.id)
+} else := false
+
+does_pin(pin, seen) if {
+	is_pinned(pin, seen)
+} else := false
+
+seen_of(pin, seen) := value if {
+	value := object.get(seen.parameters, pin.path, absent)
+	value != absent
+} else := null
 
 looked_at(document, mode, call) := {
 	"name": document.name,

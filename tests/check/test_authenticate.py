@@ -21,6 +21,7 @@ from aegis_authz.core.registration import NO_AGENTS, AgentKey, Registration, Reg
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.wire.http.call import HttpCall
+from tests.support.grants import grant_claim
 from tests.support.proven_calls import BODY, MINT, NOW, STRANGER, TARGET, TOKEN, TRUST, bound_token, signed
 from tests.support.proven_calls import claims as proof_claims
 from tests.support.proven_calls import header as proof_header
@@ -166,9 +167,33 @@ def test_a_confirmation_that_is_not_exactly_a_thumbprint_refuses_the_token(cnf: 
     assert reason_of(with_proof(proof(token=token), token=token)) is Reason.CREDENTIAL_MALFORMED
 
 
-def test_a_token_that_narrows_its_agent_is_refused_while_grants_cannot_be_judged() -> None:
-    token = bound_token(grant={"tools": {"bank": {}}})
-    assert reason_of(with_proof(proof(token=token), token=token)) is Reason.GRANT_UNSUPPORTED
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tools": {}}, Reason.GRANT_MALFORMED),
+        ({"iat": NOW - 99}, Reason.GRANT_MALFORMED),
+        ({"weekdays": [1]}, Reason.GRANT_UNSUPPORTED),
+        ({"within": grant_claim()}, Reason.GRANT_WIDER),
+        ({"exp": int(NOW)}, Reason.GRANT_EXPIRED),
+        ({"depth": 1, "within": grant_claim(exp=int(NOW) - 1)}, Reason.GRANT_WIDER),
+    ],
+    ids=str,
+)
+def test_a_token_whose_grant_is_not_right_is_refused(changes: dict[str, Any], reason: Reason) -> None:
+    token = bound_token(grant=grant_claim(**changes))
+    assert reason_of(with_proof(proof(token=token), token=token)) is reason
+
+
+def test_a_grant_comes_with_the_identity_and_ends_while_its_token_is_remembered() -> None:
+    token = bound_token(grant=grant_claim(exp=int(NOW) + 10))
+    http = with_proof(proof(token=token), token=token)
+    authenticator = Authenticator(DEFAULT, lambda: "id")
+    grant = authenticator.identify(http, SNAPSHOT, NOW).grant
+    assert grant is not None
+    assert grant.chain[0].tools == {"bank": {"pay": {"payee": ("Muster",)}}}
+    with pytest.raises(Refused) as refused:
+        authenticator.identify(http, SNAPSHOT, NOW + 10)
+    assert refused.value.reason is Reason.GRANT_EXPIRED
 
 
 def test_a_listener_takes_the_ways_it_is_set_to() -> None:

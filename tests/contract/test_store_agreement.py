@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.adapters.redis import keys as redis_keys
@@ -16,6 +16,7 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
@@ -42,8 +43,13 @@ CLAIM = st.tuples(st.just("claim"), KINDS, NUMBERS, SPOILS)
 APPROVE = st.tuples(st.just("decide"), NUMBERS, st.just(ApprovalState.APPROVED), st.just("alice"))
 DECIDE = st.tuples(st.just("decide"), NUMBERS, st.sampled_from(ApprovalState), st.sampled_from(["alice", "bot", ""]))
 WAIT = st.tuples(st.just("wait"), st.sampled_from([0.5, 10.0, 600.0]))
+GRANTED = st.lists(
+    st.tuples(st.just("granted"), AGENTS, KINDS, st.sampled_from([0, 1, 2, 3, 4])), min_size=1, max_size=4
+)
 STEPS = st.one_of(
     st.tuples(st.tuples(st.just("call"), AGENTS, KINDS)),
+    GRANTED,
+    st.tuples(OPEN, APPROVE, st.tuples(st.just("open under"), AGENTS, CALLS)),
     st.tuples(OPEN),
     st.tuples(OPEN, APPROVE, CLAIM, CLAIM),
     st.tuples(OPEN, APPROVE, WAIT, CLAIM),
@@ -55,6 +61,13 @@ STEPS = st.one_of(
     st.tuples(WAIT),
     st.tuples(st.tuples(st.just("lose everything"))),
 )
+EXPIRED: list[tuple[object, ...]] = [
+    ("open", ("emea", "bot"), "fresh", ("d1", "b1"), 5.0),
+    ("decide", 0, ApprovalState.APPROVED, "alice"),
+    ("wait", 10.0),
+    ("claim", "fresh", 0, ""),
+]
+USED_UP: list[tuple[object, ...]] = [("granted", ("emea", "bot"), "fresh", 2)] * 3
 EXAMPLES = st.lists(STEPS, min_size=3, max_size=15).map(lambda groups: [step for group in groups for step in group])
 
 
@@ -115,6 +128,11 @@ class Play:
         match step:
             case ("call", agent, kind):
                 return await self._settle(side, number, agent, kind)
+            case ("granted", agent, kind, links):
+                return await self._settle(side, number, agent, kind, grants=self._chain(links))
+            case ("open under", agent, call):
+                opens = self._request(number, agent, call, 60.0)
+                return await self._settle(side, number, agent, "fresh", opens=opens, grants=self._chain(3))
             case ("open", agent, kind, call, life):
                 return await self._settle(side, number, agent, kind, opens=self._request(number, agent, call, life))
             case ("claim", kind, which, spoilt):
@@ -141,17 +159,29 @@ class Play:
         kind: str,
         claims: Override | None = None,
         opens: ApprovalRequest | None = None,
+        grants: tuple[Narrowing, ...] = (),
     ) -> Settled:
         jti = "used" if kind in ("used", "proof") else str(number)
         issued = self.clock.now() - (AGES if kind == "old" else 0)
         who = Identity(Scope("acme", *agent), "aegis", "k", jti, issued, issued + 60, (), "", Way.TOKEN, None, "", None)
         if kind == "proof":
             who = replace(who, way=Way.BOUND, proof=Proof("used", "key", issued, 60))
-        settled = await side.store.settle(Settlement(who, claims, opens, self.clock.now()), time.monotonic() + 10)
+        settled = await side.store.settle(
+            Settlement(who, claims, opens, self.clock.now(), grants), time.monotonic() + 10
+        )
         SEEN[settled.outcome] += 1
         if opens is not None and opens.id == settled.approval_id and opens not in self.opened:
             self.opened.append(opens)
         return settled
+
+    def _chain(self, links: int) -> tuple[Narrowing, ...]:
+        """Some of three grants that all count: of the second and third the first is the parent. One is old."""
+        now = self.clock.now()
+        first, second, third, old = (
+            Narrowing(f"grant-{place}".ljust(16, "x"), now - age, now + 1e9, 0, most, {})
+            for place, (most, age) in enumerate(((4, 0), (2, 0), (3, 0), (4, AGES)))
+        )
+        return ((), (first,), (first, second), (first, third), (first, old))[links]
 
     async def _decide(self, side: Side, which: int, to: ApprovalState, by: str) -> object:
         if which >= len(self.opened):
@@ -209,6 +239,8 @@ def test_the_memory_twin_and_redis_agree(real_redis: RealRedis) -> None:
 
         @settings(max_examples=200, deadline=None, derandomize=True)
         @given(EXAMPLES)
+        @example(EXPIRED)
+        @example(USED_UP)
         def agree(steps: list[tuple[object, ...]]) -> None:
             runner.run(play(real_redis, steps))
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
@@ -76,10 +78,18 @@ class Contract:
         )
 
     async def settle(
-        self, identity: Identity | None = None, claims: Override | None = None, opens: ApprovalRequest | None = None
+        self,
+        identity: Identity | None = None,
+        claims: Override | None = None,
+        opens: ApprovalRequest | None = None,
+        grants: tuple[Narrowing, ...] = (),
     ) -> Settled:
         who = identity or self.identity()
-        return await self.store.settle(Settlement(who, claims, opens, self.clock.now()), time.monotonic() + 5)
+        return await self.store.settle(Settlement(who, claims, opens, self.clock.now(), grants), time.monotonic() + 5)
+
+    def grant(self, calls: int, life: float = 600.0) -> Narrowing:
+        now = self.clock.now()
+        return Narrowing(secrets.token_hex(16), now, now + life, 0, calls, {"stripe": {"pay": {}}})
 
     def request(
         self, digest: str = "d1", agent: str = "bot", tenant: str = "emea", basis: str = "b1"
@@ -637,3 +647,77 @@ async def test_a_refused_token_opens_and_uses_nothing(contract: Contract) -> Non
     assert (await contract.settle(spent, opens=contract.request(digest="d9"))).outcome is SettleOutcome.REPLAYED
     assert (await contract.approvals.get(override.approval_id)).state is ApprovalState.APPROVED
     assert [held.request.digest for held in await contract.listed(ApprovalState.PENDING)] == []
+
+
+async def test_a_grant_lets_through_as_many_calls_as_it_counts(contract: Contract) -> None:
+    grant = contract.grant(2)
+    outcomes = [(await contract.settle(grants=(grant,))).outcome for _ in range(4)]
+    assert outcomes == [SettleOutcome.CLEAR] * 2 + [SettleOutcome.GRANT_USED_UP] * 2
+    assert (await contract.settle()).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(contract.grant(1),))).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_grant_is_counted_for_its_tenant_whichever_agent_calls(contract: Contract) -> None:
+    grant = contract.grant(1)
+    assert (await contract.settle(contract.identity("other"), grants=(grant,))).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(grant,))).outcome is SettleOutcome.GRANT_USED_UP
+    assert (await contract.settle(contract.identity(tenant="apac"), grants=(grant,))).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_call_under_a_nested_grant_is_counted_by_all_of_the_chain_or_by_none(contract: Contract) -> None:
+    parent, child, sibling = contract.grant(3), contract.grant(2), contract.grant(3)
+    for _ in range(2):
+        assert (await contract.settle(grants=(parent, child))).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(parent, child))).outcome is SettleOutcome.GRANT_USED_UP
+    assert (await contract.settle(grants=(parent, sibling))).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(parent, sibling))).outcome is SettleOutcome.GRANT_USED_UP
+    assert (await contract.settle(grants=(sibling,))).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(sibling,))).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(sibling,))).outcome is SettleOutcome.GRANT_USED_UP
+
+
+async def test_of_many_calls_at_once_no_more_pass_than_the_grant_counts(contract: Contract) -> None:
+    grant = contract.grant(7)
+    settled = await asyncio.gather(*(contract.settle(grants=(grant,)) for _ in range(64)))
+    assert Counter(answer.outcome for answer in settled) == {SettleOutcome.CLEAR: 7, SettleOutcome.GRANT_USED_UP: 57}
+
+
+async def test_a_call_that_waits_for_a_person_is_counted_when_it_passes(contract: Contract) -> None:
+    grant, request = contract.grant(1), contract.request()
+    for _ in range(2):
+        opened = await contract.settle(opens=request, grants=(grant,))
+        assert opened.outcome is SettleOutcome.OPENED
+    await contract.approvals.decide(request.id, ApprovalState.APPROVED, "alice", contract.clock.now())
+    again = contract.request()
+    assert (await contract.settle(opens=again, grants=(grant,))).outcome is SettleOutcome.APPROVED
+    assert (await contract.settle(grants=(grant,))).outcome is SettleOutcome.GRANT_USED_UP
+
+
+async def test_a_grant_that_is_used_up_uses_no_approval_up(contract: Contract) -> None:
+    grant = contract.grant(1)
+    override = await contract.approved(contract.request())
+    assert (await contract.settle(grants=(grant,))).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(claims=override, grants=(grant,))).outcome is SettleOutcome.GRANT_USED_UP
+    assert (await contract.settle(opens=contract.request("d2"), grants=(grant,))).outcome is SettleOutcome.GRANT_USED_UP
+    assert await contract.listed(ApprovalState.PENDING) == []
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVED
+
+
+async def test_a_refused_call_uses_nothing_of_a_grant(contract: Contract) -> None:
+    grant, spent = contract.grant(1), contract.identity()
+    await contract.settle(spent)
+    assert (await contract.settle(spent, grants=(grant,))).outcome is SettleOutcome.REPLAYED
+    missing = Override("apr_" + "0" * 34, BOT, "d1", "b1", "o", contract.clock.now() + 60)
+    assert (await contract.settle(claims=missing, grants=(grant,))).outcome is SettleOutcome.APPROVAL_NOT_GRANTED
+    assert (await contract.settle(grants=(grant,))).outcome is SettleOutcome.CLEAR
+
+
+async def test_a_count_that_may_have_been_lost_counts_for_nothing(contract: Contract) -> None:
+    grant = contract.grant(5)
+    assert (await contract.settle(grants=(grant,))).outcome is SettleOutcome.CLEAR
+    await contract.start_again()
+    await contract.settle()
+    contract.clock.ahead += 10
+    assert (await contract.settle()).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(grant,))).outcome is SettleOutcome.STORE_RESET
+    assert (await contract.settle(grants=(contract.grant(5),))).outcome is SettleOutcome.CLEAR

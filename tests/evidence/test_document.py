@@ -16,7 +16,7 @@ from aegis_authz.adapters.records.keys import load_public_keys
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.decision import FilterTools, HideTools, InjectCredential, Redact, SetHeader, Target
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.grant import Grant
+from aegis_authz.core.grant import Grant, Narrowing
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -73,6 +73,16 @@ OBLIGATIONS = st.one_of(
     st.builds(SetHeader, TEXTS, TEXTS),
     st.builds(InjectCredential, TEXTS, TEXTS, TEXTS),
 )
+GRANTED = {"bank": {"pay": {"payee": ("Muster", 1, True)}}}
+NARROWINGS = st.builds(
+    Narrowing,
+    id=st.text("abcDEF019_-", min_size=16, max_size=64),
+    issued_at=st.floats(1, 2**33, exclude_min=True),
+    expires_at=st.integers(2**34, 2**35).map(float),
+    depth=st.integers(0, 4),
+    calls=st.none() | st.integers(1, 99),
+    tools=st.sampled_from([None, GRANTED, {"*": {"*": {}}}]),
+)
 IDENTITIES = st.builds(
     Identity,
     scope=st.builds(Scope, TEXTS, TEXTS, TEXTS),
@@ -86,7 +96,7 @@ IDENTITIES = st.builds(
     way=st.sampled_from(Way),
     proof=st.none() | st.builds(Proof, TEXTS, TEXTS, SECONDS, SECONDS),
     session=TEXTS,
-    grant=st.none() | st.builds(Grant, TEXTS.filter(bool), st.none()),
+    grant=st.none() | st.builds(Grant, TEXTS, st.lists(NARROWINGS, max_size=3).map(tuple)),
 )
 DECISIONS = st.builds(
     DecisionRecord,
@@ -243,6 +253,9 @@ def test_what_is_not_exactly_a_record_is_refused(data: dict[str, Json], why: str
         {"proof": "p"},
         {"proof": {"key_id": "k", "jti": "j", "issued_at": 1.0}},
         {"grant": None},
+        {"grant": "a digest"},
+        {"grant": {"digest": "d"}},
+        {"grant": {"digest": "d", "chain": [{"id": "x"}]}},
     ],
     ids=str,
 )

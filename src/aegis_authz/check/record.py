@@ -14,6 +14,7 @@ from aegis_authz.check.refusal_tally import RefusalTally
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord, FindingName, WholePath
@@ -91,7 +92,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         effect=decision.effect,
         reason=decision.reason,
         detail=decision.detail,
-        identity=draft.identity,
+        identity=_identity(draft.identity, call is not None and len(parameters) == len(call.parameters)),
         tool=call.tool if call else "",
         action=call.action if call else "",
         kind=call.kind if call else None,
@@ -127,6 +128,14 @@ def _parameters(call: ToolCall, is_redacted: bool) -> Mapping[str, Json]:
     if is_redacted:
         return {}
     return {name: call.parameters[name] for name in call.declared if name in call.parameters}
+
+
+def _identity(identity: Identity | None, is_whole: bool) -> Identity | None:
+    """Who called; of the grant neither tools nor values where not all of the call is kept either."""
+    if identity is None or identity.grant is None or is_whole:
+        return identity
+    chain = tuple(replace(narrowing, tools=None) for narrowing in identity.grant.chain)
+    return replace(identity, grant=replace(identity.grant, chain=chain))
 
 
 def _session(http: HttpCall) -> str:

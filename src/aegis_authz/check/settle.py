@@ -9,15 +9,17 @@ import orjson
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest
-from aegis_authz.core.call import ToolCall
+from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.decision import Decision, InjectCredential, Obligation, Redact, SetHeader, Target, denied
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.wire.mcp.lifecycle import is_lifecycle
 
 _HELD = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED))
 
@@ -43,7 +45,22 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
     opens = None
     if needs_approval and override is None:
         opens = _request(decision, draft, new_id)
-    return Settlement(identity=draft.identity, claims=override if needs_approval else None, opens=opens, now=draft.time)
+    return Settlement(
+        identity=draft.identity,
+        claims=override if needs_approval else None,
+        opens=opens,
+        now=draft.time,
+        grants=_counted(decision, draft.identity, draft.call),
+    )
+
+
+def _counted(decision: Decision, identity: Identity, call: ToolCall | None) -> tuple[Narrowing, ...]:
+    """The grants that count this call: all in the chain that have a count, unless it is refused or of a session."""
+    if identity.grant is None or decision.effect is Effect.DENY:
+        return ()
+    if call is not None and call.kind is CallKind.MCP_SESSION and is_lifecycle(call.action):
+        return ()
+    return tuple(narrowing for narrowing in identity.grant.chain if narrowing.calls is not None)
 
 
 def settled_decision(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:

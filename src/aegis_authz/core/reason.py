@@ -39,6 +39,11 @@ class Reason(Enum):
     PROOF_MISMATCH = "PROOF_MISMATCH"
     PROOF_STALE = "PROOF_STALE"
     GRANT_UNSUPPORTED = "GRANT_UNSUPPORTED"
+    GRANT_MALFORMED = "GRANT_MALFORMED"
+    GRANT_WIDER = "GRANT_WIDER"
+    GRANT_EXPIRED = "GRANT_EXPIRED"
+    GRANT_EXCEEDED = "GRANT_EXCEEDED"
+    GRANT_USED_UP = "GRANT_USED_UP"
 
     MALFORMED_CALL = "MALFORMED_CALL"
     BODY_TYPE_UNLISTED = "BODY_TYPE_UNLISTED"
@@ -168,6 +173,13 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.GRANT_UNSUPPORTED: _refusal(
             Retry.NEVER, "The agent token narrows its agent in a way this version cannot judge."
         ),
+        Reason.GRANT_MALFORMED: _refusal(Retry.NEW_TOKEN, "The grant of the agent token is not well formed."),
+        Reason.GRANT_WIDER: _refusal(
+            Retry.NEW_TOKEN, "The grant of the agent token is wider than the grant it was narrowed from."
+        ),
+        Reason.GRANT_EXPIRED: _refusal(Retry.NEVER, "The grant of this task has ended."),
+        Reason.GRANT_EXCEEDED: _refusal(Retry.NEVER, "The grant of this task does not cover the call."),
+        Reason.GRANT_USED_UP: _refusal(Retry.NEVER, "The calls that the grant of this task allows are used up."),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
         Reason.BODY_TYPE_UNLISTED: _refusal(
             Retry.NEVER, "The body is of a media type that the catalogue does not list for this action."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.units import ApprovalId, Epoch
@@ -16,13 +17,15 @@ class Settlement:
     """Everything one call settles in one round trip.
 
     The token's JTI is claimed in every case. `claims` is an approval to use up and `opens` one to
-    open; a call does at most one of the two.
+    open; a call does at most one of the two. `grants` are those with a count of calls: this is one of them, once it
+    is let through.
     """
 
     identity: Identity
     claims: Override | None
     opens: ApprovalRequest | None
     now: Epoch
+    grants: tuple[Narrowing, ...]
 
     def __post_init__(self) -> None:
         if self.claims is not None and self.opens is not None:
@@ -43,6 +46,7 @@ class SettleOutcome(Enum):
     REPLAYED = "replayed"
     REVOKED = "revoked"
     STORE_RESET = "store_reset"
+    GRANT_USED_UP = "grant_used_up"
     APPROVAL_NOT_GRANTED = "approval_not_granted"
     APPROVAL_EXPIRED = "approval_expired"
     APPROVAL_MISMATCH = "approval_mismatch"
@@ -58,6 +62,7 @@ SETTLE_REFUSALS = {
     SettleOutcome.REPLAYED: Reason.REPLAYED,
     SettleOutcome.REVOKED: Reason.REVOKED,
     SettleOutcome.STORE_RESET: Reason.STORE_RESET,
+    SettleOutcome.GRANT_USED_UP: Reason.GRANT_USED_UP,
     SettleOutcome.APPROVAL_NOT_GRANTED: Reason.APPROVAL_NOT_GRANTED,
     SettleOutcome.APPROVAL_EXPIRED: Reason.APPROVAL_EXPIRED,
     SettleOutcome.APPROVAL_MISMATCH: Reason.APPROVAL_MISMATCH,

@@ -19,6 +19,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding.narrowing import integer, items, mapping, number, text
 from aegis_authz.encoding.narrowing import members as exact_members
+from aegis_authz.wire.grant import narrowing_from_data, narrowing_to_data
 from aegis_authz.wire.opa.obligations import obligations_from_data, obligations_to_data
 
 _NOT_IN_VERSION_1: Mapping[str, Json] = {
@@ -83,7 +84,7 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "way": identity.way.value if identity else "",
         "proof": _proof_to_json(identity.proof) if identity and identity.proof else None,
         "session": identity.session if identity else "",
-        "grant": identity.grant.digest if identity and identity.grant else "",
+        "grant": _grant_to_json(identity.grant) if identity and identity.grant else "",
         "tool": record.tool,
         "action": record.action,
         "call_kind": record.kind.value if record.kind is not None else "",
@@ -116,6 +117,10 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
 
 def _proof_to_json(proof: Proof) -> Json:
     return {"key_id": proof.key_id, "jti": proof.jti, "issued_at": proof.issued_at, "life": proof.life}
+
+
+def _grant_to_json(grant: Grant) -> Json:
+    return {"digest": grant.digest, "chain": [*map(narrowing_to_data, grant.chain)]}
 
 
 def _whole_path_to_json(path: WholePath | None) -> Json:
@@ -184,7 +189,7 @@ def _identity(data: Mapping[str, Json]) -> Identity | None:
         jti=Jti(text(data["jti"], "jti")),
         way=_word(Way, data["way"], "way"),
         proof=None if data["proof"] is None else _proof(data["proof"]),
-        grant=_grant(text(data["grant"], "grant")),
+        grant=_grant(data["grant"]) if data["grant"] != "" else None,
         **{name: text(data[name], name) for name in _IDENTITY_TEXTS if name != "jti"},
     )
 
@@ -199,8 +204,10 @@ def _proof(data: Json) -> Proof:
     )
 
 
-def _grant(digest: str) -> Grant | None:
-    return Grant(Digest(digest), None) if digest else None
+def _grant(data: Json) -> Grant:
+    members = exact_members(data, {"digest", "chain"}, "grant")
+    chain = tuple(map(narrowing_from_data, items(members["chain"], "the chain of the grant")))
+    return Grant(Digest(text(members["digest"], "the digest of the grant")), chain)
 
 
 def second_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:

@@ -31,6 +31,9 @@ def replayed(record: DecisionRecord) -> Evaluation:
         raise NotJudged(f"the call was refused with {record.reason.value} before it was known what it asks for")
     if record.whole_path is not None:
         raise NotJudged("the record holds the beginning of the path alone")
+    grant = record.identity.grant
+    if grant is not None and any(narrowing.tools is None for narrowing in grant.chain):
+        raise NotJudged("the record holds of the grant neither tools nor values, as of the call not all parameters")
     call = ToolCall(
         kind=record.kind,
         tool=record.tool,

@@ -13,6 +13,7 @@ from functools import lru_cache
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
+from aegis_authz.core.grant import Grant
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -22,6 +23,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.core.units import ApprovalId, Basis, Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url, strict_json
 from aegis_authz.encoding.jwk import ED25519_ALGORITHMS
+from aegis_authz.wire.grant import read_grant
 
 AGENT_TYPE = "aegis+jwt"
 OVERRIDE_TYPE = "aegis-override+jwt"
@@ -82,6 +84,7 @@ class AgentToken:
     on_behalf_of: str
     session: str
     bound_key: str
+    grant: Grant | None
 
     def identity(self, way: Way, proof: Proof | None) -> Identity:
         """Who shows this token in that way."""
@@ -97,15 +100,16 @@ class AgentToken:
             way=way,
             proof=proof,
             session=self.session,
-            grant=None,
+            grant=self.grant,
         )
 
 
 def read_agent_token(token: str, trust: Trust, now: Epoch) -> AgentToken:
     """Verify an agent token.
 
-    Returns its claims; raises Refused with the CREDENTIAL_ reason that fits, and GRANT_UNSUPPORTED for one that
-    narrows its agent. Nothing in the token chooses the key or the algorithm: `kid` only looks up a trusted Ed25519 key.
+    Returns its claims; raises Refused with the CREDENTIAL_ reason that fits, and with a GRANT_ reason for a grant that
+    is none or has ended. Nothing in the token chooses the key or the algorithm: `kid` only looks up a trusted Ed25519
+    key.
     """
     claims, key_id = _verified(token, AGENT_TYPE, trust.token_keys, _AGENT)
     _only(claims, _AGENT_CLAIMS, _AGENT)
@@ -123,6 +127,7 @@ def read_agent_token(token: str, trust: Trust, now: Epoch) -> AgentToken:
         on_behalf_of=_text(claims, "on_behalf_of", _AGENT) if "on_behalf_of" in claims else "",
         session=_text(claims, "sid", _AGENT) if "sid" in claims else "",
         bound_key=_bound_key(claims["cnf"]) if "cnf" in claims else "",
+        grant=_grant(claims["grant"], issued_at) if "grant" in claims else None,
     )
     if claims.get("sub") != str(scope):
         raise Refused(_AGENT.malformed, "sub is not org/tenant/agent")
@@ -130,13 +135,13 @@ def read_agent_token(token: str, trust: Trust, now: Epoch) -> AgentToken:
     if expires_at - issued_at > trust.max_token_life or expires_at <= issued_at:
         raise Refused(_AGENT.malformed, "the token lives longer than allowed")
     check_times(read, trust, now)
-    if "grant" in claims:
-        raise Refused(Reason.GRANT_UNSUPPORTED)
     return read
 
 
 def check_times(token: AgentToken, trust: Trust, now: Epoch) -> None:
-    """Raise Refused(CREDENTIAL_EXPIRED) or Refused(CREDENTIAL_NOT_YET_VALID) unless the token is good at `now`."""
+    """Raise Refused unless the token is good at `now`: CREDENTIAL_EXPIRED, CREDENTIAL_NOT_YET_VALID, GRANT_EXPIRED."""
+    if token.grant is not None and now >= token.grant.expires_at:  # a token ends with its grant, and this says more
+        raise Refused(Reason.GRANT_EXPIRED)
     _check_times(token.issued_at, token.not_before, token.expires_at, now, trust.clock_skew, _AGENT)
 
 
@@ -254,6 +259,13 @@ def _bound_key(cnf: Json) -> str:
     except ValueError:  # of bytes that are not ASCII, too
         raise Refused(_AGENT.malformed, "jkt is not base64url") from None
     raise Refused(_AGENT.malformed, "jkt is not a SHA-256")
+
+
+def _grant(claim: Json, issued_at: Epoch) -> Grant:
+    grant = read_grant(claim)
+    if grant.chain[-1].issued_at > issued_at:
+        raise Refused(Reason.GRANT_MALFORMED, "the grant is younger than its token")
+    return grant
 
 
 def _actors(act: Json) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti
+from aegis_authz.lab.grants import TriedNarrowing, grant_from_tried, moment, tried_grant
 from aegis_authz.policy.language.types import LISTED, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.wire.opa.answer import question_to_data
@@ -31,16 +32,6 @@ def _scope(value: str) -> str:
     return str(Scope.parse(value))
 
 
-def _moment(value: str) -> str:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("must be a moment such as 2026-03-02T10:00:00+01:00") from None
-    if moment.tzinfo is None:
-        raise ValueError("must say its zone, as 2026-03-02T10:00:00+01:00 or 2026-03-02T09:00:00Z does")
-    return value
-
-
 def _parameters(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("must be a mapping")  # noqa: TRY004  # pydantic wants ValueError
@@ -50,7 +41,7 @@ def _parameters(value: object) -> dict[str, object]:
 class CallContext(Part):
     """What is true around a tried call. `token_age` is in seconds."""
 
-    time: Annotated[str, AfterValidator(_moment)] = DEFAULT_TIME
+    time: Annotated[str, AfterValidator(moment)] = DEFAULT_TIME
     environment: str = ""
     source: str = ""
     on_behalf_of: str = ""
@@ -59,7 +50,7 @@ class CallContext(Part):
 
 
 class TriedCall(Part):
-    """One call of a tool's action, or of a `host` that no tool claims."""
+    """One call of a tool's action, or of a `host` that no tool claims. `grant` is the widest first."""
 
     agent: Annotated[str, AfterValidator(_scope)]
     tool: str = ""
@@ -70,6 +61,7 @@ class TriedCall(Part):
     scheme: Literal["http", "https"] = "https"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     context: CallContext = CallContext()
+    grant: Annotated[tuple[TriedNarrowing, ...], LISTED] = ()
 
     @model_validator(mode="after")
     def _calls_something(self) -> TriedCall:
@@ -93,6 +85,7 @@ def call_of(question: Evaluation) -> TriedCall:
             "method": call.method,
             "scheme": call.scheme,
             "port": call.port,
+            "grant": [] if identity.grant is None else tried_grant(identity.grant),
             "context": {
                 "time": datetime.fromtimestamp(question.time, UTC).isoformat(),
                 "environment": question.environment,
@@ -124,7 +117,7 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         way=Way.TOKEN,
         proof=None,
         session="",
-        grant=None,
+        grant=grant_from_tried(call.grant, now),
     )
     parameters = _given(call, catalogue)
     tool_call = ToolCall(

@@ -33,6 +33,8 @@ REASONS_OF_POLICY = (
     Reason.POLICY_DENIED,
     Reason.PARAMETER_MISSING,
     Reason.PARAMETER_TYPE,
+    Reason.GRANT_EXPIRED,
+    Reason.GRANT_EXCEEDED,
 )
 """What policy alone can answer; the others come from the mesh around it."""
 

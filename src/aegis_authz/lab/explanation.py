@@ -14,6 +14,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.grants import LookedAtNarrowing, looked_at_grant
 from aegis_authz.lab.opa import LabError
 from aegis_authz.lab.rule_places import Key, WrittenRule, conditions_of, key_of, line_of, rules_of
 from aegis_authz.policy.load import LoadedPolicy
@@ -72,7 +73,7 @@ class LookedAtDocument:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A call, its decision and all that led to it, enforcing documents first.
+    """A call, its decision and all that led to it, enforcing documents first. `grant` is empty where there is none.
 
     A Refused is a decision the mesh could not read and would deny.
     """
@@ -80,6 +81,7 @@ class Explanation:
     call: TriedCall
     decision: Decision | Refused
     documents: tuple[LookedAtDocument, ...]
+    grant: tuple[LookedAtNarrowing, ...]
 
 
 def explanation_of(call: TriedCall, data: Mapping[str, Json], policies: Sequence[LoadedPolicy]) -> Explanation:
@@ -87,12 +89,16 @@ def explanation_of(call: TriedCall, data: Mapping[str, Json], policies: Sequence
 
     Raises LabError for anything but the known shape.
     """
-    members = _members(data, ("decision", "documents"), "an explanation")
+    members = _members(data, ("decision", "grant", "documents"), "an explanation")
     documents = _list(members["documents"], "documents")
     by_name = {policy.document.title: policy for policy in policies}
     [decision] = decisions_from_data({"revision": "lab", "decisions": [members["decision"]]}, 1)
+    try:
+        grant = looked_at_grant(members["grant"])
+    except ValueError as fault:
+        raise _unknown(str(fault)) from None
     looked_at = (_document(document, by_name, call) for document in documents)
-    return Explanation(call, decision, tuple(sorted(looked_at, key=lambda document: document.mode)))
+    return Explanation(call, decision, tuple(sorted(looked_at, key=lambda document: document.mode)), grant)
 
 
 def _document(data: Json, by_name: Mapping[str, LoadedPolicy], call: TriedCall) -> LookedAtDocument:

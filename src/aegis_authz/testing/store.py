@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -14,10 +15,11 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Override
 from aegis_authz.core.revocation import Revocation, Revoked, marks_of
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.testing.warning import warn_outside_tests
@@ -35,6 +37,7 @@ class _Memory:
     revoked: dict[str, Revocation] = field(default_factory=dict)
     is_whole: bool = False
     approvals: dict[str, Approval] = field(default_factory=dict)
+    granted: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class MemoryStore:
@@ -82,11 +85,7 @@ class MemoryStore:
             return _refuse(SettleOutcome.STORE_RESET)
         if any(mark in memory.revoked for mark in marks_of(identity)):
             return _refuse(SettleOutcome.REVOKED)
-        if settlement.claims is not None:
-            return self._claim(settlement.claims, identity.scope, settlement.now, epoch)
-        if settlement.opens is not None:
-            return self._open(settlement.opens, settlement.now, epoch)
-        return _CLEAR
+        return self._operate(settlement, epoch)
 
     async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
         """At most `limit` approvals kept in one of these states, those that expire last first."""
@@ -136,6 +135,31 @@ class MemoryStore:
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
         self._memory = _Memory(_LOST)
+
+    def _operate(self, settlement: Settlement, epoch: int) -> Settled:
+        before = dict(self._memory.approvals)
+        settled = _CLEAR
+        if settlement.claims is not None:
+            settled = self._claim(settlement.claims, settlement.identity.scope, settlement.now, epoch)
+        if settlement.opens is not None:
+            settled = self._open(settlement.opens, settlement.now, epoch)
+        if settled.outcome in SETTLE_REFUSALS:
+            return settled
+        for narrowing in settlement.grants:
+            refusal = self._used_up(settlement.identity.scope, narrowing, epoch)
+            if refusal is not None:
+                self._memory.approvals = before  # all or nothing
+                return _refuse(refusal)
+        if settled.outcome in (SettleOutcome.CLEAR, SettleOutcome.APPROVED):
+            for narrowing in settlement.grants:
+                self._memory.granted[_granted(settlement.identity.scope, narrowing)] += 1
+        return settled
+
+    def _used_up(self, scope: Scope, narrowing: Narrowing, began: int) -> SettleOutcome | None:
+        if _ms(narrowing.issued_at) < began:
+            return SettleOutcome.STORE_RESET
+        used_up = self._memory.granted[_granted(scope, narrowing)] >= (narrowing.calls or 0)
+        return SettleOutcome.GRANT_USED_UP if used_up else None
 
     def _claim(self, claims: Override, scope: Scope, now: Epoch, began: int) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)
@@ -230,6 +254,10 @@ class MemoryRevocations:
     async def declare_whole(self) -> None:
         """Say that it was."""
         self._store.memory.is_whole = True
+
+
+def _granted(scope: Scope, narrowing: Narrowing) -> tuple[str, str]:
+    return scope.tenant_path, narrowing.id
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:

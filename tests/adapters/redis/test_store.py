@@ -17,6 +17,7 @@ from aegis_authz.adapters.redis import wire as redis_wire
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -57,7 +58,7 @@ def settlement(
     issued = now + ahead
     scope, name = Scope("acme", tenant, "bot"), jti or secrets.token_hex(8)
     identity = Identity(scope, "aegis", "k", name, issued, issued + life, (), "", Way.TOKEN, None, "", None)
-    return Settlement(identity, None, opens, now)
+    return Settlement(identity, None, opens, now, ())
 
 
 def request(tenant: str = "emea") -> ApprovalRequest:
@@ -258,7 +259,7 @@ async def test_an_approval_that_cannot_be_read_takes_no_token(store: RedisStore,
     real_redis.command("HSET", redis_keys.approval(held.id), *broken)
     override = Override(held.id, held.scope, "d1", "b1", "o", held.expires_at)
     what = settlement()
-    claiming = Settlement(what.identity, override, None, what.now)
+    claiming = Settlement(what.identity, override, None, what.now, ())
     assert (await refusal(store, claiming)).reason is Reason.STORE_UNAVAILABLE
     assert (await settle(store, what)).outcome is SettleOutcome.CLEAR
 
@@ -276,6 +277,7 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
         None,
         None,
         now,
+        (),
     )
     first, second = await settle(store, what), await settle(store, what)
     assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
@@ -504,3 +506,12 @@ async def test_of_64_copies_of_one_proof_one_passes_in_each_of_a_thousand_rounds
     stores: tuple[RedisStore, RedisStore],
 ) -> None:
     await copies_of_one_proof(stores, 1000)
+
+
+async def test_the_count_of_a_grant_is_kept_until_the_grant_has_ended(store: RedisStore, real_redis: RealRedis) -> None:
+    call = settlement()
+    grant = Narrowing("g" * 16, call.now, call.now + 300, 0, 5, {"bank": {"pay": {}}})
+    assert (await settle(store, replace(call, grants=(grant,)))).outcome is SettleOutcome.CLEAR
+    name = redis_keys.grant(call.identity.scope, grant.id)
+    assert real_redis.command("GET", name) == b"1"
+    assert 355 <= int(real_redis.command("TTL", name)) <= 360

@@ -10,6 +10,7 @@
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
 | `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
+| `aegis:{pp}:grant:H` | string | how many calls were let through under a grant; H hashes org, tenant and its id | until the grant ends, and a margin |
 | `aegis:once:H` | string | who has shown what the token endpoint takes once (assertions, proofs, others' tokens); H hashes kind and name | as long as it could be shown again |
 """
 
@@ -57,6 +58,11 @@ def jti(scope: Scope, names: Sequence[str]) -> str:
 def revoked(partition: str) -> str:
     """What is revoked in a partition."""
     return f"aegis:{{{partition}}}:revoked"
+
+
+def grant(scope: Scope, grant_id: str) -> str:
+    """How many calls were let through under a grant."""
+    return f"aegis:{{{partition_of(scope)}}}:grant:{_hashed(scope.org, scope.tenant, grant_id)}"
 
 
 def nothing(partition: str) -> str:

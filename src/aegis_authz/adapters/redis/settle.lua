@@ -10,6 +10,7 @@
 --   claim   approval                                      digest  basis  approval id
 --   open    approval  pointer  approvals index            digest  basis  approval id  document  expires at, ms
 --           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
+--   grant   calls of a grant                              granted at, ms  most calls  keep for, ms
 --
 -- Answers {outcome, approval id, approval expiry in ms, who granted it}; outcomes are those of core/settlement.py.
 --
@@ -17,7 +18,7 @@
 -- every outcome; operations are written only when nothing refused. A new kind of operation is one more entry of OPERATIONS:
 --   keys, arguments   how many it takes
 --   look(k, a)        phase 1: the outcome it refuses with, or nil
---   write(k, a)       phase 2: the answer it gives, or nil for the one so far
+--   write(k, a, so_far)   phase 2: the answer it gives, or nil for the one so far
 -- k and a say where its keys and arguments begin.
 --
 -- A server that was started again, or another that took over, may have lost what it was told last: an epoch counts only under
@@ -46,6 +47,7 @@ end
 local OPERATIONS = {
   claim = {keys = 1, arguments = 3},
   open = {keys = 5, arguments = 8},
+  grant = {keys = 1, arguments = 3},
 }
 
 local function whole(number)
@@ -172,6 +174,26 @@ function OPERATIONS.open.write(k, a)
   return {is_stale and "reopened" or "opened", id, whole(expires), ""}
 end
 
+-- A count that the memory may have lost counts for nothing: the grant is older than the memory.
+function OPERATIONS.grant.look(k, a)
+  if is_void(ARGV[a]) then
+    return "store_reset"
+  end
+  if tonumber(redis.call("GET", KEYS[k]) or "0") >= tonumber(ARGV[a + 1]) then
+    return "grant_used_up"
+  end
+  return nil
+end
+
+-- A call that waits for a person is counted when it is let through.
+function OPERATIONS.grant.write(k, a, so_far)
+  if so_far[1] == "clear" or so_far[1] == "approved" then
+    redis.call("INCR", KEYS[k])
+    redis.call("PEXPIRE", KEYS[k], ARGV[a + 2])
+  end
+  return nil
+end
+
 local steps = {}
 local k, a = 4, 10
 while ARGV[a] do
@@ -223,6 +245,6 @@ if refused then
 end
 local answer = {"clear", "", "0", ""}
 for _, step in ipairs(steps) do
-  answer = step[1].write(step[2], step[3]) or answer
+  answer = step[1].write(step[2], step[3], answer) or answer
 end
 return answer

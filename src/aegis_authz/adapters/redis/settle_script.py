@@ -42,6 +42,10 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     if settlement.opens is not None:
         keys += _open_keys(settlement.opens)
         arguments += ("open", *_open_arguments(settlement.opens))
+    for narrowing in settlement.grants:  # last: they count a call only when it is let through
+        keys += (redis_keys.grant(identity.scope, narrowing.id),)
+        kept = narrowing.expires_at - settlement.now + jti_margin
+        arguments += ("grant", to_ms(narrowing.issued_at), narrowing.calls or 0, max(to_ms(kept), 1))
     return (len(keys), *keys, *arguments)
 
 

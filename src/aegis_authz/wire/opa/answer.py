@@ -15,10 +15,12 @@ from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.circumstances import CIRCUMSTANCES
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.grant import Grant, Narrowing, Scalar
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.units import LimitId, Revision, Seconds
+from aegis_authz.core.units import Epoch, LimitId, Revision, Seconds
+from aegis_authz.encoding import pointer
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
 _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would", "limits"}
@@ -30,6 +32,7 @@ _PORTS = {"http": 80, "https": 443}
 def question_to_data(question: Evaluation) -> dict[str, Json]:
     """One call as OPA's input: subject, action, resource and context of OpenID AuthZEN 1.0, section 5.
 
+    Under a grant the whole of it stands as `call` beside `grant`, so that no library of before grants judges it.
     What no rule reads is left out: OPA spends as long on taking in a call as on judging it. The time is in whole
     nanoseconds and never has a fraction: OPA hashes a number by its integer part, and the calls of a batch would
     collide in each of its caches.
@@ -52,7 +55,31 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     }
     if question.reads:
         data["context"] = _context(question)
-    return data
+    grant = question.identity.grant
+    return data if grant is None else {"call": data, "grant": _grant_to_data(grant, question.time)}
+
+
+def _grant_to_data(grant: Grant, time: Epoch) -> Json:
+    """The narrowings as rego/grants.rego wants them. Raises ValueError where what they allow is not known."""
+    return {"time": int(time), "narrowings": [_narrowing_to_data(narrowing) for narrowing in grant.chain]}
+
+
+def _narrowing_to_data(narrowing: Narrowing) -> Json:
+    if narrowing.tools is None:
+        raise ValueError("what the grant allows is not known")
+    return {
+        "exp": int(narrowing.expires_at),
+        "tools": {
+            tool: {action: [*map(_limit, values.items())] for action, values in actions.items()}
+            for tool, actions in narrowing.tools.items()
+        },
+    }
+
+
+def _limit(pinned: tuple[str, tuple[Scalar, ...]]) -> Json:
+    parameter, values = pinned
+    path = pointer.split(parameter) if parameter.startswith("/") else (parameter,)
+    return {"parameter": parameter, "path": [*path], "values": [*values]}
 
 
 def _place(call: ToolCall) -> Json:
