@@ -83,9 +83,37 @@ def test_a_credential_is_named_and_left_out(secret: str) -> None:
     assert any("inject_credentials" in sentence for sentence in imported.gaps)
 
 
-@pytest.mark.parametrize("data", ["-d a=1", "-d @file.json", "-F file=@x", "-d '[1]'", "-d '{}' -d '{}'"])
+@pytest.mark.parametrize("data", ["-d @file.json", "-d '[1]'", "-d '{}' -d '{}'"])
 def test_a_body_that_is_no_object_is_said_to_be_unlisted(data: str) -> None:
     assert any("not listed" in sentence for sentence in entry(f"curl a.example/x {data}").gaps)
+
+
+def test_fields_of_a_form_are_parameters() -> None:
+    assert made("curl a.example/x -d amount=5 -d 'metadata[order]=7' -d 'expand[]=a&expand[]=b' -d note=a%20b") == {
+        "match": "POST /x",
+        "body": "form",
+        "parameters": {
+            "amount": {"from": "/amount", "type": "string"},
+            "metadata": {"from": "/metadata", "type": "object"},
+            "expand": {"from": "/expand", "type": "array"},
+            "note": {"from": "/note", "type": "string"},
+        },
+    }
+
+
+def test_an_upload_is_a_file_among_fields() -> None:
+    assert made("curl a.example/x -F purpose=batch -F file=@data.jsonl") == {
+        "match": "POST /x",
+        "body": "multipart",
+        "parameters": {
+            "purpose": {"from": "/purpose", "type": "string"},
+            "file": {"from": "/file", "type": "file"},
+        },
+    }
+
+
+def test_json_that_a_header_announces_is_no_form() -> None:
+    assert "body" not in made("""curl a.example/x -H 'content-type: application/json' -d '{"a": 1}'""")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.pointer import escaped
@@ -56,15 +56,30 @@ class _Command:
     method: str = ""
     headers: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
-    is_form: bool = False
+    fields: list[str] = field(default_factory=list)
     is_query: bool = False
+    is_json: bool = False
     credentials: list[str] = field(default_factory=list)
 
     @property
     def method_of_request(self) -> str:
         """What curl would send: by itself POST where there is a body."""
-        has_body = (bool(self.data) or self.is_form) and not self.is_query
+        has_body = bool(self.data or self.fields) and not self.is_query
         return self.method.upper() or ("POST" if has_body else "GET")
+
+    @property
+    def is_form_encoded(self) -> bool:
+        """Whether its data are fields: what curl says they are, unless a header says otherwise."""
+        types = [header.lower() for header in self.headers if header.lower().startswith("content-type:")]
+        pairs = all("=" in part and not part.startswith(("@", "{", "[")) for part in self.data)
+        return pairs and not self.is_json and all("x-www-form-urlencoded" in media for media in types)
+
+    @property
+    def format(self) -> str:
+        """The format of the body as the catalogue names it, "" for JSON and for none."""
+        if self.fields:
+            return "multipart"
+        return "form" if self.data and self.is_form_encoded and not self.is_query else ""
 
 
 def curl_entry(words: Sequence[str], tool: str, action: str, owner: str) -> CurlEntry:
@@ -85,7 +100,9 @@ def curl_entry(words: Sequence[str], tool: str, action: str, owner: str) -> Curl
     document |= {"upstream": f"http://{host}"} if url.scheme == "http" else {}
     document |= {"owner": owner} if owner else {}
     label = action or re.sub(r"[^A-Za-z0-9]+", "_", _VARIABLES.sub("", match)).strip("_").lower()
-    entry: dict[str, Json] = {"match": match} | ({"parameters": parameters} if parameters else {})
+    entry: dict[str, Json] = {"match": match}
+    entry |= {"body": command.format} if command.format else {}
+    entry |= {"parameters": parameters} if parameters else {}
     return CurlEntry(name, document | {"actions": {label: entry}}, tuple(gaps))
 
 
@@ -145,8 +162,9 @@ def _take(command: _Command, option: str, value: str) -> None:
         command.url = value
     elif option in _DATA:
         command.data.append(value)
+        command.is_json = command.is_json or option == "--json"
     elif option in _FORM:
-        command.is_form = True
+        command.fields.append(value)
     elif option in _CREDENTIALS:
         command.credentials.append(option)
     elif option not in _VALUED:
@@ -199,11 +217,12 @@ def _header_names(command: _Command, gaps: list[str]) -> list[str]:
 
 def _body_parameters(command: _Command, others: Mapping[str, Json], gaps: list[str]) -> dict[str, Json]:
     """The members of a JSON body."""
-    if command.is_form:
-        gaps.append("the body is multipart: what it holds is not listed")
-        return {}
+    if command.fields:
+        return _fields(command.fields, others)
     if not command.data:
         return {}
+    if command.is_form_encoded:
+        return _fields(command.data, others)
     try:
         body = json.loads(command.data[0]) if len(command.data) == 1 else None
     except ValueError:
@@ -211,10 +230,23 @@ def _body_parameters(command: _Command, others: Mapping[str, Json], gaps: list[s
     if not isinstance(body, dict):
         gaps.append("the body is no JSON object written out in the command: what it holds is not listed")
         return {}
-    return {
-        (f"body_{name}" if name in others else name): {"from": f"/{escaped(name)}", "type": _kind(value)}
-        for name, value in body.items()
-    }
+    return {_free(name, others): {"from": f"/{escaped(name)}", "type": _kind(value)} for name, value in body.items()}
+
+
+def _fields(pairs: Sequence[str], others: Mapping[str, Json]) -> dict[str, Json]:
+    """The fields of a form: what stands in brackets is an object or a list."""
+    parameters: dict[str, Json] = {}
+    for pair in (part for text in pairs for part in text.split("&") if part):
+        name, _, value = pair.partition("=")
+        name, bracket, _ = unquote_plus(name).partition("[")
+        kind = "string" if not bracket else "array" if f"{name}[]=" in unquote_plus(pair) else "object"
+        kind = "file" if value.startswith(("@", "<")) and not bracket else kind
+        parameters.setdefault(_free(name, others), {"from": f"/{escaped(name)}", "type": kind})
+    return parameters
+
+
+def _free(name: str, others: Mapping[str, Json]) -> str:
+    return f"body_{name}" if name in others else name
 
 
 def _kind(value: Json) -> str:

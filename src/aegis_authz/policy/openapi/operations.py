@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import read_template
-from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.header_names import check_header_name
+from aegis_authz.policy.openapi.bodies import JSON, body_fields
 from aegis_authz.policy.openapi.references import Description
-from aegis_authz.policy.openapi.schemas import Kind, kind_of, members_of
+from aegis_authz.policy.openapi.schemas import Kind, kind_of
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "query")
 """The methods an operation may have, TRACE left out: no tool is called by it."""
@@ -64,8 +64,10 @@ def operation_of(description: Description, base: str, path: str, method: str, pa
     summary = _summary(operation)
     entry: _Entry = {"match": f"{method.upper()} {template}"}
     entry |= {"description": summary} if summary else {}
+    if draft.formats != (JSON,):
+        entry["body"] = draft.formats[0] if len(draft.formats) == 1 else list(draft.formats)
     entry |= {"parameters": draft.parameters} if draft.parameters else {}
-    entry |= {"others": "allow"} if draft.is_open and draft.parameters else {}
+    entry |= {"others": "allow"} if draft.is_open and (draft.parameters or draft.formats != (JSON,)) else {}
     tags = tuple(tag for tag in _list(operation.get("tags")) if isinstance(tag, str))
     return Operation(_name(operation, method, path), f"{method.upper()} {template}", tags, entry, tuple(draft.gaps))
 
@@ -78,6 +80,7 @@ class _Draft:
         self.parameters: dict[str, Json] = {}
         self.gaps: list[str] = []
         self.is_open = False
+        self.formats: tuple[str, ...] = (JSON,)
 
     def add(self, name: str, at: str, kind: Kind, place: str = "") -> None:
         """Add a parameter; a second one of a name is called by its place, too."""
@@ -121,27 +124,15 @@ class _Draft:
         self.add(name, f"header:{name}", kind, "header")
 
     def add_body(self, body: Json) -> None:
-        """Add the members of a JSON body."""
-        content = self._description.resolved(body).get("content")
-        if not isinstance(content, Mapping) or not content:
+        """Add the fields of the body, and its formats where they are not JSON alone."""
+        read = body_fields(self._description, body)
+        if read is None:
             return
-        media = next((name for name in content if _is_json(name)), None)
-        if media is None:
-            self.gaps.append(f"the body is {', '.join(sorted(content))[:100]}, not JSON: such a call is refused")
-            return
-        if len(content) > 1:
-            others = sorted(name for name in content if name != media)
-            self.gaps.append(f"of its bodies only JSON is taken, not {', '.join(others)[:100]}")
-        members = members_of(self._description, self._description.resolved(content[media]).get("schema"))
-        if members is None:
-            self.gaps.append("the body is not described as an object: what it holds is not listed")
-            self.is_open = True
-            return
-        for name, kind in members.kinds.items():
-            self.add(name, f"/{escaped(name)}", kind, "body")
-        self.is_open = self.is_open or members.is_open
-        if members.is_open:
-            self.gaps.append("the body may hold members that are not described: they are allowed (others: allow)")
+        for name, (at, kind) in read.fields.items():
+            self.add(name, at, kind, "body")
+        self.formats = read.formats
+        self.is_open = self.is_open or read.is_open
+        self.gaps += read.gaps
 
 
 def _kind_of_parameter(description: Description, parameter: Mapping[str, Json]) -> Kind:
@@ -182,11 +173,6 @@ def _summary(operation: Mapping[str, Json]) -> str:
             cut = printable[:_LONGEST_DESCRIPTION].rstrip()
             return f"{cut}..." if len(printable) > _LONGEST_DESCRIPTION else cut
     return ""
-
-
-def _is_json(media: str) -> bool:
-    essence = media.partition(";")[0].strip().lower()
-    return essence == "application/json" or (essence.startswith("application/") and essence.endswith("+json"))
 
 
 def operations(description: Description) -> Iterator[tuple[str, str, Json, Json]]:
