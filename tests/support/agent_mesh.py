@@ -56,6 +56,8 @@ class SmallMesh:
     def __init__(self) -> None:
         self._issuer = new_key()
         self.keys: dict[str, Any] = {}
+        self.subjects: dict[str, Any] = {}
+        """Tokens of another issuer, and the public key that each is exchanged for."""
         self.life = 300
         self.is_away = False
         self.tokens_issued = 0
@@ -105,6 +107,8 @@ class SmallMesh:
         if self.is_away:
             return web.json_response({"error": "temporarily_unavailable"}, status=503)
         form = await request.post()
+        if form["grant_type"] == "urn:ietf:params:oauth:grant-type:token-exchange":
+            return self._exchanged(request, form)
         assert form["grant_type"] == "client_credentials"
         assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
         assertion = str(form["client_assertion"])
@@ -114,6 +118,17 @@ class SmallMesh:
         assert claims["iss"] == claims["sub"] == str(AGENT)
         assert claims["exp"] - claims["iat"] <= 60
         self._once(claims["jti"])
+        return self._issued(request, kid)
+
+    def _exchanged(self, request: web.BaseRequest, form: Mapping[str, Any]) -> web.Response:
+        assert set(form) == {"grant_type", "subject_token", "subject_token_type"}
+        assert form["subject_token_type"] == "urn:ietf:params:oauth:token-type:jwt"
+        assert form["subject_token"] in self.subjects, "nobody's"
+        x = base64.urlsafe_b64encode(self.subjects[form["subject_token"]].public_bytes_raw()).rstrip(b"=").decode()
+        return self._issued(request, thumbprint_of({"kty": "OKP", "crv": "Ed25519", "x": x}))
+
+    def _issued(self, request: web.BaseRequest, kid: str) -> web.Response:
+        endpoint = f"{self.url}/v1/token"
         jwk, proof = _proof(request.headers["DPoP"])
         assert thumbprint_of(jwk) == kid
         assert (proof["htm"], proof["htu"], "ath" in proof) == ("POST", endpoint, False)
@@ -220,7 +235,7 @@ async def calling(mesh: SmallMesh, key: Ed25519PrivateKey) -> AsyncIterator[Mesh
     """Calls into this mesh as the agent whose key this is."""
     async with mesh_session() as session:
         endpoint = TokenEndpoint(session, f"{mesh.url}/v1/token", AGENT, proof_key(key))
-        keeper = TokenKeeper(endpoint.obtain, time.monotonic, lambda _: None)
+        keeper = TokenKeeper(endpoint.obtain, time.monotonic, lambda _: None, lambda: 0.0)
         yield MeshCaller(session, MeshAddress(mesh.url, mesh.url), proof_key(key), keeper.token)
 
 

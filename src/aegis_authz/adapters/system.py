@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable
 from typing import cast
@@ -47,3 +48,8 @@ class SystemIds:
             self._pool, self._offset = os.urandom(_POOL), 0
         self._offset += size
         return self._pool[self._offset - size : self._offset]
+
+
+def chance() -> float:
+    """A number from 0 to below 1, for what shall not happen everywhere at once; no secret is made of it."""
+    return random.random()  # noqa: S311  # see above

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from multidict import CIMultiDict
@@ -95,9 +97,19 @@ class MeshCaller:
             yield response
 
 
-def mesh_session() -> aiohttp.ClientSession:
-    """A session that adds nothing of its own to calls: no cookies, no proxies of the environment, no decompression."""
+def mesh_session(authorities: Path | None = None) -> aiohttp.ClientSession:
+    """A session that adds nothing of its own to calls: no cookies, no proxies of the environment, no decompression.
+
+    Servers are verified by these certificate authorities, else by the system's. Raises OSError for a file of none.
+    """
+    connector = None
+    if authorities is not None:
+        try:
+            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=authorities))
+        except OSError as fault:  # that of ssl names no file
+            raise OSError(f"{authorities}: no certificate authorities: {fault.strerror or fault}") from None
     return aiohttp.ClientSession(
+        connector=connector,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),

@@ -1,6 +1,9 @@
-"""How the control plane is asked for a token (RFC 6749 section 4.4, with an assertion by RFC 7523)."""
+"""How the control plane is asked for a token: with an assertion (RFC 6749 section 4.4, RFC 7523), or in exchange for
+the token that a platform gives the agent (RFC 8693)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import aiohttp
 
@@ -13,27 +16,44 @@ from aegis_authz.encoding import strict_json
 
 _GRANT = "client_credentials"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"  # noqa: S105  # a name space
 _SECONDS = 10
 _MOST_BYTES = 64 * 1024
 _LONGEST_LIFE = 86_400.0
 
 
 class TokenEndpoint:
-    """The token endpoint of a control plane, for one agent."""
+    """The token endpoint of a control plane, for one agent.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, agent: Scope, key: ProofKey) -> None:
+    `form` says who asks; it is made anew for each token, and may raise TokenFault.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        agent: Scope,
+        key: ProofKey,
+        form: Callable[[], dict[str, str]] | None = None,
+    ) -> None:
+        """Without `form` the agent proves itself by the key that the token will be bound to."""
         self._session = session
         self._url = url
         self._agent = agent
         self._key = key
+        self._form = self._assertion if form is None else form
 
-    async def obtain(self) -> AgentToken:
-        """Ask for a token that is bound to the key. Raises TokenFault."""
-        form = {
+    def _assertion(self) -> dict[str, str]:
+        return {
             "grant_type": _GRANT,
             "client_assertion_type": _ASSERTION_TYPE,
             "client_assertion": self._key.assertion(self._agent, self._url),
         }
+
+    async def obtain(self) -> AgentToken:
+        """Ask for a token that is bound to the key. Raises TokenFault."""
+        form = self._form()
         proof = self._key.proof("POST", self._url, None, b"")
         try:
             async with self._session.post(
@@ -54,6 +74,15 @@ class TokenEndpoint:
                 f"the control plane at {self._url} issued no token to {self._agent}: {_why(status, answer)}"
             )
         return _token(answer, self._url)
+
+
+def exchange_form(subject_token: str, kind: str) -> dict[str, str]:
+    """Asks in exchange for this token of another issuer; `kind` is jwt, id_token or access_token."""
+    return {
+        "grant_type": _EXCHANGE,
+        "subject_token": subject_token,
+        "subject_token_type": f"{_TOKEN_TYPE}{kind}",
+    }
 
 
 def _object(body: bytes) -> dict[str, Json]:

@@ -15,6 +15,24 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _LAST_MOMENT = 2.0
 """Seconds before its end in which a token is not used any more: the call takes a while to be judged."""
 
+_EARLIER, _SOONER = 0.1, 0.5
+"""By which share of itself a renewal, or a try after a failure, comes earlier at most, by chance: many that began at
+once shall not ask at once."""
+
+
+Rest = Callable[[asyncio.Event, float], Awaitable[bool]]
+"""Waits for so many seconds, or until the event; returns whether the time has passed."""
+
+
+async def rest_until(event: asyncio.Event, seconds: float) -> bool:
+    """`Rest` by the clock of the event loop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return True
+    return False
+
 
 class TokenFault(Exception):
     """No token could be obtained; the message says from whom and why, and is fit to show."""
@@ -36,14 +54,22 @@ class TokenKeeper:
         obtain: Callable[[], Awaitable[AgentToken]],
         monotonic: Callable[[], float],
         report: Callable[[str], None],
+        chance: Callable[[], float],
     ) -> None:
-        """`obtain` asks for a token or raises TokenFault; `report` is told what an operator should know."""
+        """`obtain` asks for a token or raises TokenFault; `report` is told what an operator should know.
+
+        `chance` gives a number from 0 to below 1.
+        """
         self._obtain = obtain
         self._monotonic = monotonic
         self._report = report
+        self._chance = chance
         self._token: AgentToken | None = None
         self._began = 0.0
         self._turn = asyncio.Lock()
+        self._unusable = asyncio.Event()
+        self.trouble = "none was obtained yet"
+        """Why the last try gave no token, "" when it did; fit to show."""
 
     async def token(self) -> str:
         """The token to call with. Raises TokenFault when there is none and none can be had."""
@@ -53,11 +79,24 @@ class TokenKeeper:
                 token = self._valid() or await self._renew()
         return token.text
 
-    async def keep(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+    def current(self) -> str | None:
+        """The token that is good now, None when there is none; asks nobody."""
+        token = self._valid()
+        return None if token is None else token.text
+
+    def discard(self, text: str) -> None:
+        """Hold this token no more, and have `keep` obtain another soon."""
+        if self._token is not None and self._token.text == text:
+            self._token = None
+            self.trouble = "the token did not verify"
+            self._unusable.set()
+
+    async def keep(self, rest: Rest = rest_until) -> None:
         """Renew the token for as long as this runs. A control plane that is away is reported once and asked again."""
         wait = _FIRST_PAUSE
         is_away = False
         while True:
+            self._unusable.clear()
             try:
                 async with self._turn:
                     token = await self._renew()
@@ -65,18 +104,30 @@ class TokenKeeper:
                 if not is_away:
                     self._report(f"{fault}; {self._remaining()}")
                 is_away = True
-                await pause(wait)
+                await rest(self._unusable, self._somewhat_less(wait, _SOONER))
                 wait = min(2 * wait, _LONGEST_PAUSE)
                 continue
             if is_away:
                 self._report("the control plane issues tokens again")
-            is_away, wait = False, _FIRST_PAUSE
-            await pause(token.life * _RENEWED_AT)
+            is_away = False
+            if await rest(self._unusable, self._somewhat_less(token.life * _RENEWED_AT, _EARLIER)):
+                wait = _FIRST_PAUSE
+                continue
+            self._unusable.clear()
+            await rest(self._unusable, wait)  # what does not verify is not asked for without end
+            wait = min(2 * wait, _LONGEST_PAUSE)
+
+    def _somewhat_less(self, seconds: float, share: float) -> float:
+        return seconds * (1 - share * self._chance())
 
     async def _renew(self) -> AgentToken:
         began = self._monotonic()  # its life began later, at the issuer's clock: we count too little, never too much
-        token = await self._obtain()
-        self._token, self._began = token, began
+        try:
+            token = await self._obtain()
+        except TokenFault as fault:
+            self.trouble = str(fault)
+            raise
+        self._token, self._began, self.trouble = token, began, ""
         return token
 
     def _valid(self) -> AgentToken | None:

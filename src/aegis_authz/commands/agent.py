@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
-from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.adapters.system import SystemClock, SystemIds, chance
 from aegis_authz.agent.command import command_environment, run_command
 from aegis_authz.agent.enrolment import (
     KEY_FILE,
@@ -145,7 +145,7 @@ async def open_caller(side: AgentSide, report: Report) -> AsyncIterator[MeshCall
     enrolment = side.enrolment
     async with mesh_session() as session:
         endpoint = TokenEndpoint(session, enrolment.token_endpoint, enrolment.scope, side.key)
-        keeper = TokenKeeper(endpoint.obtain, time.monotonic, report)
+        keeper = TokenKeeper(endpoint.obtain, time.monotonic, report, chance)
         mesh = MeshAddress(enrolment.proxy, enrolment.reverse)
         async with asyncio.TaskGroup() as group:
             renewal = group.create_task(keeper.keep())
