@@ -10,16 +10,21 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from aegis_authz.core.address import read_address, read_tcp_address
+from aegis_authz.core.address import UnixAddress, is_loopback, read_address, read_tcp_address
 from aegis_authz.core.identity import Way
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
 
 _WORKER = "{worker}"
 _RECORD_MS = 190  # a disk that is busy
+SHARED_LISTENERS = ("forward", "reverse")
+"""The listeners of every agent."""
+_LISTENER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 
 
 def _listen_address(text: str) -> str:
@@ -32,8 +37,37 @@ def _port_address(text: str) -> str:
     return text
 
 
+def _listener_name(text: str) -> str:
+    if _LISTENER_NAME.match(text) is None or text in SHARED_LISTENERS:
+        raise ValueError(f"must be a name of lower-case letters, digits and dashes, and none of {SHARED_LISTENERS}")
+    return text
+
+
+def _loopback_address(text: str) -> str:
+    place = read_address(text)
+    if not isinstance(place, UnixAddress) and not is_loopback(place.host):
+        raise ValueError(f"{text} can be reached by others: must be unix:/path, or an address of loopback and a port")
+    return text
+
+
+def _private_url(text: str) -> str:
+    url = urlsplit(text)
+    is_local = url.scheme == "http" and (url.hostname == "localhost" or is_loopback(url.hostname or ""))
+    if (url.scheme != "https" and not is_local) or not url.hostname or url.username is not None or url.query:
+        raise ValueError("must be https://, a host and a path (http:// on loopback alone)")
+    return text
+
+
+def _agent(text: str) -> str:
+    return str(Scope.parse(text))
+
+
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 PortAddress = Annotated[str, AfterValidator(_port_address)]
+ListenerName = Annotated[str, AfterValidator(_listener_name)]
+LoopbackAddress = Annotated[str, AfterValidator(_loopback_address)]
+PrivateUrl = Annotated[str, AfterValidator(_private_url)]
+AgentName = Annotated[str, AfterValidator(_agent)]
 
 
 class _Settings(BaseModel):
@@ -84,21 +118,45 @@ def _taken_ways(ways: tuple[Way, ...]) -> tuple[Way, ...]:
     if not ways or len(set(ways)) != len(ways):
         raise ValueError("must name at least one way, and each once")
     if Way.WORKLOAD in ways:
-        raise ValueError("workload is not taken yet: use bound, with a signer beside the agent")
+        raise ValueError("workload is taken beside no other way: name the listener and its agent under workload")
     return ways
 
 
 Ways = Annotated[tuple[Way, ...], AfterValidator(_taken_ways)]
 
 
+class WorkloadSettings(_Settings):
+    """The one agent that a listener stands for, and how its token is got from the control plane (docs/workload.md).
+
+    `key` is a PEM file of an Ed25519 key that the token is bound to. Without `subject_token` it is the agent's own, and
+    proves who asks; with it, the token in that file is exchanged, and a key that is missing is made. `authorities` is
+    a file of the certificate authorities that the endpoint is verified by, the system's without it.
+    """
+
+    agent: AgentName
+    token_endpoint: PrivateUrl
+    key: Path
+    subject_token: Path | None = None
+    subject_token_type: Literal["jwt", "id_token", "access_token"] = "jwt"  # noqa: S105  # a word
+    authorities: Path | None = None
+
+
 class IdentitySettings(_Settings):
     """Which ways of proving an identity are taken (docs/identity.md).
 
-    `accept` holds for every listener of Envoy that `listeners` does not name (`forward`, `reverse`).
+    `accept` holds for every listener of Envoy that `listeners` does not name (`forward`, `reverse`). A listener that
+    `workload` names stands for its agent and takes no credential.
     """
 
     accept: Ways = (Way.TOKEN, Way.BOUND)
     listeners: Mapping[str, Ways] = {}
+    workload: Mapping[ListenerName, WorkloadSettings] = {}
+
+    @model_validator(mode="after")
+    def _has_one_meaning(self) -> IdentitySettings:
+        for name in self.listeners.keys() & self.workload.keys():
+            raise ValueError(f"the listener {name} stands for an agent and takes no other way: name it once")
+        return self
 
 
 class AuthzSettings(_Settings):
@@ -234,6 +292,17 @@ class CertificateSettings(_Settings):
     names_per_minute: int = Field(default=120, ge=1)
 
 
+class WorkloadListener(_Settings):
+    """A listener that stands for one agent (`identity.workload` of the authorizer, under the same name).
+
+    It listens on loopback or on a unix socket of `mode`, in the clear, and is both an HTTP proxy and has the reverse
+    routes under its own name.
+    """
+
+    listen: LoopbackAddress
+    mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0600"
+
+
 class ProxySettings(_Settings):
     """What the Envoy configuration is rendered from.
 
@@ -256,3 +325,4 @@ class ProxySettings(_Settings):
     workers: int = Field(default=2, ge=1)
     tls: ListenerTls | None = None
     interception: InterceptionSettings | None = None
+    workload: Mapping[ListenerName, WorkloadListener] = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.config import ProxySettings
+from aegis_authz.config import AuthzSettings, ProxySettings
 from aegis_authz.local.settings import write_settings
 
 TEXT = """forward_port: 1
@@ -39,6 +39,12 @@ def test_settings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
         (f"{TEXT}worker: 2\n", "worker: Extra inputs are not permitted"),
         (f"{TEXT}workers: none\n", "workers: Input should be a valid integer"),
         (f"{TEXT}---\nworkers: 2\n", "holds 2 documents instead of one"),
+        (f"{TEXT}workload: {{pod: {{listen: '10.0.0.1:80'}}}}\n", "10.0.0.1:80 can be reached by others"),
+        (f"{TEXT}workload: {{pod: {{listen: '0.0.0.0:80'}}}}\n", "can be reached by others"),
+        (f"{TEXT}workload: {{pod: {{listen: 'localhost:80'}}}}\n", "can be reached by others"),
+        (f"{TEXT}workload: {{forward: {{listen: '127.0.0.1:80'}}}}\n", "and none of ('forward', 'reverse')"),
+        (f"{TEXT}workload: {{Pod: {{listen: '127.0.0.1:80'}}}}\n", "must be a name of lower-case letters"),
+        (f"{TEXT}workload: {{pod: {{listen: 'unix:/run/pod.sock', mode: '777'}}}}\n", "mode: String should match"),
         ("", "holds 0 documents instead of one"),
         ("- 1\n", "document: Input should be a valid dictionary"),
         ("workers: [\n", "not YAML"),
@@ -64,3 +70,45 @@ def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path: Path) -> None:
     for name in ("absent.yaml", "binary.yaml"):
         with pytest.raises(SettingsError, match=name):
             load_settings(tmp_path / name, ProxySettings)
+
+
+AUTHZ = """listen: "unix:/run/authz.sock"
+opa_socket: /run/opa.sock
+redis: redis://127.0.0.1
+records: /run/records
+record_key: /run/records.pem
+session_keys: /run/sessions.keys
+metrics: 127.0.0.1:9000
+metrics_dir: /run/metrics
+ready_socket: /run/ready.sock
+identity:
+"""
+POD = "{agent: acme/emea/bot, token_endpoint: 'https://control.example/v1/token', key: /run/key.pem}"
+
+
+def test_listeners_may_stand_for_several_agents(tmp_path: Path) -> None:
+    text = f"{AUTHZ}  accept: [bound]\n  workload:\n    pod: {POD}\n    job: {POD.replace('bot', 'job')}\n"
+    identity = load_settings(written(tmp_path, text), AuthzSettings).identity
+    assert {name: entry.agent for name, entry in identity.workload.items()} == {
+        "pod": "acme/emea/bot",
+        "job": "acme/emea/job",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("  accept: [workload]\n", "workload is taken beside no other way: name the listener and its agent"),
+        ("  listeners: {pod: [bound, workload]}\n", "workload is taken beside no other way"),
+        (f"  listeners: {{pod: [bound]}}\n  workload: {{pod: {POD}}}\n", "the listener pod stands for an agent"),
+        (f"  workload: {{forward: {POD}}}\n", "and none of ('forward', 'reverse')"),
+        (f"  workload: {{pod: {POD.replace('acme/emea/bot', 'acme/*/bot')}}}\n", "workload.pod.agent"),
+        (f"  workload: {{pod: {POD.replace('https', 'http')}}}\n", "http:// on loopback alone"),
+        (f"  workload: {{pod: {POD.replace('https://', 'https://me:secret@')}}}\n", "must be https://"),
+    ],
+)
+def test_a_listener_has_one_meaning_and_a_private_way_to_its_token(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(written(tmp_path, AUTHZ + text), AuthzSettings)
+    assert complaint in str(refused.value)
+    assert "secret" not in str(refused.value)

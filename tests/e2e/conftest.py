@@ -16,7 +16,8 @@ from aegis_authz.local.documents import example_documents
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMesh]:
-    async with demo_mesh(tmp_path_factory.mktemp("e2e"), example_documents()) as running:
+    options = ("--workload", "acme/emea/finance-agent")
+    async with demo_mesh(tmp_path_factory.mktemp("e2e"), example_documents(), options) as running:
         yield running
 
 

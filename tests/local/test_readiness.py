@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aegis_authz.config import SHARED_LISTENERS
 from aegis_authz.local.process import Ready
 from aegis_authz.local.readiness import (
     _FILES,
@@ -19,7 +20,7 @@ from aegis_authz.local.readiness import (
     socket_answers,
 )
 from aegis_authz.proxy.bootstrap import CLUSTERS_FILE
-from aegis_authz.proxy.listeners import ROUTES_FILES
+from aegis_authz.proxy.routes import routes_file
 
 Answers = Callable[[bytes], bytes]
 
@@ -123,7 +124,7 @@ async def test_envoy_is_not_ready_while_it_runs_what_nobody_wrote(folder: Path) 
 
 
 def test_the_files_are_those_that_envoy_is_told_to_watch() -> None:
-    assert set(_FILES.values()) == {CLUSTERS_FILE, *ROUTES_FILES.values()}
+    assert set(_FILES.values()) == {CLUSTERS_FILE, *map(routes_file, SHARED_LISTENERS)}
 
 
 async def test_each_process_of_a_mesh_has_its_check_in_the_order_of_the_start(folder: Path) -> None:

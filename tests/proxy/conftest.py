@@ -8,7 +8,7 @@ import shutil
 import ssl
 import tempfile
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest_asyncio
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from aegis_authz.config import InterceptionSettings, ListenerTls, ProxySettings
+from aegis_authz.config import InterceptionSettings, ListenerTls, ProxySettings, WorkloadListener
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
@@ -210,6 +210,11 @@ class Proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", port or self.forward, ssl=tls)
         return await exchange(reader, writer, raw)
 
+    async def send_to(self, socket: Path, raw: bytes) -> Reply:
+        """Send these very bytes to a listener on a unix socket; read one answer."""
+        reader, writer = await asyncio.open_unix_connection(str(socket))
+        return await exchange(reader, writer, raw)
+
     async def get(self, url: str, *headers: str) -> Reply:
         host = url.split("/")[2]
         return await self.send("\r\n".join((f"GET {url} HTTP/1.1", f"host: {host}", *headers, "", "")).encode())
@@ -263,6 +268,7 @@ class Starter:
         ca_file: Path = Path("/nowhere"),
         tls: ListenerTls | None = None,
         interception: InterceptionSettings | None = None,
+        workload: Mapping[str, WorkloadListener] | None = None,
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -277,6 +283,7 @@ class Starter:
             max_body_bytes=MOST_BODY,
             tls=tls,
             interception=interception,
+            workload=workload or {},
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy

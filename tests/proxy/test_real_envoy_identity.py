@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import stat
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,11 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from aegis_authz.config import ListenerTls
+from aegis_authz.config import ListenerTls, WorkloadListener
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.wire.envoy.client_certificate import client_certificate
 from aegis_authz.wire.envoy.ext_authz import read_check_request
 from aegis_authz.wire.http.call import HttpCall
@@ -131,3 +134,72 @@ async def test_whoever_shows_no_workloads_certificate_of_that_authority_gets_now
     with pytest.raises((OSError, EOFError)):
         await clients.post(contexts[client]())
     assert authorizer.checks == []
+
+
+@dataclass
+class Sidecar:
+    """An Envoy with two listeners that stand for an agent each: `pod` on a port, `job` on a socket."""
+
+    proxy: Proxy
+    port: int
+    socket: Path
+
+
+def request(target: str, host: str, *headers: str) -> bytes:
+    return "\r\n".join((f"GET {target} HTTP/1.1", f"host: {host}", *headers, "", "")).encode()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sidecar(
+    envoys: Starter, one_tool: ToolServer, one_authorizer: Authorizer, short_folder: Path
+) -> AsyncIterator[Sidecar]:
+    port, socket = choose_ports({"pod": 0}, {})["pod"], short_folder / "job.sock"
+    workload = {
+        "pod": WorkloadListener(listen=f"127.0.0.1:{port}"),
+        "job": WorkloadListener(listen=f"unix:{socket}", mode="0620"),
+    }
+    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None)
+    async with envoys.running("pods", Catalogue.of((tool,)), one_authorizer.place, workload=workload) as proxy:
+        yield Sidecar(proxy, port, socket)
+
+
+async def test_a_listener_of_one_agent_is_a_proxy_with_reverse_routes_and_names_itself(
+    sidecar: Sidecar, authorizer: Authorizer, server: ToolServer
+) -> None:
+    assert (await sidecar.proxy.send(request("http://pay.example/a", "pay.example"), sidecar.port)).status == 200
+    forward = last(authorizer)
+    assert (await sidecar.proxy.send(request("/pay/b", f"127.0.0.1:{sidecar.port}"), sidecar.port)).status == 200
+    reverse = last(authorizer)
+    assert (await sidecar.proxy.send(request("/pay/c", f"localhost:{sidecar.port}"), sidecar.port)).status == 200
+    assert [(http.listener, http.tool_hint, http.source) for http in (forward, reverse)] == [
+        ("pod", "", "127.0.0.1"),
+        ("pod", "pay", "127.0.0.1"),
+    ]
+    assert [seen.line for seen in server.seen] == ["GET /a HTTP/1.1", "GET /b HTTP/1.1", "GET /c HTTP/1.1"]
+    await sidecar.proxy.get("http://pay.example/")
+    assert last(authorizer).listener == "forward"
+
+
+async def test_one_on_a_unix_socket_has_no_source_and_the_mode_it_was_set(
+    sidecar: Sidecar, authorizer: Authorizer
+) -> None:
+    assert (await sidecar.proxy.send_to(sidecar.socket, request("/pay/b", "localhost"))).status == 200
+    assert (await sidecar.proxy.send_to(sidecar.socket, request("http://pay.example/a", "pay.example"))).status == 200
+    assert (last(authorizer).listener, last(authorizer).source) == ("job", "")
+    assert stat.S_IMODE(sidecar.socket.stat().st_mode) == 0o620
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "pod"])
+async def test_reverse_routes_answer_under_the_listeners_own_name_alone(
+    sidecar: Sidecar, authorizer: Authorizer, server: ToolServer, host: str
+) -> None:
+    reply = await sidecar.proxy.send(request("/pay/b", host), sidecar.port)
+    assert (reply.status, last(authorizer).tool_hint, last(authorizer).listener) == (403, "", "pod")
+    assert server.seen == []
+
+
+async def test_what_a_page_cannot_hide_reaches_the_authorizer(sidecar: Sidecar, authorizer: Authorizer) -> None:
+    page = request("/pay/b", f"localhost:{sidecar.port}", "origin: http://evil.example", "sec-fetch-site: cross-site")
+    await sidecar.proxy.send(page, sidecar.port)
+    http = last(authorizer)
+    assert (http.values_of("origin"), http.values_of("sec-fetch-site")) == (("http://evil.example",), ("cross-site",))

@@ -64,3 +64,15 @@ async def test_a_drain_is_red_for_good() -> None:
     await ready.look()
     assert told() == (False, False)
     assert "drain" in ready.controls
+
+
+async def test_what_one_caller_alone_needs_keeps_it_from_being_ready_and_not_from_serving_the_others() -> None:
+    troubles = {"store": "connection refused", "workload": "pod has no token"}
+    sink = Sink()
+    ready = Readiness({name: probe(troubles, name) for name in troubles}, sink, 1, apart=("workload",))
+    await ready.look()
+    troubles["store"] = ""
+    await ready.look()
+    troubles["workload"] = ""
+    await ready.look()
+    assert sink.told == [(False, False), (False, True), (True, True)]

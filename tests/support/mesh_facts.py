@@ -14,6 +14,7 @@ def made_facts(folder: Path, **changes: Any) -> MeshFacts:
     facts = MeshFacts(
         proxy="http://127.0.0.1:1",
         reverse="http://127.0.0.1:3",
+        workload={},
         control="http://127.0.0.1:2",
         metrics="http://127.0.0.1:4/metrics",
         authz=(f"unix:{folder}/authz-0.sock",),

@@ -8,7 +8,9 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import uvloop
 from prometheus_client import CollectorRegistry, multiprocess
@@ -34,7 +36,7 @@ from aegis_authz.config import AuthzSettings, IdentitySettings, RecordMode, Work
 from aegis_authz.core.address import read_tcp_address
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.units import Seconds
-from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.ports.data_plane import Ids, StoreDown
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import Check, CheckHandler
 from aegis_authz.server.ext_proc import BodyHandler
@@ -48,8 +50,12 @@ from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
+if TYPE_CHECKING:
+    from aegis_authz.bootstrap.workloads import OpenWorkload
+
 _log = logging.getLogger(__name__)
 _GRACE = 5.0  # seconds a stopping worker waits for what is under way
+_WORKLOAD = "workload"
 _SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
 
@@ -94,10 +100,11 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     stack.push_async_callback(pdp.close)
     stack.push_async_callback(snapshots.close)
 
+    workloads = await _workloads(settings.identity, stack)
     recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
-        authenticator=Authenticator(_acceptance(settings.identity), ids.token),
+        authenticator=_authenticator(settings.identity, ids, workloads),
         pdp=pdp,
         store=store,
         recorder=recorder,
@@ -112,10 +119,12 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
     host = _host(settings, worker, handler, SessionHeadHandler(bodies.process, session_keys).process)
-    readiness = Readiness(_probes(snapshots, store, records), host)
+    probes = _probes(snapshots, store, records) | _workload_probe(workloads)
+    readiness = Readiness(probes, host, apart=(_WORKLOAD,))
 
     await host.start()
-    watches = (snapshots.watch(), readiness.watch(), recorder.watch_counts())
+    renewals = (entry.keeper.keep() for entry in workloads)
+    watches = (snapshots.watch(), readiness.watch(), recorder.watch_counts(), *renewals)
     tasks = [asyncio.create_task(watch) for watch in watches]
     status = _status_server(readiness)
     tasks.append(asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker))))
@@ -131,11 +140,16 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await host.stop(_GRACE)
     await handler.drain()
     await bodies.drain()
+    await _ended(status, tasks, len(watches))
+    await recorder.keep_counts()
+
+
+async def _ended(status: StatusServer, tasks: Sequence[asyncio.Task[None]], watches: int) -> None:
+    """Wait for all tasks; those that watch, which come first, would never end by themselves."""
     status.end()
-    for task in tasks[: len(watches)]:
+    for task in tasks[:watches]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await recorder.keep_counts()
 
 
 def _host(settings: AuthzSettings, worker: int, check: Check, process: Process) -> GrpcHost | Http2Host:
@@ -157,11 +171,12 @@ def _limits(settings: AuthzSettings) -> Limits:
     )
 
 
-def _acceptance(settings: IdentitySettings) -> Acceptance:
-    return Acceptance(
+def _authenticator(settings: IdentitySettings, ids: Ids, workloads: Sequence[OpenWorkload]) -> Authenticator:
+    acceptance = Acceptance(
         otherwise=frozenset(settings.accept),
         listeners={name: frozenset(ways) for name, ways in settings.listeners.items()},
     )
+    return Authenticator(acceptance, ids.token, {entry.listener: entry.workload for entry in workloads})
 
 
 def _telemetry(settings: AuthzSettings) -> DecisionTelemetry:
@@ -194,6 +209,21 @@ def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) 
         return records.trouble
 
     return {"keys": keys, "bundle": bundle, "store": replay_store, "records": record_log}
+
+
+async def _workloads(settings: IdentitySettings, stack: AsyncExitStack) -> tuple[OpenWorkload, ...]:
+    if not settings.workload:
+        return ()
+    from aegis_authz.bootstrap.workloads import open_workloads  # only here: most workers stand for nobody
+
+    return await open_workloads(settings.workload, stack)
+
+
+def _workload_probe(workloads: tuple[OpenWorkload, ...]) -> dict[str, Probe]:
+    async def tokens() -> str:
+        return "; ".join(filter(None, (entry.trouble for entry in workloads)))
+
+    return {_WORKLOAD: tokens} if workloads else {}
 
 
 def _status_server(readiness: Readiness) -> StatusServer:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from types import MappingProxyType
 
 from aegis_authz.check.credentials import credentials_of
+from aegis_authz.check.workload import Workload, read_workload
+from aegis_authz.core.address import is_loopback
 from aegis_authz.core.identity import Identity, Override, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -22,6 +24,8 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.target import targets
 
 _MOST_TOKENS = 4096  # bound tokens that are remembered: some 4 MB
+NO_WORKLOADS: Mapping[str, Workload] = MappingProxyType({})
+"""No listener stands for an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +48,24 @@ class Acceptance:
 class Authenticator:
     """Who sends a request, by exactly one credential that its listener takes.
 
-    `new_id` names a call that has no token of its own.
+    `new_id` names a call that has no token of its own. `workloads` are the listeners that stand for an agent.
     """
 
-    def __init__(self, acceptance: Acceptance, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, acceptance: Acceptance, new_id: Callable[[], str], workloads: Mapping[str, Workload] = NO_WORKLOADS
+    ) -> None:
         self._acceptance = acceptance
+        self._workloads = workloads
         self._new_id = new_id
         self._tokens = TokenMemory(_MOST_TOKENS)
 
     def identify(self, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
-        """Verify the agent's token and its proof, or its key, or its client certificate (docs/identity.md).
+        """Verify the agent's token and its proof, or its key, or its client certificate (docs/identity.md); or take it
+        for the agent that its listener stands for.
 
         Raises Refused with a CREDENTIAL_ or PROOF_ reason, CREDENTIAL_AMBIGUOUS for more than one credential, more
         than one proof, and a proof beside what needs none; CREDENTIAL_NOT_ACCEPTED for a way that the listener does
-        not take, or that is not registered for the agent.
+        not take, or that is not registered for the agent; WORKLOAD_UNAVAILABLE.
         """
         identity = self._verified(http, snapshot, now)
         if identity.way not in snapshot.agents.of_agent(identity.scope).ways:
@@ -66,6 +74,9 @@ class Authenticator:
 
     def _verified(self, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
         credentials = credentials_of(http)
+        workload = self._workloads.get(http.listener)
+        if workload is not None:
+            return read_workload(workload, http, credentials, self._tokens, snapshot.trust, now, self._new_id)
         certificate = client_certificate(http) if self._acceptance.takes(Way.MTLS, http.listener) else None
         amount = len(credentials.tokens) + len(credentials.agent_keys) + (certificate is not None)
         if amount > 1 or len(credentials.proofs) > 1:
@@ -80,7 +91,7 @@ class Authenticator:
         if certificate is not None:
             return read_certificate(certificate.spiffe_id, certificate.fingerprint, snapshot.agents, now, jti)
         self._acceptance.require(Way.AGENT_KEY, http.listener)
-        is_private = http.over_tls or _is_loopback(http.source)
+        is_private = http.over_tls or is_loopback(http.source)
         return read_agent_key(credentials.agent_keys[0], http.source, is_private, snapshot.agents, now, jti)
 
     def _by_token(self, text: str, proofs: tuple[str, ...], http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
@@ -116,10 +127,3 @@ def read_override(http: HttpCall, identity: Identity, trust: Trust, now: Epoch) 
     if override.scope != identity.scope:
         raise Refused(Reason.APPROVAL_MISMATCH, "given to another agent")
     return override
-
-
-def _is_loopback(source: str) -> bool:
-    try:
-        return ip_address(source).is_loopback
-    except ValueError:
-        return False

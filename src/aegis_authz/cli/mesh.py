@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,11 +13,25 @@ from aegis_authz.cli.exit_codes import REFUSED, UNABLE
 from aegis_authz.cli.faults import unusable
 from aegis_authz.cli.options import DEFAULT_STATE, HERE, AsJson, MeshState
 
+if TYPE_CHECKING:
+    from aegis_authz.core.scope import Scope
+
+_LAST_PORT = 65_535
+
 BudgetMs = Annotated[
     float, typer.Option(min=10, max=10_000, help="Milliseconds a decision may take; 40 suit a CPU of one's own.")
 ]
 
 Echo = Annotated[bool, typer.Option("--echo", help="Stand in for HTTP tools on this machine that nobody has started.")]
+
+Workload = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        metavar="ORG/TENANT/AGENT[=PORT]",
+        help="Give an agent a loopback port of its own: whoever on this machine reaches it is that agent.",
+    ),
+]
 
 Host = Annotated[
     Literal["http2", "grpc"],
@@ -43,6 +58,7 @@ def up(
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
     budget_ms: BudgetMs = 250,  # local.settings.LOCAL_BUDGET_MS; help must not load it
     echo: Echo = False,
+    workload: Workload = None,
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -57,8 +73,7 @@ def up(
     from aegis_authz.config import WorkerHost
     from aegis_authz.local.documents import example_documents
     from aegis_authz.local.mesh_facts import MeshRunning, is_running
-    from aegis_authz.local.settings import MeshOptions
-    from aegis_authz.local.tcp_ports import PortTaken, choose_ports, remembered_ports
+    from aegis_authz.local.settings import LocalWorkload, MeshOptions
 
     if is_running(state):
         typer.echo(f"aegis up: {MeshRunning(state)}", err=True)
@@ -66,22 +81,47 @@ def up(
     home = Path() if all(folder.is_dir() for folder in HERE) else example_documents()
     policies, tools = (policies or home / "agents").resolve(), (tools or home / "tools").resolve()
     port_options = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
-    try:
-        ports = choose_ports({**port_options, "probe": 0}, remembered_ports(state))
-    except PortTaken as fault:
-        raise unusable("up", str(fault)) from None
+    own_ports = dict(map(_own_port, workload or ()))
+    ports = _ports(state, port_options, own_ports)
     if detach:
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
-        flags = ["--budget-ms", str(budget_ms), *(["--echo"] if echo else [])]
+        agents = [word for agent, port in own_ports.items() for word in ("--workload", f"{agent}={port}")]
+        flags = ["--budget-ms", str(budget_ms), *(["--echo"] if echo else []), *agents]
         run_detached(state, [*folders, *numbers, *words, *flags], as_json)
         return
-    options = MeshOptions(policies, tools, ports, workers, WorkerHost(host), environment, otlp, budget_ms, echo)
+    workloads = tuple(LocalWorkload(agent, ports[f"workload {agent}"]) for agent in own_ports)
+    options = MeshOptions(
+        policies, tools, ports, workers, WorkerHost(host), environment, otlp, budget_ms, echo, workloads
+    )
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:
         run_foreground(state, options, as_json)
+
+
+def _ports(state: Path, requests: Mapping[str, int], own_ports: Mapping[Scope, int]) -> dict[str, int]:
+    from aegis_authz.local.tcp_ports import PortTaken, choose_ports, remembered_ports
+
+    own_requests = {f"workload {agent}": port for agent, port in own_ports.items()}
+    try:
+        return choose_ports({**requests, **own_requests, "probe": 0}, remembered_ports(state))
+    except PortTaken as fault:
+        raise unusable("up", str(fault)) from None
+
+
+def _own_port(text: str) -> tuple[Scope, int]:
+    from aegis_authz.core.scope import Scope
+
+    name, _, port = text.partition("=")
+    try:
+        agent = Scope.parse(name)
+    except ValueError as fault:
+        raise unusable("up", f"--workload {text}: {fault}") from None
+    if port and (not port.isascii() or not port.isdecimal() or int(port) > _LAST_PORT):
+        raise unusable("up", f"--workload {text}: the port is a number of at most {_LAST_PORT}")
+    return agent, int(port or 0)
 
 
 def down(state: MeshState = DEFAULT_STATE) -> None:

@@ -33,6 +33,7 @@ def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None) -> str:
             f"The mesh is up in {state}.",
             f"  proxy    {facts.proxy}   (agents: HTTP_PROXY)",
             f"  reverse  {facts.reverse}/<tool>/...",
+            *(f"  agent    {url}   ({agent}: whoever reaches this port)" for agent, url in facts.workload.items()),
             f"  control  {facts.control}",
             f"  metrics  {facts.metrics}",
             f"  policies {facts.policies}",

@@ -15,6 +15,7 @@ from aegis_authz.agent.enrolment import KEY_FILE, Enrolment, agent_folder, write
 from aegis_authz.commands.agent import TOKEN_PATH, agents_home
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.local.layout import Layout
@@ -29,20 +30,32 @@ MOST_LOCAL_AGENTS = 200
 """A folder with more agents than that is no laptop's: none of them gets a key here."""
 
 
+class WorkloadUnknown(Exception):
+    """A port shall stand for an agent that has no key on this machine; the message is fit to show."""
+
+
 def enrol_local_agents(options: MeshOptions, layout: Layout, loaded: Loaded) -> tuple[Scope, ...]:
     """Make what is missing: a key and an enrolment below `agents` of the state folder, and the registering document.
 
-    An agent that documents of the operator's own register is left to them. Raises KeyFolderError, OSError.
+    An agent that documents of the operator's own register is left to them. Raises KeyFolderError, OSError, and
+    WorkloadUnknown for a port of an agent that no key is made for here.
     """
     agents = tuple(_agents(loaded, layout.state / "probe"))
     if len(agents) > MOST_LOCAL_AGENTS:
         agents = ()
+    workloads = {entry.agent for entry in options.workloads}
+    for agent in sorted(workloads.difference(agents), key=str):
+        raise WorkloadUnknown(
+            f"--workload {agent}: no policy names this agent in full, or documents of your own register it;"
+            " its key is not made here"
+        )
     home = agents_home(layout.state)
     document: dict[str, Json] = {}
     for agent in agents:
         folder = agent_folder(home, agent)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        document[str(agent)] = {"owner": "this machine", "keys": [_public_jwk(folder / KEY_FILE)]}
+        ways: list[Json] = [*sorted(way.value for way in DEFAULT_WAYS), *(["workload"] if agent in workloads else [])]
+        document[str(agent)] = {"owner": "this machine", "ways": ways, "keys": [_public_jwk(folder / KEY_FILE)]}
         write_enrolment(folder, _enrolment(agent, options, control_settings(layout, options)))
     path = layout.folder("probe") / "policies" / LOCAL_AGENTS
     if document:

@@ -12,7 +12,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
-from aegis_authz.commands.local_agents import LOCAL_AGENTS, enrol_local_agents
+from aegis_authz.commands.local_agents import LOCAL_AGENTS, WorkloadUnknown, enrol_local_agents
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.local.layout import Layout
@@ -25,7 +25,7 @@ from aegis_authz.policy.load import load
 from aegis_authz.proxy.render import write_config
 from aegis_authz.redact.detectors.table import DETECTORS
 
-_FOLDER_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError)
+_FOLDER_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError, WorkloadUnknown)
 
 
 async def run_mesh(
@@ -48,7 +48,7 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     These are the tools of the last release; at the very first start, those of the folders. On the way, the agents of
     the folders are enrolled for use on this machine.
 
-    Raises PolicyErrors, SourceFolderError, ReleasesFault, KeyFolderError.
+    Raises PolicyErrors, SourceFolderError, ReleasesFault, KeyFolderError, WorkloadUnknown.
     """
     probe = layout.folder("probe")
     (probe / "policies" / LOCAL_AGENTS).unlink(missing_ok=True)  # written anew below, from what the folders say today

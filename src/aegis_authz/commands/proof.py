@@ -18,6 +18,7 @@ from aegis_authz.commands.approvals import deny
 from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.commands.route_proof import prove_routes
+from aegis_authz.commands.workload_proof import prove_workloads
 from aegis_authz.config import ControlSettings
 from aegis_authz.core.identity import Way
 from aegis_authz.core.units import Jti, Seconds
@@ -36,8 +37,9 @@ async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
     port = urlsplit(facts.probe).port or 0
     with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
         calls = await prove(facts.proxy, port, doctor_powers(state))
+        ports = await prove_workloads(state, facts)
     weak = await asyncio.to_thread(static_keys, state)
-    return [await prove_routes(state, facts), *([weak] if weak else []), *calls]
+    return [await prove_routes(state, facts), *([weak] if weak else []), *calls, *ports]
 
 
 def static_keys(state: Path) -> Proof | None:

@@ -139,7 +139,7 @@ class TokenIssuer:
         if self._is_revoked(_marks(claimant, binding)):
             raise NotIssued(Denial.REVOKED, str(claimant.agent))
         agent = self._directory().agent(claimant.agent)
-        if Way.BOUND not in agent.ways:
+        if agent.ways.isdisjoint((Way.BOUND, Way.WORKLOAD)):  # the ways that have a bound token
             raise NotIssued(Denial.WAY, str(claimant.agent))
         await self._claim("proof", f"{binding.key_id} {binding.jti}", Seconds(2 * PROOF_LIFE), Denial.PROOF_REPLAYED)
         life = Seconds(min(claimant.life, agent.token_life or self._terms.max_life))

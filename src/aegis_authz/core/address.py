@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 UNIX = "unix:"
 """What the address of a unix socket begins with."""
@@ -41,3 +42,11 @@ def read_tcp_address(text: str) -> TcpAddress:
     if not host or not port.isascii() or not port.isdecimal() or int(port) not in _PORTS:
         raise ValueError(f"{text!r} is neither unix:/path nor host:port")
     return TcpAddress(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is an address of this machine alone; a name is none."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

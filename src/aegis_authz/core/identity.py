@@ -52,7 +52,8 @@ class Identity:
 
     `jti`, `issued_at` and `expires_at` are those of its token; where it has none, they are made for the call.
     `actors` is the delegation chain of RFC 8693 section 4.1, nearest actor first; empty when the agent acts for itself.
-    `on_behalf_of` is whom the agent serves, "" when the issuer did not say. `proof` is None but for a bound token.
+    `on_behalf_of` is whom the agent serves, "" when the issuer did not say. `proof` is None but for a bound token; of a
+    workload it is the authorizer's own, made for the call.
     `session` is the session that the issuer says the token belongs to, "" when it does not say. `grant` is what the
     token narrows the agent to, None when policy alone decides.
     """

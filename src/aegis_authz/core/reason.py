@@ -44,6 +44,7 @@ class Reason(Enum):
     GRANT_EXPIRED = "GRANT_EXPIRED"
     GRANT_EXCEEDED = "GRANT_EXCEEDED"
     GRANT_USED_UP = "GRANT_USED_UP"
+    WORKLOAD_UNAVAILABLE = "WORKLOAD_UNAVAILABLE"
 
     MALFORMED_CALL = "MALFORMED_CALL"
     BODY_TYPE_UNLISTED = "BODY_TYPE_UNLISTED"
@@ -180,6 +181,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.GRANT_EXPIRED: _refusal(Retry.NEVER, "The grant of this task has ended."),
         Reason.GRANT_EXCEEDED: _refusal(Retry.NEVER, "The grant of this task does not cover the call."),
         Reason.GRANT_USED_UP: _refusal(Retry.NEVER, "The calls that the grant of this task allows are used up."),
+        Reason.WORKLOAD_UNAVAILABLE: _refusal(
+            Retry.LATER, "The agent that this way in stands for cannot be proven at present; repeat the call."
+        ),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
         Reason.BODY_TYPE_UNLISTED: _refusal(
             Retry.NEVER, "The body is of a media type that the catalogue does not list for this action."

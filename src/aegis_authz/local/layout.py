@@ -41,6 +41,11 @@ class Layout:
         return self.state / "keys"
 
     @property
+    def agents(self) -> Path:
+        """The keys and enrolments of this machine's agents."""
+        return self.state / "agents"
+
+    @property
     def records(self) -> Path:
         """Decision records, a folder for each writer."""
         return self.state / "records"

@@ -124,6 +124,7 @@ class Supervision:
         return MeshFacts(
             proxy=f"http://127.0.0.1:{ports['proxy']}",
             reverse=f"http://127.0.0.1:{ports['reverse']}",
+            workload={str(entry.agent): f"http://127.0.0.1:{entry.port}" for entry in options.workloads},
             control=f"http://127.0.0.1:{ports['control']}",
             metrics=f"http://127.0.0.1:{ports['metrics']}/metrics",
             authz=tuple(f"unix:{layout.socket(f'authz-{worker}')}" for worker in range(options.workers)),

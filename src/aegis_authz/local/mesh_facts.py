@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from shlex import quote
@@ -14,7 +15,7 @@ from aegis_authz import durable
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
-from aegis_authz.encoding.narrowing import integer, items, members, number, text
+from aegis_authz.encoding.narrowing import integer, items, mapping, members, number, text
 
 FACTS_FILE = "mesh.json"
 _LOCK_TRIES = 10
@@ -49,7 +50,8 @@ class ProcessFacts:
 
 @dataclass(frozen=True, slots=True)
 class MeshFacts:
-    """What mesh.json holds: every endpoint and process of a running mesh.
+    """What mesh.json holds: every endpoint and process of a running mesh. `workload` are the agents with a port of
+    their own, each with its URL.
 
     `authz`, `opa` and `redis` are unix sockets, `metrics` is a URL with its path, the other endpoints are base URLs;
     `state`, `run`, `policies` and `tools` are folders. `started` is in wall-clock seconds, `supervisor` a pid.
@@ -57,6 +59,7 @@ class MeshFacts:
 
     proxy: str
     reverse: str
+    workload: Mapping[str, str]
     control: str
     metrics: str
     authz: tuple[str, ...]
@@ -79,7 +82,7 @@ class MeshFacts:
 
 
 _MEMBERS = {field.name for field in fields(MeshFacts)}
-_TEXTS = _MEMBERS - {"authz", "started", "supervisor", "processes"}
+_TEXTS = _MEMBERS - {"workload", "authz", "started", "supervisor", "processes"}
 
 
 def facts_to_json(facts: MeshFacts) -> dict[str, Json]:
@@ -123,6 +126,7 @@ def _facts(data: Json) -> MeshFacts:
     texts = {name: text(item[name], name) for name in _TEXTS}
     return MeshFacts(
         **texts,
+        workload={agent: text(url, agent) for agent, url in mapping(item["workload"], "workload").items()},
         authz=tuple(text(address, "authz") for address in items(item["authz"], "authz")),
         started=float(number(item["started"], "started")),
         supervisor=integer(item["supervisor"], "supervisor"),

@@ -15,16 +15,16 @@ _TIMEOUT = 1.0
 _MOST_BYTES = 4096
 _EXCERPT = 300
 _BLANK_LINE = "\r\n\r\n"
-_XDS = r"^(cluster_manager\.cds|http\.(forward|reverse)\.rds\.[a-z]+)\.(update_success|version_text)$"
-_COUNT = re.compile(r"^([a-z_.]+)\.update_success: (\d+)\r?$", re.MULTILINE)
-_RUNS = re.compile(r'^([a-z_.]+)\.version_text: "([^"\n]*)"\r?$', re.MULTILINE)
+_XDS = r"^(cluster_manager\.cds|http\.[a-z0-9-]+\.rds\.[a-z0-9-]+)\.(update_success|version_text)$"
+_COUNT = re.compile(r"^([a-z0-9_.-]+)\.update_success: (\d+)\r?$", re.MULTILINE)
+_RUNS = re.compile(r'^([a-z0-9_.-]+)\.version_text: "([^"\n]*)"\r?$', re.MULTILINE)
 _WRITTEN = re.compile(r"version_info: '?([^'\s]+)'?\s*\n")
 _FILES = {
     "cluster_manager.cds": "cds.yaml",
     "http.forward.rds.forward": "rds-forward.yaml",
     "http.reverse.rds.reverse": "rds-reverse.yaml",
 }
-"""What Envoy watches, by the name of its counters."""
+"""What every Envoy watches, by the name of its counters; a listener of one agent watches a file of its own name."""
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Connect = Callable[[], Coroutine[Any, Any, _Streams]]
@@ -80,7 +80,8 @@ def envoy_routes(socket: Path, xds: Path) -> Ready:
         if without or not updates:
             return f"no valid configuration yet: {', '.join(sorted(without)) or 'nothing was looked for'}"
         runs = dict(_RUNS.findall(answer))
-        stale = [file for name, file in _FILES.items() if _written_version(xds / file) != runs.get(name)]
+        files = {name: f"rds-{name.rpartition('.')[2]}.yaml" for name in updates} | _FILES
+        stale = [file for name, file in files.items() if _written_version(xds / file) != runs.get(name)]
         # for a moment after each publication; for longer where Envoy refuses what was written
         return f"does not run what is in {xds}: {', '.join(stale)}" if stale else ""
 

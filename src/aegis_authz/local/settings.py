@@ -12,8 +12,18 @@ import certifi
 import yaml
 from pydantic import BaseModel
 
-from aegis_authz.config import AuthzSettings, Budget, ControlSettings, ProxySettings, WorkerHost
+from aegis_authz.config import (
+    AuthzSettings,
+    Budget,
+    ControlSettings,
+    IdentitySettings,
+    ProxySettings,
+    WorkerHost,
+    WorkloadListener,
+    WorkloadSettings,
+)
 from aegis_authz.core.release import DISCOVERY_NAME, ROOT_KEY_ID
+from aegis_authz.core.scope import Scope
 from aegis_authz.local.layout import Layout
 
 _LONG_POLL_SECONDS = 30
@@ -24,11 +34,25 @@ LOCAL_BUDGET_MS = 250.0
 
 
 @dataclass(frozen=True, slots=True)
+class LocalWorkload:
+    """An agent that a loopback port of its own stands for: whoever reaches the port is the agent."""
+
+    agent: Scope
+    port: int
+
+    @property
+    def listener(self) -> str:
+        """The name of its listener."""
+        return f"workload-{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class MeshOptions:
     """What the user chose.
 
     `ports` maps proxy, reverse, control, metrics and probe to loopback ports. `budget_ms` is how long a decision may
-    take. With `echo`, tools on this machine that nobody has started are stood in for.
+    take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are agents with a
+    port of their own.
     """
 
     policies: Path
@@ -40,6 +64,7 @@ class MeshOptions:
     otlp_endpoint: str
     budget_ms: float
     echo: bool = False
+    workloads: tuple[LocalWorkload, ...] = ()
 
     @property
     def budget(self) -> Budget:
@@ -67,6 +92,18 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         drain_ms=0,  # Envoy stops first
         budget=options.budget,
         clock_skew=0,  # one machine has one clock
+        identity=IdentitySettings(
+            workload={entry.listener: _workload(layout, options, entry) for entry in options.workloads}
+        ),
+    )
+
+
+def _workload(layout: Layout, options: MeshOptions, entry: LocalWorkload) -> WorkloadSettings:
+    agent = entry.agent
+    return WorkloadSettings(
+        agent=str(agent),
+        token_endpoint=f"http://127.0.0.1:{options.ports['control']}/v1/token",
+        key=layout.agents / agent.org / agent.tenant / agent.agent / "key.pem",
     )
 
 
@@ -100,6 +137,7 @@ def proxy_settings(layout: Layout, options: MeshOptions) -> ProxySettings:
         ca_file=trusted_authorities(),
         check_timeout_ms=options.budget.check_timeout_ms,
         workers=options.workers,
+        workload={entry.listener: WorkloadListener(listen=f"127.0.0.1:{entry.port}") for entry in options.workloads},
     )
 
 

@@ -50,6 +50,18 @@ class Credentials(Protocol):
         ...
 
 
+class WorkloadTokens(Protocol):
+    """The token of the one agent that a listener stands for, renewed in the background."""
+
+    def current(self) -> str:
+        """The token that is good now; asks nobody. Raises Refused(WORKLOAD_UNAVAILABLE)."""
+        ...
+
+    def discard(self, token: str) -> None:
+        """Never give this token again: it did not verify. Another is asked for."""
+        ...
+
+
 class SessionKeys(Protocol):
     """What MCP sessions are bound to their agents with."""
 

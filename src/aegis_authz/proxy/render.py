@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE, bootstrap
 from aegis_authz.proxy.clusters import clusters
 from aegis_authz.proxy.interception import interception_clusters, interception_listeners
-from aegis_authz.proxy.listeners import ROUTES_FILES
-from aegis_authz.proxy.routes import route_configs
+from aegis_authz.proxy.routes import route_configs, routes_file
 from aegis_authz.proxy.typed import packed
 
 BOOTSTRAP_FILE = "envoy.yaml"
@@ -65,7 +64,7 @@ def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str | 
     return {
         CLUSTERS_FILE: to_yaml(discovery(all_clusters)),
         **({LISTENERS_FILE: bytes(discovery(listeners))} if settings.interception is not None else {}),
-        **{ROUTES_FILES[routes.name]: to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
+        **{routes_file(routes.name): to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
     }
 
 
@@ -92,21 +91,22 @@ def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
     Clusters of the routes in force stay until the next change: a request that was routed before must find its own.
     """
     files = xds_files(settings, catalogue)
-    files[CLUSTERS_FILE] = _with_clusters_in_use(str(files[CLUSTERS_FILE]), settings.xds)
+    routes_files = [name for name in files if name not in (CLUSTERS_FILE, LISTENERS_FILE)]
+    files[CLUSTERS_FILE] = _with_clusters_in_use(str(files[CLUSTERS_FILE]), settings.xds, routes_files)
     write_files(settings.xds, files)
 
 
-def _with_clusters_in_use(text: str, folder: Path) -> str:
+def _with_clusters_in_use(text: str, folder: Path, routes_files: Iterable[str]) -> str:
     try:
-        return _joined(text, folder)
+        return _joined(text, folder, routes_files)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError):
         return text  # what stands in the folder is not what we write: it is replaced, and nothing of it kept
 
 
-def _joined(text: str, folder: Path) -> str:
+def _joined(text: str, folder: Path, routes_files: Iterable[str]) -> str:
     response = _resources(text)
     names = {cluster["name"] for cluster in response["resources"]}
-    in_use = {name for file in ROUTES_FILES.values() for name in _clusters_named(_read(folder / file))}
+    in_use = {name for file in routes_files for name in _clusters_named(_read(folder / file))}
     old_clusters = [
         cluster
         for cluster in _resources(_read(folder / CLUSTERS_FILE))["resources"]

@@ -23,7 +23,8 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 
-from aegis_authz.config import InterceptionSettings, ProxySettings
+from aegis_authz.config import SHARED_LISTENERS, InterceptionSettings, ProxySettings, WorkloadListener
+from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue, Tool
 from aegis_authz.intercept.opened import OpenedHost, opened_hosts
 from aegis_authz.proxy.clusters import cluster_name
@@ -46,8 +47,8 @@ from aegis_authz.wire.envoy.ext_authz import (
 )
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
-FORWARD, REVERSE = "forward", "reverse"
-"""The names of the two route configurations and of their listeners."""
+FORWARD, REVERSE = SHARED_LISTENERS
+"""The names of the two route configurations that every agent may enter, and of their listeners."""
 
 _UNTIMED = timedelta(0)
 """The default of 15 s would cut streams of events; idle ones are ended by the listener."""
@@ -76,15 +77,24 @@ _NO_TOOL = "?"
 """No tool can be called so. Without a name the authorizer would find one by the Host header."""
 
 
+def routes_file(listener: str) -> str:
+    """The file of a listener's route configuration, one for each: Envoy refuses a file with two."""
+    return f"rds-{listener}.yaml"
+
+
 def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteConfiguration]:
-    """The route configurations of both listeners."""
+    """The route configurations of all listeners: the name of each tells the authorizer by which a call came in."""
     inside = inside_hosts(catalogue.by_name.values())
     forward = _forward_hosts(catalogue)
     if settings.interception is not None:
         _add_tunnels(forward, catalogue, settings.interception)
     return [
         _configuration(FORWARD, forward, inside),
-        _configuration(REVERSE, [_reverse_host(catalogue)], inside),
+        _configuration(REVERSE, [_reverse_host(catalogue, ["*"])], inside),
+        *(
+            _configuration(name, _both(catalogue, _own_names(entry)), inside)
+            for name, entry in sorted(settings.workload.items())
+        ),
     ]
 
 
@@ -132,6 +142,23 @@ def _forward_hosts(catalogue: Catalogue) -> list[VirtualHost]:
     return [*hosts, VirtualHost(name="unclaimed", domains=["*"], routes=[_unclaimed()])]
 
 
+def _own_names(entry: WorkloadListener) -> list[str]:
+    """What the clients of a listener of one agent call it. No other name will do: a web page could have it."""
+    place = read_address(entry.listen)
+    if isinstance(place, UnixAddress):
+        return ["localhost", "localhost:80"]
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return sorted({f"{name}:{place.port}" for name in (host, "localhost")})
+
+
+def _both(catalogue: Catalogue, own_names: list[str]) -> list[VirtualHost]:
+    """The hosts of the forward listener, and the reverse routes under the names that no tool has."""
+    hosts = _forward_hosts(catalogue)
+    claimed = {domain for host in hosts for domain in host.domains}
+    free = [name for name in own_names if name not in claimed]
+    return [_reverse_host(catalogue, free), *hosts] if free else hosts
+
+
 def _unclaimed() -> Route:
     return _answer("unclaimed", 403, "No tool of the catalogue answers at this address.\n")
 
@@ -176,7 +203,7 @@ def _routes_to(tools: tuple[Tool, ...], scheme: str) -> list[Route]:
     return [*routes, _answer("unmatched", 403, "No tool at this address has such an action.\n")]
 
 
-def _reverse_host(catalogue: Catalogue) -> VirtualHost:
+def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
     routes: list[Route] = []
     for name in sorted(catalogue.by_name):
         tool = catalogue.by_name[name]
@@ -184,7 +211,7 @@ def _reverse_host(catalogue: Catalogue) -> VirtualHost:
             action = RouteAction(prefix_rewrite="/", host_rewrite_literal=tool.authority)
             routes.append(_to_tool(tool, match, action, "http", name))
     unknown = _answer("unknown", 404, "No tool of the catalogue has this prefix.\n", _NO_TOOL)
-    return VirtualHost(name="tools", domains=["*"], routes=[*routes, unknown])
+    return VirtualHost(name="tools", domains=domains, routes=[*routes, unknown])
 
 
 def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, scheme: str, hint: str = "") -> Route:

@@ -1,7 +1,7 @@
 """Whether every control is loaded; green only when all are, and red names the one that is not.
 
-Two verdicts: *ready* is the state of this moment. *Serving* is what Envoy balances by: red until
-every control was ready once, and again from the drain on. In between it stays green also when OPA or
+Two verdicts: *ready* is the state of this moment. *Serving* is what Envoy balances by: red until every control was
+ready once (but for those of one caller alone), and again from the drain on. In between it stays green also when OPA or
 Redis is down, because a worker that is asked denies with the right reason and records it, and one that is
 not asked does neither.
 """
@@ -9,7 +9,7 @@ not asked does neither.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
 Probe = Callable[[], Awaitable[str]]
@@ -34,12 +34,20 @@ class Readiness:
     `probes` maps a control's name (keys, bundle, store, records) to its probe.
     """
 
-    def __init__(self, probes: Mapping[str, Probe], sink: HealthSink, interval: float = LOOK_EVERY) -> None:
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        sink: HealthSink,
+        interval: float = LOOK_EVERY,
+        apart: Collection[str] = (),
+    ) -> None:
+        """`apart` are controls of some calls alone: without them we are not ready, and serve the other calls."""
         self._probes = probes
         self._sink = sink
+        self._apart = apart
         self._interval = interval
         self._controls: Mapping[str, str] = dict.fromkeys(probes, "not looked at yet")
-        self._was_ready = False
+        self._could_serve = False
         self._draining = False
 
     @property
@@ -63,7 +71,8 @@ class Readiness:
         """Look at every control once and tell the sink."""
         troubles = await asyncio.gather(*(probe() for probe in self._probes.values()))
         self._controls = dict(zip(self._probes, troubles, strict=True))
-        self._was_ready = self._was_ready or self.ready
+        missing = any(trouble for name, trouble in self._controls.items() if name not in self._apart)
+        self._could_serve = self._could_serve or not (missing or self._draining)
         await self._tell()
 
     async def drain(self) -> None:
@@ -72,4 +81,4 @@ class Readiness:
         await self._tell()
 
     async def _tell(self) -> None:
-        await self._sink.set_health(self.ready, self._was_ready and not self._draining)
+        await self._sink.set_health(self.ready, self._could_serve and not self._draining)

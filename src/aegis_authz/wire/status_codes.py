@@ -62,6 +62,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.GRANT_EXPIRED: _FORBIDDEN,
         Reason.GRANT_EXCEEDED: _FORBIDDEN,
         Reason.GRANT_USED_UP: _FORBIDDEN,
+        Reason.WORKLOAD_UNAVAILABLE: _FAULTY,
         Reason.MALFORMED_CALL: _MALFORMED,
         Reason.BODY_TYPE_UNLISTED: StatusCodes(http=415, grpc=_DENIED, jsonrpc=-31000),
         Reason.FORM_MALFORMED: _MALFORMED,

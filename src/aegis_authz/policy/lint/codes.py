@@ -53,4 +53,5 @@ CODES: Mapping[str, Code] = {
     "unused-template": Code("note", "no document extends a template"),
     "unused-tool": Code("note", "no rule names a tool"),
     "wide-approval": Code("note", "any approver of the tenant may approve"),
+    "workload-way": Code("note", "an agent is whoever reaches a listener that stands for it"),
 }

@@ -20,6 +20,9 @@ def identity_findings(ground: Ground) -> Iterator[Finding]:
                 yield finding_of("missing-owner", loaded.source.problem(at, message, on_key=True))
             for part, message in _secrets(entry):
                 yield finding_of("agent-key", loaded.source.problem((*at, *part), message, on_key=True))
+            if "workload" in entry.ways:
+                message = "is whoever reaches the listener that stands for it: have loopback or a socket to itself"
+                yield finding_of("workload-way", loaded.source.problem((*at, "ways"), message, on_key=True))
     for trusted in ground.loaded.identities.trusts:
         if trusted.document.owner is None:
             message = "says no owner; name who answers for the trust with owner: ..."
