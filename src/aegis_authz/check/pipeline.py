@@ -30,6 +30,7 @@ from aegis_authz.encoding.json_outline import may_be_dense
 from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, SessionKeys, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.http.tool_call import takes_long
 
 _log = logging.getLogger(__name__)
 _MOST_VALUES = 2000  # of a body that is read while the others wait: about a millisecond
@@ -126,7 +127,7 @@ class Pipeline:
         for _ in range(2):
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
             work = partial(parse, http, snapshot, identity, draft.override)  # 3
-            slow = may_be_dense(http.body, _MOST_VALUES)
+            slow = may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)
             call = draft.call = await self.slow_lane.do(identity.scope, work) if slow else work()
             draft.session = bound_session(http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)

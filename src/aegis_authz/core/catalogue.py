@@ -58,6 +58,7 @@ class BodyFormat(Enum):
     LINES = "ndjson"  # JSON texts, one a line
     TEXT = "text"
     BINARY = "binary"  # content that nobody looks into
+    GRAPHQL = "graphql"  # an operation, in JSON or in the query of a GET
     MESSAGE = "grpc"  # one message to a method of a service
 
 
@@ -137,6 +138,11 @@ class Tool:
     mcp_tools: Mapping[str, McpTool] | None
 
     @property
+    def has_operations(self) -> bool:
+        """Whether some of its calls are operations of GraphQL, which take longer to read than they are long."""
+        return any(BodyFormat.GRAPHQL in action.bodies for action in self.actions)
+
+    @property
     def is_mcp(self) -> bool:
         return self.mcp_endpoint != ""
 
@@ -203,13 +209,15 @@ class Way(NamedTuple):
 class Catalogue:
     """All tools, by name and by the (host, port) agents call.
 
-    `routes` is each tool's route, by its name; `ways` its actions of a method, in the order in which they are tried.
+    `operated` names the tools with operations of GraphQL. `routes` is each tool's route, by its name; `ways` its
+    actions of a method, in the order in which they are tried.
     """
 
     by_name: Mapping[str, Tool]
     by_address: Mapping[tuple[str, int | None], tuple[Tool, ...]]
     routes: Mapping[str, str] = field(repr=False)
     ways: Mapping[tuple[str, str], tuple[Way, ...]] = field(repr=False)
+    operated: frozenset[str]
 
     @staticmethod
     def of(tools: tuple[Tool, ...]) -> Catalogue:
@@ -228,6 +236,7 @@ class Catalogue:
             MappingProxyType(by_address),
             MappingProxyType(routes),
             MappingProxyType(_ways(tools)),
+            frozenset(tool.name for tool in tools if tool.has_operations),
         )
 
 

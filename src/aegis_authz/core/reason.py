@@ -52,6 +52,7 @@ class Reason(Enum):
     MULTIPART_MALFORMED = "MULTIPART_MALFORMED"
     LINES_MALFORMED = "LINES_MALFORMED"
     TEXT_MALFORMED = "TEXT_MALFORMED"
+    GRAPHQL_MALFORMED = "GRAPHQL_MALFORMED"
     MESSAGE_MALFORMED = "MESSAGE_MALFORMED"
     DUPLICATE_KEY = "DUPLICATE_KEY"
     HEADER_MISMATCH = "HEADER_MISMATCH"
@@ -196,6 +197,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.NEVER, "The lines of the body are not well formed and cannot be judged."
         ),
         Reason.TEXT_MALFORMED: _refusal(Retry.NEVER, "The text is not well formed and cannot be judged."),
+        Reason.GRAPHQL_MALFORMED: _refusal(
+            Retry.NEVER, "The GraphQL request is not one whole operation and cannot be judged."
+        ),
         Reason.MESSAGE_MALFORMED: _refusal(
             Retry.NEVER, "The call is not one whole message to a method and cannot be judged."
         ),
@@ -295,6 +299,7 @@ CALLERS_FAULTS = frozenset(
         Reason.MULTIPART_MALFORMED,
         Reason.LINES_MALFORMED,
         Reason.TEXT_MALFORMED,
+        Reason.GRAPHQL_MALFORMED,
         Reason.MESSAGE_MALFORMED,
         Reason.DUPLICATE_KEY,
         Reason.HEADER_MISMATCH,

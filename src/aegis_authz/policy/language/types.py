@@ -249,7 +249,7 @@ Hours = Annotated[str, AfterValidator(_hours)]
 AddressRange = Annotated[str, AfterValidator(_range)]
 ParameterKind = Literal["string", "number", "integer", "boolean", "array", "object", "any"]
 CatalogueKind = Literal["string", "number", "integer", "boolean", "array", "object", "file", "any"]
-BodyKind = Literal["json", "form", "multipart", "ndjson", "text", "binary", "grpc"]
+BodyKind = Literal["json", "form", "multipart", "ndjson", "text", "binary", "graphql", "grpc"]
 ElementKind = Literal["string", "number", "integer", "boolean"]
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
@@ -11,6 +13,8 @@ from aegis_authz.encoding import strict_json
 from aegis_authz.wire.bodies.body import NO_BODY, NO_FACTS, Body
 from aegis_authz.wire.bodies.content import CONTENT_FACTS, TEXT_FACTS, read_content, read_text
 from aegis_authz.wire.bodies.form import read_form
+from aegis_authz.wire.bodies.graphql import GRAPHQL_FACTS, OPERATION_MEMBERS, read_graphql
+from aegis_authz.wire.bodies.graphql_document import malformed
 from aegis_authz.wire.bodies.grpc_frame import GRPC_FACTS, read_grpc
 from aegis_authz.wire.bodies.lines import read_lines
 from aegis_authz.wire.bodies.multipart import boundary_of, multipart_type, read_multipart
@@ -36,10 +40,33 @@ def read_body(http: HttpCall, path: str, action: Action) -> Body:
     if not http.body:
         return NO_BODY
     if action.bodies == JSON_ALONE:
-        content_type = judged_type(http)
-        return Body(_json(http), content_type, NO_FACTS, False)
+        return Body(_json(http), judged_type(http), NO_FACTS, False)
     declared = plain_type(http)
     return _read(_format(declared, action), http, path, declared, action)
+
+
+def holds_operation(action: Action, query: Mapping[str, str | list[str]], has_body: bool) -> bool:
+    """Whether a request holds an operation of GraphQL in its query.
+
+    Raises Refused(GRAPHQL_MALFORMED) where it has a body, too, or is no GET: servers read the one or the other.
+    """
+    if BodyFormat.GRAPHQL not in action.bodies or query.keys().isdisjoint(OPERATION_MEMBERS):
+        return False
+    if has_body or action.method != "GET":
+        raise malformed("query", "An operation stands in the query of the URL. Send it in the body alone.")
+    return True
+
+
+def read_operation(query: Mapping[str, str | list[str]]) -> Body:
+    """The operation in the query of a GET (GraphQL over HTTP, section 6.1): what it holds is judged as a body would be.
+
+    Raises Refused(GRAPHQL_MALFORMED), and what `strict_json` raises for the variables.
+    """
+    variables = query.get("variables")
+    request: dict[str, Json] = {**query}
+    if isinstance(variables, str):
+        request["variables"] = strict_json.parse(variables.encode("utf-8"))
+    return Body(read_graphql(request, is_get=True), "", GRAPHQL_FACTS, False)
 
 
 def _format(declared: str, action: Action) -> BodyFormat:
@@ -47,6 +74,8 @@ def _format(declared: str, action: Action) -> BodyFormat:
     if not declared and len(formats) == 1 and formats[0] in (*_DEFAULT_TYPES, BodyFormat.BINARY):
         return formats[0]
     likely = _likely(declared)
+    if likely is BodyFormat.JSON and BodyFormat.GRAPHQL in formats:
+        return BodyFormat.GRAPHQL
     if likely in formats:
         return likely
     if declared and BodyFormat.BINARY in formats:
@@ -90,6 +119,8 @@ def _read(body_format: BodyFormat, http: HttpCall, path: str, declared: str, act
             return Body(read_text(data, fallback), f"{fallback}; charset=utf-8", TEXT_FACTS, False)
         case BodyFormat.BINARY:
             return Body(read_content(data, fallback), fallback, CONTENT_FACTS, False)
+        case BodyFormat.GRAPHQL:
+            return Body(read_graphql(_json(http), is_get=False), judged_type(http), GRAPHQL_FACTS, False)
         case BodyFormat.MESSAGE:
             return Body(read_grpc(data, path), declared, GRPC_FACTS, False)
 

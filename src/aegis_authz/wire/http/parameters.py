@@ -57,6 +57,7 @@ def extract(
     if not action.parameters:
         if action.bodies != JSON_ALONE and not action.others:
             _refuse_undeclared_members(_content(body), {}, False, "/")
+            refuse_undeclared(query, (), False, "query", "")
         return _everything(body, variables, query)
     if query or variables or not _holds_declared_members_alone(action, body):
         _refuse_unseen(action, body, variables, query)

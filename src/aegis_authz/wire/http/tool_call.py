@@ -14,7 +14,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Digest
 from aegis_authz.wire.bodies.body import Body
-from aegis_authz.wire.bodies.reader import read_body
+from aegis_authz.wire.bodies.reader import holds_operation, read_body, read_operation
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
@@ -22,6 +22,8 @@ from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
+
+_SHORT_OPERATION = 400  # bytes, in which some hundred tokens have room: 3 ms
 
 
 def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
@@ -108,10 +110,19 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
     return (tool,), http.path[len(prefix) :] or "/"
 
 
+def takes_long(http: HttpCall, catalogue: Catalogue) -> bool:
+    """Whether a request may be an operation of GraphQL, for whose reading others should not wait."""
+    if not catalogue.operated or len(http.body) + len(http.query) < _SHORT_OPERATION:
+        return False
+    return any(tool.name in catalogue.operated for tool in claimants(http, catalogue)[0])
+
+
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
-    body = read_body(http, path, action)
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
-    parameters = extract(action, body, variables, query, http.values_of)
+    is_operation = holds_operation(action, query, bool(http.body))
+    body = read_operation(query) if is_operation else read_body(http, path, action)
+    rest = {} if is_operation else query
+    parameters = extract(action, body, variables, rest, http.values_of)
     return ToolCall(
         kind=CallKind.ACTION,
         tool=tool.name,
@@ -141,7 +152,7 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         ),
         content_type=body.content_type,
         scheme=http.scheme,
-        besides=unlisted(action, body, query),
+        besides=unlisted(action, body, rest),
         spellings=spellings(parameters),
     )
 
