@@ -9,6 +9,7 @@ from typing import Protocol
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact.deltas import Deltas
+from aegis_authz.redact.parts import form_boundary, form_parts
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.redact.sse import Event, EventSplitter
 
@@ -104,11 +105,11 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     if media_type == "application/x-www-form-urlencoded":
         return FormBody(sanitizer)
     if media_type in _LINES:
-        return LineStream(sanitizer)
+        return LineBody(sanitizer.of_lines()) if facts.status is None else LineStream(sanitizer.of_lines())
     if not media_type or media_type in _TEXTS or media_type.startswith("text/") or media_type.endswith(_TEXT_ENDINGS):
         return TextBody(sanitizer)
     if media_type.startswith("multipart/"):
-        return MixedBody(sanitizer)
+        return MixedBody(sanitizer, form_boundary((facts.content_type or ("",))[0]))
     if sanitizer.passes_opaque and not sanitizer.needs_json:
         return OpaqueBody()
     return EmptyBody("content that cannot be looked at")
@@ -195,12 +196,28 @@ class FormBody(_Whole):
         return self._sanitizer.form(bytes(self._body))
 
 
+class LineBody(_Whole):
+    """JSON texts one a line, of a request: each is redacted by itself, and none is a piece of another."""
+
+    def finish(self) -> bytes:
+        """The redacted lines, with the ends they had."""
+        lines = bytes(self._body).split(b"\n")
+        return b"\n".join(self._sanitizer.json(line) if line.strip() else line for line in lines)
+
+
 class MixedBody(_Whole):
-    """A body of several parts: searched as text where it is text, else opaque."""
+    """A body of several parts: a form by its fields, all else searched as text where it is text, or opaque."""
+
+    def __init__(self, sanitizer: Sanitizer, boundary: bytes) -> None:
+        super().__init__(sanitizer)
+        self._boundary = boundary
 
     def finish(self) -> bytes:
         """The redacted text. Raises Refused(MALFORMED_CALL) for binary parts that must not pass."""
         data = bytes(self._body)
+        parts = form_parts(data, self._boundary) if self._boundary else None
+        if parts is not None:
+            return self._sanitizer.parts(data, parts)
         if self._sanitizer.has_fields and data:
             raise Refused(Reason.MALFORMED_CALL, "what must be found in JSON, in something that is none")
         if b"\0" not in data:

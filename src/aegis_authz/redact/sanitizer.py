@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 
 from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, RedactionTerms, Target
 from aegis_authz.core.json_value import Json
@@ -14,14 +15,18 @@ from aegis_authz.redact.detectors.table import detectors_named
 from aegis_authz.redact.edits import at_origin, edited, moved
 from aegis_authz.redact.fields import field_edits, read_field
 from aegis_authz.redact.finder import Finder
+from aegis_authz.redact.forms import MARKER, FieldPlaces, form_edits
 from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
 from aegis_authz.redact.opaque import decoded, encoded_members, has_encoded_names
+from aegis_authz.redact.parts import FormPart
 from aegis_authz.redact.redactor import Redactor
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement
 from aegis_authz.redact.tools import Choice, choice_of, cut_down
 
 FILTERED = "filter_tools"
+LINES = "lines"
+"""The member by which pointers lead into a body of JSON lines."""
 
 
 def unhurried() -> None:
@@ -131,11 +136,47 @@ class Sanitizer:
         return self._redactor.text(data)
 
     def form(self, data: bytes) -> bytes:
-        """Redact a form as browsers send it. Raises Refused as `text` does."""
-        if looks_like_json(data) or (self.has_fields and data.strip()):
+        """Redact a form as browsers send it. Raises Refused(MALFORMED_CALL) for fields in what is no form."""
+        if looks_like_json(data):
             return self.json(data)
         _refuse_nul(data)
+        if self._fields and data.strip():
+            edits = form_edits(data, FieldPlaces(self._fields, self._redactor.counts))
+            if edits is None:
+                raise Refused(Reason.MALFORMED_CALL, "what must be found in a form, in something that is none")
+            data = edited(data, list(edits))
         return self._redactor.form(data)
+
+    def parts(self, data: bytes, parts: Sequence[FormPart]) -> bytes:
+        """Redact a form of several parts: its fields, what its headers say, and files that are text.
+
+        Raises Refused(MALFORMED_CALL) for a file that cannot be looked at and may not pass unseen.
+        """
+        places = FieldPlaces(self._fields, self._redactor.counts)
+        edits: list[Replacement] = []
+        for part in parts:
+            head, content = data[slice(*part.head)], data[slice(*part.content)]
+            edits.append(Replacement(*part.head, self._redactor.text(head)))
+            edits.append(Replacement(*part.content, self._part(part, content, places)))
+        return edited(data, edits)
+
+    def _part(self, part: FormPart, content: bytes, places: FieldPlaces) -> bytes:
+        if places.names(part.name) and content:
+            return MARKER
+        if b"\0" in content:
+            if part.is_file and self._passes_opaque:
+                return content
+            raise Refused(Reason.MALFORMED_CALL, "a part that cannot be looked at")
+        return self.plain(content.decode("utf-8", "surrogateescape"), "" if part.is_file else part.name).encode(
+            "utf-8", "surrogateescape"
+        )
+
+    def of_lines(self) -> Sanitizer:
+        """The same for JSON texts one a line: `/lines/*/a`, as policy calls it, is `/a` in each line."""
+        lines = copy(self)
+        below = [field.below().below() for field in self._fields if field.segments[:1] == (LINES,)]
+        lines._fields = (*self._fields, *(field for field in below if field.segments))
+        return lines
 
     def plain(self, text: str, label: str = "") -> str:
         """Redact a text by the detectors alone. `label` is what it is called, which may say what it means."""
