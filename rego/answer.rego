@@ -23,6 +23,7 @@ default decide(_) := {
 	"findings": [],
 	"approval": null,
 	"would": null,
+	"limits": [],
 }
 
 decide(call) := decision if {
@@ -37,12 +38,16 @@ ruled(call) := decision if {
 	nodes := nodes_of(call.subject.properties)
 	enforced := [document | some node in nodes; some document in node.enforce]
 	observed := [document | some node in nodes; some document in node.shadow]
-	decision := object.union(governed(call, enforced, observed), {"would": would(call, observed)})
+	governing := governed(call, enforced, observed)
+	decision := object.union(governing, {
+		"would": would(call, observed),
+		"limits": limits_met(call, enforced, governing.effect),
+	})
 }
 
 # Most calls meet rules that simply allow. Which those are was worked out when the documents were compiled
 # (policy/compile/fast_path.py); a call for which all their conditions hold is allowed, as judging it in full would find.
-plainly_allowed(call) := allowed(plain.policies) if {
+plainly_allowed(call) := allowed(plain.policies, plain.limits) if {
 	call.resource.type in {"http", "mcp_tool"}
 	who := call.subject.properties
 	node := data.aegis.policies.scopes[concat("/", [who.org, who.tenant, who.agent])]

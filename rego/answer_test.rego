@@ -22,7 +22,7 @@ test_every_decision_has_exactly_the_known_members if {
 	every decision in answer.decisions {
 		object.keys(decision) == {
 			"effect", "reason", "detail", "policies",
-			"obligations", "findings", "approval", "would",
+			"obligations", "findings", "approval", "would", "limits",
 		}
 	}
 }
@@ -125,7 +125,7 @@ plainly(checks, parameters) := decision if {
 	node := {
 		"enforce": [bank([object.union(rule, {"effect": "deny"})])],
 		"shadow": [],
-		"plain": {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks}}},
+		"plain": {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks, "limits": ["spend"]}}},
 	}
 	policies := {"shapes": [["", "", ""]], "scopes": {"acme/emea/payer": node}}
 	decision := authz.decide(pay(parameters)) with data.aegis.policies as policies

@@ -1,7 +1,7 @@
-# The shapes of decisions. Each has every member but `would`, which `decide` adds; the first is whole.
+# The shapes of decisions. Each has every member but `would` and `limits`, which `decide` adds; the first is whole.
 package aegis.authz
 
-allowed(policies) := {
+allowed(policies, limits) := {
 	"effect": "allow",
 	"reason": "ALLOWED",
 	"detail": "",
@@ -10,6 +10,7 @@ allowed(policies) := {
 	"findings": [],
 	"approval": null,
 	"would": null,
+	"limits": limits,
 }
 
 passed(reason, policies, obligations) := {

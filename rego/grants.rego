@@ -27,7 +27,7 @@ narrowed(decision, call, grant) := decision if {
 
 beyond(reason, detail, decision, findings) := object.union(
 	refused(reason, detail, decision.policies, findings),
-	{"would": decision.would},
+	{"would": decision.would, "limits": []},
 )
 
 excess_of(findings) := "the grant allows no such tool or action" if {

@@ -174,4 +174,32 @@ def test_the_order_of_documents_rules_and_keys_changes_nothing(opa: LabOpa, seed
 def replaced(decision: Decision) -> tuple[Any, ...]:
     """What must stay the same: all but the revision, and the names and order in which it is told."""
     terms = decision.approval and (decision.approval.groups, decision.approval.expires_in)
-    return decision.effect, decision.reason, decision.obligations, terms, decision.would
+    return decision.effect, decision.reason, decision.obligations, terms, decision.would, decision.limits
+
+
+@SETTINGS
+@given(SEEDS)
+def test_a_limit_more_changes_no_decision_and_takes_no_other_limit_away(opa: LabOpa, seed: int) -> None:
+    def add(draw: Random, written: Written) -> Written:
+        entry = {"count": {"max": 7, "per": "week"}}
+        return changed(draw, written, lambda one: {**one, "limits": [*one.get("limits", []), entry]})
+
+    for asked, first, after in before_and_after(opa, seed, add):
+        assert replaced(first)[:-1] == replaced(after)[:-1], asked
+        assert set(first.limits) <= set(after.limits), asked
+
+
+@SETTINGS
+@given(SEEDS)
+def test_how_much_is_allowed_changes_neither_decisions_nor_the_ids_of_limits(opa: LabOpa, seed: int) -> None:
+    def raised(value: Any) -> Any:
+        if isinstance(value, list):
+            return [raised(inner) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        count = value.get("count")
+        more = {"count": {**count, "max": count["max"] + 100}} if isinstance(count, dict) and "per" in count else {}
+        return {name: raised(inner) for name, inner in {**value, **more}.items()}
+
+    for asked, first, after in before_and_after(opa, seed, lambda _, written: [raised(one) for one in written]):
+        assert replaced(first) == replaced(after), asked

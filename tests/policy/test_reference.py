@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.core.decision import Decision, InjectCredential, Redact, SetHeader
+from aegis_authz.core.limit import Count, Limit
+from aegis_authz.core.units import LimitId
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from tests.support.reference import Call, Outcome, decide
@@ -40,11 +43,13 @@ def drawn(seed: int) -> tuple[list[PolicyDocument], list[Call]]:
 
 
 def decided(opa: LabOpa, read: list[PolicyDocument], asked: list[Call]) -> list[Outcome]:
-    opa.load(compile_policy([*map(compiled_document, read)], TOOLS, TRUST, "").data)
-    return [_outcome(one) for one in opa.decisions(list(asked))]
+    compiled = [*map(compiled_document, read)]
+    opa.load(compile_policy(compiled, TOOLS, TRUST, "").data)
+    limits = limits_of(compiled)
+    return [_outcome(one, limits) for one in opa.decisions(list(asked))]
 
 
-def _outcome(decision: object) -> Outcome:
+def _outcome(decision: object, limits: Mapping[LimitId, Limit]) -> Outcome:
     assert isinstance(decision, Decision), decision
     redactions: list[tuple[Any, ...]] = []
     headers: list[tuple[Any, ...]] = []
@@ -59,7 +64,13 @@ def _outcome(decision: object) -> Outcome:
             case _:
                 raise AssertionError("no call here asks for a list of tools")
     would = None if decision.would is None else decision.would.value
-    return Outcome(decision.effect.value, decision.reason.value, (*redactions, *sorted(headers)), would)
+    met = frozenset(_counted(limits[one]) for one in decision.limits)
+    return Outcome(decision.effect.value, decision.reason.value, (*redactions, *sorted(headers)), would, met)
+
+
+def _counted(limit: Limit) -> tuple[str, int]:
+    assert isinstance(limit.terms, Count)
+    return limit.policy, limit.terms.most
 
 
 def agree(opa: LabOpa, seed: int) -> None:
@@ -93,9 +104,12 @@ def test_explanations_tell_the_decision_that_is_made(opa: LabOpa, seed: int) -> 
 def test_what_is_drawn_meets_every_reason_and_uses_every_word() -> None:
     met: Counter[str] = Counter()
     words: Counter[str] = Counter()
+    limited = 0
     for seed in range(150):
         read, asked = drawn(seed)
-        met.update(decide(read, one, REGIONS).reason for one in asked)
+        outcomes = [decide(read, one, REGIONS) for one in asked]
+        met.update(one.reason for one in outcomes)
+        limited += sum(len(one.limits) > 1 for one in outcomes)
         rules = [rule for document in read for rule in (*document.allowed_tools, *document.denied_tools)]
         for asked_of in (one for rule in rules for named in rule.conditions.parameters.values() for one in named):
             words.update(name for name in type(asked_of).model_fields if getattr(asked_of, name) is not None)
@@ -104,5 +118,6 @@ def test_what_is_drawn_meets_every_reason_and_uses_every_word() -> None:
         *("PARAMETER_MISSING", "PARAMETER_TYPE", "TOOL_UNKNOWN", "EGRESS_DENIED"),
     }
     assert min(met.values()) > 5
+    assert limited > 50, limited
     assert met["ALLOWED"] + met["SANITIZED"] + met["APPROVAL_NEEDED"] > 600
     assert {name for name, count in words.items() if count > 2} >= set(type(asked_of).model_fields)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 REGO = Path(__file__).resolve().parents[2] / "rego"
-MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would"}
+MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would", "limits"}
 
 
 def run(opa_binary: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -41,6 +41,8 @@ class Outcome:
     reason: str
     obligations: tuple[tuple[Any, ...], ...]
     would: str | None
+    limits: frozenset[tuple[str, int]] = frozenset()
+    """The counts that the call meets: the name of the document, and how many calls it allows."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def decide(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[str
     would = _judged(observed, call, regions).effect if observed else None
     if enforced:
         said = _judged(enforced, call, regions)
-        return Outcome(said.effect, said.reason, said.obligations, would)
+        met = frozenset() if said.effect == "deny" else frozenset(_met(enforced, call))
+        return Outcome(said.effect, said.reason, said.obligations, would, met)
     if not observed:
         return Outcome("deny", "POLICY_ABSENT", (), None)
     if call["resource"]["type"] == "unclaimed":
@@ -96,6 +99,19 @@ def _judged(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[st
         return Outcome("deny", "POLICY_DENIED", (), None)
     reason = {"allow": "ALLOWED", "sanitize": "SANITIZED", "approval_needed": "APPROVAL_NEEDED"}[effect]
     return Outcome(effect, reason, (*_redactions(rules), *sorted(headers)), None)
+
+
+def _met(documents: Sequence[PolicyDocument], call: Call) -> Iterator[tuple[str, int]]:
+    tool, action = call["resource"]["id"], call["action"]["name"]
+    for document in documents:
+        for rule in document.allowed_tools:
+            if rule.name == tool and {action, "*"} & set(rule.actions):
+                yield from ((document.title, one.max) for one in rule.count or ())
+        for entry in document.limits:
+            names = entry.actions or ("*",)
+            folded = call["resource"]["type"] != "http" and _spelling(action) in set(map(_spelling, names))
+            if (entry.tools is None or tool in entry.tools) and ({action, "*"} & set(names) or folded):
+                yield from ((document.title, one.max) for one in entry.count or ())
 
 
 def _knows(entry: EgressHost, place: Mapping[str, Any]) -> bool:

@@ -92,7 +92,7 @@ _PLACES: list[Any] = [
 
 def documents(draw: Random) -> list[dict[str, Any]]:
     """One to four documents, as they are written."""
-    return [_document(draw) for _ in range(draw.randint(1, 3))]
+    return [{**_document(draw), "name": f"document-{number}"} for number in range(draw.randint(1, 3))]
 
 
 def call(draw: Random) -> dict[str, Any]:
@@ -167,9 +167,16 @@ def _document(draw: Random) -> dict[str, Any]:
         written["denied_tools"] = [{"name": "bank", "actions": _actions(draw), **_conditions(draw, True)}]
     if draw.random() < 0.3:
         written["egress"] = {"allow": draw.sample(_PLACES, draw.randint(1, 2))}
+    if draw.random() < 0.3:
+        written["limits"] = [_entry(draw) for _ in range(draw.randint(1, 2))]
     if draw.random() < 0.08:
         written["regions"] = draw.choice([["eu"], ["eu", "us"]])
     return written
+
+
+def _entry(draw: Random) -> dict[str, Any]:
+    places: list[dict[str, Any]] = [{}, {"tools": ["bank"]}, {"tools": ["shop", "bank"], "actions": ["pay"]}]
+    return {**draw.choice(places), "count": {"max": draw.randint(10, 99), "per": "day"}}
 
 
 def _actions(draw: Random) -> list[str]:
@@ -188,6 +195,8 @@ def _rule(draw: Random) -> dict[str, Any]:
     if draw.random() < 0.3:
         groups = draw.choice([[], ["a"], ["b"], ["a", "b"]])
         rule["approval"] = {"always": draw.random() < 0.3, "groups": groups, "expires_in": draw.choice([60, 900])}
+    if draw.random() < 0.2:
+        rule["count"] = {"max": draw.randint(1, 9), "per": "day"}
     if draw.random() < 0.2:
         rule["obligations"] = draw.choice(_DEMANDS)
     return rule

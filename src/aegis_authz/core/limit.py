@@ -11,6 +11,7 @@ from enum import Enum
 from functools import total_ordering
 from typing import ClassVar, Final
 
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import LimitId, Micros, Millis
 
@@ -181,7 +182,7 @@ class Limit:
 
     `id` stays the same over publications that do not touch what is counted; `policy` and `name` are for people.
     `obligations` hold for a call over a limit that sanitizes, and are none of any other; as data, for whoever meets
-    them reads them.
+    them reads them. `approval` is what a call over a limit that asks for an approval needs, None of any other.
     """
 
     id: LimitId
@@ -190,6 +191,7 @@ class Limit:
     per: Per
     on_exceed: Exceed
     obligations: tuple[Json, ...]
+    approval: ApprovalTerms | None
     terms: Terms
 
 

@@ -17,6 +17,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti
 from aegis_authz.lab.grants import TriedNarrowing, grant_from_tried, moment, tried_grant
+from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.types import LISTED, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.wire.opa.answer import question_to_data
@@ -24,8 +25,6 @@ from aegis_authz.wire.spellings import spellings
 
 DEFAULT_TIME = "2026-01-01T12:00:00+00:00"
 """When a call is made that does not say when: the same moment on every day the tests run."""
-
-_METHODS = ("initialize", "http:get", "http:delete")  # as calls of streamable HTTP are named
 
 
 def _scope(value: str) -> str:
@@ -157,8 +156,3 @@ def _kind(call: TriedCall, catalogue: Catalogue) -> CallKind:
     if tool is None or not tool.is_mcp:
         return CallKind.ACTION
     return CallKind.MCP_SESSION if is_method(call.action) else CallKind.MCP_TOOL
-
-
-def is_method(action: str) -> bool:
-    """Whether an action of an MCP server is a method of the protocol, such as tools/list, and no tool of the server."""
-    return "/" in action or action in _METHODS

@@ -13,9 +13,10 @@ from aegis_authz.core.decision import OBLIGATIONS
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
-from aegis_authz.lab.calls import TriedCall, is_method
+from aegis_authz.lab.calls import TriedCall
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Number, Words
 from aegis_authz.policy.language.validation import Part, validated
 from aegis_authz.policy.load import Loaded

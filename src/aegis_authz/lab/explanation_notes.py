@@ -8,8 +8,8 @@ from itertools import islice
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.refused import Refused
-from aegis_authz.lab.calls import is_method
 from aegis_authz.lab.explanation import Explanation
+from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.load import LoadedPolicy
 from aegis_authz.policy.source.problems import printable, quoted

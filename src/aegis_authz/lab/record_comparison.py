@@ -12,9 +12,10 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, FlatObligation
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.replay import NotJudged, assumed, replayed
-from aegis_authz.lab.calls import TriedCall, call_of, is_method
+from aegis_authz.lab.calls import TriedCall, call_of
 from aegis_authz.lab.cases import REASONS_OF_POLICY
 from aegis_authz.lab.explanation import Explanation
+from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import printable
 

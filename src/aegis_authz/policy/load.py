@@ -251,7 +251,7 @@ class _Reading:
         if document is None:
             return None
         rules = compiled_rules(document)
-        self.problems += document_problems(source, rules, self.tools, self.names, self.detectors)
+        self.problems += document_problems(source, document, rules, self.tools, self.names, self.detectors)
         return document, rules
 
     def _extended(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.breaker import Breaker
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.limit import (
     MOST_COUNT,
     MOST_FLAGS,
@@ -64,6 +65,7 @@ LIMITS = st.dictionaries(
         st.sampled_from(Per),
         st.sampled_from(Exceed),
         st.just(()),
+        st.none(),
         TERMS,
     ),
     max_size=3,
@@ -72,7 +74,12 @@ LIMITS = st.dictionaries(
 
 def built(limits: dict[str, Limit]) -> dict[str, Limit]:
     return {
-        name: replace(limit, id=name, obligations=REDACT if limit.on_exceed is Exceed.SANITIZE else ())
+        name: replace(
+            limit,
+            id=name,
+            obligations=REDACT if limit.on_exceed is Exceed.SANITIZE else (),
+            approval=ApprovalTerms(("a",), 900.0) if limit.on_exceed is Exceed.APPROVAL_NEEDED else None,
+        )
         for name, limit in limits.items()
     }
 
@@ -90,10 +97,12 @@ def test_breakers_survive_the_way_through_a_bundle() -> None:
 
 def limit(kind: str, **terms: Any) -> dict[str, Any]:
     terms = {"kind": kind, **terms}
-    return {"l": {"policy": "p", "name": "n", "per": "agent", "on_exceed": "deny", "obligations": [], "terms": terms}}
+    rest = {"policy": "p", "name": "n", "per": "agent", "on_exceed": "deny", "obligations": [], "approval": None}
+    return {"l": {**rest, "terms": terms}}
 
 
 DAY = {"period": "day", "zone": "UTC"}
+ASKING = {**limit("count", most=1, window=DAY)["l"], "on_exceed": "approval_needed"}
 BUDGET = {"amount": 5, "currency": "USD", "window": DAY, "of": None}
 
 
@@ -108,6 +117,11 @@ BUDGET = {"amount": 5, "currency": "USD", "window": DAY, "of": None}
         {"l": {**limit("count", most=1, window=DAY)["l"], "on_exceed": "allow"}},
         {"l": {**limit("count", most=1, window=DAY)["l"], "on_exceed": "sanitize"}},
         {"l": {**limit("count", most=1, window=DAY)["l"], "obligations": [{"kind": "redact"}]}},
+        {"l": {**limit("count", most=1, window=DAY)["l"], "on_exceed": "approval_needed"}},
+        {"l": {**limit("count", most=1, window=DAY)["l"], "approval": {"groups": [], "expires_in": 60}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": 0}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": True}}},
+        {"l": {**ASKING, "approval": {"groups": [1], "expires_in": 60}}},
         limit("odd"),
         limit("count", most=0, window=DAY),
         limit("count", most=-1, window=DAY),

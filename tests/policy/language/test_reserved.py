@@ -31,13 +31,41 @@ def everywhere(member: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "word",
-    ["budget", "rate_limit", "on_exceed", "limits", "quota", "max_calls", "max_spend", "notify", "inject_credential",
-     "credentials", "rateLimit", "rate-limit", "RATE_LIMIT", "max_calls_per_minute", "max_amount_per_day"],
+    ["notify", "alerts", "webhook", "inject_credential", "credentials", "max_cost_per_call", "injectSecret", "inject-secret"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["5", "{max: 5}", "[x]", "", "{max: }"])
 def test_what_is_not_enforced_yet_is_refused_at_every_place_and_said_once(word: str, value: str) -> None:
     for text in everywhere(f"{word}: {value}"):
         assert "not enforced yet" in told(text), text
+
+
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [
+        ("budgets", "budget: 500 USD/day"),
+        ("max_spend", "budget: 500 USD/day"),
+        ("rate_limits", "rate_limit: 3/s"),
+        ("rateLimits", "rate_limit: 3/s"),
+        ("rate-limits", "rate_limit: 3/s"),
+        ("THROTTLE", "rate_limit: 3/s"),
+        ("calls_per_minute", "rate_limit: 3/s"),
+        ("max_calls", "count: 100/day"),
+        ("quota", "budget, rate_limit, count, distinct or concurrency"),
+        ("on_limit", "on_exceed: approval_needed"),
+        ("circuit_breaker", "breaker: {refusals: 5, within: 60s, quarantine: 15m}"),
+        ("max_amount_per_day", "budget: {amount: ..., currency: ..., per: day, of: {parameter: ...}}"),
+    ],
+)
+@pytest.mark.parametrize("value", ["5", "{max: 5}", "[x]", "", "{max: }"])
+def test_a_word_that_is_near_one_of_limits_is_sent_to_it_from_every_place(word: str, place: str, value: str) -> None:
+    for text in everywhere(f"{word}: {value}"):
+        assert f"'{word}' is written as {place}" in told(text), text
+
+
+@pytest.mark.parametrize("word", ["budget", "rate_limit", "on_exceed", "distinct", "requires"])
+def test_a_word_of_limits_stands_in_a_rule_or_in_limits_and_not_in_conditions(word: str) -> None:
+    assert "in a rule of allowed_tools" in told(f"{RULE}    conditions: {{{word}: 5}}\n")
+    assert "in a rule of allowed_tools" in told(f"agent: a\n{word}: 5\n")
 
 
 @pytest.mark.parametrize("word", ["priority", "order", "weight"])
@@ -83,7 +111,7 @@ def test_the_same_words_are_taken_where_they_have_a_meaning(conditions: str) -> 
 
 
 def test_a_document_of_a_tool_is_read_as_strictly() -> None:
-    with pytest.raises(PolicyErrors, match="'rate_limit' is not enforced yet"):
+    with pytest.raises(PolicyErrors, match="'rate_limit' is written as rate_limit: 3/s, in a rule of allowed_tools"):
         load({}, {"t.yaml": "tool: pay\nhost: pay.example\nmcp: {}\nrate_limit: 5\n"})
 
 

@@ -12,10 +12,10 @@ from rich.tree import Tree
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
-from aegis_authz.lab.calls import is_method
 from aegis_authz.lab.explanation import ConditionState, Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.compile.conditions import path_of
+from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import printable
 

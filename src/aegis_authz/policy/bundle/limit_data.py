@@ -1,7 +1,8 @@
 """Limits and breakers as plain JSON inside a bundle, and back, strictly.
 
-`snapshot.limits` maps a limit's id to `{policy, name, per, on_exceed, obligations, terms}`, `snapshot.breakers` a scope
-as written to the breakers of its documents. Terms name their kind. Times are milliseconds, money micro-units.
+`snapshot.limits` maps a limit's id to `{policy, name, per, on_exceed, obligations, approval, terms}`,
+`snapshot.breakers` a scope as written to the breakers of its documents. Terms name their kind. Times are milliseconds,
+money micro-units.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.core.breaker import Breaker, Breakers
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import (
     FLAG_NAME,
@@ -39,8 +42,8 @@ from aegis_authz.core.limit import (
     Terms,
     Window,
 )
-from aegis_authz.core.units import LimitId, Micros, Millis
-from aegis_authz.encoding.narrowing import integer, items, mapping, members, text
+from aegis_authz.core.units import LimitId, Micros, Millis, Seconds
+from aegis_authz.encoding.narrowing import integer, items, mapping, members, number, text
 
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 
@@ -54,6 +57,7 @@ def limits_to_data(limits: Mapping[LimitId, Limit]) -> dict[str, Json]:
             "per": limit.per.value,
             "on_exceed": limit.on_exceed.value,
             "obligations": [*limit.obligations],
+            "approval": _approval_to_data(limit.approval),
             "terms": {"kind": limit.terms.kind, **_terms_to_data(limit.terms)},
         }
         for limit_id, limit in sorted(limits.items())
@@ -94,6 +98,10 @@ def _terms_to_data(terms: Terms) -> dict[str, Json]:
             return {"sets": [*sets], "requires": [*requires], "unless": [*unless], "life": life}
 
 
+def _approval_to_data(approval: ApprovalTerms | None) -> Json:
+    return None if approval is None else {"groups": [*approval.groups], "expires_in": approval.expires_in}
+
+
 def _window_to_data(window: Window) -> Json:
     if isinstance(window, RollingWindow):
         return {"length": window.length}
@@ -118,7 +126,7 @@ def _breaker_to_data(breaker: Breaker) -> Json:
 
 
 def _limit(limit_id: LimitId, data: Json) -> Limit:
-    entry = members(data, {"policy", "name", "per", "on_exceed", "obligations", "terms"}, "a limit")
+    entry = members(data, {"policy", "name", "per", "on_exceed", "obligations", "approval", "terms"}, "a limit")
     terms = mapping(entry["terms"], "the terms of a limit")
     kind = text(terms.get("kind"), "the kind of a limit")
     if kind not in _TERMS:
@@ -130,6 +138,9 @@ def _limit(limit_id: LimitId, data: Json) -> Limit:
     )
     if (on_exceed is Exceed.SANITIZE) != bool(obligations):
         raise ValueError("a limit that sanitizes without what to redact, or the reverse")
+    approval = _approval(entry["approval"])
+    if (on_exceed is Exceed.APPROVAL_NEEDED) != (approval is not None):
+        raise ValueError("a limit that asks for an approval without its terms, or the reverse")
     return Limit(
         id=limit_id,
         policy=text(entry["policy"], "the policy of a limit"),
@@ -137,7 +148,20 @@ def _limit(limit_id: LimitId, data: Json) -> Limit:
         per=Per(text(entry["per"], "per")),
         on_exceed=on_exceed,
         obligations=obligations,
+        approval=approval,
         terms=read(members(terms, {"kind", *names}, f"the terms of a {kind}")),
+    )
+
+
+def _approval(data: Json) -> ApprovalTerms | None:
+    if data is None:
+        return None
+    entry = members(data, {"groups", "expires_in"}, "the approval of a limit")
+    life = number(entry["expires_in"], "expires_in")
+    if not 0 < life <= MAX_APPROVAL_LIFE:
+        raise ValueError("an approval that expires never or at once")
+    return ApprovalTerms(
+        tuple(text(group, "a group") for group in items(entry["groups"], "groups")), Seconds(float(life))
     )
 
 

@@ -7,13 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.comparisons import Fault, fits
 from aegis_authz.policy.compile.conditions import DEFAULT_PARAMETER, ValueConditions, short_form
+from aegis_authz.policy.compile.limit_faults import asks_beyond, document_limit_faults, rule_limit_faults
 from aegis_authz.policy.compile.rules import CompiledRule, CompiledRules
 from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.document import RuleSet
 from aegis_authz.policy.language.operators import BARE_FORMS, SHORT_FORMS
 from aegis_authz.policy.language.reserved import reserved
 from aegis_authz.policy.language.rule import Redaction, Rule, ToolRule
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.language.validation import unknown_key
+from aegis_authz.policy.source.places import as_written
 from aegis_authz.policy.source.problems import Problem, did_you_mean, quoted
 from aegis_authz.policy.source.reader import Location, SourceDocument
 
@@ -39,21 +42,24 @@ def condition_key_problems(source: SourceDocument) -> list[Problem]:
 
 def document_problems(
     source: SourceDocument,
+    document: RuleSet,
     rules: CompiledRules,
     tools: Mapping[str, KnownTool],
     tool_names: Collection[str],
     detectors: Collection[str] | None,
 ) -> list[Problem]:
-    """What is wrong with the rules of a well-shaped document or template.
+    """What is wrong with the rules and limits of a well-shaped document or template.
 
     `tools` are the readable tools; `tool_names` all names the catalogue gives, so that a tool with an
     error of its own is not called unknown as well. `detectors` are the known ones, None to accept any.
     """
-    return [
-        source.problem((*rule.at, *location), message)
+    faults: list[Fault] = [
+        ((*rule.at, *location), message)
         for rule in rules
-        for location, message in _rule_faults(rule, tools, tool_names, detectors)
+        for location, message in _rule_faults(rule, document, tools, tool_names, detectors)
     ]
+    faults += document_limit_faults(document, tools, tool_names, detectors)
+    return [source.problem(as_written(source.value, location), message) for location, message in faults]
 
 
 def _condition_keys(value: Json) -> Iterator[tuple[Location, str]]:
@@ -67,6 +73,7 @@ def _condition_keys(value: Json) -> Iterator[tuple[Location, str]]:
 
 def _rule_faults(
     compiled: CompiledRule,
+    document: RuleSet,
     tools: Mapping[str, KnownTool],
     tool_names: Collection[str],
     detectors: Collection[str] | None,
@@ -76,11 +83,13 @@ def _rule_faults(
         yield ("name",), f"no tool {quoted(rule.name)} in the catalogue{did_you_mean(rule.name, tool_names)}"
     yield from compiled.faults
     if isinstance(rule, ToolRule):
-        yield from _approval_faults(rule, compiled.asks)
+        yield from _approval_faults(rule, compiled.asks or asks_beyond(rule))
         yield from _detector_faults(rule, detectors)
     elif compiled.asks:
         yield ("conditions",), "a rule that denies cannot ask for an approval; put this into allowed_tools"
     tool = tools.get(rule.name)
+    if isinstance(rule, ToolRule):
+        yield from rule_limit_faults(rule, document, tool)
     if tool is not None and tool.actions is not None:
         yield from _catalogue_faults(rule, tool, compiled.values)
 
@@ -91,7 +100,7 @@ def _approval_faults(rule: ToolRule, asks: bool) -> Iterator[Fault]:
             ("approval",),
             (
                 "nothing in this rule asks for an approval; add approval_needed_over, approval_needed_in or "
-                "else: approval_needed to a condition, or always: true"
+                "else: approval_needed to a condition, on_exceed: approval_needed to a limit, or always: true"
             ),
         )
 

@@ -13,12 +13,14 @@ from aegis_authz.core.price import NO_PRICES, Prices
 from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
+from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_data
 from aegis_authz.policy.bundle.price_data import prices_to_data
 from aegis_authz.policy.bundle.snapshot import bases_from_data, trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
+from aegis_authz.policy.compile.limits import breakers_of, limits_of
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.operators import PHRASES
@@ -71,6 +73,8 @@ def compile_policy(
             "reads": sorted(reads(policies)),
             "phrases": dict(PHRASES),
             "prices": prices_to_data(prices),
+            "limits": limits_to_data(limits_of(policies)),
+            "breakers": breakers_to_data(breakers_of(policies)),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)

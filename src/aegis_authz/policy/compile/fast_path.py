@@ -2,8 +2,9 @@
 
 Most calls meet rules that allow, and every condition holds. For each agent with a document of its own the rules that
 apply to a named action are gathered here from all documents that cover the agent. Where all of them simply allow,
-the conditions of all together are kept as the action's *plain* rule: a call for which they hold is allowed. Rego
-tries it first and judges in full whatever does not meet it, so a plain rule may be missing and must never be wrong.
+the conditions of all together are kept as the action's *plain* rule, with the limits that such a call meets: a call for
+which they hold is allowed. Rego tries it first and judges in full whatever does not meet it, so a plain rule may be
+missing and must never be wrong.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _reaches(document: Document, region: str | None) -> bool:
     return document["regions"] is None or region in _list(document["regions"])
 
 
-def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
+def _of_tool(tool: str, documents: Sequence[Document]) -> dict[str, Json]:
     rules: list[tuple[str, str, _Rule]] = [
         (str(document["name"]), action, _object(rule))
         for document in documents
@@ -59,22 +60,44 @@ def _of_tool(tool: str, documents: Iterable[Document]) -> dict[str, Json]:
         for rule in _list(listed)
     ]
     denied = {action for document in documents for action in _object(_object(document["denied"]).get(tool, {}))}
+    limited = [*_limited(tool, documents)]
     plain: dict[str, Json] = {}
     for action_name in sorted({action for _, action, _ in rules if action != ANY}):
         applying = [(name, rule) for name, action, rule in rules if action in (action_name, ANY)]
-        if not _may_be_denied(action_name, denied) and all(_simply_allows(rule) for _, rule in applying):
+        alike = denied | {action for action, _ in limited if action not in (action_name, ANY)}
+        if not _may_be_meant(action_name, alike) and all(_simply_allows(rule) for _, rule in applying):
             plain[action_name] = {
                 "policies": [*sorted({name for name, _ in applying})],
                 "checks": _together(check for _, rule in applying for check in _checks(rule)),
+                "limits": [*sorted({*_rule_limits(applying), *_entry_limits(action_name, limited)})],
             }
     return plain
 
 
-def _may_be_denied(action: str, denied: Collection[str]) -> bool:
-    """Whether a denial could be about the action in some spelling; Rego knows which."""
-    if ANY in denied or any(not (name.isascii() and name.isprintable()) for name in (action, *denied) if denied):
+def _may_be_meant(action: str, names: Collection[str]) -> bool:
+    """Whether a denial or limit of these actions could be about this one in some spelling; Rego knows which."""
+    if ANY in names or any(not (name.isascii() and name.isprintable()) for name in (action, *names) if names):
         return True
-    return action.strip().lower() in {name.strip().lower() for name in denied}
+    return action.strip().lower() in {name.strip().lower() for name in names}
+
+
+def _limited(tool: str, documents: Iterable[Document]) -> Iterator[tuple[str, Sequence[Json]]]:
+    """The ids of the entries of `limits` about a tool, by action."""
+    for document in documents:
+        tools = _object(document.get("limits", {}))
+        for name in (tool, ANY):
+            yield from ((action, _list(ids)) for action, ids in _object(tools.get(name, {})).items())
+
+
+def _entry_limits(action: str, limited: Iterable[tuple[str, Sequence[Json]]]) -> Iterator[str]:
+    for name, ids in limited:
+        if name in (action, ANY):
+            yield from map(str, ids)
+
+
+def _rule_limits(rules: Iterable[tuple[str, _Rule]]) -> Iterator[str]:
+    for _, rule in rules:
+        yield from map(str, _list(rule.get("limits", [])))
 
 
 def _simply_allows(rule: _Rule) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.effect import Effect
@@ -11,24 +11,41 @@ from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.comparisons import Check
 from aegis_authz.policy.compile.conditions import ValueConditions
 from aegis_authz.policy.compile.json_schema import schema_of_member
+from aegis_authz.policy.compile.limits import LimitedCalls, limited_calls
+from aegis_authz.policy.compile.redactions import redactions
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule
 from aegis_authz.policy.compile.schema_types import types_of
 from aegis_authz.policy.language.document import Egress
 from aegis_authz.policy.language.operators import OPERATORS, Operand
-from aegis_authz.policy.language.rule import Approval, Obligations, Redaction, Rule, Sanitize, ToolRule
+from aegis_authz.policy.language.rule import Approval, Obligations, Rule, ToolRule
+from aegis_authz.policy.language.types import ANY
 
 
 def document_data(policy: CompiledDocument) -> dict[str, Json]:
     """One document. Raises ValueError when it did not pass `load`."""
     document, rules = policy.document, policy.rules
+    limited = limited_calls(policy) if document.mode == "enforce" else []
+    ids = {calls.rule: calls.ids for calls in limited if calls.rule}
+    entries = _limits(calls for calls in limited if not calls.rule)
     return {
         "name": document.title,
         "disclose": document.disclose_limits,
-        "tools": _by_action((rule.rule, _allowing(rule)) for rule in rules.allowing),
+        "tools": _by_action((rule.rule, _allowing(rule, ids.get(rule.id, []))) for rule in rules.allowing),
         "denied": _by_action((rule.rule, _denying(rule)) for rule in rules.denying),
         "regions": None if document.regions is None else sorted(document.regions),
         "egress": _egress(document.egress),
+        **({"limits": entries} if entries else {}),
     }
+
+
+def _limits(entries: Iterable[LimitedCalls]) -> dict[str, Json]:
+    """The ids of the entries of `limits`, by tool and action, each `*` for all."""
+    tools: dict[str, dict[str, set[str]]] = {}
+    for calls in entries:
+        for tool in calls.tools or (ANY,):
+            for action in calls.actions or (ANY,):
+                tools.setdefault(tool, {}).setdefault(action, set()).update(calls.ids)
+    return {tool: {action: [*sorted(ids)] for action, ids in actions.items()} for tool, actions in tools.items()}
 
 
 def reads(policies: Iterable[CompiledDocument]) -> set[str]:
@@ -50,7 +67,7 @@ def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:
     return dict(tools)
 
 
-def _allowing(compiled: CompiledRule) -> dict[str, Json]:
+def _allowing(compiled: CompiledRule, limits: Sequence[str]) -> dict[str, Json]:
     rule = compiled.rule
     if not isinstance(rule, ToolRule):
         raise TypeError("a rule that denies among those that allow")
@@ -59,9 +76,10 @@ def _allowing(compiled: CompiledRule) -> dict[str, Json]:
         "id": compiled.id,
         "effect": _effect(rule, approval),
         "values": _values(compiled),
-        "redact": _redactions(rule.sanitize),
+        "redact": redactions(rule.sanitize),
         "headers": _headers(rule.obligations),
         "approval": {"groups": sorted(approval.groups), "expires_in": approval.expires_in},
+        **({"limits": [*limits]} if limits else {}),
     }
 
 
@@ -100,37 +118,6 @@ def _check(check: Check, denies: bool) -> Mapping[str, Json]:
     if not denies or OPERATORS[check.condition].operand is not Operand.SCHEMA:
         return compiled
     return {**compiled, "types": schema_of_member(types_of(check.limit))}
-
-
-def _redactions(sanitize: Sanitize | None) -> list[Json]:
-    if sanitize is None:
-        return []
-    targets = (("request", sanitize.request), ("response", sanitize.response))
-    return [
-        {
-            "target": target,
-            "detectors": sorted(redaction.detectors),
-            "fields": sorted(redaction.fields),
-            **_redaction_terms(redaction),
-        }
-        for target, redaction in targets
-        if redaction is not None
-    ]
-
-
-def _redaction_terms(redaction: Redaction) -> dict[str, Json]:
-    """How it is redacted, as far as that is not the usual way."""
-    own: list[Json] = [
-        {"name": detector.name, "pattern": detector.pattern, "validator": detector.validator or ""}
-        for detector in redaction.own
-    ]
-    terms: dict[str, tuple[Json, Json]] = {
-        "match": (redaction.match, "strict"),
-        "numbers": (redaction.numbers, False),
-        "opaque": (redaction.opaque, "withhold"),
-        "own": (own, []),
-    }
-    return {name: value for name, (value, usual) in terms.items() if value != usual}
 
 
 def _headers(obligations: Obligations | None) -> list[Json]:

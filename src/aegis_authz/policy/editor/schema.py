@@ -15,7 +15,7 @@ from pydantic_core import core_schema
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
-from aegis_authz.policy.language import identities
+from aegis_authz.policy.language import identities, limits
 from aegis_authz.policy.language import types as words
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import Currency, PricesDocument
@@ -29,6 +29,7 @@ Constraints = Mapping[Callable[..., object], _Mapping]
 """What schemas say of the values a validating function accepts."""
 
 _NAME = "[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+_DURATION = "^[1-9][0-9]*[smhd]$"
 _CLOCK = "([01][0-9]|2[0-4]):[0-5][0-9]"
 
 
@@ -54,8 +55,21 @@ _CONSTRAINTS: Constraints = {
     **constraint(identities.AgentTemplate, {"pattern": "^([^/]+)/([^/]+)/([^/]+)$"}),
     **constraint(identities.JwksUrl, {"pattern": "^https?://"}),
     **constraint(Currency, {"pattern": "^[A-Z]{3}$"}),
+    **constraint(limits.Duration, {"pattern": _DURATION}),
+    **constraint(limits.Window, {"pattern": f"^(hour|day|week|month)$|{_DURATION}"}),
+    **constraint(limits.RateWindow, {"pattern": f"^(second|minute|hour|day)$|{_DURATION}"}),
     **constraint(words.AddressRange, {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
 }
+
+_FLAG_LIST: _Mapping = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+_SHORT_FORMS: Constraints = {
+    limits.budget_of: {"type": "string", "pattern": r"^[0-9.]+ [A-Z]{3}/[a-z0-9]+$"},
+    limits.rate_of: {"type": "string", "pattern": "^[0-9]+/[a-z]+$"},
+    limits.count_of: {"type": "string", "pattern": "^[0-9]+/[a-z0-9]+$"},
+    limits.concurrency_of: {"type": "integer", "minimum": 1},
+    limits.flags_of: _FLAG_LIST,
+}
+"""The short ways of writing a limit, by the function that reads them."""
 
 _ALSO: Mapping[str, _Mapping] = {
     "ParameterRule": {"description": "What one value must be. It must be there unless it is optional."},
@@ -114,8 +128,10 @@ class _Generator(GenerateJsonSchema):
         return {**super().function_after_schema(schema), **self.constraints.get(schema["function"]["function"], {})}
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        array = super().function_before_schema(schema)
-        return _one_or_more(array) if schema["function"]["function"] is words.ONE_OR_MORE.func else array
+        whole, function = super().function_before_schema(schema), schema["function"]["function"]
+        if function in _SHORT_FORMS:
+            return {"anyOf": [_SHORT_FORMS[function], whole]}
+        return _one_or_more(whole) if function is words.ONE_OR_MORE.func else whole
 
 
 def _one_or_more(array: JsonSchemaValue) -> JsonSchemaValue:

@@ -10,7 +10,16 @@ from pydantic import BaseModel
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import PricesDocument
 from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+from aegis_authz.policy.language.document_limits import LimitEntry
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
+from aegis_authz.policy.language.limits import (
+    LIMIT_WORDS,
+    BudgetLimit,
+    ConcurrencyLimit,
+    CountLimit,
+    DistinctLimit,
+    RateLimit,
+)
 from aegis_authz.policy.language.operators import OPERATORS, Holder
 from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule
 from aegis_authz.policy.language.shapes import Shape
@@ -33,18 +42,27 @@ RULES = ("allowed_tools", "denied_tools")
 _Entry = TypeVar("_Entry")
 
 _REST = "..."
-_RULED = ("regions", *RULES, "egress")
+_RULED = ("regions", *RULES, "limits", "egress")
 _RULE = ("name", "actions", "description", "conditions")
+_LIMITED = (*LIMIT_WORDS, "per", "on_exceed")
+_WINDOW = ("max", "amount", "currency", "per", "zone", "of", "on_exceed")
 _OF_VALUES = tuple(word for word, operator in OPERATORS.items() if operator.holder is Holder.VALUE)
 _OF_PARAMETERS = tuple(word for word, operator in OPERATORS.items() if operator.holder is Holder.PARAMETER)
 _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
     PolicyDocument: (
         *("org", "tenant", "agent", "mode", "name", "description", "owner", "ticket", "disclose_limits", "extends"),
         *_RULED,
+        "breaker",
     ),
     Template: ("template", "description", *_RULED),
     DefinitionsDocument: ("description", "define"),
-    ToolRule: (*_RULE, "sanitize", "approval", "obligations"),
+    ToolRule: (*_RULE, *_LIMITED, "sanitize", "approval", "obligations"),
+    LimitEntry: ("name", "tools", "actions", "description", *_LIMITED, "sanitize", "approval"),
+    BudgetLimit: _WINDOW,
+    CountLimit: _WINDOW,
+    DistinctLimit: ("parameter", *_WINDOW),
+    RateLimit: ("calls", "per", "burst", "on_exceed"),
+    ConcurrencyLimit: ("max", "life", "on_exceed"),
     DenyRule: _RULE,
     Conditions: (_REST, "parameters", "context", "schema"),
     ElementRule: ("at", *_OF_VALUES),

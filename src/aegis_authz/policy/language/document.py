@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from aegis_authz.policy.language.document_limits import BreakerTerms, LimitEntry
 from aegis_authz.policy.language.rule import Approval, DenyRule, DetectorDefinition, ToolRule
 from aegis_authz.policy.language.types import (
     ANY,
@@ -48,6 +49,7 @@ class RuleSet(Part):
     description: str = ""
     allowed_tools: Annotated[tuple[ToolRule, ...], LISTED] = ()
     denied_tools: Annotated[tuple[DenyRule, ...], LISTED] = ()
+    limits: Annotated[tuple[LimitEntry, ...], LISTED] = ()
     egress: Egress = Egress()
     regions: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
 
@@ -64,6 +66,7 @@ class PolicyDocument(RuleSet):
     ticket: Words | None = None
     disclose_limits: bool = False
     extends: Words | None = None
+    breaker: BreakerTerms | None = None
 
     @property
     def scope(self) -> str:
@@ -86,6 +89,7 @@ class PolicyDocument(RuleSet):
             update={
                 "allowed_tools": (*self.allowed_tools, *(rule.inherited(name) for rule in template.allowed_tools)),
                 "denied_tools": (*self.denied_tools, *(rule.inherited(name) for rule in template.denied_tools)),
+                "limits": (*self.limits, *(entry.inherited(name) for entry in template.limits)),
                 "egress": Egress(allow=tuple(entries)),
                 "regions": regions,
             }

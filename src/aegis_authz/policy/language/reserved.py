@@ -16,19 +16,44 @@ _SCHEMA = "is written as conditions: {schema: {...}}, or schema inside a paramet
 _APPROVERS = "is written as approval: {groups: [...]}"
 _SANITIZE = "is written as sanitize: {request: {...}, response: {...}}"
 
+_PLACE = "in a rule of allowed_tools or in an entry of limits"
+_BUDGET = f"is written as budget: 500 USD/day, {_PLACE}"
+_RATE = f"is written as rate_limit: 3/s, {_PLACE}"
+_COUNT = f"is written as count: 100/day, {_PLACE}"
+_EXCEED = f"is written as on_exceed: approval_needed, {_PLACE}"
+_LIMITS = (
+    "is written as budget, rate_limit, count, distinct or concurrency, in a rule of allowed_tools or in limits: [...]"
+)
+_BREAKER = "is written as breaker: {refusals: 5, within: 60s, quarantine: 15m}, in a document"
+_FLAGS = (
+    "is written as sets: [flag], requires: [flag] or unless: [flag], in a rule of allowed_tools or an entry of limits"
+)
+
 _NOT_YET = """
-    budget budgets spend spending spend_limit spend_limits max_spend cost_limit cost_limits max_cost_per_call
-    rate_limit rate_limits rate_limiting ratelimit rate limit limits quota quotas throttle throttling
-    max_calls max_requests_total call_limit call_limits calls_per_minute calls_per_hour calls_per_day
-    requests_per_minute requests_per_hour requests_per_day
-    on_exceed on_exceeded on_limit on_breach burst cooldown
-    notify notification notifications alert alerts webhook webhooks
+    max_cost_per_call notify notification notifications alert alerts webhook webhooks
     inject injects injection inject_credential inject_credentials inject_secret inject_secrets inject_header
     credential credentials secret secrets
 """.split()  # noqa: SIM905  # a list of quoted words is harder to read and to extend
+_BUDGETS = """
+    budgets spend spending spend_limit spend_limits max_spend cost_limit cost_limits max_cost daily_budget
+""".split()  # noqa: SIM905  # the same
+_RATES = """
+    rate_limits rate_limiting ratelimit rate rates throttle throttling cooldown burst rps requests_per_second
+    requests_per_minute requests_per_hour calls_per_second calls_per_minute calls_per_hour
+""".split()  # noqa: SIM905  # the same
+_COUNTS = """
+    max_calls max_requests_total call_limit call_limits calls_per_day requests_per_day counts
+""".split()  # noqa: SIM905  # the same
 
 RESERVED: Mapping[str, str] = {
     **dict.fromkeys(_NOT_YET, _LATER),
+    **dict.fromkeys(_BUDGETS, _BUDGET),
+    **dict.fromkeys(_RATES, _RATE),
+    **dict.fromkeys(_COUNTS, _COUNT),
+    **dict.fromkeys(("on_exceeded", "on_limit", "on_breach", "exceed", "exceeded"), _EXCEED),
+    **dict.fromkeys(("limit", "quota", "quotas"), _LIMITS),
+    **dict.fromkeys(("circuit_breaker", "breakers", "quarantine_after"), _BREAKER),
+    **dict.fromkeys(("flags", "set_flags", "require_flags", "forbids_flags"), _FLAGS),
     **dict.fromkeys(("priority", "priorities", "order", "weight", "precedence"), _STRICTEST),
     "effect": "does not exist: allowed_tools says what is allowed, denied_tools what is denied",
     "enabled": "does not exist: use mode: shadow to observe without enforcing, or remove the document",
@@ -50,6 +75,12 @@ ELSEWHERE: Mapping[str, str] = {
         ("approval_required", "require_approval", "requires_approval", "approval_needed"),
         "is written as approval: {always: true}",
     ),
+    "budget": _BUDGET,
+    "rate_limit": _RATE,
+    **dict.fromkeys(("count", "concurrency", "distinct", "limits"), _LIMITS),
+    "on_exceed": _EXCEED,
+    **dict.fromkeys(("sets", "requires", "unless"), _FLAGS),
+    "breaker": _BREAKER,
     **dict.fromkeys(("redact", "redaction", "redactions", "mask", "sanitise"), _SANITIZE),
 }
 """Words that have a meaning at another place, and where that is."""
@@ -65,7 +96,10 @@ def reserved(word: str) -> str | None:
         return RESERVED[plain]
     per_time = _PER_TIME.match(plain)
     if per_time is not None:
-        return f"{_LATER} (for a parameter of that name write parameters: {{{per_time[1]}: {{max: ...}}}})"
+        return (
+            "is written as budget: {amount: ..., currency: ..., per: day, of: {parameter: ...}} "
+            f"(for a parameter of that name write parameters: {{{per_time[1]}: {{max: ...}}}})"
+        )
     return None
 
 

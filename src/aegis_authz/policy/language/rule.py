@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE
+from aegis_authz.policy.language.limits import Limited
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
@@ -203,8 +204,8 @@ class Rule(Part):
         return copied
 
 
-class ToolRule(Rule):
-    """One entry of `allowed_tools`: allows when every condition holds."""
+class ToolRule(Rule, Limited):
+    """One entry of `allowed_tools`: allows when every condition holds, and within its limits."""
 
     sanitize: Sanitize | None = None
     approval: Approval | None = None
