@@ -266,6 +266,42 @@ async def test_a_handler_that_does_not_read_holds_its_caller_back(caller: Caller
     assert int(await caller.do(b"count read:deaf")) == pieces
 
 
+async def test_an_access_log_reaches_its_own_handler_and_is_answered_once(caller: Caller) -> None:
+    log = caller.log()
+    for message in (b"first", b"second"):
+        await log.write(message)
+        await caller.do(b"await logged:" + message)
+    await log.done_writing()
+    assert await log == b"thanks"
+
+
+async def test_an_access_log_that_is_not_read_holds_its_sender_back_and_no_check(
+    caller: Caller, worker: Worker
+) -> None:
+    pieces, size = 256, 256 * 1024
+    before, log = worker.memory(), caller.log()
+    await log.write(b"deaf")
+    await caller.do(b"await logged:deaf")
+    seen = int(await caller.do(b"count logged"))
+    written = 0
+
+    async def write_all() -> None:
+        nonlocal written
+        for _ in range(pieces):
+            await log.write(bytes(size))
+            written += 1
+        await log.done_writing()
+
+    writing = asyncio.create_task(write_all())
+    await many_turns(caller)
+    assert written < pieces // 2
+    assert worker.memory() - before < pieces * size // 2
+    await caller.do(b"note release:deaf-log")
+    assert await log == b"thanks"
+    await writing
+    assert int(await caller.do(b"count logged")) == seen + pieces
+
+
 async def many_turns(caller: Caller) -> None:
     """Time enough for whatever nobody holds back."""
     for _ in range(100):

@@ -12,6 +12,7 @@ from aegis_authz.core.record import (
     ApprovalStep,
     CutRecord,
     FlatObligation,
+    OutcomeRecord,
     Record,
     RedactionRecord,
     RefusalsRecord,
@@ -29,6 +30,7 @@ _WRITTEN: tuple[Record, ...] = (
     ApprovalRecord(
         "d-1", 1.0, "apr_1", ApprovalStep.DENIED, "ann", "", Scope("o", "t", "a"), "t", "a", "d", "b", "r", (), 0.0, 2.0
     ),
+    OutcomeRecord("d-1", 1.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0, None),
 )
 
 

@@ -71,7 +71,8 @@ async def check(message, traceparent, left):
     raise NotImplementedError
 
 async def main():
-    host = GrpcHost(sys.argv[1], check, BodyHandler(Stuck(), SystemClock(), work=60).process)
+    process = BodyHandler(Stuck(), SystemClock(), work=60).process
+    host = GrpcHost(sys.argv[1], check, process, process)
     await host.start()
     print("ready", flush=True)
     await asyncio.Event().wait()
@@ -272,7 +273,7 @@ async def running(envoy_binary: Path) -> AsyncIterator[World]:
         world = World()
         world.ports = {"shared": free_port(), "victim": free_port()}
         world.victim_socket = f"{folder}/victim"
-        host = GrpcHost(f"unix:{folder}/aegis", world.check, world.process_with)
+        host = GrpcHost(f"unix:{folder}/aegis", world.check, world.process_with, world.process_with)
         await host.start()
         stack.push_async_callback(host.stop, 0.2)
         tool = await asyncio.start_server(world.serve_tool, "127.0.0.1", 0)

@@ -19,18 +19,22 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.grant import Grant, Narrowing
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import (
     DECISION_VERSION,
     ApprovalRecord,
     ApprovalStep,
+    CostState,
     CutRecord,
     DecisionRecord,
     FindingName,
     FlatObligation,
+    OutcomeRecord,
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SettledCost,
     WholePath,
 )
 from aegis_authz.core.scope import Scope
@@ -56,7 +60,11 @@ APPROVED = ApprovalRecord(
     "d-1", 2.0, "apr_1", ApprovalStep.APPROVED, "ann", "invoice 1181", Scope("acme", "emea", "bot"), "stripe", "pay",
     "d", "b", "r", ("p",), 1.0, 900.0,
 )  # fmt: skip
-ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, RefusalsRecord.of(DENIED))
+OUTCOME = OutcomeRecord(
+    "d-1", 2.0, 200, "via_upstream", ("upstream_remote_reset",), True, 10, 20, 1.5, 3.5,
+    SettledCost(Money(42, "USD"), CostState.KEPT),
+)  # fmt: skip
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, RefusalsRecord.of(DENIED), OUTCOME)
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)

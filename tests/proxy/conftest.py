@@ -24,6 +24,7 @@ from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.proxy.render import write_config
+from aegis_authz.wire.envoy.access_log import LOG_REPLY, LOG_SERVICE, LogEntry, read_log
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import SERVICE, write_check_response
 from aegis_authz.wire.envoy.ext_proc import (
@@ -142,6 +143,7 @@ class Authorizer:
         self.answer: Answer = ALLOWED
         self.fails_at: bytes | None = None
         self.head_changes: dict[str, str] = {}
+        self.entries: list[LogEntry] = []
 
     def reset(self) -> None:
         self.checks.clear()
@@ -149,6 +151,17 @@ class Authorizer:
         self.answer = ALLOWED
         self.fails_at = None
         self.head_changes = {}
+        self.entries.clear()
+
+    async def entry(self, decision_id: str = "d-1") -> LogEntry:
+        """What the access log told of a decision, once Envoy has."""
+
+        async def look() -> LogEntry | None:
+            return next((entry for entry in self.entries if entry.decision_id == decision_id), None)
+
+        entry = await until(look)
+        assert isinstance(entry, LogEntry)
+        return entry
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Authorizer]:
@@ -164,6 +177,9 @@ class Authorizer:
                 grpc.method_handlers_generic_handler(
                     "envoy.service.ext_proc.v3.ExternalProcessor", {"Process": process}
                 ),
+                grpc.method_handlers_generic_handler(
+                    LOG_SERVICE, {"StreamAccessLogs": grpc.stream_unary_rpc_method_handler(self._log)}
+                ),
             )
         )
         server.add_insecure_port(self.place)
@@ -172,6 +188,11 @@ class Authorizer:
             yield self
         finally:
             await server.stop(None)
+
+    async def _log(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        async for message in messages:
+            self.entries.extend(read_log(message))
+        return LOG_REPLY
 
     async def _check(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
         self.checks.append(external_auth_pb2.CheckRequest.FromString(message))

@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from aegis_authz.wire.envoy.access_log import LOG_METHOD
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD, SERVICE
 from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
@@ -64,6 +65,10 @@ class Caller:
     def stream(self) -> Stream:
         """A stream of bodies."""
         return self.channel.stream_stream(PROCESS_METHOD)(timeout=PATIENCE)
+
+    def log(self) -> grpc.aio.StreamUnaryCall[bytes, bytes]:
+        """A stream of an access log, as Envoy opens one."""
+        return self.channel.stream_unary(LOG_METHOD)(timeout=PATIENCE)
 
     async def begun(self, first: bytes) -> Stream:
         """A stream whose handler has answered its first message."""

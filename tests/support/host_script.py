@@ -108,6 +108,15 @@ class Script:
         finally:
             self._note(f"closed:{name}")
 
+    async def log(self, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Note each message of an access log, and wait for `release:deaf-log` before the second where the first asks."""
+        async for message in messages:
+            self._seen["logged"] += 1
+            self._note(f"logged:{message[:40].decode('latin-1')}")
+            if message == b"deaf":
+                await self._facts["release:deaf-log"].wait()
+        yield b"thanks"
+
     def _note(self, fact: str) -> None:
         self._seen[fact] += 1
         self._facts[fact].set()
@@ -121,7 +130,7 @@ class Script:
 async def _serve(kind: str, address: str) -> None:
     script = Script()
     host_of = {"grpc": GrpcHost, "http2": Http2Host}[kind]
-    script.host = host_of(address, script.check, script.process)
+    script.host = host_of(address, script.check, script.process, script.log)
     await script.host.start()
     await script.stopped.wait()
 

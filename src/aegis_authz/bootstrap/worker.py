@@ -30,6 +30,7 @@ from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.settling import Settler
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.config import AuthzSettings, IdentitySettings, RecordMode, WorkerHost
@@ -43,6 +44,7 @@ from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.server.grpc.host import GrpcHost
 from aegis_authz.server.host import Process
 from aegis_authz.server.http2.host import Http2Host
+from aegis_authz.server.outcomes import OutcomeHandler
 from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.session_heads import SessionHeadHandler
 from aegis_authz.server.status import StatusServer, status_app, unix_listener
@@ -118,7 +120,9 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     )
     handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    host = _host(settings, worker, handler, SessionHeadHandler(bodies.process, session_keys).process)
+    outcomes = OutcomeHandler(Settler(records))
+    streams = SessionHeadHandler(bodies.process, session_keys).process, outcomes.process
+    host = _host(settings, worker, handler, *streams)
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
     readiness = Readiness(probes, host, apart=(_WORKLOAD,))
 
@@ -128,18 +132,16 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     tasks = [asyncio.create_task(watch) for watch in watches]
     status = _status_server(readiness)
     tasks.append(asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker))))
-    # the thread that makes records durable must not wait its turn for longer than the disk takes
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()
+    _tune()
     _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
     await stop.wait()
 
     await readiness.drain()
     await asyncio.sleep(settings.drain_ms / 1000)  # Envoy looks once a second
+    outcomes.close()
     await host.stop(_GRACE)
-    await handler.drain()
-    await bodies.drain()
+    for served in (handler, bodies, outcomes):
+        await served.drain()
     await _ended(status, tasks, len(watches))
     await recorder.keep_counts()
 
@@ -152,9 +154,16 @@ async def _ended(status: StatusServer, tasks: Sequence[asyncio.Task[None]], watc
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _host(settings: AuthzSettings, worker: int, check: Check, process: Process) -> GrpcHost | Http2Host:
+def _tune() -> None:
+    # the thread that makes records durable must not wait its turn for longer than the disk takes
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+
+
+def _host(settings: AuthzSettings, worker: int, check: Check, process: Process, log: Process) -> GrpcHost | Http2Host:
     kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
-    return kind(settings.listen.format(worker=worker), check, process)
+    return kind(settings.listen.format(worker=worker), check, process, log)
 
 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:

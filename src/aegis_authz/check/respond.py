@@ -12,7 +12,9 @@ from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.envoy.ext_authz import COST_METADATA
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import claimants
 from aegis_authz.wire.mcp.endpoint import endpoint_target
@@ -64,7 +66,7 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     )
     upstream |= fulfilment.headers
     session = draft.session
-    metadata = {"decision_id": draft.decision_id, **fulfilment.metadata}
+    metadata = {"decision_id": draft.decision_id, **fulfilment.metadata, **_cost(draft)}
     if session is not None:
         upstream |= {**session.upstream_headers, **_target(draft)}
         metadata |= {**session.metadata, **rpc_metadata(draft.rpc)} if session.opens else {}
@@ -82,6 +84,13 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
         removed_headers=removed,
         metadata=metadata,
     )
+
+
+def _cost(draft: Draft) -> dict[str, str]:
+    """What the proxy notes for whoever learns what became of the call."""
+    if draft.cost is None or draft.identity is None:
+        return {}
+    return {COST_METADATA: ticket_text(Ticket(draft.identity.scope, draft.cost, False))}
 
 
 def _target(draft: Draft) -> dict[str, str]:

@@ -9,7 +9,14 @@ from dataclasses import asdict
 
 from aegis_authz.commands.access_log import ProxyRefusal
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.record import ApprovalRecord, CutRecord, DecisionRecord, RedactionRecord, RefusalsRecord
+from aegis_authz.core.record import (
+    ApprovalRecord,
+    CutRecord,
+    DecisionRecord,
+    OutcomeRecord,
+    RedactionRecord,
+    RefusalsRecord,
+)
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.verify import LogReport
@@ -128,6 +135,10 @@ def _row(stored: StoredRecord) -> tuple[str, ...]:
         case ApprovalRecord() as held:
             by = f"{held.step.value} by {held.by}" if held.by else held.step.value
             cells = ("approval", by, held.scope.agent, held.tool, held.action, "", held.decision_id)
+        case OutcomeRecord() as outcome:
+            status, took = str(outcome.status or "none"), str(outcome.duration_ms)
+            charge = "" if outcome.cost is None else f"{outcome.cost.money} {outcome.cost.state.value}"
+            cells = ("outcome", status, "", "", charge, took, outcome.decision_id)
         case CutRecord() as cut:
             cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
         case RefusalsRecord() as counted:

@@ -1,5 +1,5 @@
 """The records: one wide event per call, written on every path, one per redaction done, one per decision of a held
-call, one per tail cut off, and one for refusals that came too fast to be recorded one by one."""
+call, one per outcome, one per tail cut off, and one for refusals that came too fast to be recorded one by one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aegis_authz.core.decision import Obligation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 
@@ -177,4 +178,45 @@ class ApprovalRecord:
     expires_at: float
 
 
-Record = DecisionRecord | RedactionRecord | ApprovalRecord | CutRecord | RefusalsRecord
+class CostState(Enum):
+    """How what a call costs came about.
+
+    KEPT: as estimated, which was exact. ESTIMATED: as estimated, until a usage says more. RELEASED: given back.
+    """
+
+    KEPT = "kept"
+    ESTIMATED = "estimated"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class SettledCost:
+    """What a call is charged in the end."""
+
+    money: Money
+    state: CostState
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """What became of a call that was let through, as the proxy told it. `time` is when it was over.
+
+    `status` is that of the answer, 0 where there was none; `details` and `flags` are Envoy's words for how it ended.
+    `was_reached` says whether anything was sent to the tool. Bytes are those of the bodies. `upstream_ms` is how long
+    the tool took until its answer began, None where it gave none. `cost` is None for a call without a price.
+    """
+
+    decision_id: str
+    time: float
+    status: int
+    details: str
+    flags: tuple[str, ...]
+    was_reached: bool
+    request_bytes: int
+    response_bytes: int
+    upstream_ms: float | None
+    duration_ms: float
+    cost: SettledCost | None
+
+
+Record = DecisionRecord | RedactionRecord | ApprovalRecord | CutRecord | RefusalsRecord | OutcomeRecord

@@ -16,6 +16,7 @@ from aegis_authz.core.record import (
     ApprovalRecord,
     CutRecord,
     DecisionRecord,
+    OutcomeRecord,
     Record,
     RedactionRecord,
     RefusalsRecord,
@@ -33,6 +34,7 @@ from aegis_authz.evidence.decision_document import (
     flat_decision_from_json,
     second_decision_from_json,
 )
+from aegis_authz.evidence.outcome_document import OUTCOME, outcome_from_json, outcome_to_json
 
 
 class RecordInvalid(ValueError):
@@ -57,6 +59,8 @@ def record_to_json(record: Record) -> dict[str, Json]:
         return _refusals_to_json(record)
     if isinstance(record, ApprovalRecord):
         return approval_to_json(record)
+    if isinstance(record, OutcomeRecord):
+        return outcome_to_json(record)
     return {
         "v": 1,
         "kind": "cut",
@@ -165,6 +169,7 @@ _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str,
         DECISION_VERSION: (DECISION, decision_from_json),
     },
     "approval": {1: (APPROVAL, approval_from_json)},
+    "outcome": {1: (OUTCOME, outcome_from_json)},
     "redaction": {1: (_REDACTION, _redaction_from_json)},
     "cut": {1: (_CUT, _cut_from_json)},
     "refusals": {1: (_REFUSALS, _refusals_from_json)},

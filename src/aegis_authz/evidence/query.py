@@ -9,7 +9,15 @@ from itertools import islice, takewhile
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalRecord, CutRecord, DecisionRecord, Record, RedactionRecord, RefusalsRecord
+from aegis_authz.core.record import (
+    ApprovalRecord,
+    CutRecord,
+    DecisionRecord,
+    OutcomeRecord,
+    Record,
+    RedactionRecord,
+    RefusalsRecord,
+)
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.verify import LogLine
@@ -58,7 +66,7 @@ class RecordFilter:
                 is_of_agent = self.agent in ("", record.scope.agent, str(record.scope))
                 is_any = self.effect is None and self.reason is None
                 return is_named and is_of_agent and is_any and self.tool in ("", record.tool)
-            case RedactionRecord():
+            case RedactionRecord() | OutcomeRecord():
                 return self.decision_id in ("", record.decision_id) and self._is_of_any_call
 
     @property

@@ -93,6 +93,11 @@ def body_service() -> GrpcService:
     return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), retry_policy=_another_once(_NO_LIMIT))
 
 
+def log_service() -> GrpcService:
+    """How the access log calls a worker: a stream that lasts as long as both do. It waits for nobody."""
+    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS))
+
+
 def _another_once(longest: timedelta) -> RetryPolicy:
     predicate = RetryPolicyRetryHostPredicate(
         name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())

@@ -22,7 +22,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import UuidRequestIdConfig
 
 from aegis_authz.config import ProxySettings
-from aegis_authz.proxy.access_log import access_log
+from aegis_authz.proxy.access_log import access_log, outcome_log
 from aegis_authz.proxy.filters import http_filters
 from aegis_authz.proxy.local_replies import local_replies
 from aegis_authz.proxy.request_hygiene import early_header_mutation
@@ -53,7 +53,7 @@ def connection_manager(name: str, scheme: str, settings: ProxySettings) -> HttpC
     return HttpConnectionManager(
         stat_prefix=name,
         http_filters=http_filters(settings),
-        access_log=[access_log(settings.access_log, name)],
+        access_log=[access_log(settings.access_log, name), outcome_log(name)],
         local_reply_config=local_replies(),
         # the record is to be found by the id that the caller knows; Envoy makes one where there is none
         preserve_external_request_id=True,

@@ -9,7 +9,7 @@ MAX_MESSAGE: Final = 16 * 1024 * 1024
 """Bytes of the longest message that is taken."""
 
 Process = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
-"""What a host serves for bodies: ProcessingRequests in, ProcessingResponses out; StreamAborted aborts."""
+"""What a host serves for bodies, and for access logs: messages in, messages out; StreamAborted aborts."""
 
 
 class Host(Protocol):

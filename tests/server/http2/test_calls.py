@@ -63,7 +63,7 @@ def handlers() -> Handlers:
 
 @pytest.fixture
 async def peer(address: str, handlers: Handlers, dial: Dial) -> AsyncIterator[FramePeer]:
-    host = Http2Host(address, handlers.check, handlers.process)
+    host = Http2Host(address, handlers.check, handlers.process, handlers.process)
     await host.start()
     yield await dial(address)
     await host.stop(0)

@@ -28,7 +28,7 @@ async def echo_each(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def host_at(address: str) -> Http2Host:
-    return Http2Host(address, echo, echo_each)
+    return Http2Host(address, echo, echo_each, echo_each)
 
 
 def free_port() -> int:
@@ -130,7 +130,7 @@ async def test_streams_that_outlast_the_grace_see_their_handler_closed_before_th
             await asyncio.sleep(0)
             closed = True
 
-    host = Http2Host(address, echo, noted)
+    host = Http2Host(address, echo, noted, noted)
     await host.start()
     peer = await dial(address)
     peer.begin(1, f"/{BODY_SERVICE}/Process")

@@ -50,7 +50,7 @@ def handlers() -> Handlers:
 
 @pytest.fixture
 async def host(address: str, handlers: Handlers) -> AsyncIterator[Http2Host]:
-    one = Http2Host(address, handlers.check, handlers.process)
+    one = Http2Host(address, handlers.check, handlers.process, handlers.process)
     await one.start()
     yield one
     handlers.gate.set()

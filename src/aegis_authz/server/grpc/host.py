@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from aegis_authz.server.authz import Check
 from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.server.host import MAX_MESSAGE, Process
+from aegis_authz.wire.envoy.access_log import LOG_SERVICE
 from aegis_authz.wire.envoy.ext_authz import SERVICE
 from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
@@ -24,7 +25,7 @@ _STATUS = {
 class GrpcHost:
     """Serves the handlers on one address (`unix:/path` or `host:port`)."""
 
-    def __init__(self, address: str, check: Check, process: Process) -> None:
+    def __init__(self, address: str, check: Check, process: Process, log: Process) -> None:
         self._address = address
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -35,7 +36,13 @@ class GrpcHost:
             ]
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_check_service(check), _body_service(process)))
+        self._server.add_generic_rpc_handlers(
+            (
+                _check_service(check),
+                _stream_service(BODY_SERVICE, "Process", process),
+                _stream_service(LOG_SERVICE, "StreamAccessLogs", log),
+            )
+        )
 
     async def start(self) -> None:
         """Listen, NOT_SERVING. Raises RuntimeError when the address is taken."""
@@ -69,7 +76,7 @@ def _check_service(check: Check) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(handle)})
 
 
-def _body_service(process: Process) -> grpc.GenericRpcHandler:
+def _stream_service(service: str, method: str, process: Process) -> grpc.GenericRpcHandler:
     async def handle(
         messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
     ) -> AsyncIterator[bytes]:
@@ -81,6 +88,4 @@ def _body_service(process: Process) -> grpc.GenericRpcHandler:
             # never a clean end: Envoy would let the rest of the body through unfiltered
             await context.abort(grpc.StatusCode.ABORTED, str(reason))
 
-    return grpc.method_handlers_generic_handler(
-        BODY_SERVICE, {"Process": grpc.stream_stream_rpc_method_handler(handle)}
-    )
+    return grpc.method_handlers_generic_handler(service, {method: grpc.stream_stream_rpc_method_handler(handle)})

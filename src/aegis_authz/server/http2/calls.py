@@ -27,6 +27,7 @@ from aegis_authz.server.grpc.health import Health
 from aegis_authz.server.host import MAX_MESSAGE, Process
 from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2.socket import Answering, Call
+from aegis_authz.wire.envoy.access_log import LOG_METHOD
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
 from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 
@@ -42,16 +43,15 @@ Answer = Callable[[Fields, bytes, Answering], None]
 class Calls:
     """Makes a call of a request's headers."""
 
-    def __init__(self, check: Check, process: Process, health: Health) -> None:
+    def __init__(self, check: Check, process: Process, log: Process, health: Health) -> None:
         self._check = check
-        self._process = process
+        self._streams = {f"/{BODY_SERVICE}/Process".encode(): process, LOG_METHOD.encode(): log}
         self._health = health
         self._unary: dict[bytes, Answer] = {
             CHECK_METHOD.encode(): self._answer_check,
             HEALTH_CHECK.encode(): self._answer_health,
         }
         self._watch_method = HEALTH_WATCH.encode()
-        self._process_method = f"/{BODY_SERVICE}/Process".encode()
 
     def __call__(self, fields: Fields, answer: Answering) -> Call | None:
         """The call that these headers begin; its answer goes to `answer`. None when it was answered at once."""
@@ -59,8 +59,9 @@ class Calls:
         unary = self._unary.get(method)
         if unary is not None:
             return UnaryCall(fields, answer, unary)
-        if method == self._process_method:
-            return StreamedCall(answer, self._process)
+        streamed = self._streams.get(method)
+        if streamed is not None:
+            return StreamedCall(answer, streamed)
         if method == self._watch_method:
             return WatchCall(fields, answer, self._health)
         answer.fail(UNIMPLEMENTED, "no such method")
@@ -122,7 +123,7 @@ class UnaryCall:
 
 
 class StreamedCall:
-    """A stream of bodies: messages are read as the handler takes them."""
+    """A stream of bodies, or of log entries: messages are read as the handler takes them."""
 
     def __init__(self, answering: Answering, process: Process) -> None:
         self._answering = answering

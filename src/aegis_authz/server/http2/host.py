@@ -26,10 +26,10 @@ _LAST_WORDS: Final = 1.0  # seconds for what was cut off to say so in its record
 class Http2Host:
     """Serves the handlers on one address (`unix:/path` or `host:port`)."""
 
-    def __init__(self, address: str, check: Check, process: Process) -> None:
+    def __init__(self, address: str, check: Check, process: Process, log: Process) -> None:
         self._address = address
         self._health = Health()
-        self._calls = Calls(check, process, self._health)
+        self._calls = Calls(check, process, log, self._health)
         self._sockets: set[Http2Socket] = set()
         self._server: asyncio.Server | None = None
 

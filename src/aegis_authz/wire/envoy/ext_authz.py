@@ -40,8 +40,13 @@ TLS_HEADER = "x-aegis-tls"
 """The header by which a listener says how its client's connection is encrypted; no client's own copy is left."""
 
 ID_HEADER = "x-aegis-decision-id"
-_ID_METADATA = "decision_id"
+DECISION_METADATA = "decision_id"
+PASSED_METADATA = "passed"
+"""The metadata by which Envoy's access log tells the calls that were let through from all others."""
+COST_METADATA = "cost"
+"""The metadata by which the access log is told what a call was estimated to cost."""
 _RAW_PATH = ":path"
+_PASSED = "yes"
 
 READ_HEADERS = frozenset(
     {
@@ -173,7 +178,7 @@ def write_check_response(answer: Answer) -> bytes:
         upstream = tuple(pair for pair in answer.upstream_headers.items() if pair[0] != SESSION_HEADER)
         rest = tuple(pair for pair in answer.client_headers.items() if pair[0] != ID_HEADER)
         decision_id = answer.client_headers.get(ID_HEADER, "")
-        if answer.metadata.get(_ID_METADATA) == decision_id:
+        if answer.metadata.get(DECISION_METADATA) == decision_id:
             return _let_through(upstream, rest, answer.removed_headers) + _own_message(decision_id, answer)
     return _encoded(answer)
 
@@ -187,6 +192,7 @@ def _let_through(
     _set_headers(ok.headers, dict(upstream), _OVERWRITE)
     _set_headers(ok.response_headers_to_add, dict(client), _IF_ABSENT)
     ok.headers_to_remove.extend(removed)
+    response.dynamic_metadata.fields[PASSED_METADATA].string_value = _PASSED
     return bytes(response.SerializeToString())
 
 
@@ -197,13 +203,14 @@ def _own_message(decision_id: str, answer: Answer) -> bytes:
         _set_headers(ok.headers, {SESSION_HEADER: answer.upstream_headers[SESSION_HEADER]}, _OVERWRITE)
     _set_headers(ok.response_headers_to_add, {ID_HEADER: decision_id}, _IF_ABSENT)
     _set_headers(ok.response_headers_to_add, answer.client_replacements, _IF_THERE)
-    response.dynamic_metadata.fields[_ID_METADATA].string_value = decision_id
+    response.dynamic_metadata.fields[DECISION_METADATA].string_value = decision_id
     return bytes(response.SerializeToString())
 
 
 def _encoded(answer: Answer) -> bytes:
     response = external_auth_pb2.CheckResponse()
     if answer.effect.lets_through:
+        response.dynamic_metadata.fields[PASSED_METADATA].string_value = _PASSED
         ok = response.ok_response
         _set_headers(ok.headers, answer.upstream_headers, _OVERWRITE)
         # A processor that withholds the body says so in the same headers; what a tool says in them Envoy's routes

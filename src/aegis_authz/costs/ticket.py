@@ -1,0 +1,85 @@
+"""What ext_authz notes of a call's cost, for whoever learns what became of it: any worker, under any revision.
+
+It travels in Envoy's dynamic metadata, which no agent and no tool sees or sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.money import Money
+from aegis_authz.core.price import MOST_TOKENS, ModelPrice, OnError
+from aegis_authz.core.scope import Scope
+from aegis_authz.costs.estimate import Estimate, TokenTerms
+from aegis_authz.encoding.narrowing import integer, items, mapping, members, text
+
+_MEMBERS = {"scope", "micros", "currency", "on_error", "reserved", "tokens"}
+_TOKENS = {"input", "output", "context", "max_output", "prices"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The estimate of a call of `scope`; `reserved` says that limits were charged with it."""
+
+    scope: Scope
+    estimate: Estimate
+    reserved: bool
+
+
+def ticket_text(ticket: Ticket) -> str:
+    """The ticket as a text."""
+    estimate, scope = ticket.estimate, ticket.scope
+    return orjson.dumps(
+        {
+            "scope": [scope.org, scope.tenant, scope.agent],
+            "micros": estimate.money.micros,
+            "currency": estimate.money.currency,
+            "on_error": estimate.on_error.value,
+            "reserved": ticket.reserved,
+            "tokens": None if estimate.tokens is None else _tokens_to_data(estimate.tokens),
+        }
+    ).decode()
+
+
+def read_ticket(ticket: str) -> Ticket:
+    """Read what `ticket_text` wrote. Raises ValueError for anything else."""
+    item = members(orjson.loads(ticket), _MEMBERS, "a ticket")
+    org, tenant, agent = (text(name, "scope") for name in items(item["scope"], "scope"))
+    if not isinstance(item["reserved"], bool):
+        raise ValueError("reserved is neither true nor false")  # noqa: TRY004  # one error for every surprise
+    money = Money(integer(item["micros"], "micros"), text(item["currency"], "currency"))
+    tokens = None if item["tokens"] is None else _tokens(mapping(item["tokens"], "tokens"), money.currency)
+    estimate = Estimate(money, OnError(text(item["on_error"], "on_error")), tokens)
+    return Ticket(Scope(org, tenant, agent), estimate, item["reserved"])
+
+
+def _tokens_to_data(terms: TokenTerms) -> Json:
+    price = terms.price
+    return {
+        "input": terms.input,
+        "output": terms.output,
+        "context": price.context,
+        "max_output": price.max_output,
+        "prices": [price.input, price.cached, price.cache_write, price.output],
+    }
+
+
+def _tokens(data: Mapping[str, Json], currency: str) -> TokenTerms:
+    item = members(data, _TOKENS, "tokens")
+    put_in, cached, cache_write, put_out = (integer(price, "a price") for price in items(item["prices"], "prices"))
+    context, max_output = (
+        None if item[name] is None else _number(item[name], name) for name in ("context", "max_output")
+    )
+    price = ModelPrice(currency, put_in, cached, cache_write, put_out, context, max_output)
+    return TokenTerms(price, _number(item["input"], "input"), _number(item["output"], "output"))
+
+
+def _number(data: Json, label: str) -> int:
+    number = integer(data, label)
+    if not 0 <= number <= MOST_TOKENS * 1024:
+        raise ValueError(f"{label} is no number of tokens")
+    return number

@@ -1,0 +1,102 @@
+"""What a call costs in the end: given back where nothing was done, kept where nobody knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from aegis_authz.check.settling import Settler, settled_cost
+from aegis_authz.core.money import Money
+from aegis_authz.core.price import ModelPrice, OnError
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import CostState, OutcomeRecord, Record
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
+from aegis_authz.costs.estimate import Estimate, TokenTerms
+from aegis_authz.costs.ticket import Ticket, read_ticket, ticket_text
+from aegis_authz.wire.envoy.access_log import LogEntry
+
+SCOPE = Scope("acme", "emea", "bot")
+COST = Money(42_000, "USD")
+FIXED = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, None), True)
+KEPT = Ticket(SCOPE, Estimate(COST, OnError.KEEP, None), True)
+TOKENS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
+MODEL = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, TOKENS), False)
+DONE = LogEntry("d-1", ticket_text(FIXED), 2.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0)
+
+
+def ended(status: int, details: str = "via_upstream", reached: bool = True) -> LogEntry:
+    return replace(DONE, status=status, details=details, was_reached=reached)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "entry", "state"),
+    [
+        (FIXED, ended(200), CostState.KEPT),
+        (FIXED, ended(302), CostState.KEPT),
+        (FIXED, ended(402), CostState.RELEASED),
+        (FIXED, ended(500), CostState.RELEASED),
+        (KEPT, ended(402), CostState.KEPT),
+        (KEPT, ended(500), CostState.KEPT),
+        (MODEL, ended(200), CostState.ESTIMATED),
+        (MODEL, ended(429), CostState.RELEASED),
+        (FIXED, ended(503, "upstream_reset_before_response_started{connection_failure}", False), CostState.RELEASED),
+        (KEPT, ended(503, "upstream_reset_before_response_started{connection_failure}", False), CostState.RELEASED),
+        (FIXED, ended(503, "upstream_reset_before_response_started{connection_termination}"), CostState.KEPT),
+        (FIXED, ended(504, "response_timeout"), CostState.KEPT),
+        (FIXED, ended(502, "aegis_response_withheld"), CostState.KEPT),
+        (FIXED, ended(0, "downstream_remote_disconnect"), CostState.KEPT),
+        (MODEL, ended(0, "downstream_remote_disconnect"), CostState.ESTIMATED),
+    ],
+)
+def test_what_a_call_costs_in_the_end(ticket: Ticket, entry: LogEntry, state: CostState) -> None:
+    cost = settled_cost(ticket, entry)
+    assert cost.state is state
+    assert cost.money == (Money(0, "USD") if state is CostState.RELEASED else COST)
+
+
+@pytest.mark.parametrize("ticket", [FIXED, KEPT, MODEL])
+def test_a_ticket_reads_as_it_was_written(ticket: Ticket) -> None:
+    assert read_ticket(ticket_text(ticket)) == ticket
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", ticket_text(FIXED)[:-1], ticket_text(FIXED).replace("42000", "-1")]
+)
+def test_another_text_is_no_ticket(text: str) -> None:
+    with pytest.raises(ValueError):
+        read_ticket(text)
+
+
+@dataclass
+class Log:
+    """A record log that takes what it is given, or refuses all."""
+
+    refuses: bool = False
+    records: list[Record] = field(default_factory=list)
+
+    async def append(self, record: Record) -> None:
+        if self.refuses:
+            raise Refused(Reason.RECORD_FAILED, "disk full")
+        self.records.append(record)
+
+
+async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
+    log = Log()
+    await Settler(log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
+    first, second = log.records
+    assert isinstance(first, OutcomeRecord) and isinstance(second, OutcomeRecord)
+    assert (first.decision_id, first.status, first.upstream_ms) == ("d-1", 200, 3.0)
+    assert first.cost is not None and first.cost.money == COST
+    assert second.cost is None
+
+
+async def test_an_unreadable_ticket_leaves_the_estimate_and_the_outcome() -> None:
+    log = Log()
+    await Settler(log).settle([replace(DONE, cost="{")])
+    assert [type(record) for record in log.records] == [OutcomeRecord]
+
+
+async def test_a_log_that_takes_nothing_stops_nobody() -> None:
+    await Settler(Log(refuses=True)).settle([DONE])
