@@ -20,7 +20,9 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS, AgentKey, Registration, Registry
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.core.units import Epoch
+from aegis_authz.identity.proof_mint import ProofMint
+from aegis_authz.wire.http.call import HttpCall, Tunnel
 from tests.support.grants import grant_claim
 from tests.support.proven_calls import BODY, MINT, NOW, STRANGER, TARGET, TOKEN, TRUST, bound_token, signed
 from tests.support.proven_calls import claims as proof_claims
@@ -321,3 +323,69 @@ def test_what_a_remembered_token_needs_is_a_proof_of_each_call() -> None:
     with pytest.raises(Refused) as refused:
         authenticator.identify(call(headers={"x-aegis-token": (TOKEN,)}), SNAPSHOT, NOW)
     assert refused.value.reason is Reason.PROOF_MISSING
+
+
+def connect(target: str = "https://api.bank.example/", **changes: Any) -> HttpCall:
+    """A CONNECT with a proof of its own."""
+    credentials = {
+        "proxy-authorization": (f"Bearer {TOKEN}",),
+        "x-aegis-proof": (proof(target, body=b"", method="CONNECT"),),
+    }
+    tunnel = {"method": "CONNECT", "port": 443, "path": "", "query": "", "body": b""}
+    return call(headers=credentials, **(tunnel | changes))
+
+
+def inside(proof_text: str, **changes: Any) -> HttpCall:
+    """A request inside a tunnel whose CONNECT showed a token and that proof."""
+    credentials = {"proxy-authorization": (f"Bearer {TOKEN}",)}
+    tunnel = Tunnel("API.bank.example:443", proof_text)
+    return call(headers=credentials, scheme="https", tunnel=tunnel, **changes)
+
+
+CONNECTED = proof("https://api.bank.example/", body=b"", method="CONNECT")
+
+
+def test_the_proof_of_a_connect_is_of_its_host_and_port() -> None:
+    assert identify(connect()).way is Way.BOUND
+    assert identify(connect("https://api.bank.example:8443/", port=8443)).way is Way.BOUND
+    for target in ("https://api.bank.example:8443/", "http://api.bank.example/", "https://evil.example/"):
+        assert reason_of(connect(target)) is Reason.PROOF_MISMATCH
+
+
+def test_inside_a_tunnel_the_proof_of_its_connect_counts_for_each_request_anew() -> None:
+    one, two = identify(inside(CONNECTED)), identify(inside(CONNECTED))
+    assert one.way is Way.BOUND
+    assert one.spending.names != two.spending.names
+    assert one.spending.issued_at == NOW
+
+
+def test_inside_a_tunnel_it_counts_for_as_long_as_the_token() -> None:
+    authenticator = Authenticator(DEFAULT, new_id)
+    later = Epoch(NOW + 90)  # the proof itself is good for a minute
+    assert authenticator.identify(inside(CONNECTED), SNAPSHOT, later).way is Way.BOUND
+    with pytest.raises(Refused) as refused:
+        authenticator.identify(inside(CONNECTED), SNAPSHOT, Epoch(NOW + 1000))
+    assert refused.value.reason is Reason.CREDENTIAL_EXPIRED
+
+
+def test_the_proof_of_another_connect_of_another_key_or_of_a_call_opens_nothing() -> None:
+    assert reason_of(inside(proof("https://evil.example/", body=b"", method="CONNECT"))) is Reason.PROOF_MISMATCH
+    assert reason_of(inside(proof())) is Reason.PROOF_MALFORMED  # it has the digest of a body
+    assert reason_of(inside(proof("https://api.bank.example/", body=b"", method="GET"))) is Reason.PROOF_MISMATCH
+    stolen = ProofMint(STRANGER).mint("CONNECT", "https://api.bank.example/", TOKEN, b"", NOW, "p")
+    assert reason_of(inside(stolen)) is Reason.PROOF_MISMATCH
+
+
+def test_the_proof_of_a_connect_that_others_could_read_on_its_way_counts_for_nothing_inside() -> None:
+    assert reason_of(inside(CONNECTED, source="192.0.2.7")) is Reason.CREDENTIAL_NOT_ACCEPTED
+    assert identify(inside(CONNECTED, source="192.0.2.7", over_tls=True)).way is Way.BOUND
+
+
+def test_a_credential_inside_beside_that_of_the_connect_is_one_too_many() -> None:
+    both = inside(CONNECTED)
+    both = replace(both, headers={**both.headers, "x-aegis-token": (ONCE,)})
+    assert reason_of(both) is Reason.CREDENTIAL_AMBIGUOUS
+
+
+def test_without_a_proof_of_its_connect_a_bound_token_proves_nothing_inside() -> None:
+    assert reason_of(inside("")) is Reason.PROOF_MISSING

@@ -103,5 +103,11 @@ def test_what_was_judged_is_never_counted(reason: Reason) -> None:
     assert tally.take(START) == []
 
 
-def test_only_denials_are_counted() -> None:
-    assert {REASONS[reason].effect for reason in COUNTED} == {Effect.DENY}
+def test_only_denials_are_counted_and_tunnels_that_nobody_known_opened() -> None:
+    assert {REASONS[reason].effect for reason in COUNTED - {Reason.TUNNEL_OPENED}} == {Effect.DENY}
+    opened = replace(refusal(0, reason=Reason.TUNNEL_OPENED), effect=Effect.ALLOW)
+    assert opened.identity is None
+    tally = RefusalTally()
+    assert any(tally.counts(opened) for _ in range(200))
+    known = replace(opened, identity=DENIED.identity)
+    assert not any(tally.counts(known) for _ in range(200))

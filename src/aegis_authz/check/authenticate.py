@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from aegis_authz.check.credentials import credentials_of
@@ -16,12 +16,12 @@ from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.units import Epoch, Jti
 from aegis_authz.identity.agent_key import read_agent_key
 from aegis_authz.identity.certificate import read_certificate
-from aegis_authz.identity.proof import ProvenRequest, read_proof, token_hash
+from aegis_authz.identity.proof import PROOF_LIFE, ProvenRequest, read_past_proof, read_proof, token_hash
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.identity.token_memory import TokenMemory
 from aegis_authz.wire.envoy.client_certificate import client_certificate
-from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.http.target import targets
+from aegis_authz.wire.http.call import HttpCall, Tunnel
+from aegis_authz.wire.http.target import targets, tunnel_target
 
 _MOST_TOKENS = 4096  # bound tokens that are remembered: some 4 MB
 NO_WORKLOADS: Mapping[str, Workload] = MappingProxyType({})
@@ -97,6 +97,8 @@ class Authenticator:
     def _by_token(self, text: str, proofs: tuple[str, ...], http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
         if proofs:
             return self._by_proof(text, proofs[0], http, snapshot, now)
+        if http.tunnel is not None and http.tunnel.proof:
+            return self._by_tunnel(text, http.tunnel, http, snapshot, now)
         token = read_agent_token(text, snapshot.trust, now)  # good once, so nothing of it is worth remembering
         if token.bound_key:
             self._acceptance.require(Way.BOUND, http.listener)
@@ -113,6 +115,24 @@ class Authenticator:
         request = ProvenRequest(http.method, targets(http, snapshot.catalogue), http.body)
         proof = read_proof(proof_text, token.bound_key, digest, request, now, snapshot.trust.clock_skew)
         return token.identity(Way.BOUND, proof)
+
+    def _by_tunnel(self, text: str, tunnel: Tunnel, http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
+        """By the proof of the CONNECT, which was spent when the tunnel was opened, for as long as its token lives.
+
+        Whoever sits between the client and us could open a tunnel with it and speak inside, so the way must be private.
+        """
+        digest = token_hash(text)
+        token = self._tokens.read(text, digest, snapshot.trust, now)
+        if not token.bound_key:
+            raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a proof beside a token that is bound to no key")
+        self._acceptance.require(Way.BOUND, http.listener)
+        if not (http.over_tls or is_loopback(http.source)):
+            raise Refused(
+                Reason.CREDENTIAL_NOT_ACCEPTED, "the proof of a CONNECT that came neither by TLS nor loopback"
+            )
+        request = ProvenRequest("CONNECT", (tunnel_target(tunnel.target),), b"")
+        proof = read_past_proof(tunnel.proof, token.bound_key, digest, request)
+        return token.identity(Way.BOUND, replace(proof, jti=Jti(self._new_id()), issued_at=now, life=PROOF_LIFE))
 
 
 def read_override(http: HttpCall, identity: Identity, trust: Trust, now: Epoch) -> Override | None:

@@ -19,6 +19,7 @@ from aegis_authz.check.session import bound_session
 from aegis_authz.check.settle import settled_decision, settlement_of, showable
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
+from aegis_authz.check.tunnel import is_spent, opened, shows_credentials
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
@@ -101,6 +102,8 @@ class Pipeline:
         draft.read(http)
         draft.done("decode", self.clock)
         snapshot = draft.snapshot = self.snapshots.current()
+        if http.opens_tunnel:
+            return await self._opened(http, snapshot, draft)
         identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)  # 2
         draft.done("authenticate", self.clock)
         if not self.shares.enter(identity.scope, self.clock.monotonic()):
@@ -109,6 +112,18 @@ class Pipeline:
             return await self._settled(http, identity, snapshot, draft)
         finally:
             self.shares.leave(identity.scope)
+
+    async def _opened(self, http: HttpCall, snapshot: Snapshot, draft: Draft) -> Decision:
+        """Open a tunnel whose requests are judged one by one; who shows a credential must show a good one."""
+        decision = opened(snapshot.revision)
+        if not shows_credentials(http):
+            return decision
+        identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)
+        if not is_spent(identity):
+            return decision
+        settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
+        draft.settled = await self.store.settle(settlement, Monotonic(draft.started + self.limits.total))
+        return settled_decision(draft.settled, settlement, decision)
 
     async def _settled(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         try:

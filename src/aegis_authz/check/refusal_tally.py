@@ -36,6 +36,7 @@ COUNTED = frozenset(
         Reason.PROOF_MISMATCH,
         Reason.PROOF_STALE,
         Reason.OVERLOADED,
+        Reason.TUNNEL_OPENED,  # for nobody that is known
     }
 )
 """The reasons of refusals that may be counted."""
@@ -62,7 +63,7 @@ class RefusalTally:
 
     def counts(self, record: DecisionRecord) -> bool:
         """Whether this refusal is counted now, and so needs no record of its own."""
-        if record.effect is not Effect.DENY or record.reason not in COUNTED:
+        if not _may_count(record):
             return False
         if int(record.time) != self._second:
             self._second = int(record.time)
@@ -79,7 +80,7 @@ class RefusalTally:
     @contextmanager
     def waiting(self, record: DecisionRecord) -> Iterator[None]:
         """For as long as a record is being written: counted where it is one of those that could be counted instead."""
-        mine = int(record.effect is Effect.DENY and record.reason in COUNTED)
+        mine = int(_may_count(record))
         self._waiting += mine
         try:
             yield
@@ -96,6 +97,12 @@ class RefusalTally:
         records = [replace(count, time=now) for count in self._counts.values()]
         self._counts.clear()
         return records
+
+
+def _may_count(record: DecisionRecord) -> bool:
+    if record.reason is Reason.TUNNEL_OPENED:
+        return record.identity is None
+    return record.effect is Effect.DENY and record.reason in COUNTED
 
 
 def _together(earlier: RefusalsRecord, later: RefusalsRecord) -> RefusalsRecord:

@@ -17,6 +17,7 @@ class Reason(Enum):
     SANITIZED = "SANITIZED"
     APPROVED = "APPROVED"
     SHADOWED = "SHADOWED"
+    TUNNEL_OPENED = "TUNNEL_OPENED"
     APPROVAL_NEEDED = "APPROVAL_NEEDED"
 
     REQUEST_UNREADABLE = "REQUEST_UNREADABLE"
@@ -135,6 +136,7 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.SANITIZED: _through(Effect.SANITIZE, "The call is allowed with sensitive data redacted."),
         Reason.APPROVED: _through(Effect.ALLOW, "The call was approved and is allowed once."),
         Reason.SHADOWED: _through(Effect.ALLOW, "The call is let through: the policy only observes."),
+        Reason.TUNNEL_OPENED: _through(Effect.ALLOW, "The tunnel is open; each request inside it is judged."),
         Reason.APPROVAL_NEEDED: ReasonSpec(
             Effect.APPROVAL_NEEDED, Retry.AFTER_APPROVAL, "This call needs a human approval first."
         ),

@@ -7,6 +7,7 @@ the body, and both header and claims have exactly the members named here. What m
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,6 +82,14 @@ def read_proof(
     except Refused:
         raise Refused(Reason.PROOF_MALFORMED, "the claims are not a JSON object") from None
     return _proof_of(claims, key_id, token_digest, request, now, skew)
+
+
+def read_past_proof(proof: str, bound_key: str, token_digest: str, request: ProvenRequest) -> Proof:
+    """`read_proof` of one that was in time when it was shown first, whenever that was: that of a CONNECT, later on.
+
+    What it proves is good for as long as its token, and no longer than its tunnel.
+    """
+    return read_proof(proof, bound_key, token_digest, request, Epoch(0.0), Seconds(math.inf))
 
 
 def _proof_of(

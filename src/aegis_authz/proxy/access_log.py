@@ -23,6 +23,8 @@ _FIELDS = {
     "request_id": "%REQ(X-REQUEST-ID):128%",
     "decision_id": f"%DYNAMIC_METADATA({METADATA_NAMESPACE}:decision_id)%",
     "decision": "%RESP(X-AEGIS-DECISION)%",
+    # of a request inside a tunnel: the id of its CONNECT
+    "tunnel": "%REQ(X-AEGIS-CONNECT-ID):128%",
     "method": "%REQ(:METHOD):32%",
     "authority": "%REQ(:AUTHORITY):256%",
     # no path and no query: they may hold what must not be kept, and the record of the decision has the path redacted

@@ -37,6 +37,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.SANITIZED: _THROUGH,
         Reason.APPROVED: _THROUGH,
         Reason.SHADOWED: _THROUGH,
+        Reason.TUNNEL_OPENED: _THROUGH,
         Reason.APPROVAL_NEEDED: StatusCodes(http=403, grpc=_DENIED, jsonrpc=-31004),
         Reason.REQUEST_UNREADABLE: _MALFORMED,
         Reason.BODY_TRUNCATED: StatusCodes(http=413, grpc=_DENIED, jsonrpc=-31000),

@@ -17,7 +17,7 @@ from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.http.call import HttpCall, Tunnel
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 
 SERVICE = "envoy.service.auth.v3.Authorization"
@@ -59,6 +59,8 @@ READ_HEADERS = frozenset(
         SESSION_HEADER,
         "proxy-authorization",
         "traceparent",
+        TUNNEL_PROOF_HEADER,
+        TUNNEL_TARGET_HEADER,
         "x-aegis-approval",
         "x-aegis-proof",
         TLS_HEADER,
@@ -127,9 +129,27 @@ def read_check_request(message: bytes) -> HttpCall:
         route=attributes.context_extensions.get(ROUTE_EXTENSION, ""),
         listener=attributes.context_extensions.get(LISTENER_EXTENSION, ""),
         principal=attributes.source.principal,
+        opens_tunnel=_opens_tunnel(attributes.context_extensions, http.method),
+        tunnel=_tunnel(attributes.context_extensions, headers),
         over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
         values_of=partial(_values, http.header_map.headers),
     )
+
+
+def _opens_tunnel(extensions: Mapping[str, str], method: str) -> bool:
+    opens = extensions.get(TUNNEL_EXTENSION, "") == OPENED
+    if opens and method != "CONNECT":
+        raise Refused(Reason.REQUEST_UNREADABLE, "Envoy takes another method for a CONNECT")
+    return opens
+
+
+def _tunnel(extensions: Mapping[str, str], headers: Mapping[str, tuple[str, ...]]) -> Tunnel | None:
+    if extensions.get(TUNNEL_EXTENSION, "") != INSIDE:
+        return None
+    targets, proofs = headers.get(TUNNEL_TARGET_HEADER, ()), headers.get(TUNNEL_PROOF_HEADER, ("",))
+    if len(targets) != 1 or len(proofs) != 1:
+        raise Refused(Reason.REQUEST_UNREADABLE, "Envoy does not say by which CONNECT the request came")
+    return Tunnel(targets[0], proofs[0])
 
 
 def _headers(raw: list[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:

@@ -11,6 +11,16 @@ def _none(_: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Tunnel:
+    """What Envoy knows of the CONNECT by which a request came: its target (`host:port`), and the proof it showed, ""
+    for none. The credential it showed stands among the request's headers.
+    """
+
+    target: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
 class HttpCall:
     """One HTTP request as Envoy showed it to us, decoded and nothing more.
 
@@ -20,7 +30,8 @@ class HttpCall:
     `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
     the request, "" when it does not say; `listener` is the listener it came in by. All three come from Envoy's own
     configuration and never from the client. `principal` is the identity in the certificate the client proved, "" when
-    it showed none; `over_tls` says that its connection to Envoy was encrypted.
+    it showed none; `over_tls` says that its connection to Envoy was encrypted. `opens_tunnel` says that it is a CONNECT
+    whose tunnel Envoy ends; `tunnel` is None but for a request inside one.
     """
 
     request_id: str
@@ -39,6 +50,8 @@ class HttpCall:
     principal: str
     over_tls: bool
     values_of: Callable[[str], tuple[str, ...]] = field(default=_none, repr=False, compare=False)
+    opens_tunnel: bool = False
+    tunnel: Tunnel | None = None
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""

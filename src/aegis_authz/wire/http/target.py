@@ -14,6 +14,8 @@ def targets(http: HttpCall, catalogue: Catalogue) -> tuple[str, ...]:
 
     In normal form: scheme and host in lower case, no default port; path and query to the byte.
     """
+    if http.method == "CONNECT":
+        return (tunnel_target(http.host if http.port is None else f"{http.host}:{http.port}"),)
     query = f"?{http.query}" if http.query else ""
     if not http.tool_hint:
         return (_uri(http.scheme, http.host, http.port, http.path) + query,)
@@ -22,6 +24,11 @@ def targets(http: HttpCall, catalogue: Catalogue) -> tuple[str, ...]:
     addressed = _uri(scheme, http.host, http.port, http.path)
     tools, path = claimants(http, catalogue)
     return (addressed + query, *(_uri(http.scheme, tool.host, tool.port, path) + query for tool in tools))
+
+
+def tunnel_target(authority: str) -> str:
+    """The URI that names a CONNECT to `host:port`: the root of the server that it leads to."""
+    return f"https://{authority.lower().removesuffix(':443')}/"
 
 
 def _uri(scheme: str, host: str, port: int | None, path: str) -> str:

@@ -102,7 +102,10 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
     A reverse route's first path segment is the tool's name; Envoy takes it off before the tool sees it.
     """
     if not http.tool_hint:
-        return catalogue.by_address.get((http.host, http.port), ()), http.path
+        tools = catalogue.by_address.get((http.host, http.port), ())
+        if not tools and http.port is None and http.scheme == "https":
+            tools = catalogue.by_address.get((http.host, 443), ())  # an entry may write the port of https
+        return tools, http.path
     tool = catalogue.by_name.get(http.tool_hint)
     prefix = f"/{http.tool_hint}"
     if tool is None or not (http.path == prefix or http.path.startswith(prefix + "/")):
