@@ -170,7 +170,7 @@ async def test_a_client_that_waits_for_leave_to_send_gets_it(signer: Listening) 
 @pytest.mark.parametrize(
     ("request_text", "status", "reason"),
     [
-        ("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443", 403, "HTTPS_NOT_OPENED"),
+        ("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443", 400, "NOT_A_CALL"),
         ("GET https://api.example/ HTTP/1.1\r\nHost: api.example", 400, "NOT_A_CALL"),
         ("GET /github/x HTTP/1.1\r\nHost: evil.example", 403, "FROM_A_PAGE"),
         ("GET /github/x HTTP/1.1\r\nHost: {own}\r\nOrigin: http://evil.example", 403, "FROM_A_PAGE"),

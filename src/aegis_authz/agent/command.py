@@ -13,7 +13,19 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sign
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 _BYPASSES = ("NO_PROXY", "no_proxy")
 _REMOVED = ("ALL_PROXY", "all_proxy", "FTP_PROXY", "ftp_proxy")
-_AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO")
+AUTHORITIES = (
+    "SSL_CERT_FILE",  # OpenSSL, and with it Python, Ruby and Go; httpx
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "DENO_CERT",
+    "GIT_SSL_CAINFO",
+    "PIP_CERT",
+    "CARGO_HTTP_CAINFO",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+)
+"""The variables by which clients are given the file of authorities that they trust."""
 BASE_URL = "AEGIS_BASE_URL"
 """The reverse routes: a tool of the catalogue answers at `$AEGIS_BASE_URL/<tool>`."""
 
@@ -35,7 +47,7 @@ def command_environment(
     environment["NODE_USE_ENV_PROXY"] = "1"  # else fetch of Node goes its own way (Node 22.21 and 24 on)
     environment[BASE_URL] = url
     if authorities is not None:
-        environment |= dict.fromkeys(_AUTHORITIES, str(authorities))
+        environment |= dict.fromkeys(AUTHORITIES, str(authorities))
     return environment
 
 

@@ -65,6 +65,12 @@ class MeshCaller:
         self._key = key
         self._token = token
 
+    async def tunnel_headers(self, target: str) -> dict[str, str]:
+        """What a CONNECT to `host:port` carries. Raises TokenFault, and ValueError for what is no host and port."""
+        token = await self._token()
+        proof = self._key.proof("CONNECT", f"https://{target}/", token, b"")
+        return {"proxy-authorization": f"Bearer {token}", "x-aegis-proof": proof}
+
     @asynccontextmanager
     async def call(self, call: MeshCall) -> AsyncIterator[aiohttp.ClientResponse]:
         """The mesh's answer, its body unread. Raises Unforwarded when there is none."""

@@ -21,7 +21,6 @@ class Cause(Enum):
     CALLER_FOREIGN = ("CALLER_FOREIGN", 403, "The caller is not a process of this user.")
     FROM_A_PAGE = ("FROM_A_PAGE", 403, "Web pages cannot call through this signer.")
     NOT_A_CALL = ("NOT_A_CALL", 400, "This is no request the mesh could judge.")
-    HTTPS_NOT_OPENED = ("HTTPS_NOT_OPENED", 403, "What is inside HTTPS cannot be judged.")
     BODY_TOO_LARGE = ("BODY_TOO_LARGE", 413, "The body is larger than the mesh judges.")
     TOKEN_UNAVAILABLE = ("TOKEN_UNAVAILABLE", 503, "There is no token to call with.")
     MESH_UNREACHABLE = ("MESH_UNREACHABLE", 502, "The mesh does not answer.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from aiohttp import web
+
+from aegis_authz.agent.door import Door, TunnelHandler
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 """Answers a request."""
@@ -37,10 +40,11 @@ class Listening:
 
 
 @asynccontextmanager
-async def serving(handler: Handler, listen: str) -> AsyncIterator[Listening]:
+async def serving(handler: Handler, listen: str, tunnels: TunnelHandler | None = None) -> AsyncIterator[Listening]:
     """Serve on `HOST:PORT` of loopback (port 0: any free one) or `unix:PATH` until the block ends.
 
-    Raises ListenFault for any other place: beyond this machine it would be everybody's.
+    Connections that begin with CONNECT go to `tunnels`, where there is one. Raises ListenFault for any other place:
+    beyond this machine it would be everybody's.
     """
     listener, address = _listener(listen)
     server = web.Server(
@@ -53,11 +57,16 @@ async def serving(handler: Handler, listen: str) -> AsyncIterator[Listening]:
         access_log=None,
     )
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
+    listening: asyncio.Server | None = None
     try:
         await runner.setup()
-        await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: Door(server, tunnels) if tunnels is not None else server(), sock=listener, backlog=_BACKLOG
+        )
         yield Listening(address)
     finally:
+        if listening is not None:
+            listening.close()
         await runner.cleanup()
         listener.close()
         if address.startswith(_UNIX):

@@ -1,7 +1,8 @@
 """The local signer: an HTTP server for the agent's own programs that forwards each request to the mesh with a proof.
 
 Three forms come in. A request to a proxy (`GET http://tool.example/x`) goes through the mesh's forward proxy; a
-plain one (`GET /tool/x`) to its reverse routes; both may be MCP, whose streams pass as they come, unbuffered.
+plain one (`GET /tool/x`) to its reverse routes; both may be MCP, whose streams pass as they come, unbuffered. CONNECT
+goes elsewhere (`agent.tunnels`).
 """
 
 from __future__ import annotations
@@ -58,11 +59,7 @@ class Signer:
         """Method, absolute URL, and whether it goes through the forward proxy."""
         raw = request.raw_path
         if request.method == "CONNECT":
-            raise Unforwarded(
-                Cause.HTTPS_NOT_OPENED,
-                f"{raw} was asked for by CONNECT, and the mesh judges no call it cannot read. Call http:// through this"
-                " proxy, or the tool's reverse route; the mesh speaks TLS to the tool.",
-            )
+            raise Unforwarded(Cause.NOT_A_CALL, "A CONNECT must be the first request of its connection.")
         if raw.startswith("/"):
             self._own_host(request)
             return request.method, f"{self._caller.mesh.reverse}{raw}", False

@@ -28,8 +28,10 @@ from aegis_authz.agent.serving import ListenFault, Listening, serving
 from aegis_authz.agent.signer import Signer
 from aegis_authz.agent.token_endpoint import TokenEndpoint
 from aegis_authz.agent.tokens import TokenKeeper
+from aegis_authz.agent.tunnels import Tunnels
 from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.scope import Scope
+from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh import stop_signals
 from aegis_authz.local.mesh_facts import MeshNotRunning, read_facts
 
@@ -133,7 +135,8 @@ async def open_signer(side: AgentSide, listen: str, report: Report) -> AsyncIter
     """A signer that listens until the block ends. Raises Unable."""
     async with open_caller(side, report) as caller:
         try:
-            async with serving(Signer(caller, os.getuid()), listen) as listening:
+            tunnels = Tunnels(caller, os.getuid())
+            async with serving(Signer(caller, os.getuid()), listen, tunnels) as listening:
                 yield listening
         except ListenFault as fault:
             raise Unable(str(fault)) from None
@@ -167,4 +170,11 @@ def _at_its_mesh(enrolment: Enrolment, state: Path | None) -> Enrolment:
     if state is None:
         return enrolment
     facts = read_facts(state)
-    return replace(enrolment, token_endpoint=f"{facts.control}{TOKEN_PATH}", proxy=facts.proxy, reverse=facts.reverse)
+    bundle = Layout(Path(facts.state), Path(facts.run)).bundle
+    return replace(
+        enrolment,
+        token_endpoint=f"{facts.control}{TOKEN_PATH}",
+        proxy=facts.proxy,
+        reverse=facts.reverse,
+        authorities=str(bundle) if bundle.is_file() else enrolment.authorities,
+    )
