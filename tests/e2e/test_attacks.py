@@ -121,12 +121,12 @@ async def test_a_request_framed_in_two_ways_reaches_nobody(
 @pytest.mark.parametrize(
     ("line", "headers"),
     [
-        (b"CONNECT api.stripe.example:80 HTTP/1.1", (b"host: api.stripe.example:80",)),
         (
             b"GET http://api.stripe.example/v1/payments/1 HTTP/1.1",
             (HOST, b"connection: upgrade", b"upgrade: websocket"),
         ),
-        (b"GET http://api.stripe.example/v1/payments/1 HTTP/1.0", (HOST,)),
+        (b"GET http://api.stripe.example/v1/payments/1 HTTP/0.9", (HOST,)),
+        (b"CONNECT api.stripe.example HTTP/1.1", (HOST,)),
         (b"GET ftp://api.stripe.example/v1/payments/1 HTTP/1.1", (HOST,)),
         (b"GET https://api.stripe.example/v1/payments/1 HTTP/1.1", (HOST,)),
         (b"GET /v1/payments/1 HTTP/1.1", (b"host: api.stripe.example/x",)),
@@ -141,6 +141,15 @@ async def test_what_is_no_plain_request_reaches_nobody(
     answer = await attacker.send(line, *headers)
     assert 400 <= answer.status < 500
     assert answer.reasons == []
+    assert mesh.tools.received == {}
+
+
+@pytest.mark.parametrize("target", [b"api.stripe.example:80", b"169.254.169.254:443", b"[::1]:443", b"localhost:443"])
+async def test_a_connect_to_what_is_not_opened_reaches_nobody(
+    attacker: Attacker, mesh: DemoMesh, target: bytes
+) -> None:
+    answer = await attacker.send(b"CONNECT " + target + b" HTTP/1.1", b"host: " + target)
+    assert (answer.status, answer.reasons) == (403, ["EGRESS_DENIED"])
     assert mesh.tools.received == {}
 
 

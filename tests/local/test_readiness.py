@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 
 from aegis_authz.config import SHARED_LISTENERS
 from aegis_authz.local.process import Ready
@@ -19,7 +20,7 @@ from aegis_authz.local.readiness import (
     redis_answers,
     socket_answers,
 )
-from aegis_authz.proxy.bootstrap import CLUSTERS_FILE
+from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE
 from aegis_authz.proxy.routes import routes_file
 
 Answers = Callable[[bytes], bytes]
@@ -96,7 +97,7 @@ def envoy(live: int, cds: int, forward: int, reverse: int, version: str = "01234
 
 
 def write_versions(folder: Path, *versions: str) -> None:
-    for file, version in zip(_FILES.values(), versions, strict=True):
+    for file, version in zip((CLUSTERS_FILE, *map(routes_file, SHARED_LISTENERS)), versions, strict=True):
         (folder / file).write_text(f"version_info: {version}\nresources: []\n", "utf-8")
 
 
@@ -124,11 +125,32 @@ async def test_envoy_is_not_ready_while_it_runs_what_nobody_wrote(folder: Path) 
 
 
 def test_the_files_are_those_that_envoy_is_told_to_watch() -> None:
-    assert set(_FILES.values()) == {CLUSTERS_FILE, *map(routes_file, SHARED_LISTENERS)}
+    assert set(_FILES.values()) == {CLUSTERS_FILE, LISTENERS_FILE, *map(routes_file, SHARED_LISTENERS)}
+
+
+async def test_an_envoy_that_opens_https_is_ready_with_its_listeners(folder: Path) -> None:
+    look = envoy_routes(folder / "s", folder)
+    version = "0123456789abcdef"
+    write_versions(folder, *[f"'{version}'"] * 3)
+    (folder / LISTENERS_FILE).write_bytes(DiscoveryResponse(version_info=version).SerializeToString())
+
+    def with_listeners(count: int, runs: str) -> Answers:
+        before = envoy(200, 1, 1, 1)
+        more = f'listener_manager.lds.version_text: "{runs}"\nlistener_manager.lds.update_success: {count}\n'
+        return lambda asked: before(asked) if b" /ready " in asked else before(asked) + more.encode()
+
+    async with server(folder / "s", envoy(200, 1, 1, 1)):
+        assert await look() == f"does not run what is in {folder}: {LISTENERS_FILE}"
+    async with server(folder / "s", with_listeners(1, "other")):
+        assert await look() == f"does not run what is in {folder}: {LISTENERS_FILE}"
+    async with server(folder / "s", with_listeners(0, "")):
+        assert await look() == "no valid configuration yet: listener_manager.lds"
+    async with server(folder / "s", with_listeners(1, version)):
+        assert await look() == ""
 
 
 async def test_each_process_of_a_mesh_has_its_check_in_the_order_of_the_start(folder: Path) -> None:
     checks = mesh_checks(folder, folder, 1, 2)
-    assert list(checks) == ["redis", "control", "opa", "authz-0", "authz-1", "echo", "envoy"]
+    assert list(checks) == ["redis", "control", "opa", "authz-0", "authz-1", "certificates", "echo", "envoy"]
     async with server(folder / "ready-1.sock", status(200)):
         assert [name for name, look in checks.items() if not await look()] == ["authz-1"]

@@ -92,22 +92,28 @@ async def _spliced(
     reader: StreamReader, writer: StreamWriter, mesh_reader: StreamReader, mesh_writer: StreamWriter
 ) -> None:
     """Pass everything on, the mesh's answer to the CONNECT first, until both sides have ended or one is gone."""
-    directions: list[asyncio.Task[None]] = []
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             writer.write(await mesh_reader.readuntil(_END))
-        ways = ((reader, mesh_writer), (mesh_reader, writer))
-        directions = [asyncio.ensure_future(_passed_on(*way)) for way in ways]
-        await asyncio.gather(*directions)
+        await _both_ways(reader, writer, mesh_reader, mesh_writer)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         writer.transport.abort()  # cut is not the same as over
     finally:
-        for direction in directions:
-            direction.cancel()
-        await asyncio.gather(*directions, return_exceptions=True)
         mesh_writer.close()
         with contextlib.suppress(OSError):
             await mesh_writer.wait_closed()
+
+
+async def _both_ways(
+    reader: StreamReader, writer: StreamWriter, mesh_reader: StreamReader, mesh_writer: StreamWriter
+) -> None:
+    """Raises OSError when one of the two is gone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_passed_on(reader, mesh_writer))
+            group.create_task(_passed_on(mesh_reader, writer))
+    except* OSError as faults:
+        raise ConnectionError("a side of the tunnel is gone") from faults
 
 
 async def _passed_on(reader: StreamReader, writer: StreamWriter) -> None:

@@ -13,6 +13,7 @@ from aegis_authz.cli import (
     approvals,
     audit,
     bench,
+    ca,
     connect,
     demo,
     doctor,
@@ -58,6 +59,7 @@ app.add_typer(mcp.app, name="mcp")
 app.add_typer(tools.app, name="tools")
 app.add_typer(audit.app, name="audit")
 app.add_typer(envoy.app, name="envoy")
+app.add_typer(ca.app, name="ca")
 
 
 @app.command(

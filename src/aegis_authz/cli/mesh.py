@@ -32,6 +32,7 @@ Workload = Annotated[
         help="Give an agent a loopback port of its own: whoever on this machine reaches it is that agent.",
     ),
 ]
+Https = Annotated[bool, typer.Option("--https/--no-https", help="Open HTTPS, to judge what is inside (docs/https.md).")]
 
 Host = Annotated[
     Literal["http2", "grpc"],
@@ -59,6 +60,7 @@ def up(
     budget_ms: BudgetMs = 250,  # local.settings.LOCAL_BUDGET_MS; help must not load it
     echo: Echo = False,
     workload: Workload = None,
+    https: Https = True,
     otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -87,18 +89,21 @@ def up(
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
-        agents = [word for agent, port in own_ports.items() for word in ("--workload", f"{agent}={port}")]
-        flags = ["--budget-ms", str(budget_ms), *(["--echo"] if echo else []), *agents]
+        flags = ["--budget-ms", str(budget_ms), *_switches(echo, https, own_ports)]
         run_detached(state, [*folders, *numbers, *words, *flags], as_json)
         return
     workloads = tuple(LocalWorkload(agent, ports[f"workload {agent}"]) for agent in own_ports)
-    options = MeshOptions(
-        policies, tools, ports, workers, WorkerHost(host), environment, otlp, budget_ms, echo, workloads
-    )
+    own = (WorkerHost(host), environment, otlp, budget_ms, echo, workloads, https)
+    options = MeshOptions(policies, tools, ports, workers, *own)
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:
         run_foreground(state, options, as_json)
+
+
+def _switches(echo: bool, https: bool, own_ports: Mapping[Scope, int]) -> list[str]:
+    agents = [word for agent, port in own_ports.items() for word in ("--workload", f"{agent}={port}")]
+    return [*(["--echo"] if echo else []), "--https" if https else "--no-https", *agents]
 
 
 def _ports(state: Path, requests: Mapping[str, int], own_ports: Mapping[Scope, int]) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from aegis_authz.adapters.files.authority_folder import AuthorityFolder
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.keys import KeyFolderError, open_keys
 from aegis_authz.adapters.files.sources import SourceFolderError
@@ -15,17 +16,25 @@ from aegis_authz.commands.faults import unable_on
 from aegis_authz.commands.local_agents import LOCAL_AGENTS, WorkloadUnknown, enrol_local_agents
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
+from aegis_authz.intercept.authority import AuthorityUnreadable
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh import Mesh
 from aegis_authz.local.mesh_facts import MeshFacts, MeshRunning
 from aegis_authz.local.servers import ServerMissing
-from aegis_authz.local.settings import MeshOptions
+from aegis_authz.local.settings import MeshOptions, trusted_authorities
 from aegis_authz.local.supervisor import StartFailed, Status
 from aegis_authz.policy.load import load
 from aegis_authz.proxy.render import write_config
 from aegis_authz.redact.detectors.table import DETECTORS
 
-_FOLDER_FAULTS = (KeyFolderError, ReleasesFault, SettingsError, SourceFolderError, WorkloadUnknown)
+_FOLDER_FAULTS = (
+    AuthorityUnreadable,
+    KeyFolderError,
+    ReleasesFault,
+    SettingsError,
+    SourceFolderError,
+    WorkloadUnknown,
+)
 
 
 async def run_mesh(
@@ -39,7 +48,12 @@ async def run_mesh(
     Raises Unable when it cannot start, PolicyErrors for its documents.
     """
     with unable_on(StartFailed, ServerMissing, MeshRunning, OSError, *_FOLDER_FAULTS):
-        await Mesh(state, options, served_catalogue, open_keys, write_config).run(progress, started)
+        await Mesh(state, options, served_catalogue, _create_keys, write_config).run(progress, started)
+
+
+def _create_keys(layout: Layout) -> None:
+    open_keys(layout.keys)
+    AuthorityFolder(layout.authority, trusted_authorities()).open(SystemClock().now())
 
 
 def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:

@@ -33,6 +33,7 @@ async def look_at(facts: MeshFacts) -> list[Health]:
     layout = Layout(Path(facts.state), Path(facts.run))
     checks = mesh_checks(layout.run, layout.xds, urlsplit(facts.control).port or 0, len(facts.authz))
     endpoints = {"redis": facts.redis, "control": facts.control, "opa": facts.opa, "envoy": facts.proxy, "echo": ""}
+    endpoints["certificates"] = f"unix:{layout.socket('certs')}"
     endpoints |= {f"authz-{number}": address for number, address in enumerate(facts.authz)}
     troubles = await asyncio.gather(*(_trouble(process, checks[process.name]) for process in facts.processes))
     return [

@@ -46,6 +46,16 @@ class Layout:
         return self.state / "agents"
 
     @property
+    def authority(self) -> Path:
+        """The mesh's certificate authority, and what clients are given to trust it by."""
+        return self.state / "ca"
+
+    @property
+    def bundle(self) -> Path:
+        """The authorities that a client of the mesh has to trust: its own, and the public ones."""
+        return self.authority / "bundle.pem"
+
+    @property
     def records(self) -> Path:
         """Decision records, a folder for each writer."""
         return self.state / "records"

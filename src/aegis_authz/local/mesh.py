@@ -23,8 +23,8 @@ from aegis_authz.local.tcp_ports import remember_ports
 
 _log = logging.getLogger(__name__)
 
-CreateKeys = Callable[[Path], object]
-"""Makes what is missing in a folder of keys."""
+CreateKeys = Callable[[Layout], object]
+"""Makes the keys that a mesh does not have yet, the certificate authority among them."""
 
 ReadCatalogue = Callable[[MeshOptions, Layout], Catalogue]
 """Reads the documents of the mesh, the doctor's included; refuses what is not valid."""
@@ -77,7 +77,7 @@ class Mesh:
         options = self._options
         lay_out_probe(layout.folder("probe"), options.ports["probe"])
         catalogue = self._read_catalogue(options, layout)
-        self._create_keys(layout.keys)
+        self._create_keys(layout)
         proxy = proxy_settings(layout, options)
         write_settings(layout.state / "proxy.yaml", proxy)
         remember_ports(layout.state, options.ports)

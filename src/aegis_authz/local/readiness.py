@@ -15,12 +15,16 @@ _TIMEOUT = 1.0
 _MOST_BYTES = 4096
 _EXCERPT = 300
 _BLANK_LINE = "\r\n\r\n"
-_XDS = r"^(cluster_manager\.cds|http\.[a-z0-9-]+\.rds\.[a-z0-9-]+)\.(update_success|version_text)$"
+_WATCHED = r"cluster_manager\.cds|listener_manager\.lds|http\.[a-z0-9-]+\.rds\.[a-z0-9-]+"
+_XDS = rf"^({_WATCHED})\.(update_success|version_text)$"
 _COUNT = re.compile(r"^([a-z0-9_.-]+)\.update_success: (\d+)\r?$", re.MULTILINE)
 _RUNS = re.compile(r'^([a-z0-9_.-]+)\.version_text: "([^"\n]*)"\r?$', re.MULTILINE)
 _WRITTEN = re.compile(r"version_info: '?([^'\s]+)'?\s*\n")
+_LISTENERS = "listener_manager.lds"
+_FIRST_TEXT = 0x0A
 _FILES = {
     "cluster_manager.cds": "cds.yaml",
+    _LISTENERS: "lds.pb",
     "http.forward.rds.forward": "rds-forward.yaml",
     "http.reverse.rds.reverse": "rds-reverse.yaml",
 }
@@ -40,6 +44,7 @@ def mesh_checks(run: Path, xds: Path, control_port: int, workers: int) -> dict[s
         "control": port_answers(control_port, "/readyz"),
         "opa": socket_answers(run / "opa.sock", "/health?bundles"),
         **{f"authz-{n}": socket_answers(run / f"ready-{n}.sock", "/readyz") for n in range(workers)},
+        "certificates": socket_answers(run / "certs-up.sock", "/readyz"),
         "echo": socket_answers(run / "echo.sock", "/readyz"),
         "envoy": envoy_routes(run / "envoy.sock", xds),
     }
@@ -76,25 +81,43 @@ def envoy_routes(socket: Path, xds: Path) -> Ready:
             lambda: asyncio.open_unix_connection(str(socket)), _get(f"/stats?filter={quote(_XDS)}")
         )
         updates = dict(_COUNT.findall(answer))
+        if not (xds / _FILES[_LISTENERS]).exists():
+            updates.pop(_LISTENERS, None)  # an Envoy that opens no HTTPS has none
         without = [name for name, times in updates.items() if times == "0"]
         if without or not updates:
             return f"no valid configuration yet: {', '.join(sorted(without)) or 'nothing was looked for'}"
         runs = dict(_RUNS.findall(answer))
         files = {name: f"rds-{name.rpartition('.')[2]}.yaml" for name in updates} | _FILES
-        stale = [file for name, file in files.items() if _written_version(xds / file) != runs.get(name)]
+        stale = [file for name, file in files.items() if _is_stale(xds / file, runs.get(name))]
         # for a moment after each publication; for longer where Envoy refuses what was written
         return f"does not run what is in {xds}: {', '.join(stale)}" if stale else ""
 
     return look
 
 
+def _is_stale(path: Path, runs: str | None) -> bool:
+    return (path.suffix != ".pb" or path.exists()) and _written_version(path) != runs
+
+
 def _written_version(path: Path) -> str:
+    if path.suffix == ".pb":
+        return _binary_version(path)
     try:
         with path.open(encoding="utf-8") as file:
             version = _WRITTEN.match(file.readline())
     except (OSError, UnicodeDecodeError):
         return ""
     return version[1] if version else ""
+
+
+def _binary_version(path: Path) -> str:
+    """The version of a DiscoveryResponse, its first field: a tag, a length of one byte, a text."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(2)
+            return file.read(head[1]).decode("utf-8") if len(head) == 2 and head[0] == _FIRST_TEXT else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _http_answers(connect: _Connect, target: str) -> Ready:

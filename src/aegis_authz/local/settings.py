@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from aegis_authz.config import (
     AuthzSettings,
     Budget,
+    CertificateSettings,
     ControlSettings,
     IdentitySettings,
+    InterceptionSettings,
     ProxySettings,
     WorkerHost,
     WorkloadListener,
@@ -52,7 +54,7 @@ class MeshOptions:
 
     `ports` maps proxy, reverse, control, metrics and probe to loopback ports. `budget_ms` is how long a decision may
     take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are agents with a
-    port of their own.
+    port of their own. With `https`, what agents send by `CONNECT` is opened.
     """
 
     policies: Path
@@ -65,6 +67,7 @@ class MeshOptions:
     budget_ms: float
     echo: bool = False
     workloads: tuple[LocalWorkload, ...] = ()
+    https: bool = True
 
     @property
     def budget(self) -> Budget:
@@ -125,6 +128,15 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
     )
 
 
+def certificate_settings(layout: Layout) -> CertificateSettings:
+    """Settings of the service of certificates."""
+    return CertificateSettings(
+        listen=f"unix:{layout.socket('certs')}",
+        authority=layout.authority,
+        ready_socket=str(layout.socket("certs-up")),
+    )
+
+
 def proxy_settings(layout: Layout, options: MeshOptions) -> ProxySettings:
     """Settings Envoy's configuration is rendered from."""
     return ProxySettings(
@@ -138,6 +150,7 @@ def proxy_settings(layout: Layout, options: MeshOptions) -> ProxySettings:
         check_timeout_ms=options.budget.check_timeout_ms,
         workers=options.workers,
         workload={entry.listener: WorkloadListener(listen=f"127.0.0.1:{entry.port}") for entry in options.workloads},
+        interception=InterceptionSettings(certificates=f"unix:{layout.socket('certs')}") if options.https else None,
     )
 
 
@@ -199,7 +212,8 @@ def trusted_authorities() -> Path:
     """The file of certificate authorities Envoy verifies tools by: the system's, else certifi's."""
     candidates = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
     for candidate in candidates:
-        if candidate and Path(candidate).is_file():
+        # a shell that trusts a mesh says so in SSL_CERT_FILE: that mesh vouches for no tool
+        if candidate and Path(candidate).is_file() and not (Path(candidate).parent / "signing.pem").exists():
             return Path(candidate)
     return Path(certifi.where())
 

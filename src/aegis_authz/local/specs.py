@@ -13,6 +13,7 @@ from aegis_authz.local.servers import find_envoy, find_opa, find_redis
 from aegis_authz.local.settings import (
     MeshOptions,
     authz_settings,
+    certificate_settings,
     control_settings,
     opa_text,
     redis_text,
@@ -26,7 +27,8 @@ _START_TIMEOUT = 30.0
 def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, echo: Sequence[int] = ()) -> list[Stage]:
     """Write every settings file and say how each process is run.
 
-    Redis, the control plane, OPA, the authorizers side by side, a stand-in for tools on the ports `echo`, Envoy.
+    Redis, the control plane, OPA, the authorizers and the service of certificates side by side, a stand-in for tools on
+    the ports `echo`, Envoy.
 
     Raises ServerMissing, OSError.
     """
@@ -36,6 +38,7 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, ech
         return ProcessSpec(name, arguments, environment, layout.log(name), checks[name], _START_TIMEOUT)
 
     authz = write_settings(layout.state / "authz.yaml", authz_settings(layout, options))
+    serve_authz = ("serve", "authz", "--config", str(authz))
     workers = range(options.workers)
     # a larger heap target halves the share of the garbage collector, and a second thread mostly waits for the first
     opa_environment = {"GOGC": "800", "GOMEMLIMIT": "1GiB", "GOMAXPROCS": str((options.workers + 1) // 2)}
@@ -43,7 +46,10 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, ech
         [spec("redis", _redis(layout), {})],
         [spec("control", _control(layout, options), {})],
         [spec("opa", _opa(layout, options), opa_environment)],
-        [spec(f"authz-{n}", _aegis("serve", "authz", "--config", str(authz), "--worker", str(n)), {}) for n in workers],
+        [
+            *(spec(f"authz-{n}", _aegis(*serve_authz, "--worker", str(n)), {}) for n in workers),
+            *([spec("certificates", _certificates(layout), {})] if options.https else []),
+        ],
         *([[spec("echo", _echo(layout, echo), {})]] if echo else []),
         [spec("envoy", _envoy(options, envoy_config), {})],
     ]
@@ -79,6 +85,11 @@ def _opa(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
         "--log-level",
         "error",
     )
+
+
+def _certificates(layout: Layout) -> tuple[str, ...]:
+    config = write_settings(layout.state / "certificates.yaml", certificate_settings(layout))
+    return _aegis("serve", "certificates", "--config", str(config))
 
 
 def _echo(layout: Layout, ports: Sequence[int]) -> tuple[str, ...]:
