@@ -217,10 +217,17 @@ class RotationSettings(_Settings):
     issuer: Period | None = None
     approvals: Period | None = None
     bundle: Period | None = None
+    records: Period | None = None
 
     def of(self, name: str) -> Seconds | None:
         """The period of the key of that name, seconds."""
-        period = {"issuer": self.issuer, "approvals": self.approvals, "bundle": self.bundle}[name]
+        periods = {
+            "issuer": self.issuer,
+            "approvals": self.approvals,
+            "bundle": self.bundle,
+            "records": self.records,
+        }
+        period = periods[name]
         return None if period is None else Seconds(period)
 
 

@@ -17,11 +17,13 @@ from typer.testing import CliRunner, Result
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
 from aegis_authz.cli import agents, approvals, token
+from aegis_authz.cli import keys as keys_cli
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.proof import static_keys
 from aegis_authz.config import ControlSettings
@@ -162,6 +164,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             revoked=listed,
             rings=rings,
             bundle_ring=FileBundleKeyRing(settings.keys),
+            record_ring=RecordKeyRing(settings.keys),
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
@@ -483,3 +486,12 @@ def test_the_doctor_names_agents_with_a_static_key_and_calls_it_no_fault(mesh: M
     proof = static_keys(mesh.state)
     assert proof is not None
     assert (proof.answer, proof.trouble) == ("1: acme/emea/legacy", "")
+
+
+def test_the_key_of_records_is_replaced_and_the_public_half_of_the_former_stays(mesh: Mesh, aegis: Aegis) -> None:
+    published = mesh.state / "keys" / "records.pub.json"
+    [former] = json.loads(published.read_text())["keys"]
+    result = aegis(keys_cli.app, "rotate", "records")
+    assert (result.exit_code, "still proves what it sealed" in result.stdout) == (0, True), result.output
+    now, before = json.loads(published.read_text())["keys"]
+    assert (before, now["kid"] in result.stdout) == (former, True)

@@ -61,7 +61,7 @@ async def test_appends_at_once_are_all_kept_in_one_chain(made: Made) -> None:
         lines, notes = read()
     public = KEY.public_key().public_bytes_raw()
     numbered = [LogLine("w", number, line) for number, line in enumerate(lines, start=1)]
-    check = LogCheck("w", public, [Note("w", note) for note in notes])
+    check = LogCheck("w", [public], [Note("w", note) for note in notes])
     for line in numbered:
         check.add(line)
     report = check.conclude()

@@ -14,6 +14,7 @@ from aegis_authz import durable
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import Keys, open_keys
+from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control import ControlStores, control_services
@@ -79,7 +80,12 @@ def _ring_folder(folder: Path, keys: Keys) -> Path:
     """A folder of these keys' own, in which they can be replaced."""
     folder = folder / thumbprint(keys.issuer.public_key().public_bytes_raw())
     folder.mkdir(exist_ok=True)
-    for name, key in (("issuer", keys.issuer), ("approvals", keys.approvals), ("bundle", keys.bundle)):
+    for name, key in (
+        ("issuer", keys.issuer),
+        ("approvals", keys.approvals),
+        ("bundle", keys.bundle),
+        ("records", keys.records),
+    ):
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         durable.create(folder / f"{name}.pem", pem)
     return folder
@@ -181,6 +187,7 @@ def new_plane(
             FileRevocationList(settings.state / "revoked.json"),
             rings or {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")},
             FileBundleKeyRing(folder),
+            RecordKeyRing(folder),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

@@ -12,6 +12,7 @@ from aegis_authz.core.record import (
     ApprovalStep,
     CutRecord,
     FlatObligation,
+    KeyRecord,
     OutcomeRecord,
     Record,
     RedactionRecord,
@@ -26,6 +27,7 @@ _WRITTEN: tuple[Record, ...] = (
     DENIED,
     RedactionRecord("d-1", 1.0, "response", {"us_ssn": 2}, "done"),
     CutRecord(1.0, 40, "00000001-300.0.torn"),
+    KeyRecord(1.0, "kid", "note"),
     RefusalsRecord.of(DENIED),
     ApprovalRecord(
         "d-1", 1.0, "apr_1", ApprovalStep.DENIED, "ann", "", Scope("o", "t", "a"), "t", "a", "d", "b", "r", (), 0.0, 2.0

@@ -30,6 +30,7 @@ from aegis_authz.core.record import (
     DecisionRecord,
     FindingName,
     FlatObligation,
+    KeyRecord,
     OutcomeRecord,
     Record,
     RedactionRecord,
@@ -64,7 +65,8 @@ OUTCOME = OutcomeRecord(
     "d-1", 2.0, 200, "via_upstream", ("upstream_remote_reset",), True, 10, 20, 1.5, 3.5,
     SettledCost(Money(42, "USD"), CostState.KEPT),
 )  # fmt: skip
-ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, RefusalsRecord.of(DENIED), OUTCOME)
+KEY_CHANGED = KeyRecord(1_800_000_000.5, "kid", "aegis-succession\n")
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, RefusalsRecord.of(DENIED), OUTCOME)
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)
@@ -201,6 +203,7 @@ RECORDS = st.one_of(
     APPROVALS,
     st.builds(RedactionRecord, TEXTS, SECONDS, TEXTS, st.dictionaries(TEXTS, st.integers(), max_size=3), TEXTS),
     st.builds(CutRecord, SECONDS, st.integers(0), TEXTS),
+    st.builds(KeyRecord, SECONDS, TEXTS, TEXTS),
     st.builds(RefusalsRecord, SECONDS, st.sampled_from(Reason), st.integers(1), SECONDS, SECONDS, NAMES, NAMES),
 )
 

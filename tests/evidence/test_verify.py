@@ -49,7 +49,7 @@ def verify(
 ) -> LogReport:
     raw = io.BytesIO(b"".join(lines))
     numbered = [LogLine("w/00000001.jsonl", number, line) for number, line in enumerate(raw, start=1)]
-    check = LogCheck("w", PUBLIC, [note()] if notes is None else notes, expected)
+    check = LogCheck("w", [PUBLIC], [note()] if notes is None else notes, expected)
     for line in numbered:
         check.add(line)
     return check.conclude()
@@ -191,7 +191,7 @@ def test_the_log_of_another_key_or_writer_is_not_taken_for_this_one() -> None:
 
 def test_a_log_written_to_while_it_is_read_is_intact_when_its_new_records_are_sealed() -> None:
     def following(read: int, later: list[Note]) -> LogReport:
-        check = LogCheck("w", PUBLIC, [note(3)])
+        check = LogCheck("w", [PUBLIC], [note(3)])
         for number, line in enumerate(LINES[:read], start=1):
             check.add(LogLine("w/00000001.jsonl", number, line))
         return check.conclude(later)

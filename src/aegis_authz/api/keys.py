@@ -42,8 +42,11 @@ class RotationRequest(Request):
 
 
 class RotatedAnswer(Answer):
-    """The key that signs now, by its thumbprint; the one before verifies until `former_ends` (since the epoch)."""
+    """The key that signs now, by its thumbprint; the one before verifies until `former_ends`.
+
+    That is in seconds since the epoch, and null for a key whose signatures are good for ever.
+    """
 
     name: str
     kid: str
-    former_ends: float
+    former_ends: float | None

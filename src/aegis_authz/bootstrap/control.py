@@ -16,7 +16,8 @@ from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
-from aegis_authz.adapters.files.keys import KeyFolderError, Keys, open_keys
+from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, Keys, open_keys
+from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
@@ -38,7 +39,7 @@ from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
 from aegis_authz.control.discovery import Discovery
-from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration
+from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
 from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.host import ControlHost
@@ -68,7 +69,7 @@ from aegis_authz.ports.control_plane import (
     SingleUses,
 )
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog
-from aegis_authz.ports.key_rings import BundleKeyRing, KeyRing, KeyRingFault
+from aegis_authz.ports.key_rings import BundleKeyRing, KeyRing, KeyRingFault, Rotatable
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128
@@ -111,20 +112,27 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
-        records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock)
+        record_keys = RecordKeyFile(settings.keys / RECORDS)
+        records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
         await records.start()
         stack.push_async_callback(records.close)
-        enrolments = FileEnrolments(settings.state / "enrolled.json")
         key_sets = HttpKeySets()
         stack.push_async_callback(key_sets.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
-        rings = {name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")}
-        revoked = FileRevocationList(settings.state / "revoked.json")
-        journal = FileJournal(settings.state / "issued.jsonl")
-        bundle_ring = FileBundleKeyRing(settings.keys)
         stores = ControlStores(
-            releases, approvals, records, revocations, uses, journal, enrolments, key_sets, revoked, rings, bundle_ring
+            releases=releases,
+            approvals=approvals,
+            records=records,
+            revocations=revocations,
+            uses=uses,
+            journal=FileJournal(settings.state / "issued.jsonl"),
+            enrolments=FileEnrolments(settings.state / "enrolled.json"),
+            key_sets=key_sets,
+            revoked=FileRevocationList(settings.state / "revoked.json"),
+            rings={name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")},
+            bundle_ring=FileBundleKeyRing(settings.keys),
+            record_ring=RecordKeyRing(settings.keys),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
@@ -232,6 +240,7 @@ class ControlStores:
     revoked: RevocationList
     rings: Mapping[str, KeyRing]
     bundle_ring: BundleKeyRing
+    record_ring: Rotatable
 
 
 def _builder(settings: ControlSettings, keys: Keys, stores: ControlStores, clock: Clock) -> PolicyBuilder:
@@ -263,7 +272,8 @@ def _rotator(
     }
     rotations = {name: Rotation(stores.rings[name], in_bundles, life, every.of(name)) for name, life in lives.items()}
     bundle = Rotation(stores.bundle_ring, in_configuration, _BUNDLE_LIFE, every.of("bundle"))
-    return Rotator({**rotations, "bundle": bundle}, clock)
+    records = Rotation(stores.record_ring, TrustInFiles(), None, every.of("records"))
+    return Rotator({**rotations, "bundle": bundle, "records": records}, clock)
 
 
 def control_services(

@@ -16,7 +16,8 @@ import uvloop
 from prometheus_client import CollectorRegistry, multiprocess
 
 from aegis_authz.adapters.files.credentials import CredentialFolder
-from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
+from aegis_authz.adapters.files.keys import KeyFolderError
+from aegis_authz.adapters.files.record_keys import RecordKeyFile
 from aegis_authz.adapters.files.session_keys import SessionKeyFile
 from aegis_authz.adapters.opa.http import OpaHttp
 from aegis_authz.adapters.opa.pdp import OpaPdp
@@ -167,9 +168,9 @@ def _host(settings: AuthzSettings, worker: int, check: Check, process: Process, 
 
 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:
-    key = load_ed25519(settings.record_key)
+    keys = RecordKeyFile(settings.record_key)
     writer = f"authz-{worker}"
-    return FileRecordLog(settings.records / writer, writer, key, clock)
+    return FileRecordLog(settings.records / writer, writer, keys.current.key, clock, renewal=keys)
 
 
 def _limits(settings: AuthzSettings) -> Limits:

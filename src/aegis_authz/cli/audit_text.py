@@ -13,6 +13,7 @@ from aegis_authz.core.record import (
     ApprovalRecord,
     CutRecord,
     DecisionRecord,
+    KeyRecord,
     OutcomeRecord,
     RedactionRecord,
     RefusalsRecord,
@@ -141,6 +142,8 @@ def _row(stored: StoredRecord) -> tuple[str, ...]:
             cells = ("outcome", status, "", "", charge, took, outcome.decision_id)
         case CutRecord() as cut:
             cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
+        case KeyRecord() as change:
+            cells = ("key", "another seals", change.key_id, "", "", "", "")
         case RefusalsRecord() as counted:
             first = next(iter(counted.decision_ids), "")
             cells = ("deny", counted.reason.value, f"{counted.count} times", "", ", ".join(counted.sources), "", first)

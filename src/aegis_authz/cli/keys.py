@@ -20,13 +20,13 @@ def keys() -> None:
 
 @app.command("rotate")
 def rotate_(
-    name: Annotated[Literal["issuer", "approvals", "bundle"], typer.Argument(help="What the key signs.")],
+    name: Annotated[Literal["issuer", "approvals", "bundle", "records"], typer.Argument(help="What the key signs.")],
     state: MeshState = DEFAULT_STATE,
     by: As = None,
     wait: Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until every OPA has it.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the next key, sign with it once every OPA trusts it, and let the one before verify until its tokens end.
+    """Publish the next key, sign with it once every OPA trusts it, and let the one before verify what it signed.
 
     Exits with 1 when not every OPA has it in time: nothing signs with it then, and asking again goes on from there.
 
@@ -40,5 +40,8 @@ def rotate_(
     if as_json:
         typer.echo(rotated.model_dump_json(indent=2))
         return
-    ends = time.strftime("%H:%M:%S", time.localtime(rotated.former_ends))
+    if rotated.former_ends is None:
+        typer.echo(f"the {name} key is {rotated.kid} now; the one before still proves what it sealed")
+        return
+    ends = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(rotated.former_ends))
     typer.echo(f"the {name} key is {rotated.kid} now; the one before verifies until {ends}")

@@ -64,6 +64,24 @@ class TrustInBundles:
         await self._publisher.rebuild(_SELF, words)
 
 
+class TrustInFiles:
+    """The keys of records: writers read theirs from its file, and auditors are given the public halves."""
+
+    async def publish(self, by: str, words: str, wait: float) -> bool:
+        """Nothing: the ring writes the public half of its next key beside the others."""
+        return True
+
+    async def sign_anew(self, by: str, words: str) -> None:
+        """Nothing: each writer seals with the key of now within seconds."""
+
+    def may_withdraw(self) -> bool:
+        """Never: no key is withdrawn."""
+        return False
+
+    async def withdraw(self, words: str) -> None:
+        """Nothing."""
+
+
 class TrustInConfiguration:
     """The keys of bundles: OPA reads them from its configuration, which the root key signs."""
 

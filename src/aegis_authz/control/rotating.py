@@ -20,6 +20,7 @@ _TICK = Seconds(15.0)
 _SCHEDULED_WAIT = 30.0
 _RETRY = Seconds(300.0)
 """How long after a rotation on schedule failed it is tried again."""
+_NEVER = Epoch(float("inf"))
 SCHEDULE = "schedule"
 """Who rotates on schedule, in the change log."""
 _FAULTS = (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown)
@@ -31,23 +32,24 @@ class NotRotated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """The key that signs now, by its thumbprint, and until when the one before verifies."""
+    """The key that signs now, by its thumbprint, and until when the one before verifies (None: for good)."""
 
     key_id: str
-    former_ends: Epoch
+    former_ends: Epoch | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """How the keys of a ring are replaced.
 
-    What each has signed is believed for `life` at most. `every` is after how long the key that signs is replaced by
+    What each has signed is believed for `life` at most,
+    None for good. `every` is after how long the key that signs is replaced by
     itself, None for never.
     """
 
     ring: Rotatable
     distribution: Distribution
-    life: Seconds
+    life: Seconds | None
     every: Seconds | None
 
 
@@ -73,11 +75,11 @@ class Rotator:
                 raise NotRotated(
                     "the next key is published, and not every OPA has it yet; nothing signs with it. Ask again"
                 )
-            ends = Epoch(self._clock.now() + rotation.life)
-            await asyncio.to_thread(ring.switch, ends)
+            ends = None if rotation.life is None else Epoch(self._clock.now() + rotation.life)
+            await asyncio.to_thread(ring.switch, ends or _NEVER)
             await rotation.distribution.sign_anew(by, f"signed by the next {name} key")
             key_id = ring.key_id
-        _log.warning("the %s key is %s now, by %r; the one before verifies until %.0f", name, key_id, by, ends)
+        _log.warning("the %s key is %s now, by %r; the one before verifies until %s", name, key_id, by, ends or "ever")
         return Rotated(key_id, ends)
 
     async def watch(self) -> None:

@@ -121,6 +121,15 @@ class CutRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """From here on another key seals the log, as the key before says in the signed `note`. `key_id` is its name."""
+
+    time: float
+    key_id: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalsRecord:
     """Refusals of one reason that came too fast to be recorded in full.
 
@@ -219,4 +228,4 @@ class OutcomeRecord:
     cost: SettledCost | None
 
 
-Record = DecisionRecord | RedactionRecord | ApprovalRecord | CutRecord | RefusalsRecord | OutcomeRecord
+Record = DecisionRecord | RedactionRecord | ApprovalRecord | CutRecord | KeyRecord | RefusalsRecord | OutcomeRecord

@@ -16,6 +16,7 @@ from aegis_authz.core.record import (
     ApprovalRecord,
     CutRecord,
     DecisionRecord,
+    KeyRecord,
     OutcomeRecord,
     Record,
     RedactionRecord,
@@ -61,6 +62,15 @@ def record_to_json(record: Record) -> dict[str, Json]:
         return approval_to_json(record)
     if isinstance(record, OutcomeRecord):
         return outcome_to_json(record)
+    if isinstance(record, KeyRecord):
+        return {
+            "v": 1,
+            "kind": "key",
+            "decision_id": "",
+            "time": record.time,
+            "key_id": record.key_id,
+            "note": record.note,
+        }
     return {
         "v": 1,
         "kind": "cut",
@@ -158,8 +168,15 @@ def _cut_from_json(data: Mapping[str, Json]) -> CutRecord:
     return CutRecord(number(data["time"], "time"), integer(data["bytes"], "bytes"), text(data["kept_in"], "kept_in"))
 
 
+def _key_from_json(data: Mapping[str, Json]) -> KeyRecord:
+    if data["decision_id"] != "":
+        raise ValueError("decision_id is not empty")
+    return KeyRecord(number(data["time"], "time"), text(data["key_id"], "key_id"), text(data["note"], "note"))
+
+
 _REDACTION = frozenset(("v", "kind", "decision_id", "time", "target", "counts", "outcome"))
 _CUT = frozenset(("v", "kind", "decision_id", "time", "bytes", "kept_in"))
+_KEY = frozenset(("v", "kind", "decision_id", "time", "key_id", "note"))
 _REFUSALS = _CUT - {"bytes", "kept_in"} | {"reason", "count", "first_time", "last_time", "decision_ids", "sources"}
 
 _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str, Json]], Record]]]] = {
@@ -172,5 +189,6 @@ _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str,
     "outcome": {1: (OUTCOME, outcome_from_json)},
     "redaction": {1: (_REDACTION, _redaction_from_json)},
     "cut": {1: (_CUT, _cut_from_json)},
+    "key": {1: (_KEY, _key_from_json)},
     "refusals": {1: (_REFUSALS, _refusals_from_json)},
 }

@@ -13,6 +13,7 @@ from aegis_authz.core.record import (
     ApprovalRecord,
     CutRecord,
     DecisionRecord,
+    KeyRecord,
     OutcomeRecord,
     Record,
     RedactionRecord,
@@ -53,7 +54,7 @@ class RecordFilter:
         if record.time < self.since:
             return False
         match record:
-            case CutRecord():
+            case CutRecord() | KeyRecord():
                 return not self.decision_id and self._is_of_any_call
             case RefusalsRecord():
                 is_named = not self.decision_id or self.decision_id in record.decision_ids

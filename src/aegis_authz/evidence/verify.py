@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from aegis_authz.core.record import CutRecord, Record
+from aegis_authz.core.record import CutRecord, KeyRecord, Record
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_record
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, SignedByAnother, read_checkpoint
 from aegis_authz.evidence.document import RecordInvalid
+from aegis_authz.evidence.succession import SuccessionInvalid, read_succession
 
 MAX_DAMAGES = 100
 """So many damages are described; further ones are only counted."""
@@ -34,10 +35,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A checkpoint whose signature was verified, and the file it came from."""
+    """A checkpoint whose signature by `key` (raw) was verified, and the file it came from."""
 
     file: str
     checkpoint: Checkpoint
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,10 @@ class LogReport:
     """What is known of one writer's log. Times are seconds since the epoch, None without records.
 
     `records` counts the lines read, `sealed` those that the newest trusted checkpoint covers. `unknown` counts whole
-    lines whose record is of a kind or version not known here: they are proven and not understood. `key_id` is
-    the thumbprint of the key the log was verified with. `cuts` names the tails cut off at restarts.
+    lines whose record is of a kind or version not known here: they are proven and not understood. `key_ids` are
+    the thumbprints of the keys that the log led through, one after the other, and `sealing_ids` those of them that
+    sealed something: a writer that was away through two changes of key takes both steps at once. `cuts` names the tails
+    cut off at restarts.
     `damage_count` may exceed the damages described. `is_foreign` says that another key signed the log and nothing else
     is wrong with it: it is not proven, and no sign of tampering. `notes` are worth knowing and no damage.
     """
@@ -75,12 +79,18 @@ class LogReport:
     first_time: float | None
     last_time: float | None
     head: str
-    key_id: str
+    key_ids: tuple[str, ...]
+    sealing_ids: tuple[str, ...]
     cuts: tuple[str, ...]
     damages: tuple[Damage, ...]
     damage_count: int
     is_foreign: bool
     notes: tuple[str, ...]
+
+    @property
+    def key_id(self) -> str:
+        """The key that sealed the end of the log, by its thumbprint."""
+        return self.key_ids[-1]
 
     @property
     def is_intact(self) -> bool:
@@ -104,7 +114,8 @@ class LogReport:
             first_time=None,
             last_time=None,
             head="",
-            key_id=thumbprint(public_key),
+            key_ids=(thumbprint(public_key),),
+            sealing_ids=(),
             cuts=(),
             damages=(Damage(name, 0, 0, "", words),),
             damage_count=1,
@@ -116,30 +127,35 @@ class LogReport:
 class LogCheck:
     """Follows one writer's log, line by line, and compares it with its checkpoints.
 
-    `notes` are the log's own checkpoint notes, read before its lines; `expected` are checkpoints kept elsewhere,
-    verified before. The log is intact only when every line is whole and in its place, every note verifies and agrees,
-    the newest covers exactly the last line, and every checkpoint kept elsewhere still holds.
+    `keys` are the raw public keys to believe: the log begins with one of them, and goes on with another only where a
+    record says so by the signature of the one before. `notes` are the log's own checkpoint notes, read before its
+    lines; `expected` are checkpoints kept elsewhere, verified before. The log is intact only when every line is whole
+    and in its place, every note verifies and agrees, the newest covers exactly the last line, and every checkpoint kept
+    elsewhere still holds.
     """
 
     def __init__(
-        self, writer: str, public_key: bytes, notes: Iterable[Note], expected: Sequence[Checkpoint] = ()
+        self, writer: str, keys: Sequence[bytes], notes: Iterable[Note], expected: Sequence[Checkpoint] = ()
     ) -> None:
         self._writer = writer
-        self._public_key = public_key
+        self._keys = keys
         self._damages: list[Damage] = []
         self._damage_count = 0
         notes = list(notes)
-        self._seals, self._distrusted = trusted_seals(notes, writer, public_key)
-        self._is_foreign = _is_foreign(notes, public_key)
+        self._seals, self._distrusted = trusted_seals(notes, writer, keys)
+        self._is_foreign = _is_foreign(notes, keys)
         self._expected = expected
         sizes = [seal.checkpoint.size for seal in self._seals]
         self._newest = max(sizes, default=-1)
         self._keep = {*sizes, *(checkpoint.size for checkpoint in expected)}
-        start = genesis(writer, public_key)
+        self._starts = {genesis(writer, key): key for key in keys}
+        first = min(self._seals, key=lambda seal: seal.checkpoint.size).key if self._seals else keys[0]
+        self._spans = [(0, first)]
+        start = genesis(writer, first)
         self._heads = {0: start}
         self._seq, self._head = 0, start
         # the first line is bound to the key, so what it continues is known of no other
-        self._accepted: tuple[bytes, ...] | None = None if self._is_foreign else (start,)
+        self._accepted: tuple[bytes, ...] | None = None if self._is_foreign else tuple(self._starts)
         self._first_beyond: LogLine | None = None
         self._lines = 0
         self._times: tuple[float, float] | None = None
@@ -165,7 +181,11 @@ class LogCheck:
             self._damage(line.file, "its bytes do not match its hash", line, self._seq + 1)
             self._advance(self._seq + 1, link.computed, (link.stated, link.computed), line)
         elif self._is_in_place(line, link):
+            if link.seq == 1 and link.prev in self._starts:
+                self._spans, self._heads[0] = [(0, self._starts[link.prev])], link.prev
             self._advance(link.seq, link.computed, (link.computed,), line)
+            if isinstance(record, KeyRecord):
+                self._hand_over(record, line, link.seq)
         if record is not None:
             self._remember(record)
         elif link.is_whole:
@@ -179,16 +199,16 @@ class LogCheck:
         """
         chain_holds = self._damage_count == 0
         for seal in self._seals:
-            self._compare(seal, chain_holds)
+            self._compare_seal(seal, chain_holds)
         for checkpoint in self._expected:
-            self._compare(Seal("the checkpoint kept elsewhere", checkpoint), chain_holds)
+            self._compare("the checkpoint kept elsewhere", checkpoint, chain_holds)
         for note, why in self._distrusted:
             if not self._is_foreign and not self._is_half_begun(note):
                 self._damage(note.file, why)
-        later_seals, _ = trusted_seals(later or (), self._writer, self._public_key)
+        later_seals, _ = trusted_seals(later or (), self._writer, self._keys)
         for seal in later_seals:
             if seal.checkpoint.size <= self._seq and seal not in self._seals:
-                self._compare(seal, chain_holds)
+                self._compare_seal(seal, chain_holds)
         sealed = max((seal.checkpoint.size for seal in (*self._seals, *later_seals)), default=-1)
         if self._is_foreign:
             self._damage(self._writer, _FOREIGN)
@@ -224,13 +244,36 @@ class LogCheck:
         if self._first_beyond is None and seq > self._newest:
             self._first_beyond = line
 
-    def _compare(self, seal: Seal, chain_holds: bool) -> None:
-        size = seal.checkpoint.size
+    def _hand_over(self, record: KeyRecord, line: LogLine, seq: int) -> None:
+        """Take the key that the record names for what comes, if the key until here vouches for it."""
+        try:
+            step = read_succession(record.note)
+        except SuccessionInvalid as fault:
+            self._damage(line.file, f"its change of key cannot be trusted: {fault}", line, seq)
+            return
+        if step.former != self._spans[-1][1] or record.key_id != thumbprint(step.successor):
+            self._damage(line.file, "its change of key is none of the key that seals this log", line, seq)
+        elif step.successor not in self._keys:
+            if not self._is_foreign:
+                self._damage(line.file, "it goes on with a key that is not among those given", line, seq)
+        else:
+            self._spans.append((seq, step.successor))
+
+    def _compare_seal(self, seal: Seal, chain_holds: bool) -> None:
+        ends = [begin for begin, _ in self._spans[1:]] + [seal.checkpoint.size]
+        spans = zip(self._spans, ends, strict=True)
+        if not any(key == seal.key and begin <= seal.checkpoint.size <= end for (begin, key), end in spans):
+            self._damage(seal.file, "it is signed with a key that seals another part of the log, or none of it")
+            return
+        self._compare(seal.file, seal.checkpoint, chain_holds)
+
+    def _compare(self, file: str, checkpoint: Checkpoint, chain_holds: bool) -> None:
+        size = checkpoint.size
         if size > self._seq:
             missing = f"{self._seq + 1} to {size}" if size > self._seq + 1 else f"{size}"
-            self._damage(seal.file, f"it seals {size} records, {missing} missing: the log was truncated or rolled back")
-        elif chain_holds and self._heads[size] != seal.checkpoint.head:
-            self._damage(seal.file, f"its hash of record {size} is another: the log was rewritten or forked before it")
+            self._damage(file, f"it seals {size} records, {missing} missing: the log was truncated or rolled back")
+        elif chain_holds and self._heads[size] != checkpoint.head:
+            self._damage(file, f"its hash of record {size} is another: the log was rewritten or forked before it")
 
     def _beyond(self, sealed: int) -> None:
         first = self._first_beyond if sealed == self._newest else None
@@ -247,6 +290,12 @@ class LogCheck:
             decision_id = decision_id_in(line.raw) if line is not None else ""
             self._damages.append(Damage(file, line.number if line is not None else 0, seq, decision_id, words))
 
+    def _sealing_ids(self) -> Iterator[str]:
+        ends = [begin for begin, _ in self._spans[1:]]
+        for (begin, key), end in zip(self._spans, [*ends, None], strict=True):
+            if begin == 0 or end is None or end > begin + 1:
+                yield thumbprint(key)
+
     def _report(self, sealed: int) -> LogReport:
         return LogReport(
             writer=self._writer,
@@ -256,7 +305,8 @@ class LogCheck:
             first_time=self._times[0] if self._times else None,
             last_time=self._times[1] if self._times else None,
             head=self._head.hex(),
-            key_id=thumbprint(self._public_key),
+            key_ids=tuple(thumbprint(key) for _, key in self._spans),
+            sealing_ids=tuple(self._sealing_ids()),
             cuts=tuple(self._cuts),
             damages=tuple(self._damages),
             damage_count=self._damage_count,
@@ -284,33 +334,37 @@ def _known_record(line: bytes) -> Record | None:
         return None
 
 
-def _is_foreign(notes: Sequence[Note], public_key: bytes) -> bool:
-    """Whether another key signed all of the notes, going by the id of the key that each names."""
-    for note in notes:
-        try:
-            read_checkpoint(note.raw, public_key)
-        except SignedByAnother:
-            continue
-        except CheckpointInvalid:
-            return False
-        return False
-    return bool(notes)
+def _is_foreign(notes: Sequence[Note], keys: Sequence[bytes]) -> bool:
+    """Whether other keys signed all of the notes, going by the id of the key that each names."""
+    return bool(notes) and all(isinstance(_sealed(note, keys), SignedByAnother) for note in notes)
 
 
-def trusted_seals(notes: Iterable[Note], writer: str, public_key: bytes) -> tuple[list[Seal], list[tuple[Note, str]]]:
-    """Divide notes into those that seal `writer`'s log under `public_key`, each state once,
+def trusted_seals(
+    notes: Iterable[Note], writer: str, keys: Sequence[bytes]
+) -> tuple[list[Seal], list[tuple[Note, str]]]:
+    """Divide notes into those that seal `writer`'s log under one of the raw public `keys`, each state once,
     and the others with why not.
     """
-    seals: dict[Checkpoint, Seal] = {}
+    seals: dict[tuple[Checkpoint, bytes], Seal] = {}
     distrusted: list[tuple[Note, str]] = []
     for note in notes:
-        try:
-            checkpoint = read_checkpoint(note.raw, public_key)
-        except CheckpointInvalid as fault:
-            distrusted.append((note, str(fault)))
-            continue
-        if checkpoint.writer == writer:
-            seals.setdefault(checkpoint, Seal(note.file, checkpoint))
+        seal = _sealed(note, keys)
+        if isinstance(seal, CheckpointInvalid):
+            distrusted.append((note, str(seal)))
+        elif seal.checkpoint.writer == writer:
+            seals.setdefault((seal.checkpoint, seal.key), seal)
         else:
-            distrusted.append((note, f"it is a checkpoint of {checkpoint.writer}"))
+            distrusted.append((note, f"it is a checkpoint of {seal.checkpoint.writer}"))
     return list(seals.values()), distrusted
+
+
+def _sealed(note: Note, keys: Sequence[bytes]) -> Seal | CheckpointInvalid:
+    fault = CheckpointInvalid("no key is given")
+    for key in keys:
+        try:
+            return Seal(note.file, read_checkpoint(note.raw, key), key)
+        except SignedByAnother as another:
+            fault = another
+        except CheckpointInvalid as invalid:
+            return invalid
+    return fault

@@ -85,10 +85,16 @@ def load_keys(folder: Path) -> Keys:
         opa_token=load_token(folder / OPA_TOKEN),
     )
     load_session_keys(folder / SESSIONS)
-    record_keys = {"keys": _record_keys(folder / RECORDS_PUBLIC, keys.records.public_key().public_bytes_raw())}
-    _publish(folder / RECORDS_PUBLIC, json.dumps(record_keys, indent=2).encode("ascii") + b"\n")
+    publish_record_keys(folder, keys.records.public_key().public_bytes_raw())
     _publish(folder / ROOT_PUBLIC, public_pem(keys.root))
     return keys
+
+
+def publish_record_keys(folder: Path, *raws: bytes) -> None:
+    """Publish these raw public keys of records before those published already. Raises KeyFolderError."""
+    path = folder / RECORDS_PUBLIC
+    keys = {"keys": _record_keys(path, raws)}
+    _publish(path, json.dumps(keys, indent=2).encode("ascii") + b"\n")
 
 
 def load_signing_key(path: Path) -> PrivateKey:
@@ -173,8 +179,8 @@ def _secret(path: Path) -> bytes:
         raise KeyFolderError(f"{path}: {fault.strerror}") from None
 
 
-def _record_keys(path: Path, public_key: bytes) -> list[dict[str, str]]:
-    """The public key, and those published before it: what they signed must still verify. At most 100."""
+def _record_keys(path: Path, raws: tuple[bytes, ...]) -> list[dict[str, str]]:
+    """These public keys, and those published before: what they signed must still verify. At most 100."""
     published: tuple[bytes, ...] = ()
     try:
         if path.exists():
@@ -183,7 +189,7 @@ def _record_keys(path: Path, public_key: bytes) -> list[dict[str, str]]:
         raise KeyFolderError(f"{path}: {fault.strerror}") from None
     except (ValueError, Refused):
         published = ()  # what went wrong is written anew
-    return [okp_jwk(raw) for raw in dict.fromkeys([public_key, *published])][:_MOST_PUBLISHED]
+    return [okp_jwk(raw) for raw in dict.fromkeys([*raws, *published])][:_MOST_PUBLISHED]
 
 
 def _publish(path: Path, content: bytes) -> None:

@@ -104,13 +104,17 @@ def _compared(
     roster: Roster | RosterInvalid | None, name: str, key: bytes, reports: Sequence[LogReport]
 ) -> list[LogReport]:
     """The reports, with what the roster of a key has to say."""
-    own = {report.writer for report in reports if report.sealed and report.key_id == thumbprint(key)}
+    own = {report.writer for report in reports if report.sealed and thumbprint(key) in report.sealing_ids}
+    reached = {report.writer for report in reports if thumbprint(key) in report.key_ids}
     if isinstance(roster, RosterInvalid):
         return [*reports, LogReport.without_lines(name, key, f"the roster of writers cannot be trusted: {roster}")]
     if roster is None:
         return [*reports, LogReport.without_lines(name, key, _NO_ROSTER)] if own else list(reports)
-    missing = sorted({*roster.writers} - {report.writer for report in reports})
+    present = {report.writer for report in reports if report.is_intact or (report.sealed and not report.is_foreign)}
+    missing = sorted(roster.names - {report.writer for report in reports})
     all_reports = [*reports, *(LogReport.without_lines(writer, key, _MISSING) for writer in missing)]
+    behind = sorted(({*roster.writers} & present) - reached)
+    all_reports += [LogReport.without_lines(writer, key, _NOT_REACHED) for writer in behind]
     if unknown := sorted(own - {*roster.writers}):
         sentence = f"the roster of writers lacks {', '.join(unknown)}: it was rolled back"
         all_reports.append(LogReport.without_lines(name, key, sentence))
@@ -120,6 +124,7 @@ def _compared(
 
 
 _MISSING = "the whole log is missing; the roster of writers names it"
+_NOT_REACHED = "it ends before the key of a roster that names it seals anything: it was truncated or rolled back"
 _NO_ROSTER = "the roster of writers is missing: it was removed, or no writer has started since writers keep one"
 _BEGUN_ANEW = "the roster of writers was made anew beside records: of writers removed before that it knows nothing"
 
@@ -129,7 +134,7 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
     newest: dict[str, bytes] = {}
     for path in writer_folders(folder):
         notes = _read_notes(path)
-        seals, distrusted = trusted_seals(notes, path.name, _key_of(notes, path.name, keys))
+        seals, distrusted = trusted_seals(notes, path.name, keys)
         if not seals:
             raise CheckpointInvalid("; ".join(f"{note.file}: {why}" for note, why in distrusted))
         best = max(seals, key=lambda seal: seal.checkpoint.size)
@@ -140,7 +145,7 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
 def _verify_writer(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint]) -> LogReport:
     live = _is_live(folder)
     notes = _steady_notes(folder, keys) if live else _read_notes(folder)
-    check = LogCheck(folder.name, _key_of(notes, folder.name, keys), notes, expected)
+    check = LogCheck(folder.name, keys, notes, expected)
     for line in _lines(record_files(folder), folder):
         if live and not line.raw.endswith(b"\n"):
             break  # being written at this moment
@@ -153,7 +158,7 @@ def _steady_notes(folder: Path, keys: Sequence[bytes]) -> list[Note]:
     give_up = time.monotonic() + _SEAL_PATIENCE
     while True:
         notes = _read_notes(folder)
-        _, distrusted = trusted_seals(notes, folder.name, _key_of(notes, folder.name, keys))
+        _, distrusted = trusted_seals(notes, folder.name, keys)
         if not distrusted or time.monotonic() > give_up:
             return notes
         time.sleep(_SEAL_PAUSE)
@@ -167,7 +172,7 @@ def _sealed_since(folder: Path, keys: Sequence[bytes], seq: int) -> list[Note]:
     give_up = time.monotonic() + _SEAL_PATIENCE
     while True:
         notes = _read_notes(folder)
-        seals, _ = trusted_seals(notes, folder.name, _key_of(notes, folder.name, keys))
+        seals, _ = trusted_seals(notes, folder.name, keys)
         if any(seal.checkpoint.size >= seq for seal in seals) or time.monotonic() > give_up:
             return notes
         time.sleep(_SEAL_PAUSE)
@@ -222,14 +227,6 @@ def _read_notes(folder: Path) -> list[Note]:
 def label(folder: Path) -> str:
     """How messages name the files of a log: its writer, and the folder it is in."""
     return f"{folder.parent.name}/{folder.name}/" if folder.parent.name else f"{folder.name}/"
-
-
-def _key_of(notes: Iterable[Note], writer: str, keys: Sequence[bytes]) -> bytes:
-    """The key that signed the log's notes; the first when none did, and the verification will say so."""
-    for key in keys:
-        if trusted_seals(notes, writer, key)[0]:
-            return key
-    return keys[0]
 
 
 def _signed_by_any(note: bytes, keys: Sequence[bytes]) -> Checkpoint:

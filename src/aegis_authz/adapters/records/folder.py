@@ -17,8 +17,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from aegis_authz import durable
 from aegis_authz.adapters.records.recovery import (
     SLOTS,
@@ -29,9 +27,11 @@ from aegis_authz.adapters.records.recovery import (
     find_sealed,
     read_seals,
 )
+from aegis_authz.adapters.records.renewal import RecordKey
 from aegis_authz.adapters.records.roster import enrol, require_new
-from aegis_authz.core.record import CutRecord
+from aegis_authz.core.record import CutRecord, KeyRecord
 from aegis_authz.core.units import Epoch
+from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 
@@ -51,11 +51,12 @@ class RecordFolder:
     the files are not as this writer left them.
     """
 
-    def __init__(self, folder: Path, writer: str, key: Ed25519PrivateKey, max_file_bytes: int) -> None:
+    def __init__(self, folder: Path, writer: str, record_key: RecordKey, max_file_bytes: int) -> None:
         self._folder = folder
         self._writer = require_writer(writer)
-        self._key = key
-        self._public_key = key.public_key().public_bytes_raw()
+        self._record_key = record_key
+        self._key = record_key.key
+        self._public_key = record_key.public_key
         self._max_file_bytes = max_file_bytes
         self._lock = -1
         self._file = -1
@@ -82,25 +83,71 @@ class RecordFolder:
         An unsealed tail, never answered for, is cut off and kept in a `.torn` file, and a record of kind "cut" says so.
         The writer is entered in the roster before it writes anything. Raises LogAltered when the sealed part of the
         log, or the roster, is not there as it was sealed, and when there is no log of a writer that the roster names.
+        A log of a key before is continued with the key of now, after a record that says so.
         """
-        seals = read_seals(self._folder, self._writer, self._public_key)
+        sealed_by, seals = self._read_seals()
         cut: tuple[int, str] | None = None
         if seals is None:
-            require_new(self._folder.parent, self._writer, self._public_key)
+            require_new(self._folder.parent, self._writer, (self._public_key, *self._record_key.formers()))
         if seals is not None:
             self._checkpoint = max(seals, key=lambda checkpoint: checkpoint.size)
             sealed = find_sealed(self._folder, self._checkpoint)
             cut = cut_tail(self._folder, sealed)
             self._number, self._offset = sealed.number, sealed.offset
-        self._fill_slots()
+        if sealed_by == self._public_key:
+            self._fill_slots()
         self._open_files(os.O_CREAT if seals is None else 0)
         durable.sync_folder(self._folder)
+        if sealed_by != self._public_key:
+            self._take_over(self._record_key, sealed_by, now)
         enrol(self._folder.parent, self._writer, self._key, self._checkpoint.size)
         if cut is not None:
             self.commit([encode_record(CutRecord(now, *cut))])
 
+    def _read_seals(self) -> tuple[bytes, list[Checkpoint] | None]:
+        """The checkpoints of the log and the raw key that signed them; None for a log that was never begun."""
+        own = self._public_key
+        try:
+            return own, read_seals(self._folder, self._writer, own)
+        except LogAltered:
+            for former in self._record_key.formers():
+                try:
+                    return former, read_seals(self._folder, self._writer, former)
+                except LogAltered:
+                    continue
+            raise
+
+    def renew(self, record_key: RecordKey, now: Epoch) -> bool:
+        """Go on with another key, after a record that says so; whether the key until now vouches for that one."""
+        if record_key.path_from(self._public_key) is None:
+            return False
+        self._take_over(record_key, self._public_key, now)
+        return True
+
+    def _take_over(self, record_key: RecordKey, former: bytes, now: Epoch) -> None:
+        path = record_key.path_from(former) or ()
+        enrol(self._folder.parent, self._writer, record_key.key, self._checkpoint.size, former)
+        records = [encode_record(KeyRecord(now, thumbprint(step.successor), step.note)) for step in path]
+        checkpoint, written = self._append(records)
+        note = sign_checkpoint(checkpoint, record_key.key, record_key.public_key)
+        durable.replace(self._folder / SLOTS[0], note)
+        # from here on a reader finds the next key's seal, so that is the state to go back to
+        self._record_key, self._key, self._public_key = record_key, record_key.key, record_key.public_key
+        self._checkpoint, self._offset = checkpoint, self._offset + written
+        durable.replace(self._folder / SLOTS[1], note)
+        self._close_files()
+        self._open_files()
+
     def commit(self, records: Sequence[bytes]) -> None:
         """Chain the encoded records, write them, seal them, and return when all of it is durable."""
+        checkpoint, written = self._append(records)
+        self._seal(checkpoint)
+        self._checkpoint = checkpoint
+        self._offset += written
+        self._turn ^= 1
+
+    def _append(self, records: Sequence[bytes]) -> tuple[Checkpoint, int]:
+        """Write the records, durable and not sealed yet; returns what is to be sealed and how many bytes they are."""
         seq, head = self._checkpoint.size, self._checkpoint.head
         lines: list[bytes] = []
         for record in records:
@@ -113,11 +160,7 @@ class RecordFolder:
         _write(self._file, data)
         os.fdatasync(self._file)
         self._require_untouched(self._offset + len(data))
-        checkpoint = Checkpoint(self._writer, seq, head)
-        self._seal(checkpoint)
-        self._checkpoint = checkpoint
-        self._offset += len(data)
-        self._turn ^= 1
+        return Checkpoint(self._writer, seq, head), len(data)
 
     def repair(self) -> None:
         """After a failed commit: go back to the last sealed state, and prove that the disk takes writes again."""

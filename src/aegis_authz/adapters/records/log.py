@@ -14,8 +14,10 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.batching.batcher import Pace
+from aegis_authz.adapters.files.keys import KeyFolderError
 from aegis_authz.adapters.records.folder import FolderBusy, RecordFolder
 from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.records.renewal import RecordKey, RecordKeys
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record
 from aegis_authz.core.refused import Refused
@@ -26,6 +28,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _LOCK_PATIENCE = 3.0
 _LOCK_PAUSE = 0.05
+_LOOK_SECONDS = 1.0
 _WINDOW = 0.003  # seconds between commits when much comes
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
@@ -39,8 +42,8 @@ class FileRecordLog:
     over together: waking the thread for each record costs more than writing it. An append lasts until its batch is
     sealed; one whose caller stopped waiting is written all the same. When the disk fails, every waiting append is
     refused, and so is every later one until the log could go back to its last sealed state.
-    `signing_key` signs the checkpoints. A file is followed by the next at `max_file_bytes`; at most
-    `max_waiting` appends wait at a time.
+    `signing_key` signs the checkpoints; with `renewal` it is that of now, looked for every second. A file is followed
+    by the next at `max_file_bytes`; at most `max_waiting` appends wait at a time.
     """
 
     def __init__(
@@ -52,8 +55,12 @@ class FileRecordLog:
         *,
         max_file_bytes: int = 64 * 1024 * 1024,
         max_waiting: int = 8192,
+        renewal: RecordKeys | None = None,
     ) -> None:
-        self._folder = RecordFolder(folder, writer, signing_key, max_file_bytes)
+        record_key = RecordKey(signing_key, ()) if renewal is None else renewal.current
+        self._folder = RecordFolder(folder, writer, record_key, max_file_bytes)
+        self._renewal = renewal
+        self._looked_at = 0.0
         self._writer = writer
         self._clock = clock
         self._max_waiting = max_waiting
@@ -172,9 +179,9 @@ class FileRecordLog:
             self._folder.release()
 
     def _take(self) -> list[_Waiting] | None:
-        """What is to be written next, None when nothing more comes. Empty when a failed log should try to recover."""
+        """What is to be written next, None when nothing more comes. Empty when it is time to look at fault and key."""
         try:
-            return self._queue.get(timeout=_RETRY_SECONDS if self._fault else None)
+            return self._queue.get(timeout=_RETRY_SECONDS if self._fault or self._renewal is not None else None)
         except Empty:
             return []
 
@@ -186,6 +193,7 @@ class FileRecordLog:
         try:
             if self._fault:
                 self._folder.repair()
+            self._renew()
             if records:
                 self._folder.commit(records)
         except (OSError, LogAltered) as fault:
@@ -196,6 +204,25 @@ class FileRecordLog:
             _log.warning("the record log of %s writes again", self._writer)
             self._fault = ""
         return ""
+
+    def _renew(self) -> None:
+        """Go on with the key of now. One that the key so far does not vouch for is not taken."""
+        if self._renewal is None or time.monotonic() < self._looked_at + _LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            record_key = self._renewal.renewed()
+        except KeyFolderError as fault:
+            _log.warning(
+                "the key of records cannot be looked at, so the log of %s keeps its own: %s", self._writer, fault
+            )
+            return
+        if record_key is None:
+            return
+        if self._folder.renew(record_key, self._clock.now()):
+            _log.warning("the log of %s is sealed with another key from now on", self._writer)
+        else:
+            _log.error("the key of records is another, and no succession leads to it: %s keeps its own", self._writer)
 
     def _failed(self, problem: str) -> str:
         if problem != self._fault:

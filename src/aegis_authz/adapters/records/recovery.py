@@ -54,7 +54,7 @@ def read_seals(folder: Path, writer: str, public_key: bytes) -> list[Checkpoint]
     notes = read_notes(folder, f"{folder}/")
     if not any(note.raw for note in notes) and not record_files(folder):
         return None
-    seals, distrusted = trusted_seals(notes, writer, public_key)
+    seals, distrusted = trusted_seals(notes, writer, (public_key,))
     if not seals:
         why = "; ".join(f"{note.file}: {why}" for note, why in distrusted)
         raise LogAltered(f"no checkpoint of {writer} can be trusted, so its log cannot be continued ({why})")

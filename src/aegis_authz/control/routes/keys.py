@@ -17,7 +17,7 @@ def key_routes(rotator: Rotator, admin_token: str) -> list[APIRouter]:
 
     @admin.post("/v1/keys/{name}/rotate")
     async def rotate_key(
-        name: Literal["issuer", "approvals", "bundle"], request: RotationRequest, wait: Wait = 10
+        name: Literal["issuer", "approvals", "bundle", "records"], request: RotationRequest, wait: Wait = 10
     ) -> RotatedAnswer:
         """Publish the next key, wait until every OPA trusts it, then sign with it."""
         rotated = await rotator.rotate(name, request.by, wait)
