@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.edits import Edit, elements, members, removed, replaced, unasked, without_each, words_of
+from aegis_authz.lab.edits import Edit, elements, members, moved, removed, replaced, unasked, without_each, words_of
 from aegis_authz.policy.compile.conditions import short_form
 from aegis_authz.policy.language.circumstances import CONTEXT_WORDS
 from aegis_authz.policy.language.operators import LOWER, OPERATORS, UPPER, Direction, Operand, words_with
@@ -61,7 +60,7 @@ def _short_form_changes(root: Json, at: Location, key: str, split: tuple[str, st
     where, (word, name) = (*at, key), split
     limit = inside(root, where)
     yield Edit(where, f"{key} {words_of(limit)} is removed", unasked(root, where))
-    yield from _moved(root, where, key, _is_raised(word, denying))
+    yield from moved(root, where, key, _is_raised(word, denying))
     if word not in _OPPOSITES:
         return
     opposite = {_OPPOSITES[word]: limit}
@@ -103,7 +102,7 @@ def _comparison_changes(root: Json, at: Location, whole: Location, denying: bool
         if word in _PRESENCE:
             yield Edit(where, f"{word} is {words_of(value is not True)}", replaced(root, where, value is not True))
         if word in UPPER or word in LOWER:
-            yield from _moved(root, where, word, _is_raised(word, denying))
+            yield from moved(root, where, word, _is_raised(word, denying))
         if word in _LISTS:
             yield from without_each(root, where, word)
         if word in _SIZES:
@@ -118,7 +117,7 @@ def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     bounds = members(root, at)
     for word, bound in bounds.items():
         where = (*at, word)
-        yield from _moved(root, where, f"{at[-1]} {word}", _is_raised(word, denying))
+        yield from moved(root, where, f"{at[-1]} {word}", _is_raised(word, denying))
         if len(bounds) > 1:
             yield Edit(where, f"{at[-1]} {word} {words_of(bound)} is removed", removed(root, where))
 
@@ -126,20 +125,6 @@ def _size_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
 def _is_raised(word: str, denying: bool) -> bool:
     """Whether a higher bound lets more through."""
     return (word not in LOWER) is not denying
-
-
-def _moved(root: Json, at: Location, name: str, is_raised: bool) -> Iterator[Edit]:
-    """The bound moved by the least that its way of writing shows."""
-    bound = inside(root, at)
-    if isinstance(bound, bool) or not isinstance(bound, int | float):
-        return
-    sign = 1 if is_raised else -1
-    moved: int | float = bound + sign
-    if isinstance(bound, float):
-        exact = Decimal(repr(bound))
-        exponent = exact.as_tuple().exponent
-        moved = float(exact + sign * Decimal(1).scaleb(min(int(exponent), 0)))
-    yield Edit(at, f"{name} {words_of(bound)} became {words_of(moved)}", replaced(root, at, moved))
 
 
 def _time_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
@@ -202,7 +187,7 @@ def _schema_changes(root: Json, at: Location, denying: bool) -> Iterator[Edit]:
     for word in keywords:
         where = (*at, word)
         if word in _SCHEMA_UPPER or word in _SCHEMA_LOWER:
-            yield from _moved(root, where, f"{word} of the schema", (word in _SCHEMA_UPPER) is not denying)
+            yield from moved(root, where, f"{word} of the schema", (word in _SCHEMA_UPPER) is not denying)
         if word in ("required", "enum", *_SCHEMA_LISTED):
             yield from without_each(root, where, f"{word} of the schema:")
         for place in _schemas_in(root, where, word):

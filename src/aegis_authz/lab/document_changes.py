@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.condition_changes import condition_changes
 from aegis_authz.lab.edits import Edit, elements, members, removed, replaced, without_each, words_of
+from aegis_authz.lab.limit_changes import breaker_changes, limit_changes
 from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.reader import Location
 
@@ -27,6 +28,10 @@ def document_changes(root: Json) -> Iterator[Edit]:
             yield from without_each(root, (*at, "actions"), "action")
             yield from condition_changes(root, (*at, "conditions"), denying=listed == "denied_tools")
             yield from _demand_changes(root, at)
+            if listed == "allowed_tools":
+                yield from limit_changes(root, at)
+    yield from _entry_changes(root)
+    yield from breaker_changes(root)
     if "regions" in document:
         yield Edit(("regions",), "regions are removed", removed(root, ("regions",)))
         yield from without_each(root, ("regions",), "region")
@@ -60,6 +65,21 @@ def _demand_changes(root: Json, at: Location) -> Iterator[Edit]:
         if word in members(root, where[:-1]):
             yield Edit(where, f"{word} are removed", removed(root, where))
         yield from without_each(root, where, word)
+
+
+def _entry_changes(root: Json) -> Iterator[Edit]:
+    """What the document limits as a whole."""
+    entries = [*elements(root, ("limits",))]
+    for at, entry in entries:
+        name = inside(entry, ("name",))
+        rest = removed(root, at) if len(entries) > 1 else removed(root, ("limits",))
+        yield Edit(at, f"the entry {words_of(name) if name else at[-1]} of limits is removed", rest)
+        for word in ("tools", "actions"):
+            yield from without_each(root, (*at, word), word)
+        if "actions" in members(root, at):
+            yield Edit((*at, "actions"), "actions are removed", removed(root, (*at, "actions")))
+        yield from _demand_changes(root, at)
+        yield from limit_changes(root, at)
 
 
 def _egress_changes(root: Json) -> Iterator[Edit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.source.places import inside
@@ -70,6 +71,20 @@ def without_each(value: Json, at: Location, kind: str) -> Iterator[Edit]:
     listed = [*elements(value, at)]
     for where, element in listed if len(listed) > 1 else ():
         yield Edit(where, f"{kind} {words_of(element)} is removed", removed(value, where))
+
+
+def moved(value: Json, at: Location, name: str, is_raised: bool) -> Iterator[Edit]:
+    """The document with the number at a location moved by the least that its way of writing shows."""
+    bound = inside(value, at)
+    if isinstance(bound, bool) or not isinstance(bound, int | float):
+        return
+    sign = 1 if is_raised else -1
+    new: int | float = bound + sign
+    if isinstance(bound, float):
+        exact = Decimal(repr(bound))
+        exponent = exact.as_tuple().exponent
+        new = float(exact + sign * Decimal(1).scaleb(min(int(exponent), 0)))
+    yield Edit(at, f"{name} {words_of(bound)} became {words_of(new)}", replaced(value, at, new))
 
 
 def words_of(value: Json) -> str:

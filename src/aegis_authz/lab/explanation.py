@@ -15,6 +15,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.grants import LookedAtNarrowing, looked_at_grant
+from aegis_authz.lab.met_limits import MetLimit, met_limits
 from aegis_authz.lab.opa import LabError
 from aegis_authz.lab.rule_places import Key, WrittenRule, conditions_of, key_of, line_of, rules_of
 from aegis_authz.policy.load import LoadedPolicy
@@ -82,6 +83,7 @@ class Explanation:
     decision: Decision | Refused
     documents: tuple[LookedAtDocument, ...]
     grant: tuple[LookedAtNarrowing, ...]
+    limits: tuple[MetLimit, ...]
 
 
 def explanation_of(call: TriedCall, data: Mapping[str, Json], policies: Sequence[LoadedPolicy]) -> Explanation:
@@ -98,7 +100,8 @@ def explanation_of(call: TriedCall, data: Mapping[str, Json], policies: Sequence
     except ValueError as fault:
         raise _unknown(str(fault)) from None
     looked_at = (_document(document, by_name, call) for document in documents)
-    return Explanation(call, decision, tuple(sorted(looked_at, key=lambda document: document.mode)), grant)
+    ordered = tuple(sorted(looked_at, key=lambda document: document.mode))
+    return Explanation(call, decision, ordered, grant, met_limits(decision, policies))
 
 
 def _document(data: Json, by_name: Mapping[str, LoadedPolicy], call: TriedCall) -> LookedAtDocument:

@@ -14,6 +14,8 @@ from aegis_authz.lab.edits import Edit
 from aegis_authz.lab.trial import differences
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_data
+from aegis_authz.policy.compile.limits import breakers_of, limits_of
 from aegis_authz.policy.compile.rule_data import document_data
 from aegis_authz.policy.compile.rules import CompiledDocument, compiled_document
 from aegis_authz.policy.language.document import PolicyDocument, Template
@@ -133,6 +135,8 @@ def _document(value: Json, template: Json) -> CompiledDocument | None:
 def _data(compiled: CompiledDocument) -> bytes:
     """What makes a difference to decisions; empty when it does not compile."""
     try:
-        return canonical({"mode": compiled.document.mode, "data": document_data(compiled)})
+        limits, breakers = limits_to_data(limits_of([compiled])), breakers_to_data(breakers_of([compiled]))
+        beyond: dict[str, Json] = {"limits": limits, "breakers": breakers}
+        return canonical({"mode": compiled.document.mode, "data": document_data(compiled), **beyond})
     except ValueError:
         return b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from rich.tree import Tree
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.lab.explanation import ConditionState, Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule
+from aegis_authz.lab.met_limits import MetLimit
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.compile.conditions import path_of
 from aegis_authz.policy.language.mcp_methods import is_method
@@ -76,6 +78,7 @@ def explanation_json(report: ExplanationReport) -> str:
         "call": explanation.call.model_dump(mode="json"),
         "decision": decided_data(explanation.decision),
         "documents": [_document_data(document) for document in explanation.documents],
+        "limits": [dataclasses.asdict(limit) for limit in explanation.limits],
         "notes": list(report.sentences),
     }
     if report.record is not None:
@@ -159,7 +162,17 @@ def _tree(explanation: Explanation, utf: bool) -> Tree:
             _add_rule(branch, rule, explanation, utf)
         if not document.rules and not call.host and not is_method(call.action):
             branch.add(Text("no rule lists the action", style="dim"))
+        for limit in explanation.limits:
+            if limit.policy == document.name and document.mode == "enforce":
+                branch.add(_limit(limit))
     return tree
+
+
+def _limit(limit: MetLimit) -> Text:
+    """A limit that the call meets; how much of it is used only the store of a mesh can tell."""
+    per = "each agent by itself" if limit.per == "agent" else "all agents of the tenant together"
+    terms = Text.assemble("limit: ", (printable(limit.name), "bold"), f", {per}, else ", effect_text(limit.on_exceed))
+    return terms.append(f"  {_place(limit.path, limit.line)}", style="dim")
 
 
 def _outside(document: LookedAtDocument, utf: bool) -> Text:

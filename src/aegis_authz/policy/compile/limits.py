@@ -31,10 +31,14 @@ _DIGITS = 20
 
 @dataclass(frozen=True, slots=True)
 class CompiledLimit:
-    """A limit, and where in its document or template it stands. `word` is the word by which it is written."""
+    """A limit, and where in its document or template it stands. `word` is the word by which it is written.
+
+    `exceed` is what is written of a call beyond it: without what to redact, a limit that sanitizes denies.
+    """
 
     limit: Limit
     word: str
+    exceed: Exceed
     at: Location
 
 
@@ -182,7 +186,7 @@ def _limit(document: PolicyDocument, draft: _Draft, ordinal: int) -> CompiledLim
         approval=_approval_terms(limited.approval) if exceed is Exceed.APPROVAL_NEEDED else None,
         terms=draft.terms,
     )
-    return CompiledLimit(limit, draft.word, draft.at)
+    return CompiledLimit(limit, draft.word, draft.exceed, draft.at)
 
 
 def whose(document: PolicyDocument, limited: Limited) -> Per:

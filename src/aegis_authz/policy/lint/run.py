@@ -11,6 +11,7 @@ from aegis_authz.policy.lint.codes import INVALID
 from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground, ground_of
 from aegis_authz.policy.lint.identities import identity_findings
+from aegis_authz.policy.lint.limits import limit_findings
 from aegis_authz.policy.lint.patterns import pattern_findings
 from aegis_authz.policy.lint.reach import reach_findings
 from aegis_authz.policy.lint.readings import reading_findings
@@ -24,6 +25,7 @@ _FAMILIES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
     bound_findings,
     breadth_findings,
     identity_findings,
+    limit_findings,
     pattern_findings,
     reach_findings,
     reading_findings,
