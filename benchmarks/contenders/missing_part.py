@@ -52,10 +52,10 @@ def leave_out(part: str) -> None:
     """Put nothing in the place of a part, before a worker is put together. A span is left out by its settings."""
     from aegis_authz.bootstrap import worker
     from aegis_authz.core.settlement import Settled, SettleOutcome
-    from aegis_authz.core.units import ApprovalId, Epoch
+    from aegis_authz.core.units import ApprovalId, Epoch, Millis
 
     async def settle(store: object, settlement: object, deadline: float) -> Settled:
-        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "")
+        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0))
 
     places: dict[str, tuple[object, str, object]] = {
         "record": (worker, "FileRecordLog", _NoRecords),

@@ -180,10 +180,12 @@ class World:
         if outcome is not None:
             return outcome
         if settlement.opens is not None:
-            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at, "")
+            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at, "", (), 0)
         if settlement.claims is not None:
-            return Settled(SettleOutcome.APPROVED, settlement.claims.approval_id, settlement.claims.expires_at, "ada")
-        return Settled(SettleOutcome.CLEAR, "", 0.0, "")
+            return Settled(
+                SettleOutcome.APPROVED, settlement.claims.approval_id, settlement.claims.expires_at, "ada", (), 0
+            )
+        return Settled(SettleOutcome.CLEAR, "", 0.0, "", (), 0)
 
     def secret(self, scope: Scope, name: str) -> str:
         if name != "known":
@@ -463,12 +465,12 @@ async def test_no_other_fault_of_the_pdp_is_asked_again(reason: Reason, times: i
     assert len(world.asked) == times
 
 
-@pytest.mark.parametrize("outcome", SETTLE_REFUSALS)
+@pytest.mark.parametrize("outcome", SETTLE_REFUSALS.keys() - {SettleOutcome.LIMIT_EXCEEDED})
 @pytest.mark.parametrize(
     "judged", [decision(), HELD, decision(Effect.DENY, Reason.POLICY_DENIED)], ids=lambda d: d.effect.value
 )
 async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOutcome, judged: Decision) -> None:
-    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, ""))
+    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, "", (), 0))
     assert (await world.check()).effect is Effect.DENY
     assert world.records[0].reason is SETTLE_REFUSALS[outcome]
 
@@ -477,7 +479,7 @@ async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOut
 async def test_an_outcome_nobody_asked_for_denies(judged: Decision) -> None:
     outcomes = [SettleOutcome.CLEAR] if judged is HELD else list(NAMES_APPROVAL)
     for outcome in (*outcomes, SettleOutcome.APPROVED):  # granted by nobody
-        world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, ""))
+        world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, "", (), 0))
         assert (await world.check()).effect is Effect.DENY
         assert world.records[0].reason is Reason.INTERNAL_FAULT
 
@@ -494,7 +496,7 @@ async def test_a_held_call_opens_an_approval_and_says_what_to_do() -> None:
 
 
 async def test_a_call_whose_approval_became_stale_is_held_again_and_told_so() -> None:
-    world = World(answers=[HELD], outcome=Settled(SettleOutcome.REOPENED, "apr_2", 1_800_000_900.0, ""))
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.REOPENED, "apr_2", 1_800_000_900.0, "", (), 0))
     body = orjson.loads((await world.check()).body)
     assert (body["decision"], body["approval"]["id"]) == ("approval_needed", "apr_2")
     assert "is stale: a policy of this agent, or the tool, was changed since" in body["detail"]
@@ -575,14 +577,16 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
 
 
 async def test_a_held_call_that_was_granted_goes_through_without_its_override_token() -> None:
-    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada"))
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0))
     answer = await world.check()
     assert (answer.effect, world.records[0].reason) == (Effect.ALLOW, Reason.APPROVED)
 
 
 async def test_a_grant_lets_nothing_through_that_was_not_to_be_held() -> None:
     for verdict in (decision(), decision(Effect.DENY, Reason.POLICY_DENIED)):
-        world = World(answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada"))
+        world = World(
+            answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0)
+        )
         assert (await world.check()).effect is Effect.DENY
 
 

@@ -56,15 +56,15 @@ def denial(*findings: Finding) -> Decision:
 def test_a_finding_is_told_as_far_as_policy_tells_it(
     parameter: str, condition: str, limit: Json, seen: Json, told: str
 ) -> None:
-    assert told in sentence(denial(Finding(parameter, condition, limit, seen)), None, None, PHRASES)
+    assert told in sentence(denial(Finding(parameter, condition, limit, seen)), None, None, PHRASES, [], None)
 
 
 def test_which_rule_denied_is_not_for_the_caller() -> None:
     decision = denial(Finding("denied_tools[0]", "denied", None, None))
     assert shown_findings(decision) == ()
-    assert "denied_tools" not in sentence(decision, None, None, PHRASES)
+    assert "denied_tools" not in sentence(decision, None, None, PHRASES, [], None)
 
 
 def test_a_condition_without_a_phrase_is_told_by_its_name() -> None:
     decision = denial(Finding("amount", "max", 10000, 50000))
-    assert "does not meet the condition 'max'" in sentence(decision, None, None, {})
+    assert "does not meet the condition 'max'" in sentence(decision, None, None, {}, [], None)

@@ -85,7 +85,9 @@ class Contract:
         grants: tuple[Narrowing, ...] = (),
     ) -> Settled:
         who = identity or self.identity()
-        return await self.store.settle(Settlement(who, claims, opens, self.clock.now(), grants), time.monotonic() + 5)
+        return await self.store.settle(
+            Settlement(who, claims, opens, self.clock.now(), grants, None, None), time.monotonic() + 5
+        )
 
     def grant(self, calls: int, life: float = 600.0) -> Narrowing:
         now = self.clock.now()

@@ -25,6 +25,7 @@ from aegis_authz.core.record import (
     DECISION_VERSION,
     ApprovalRecord,
     ApprovalStep,
+    ChargeRecord,
     CostState,
     CutRecord,
     DecisionRecord,
@@ -108,6 +109,12 @@ IDENTITIES = st.builds(
     session=TEXTS,
     grant=st.none() | st.builds(Grant, TEXTS, st.lists(NARROWINGS, max_size=3).map(tuple)),
 )
+CHARGES = st.builds(
+    ChargeRecord,
+    **dict.fromkeys(["limit", "name", "policy", "holder", "kind", "currency", "excess", "on_exceed"], TEXTS),
+    **dict.fromkeys(["amount", "used", "left", "of"], st.integers(0, 2**52)),
+    resets_at=SECONDS,
+)
 DECISIONS = st.builds(
     DecisionRecord,
     version=st.just(DECISION_VERSION),
@@ -122,6 +129,8 @@ DECISIONS = st.builds(
     obligations=st.lists(OBLIGATIONS, max_size=3).map(tuple),
     findings=st.lists(st.builds(FindingName, TEXTS, TEXTS), max_size=3).map(tuple),
     would=st.sampled_from(["", *(effect.value for effect in Effect)]),
+    charges=st.lists(CHARGES, max_size=2).map(tuple),
+    quarantined_until=SECONDS,
     stages=st.dictionaries(TEXTS, SECONDS, max_size=3),
     total_ms=SECONDS,
     effect=st.sampled_from(Effect),
@@ -152,12 +161,17 @@ DECISIONS = st.builds(
 )
 
 
+def of_version_3(record: DecisionRecord) -> DecisionRecord:
+    """The record as version 3 would have told it."""
+    return replace(record, version=3, charges=(), quarantined_until=0)
+
+
 def of_version_2(record: DecisionRecord) -> DecisionRecord:
     """The record as version 2 would have told it."""
     identity = record.identity
     if identity is not None:
         identity = replace(identity, way=Way.TOKEN, proof=None, session="", grant=None)
-    return replace(record, version=2, identity=identity, approved_by="", mcp_session="")
+    return replace(of_version_3(record), version=2, identity=identity, approved_by="", mcp_session="")
 
 
 def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
@@ -167,7 +181,7 @@ def flattened(record: DecisionRecord, texts: tuple[str, ...]) -> DecisionRecord:
         scope = replace(identity.scope, agent=identity.scope.agent or "a")
         identity = replace(identity, scope=scope, issued_at=0, expires_at=0, on_behalf_of="")
     return replace(
-        record,
+        of_version_3(record),
         version=1,
         identity=identity,
         kind=None,
@@ -198,6 +212,7 @@ APPROVALS = st.builds(
 )
 RECORDS = st.one_of(
     DECISIONS,
+    st.builds(of_version_3, DECISIONS),
     st.builds(of_version_2, DECISIONS),
     st.builds(flattened, DECISIONS, NAMES),
     APPROVALS,
@@ -228,7 +243,7 @@ def surprises() -> Iterator[tuple[str, dict[str, Json], str]]:
             yield f"{named} without {name}", {key: value for key, value in good.items() if key != name}, "without"
             yield f"{named} with {name} of no shape", {**good, name: object()}, name  # type: ignore[dict-item]
         yield f"{named} and more", {**good, "extra": ""}, "unknown member 'extra'"
-        for version in (0, 4, True, 1.0, "1", None):
+        for version in (0, 5, True, 1.0, "1", None):
             yield f"{named} as version {version!r}", {**good, "v": version}, "unknown version"
         yield f"{named} of another kind", {**good, "kind": "decisions"}, "unknown kind"
 

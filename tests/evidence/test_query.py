@@ -44,7 +44,7 @@ def log(records: Iterable[Record], writer: str = "w") -> list[LogLine]:
 
 LINES = log(EVERY)
 SPOILED = LogLine("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
-LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":3', b'"v":4'))
+LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":4', b'"v":5'))
 
 
 @pytest.mark.parametrize(

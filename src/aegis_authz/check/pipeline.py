@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aegis_authz.check.authenticate import Authenticator, read_override
+from aegis_authz.check.charge import charging_of
 from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
@@ -129,6 +130,7 @@ class Pipeline:
         try:
             decision = showable(await self._judge(http, identity, snapshot, draft), draft)  # 3, 4
             draft.cost = estimate_of(decision, draft)
+            draft.charging = charging_of(decision, draft)
         except Refused as refusal:  # the token is spent all the same
             decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from aegis_authz.check.charge import charge_records
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.refusal_tally import RefusalTally
 from aegis_authz.core.call import ToolCall
@@ -115,6 +116,8 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         would=decision.would.value if decision.would is not None else "",
         approval_id=settled.approval_id if settled is not None else "",
         approved_by=settled.granted_by if settled is not None else "",
+        charges=charge_records(draft.charging, settled.accounts) if settled is not None else (),
+        quarantined_until=settled.quarantined_until / 1000 if settled is not None else 0.0,
         mcp_session=_session(http) if http else "",
         request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",
         trace_id=draft.traceparent[3:35],

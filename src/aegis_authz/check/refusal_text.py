@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -33,17 +33,26 @@ def shown_findings(decision: Decision) -> tuple[Finding, ...]:
     return tuple(finding for finding in decision.findings if finding.condition != "denied")
 
 
-def sentence(decision: Decision, call: ToolCall | None, settled: Settled | None, phrases: Mapping[str, str]) -> str:
-    """One to five plain sentences for a person or a model.
+def sentence(
+    decision: Decision,
+    call: ToolCall | None,
+    settled: Settled | None,
+    phrases: Mapping[str, str],
+    limits: Sequence[str],
+    wait: int | None,
+) -> str:
+    """A few plain sentences for a person or a model.
 
     `call` is None when the request was refused before it was known what it is, `settled` when it was before the store
-    was asked. `phrases` are those of the snapshot that the call was judged under.
+    was asked. `phrases` are those of the snapshot that the call was judged under; `limits` say of each limit that is
+    exceeded how it stands, and `wait` is how many seconds to wait, None where that is not known.
     """
     spec = REASONS[decision.reason]
     parts = [_opening(decision, call), spec.text]
     if decision.fault is not None:
         parts.append(decision.fault.problem)
     parts += [_finding(finding, phrases) for finding in shown_findings(decision)]
+    parts += limits
     if spec.retry is Retry.AFTER_APPROVAL and settled is not None:
         if settled.outcome is SettleOutcome.REOPENED:
             parts.append(_STALE)
@@ -51,8 +60,10 @@ def sentence(decision: Decision, call: ToolCall | None, settled: Settled | None,
             f"Approval {settled.approval_id} is pending. Once it is granted, repeat exactly this call with a fresh "
             "token: it goes through once. The override token in the x-aegis-approval header does the same."
         )
+    elif wait is not None:
+        parts.append(f"Retry after {wait} second{'' if wait == 1 else 's'} with a fresh token.")
     else:
-        parts.append(NEXT_STEP.get(spec.retry, ""))
+        parts.append(NEXT_STEP.get(Retry.NEVER if limits else spec.retry, ""))
     return " ".join(part for part in parts if part)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import Fulfilment, rpc_metadata
+from aegis_authz.check.limit_text import exceeded, limit_facts, limit_sentences, seconds_to_wait
 from aegis_authz.check.refusal_text import sentence, shown_findings
 from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
+from aegis_authz.core.charge import Account, Charge
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
@@ -43,10 +45,14 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     if decision.effect.lets_through:  # only then does the fulfilment count
         return _let_through(decision, fulfilment, draft, headers)
     spec = REASONS[decision.reason]
-    if spec.retry is Retry.LATER:
+    over = exceeded(decision.reason, draft.charging, draft.settled)
+    wait = seconds_to_wait(decision.reason, over, draft.settled, draft.time)
+    if wait is not None:
+        headers["retry-after"] = str(wait)
+    elif spec.retry is Retry.LATER and not over:
         headers["retry-after"] = _RETRY_AFTER
     rpc = _rpc_shape(draft)
-    status, content_type, body = _body(_refusal(decision, spec, draft), rpc, decision.reason)
+    status, content_type, body = _body(_refusal(decision, spec, draft, over, wait), rpc, decision.reason)
     return Answer(
         effect=decision.effect,
         grpc_code=STATUS_CODES[decision.reason].grpc,
@@ -118,7 +124,9 @@ def _body(refusal: Refusal, rpc: Rpc, reason: Reason) -> tuple[int, str, bytes]:
             return 200, JSON_TYPE, rpc_error(refusal, rpc)
 
 
-def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
+def _refusal(
+    decision: Decision, spec: ReasonSpec, draft: Draft, over: list[tuple[Charge, Account]], wait: int | None
+) -> Refusal:
     settled = draft.settled
     approval_id = settled.approval_id if settled is not None and decision.reason is Reason.APPROVAL_NEEDED else ""
     facts: dict[str, Json] = {
@@ -132,6 +140,10 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
     findings = shown_findings(decision)
     if findings:
         facts["findings"] = [_finding(finding) for finding in findings]
+    if over:
+        facts["limits"] = limit_facts(over)
+    if wait is not None:
+        facts["retry_after"] = wait
     if decision.fault is not None:
         facts["fault"] = {"in": decision.fault.where, "at": decision.fault.at, "problem": decision.fault.problem}
     if settled is not None and approval_id:
@@ -142,7 +154,7 @@ def _refusal(decision: Decision, spec: ReasonSpec, draft: Draft) -> Refusal:
             "expires_at": settled.approval_expires_at,
         }
     phrases = draft.snapshot.phrases if draft.snapshot is not None else {}
-    words = sentence(decision, draft.call, settled, phrases)
+    words = sentence(decision, draft.call, settled, phrases, limit_sentences(over), wait)
     codes = STATUS_CODES[decision.reason]
     return Refusal(spec.text, words, codes.http, codes.jsonrpc, decision.reason.value, facts)
 

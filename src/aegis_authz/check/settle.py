@@ -7,14 +7,26 @@ from dataclasses import replace
 
 import orjson
 
+from aegis_authz.check.charge import approval_over, exceeded_reason, excesses, sanitized, tally_of
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest
 from aegis_authz.core.call import CallKind, ToolCall
-from aegis_authz.core.decision import Decision, InjectCredential, Obligation, Redact, SetHeader, Target, denied
+from aegis_authz.core.charge import Account, Charge, Charging
+from aegis_authz.core.decision import (
+    ApprovalTerms,
+    Decision,
+    InjectCredential,
+    Obligation,
+    Redact,
+    SetHeader,
+    Target,
+    denied,
+)
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.limit import Exceed
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
@@ -26,31 +38,33 @@ _HELD = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED))
 
 def showable(decision: Decision, draft: Draft) -> Decision:
     """The decision, or a denial where a person would have to approve more than a person can be shown."""
-    call = draft.call
-    if decision.effect is not Effect.APPROVAL_NEEDED or call is None or draft.override is not None:
-        return decision
-    if len(orjson.dumps([call.parameters, call.besides])) <= MAX_SHOWN_BYTES:
+    if decision.effect is not Effect.APPROVAL_NEEDED or draft.override is not None or _is_showable(draft):
         return decision
     return replace(denied(Reason.APPROVAL_TOO_LARGE, "", decision.revision), policies=decision.policies)
 
 
 def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> Settlement:
-    """What this decision writes: the token's JTI always; an approval used or opened when one is needed.
+    """What this decision writes: the token's JTI always, what the call uses of limits, and what breakers count of it.
 
-    `new_id` names a new approval. Raises ValueError for a call that was not authenticated.
+    An approval is used or opened when one is needed, or may be: by a call that is over a limit. `new_id` names a new
+    approval. Raises ValueError for a call that was not authenticated.
     """
     if draft.identity is None:
         raise ValueError("a call that was not authenticated settles nothing")
-    needs_approval, override = decision.effect is Effect.APPROVAL_NEEDED, draft.override
+    terms, override, charging = decision.approval, draft.override, draft.charging
+    if decision.effect is not Effect.APPROVAL_NEEDED:
+        terms = None if charging is None else approval_over(charging)
     opens = None
-    if needs_approval and override is None:
-        opens = _request(decision, draft, new_id)
+    if terms is not None and override is None and _is_showable(draft):
+        opens = _request(decision, draft, terms, charging, new_id)
     return Settlement(
         identity=draft.identity,
-        claims=override if needs_approval else None,
+        claims=override if terms is not None else None,
         opens=opens,
         now=draft.time,
         grants=_counted(decision, draft.identity, draft.call),
+        charging=charging,
+        tally=tally_of(decision, draft),
     )
 
 
@@ -71,26 +85,51 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
     is a denial.
     """
     refusal = SETTLE_REFUSALS.get(settled.outcome)
-    if refusal is not None:
+    if refusal is not None and settled.outcome is not SettleOutcome.LIMIT_EXCEEDED:
         return replace(denied(refusal, "", decision.revision), policies=decision.policies)
-    needs_approval, clear = decision.effect is Effect.APPROVAL_NEEDED, settled.outcome is SettleOutcome.CLEAR
-    if not needs_approval and clear:
-        return decision
+    if settlement.charging is not None and len(settled.accounts) != len(settlement.charging.charges):
+        return denied(Reason.INTERNAL_FAULT, "the store answered without how the limits stand", decision.revision)
+    over = excesses(settlement.charging, settled.accounts)
+    exceed = over[0][0].limit.on_exceed if over else None
+    if settled.outcome is SettleOutcome.LIMIT_EXCEEDED or exceed is Exceed.DENY:
+        return _over_limit(decision, over)
+    needs_approval = decision.effect is Effect.APPROVAL_NEEDED or exceed is Exceed.APPROVAL_NEEDED
+    if not needs_approval and settled.outcome is SettleOutcome.CLEAR:
+        return sanitized(decision, over)
     if needs_approval and settlement.opens is not None and settled.outcome in _HELD:
-        return decision
+        return replace(decision, effect=Effect.APPROVAL_NEEDED, reason=Reason.APPROVAL_NEEDED)
     has_request = settlement.opens is not None or settlement.claims is not None
     if needs_approval and has_request and settled.outcome is SettleOutcome.APPROVED and settled.granted_by:
+        decision = sanitized(decision, over)
         effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
         return replace(decision, effect=effect, reason=Reason.APPROVED)
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
 
 
-def _request(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> ApprovalRequest:
+def _over_limit(decision: Decision, over: Sequence[tuple[Charge, Account]]) -> Decision:
+    if not over:
+        return denied(Reason.INTERNAL_FAULT, "the store answered limit_exceeded of no limit", decision.revision)
+    charge, account = over[0]
+    refusal = denied(exceeded_reason(charge, account), f"the limit {charge.limit.name}", decision.revision)
+    return replace(refusal, policies=(charge.limit.policy,) if charge.limit.policy else decision.policies)
+
+
+def _is_showable(draft: Draft) -> bool:
+    """Whether a person can be shown what would have to be approved."""
+    call = draft.call
+    return call is None or len(orjson.dumps([call.parameters, call.besides])) <= MAX_SHOWN_BYTES
+
+
+def _request(
+    decision: Decision,
+    draft: Draft,
+    terms: ApprovalTerms,
+    charging: Charging | None,
+    new_id: Callable[[Scope], ApprovalId],
+) -> ApprovalRequest:
     call, identity, snapshot = draft.call, draft.identity, draft.snapshot
     if call is None or identity is None or snapshot is None or snapshot.revision != decision.revision:
         raise ValueError("what is held was not judged")
-    if decision.approval is None:
-        raise ValueError("a decision that needs approval names no terms")
     return ApprovalRequest(
         id=new_id(identity.scope),
         scope=identity.scope,
@@ -100,10 +139,10 @@ def _request(decision: Decision, draft: Draft, new_id: Callable[[Scope], Approva
         digest=call.digest,
         revision=decision.revision,
         policies=decision.policies,
-        groups=decision.approval.groups,
+        groups=terms.groups,
         requested_at=draft.time,
-        besides=_besides(call, identity, decision.obligations),
-        expires_at=Epoch(draft.time + decision.approval.expires_in),
+        besides=_besides(call, identity, decision.obligations) | _by_limits(charging),
+        expires_at=Epoch(draft.time + terms.expires_in),
         basis=snapshot.basis_of(identity.scope, call.tool),
         decision_id=draft.decision_id,
     )
@@ -118,6 +157,14 @@ def _besides(call: ToolCall, identity: Identity, obligations: Sequence[Obligatio
     if identity.actors:
         circumstances["acted_by"] = list(identity.actors)
     return circumstances | _by_policy(obligations)
+
+
+def _by_limits(charging: Charging | None) -> dict[str, Json]:
+    """The limits that the call may be over; which of them it is stands in its record."""
+    if charging is None:
+        return {}
+    names = [charge.limit.name for charge in charging.charges if charge.limit.on_exceed is Exceed.APPROVAL_NEEDED]
+    return {"limits that an approval lets it pass": [*names]} if names else {}
 
 
 def _by_policy(obligations: Sequence[Obligation]) -> dict[str, Json]:

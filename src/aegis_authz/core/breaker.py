@@ -47,6 +47,14 @@ class Breakers:
         return tuple(breaker for name in names for breaker in self.by_scope.get(name, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A refusal that breakers count. `is_forbidden_domain`: of a call to a host that the agent may not reach."""
+
+    breakers: tuple[Breaker, ...]
+    is_forbidden_domain: bool
+
+
 NO_BREAKERS = Breakers.by({})
 
 FORBIDDEN_DOMAINS = frozenset({Reason.EGRESS_DENIED})

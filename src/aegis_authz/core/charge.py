@@ -7,7 +7,7 @@ from enum import Enum
 from typing import ClassVar
 
 from aegis_authz.core.limit import Limit
-from aegis_authz.core.units import LimitId, Millis
+from aegis_authz.core.units import DecisionId, LimitId, Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,30 @@ Measure = Sum | Pace | Member | Slot | Marks
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a call uses of one limit. `holder` is whose account it is, an agent or a tenant."""
+    """What a call uses of one limit.
+
+    `holder` is whose account it is, an agent or a tenant. `since` is the moment from which on the store must have
+    forgotten nothing for the measure to be right.
+    """
 
     limit: Limit
     holder: str
     measure: Measure
+    since: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Charging:
+    """Everything that one call uses.
+
+    What was charged can be adjusted by the decision's id for `reserve` milliseconds, 0 for not at all.
+    `is_held_when_over`: the settlement's approval is wanted only when a charge is over a limit that asks for it.
+    """
+
+    decision_id: DecisionId
+    charges: tuple[Charge, ...]
+    reserve: Millis
+    is_held_when_over: bool
 
 
 class Excess(Enum):

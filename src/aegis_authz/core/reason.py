@@ -77,6 +77,16 @@ class Reason(Enum):
 
     REPLAYED = "REPLAYED"
     REVOKED = "REVOKED"
+    QUARANTINED = "QUARANTINED"
+    RATE_LIMITED = "RATE_LIMITED"
+    BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
+    COUNT_EXCEEDED = "COUNT_EXCEEDED"
+    CONCURRENCY_EXCEEDED = "CONCURRENCY_EXCEEDED"
+    FLAG_MISSING = "FLAG_MISSING"
+    FLAG_SET = "FLAG_SET"
+    LIMIT_LOST = "LIMIT_LOST"
+    LIMIT_UNKNOWN = "LIMIT_UNKNOWN"
+    CHARGE_INVALID = "CHARGE_INVALID"
     STORE_RESET = "STORE_RESET"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     STORE_TIMEOUT = "STORE_TIMEOUT"
@@ -239,6 +249,22 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.NEW_TOKEN, "This agent token or proof was used before. Make a new one for each call."
         ),
         Reason.REVOKED: _refusal(Retry.NEVER, "This agent has been revoked."),
+        Reason.QUARANTINED: _refusal(
+            Retry.LATER, "This agent is quarantined, because too many of its calls were refused or a person said so."
+        ),
+        Reason.RATE_LIMITED: _refusal(Retry.LATER, "The calls come faster than policy allows."),
+        Reason.BUDGET_EXCEEDED: _refusal(Retry.LATER, "The call would spend more than the budget that is left."),
+        Reason.COUNT_EXCEEDED: _refusal(Retry.LATER, "The call would be more than policy counts in its window."),
+        Reason.CONCURRENCY_EXCEEDED: _refusal(Retry.LATER, "Too many such calls are under way at once."),
+        Reason.FLAG_MISSING: _refusal(Retry.NEVER, "A call that must come before this one was not made."),
+        Reason.FLAG_SET: _refusal(Retry.LATER, "A call was made after which this one may not follow so soon."),
+        Reason.LIMIT_LOST: _refusal(
+            Retry.LATER, "What was used of a limit may have been forgotten; the call was not let through."
+        ),
+        Reason.LIMIT_UNKNOWN: _refusal(
+            Retry.LATER, "Policy names a limit that this version does not know; the call was not let through."
+        ),
+        Reason.CHARGE_INVALID: _refusal(Retry.NEVER, "What the call uses of a limit cannot be told from it."),
         Reason.STORE_RESET: _refusal(
             Retry.NEW_TOKEN, "The token or proof is older than the replay memory. Make a new one."
         ),

@@ -16,7 +16,7 @@ from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 
-DECISION_VERSION = 3
+DECISION_VERSION = 4
 """The version of the decision records that are written."""
 MOST_PATH = 2048
 """Characters of a path that a record holds: who has no token must not fill the disk."""
@@ -46,6 +46,30 @@ class FlatObligation:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeRecord:
+    """What a call used of a limit, and how the limit stood then.
+
+    Amounts are micro-units of `currency`, or where that is "", numbers. `amount` is what the call would use, and `used`
+    what is used after it; it used nothing when it did not pass. `resets_at` is seconds since the epoch, 0 for never.
+    A call that passes over its limit was let by `on_exceed`, or by whoever the record names as `approved_by`.
+    """
+
+    limit: str
+    name: str
+    policy: str
+    holder: str
+    kind: str
+    currency: str
+    amount: int
+    used: int
+    left: int
+    of: int
+    resets_at: float
+    excess: str
+    on_exceed: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """What is kept of a call: what was answered, and all that policy was told, so that it can be judged again.
 
@@ -55,7 +79,9 @@ class DecisionRecord:
     holds at most `MOST_PATH` characters; `whole_path` is None but for a longer one. `would`
     is "" or the effect a shadow policy would have had. `mcp_session` is the SHA-256 of the id of an MCP session as the
     agent showed it, "" where it showed none. `approved_by` is who granted the approval `approval_id` that the
-    call used, "" for every other call. A record of version 2 knows nothing of it, and the identity's single-use token
+    call used, "" for every other call. `charges` are those of a call that meets limits, as far as it came to that;
+    `quarantined_until` is until when the agent is quarantined after the call, 0 when it is not. A record of version 3
+    knows nothing of the two; one of version 2 nothing of `approved_by` either, and the identity's single-use token
     alone; one of version 1 knows nothing of `kind`, `rpc_method`, `scheme`, `port`, `environment`,
     `withheld` (None there alone), nor how old the identity's token is and whom it serves.
     """
@@ -89,6 +115,8 @@ class DecisionRecord:
     would: str
     approval_id: str
     approved_by: str
+    charges: tuple[ChargeRecord, ...]
+    quarantined_until: float
     mcp_session: str
     request_id: str
     trace_id: str

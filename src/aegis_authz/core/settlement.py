@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.breaker import Tally
+from aegis_authz.core.charge import Account, Charging
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.core.units import ApprovalId, Epoch, Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Settlement:
 
     The token's JTI is claimed in every case. `claims` is an approval to use up and `opens` one to
     open; a call does at most one of the two. `grants` are those with a count of calls: this is one of them, once it
-    is let through.
+    is let through. `charging` is what the call uses of limits and `tally` what breakers count of it, a refused call
+    alone; None for neither.
     """
 
     identity: Identity
@@ -26,10 +29,14 @@ class Settlement:
     opens: ApprovalRequest | None
     now: Epoch
     grants: tuple[Narrowing, ...]
+    charging: Charging | None
+    tally: Tally | None
 
     def __post_init__(self) -> None:
         if self.claims is not None and self.opens is not None:
             raise ValueError("a call either uses an approval or opens one")
+        if self.charging is not None and self.tally is not None:
+            raise ValueError("a refused call is charged nothing")
 
 
 class SettleOutcome(Enum):
@@ -45,6 +52,8 @@ class SettleOutcome(Enum):
     APPROVED = "approved"
     REPLAYED = "replayed"
     REVOKED = "revoked"
+    QUARANTINED = "quarantined"
+    LIMIT_EXCEEDED = "limit_exceeded"
     STORE_RESET = "store_reset"
     GRANT_USED_UP = "grant_used_up"
     APPROVAL_NOT_GRANTED = "approval_not_granted"
@@ -61,6 +70,8 @@ NAMES_APPROVAL = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED, Settle
 SETTLE_REFUSALS = {
     SettleOutcome.REPLAYED: Reason.REPLAYED,
     SettleOutcome.REVOKED: Reason.REVOKED,
+    SettleOutcome.QUARANTINED: Reason.QUARANTINED,
+    SettleOutcome.LIMIT_EXCEEDED: Reason.COUNT_EXCEEDED,
     SettleOutcome.STORE_RESET: Reason.STORE_RESET,
     SettleOutcome.GRANT_USED_UP: Reason.GRANT_USED_UP,
     SettleOutcome.APPROVAL_NOT_GRANTED: Reason.APPROVAL_NOT_GRANTED,
@@ -77,10 +88,14 @@ class Settled:
     """The store's answer. `approval_id` and `approval_expires_at` are set when OPENED, REOPENED or APPROVED.
 
     The id may be that of an earlier request for the very same call that is still pending. `granted_by` is who granted
-    the approval that was used, "" for every other outcome.
+    the approval that was used, "" for every other outcome. `accounts` are those of the charges, in their order; none
+    where it did not come to that. `quarantined_until` is until when the agent is quarantined, 0 when it is not: before
+    the call, or since it was refused.
     """
 
     outcome: SettleOutcome
     approval_id: ApprovalId
     approval_expires_at: Epoch
     granted_by: str
+    accounts: tuple[Account, ...]
+    quarantined_until: Millis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -14,7 +14,14 @@ from aegis_authz.core.grant import Grant
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName, FlatObligation, WholePath
+from aegis_authz.core.record import (
+    DECISION_VERSION,
+    ChargeRecord,
+    DecisionRecord,
+    FindingName,
+    FlatObligation,
+    WholePath,
+)
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding.narrowing import integer, items, mapping, number, text
@@ -46,6 +53,9 @@ _NOT_IN_VERSION_2: Mapping[str, Json] = {
 }
 """What records of decisions did not hold in version 2, and what stands for it when one is read."""
 
+_NOT_IN_VERSION_3: Mapping[str, Json] = {"charges": [], "quarantined_until": 0}
+"""What records of decisions did not hold in version 3, and what stands for it when one is read."""
+
 _WORD = TypeVar("_WORD", bound=Enum)
 
 
@@ -56,7 +66,7 @@ def decision_to_json(record: DecisionRecord) -> dict[str, Json]:
     whole = _newest_decision_to_json(record)
     if record.version == DECISION_VERSION:
         return whole
-    for name in _NOT_IN_VERSION_2:
+    for name in (*_NOT_IN_VERSION_3, *(_NOT_IN_VERSION_2 if record.version == 2 else ())):
         del whole[name]
     return whole
 
@@ -107,6 +117,8 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "would": record.would,
         "approval_id": record.approval_id,
         "approved_by": record.approved_by,
+        "charges": [{name: getattr(charge, name) for name in _CHARGE} for charge in record.charges],
+        "quarantined_until": record.quarantined_until,
         "mcp_session": record.mcp_session,
         "request_id": record.request_id,
         "trace_id": record.trace_id,
@@ -144,7 +156,7 @@ def _flat_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
     if len(flat) != len(record.obligations):
         raise ValueError("version 1 holds obligations as texts")
     bare = _newest_decision_to_json(replace(record, version=DECISION_VERSION, obligations=(), findings=()))
-    for name in (*_NOT_IN_VERSION_1, *_NOT_IN_VERSION_2):
+    for name in (*_NOT_IN_VERSION_1, *_NOT_IN_VERSION_2, *_NOT_IN_VERSION_3):
         del bare[name]
     findings = [f"{finding.parameter}:{finding.condition}" for finding in record.findings]
     return {**bare, "v": 1, "obligations": flat, "findings": findings}
@@ -168,6 +180,8 @@ def decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
         obligations=obligations_from_data(data["obligations"]),
         findings=tuple(_finding(finding) for finding in items(data["findings"], "findings")),
         would=_word(Effect, would, "would").value if would else "",
+        charges=tuple(_charge(charge) for charge in items(data["charges"], "charges")),
+        quarantined_until=number(data["quarantined_until"], "quarantined_until"),
         stages={name: number(took, name) for name, took in mapping(data["stages"], "stages").items()},
         total_ms=number(data["total_ms"], "total_ms"),
         **{name: text(data[name], name) for name in _TEXTS},
@@ -210,10 +224,15 @@ def _grant(data: Json) -> Grant:
     return Grant(Digest(text(members["digest"], "the digest of the grant")), chain)
 
 
+def third_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
+    """Read a record of version 3: there were no limits."""
+    return replace(decision_from_json({**data, **_NOT_IN_VERSION_3}), version=3)
+
+
 def second_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
     """Read a record of version 2: every agent had a token that was good once."""
     way = "" if data["issued_at"] is None else Way.TOKEN.value
-    return replace(decision_from_json({**data, **_NOT_IN_VERSION_2, "way": way}), version=2)
+    return replace(third_decision_from_json({**data, **_NOT_IN_VERSION_2, "way": way}), version=2)
 
 
 def flat_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
@@ -234,6 +253,18 @@ def flat_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
 def _whole_path(data: Json) -> WholePath:
     members = exact_members(data, {"length", "sha256"}, "whole_path")
     return WholePath(integer(members["length"], "length"), text(members["sha256"], "sha256"))
+
+
+def _charge(data: Json) -> ChargeRecord:
+    entry = exact_members(data, set(_CHARGE), "a charge")
+    return ChargeRecord(
+        amount=integer(entry["amount"], "amount"),
+        used=integer(entry["used"], "used"),
+        left=integer(entry["left"], "left"),
+        of=integer(entry["of"], "of"),
+        resets_at=number(entry["resets_at"], "resets_at"),
+        **{name: text(entry[name], name) for name in _CHARGE_TEXTS},
+    )
 
 
 def _finding(data: Json) -> FindingName:
@@ -259,6 +290,8 @@ def _word(words: type[_WORD], data: Json, name: str) -> _WORD:
         raise ValueError(f"{name} is an unknown word") from None
 
 
+_CHARGE = tuple(field.name for field in fields(ChargeRecord))
+_CHARGE_TEXTS = ("limit", "name", "policy", "holder", "kind", "currency", "excess", "on_exceed")
 _SCOPE = ("org", "tenant", "agent")
 _IDENTITY_TEXTS = ("on_behalf_of", "issuer", "key_id", "jti", "session")
 _TEXTS = (
@@ -318,5 +351,6 @@ FLAT_DECISION = frozenset(
     ]
 )
 SECOND_DECISION = FLAT_DECISION | _NOT_IN_VERSION_1.keys()
-DECISION = SECOND_DECISION | _NOT_IN_VERSION_2.keys()
+THIRD_DECISION = SECOND_DECISION | _NOT_IN_VERSION_2.keys()
+DECISION = THIRD_DECISION | _NOT_IN_VERSION_3.keys()
 """The names of the members, by version."""

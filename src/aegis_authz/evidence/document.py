@@ -30,10 +30,12 @@ from aegis_authz.evidence.decision_document import (
     DECISION,
     FLAT_DECISION,
     SECOND_DECISION,
+    THIRD_DECISION,
     decision_from_json,
     decision_to_json,
     flat_decision_from_json,
     second_decision_from_json,
+    third_decision_from_json,
 )
 from aegis_authz.evidence.outcome_document import OUTCOME, outcome_from_json, outcome_to_json
 
@@ -183,6 +185,7 @@ _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str,
     "decision": {
         1: (FLAT_DECISION, flat_decision_from_json),
         2: (SECOND_DECISION, second_decision_from_json),
+        3: (THIRD_DECISION, third_decision_from_json),
         DECISION_VERSION: (DECISION, decision_from_json),
     },
     "approval": {1: (APPROVAL, approval_from_json)},

@@ -15,17 +15,21 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
+from aegis_authz.core.charge import Charging
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Override
+from aegis_authz.core.limit import Exceed
 from aegis_authz.core.revocation import Revocation, Revoked, marks_of
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
-from aegis_authz.core.units import ApprovalId, Epoch, Monotonic, Seconds
+from aegis_authz.core.units import ApprovalId, Epoch, Millis, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.testing.limits import Ledger
 from aegis_authz.testing.warning import warn_outside_tests
 
 _NO_APPROVAL, _NEVER = ApprovalId(""), Epoch(0.0)
-_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER, "")
+_NOT_QUARANTINED = Millis(0)
+_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER, "", (), _NOT_QUARANTINED)
 _LOST = -1
 
 
@@ -38,6 +42,8 @@ class _Memory:
     is_whole: bool = False
     approvals: dict[str, Approval] = field(default_factory=dict)
     granted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ledger: Ledger = field(default_factory=Ledger)
+    is_counted: bool = False
 
 
 class MemoryStore:
@@ -85,7 +91,16 @@ class MemoryStore:
             return _refuse(SettleOutcome.STORE_RESET)
         if any(mark in memory.revoked for mark in marks_of(identity)):
             return _refuse(SettleOutcome.REVOKED)
-        return self._operate(settlement, epoch)
+        now = _ms(settlement.now)
+        until = memory.ledger.quarantined_until(identity.scope, now)
+        if until:
+            return replace(_refuse(SettleOutcome.QUARANTINED), quarantined_until=until)
+        if settlement.tally is not None:
+            memory.ledger.tally(settlement.tally, identity.scope, now)
+            return replace(_CLEAR, quarantined_until=memory.ledger.quarantined_until(identity.scope, now))
+        if settlement.charging is None:
+            return self._operate(settlement, epoch)
+        return self._charge(settlement, settlement.charging, epoch)
 
     async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
         """At most `limit` approvals kept in one of these states, those that expire last first."""
@@ -126,15 +141,34 @@ class MemoryStore:
         if approval is not None and standing(approval, now).state is ApprovalState.EXPIRED:
             self._memory.approvals[approval_id] = replace(approval, state=ApprovalState.EXPIRED)
 
+    async def reset_limits(self) -> None:
+        """Count nothing that was charged as forgotten, in this life of the memory."""
+        self._memory.is_counted = True
+
     def start_again(self) -> None:
         """Keep the data, as a Redis that was started again or took over: what it lost of them nobody knows."""
         self._memory.began = _LOST
         self._memory.is_whole = False
+        self._memory.is_counted = False
         self._memory.epochs.clear()
 
     def forget_everything(self) -> None:
         """Lose all data, as a Redis that comes back empty."""
         self._memory = _Memory(_LOST)
+
+    def _charge(self, settlement: Settlement, charging: Charging, epoch: int) -> Settled:
+        """Look at all charges, and write them when the call passes."""
+        now, ledger = _ms(settlement.now), self._memory.ledger
+        accounts, over = ledger.look(charging.charges, now, 0 if self._memory.is_counted else epoch)
+        has_approval = settlement.claims is not None or settlement.opens is not None
+        if over is Exceed.DENY or (over is Exceed.APPROVAL_NEEDED and not has_approval):
+            return replace(_refuse(SettleOutcome.LIMIT_EXCEEDED), accounts=accounts)
+        if charging.is_held_when_over and over is not Exceed.APPROVAL_NEEDED:
+            settlement = replace(settlement, claims=None, opens=None)  # there is nothing to approve
+        settled = self._operate(settlement, epoch)
+        if settled.outcome in (SettleOutcome.CLEAR, SettleOutcome.APPROVED):
+            accounts = ledger.charge(charging, accounts, now)
+        return replace(settled, accounts=accounts)
 
     def _operate(self, settlement: Settlement, epoch: int) -> Settled:
         before = dict(self._memory.approvals)
@@ -183,14 +217,18 @@ class MemoryStore:
     def _use(self, approval: Approval) -> Settled:
         request = approval.request
         self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
-        return Settled(SettleOutcome.APPROVED, request.id, _in_ms(request.expires_at), approval.decided_by)
+        return Settled(
+            SettleOutcome.APPROVED, request.id, _in_ms(request.expires_at), approval.decided_by, (), _NOT_QUARANTINED
+        )
 
     def _open(self, request: ApprovalRequest, now: Epoch, began: int) -> Settled:
         former = self._former(request, now, began)
         if former is not None and former.request.basis == request.basis:
             if former.state is ApprovalState.APPROVED:
                 return self._use(former)
-            return Settled(SettleOutcome.OPENED, former.request.id, _in_ms(former.request.expires_at), "")
+            return Settled(
+                SettleOutcome.OPENED, former.request.id, _in_ms(former.request.expires_at), "", (), _NOT_QUARANTINED
+            )
         pending = [
             approval.request.scope
             for approval in self._memory.approvals.values()
@@ -205,7 +243,7 @@ class MemoryStore:
             self._memory.approvals[former.request.id] = replace(former, state=ApprovalState.STALE)
         self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
         outcome = SettleOutcome.OPENED if former is None else SettleOutcome.REOPENED
-        return Settled(outcome, request.id, _in_ms(request.expires_at), "")
+        return Settled(outcome, request.id, _in_ms(request.expires_at), "", (), _NOT_QUARANTINED)
 
     def _former(self, request: ApprovalRequest, now: Epoch, began: int) -> Approval | None:
         """The approval of this very call that is pending or granted, stale or not."""
@@ -261,7 +299,7 @@ def _granted(scope: Scope, narrowing: Narrowing) -> tuple[str, str]:
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:
-    return Settled(outcome, _NO_APPROVAL, _NEVER, "")
+    return Settled(outcome, _NO_APPROVAL, _NEVER, "", (), _NOT_QUARANTINED)
 
 
 def _place(approval: Approval) -> tuple[int, str]:

@@ -29,6 +29,7 @@ _MALFORMED = StatusCodes(http=400, grpc=_DENIED, jsonrpc=-31000)
 _UNAUTHENTICATED = StatusCodes(http=401, grpc=_NOT_AUTHENTICATED, jsonrpc=-31001)
 _STALE = StatusCodes(http=403, grpc=_DENIED, jsonrpc=-31001)
 _FORBIDDEN = StatusCodes(http=403, grpc=_DENIED, jsonrpc=-31003)
+_LIMITED = StatusCodes(http=429, grpc=_EXHAUSTED, jsonrpc=-31006)
 _FAULTY = StatusCodes(http=503, grpc=_UNAVAILABLE, jsonrpc=-31503)
 
 STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
@@ -94,6 +95,16 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.COST_UNKNOWN: _FORBIDDEN,
         Reason.REPLAYED: _STALE,
         Reason.REVOKED: _FORBIDDEN,
+        Reason.QUARANTINED: _LIMITED,
+        Reason.RATE_LIMITED: _LIMITED,
+        Reason.BUDGET_EXCEEDED: _LIMITED,
+        Reason.COUNT_EXCEEDED: _LIMITED,
+        Reason.CONCURRENCY_EXCEEDED: _LIMITED,
+        Reason.FLAG_MISSING: _LIMITED,
+        Reason.FLAG_SET: _LIMITED,
+        Reason.LIMIT_LOST: _FAULTY,
+        Reason.LIMIT_UNKNOWN: _FAULTY,
+        Reason.CHARGE_INVALID: _FORBIDDEN,
         Reason.STORE_RESET: _STALE,
         Reason.STORE_UNAVAILABLE: _FAULTY,
         Reason.STORE_TIMEOUT: _FAULTY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from aegis_authz.ports.data_plane import StoreDown
 
+_INCLUDE = re.compile(r"^-- @include ([a-z_]+\.lua)$", re.MULTILINE)
 _CONNECT_TIMEOUT = 0.5
 _ANSWER_TIMEOUT = 2.0
 
@@ -38,8 +40,9 @@ def open_redis(url: str, max_connections: int) -> Redis:
 
 
 def script(name: str) -> str:
-    """The text of a Lua script that lies beside this module."""
-    return Path(__file__).with_name(name).read_text("utf-8")
+    """The text of a Lua script that lies beside this module, with the text of those that it includes."""
+    text = Path(__file__).with_name(name).read_text("utf-8")
+    return _INCLUDE.sub(lambda line: script(line[1]), text)
 
 
 def fault_text(fault: Exception) -> str:

@@ -5,6 +5,13 @@
 | `aegis:{pp}:epoch` | string | `ms LIFE`: when this partition's memory began, in which life of the server | for ever |
 | `aegis:{pp}:jti:H` | string | a token or proof that was used; H hashes org, tenant, issuer and jti, of a proof the key, too | its whole life and a margin |
 | `aegis:{pp}:revoked` | hash | agent scope, tenant, key or token -> who revoked it and when | until restored |
+| `aegis:{pp}:quarantined` | sorted set | agent scopes by until when they are quarantined, ms | as long as the last of them |
+| `aegis:{pp}:quarantine:H` | string | `since_ms BREAKER`: why an agent is quarantined; H hashes its scope | as long as it is |
+| `aegis:{pp}:refusals:H`, `aegis:{pp}:domains:H` | hash | bucket of time -> refused calls of an agent, and those to hosts that it may not reach; H hashes scope and breaker | the span that the breaker looks at |
+| `aegis:{pp}:limit:H` | by kind | what is used of a limit (charge.lua); H hashes its id, whose it is, and the window | its window or life, and a margin |
+| `aegis:{pp}:flags:H` | sorted set | `session/flag` of an agent by until when it is set, ms, at most 10,000; H hashes its scope | as long as the last of them, and a margin |
+| `aegis:{pp}:reserved:H` | string | what a decision charged and may still be adjusted; H hashes the decision's id | an hour |
+| `aegis:{pp}:counted` | string | the life of the server in which nothing that was charged counts as forgotten | for ever |
 | `aegis:revocations` | string | the run id of the server that was told all that is revoked | for ever |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
@@ -23,7 +30,7 @@ from collections.abc import Sequence
 
 from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import ApprovalId, Digest
+from aegis_authz.core.units import ApprovalId, DecisionId, Digest, LimitId
 
 _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
@@ -63,6 +70,42 @@ def revoked(partition: str) -> str:
 def grant(scope: Scope, grant_id: str) -> str:
     """How many calls were let through under a grant."""
     return f"aegis:{{{partition_of(scope)}}}:grant:{_hashed(scope.org, scope.tenant, grant_id)}"
+
+
+def quarantined(partition: str) -> str:
+    """Who is quarantined in a partition."""
+    return f"aegis:{{{partition}}}:quarantined"
+
+
+def quarantine(scope: Scope) -> str:
+    """Why an agent is quarantined."""
+    return f"aegis:{{{partition_of(scope)}}}:quarantine:{_hashed(str(scope))}"
+
+
+def refusals(scope: Scope, breaker: LimitId) -> tuple[str, str]:
+    """What a breaker counts of an agent: refusals, and calls to hosts that it may not reach."""
+    suffix = _hashed(str(scope), breaker)
+    return f"aegis:{{{partition_of(scope)}}}:refusals:{suffix}", f"aegis:{{{partition_of(scope)}}}:domains:{suffix}"
+
+
+def limit(scope: Scope, limit_id: LimitId, holder: str, window: str) -> str:
+    """What is used of a limit: by its holder, within a window that stands still ("" for none)."""
+    return f"aegis:{{{partition_of(scope)}}}:limit:{_hashed(limit_id, holder, window)}"
+
+
+def flags(scope: Scope, holder: str) -> str:
+    """The flags that are set for an agent or a tenant."""
+    return f"aegis:{{{partition_of(scope)}}}:flags:{_hashed(holder)}"
+
+
+def reserved(scope: Scope, decision_id: DecisionId) -> str:
+    """What a decision charged and may still be adjusted."""
+    return f"aegis:{{{partition_of(scope)}}}:reserved:{_hashed(decision_id)}"
+
+
+def counted(partition: str) -> str:
+    """In which life of the server nothing that was charged counts as forgotten."""
+    return f"aegis:{{{partition}}}:counted"
 
 
 def nothing(partition: str) -> str:

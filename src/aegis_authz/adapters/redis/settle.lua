@@ -1,25 +1,32 @@
 -- Settles one call: all of it or nothing, in one slot, in one round trip.
 --
--- KEYS  1 epoch   2 jti   3 revoked   then the keys of each operation
+-- KEYS  1 epoch   2 jti   3 revoked   4 quarantined agents, by until when, ms   then the keys of each operation
 -- ARGV  1 token issued at, ms   2 remember the token for, ms   3 agent scope   4 now, ms   5 life of this server
 --       6 how far a token's time may be ahead of Redis, ms
 --       7 its tenant   8 its token   9 its key, "" for none: with its agent, the marks under which it can be revoked
 --       then each operation: its name and its arguments
 --
 --   name    its keys                                      its arguments
---   claim   approval                                      digest  basis  approval id
+--   claim   approval                                      digest  basis  approval id  is for a call over its limits
 --   open    approval  pointer  approvals index            digest  basis  approval id  document  expires at, ms
 --           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
 --   grant   calls of a grant                              granted at, ms  most calls  keep for, ms
+--                                                         is for a call over its limits
+--   and those of charge.lua, which come before these
 --
--- Answers {outcome, approval id, approval expiry in ms, who granted it}; outcomes are those of core/settlement.py.
+-- Answers {outcome, approval id, approval expiry in ms, who granted it}, and where the call has operations or is refused, how
+-- each charge stands ("used left most resets-at excess", a comma between), and until when the agent is quarantined, 0 for not.
+-- Outcomes are those of core/settlement.py.
 --
 -- Phase 1 looks at everything and writes nothing; the first refusal is the outcome. Phase 2 writes. The token is spent in
--- every outcome; operations are written only when nothing refused. A new kind of operation is one more entry of OPERATIONS:
---   keys, arguments   how many it takes
---   look(k, a)        phase 1: the outcome it refuses with, or nil
+-- every outcome; operations are written only when nothing refused, and charges only when the call passes: not when an
+-- approval is opened. A new kind of operation is one more entry of OPERATIONS:
+--   keys, arguments       how many it takes
+--   look(k, a)            phase 1: the outcome it refuses with, or nil
 --   write(k, a, so_far)   phase 2: the answer it gives, or nil for the one so far
--- k and a say where its keys and arguments begin.
+--   charge(k, a, place)   phase 2, when the call passes: what is used then and left, nil when that is as it was looked at
+--   finish(k, a)          phase 2, after all charges
+-- k and a say where its keys and arguments begin, place which account is its own.
 --
 -- A server that was started again, or another that took over, may have lost what it was told last: an epoch counts only under
 -- the life that wrote it. Under another, the memory has begun again, and so have grants: a lost use would let one be used twice.
@@ -36,17 +43,27 @@ local function is_revoked()
   return marks[1] or marks[2] or marks[3] or marks[4]
 end
 
+local function now()
+  return tonumber(ARGV[4])
+end
+
+-- Until when the agent is quarantined, 0 when it is not.
+local function quarantined_until()
+  local until_ = tonumber(redis.call("ZSCORE", KEYS[4], ARGV[3]) or "0")
+  return until_ > now() and until_ or 0
+end
+
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
 if not ARGV[10] then
-  if epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() then
+  if epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0 then
     local spent = redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX")
     return {spent and "clear" or "replayed", "", "0", ""}
   end
 end
 
 local OPERATIONS = {
-  claim = {keys = 1, arguments = 3},
-  open = {keys = 5, arguments = 8},
+  claim = {keys = 1, arguments = 4},
+  open = {keys = 5, arguments = 9},
   grant = {keys = 1, arguments = 3},
 }
 
@@ -54,9 +71,7 @@ local function whole(number)
   return string.format("%.0f", number)
 end
 
-local function now()
-  return tonumber(ARGV[4])
-end
+-- @include charge.lua
 
 -- Whether a grant is older than the memory, which may have forgotten its use.
 local function is_void(decided_at)
@@ -194,18 +209,31 @@ function OPERATIONS.grant.write(k, a, so_far)
   return nil
 end
 
-local steps = {}
-local k, a = 4, 10
+-- Whether an approval is beside the point: it is for a call over its limits, and this one is not.
+local APPROVALS = {[OPERATIONS.claim] = 3, [OPERATIONS.open] = 8}
+local function is_idle(step)
+  local at = APPROVALS[step[1]]
+  return at and ARGV[step[3] + at] == "1" and over ~= 2
+end
+
+local steps, has_approval = {}, false
+local k, a = 5, 10
 while ARGV[a] do
   local operation = OPERATIONS[ARGV[a]]
   if not operation or not KEYS[k + operation.keys - 1] or not ARGV[a + operation.arguments] then
     return redis.error_reply("ERR aegis: unreadable operation")
   end
   steps[#steps + 1] = {operation, k, a + 1}
+  has_approval = has_approval or APPROVALS[operation] ~= nil
   k, a = k + operation.keys, a + operation.arguments + 1
 end
 
 local seen = redis.call("EXISTS", KEYS[2]) == 1
+
+-- Whether the charges that were looked at do not let the call pass.
+local function is_over_limits()
+  return over == 3 or (over == 2 and not has_approval)
+end
 
 local function refusal()
   if not epoch then
@@ -220,13 +248,21 @@ local function refusal()
   if is_revoked() then
     return "revoked"
   end
+  if quarantined_until() > 0 then
+    return "quarantined"
+  end
   for _, step in ipairs(steps) do
-    local outcome = step[1].look(step[2], step[3])
-    if outcome then
-      return outcome
+    if not step[1].charge and is_over_limits() then
+      return "limit_exceeded"
+    end
+    if step[1].look and not is_idle(step) then
+      local outcome = step[1].look(step[2], step[3])
+      if outcome then
+        return outcome
+      end
     end
   end
-  return nil
+  return is_over_limits() and "limit_exceeded" or nil
 end
 
 local refused = refusal()
@@ -240,11 +276,34 @@ end
 if not seen then
   redis.call("SET", KEYS[2], "1", "PX", ARGV[2])
 end
+local function answered(outcome, id, expires, granted_by)
+  return {outcome, id, expires, granted_by, table.concat(accounts, ","), whole(quarantined_until())}
+end
 if refused then
-  return {refused, "", "0", ""}
+  return answered(refused, "", "0", "")
 end
 local answer = {"clear", "", "0", ""}
 for _, step in ipairs(steps) do
-  answer = step[1].write(step[2], step[3], answer) or answer
+  if step[1].write and not is_idle(step) then
+    answer = step[1].write(step[2], step[3], answer) or answer
+  end
 end
-return answer
+if answer[1] == "clear" or answer[1] == "approved" then
+  local place = 0
+  for _, step in ipairs(steps) do
+    if step[1].charge then
+      place = place + 1
+      local used, left = step[1].charge(step[2], step[3], place)
+      if used then
+        local rest = string.match(accounts[place], "^%S+ %S+ (.+)$")
+        accounts[place] = whole(used) .. " " .. whole(math.max(left, 0)) .. " " .. rest
+      end
+    end
+  end
+  for _, step in ipairs(steps) do
+    if step[1].finish then
+      step[1].finish(step[2], step[3])
+    end
+  end
+end
+return answered(unpack(answer))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.charge_script import operations_of, read_accounts
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT, ApprovalNotFound, ApprovalRequest
+from aegis_authz.core.charge import Charging
 from aegis_authz.core.revocation import marks_of
 from aegis_authz.core.settlement import NAMES_APPROVAL, Settled, Settlement, SettleOutcome
-from aegis_authz.core.units import ApprovalId, Epoch, Seconds
+from aegis_authz.core.units import ApprovalId, Epoch, Millis, Seconds
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
+NEVER = Millis(0)
 _KEEP_APPROVALS_MS = 86_400_000
 _ARGUMENTS_OF_THE_CALL = 4
 
@@ -27,6 +30,7 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         redis_keys.epoch(partition),
         redis_keys.jti(identity.scope, spending.names),
         redis_keys.revoked(partition),
+        redis_keys.quarantined(partition),
     )
     arguments: Arguments = (
         to_ms(spending.issued_at),
@@ -35,13 +39,17 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         to_ms(settlement.now),
         *marks_of(identity)[1:],
     )
+    is_for_over = "1" if settlement.charging is not None and settlement.charging.is_held_when_over else "0"
+    for operation in operations_of(settlement, to_ms(jti_margin)):
+        keys += operation.keys
+        arguments += (operation.name, *operation.arguments)
     if settlement.claims is not None:
         claims = settlement.claims
         keys += (_claimed_key(claims.approval_id, partition),)
-        arguments += ("claim", claims.digest, claims.basis, claims.approval_id)
+        arguments += ("claim", claims.digest, claims.basis, claims.approval_id, is_for_over)
     if settlement.opens is not None:
         keys += _open_keys(settlement.opens)
-        arguments += ("open", *_open_arguments(settlement.opens))
+        arguments += ("open", *_open_arguments(settlement.opens), is_for_over)
     for narrowing in settlement.grants:  # last: they count a call only when it is let through
         keys += (redis_keys.grant(identity.scope, narrowing.id),)
         kept = narrowing.expires_at - settlement.now + jti_margin
@@ -61,16 +69,25 @@ def to_ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def read_settled(reply: object) -> Settled:
-    """The script's answer. Raises ValueError for anything but the four texts it gives."""
-    if not isinstance(reply, list) or len(reply) != 4 or not all(isinstance(part, bytes) for part in reply):
-        raise ValueError("not four texts")
+def read_settled(reply: object, charging: Charging | None) -> Settled:
+    """The script's answer to what was charged. Raises ValueError for anything but the texts it gives."""
+    if not isinstance(reply, list) or len(reply) not in (4, 6) or not all(isinstance(part, bytes) for part in reply):
+        raise ValueError("not four or six texts")
     outcome = _OUTCOMES.get(reply[0])
     if outcome is None or (outcome in NAMES_APPROVAL) != (reply[1] != b""):
         raise ValueError("not a known outcome")
     if (outcome is SettleOutcome.APPROVED) != (reply[3] != b""):
         raise ValueError("granted by nobody, or what was not granted")
-    return Settled(outcome, ApprovalId(reply[1].decode()), Epoch(int(reply[2]) / 1000), reply[3].decode())
+    granted_by = reply[3].decode()
+    approval_id, expires_at = ApprovalId(reply[1].decode()), Epoch(int(reply[2]) / 1000)
+    if len(reply) == 4:
+        if charging is not None:
+            raise ValueError("what was charged is not told")
+        return Settled(outcome, approval_id, expires_at, granted_by, (), NEVER)
+    accounts = read_accounts(reply[4].decode(), charging)
+    if (outcome is SettleOutcome.QUARANTINED) and not int(reply[5]):
+        raise ValueError("quarantined until never")
+    return Settled(outcome, approval_id, expires_at, granted_by, accounts, Millis(int(reply[5])))
 
 
 def _claimed_key(approval_id: ApprovalId, partition: str) -> str:

@@ -46,7 +46,7 @@ class RedisStore:
         self._begin = script("begin.lua")
         self._name = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
         self._sha = ""
-        self._batcher: Batcher[Arguments, Settled] = Batcher(self._send, _MAX_BATCH, _MAX_PIPELINES)
+        self._batcher: Batcher[Arguments, object] = Batcher(self._send, _MAX_BATCH, _MAX_PIPELINES)
 
     async def ready(self) -> None:
         """Make sure that Redis answers, knows the script, forgets nothing by itself, and has its epochs.
@@ -71,9 +71,28 @@ class RedisStore:
         if settlement.identity.spending.issued_at > settlement.now + self._clock_skew:
             raise Refused(Reason.CREDENTIAL_NOT_YET_VALID, "issued further ahead than the replay memory reckons with")
         try:
-            return await self._batcher.ask(settle_arguments(settlement, self._jti_margin), deadline)
+            reply = await self._batcher.ask(settle_arguments(settlement, self._jti_margin), deadline)
+            return read_settled(reply, settlement.charging)
         except TimeoutError:
             raise Refused(Reason.STORE_TIMEOUT, "no answer in time") from None
+        except ValueError:
+            raise Refused(Reason.STORE_UNAVAILABLE, "an unreadable answer") from None
+
+    async def reset_limits(self) -> None:
+        """Count nothing that was charged as forgotten, in this life of the server. Raises StoreDown.
+
+        For the first start of a store, and for an operator who knows what was lost.
+        """
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                await self._prepare()
+                life = await self._life()
+                pipeline = self._redis.pipeline(transaction=False)
+                for partition in redis_keys.ALL_PARTITIONS:
+                    pipeline.set(redis_keys.counted(partition), life)
+                await pipeline.execute()
+        except (RedisError, OSError) as fault:
+            raise StoreDown(f"Redis cannot be used: {fault_text(fault)}") from None
 
     async def close(self) -> None:
         """Wait for what is under way and close the connections."""
@@ -118,7 +137,7 @@ class RedisStore:
         except ResponseError:  # hosted servers close CONFIG; INFO tells it too
             return (await self._redis.info("memory")).get("maxmemory_policy")
 
-    async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[Settled | Exception]:
+    async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[object]:
         try:
             async with asyncio.timeout_at(deadline):
                 replies = await self._ask(calls)
@@ -146,10 +165,5 @@ class RedisStore:
         return await self._wire.ask(compose)
 
 
-def _outcome(reply: object) -> Settled | Exception:
-    if isinstance(reply, RedisError):
-        return Refused(Reason.STORE_UNAVAILABLE, fault_text(reply))
-    try:
-        return read_settled(reply)
-    except ValueError:
-        return Refused(Reason.STORE_UNAVAILABLE, "an unreadable answer")
+def _outcome(reply: object) -> object:
+    return Refused(Reason.STORE_UNAVAILABLE, fault_text(reply)) if isinstance(reply, RedisError) else reply

@@ -63,6 +63,7 @@ READ_HEADERS = frozenset(
         TUNNEL_TARGET_HEADER,
         "x-aegis-approval",
         "x-aegis-proof",
+        "x-aegis-session",
         TLS_HEADER,
         "x-aegis-token",
         "x-envoy-auth-partial-body",

@@ -1,0 +1,153 @@
+"""What a judged call uses of its limits, before stage 5 writes it, and what the accounts make of the decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aegis_authz.check.draft import Draft
+from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
+from aegis_authz.core.charge import Account, Charge, Charging, Excess, Slot, Sum
+from aegis_authz.core.decision import ApprovalTerms, Decision
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.limit import Budget, Concurrency, Exceed, Rate, Terms
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import ChargeRecord
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Millis
+from aegis_authz.limits.charges import Sessions, charges_of, resolved
+from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.opa.obligations import obligations_from_data
+
+SESSION_HEADER = "x-aegis-session"
+"""In which an agent says to which of its sessions a call belongs."""
+_RESERVE = Millis(3_600_000)
+"""How long what was charged waits for what became of the call; then it stays charged."""
+_REASONS = {
+    Excess.FLAG_MISSING: Reason.FLAG_MISSING,
+    Excess.FLAG_SET: Reason.FLAG_SET,
+    Excess.LOST: Reason.LIMIT_LOST,
+}
+
+
+def charging_of(decision: Decision, draft: Draft) -> Charging | None:
+    """What the call uses, None where it meets no limit or is refused anyway.
+
+    Raises Refused with LIMIT_UNKNOWN,
+    CHARGE_INVALID, AMBIGUOUS_HEADERS.
+    """
+    if not decision.limits or decision.effect is Effect.DENY:
+        return None
+    call, identity, snapshot = draft.call, draft.identity, draft.snapshot
+    if call is None or identity is None or snapshot is None or snapshot.revision != decision.revision:
+        raise ValueError("what was not judged is not charged")
+    limits = resolved(decision.limits, snapshot.limits)
+    cost = draft.cost.money if draft.cost is not None else None
+    mcp = draft.session.agent_id if draft.session is not None else ""
+    header = _session(draft.http) if draft.http is not None else ""
+    sessions = Sessions(header, mcp, identity.session)
+    charges = charges_of(limits, call.parameters, identity.scope, sessions, cost, draft.time)
+    has_account = any(isinstance(charge.measure, Sum | Slot) for charge in charges)
+    return Charging(
+        decision_id=draft.decision_id,
+        charges=charges,
+        reserve=_RESERVE if has_account else Millis(0),
+        is_held_when_over=decision.effect is not Effect.APPROVAL_NEEDED,
+    )
+
+
+def approval_over(charging: Charging) -> ApprovalTerms | None:
+    """Who may let the call over its limits, should it be over some; None where nobody may let it over all of them.
+
+    It is not known yet which it is over, so whoever decides may decide of each limit that asks for an approval.
+    """
+    terms = [charge.limit.approval for charge in charging.charges if charge.limit.approval is not None]
+    if not terms:
+        return None
+    demanded = [set(entry.groups) for entry in terms if entry.groups]
+    groups = set.intersection(*demanded) if demanded else set()
+    if demanded and not groups:
+        return None
+    return ApprovalTerms(tuple(sorted(groups)), min(entry.expires_in for entry in terms))
+
+
+def tally_of(decision: Decision, draft: Draft) -> Tally | None:
+    """What breakers count of a call that was refused before it was settled."""
+    if decision.reason not in COUNTED_REFUSALS or draft.snapshot is None or draft.identity is None:
+        return None
+    breakers = draft.snapshot.breakers.of(draft.identity.scope)
+    return Tally(breakers, decision.reason in FORBIDDEN_DOMAINS) if breakers else None
+
+
+def excesses(charging: Charging | None, accounts: tuple[Account, ...]) -> list[tuple[Charge, Account]]:
+    """The charges that are over their limits, the strictest first."""
+    if charging is None:
+        return []
+    pairs = zip(charging.charges, accounts, strict=False)  # none where it did not come to them
+    over = [(charge, account) for charge, account in pairs if account.excess is not Excess.WITHIN]
+    return sorted(over, key=lambda pair: -pair[0].limit.on_exceed.strictness)
+
+
+def charge_records(charging: Charging | None, accounts: tuple[Account, ...]) -> tuple[ChargeRecord, ...]:
+    """What is kept of the charges of a call; nothing where it did not come to them."""
+    if charging is None or len(accounts) != len(charging.charges):
+        return ()
+    return tuple(_record(charge, account) for charge, account in zip(charging.charges, accounts, strict=True))
+
+
+def _record(charge: Charge, account: Account) -> ChargeRecord:
+    limit, measure = charge.limit, charge.measure
+    return ChargeRecord(
+        limit=limit.id,
+        name=limit.name,
+        policy=limit.policy,
+        holder=charge.holder,
+        kind=limit.terms.kind,
+        currency=limit.terms.currency if isinstance(limit.terms, Budget) else "",
+        amount=measure.amount if isinstance(measure, Sum) else 1,
+        used=account.used,
+        left=account.left,
+        of=account.of,
+        resets_at=account.resets_at / 1000,
+        excess=account.excess.name.lower(),
+        on_exceed=limit.on_exceed.value,
+    )
+
+
+def exceeded_reason(charge: Charge, account: Account) -> Reason:
+    """Why a call over this limit is refused."""
+    return _REASONS.get(account.excess) or _reason_of(charge.limit.terms)
+
+
+def sanitized(decision: Decision, over: list[tuple[Charge, Account]]) -> Decision:
+    """The decision with what those limits redact that are exceeded and sanitize.
+
+    Raises Refused with OBLIGATION_UNKNOWN for what cannot be read, OBLIGATION_UNMET where nothing would be redacted.
+    """
+    charges = [charge for charge, _ in over if charge.limit.on_exceed is Exceed.SANITIZE]
+    if not charges:
+        return decision
+    obligations = decision.obligations
+    for charge in charges:
+        added = obligations_from_data([*charge.limit.obligations])
+        if not any(obligation.changes_bodies for obligation in added):
+            raise Refused(Reason.OBLIGATION_UNMET, f"the limit {charge.limit.name} names nothing to redact")
+        obligations += tuple(obligation for obligation in added if obligation not in obligations)
+    if decision.effect is Effect.APPROVAL_NEEDED:
+        return replace(decision, obligations=obligations)
+    reason = Reason.SANITIZED if decision.reason is Reason.ALLOWED else decision.reason
+    return replace(decision, effect=Effect.SANITIZE, reason=reason, obligations=obligations)
+
+
+def _reason_of(terms: Terms) -> Reason:
+    if isinstance(terms, Rate):
+        return Reason.RATE_LIMITED
+    if isinstance(terms, Budget):
+        return Reason.BUDGET_EXCEEDED
+    return Reason.CONCURRENCY_EXCEEDED if isinstance(terms, Concurrency) else Reason.COUNT_EXCEEDED
+
+
+def _session(http: HttpCall) -> str:
+    values = http.headers.get(SESSION_HEADER, ())
+    if len(values) > 1:
+        raise Refused(Reason.AMBIGUOUS_HEADERS, f"{SESSION_HEADER} is given several times")
+    return values[0] if values else ""
