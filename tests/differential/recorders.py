@@ -1,0 +1,131 @@
+"""Two tools that keep each request they get: one on a server that is strict about HTTP, one on a naive one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import uvicorn
+
+from tests.proxy.conftest import TIMEOUT
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A request as a tool's server read it. Names of headers are in lower case."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name]
+
+
+@dataclass
+class Recorder:
+    """The receipts of one tool."""
+
+    port: int = 0
+    receipts: list[Receipt] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def strict_tool() -> AsyncIterator[Recorder]:
+    """uvicorn on h11, which refuses what RFC 9112 does not allow."""
+    recorder = Recorder()
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        target = (scope["raw_path"] + query).decode("latin-1")
+        recorder.receipts.append(Receipt(scope["method"], target, headers, body))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    server = _Server(uvicorn.Config(app, port=0, http="h11", lifespan="off", log_level="critical", access_log=False))
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await server.is_up.wait()
+        recorder.port = server.servers[0].sockets[0].getsockname()[1]
+        yield recorder
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the test run."""
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets=sockets)
+        self.is_up.set()
+
+
+@asynccontextmanager
+async def naive_tool() -> AsyncIterator[Recorder]:
+    """`http.server` of the standard library: what it does not understand it takes as it comes."""
+    recorder = Recorder()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("do_"):
+                return self._keep
+            raise AttributeError(name)
+
+        def _keep(self) -> None:
+            headers = tuple((name.lower(), value) for name, value in self.headers.items())
+            recorder.receipts.append(Receipt(self.command, self.path, headers, self._body()))
+            self.send_response(200)
+            self.send_header("content-length", "4")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(b"done")
+
+        def _body(self) -> bytes:
+            if "chunked" in self.headers.get("transfer-encoding", ""):
+                chunks = b""
+                while size := int(self.rfile.readline().split(b";")[0], 16):
+                    chunks += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return chunks
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+        def log_message(self, *_: object) -> None:
+            """The receipts say it all."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    recorder.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        thread.join()
