@@ -117,6 +117,10 @@ envoy-config: setup ## Write deploy/envoy/*.yaml from the settings
 docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fail-closed.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_fail_closed.py
 
+.PHONY: docs-judged
+docs-judged: setup ## Send every odd request through the real Envoy and write docs/judged-is-forwarded.md
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/differential
+
 .PHONY: conformance
 conformance: setup ## Run the official MCP conformance suite (from npm) through a mesh, and write its table in docs/mcp.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_mcp_conformance.py tests/e2e/test_mcp_stock_clients.py $(ARGS)

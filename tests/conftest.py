@@ -12,7 +12,14 @@ from hypothesis import settings
 from aegis_authz.local.servers import find_envoy, find_opa, find_redis
 
 TESTS = Path(__file__).parent
-WORKERS = {"clients": "meshes", "e2e": "meshes", "docs": "meshes", "load": "meshes", "proxy": "envoys"}
+WORKERS = {
+    "clients": "meshes",
+    "e2e": "meshes",
+    "docs": "meshes",
+    "load": "meshes",
+    "proxy": "envoys",
+    "differential": "envoys",
+}
 """Rooms that are played on one worker together: they share a server, or must not start two meshes side by side."""
 LONGEST = ("e2e", "docs", "load", "policy")
 """Rooms to begin with, so that no worker is left with a long one at the end."""

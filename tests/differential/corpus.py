@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "requests"
 
 Way = Literal["http1", "http2", "https"]
 """Plain to the forward listener by HTTP/1.1 or HTTP/2, or inside a tunnel that was opened by CONNECT."""
-ALL_WAYS: tuple[Way, ...] = ("http1", "http2")
+ALL_WAYS: tuple[Way, ...] = ("http1", "http2", "https")
 
 
 class Family(BaseModel):

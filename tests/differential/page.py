@@ -16,8 +16,9 @@ rendered, judged by the real pipeline with a policy that allows whatever the cat
 that takes what it does not understand as it comes (Python's `http.server`).
 
 **forwarded** means that it arrived, and that method, path, query, host, the headers that count and the SHA-256 of the body were those that were judged; and that
-no reader (the last of two wins, the first wins, case does not matter) finds another value in a listed parameter. Everything else was refused,
-with the reason, by Envoy before anybody was asked, or by closing the connection.
+no reader (the last of two wins, the first wins, case does not matter) finds another value in a listed parameter. What a framework takes for another method,
+path or caller (`x-http-method-override`, `x-original-url`, `forwarded`) is taken off on the way. Everything else was refused: with its reason, by Envoy before
+anybody was asked, or by closing the connection.
 
 HTTP/1.1 and HTTP/2 are plain on the proxy's listener, HTTPS is inside a tunnel that was opened by `CONNECT`.
 (Written by `make docs-judged` from [the requests](../tests/differential/requests/); a test compares.)
