@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.approvals.rules import TRANSITIONS, require_verdict, sought
 from aegis_authz.core.approval import (
@@ -22,6 +21,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch, Jti
 from aegis_authz.identity.mint import mint_override
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog, StoreDown
+from aegis_authz.ports.key_rings import SigningKey
 
 _log = logging.getLogger(__name__)
 _STEPS = {
@@ -64,12 +64,12 @@ class Approver:
     async def approve(self, approval_id: ApprovalId, by: str, note: str) -> tuple[Approval, str]:
         """Approve a pending call; returns it and its override token.
 
-        Raises ApprovalNotFound, ApprovalConflict, StoreDown.
+        Raises ApprovalNotFound, ApprovalConflict, StoreDown, KeyServiceDown.
         """
         approval, now = await self._decidable(approval_id, ApprovalState.APPROVED, by)
         # Minted before the decision is written: an approval can never be given without its token.
         try:
-            token = self._mint(approval.request, now)
+            token = await asyncio.to_thread(self._mint, approval.request, now)  # a key service may be asked
         except ValueError:
             raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
         return await self._decide(approval, ApprovalState.APPROVED, by, note, now), token
@@ -113,7 +113,7 @@ class Approver:
 
 
 def override_mint(
-    key: Callable[[], Ed25519PrivateKey], issuer: str, audience: str, ids: Ids
+    key: Callable[[], SigningKey], issuer: str, audience: str, ids: Ids
 ) -> Callable[[ApprovalRequest, Epoch], str]:
     """What makes the override token of an approval that is granted now, signed by the key of then.
 

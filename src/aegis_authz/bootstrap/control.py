@@ -15,7 +15,7 @@ import uvloop
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.journal import FileJournal
-from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
+from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, Keys, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
@@ -32,6 +32,7 @@ from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.bootstrap.bundles import policy_builder
+from aegis_authz.bootstrap.key_service import signing_rings
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config import ControlSettings, ProxySettings
 from aegis_authz.control.app import ControlServices
@@ -130,7 +131,7 @@ async def _run(settings: ControlSettings) -> None:
             enrolments=FileEnrolments(settings.state / "enrolled.json"),
             key_sets=key_sets,
             revoked=FileRevocationList(settings.state / "revoked.json"),
-            rings={name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")},
+            rings=signing_rings(settings, clock),
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
         )

@@ -19,6 +19,7 @@ EXTRAS: Final = MappingProxyType(
         "httpx2": "demo",
         "jwt": "control",
         "mcp": "agent",
+        "pkcs11": "pkcs11",
         "rich": "cli",
         "tomlkit": "agent",
         "typer": "cli",

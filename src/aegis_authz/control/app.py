@@ -44,7 +44,7 @@ from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
 from aegis_authz.ports.data_plane import StoreDown
-from aegis_authz.ports.key_rings import KeyRingFault
+from aegis_authz.ports.key_rings import KeyRingFault, KeyServiceDown
 
 _log = logging.getLogger(__name__)
 
@@ -151,6 +151,9 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(409, str(fault))
         case NotEnrolled():
             return HttpProblem(fault.status, str(fault))
+        case KeyServiceDown():
+            _log.error("%s %s: %s", request.method, request.url.path, fault)
+            return HttpProblem(503, "the key service signs nothing now; try again")
         case ApprovalConflict() | NotRevoked():
             return HttpProblem(409, str(fault))
         case _:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.exchanging import Exchanger
@@ -24,6 +23,7 @@ from aegis_authz.identity.mint import MAX_TTL, MIN_TTL, mint_token
 from aegis_authz.identity.proof import PROOF_LIFE
 from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
 from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
+from aegis_authz.ports.key_rings import KeyServiceDown, SigningKey
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class TokenIssuer:
     def __init__(
         self,
         terms: TokenTerms,
-        signing_key: Callable[[], Ed25519PrivateKey],
+        signing_key: Callable[[], SigningKey],
         directory: Callable[[], Directory],
         uses: SingleUses,
         journal: Journal,
@@ -125,6 +125,10 @@ class TokenIssuer:
         except NotIssued as refusal:
             await self._record(replace(line, error=refusal.denial.name.lower(), detail=refusal.detail[:256]))
             raise
+        except KeyServiceDown as fault:
+            _log.error("no token can be issued: %s", fault)
+            await self._record(replace(line, error=Denial.SIGNING.name.lower()))
+            raise NotIssued(Denial.SIGNING) from None
         except StoreDown as fault:
             _log.error("no token can be issued: %s", fault)
             await self._record(replace(line, error=Denial.UNAVAILABLE.name.lower()))
@@ -144,7 +148,8 @@ class TokenIssuer:
         await self._claim("proof", f"{binding.key_id} {binding.jti}", Seconds(2 * PROOF_LIFE), Denial.PROOF_REPLAYED)
         life = Seconds(min(claimant.life, agent.token_life or self._terms.max_life))
         jti = Jti(self._ids.token())
-        token = mint_token(
+        token = await asyncio.to_thread(  # a key service may be asked
+            mint_token,
             self._signing_key(),
             issuer=self._terms.issuer,
             audience=self._terms.audience,

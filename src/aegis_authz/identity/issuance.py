@@ -71,6 +71,7 @@ class Denial(Enum):
     REVOKED = (400, "unauthorized_client", "the agent, its tenant or its key is revoked")
     RATE = (429, "slow_down", "too many requests; wait a moment")
     BODY = (413, "invalid_request", "the request is too large")
+    SIGNING = (503, "temporarily_unavailable", "the key service signs nothing now; try again")
     UNAVAILABLE = (503, "temporarily_unavailable", "tokens cannot be issued now; try again")
 
     @property

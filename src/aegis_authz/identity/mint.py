@@ -5,17 +5,17 @@ The reading side is `identity/token.py`; what is minted here is exactly what it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
+from aegis_authz.encoding import base64url
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import AGENT_TYPE, OVERRIDE_TYPE
+from aegis_authz.ports.key_rings import SigningKey
 
 MIN_TTL = Seconds(1.0)
 MAX_TTL = Seconds(300.0)
@@ -24,7 +24,7 @@ _MAX_TEXT = 256
 
 
 def mint_token(
-    key: Ed25519PrivateKey,
+    key: SigningKey,
     *,
     issuer: str,
     audience: str,
@@ -76,7 +76,7 @@ def mint_token(
 
 
 def mint_override(
-    key: Ed25519PrivateKey, request: ApprovalRequest, *, issuer: str, audience: str, now: Epoch, jti: Jti
+    key: SigningKey, request: ApprovalRequest, *, issuer: str, audience: str, now: Epoch, jti: Jti
 ) -> str:
     """Mint the one-time override token of an approved call; it expires when the approval does.
 
@@ -99,9 +99,11 @@ def mint_override(
     return _signed(key, OVERRIDE_TYPE, claims)
 
 
-def _signed(key: Ed25519PrivateKey, kind: str, claims: dict[str, Json]) -> str:
+def _signed(key: SigningKey, kind: str, claims: dict[str, Json]) -> str:
     kid = thumbprint(key.public_key().public_bytes_raw())
-    return jwt.encode(claims, key, algorithm="EdDSA", headers={"typ": kind, "kid": kid})
+    parts = ({"alg": "EdDSA", "typ": kind, "kid": kid}, claims)
+    text = b".".join(base64url.encode(json.dumps(part, separators=(",", ":")).encode("utf-8")) for part in parts)
+    return b".".join((text, base64url.encode(key.sign(text)))).decode("ascii")
 
 
 def _milliseconds(seconds: float) -> int:

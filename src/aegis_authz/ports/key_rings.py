@@ -5,9 +5,44 @@ from __future__ import annotations
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from aegis_authz.core.units import Epoch
+
+
+class SigningKey(Protocol):
+    """An Ed25519 key that signs, wherever it is. An `Ed25519PrivateKey` is one."""
+
+    def public_key(self) -> Ed25519PublicKey:
+        """The public half; asks nobody."""
+        ...
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The signature; may block. Raises KeyServiceDown."""
+        ...
+
+
+class KeyStore(Protocol):
+    """A key service: makes Ed25519 keys and signs with them, and never gives a private half away.
+
+    Every method blocks and may raise KeyServiceDown. A handle is a short text that is no secret.
+    """
+
+    def make(self) -> str:
+        """Make another key; returns its handle."""
+        ...
+
+    def public_key(self, handle: str) -> bytes:
+        """The raw public half of a key."""
+        ...
+
+    def sign(self, handle: str, message: bytes) -> bytes:
+        """The signature of the message by that key."""
+        ...
+
+    def retire(self, handle: str, successor: str) -> None:
+        """Let that key, which the successor follows, sign nothing any more."""
+        ...
 
 
 class Rotatable(Protocol):
@@ -44,7 +79,7 @@ class KeyRing(Rotatable, Protocol):
     """The Ed25519 keys of tokens or approvals."""
 
     @property
-    def signing_key(self) -> Ed25519PrivateKey:
+    def signing_key(self) -> SigningKey:
         """What signs now."""
         ...
 
@@ -68,3 +103,7 @@ class BundleKeyRing(Rotatable, Protocol):
 
 class KeyRingFault(Exception):
     """A signing key cannot be read or replaced; the message is fit to show, and holds no key."""
+
+
+class KeyServiceDown(KeyRingFault):
+    """A key service gives no answer, or none that can be used: nothing is signed. The message holds no secret."""

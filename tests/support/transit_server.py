@@ -1,0 +1,108 @@
+"""The transit engine of Vault as far as signing keys go: paths, members and statuses as OpenBao 2.7 answers them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+TOKEN = "transit-token-of-tests"
+
+
+class Transit:
+    """What the server holds. `is_sealed` and `lies` make it fail."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, list[Ed25519PrivateKey]] = {}
+        self.least: dict[str, int] = {}
+        self.is_sealed = False
+        self.lies = False
+        self.answer: tuple[int, bytes] | None = None
+        """Answered to everything in place of the truth."""
+        self.url = ""
+
+    def reply(self, method: str, path: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if self.is_sealed:
+            return 503, {"errors": ["Vault is sealed"]}
+        if token != TOKEN:
+            return 403, {"errors": ["permission denied"]}
+        match path.removeprefix("/v1/transit/").split("/"):
+            case ["keys", name] if method == "GET":
+                return (200, self._key(name)) if name in self.keys else (404, {"errors": []})
+            case ["keys", name]:
+                assert body == {"type": "ed25519"}
+                self.keys.setdefault(name, [Ed25519PrivateKey.generate()])
+                return 200, self._key(name)
+            case ["keys", name, "rotate"]:
+                self.keys[name].append(Ed25519PrivateKey.generate())
+                return 200, self._key(name)
+            case ["keys", name, "config"]:
+                self.least[name] = body["min_encryption_version"]
+                return 200, self._key(name)
+            case ["sign", name]:
+                return self._signature(name, body)
+            case _:
+                return 404, {"errors": ["no handler for route"]}
+
+    def _key(self, name: str) -> dict[str, Any]:
+        versions = {
+            str(number): {"name": "ed25519", "public_key": _text(key.public_key().public_bytes_raw())}
+            for number, key in enumerate(self.keys[name], 1)
+        }
+        data = {"type": "ed25519", "keys": versions, "latest_version": len(versions), "name": name}
+        return {"request_id": "r", "lease_id": "", "data": data, "warnings": None}
+
+    def _signature(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
+        version = body["key_version"]
+        if not self.least.get(name, 0) <= version <= len(self.keys[name]):
+            return 500, {"errors": ["1 error occurred: requested version for signing"]}
+        key = Ed25519PrivateKey.generate() if self.lies else self.keys[name][version - 1]
+        signature = _text(key.sign(base64.b64decode(body["input"])))
+        return 200, {"data": {"key_version": version, "signature": f"vault:v{version}:{signature}"}}
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")
+
+
+@contextmanager
+def transit_server() -> Iterator[Transit]:
+    transit = Transit()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def _answer(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+            token = self.headers.get("x-vault-token", "")
+            status, content = transit.reply(self.command, self.path, token, json.loads(raw) if raw else {})
+            payload = json.dumps(content).encode()
+            if transit.answer is not None:
+                status, payload = transit.answer
+            self.send_response(status)
+            self.send_header("content-length", str(len(payload)))
+            self.send_header("location", "http://127.0.0.1:1/elsewhere")
+            self.end_headers()
+            self.wfile.write(payload)
+
+        do_GET = do_POST = _answer
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        transit.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield transit
+        finally:
+            server.shutdown()
+            thread.join()
