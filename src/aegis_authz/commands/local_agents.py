@@ -14,6 +14,7 @@ from aegis_authz.adapters.files.keys import load_ed25519
 from aegis_authz.agent.enrolment import KEY_FILE, Enrolment, agent_folder, write_enrolment
 from aegis_authz.commands.agent import TOKEN_PATH, agents_home
 from aegis_authz.config import ControlSettings
+from aegis_authz.control.stand_ins import LOCAL_AGENTS
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
@@ -22,9 +23,6 @@ from aegis_authz.local.layout import Layout
 from aegis_authz.local.settings import MeshOptions, control_settings
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.load import Loaded
-
-LOCAL_AGENTS = "local-agents.yaml"
-"""The document that registers them, beside the doctor's."""
 
 MOST_LOCAL_AGENTS = 200
 """A folder with more agents than that is no laptop's: none of them gets a key here."""

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from aegis_authz.control.bulletin import Live
 from aegis_authz.control.directory import Directory
+from aegis_authz.control.stand_ins import yielding
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
@@ -48,7 +49,7 @@ class PolicyBuilder:
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
-        policies = {**sources.policies, **self._own.policies}
+        policies = {**sources.policies, **yielding(self._own.policies, sources.policies)}
         loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
         compiled = compile_policy(
             loaded.compiled,
