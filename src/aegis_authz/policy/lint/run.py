@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
+from aegis_authz.policy.lint.bodies import body_findings
 from aegis_authz.policy.lint.bounds import bound_findings
 from aegis_authz.policy.lint.breadth import breadth_findings
 from aegis_authz.policy.lint.codes import INVALID
@@ -22,6 +23,7 @@ from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
 
 _FAMILIES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
+    body_findings,
     bound_findings,
     breadth_findings,
     identity_findings,
