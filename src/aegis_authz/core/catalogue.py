@@ -92,7 +92,8 @@ class Action:
     `template` is the path split at `/`, as `core.path_template` reads it.
     `parameters` empty means: the members of the JSON body, the path variables and the query. `others` says whether
     a call may hold more than the parameters that are listed; what is more reaches the tool unjudged. `bodies` are the
-    formats that its body may have; of all but JSON, no member that is not listed passes.
+    formats that its body may have; of all but JSON, no member that is not listed passes. `repeated_fields` are those
+    that a form writes as one pair for each element of a list, without brackets.
     """
 
     name: str
@@ -102,12 +103,13 @@ class Action:
     others: bool
     bodies: tuple[BodyFormat, ...] = JSON_ALONE
 
-    @property
-    def repeated_fields(self) -> frozenset[str]:
-        """The fields that a form writes as one pair for each element of a list, without brackets."""
+    repeated_fields: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
         lists = (parameter.at for parameter in self.parameters if parameter.type is ParameterType.ARRAY)
         pointers = (at[1:] for at in lists if at.startswith("/") and at.count("/") == 1)
-        return frozenset(pointer.replace("~1", "/").replace("~0", "~") for pointer in pointers)
+        names = frozenset(pointer.replace("~1", "/").replace("~0", "~") for pointer in pointers)
+        object.__setattr__(self, "repeated_fields", names)
 
 
 @dataclass(frozen=True, slots=True)

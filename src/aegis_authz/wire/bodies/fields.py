@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
@@ -20,7 +22,9 @@ MAX_FIELDS = 1000
 MAX_LEVELS = 6
 """qs (`depth`) takes what stands deeper for a part of a name."""
 
-_PLAIN = re.compile(r"[a-z0-9_]*\Z")
+_USUAL = re.compile(r"(?!_charset_|__proto__)[a-z0-9_]+(?:\[(?!__proto__|prototype)[a-z0-9_]*\])*\Z")
+"""Names that no reader takes for another, brackets apart."""
+_MOST_NAMES = 2048  # clients send the same again and again
 _NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)\Z")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _INDEX = re.compile(r"(?:0|[1-9][0-9]{0,3})\Z")
@@ -28,6 +32,47 @@ _CHARSET = "_charset_"
 
 _Object = dict[str, Json]
 _List = list[Json]
+
+
+class FieldName(NamedTuple):
+    """A name as it is read: the parts that brackets make of it, and whether no reader could take it for another."""
+
+    parts: tuple[str, ...]
+    is_usual: bool
+
+
+@lru_cache(_MOST_NAMES)
+def read_name(name: str, reason: Reason) -> FieldName:
+    """Read the name of a field. Raises Refused with that reason for one that readers take differently."""
+    is_usual = _USUAL.match(name) is not None
+    if not is_usual:
+        _check(name, reason)
+    if "[" not in name and "]" not in name:
+        return FieldName((name,), is_usual)
+    match = _NESTED.match(name)
+    if match is None:
+        raise _malformed(name, reason, f"The brackets in the name {quoted(name)} do not pair. Write a[b] or a[].")
+    parts = (match[1], *_PART.findall(match[2]))
+    if len(parts) > MAX_LEVELS:
+        raise _malformed(name, reason, f"The name {quoted(name)} is deeper than {MAX_LEVELS} levels.")
+    if "" in parts[:-1]:
+        problem = f"In the name {quoted(name)} more stands behind []. Say which element it is, as in a[0][b]."
+        raise _malformed(name, reason, problem)
+    return FieldName(parts, is_usual)
+
+
+def _check(name: str, reason: Reason) -> None:
+    if not name.isprintable():
+        raise _malformed(name, reason, f"The name {quoted(name)} holds a character that cannot be seen.")
+    if name == _CHARSET:
+        problem = "The field _charset_ asks for another charset. Leave it out, and send UTF-8."
+        raise _malformed(name, reason, problem)
+    if "__proto__" in name or ("constructor" in name and "prototype" in name):
+        raise _malformed(name, reason, f"The name {quoted(name)} is taken for a prototype by readers in JavaScript.")
+
+
+def _malformed(name: str, reason: Reason, problem: str) -> Refused:
+    return Refused(reason, "a field's name cannot be read without doubt", Fault("body", name, problem))
 
 
 class FieldTree:
@@ -47,10 +92,11 @@ class FieldTree:
 
     def add(self, name: str, value: Json) -> None:
         """Take one field. Raises Refused(DUPLICATE_KEY) for a name given twice or as two kinds of value."""
-        if _PLAIN.match(name) is None or name == _CHARSET:
-            self._check(name)
-        if "[" in name or "]" in name:
-            self._add_nested(name, value)
+        parts, is_usual = read_name(name, self._reason)
+        if not is_usual:
+            self._is_usual = False
+        if len(parts) > 1:
+            self._add_nested(parts, name, value)
         elif name in self._repeated:
             elements = self._root.setdefault(name, [])
             if not isinstance(elements, list) or (elements and id(elements) in self._open):
@@ -73,25 +119,7 @@ class FieldTree:
                     forms.add(form)
         return self._root
 
-    def _check(self, name: str) -> None:
-        self._is_usual = False
-        if not name.isprintable():
-            raise self._malformed(name, f"The name {quoted(name)} holds a character that cannot be seen.")
-        if name == _CHARSET:
-            raise self._malformed(name, "The field _charset_ asks for another charset. Leave it out, and send UTF-8.")
-        if "__proto__" in name or ("constructor" in name and "prototype" in name):
-            raise self._malformed(name, f"The name {quoted(name)} is taken for a prototype by readers in JavaScript.")
-
-    def _add_nested(self, name: str, value: Json) -> None:
-        match = _NESTED.match(name)
-        if match is None:
-            raise self._malformed(name, f"The brackets in the name {quoted(name)} do not pair. Write a[b] or a[].")
-        parts = (match[1], *_PART.findall(match[2]))
-        if len(parts) > MAX_LEVELS:
-            raise self._malformed(name, f"The name {quoted(name)} is deeper than {MAX_LEVELS} levels.")
-        if "" in parts[:-1]:
-            problem = f"In the name {quoted(name)} more stands behind []. Say which element it is, as in a[0][b]."
-            raise self._malformed(name, problem)
+    def _add_nested(self, parts: tuple[str, ...], name: str, value: Json) -> None:
         node: _Object | _List = self._root
         for part, following in pairwise(parts):
             node = self._below(node, part, following, name)
@@ -127,16 +155,13 @@ class FieldTree:
             raise self._double(name)
         elif part and int(part) > len(node):
             problem = f"The name {quoted(name)} skips an element. Number the elements of a list from 0, in order."
-            raise self._malformed(name, problem)
+            raise _malformed(name, self._reason, problem)
         else:
             node.append(value)
 
     def _double(self, name: str) -> Refused:
         problem = f"The field {quoted(name)} is given twice, as two kinds of value, or in two spellings."
         return Refused(Reason.DUPLICATE_KEY, "a field is given twice", Fault("body", name, problem))
-
-    def _malformed(self, name: str, problem: str) -> Refused:
-        return Refused(self._reason, "a field's name cannot be read without doubt", Fault("body", name, problem))
 
 
 def _objects(root: _Object) -> Iterator[_Object]:
