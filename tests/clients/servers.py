@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from urllib.parse import parse_qsl
+
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -23,6 +27,31 @@ async def _customer(request: Request) -> JSONResponse:
     return JSONResponse({"id": request.path_params["id"], "object": "customer", "name": "Ada"})
 
 
+async def _intent(request: Request) -> JSONResponse:
+    """Reads a form as servers of forms do, whatever its client says of it."""
+    form = dict(parse_qsl((await request.body()).decode("ascii"), strict_parsing=True))
+    methods = [form[f"payment_method_types[{place}]"] for place in range(2)]
+    return JSONResponse(
+        {
+            "id": "pi_1",
+            "object": "payment_intent",
+            "amount": int(form["amount"]),
+            "description": form["description"],
+            "metadata": {"order": form["metadata[order]"]},
+            "payment_method_types": methods,
+        }
+    )
+
+
+async def _file(request: Request) -> JSONResponse:
+    async with request.form() as form:
+        upload = form["file"]
+        if not isinstance(upload, UploadFile):
+            return JSONResponse({"error": {"message": "no file"}}, 400)
+        digest = hashlib.sha256(await upload.read()).hexdigest()
+        return JSONResponse({"id": f"{upload.filename} {digest[:8]} {form['purpose']}", "object": "file"})
+
+
 async def _message(request: Request) -> JSONResponse:
     asked = await request.json()
     return JSONResponse({"ok": True, "channel": asked["channel"], "ts": "1.0", "message": {"text": asked["text"]}})
@@ -37,6 +66,8 @@ def http_app() -> Starlette:
     routes = [
         Route("/v1/chat/completions", _chat, methods=["POST"]),
         Route("/v1/customers/{id}", _customer),
+        Route("/v1/payment_intents", _intent, methods=["POST"]),
+        Route("/v1/files", _file, methods=["POST"]),
         Route("/api/chat.postMessage", _message, methods=["POST"]),
         Route("/repos/{owner}/{repo}", _repository),
     ]

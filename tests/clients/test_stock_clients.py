@@ -6,6 +6,7 @@ second of them would be a replay if it did not.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -54,6 +55,14 @@ def check(told: dict[str, str], allowed: str) -> None:
 )
 async def test_clients_of_apis(mesh: DemoMesh, python: Path, program: str, allowed: str) -> None:
     check(await outcome(mesh, str(python), str(PROGRAMS / program)), allowed)
+
+
+async def test_the_client_of_stripe_pays_by_a_form_and_uploads_in_parts(mesh: DemoMesh, python: Path) -> None:
+    told = await outcome(mesh, str(python), str(PROGRAMS / "stripe_form_python.py"))
+    check(told, "4200 o-7 two words & more link")
+    digest = hashlib.sha256(b"\0what happened\r\n" * 100).hexdigest()
+    assert told["uploaded"] == f"evidence.txt {digest[:8]} dispute_evidence"
+    assert DENIED in told["not_uploaded"]
 
 
 async def test_the_mcp_client_of_python_1(mesh: DemoMesh, python: Path) -> None:
