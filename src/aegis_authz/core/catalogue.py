@@ -145,6 +145,11 @@ class Tool:
         return any(BodyFormat.GRAPHQL in action.bodies for action in self.actions)
 
     @property
+    def has_messages(self) -> bool:
+        """Whether some of its calls are messages to methods of a service."""
+        return any(BodyFormat.MESSAGE in action.bodies for action in self.actions)
+
+    @property
     def is_mcp(self) -> bool:
         return self.mcp_endpoint != ""
 

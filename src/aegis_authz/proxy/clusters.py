@@ -20,6 +20,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     Address,
     DataSource,
     Http1ProtocolOptions,
+    Http2ProtocolOptions,
     SocketAddress,
     TransportSocket,
 )
@@ -89,10 +90,6 @@ def _tool_cluster(tool: Tool, settings: ProxySettings) -> Cluster:
     scheme, host, port = tool.place
     name = cluster_name(tool)
     literal = is_ip(host)
-    # HTTP/1.1 upstream: no request trailers, which nobody judged, can pass
-    options = HttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
-    )
     return Cluster(
         name=name,
         type=ClusterDiscoveryType.STATIC if literal else ClusterDiscoveryType.STRICT_DNS,
@@ -102,18 +99,28 @@ def _tool_cluster(tool: Tool, settings: ProxySettings) -> Cluster:
         connect_timeout=_CONNECT_TIMEOUT,
         load_assignment=members(name, [Address(socket_address=SocketAddress(address=host, port_value=port))]),
         circuit_breakers=roomy(),
-        typed_extension_protocol_options={HTTP_OPTIONS: packed(options)},
-        transport_socket=_tls(host, literal, str(settings.ca_file)) if scheme == "https" else None,
+        typed_extension_protocol_options={
+            HTTP_OPTIONS: packed(HttpProtocolOptions(explicit_http_config=_spoken(tool)))
+        },
+        transport_socket=_tls(tool, literal, str(settings.ca_file)) if scheme == "https" else None,
     )
 
 
-def _tls(host: str, literal: bool, ca_file: str) -> TransportSocket:
+def _spoken(tool: Tool) -> HttpProtocolOptionsExplicitHttpConfig:
+    """What a tool is called in: HTTP/1.1, by which no request trailers pass that nobody judged; HTTP/2 for gRPC."""
+    if tool.has_messages:
+        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    return HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
+
+
+def _tls(tool: Tool, literal: bool, ca_file: str) -> TransportSocket:
     """TLS to a host whose certificate must chain to `ca_file` and name the host itself."""
+    host = tool.place.host
     san = SubjectAltNameMatcherSanType.IP_ADDRESS if literal else SubjectAltNameMatcherSanType.DNS
     context = UpstreamTlsContext(
         sni="" if literal else host,
         common_tls_context=CommonTlsContext(
-            alpn_protocols=["http/1.1"],
+            alpn_protocols=["h2" if tool.has_messages else "http/1.1"],
             validation_context=CertificateValidationContext(
                 trusted_ca=DataSource(filename=ca_file),
                 match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=san, matcher=StringMatcher(exact=host))],
