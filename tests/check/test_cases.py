@@ -1,6 +1,6 @@
 """Golden cases: a request in, the decision and its record out, through the whole pipeline and a real OPA.
 
-The cases are in tests/cases; the policies are those of policies/ and of tests/cases/agents.
+The cases are in tests/cases; policies and tools are those of policies/ and of tests/cases/agents and tools.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ from tests.support.session_keys import StillSessionKeys
 ROOT = Path(__file__).resolve().parents[2]
 KEY = Ed25519PrivateKey.generate()
 AGENTS = {**read_sources(ROOT / "policies" / "agents"), **read_sources(ROOT / "tests" / "cases" / "agents")}
-LOADED = load(AGENTS, read_sources(ROOT / "policies" / "tools"))
+TOOLS = {**read_sources(ROOT / "policies" / "tools"), **read_sources(ROOT / "tests" / "cases" / "tools")}
+LOADED = load(AGENTS, TOOLS)
 CATALOGUE_ROUTES = {tool.authority: tool.route for tool in LOADED.tools}
 """Where Envoy forwards a request, by its host."""
 

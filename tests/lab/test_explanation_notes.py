@@ -9,7 +9,7 @@ import pytest
 
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.explanation import explanation_of
-from aegis_authz.lab.explanation_notes import sentences
+from aegis_authz.lab.explanation_notes import of_body, sentences
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
@@ -85,3 +85,17 @@ def test_a_method_of_an_mcp_session_is_open_to_any_rule_for_the_server(opa: LabO
     said = words(opa, call, policy, "tool: hub\nhost: hub.example\nmcp: {}\n")
 
     assert said == "tools/list belongs to the session, which is open to an agent with any rule for the server"
+
+
+def test_how_a_body_is_read_is_told_where_it_is_not_json_alone() -> None:
+    tools = "tool: t\nhost: t.example\nactions:\n  a: {match: POST /a, body: [form, json]}\n  b: {match: POST /b}\n"
+    known_tools = load({}, {"tools.yaml": tools + "  c: {match: POST /c, body: text, others: allow}\n"}).known_tools
+
+    def note(tool: str, action: str) -> tuple[str, ...]:
+        return of_body(TriedCall(agent="acme/emea/payer", tool=tool, action=action), known_tools)
+
+    assert note("t", "a") == (
+        "the body of a is form or json; a field that it does not list is refused before policy is asked",
+    )
+    assert note("t", "c") == ("the body of c is text",)
+    assert note("t", "b") == note("t", "none") == note("none", "a") == ()

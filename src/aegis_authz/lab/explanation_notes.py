@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from aegis_authz.core.catalogue import JSON_ALONE
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.refused import Refused
+from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.explanation import Explanation
+from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.load import LoadedPolicy
@@ -30,6 +33,18 @@ def sentences(explanation: Explanation, policies: Sequence[LoadedPolicy]) -> tup
     if not enforcing:
         notes.append("every document that covers the agent is in shadow mode: nothing is enforced")
     return tuple(notes)
+
+
+def of_body(call: TriedCall, tools: Mapping[str, KnownTool]) -> tuple[str, ...]:
+    """How the body of a call is read where that is not as JSON alone: its parameters come out of it."""
+    known_tool = tools.get(call.tool)
+    actions = () if known_tool is None else known_tool.tool.actions
+    action = next((action for action in actions if action.name == call.action), None)
+    if action is None or action.bodies == JSON_ALONE:
+        return ()
+    formats = " or ".join(body.value for body in action.bodies)
+    unlisted = "" if action.others else "; a field that it does not list is refused before policy is asked"
+    return (f"the body of {printable(call.action)} is {formats}{unlisted}",)
 
 
 def _uncovered(agent: str, policies: Sequence[LoadedPolicy]) -> str:

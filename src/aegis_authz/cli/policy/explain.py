@@ -101,7 +101,7 @@ def _explain(options: ExplainOptions) -> None:
     from aegis_authz.cli.policy.explain_text import ExplanationReport, explanation_json, show_explanation
     from aegis_authz.commands.lab import bench_of, loaded_folders
     from aegis_authz.lab.explanation import explanation_of
-    from aegis_authz.lab.explanation_notes import sentences
+    from aegis_authz.lab.explanation_notes import of_body, sentences
     from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
@@ -115,7 +115,8 @@ def _explain(options: ExplainOptions) -> None:
         [raw] = bench.explain([call], None if entry is None else entry.kind)
     explanation = explanation_of(call, raw, loaded.loaded_policies)
     against = None if entry is None else _against_record(options, entry, explanation, loaded)
-    report = ExplanationReport(explanation, sentences(explanation, loaded.loaded_policies), against)
+    notes = (*sentences(explanation, loaded.loaded_policies), *of_body(call, loaded.known_tools))
+    report = ExplanationReport(explanation, notes, against)
     if options.as_json:
         typer.echo(explanation_json(report))
     else:
