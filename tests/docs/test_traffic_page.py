@@ -10,6 +10,7 @@ import pytest
 from aegis_authz.core.catalogue import BodyFormat
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
 from aegis_authz.policy.load import load
 from aegis_authz.wire.bodies.form import read_form
 
@@ -18,14 +19,16 @@ YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_tools_of_the_page_load() -> None:
-    tool, conditions, graph = YAML
+    tool, conditions, graph, ticker = YAML
     loaded = load(
         {
             "p.yaml": f"org: acme\nagent: a\nowner: o\nallowed_tools:\n  - name: payments\n    actions: [upload]\n{indented(conditions)}"
         },
-        {"t.yaml": tool + graph},
+        {"t.yaml": f"{tool}{graph}---\n{ticker}"},
     )
-    (payments,) = loaded.tools
+    payments, ticking = loaded.tools
+    assert tools_from_data(tools_to_data(loaded.tools)) == loaded.tools
+    assert (payments.websocket, ticking.websocket) == (False, True)
     assert {action.name for action in payments.actions} == {"create_charge", "upload", "graph"}
 
 

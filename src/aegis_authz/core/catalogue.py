@@ -127,7 +127,8 @@ class Tool:
     `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host.
     `mcp_endpoint` is that of an MCP server: its path, the query that it gets, and in braces the names that an agent may
     add to it (`/mcp?toolsets=issues{&project}`, RFC 6570 section 3.2.9); "" for a plain HTTP tool. `region` is where it
-    is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed.
+    is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed. `websocket`
+    says that a call may become a WebSocket, whose frames are judged by nobody.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Tool:
     mcp_endpoint: str
     region: str
     mcp_tools: Mapping[str, McpTool] | None
+    websocket: bool = False
 
     @property
     def has_operations(self) -> bool:

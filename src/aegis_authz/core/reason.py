@@ -48,6 +48,7 @@ class Reason(Enum):
     WORKLOAD_UNAVAILABLE = "WORKLOAD_UNAVAILABLE"
 
     MALFORMED_CALL = "MALFORMED_CALL"
+    UPGRADE_UNLISTED = "UPGRADE_UNLISTED"
     BODY_TYPE_UNLISTED = "BODY_TYPE_UNLISTED"
     FORM_MALFORMED = "FORM_MALFORMED"
     MULTIPART_MALFORMED = "MULTIPART_MALFORMED"
@@ -198,6 +199,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.LATER, "The agent that this way in stands for cannot be proven at present; repeat the call."
         ),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
+        Reason.UPGRADE_UNLISTED: _refusal(
+            Retry.NEVER, "The call asks to become something that the catalogue does not list for this tool."
+        ),
         Reason.BODY_TYPE_UNLISTED: _refusal(
             Retry.NEVER, "The body is of a media type that the catalogue does not list for this action."
         ),
@@ -322,6 +326,7 @@ CALLERS_FAULTS = frozenset(
         Reason.CONTENT_ENCODED,
         Reason.AMBIGUOUS_HEADERS,
         Reason.MALFORMED_CALL,
+        Reason.UPGRADE_UNLISTED,
         Reason.BODY_TYPE_UNLISTED,
         Reason.FORM_MALFORMED,
         Reason.MULTIPART_MALFORMED,

@@ -15,6 +15,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
     Route,
     RouteAction,
+    RouteActionUpgradeConfig,
     RouteConfiguration,
     RouteMatch,
     RouteMatchConnectMatcher,
@@ -198,8 +199,12 @@ def _routes_to(tools: tuple[Tool, ...], scheme: str) -> list[Route]:
     """The routes of an address. `scheme` is what agents call it in."""
     first = tools[0]
     if len({tool.route for tool in tools}) == 1:
-        return [_to_tool(first, RouteMatch(prefix="/"), RouteAction(), scheme)]
-    routes = [_to_tool(tool, match, RouteAction(), scheme) for tool, match in action_matches(tools)]
+        action = RouteAction(upgrade_configs=_upgrades(any(tool.websocket for tool in tools)))
+        return [_to_tool(first, RouteMatch(prefix="/"), action, scheme)]
+    routes = [
+        _to_tool(tool, match, RouteAction(upgrade_configs=_upgrades(tool.websocket)), scheme)
+        for tool, match in action_matches(tools)
+    ]
     return [*routes, _answer("unmatched", 403, "No tool at this address has such an action.\n")]
 
 
@@ -208,10 +213,19 @@ def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
     for name in sorted(catalogue.by_name):
         tool = catalogue.by_name[name]
         for match in (RouteMatch(prefix=f"/{name}/"), RouteMatch(path=f"/{name}")):
-            action = RouteAction(prefix_rewrite="/", host_rewrite_literal=tool.authority)
+            action = RouteAction(
+                prefix_rewrite="/",
+                host_rewrite_literal=tool.authority,
+                upgrade_configs=_upgrades(tool.websocket),
+            )
             routes.append(_to_tool(tool, match, action, "http", name))
     unknown = _answer("unknown", 404, "No tool of the catalogue has this prefix.\n", _NO_TOOL)
     return VirtualHost(name="tools", domains=domains, routes=[*routes, unknown])
+
+
+def _upgrades(websocket: bool) -> list[RouteActionUpgradeConfig]:
+    """What a call may become on a route: nothing, or a WebSocket."""
+    return [RouteActionUpgradeConfig(upgrade_type="websocket")] if websocket else []
 
 
 def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, scheme: str, hint: str = "") -> Route:

@@ -10,6 +10,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.encoding.pointer import is_pointer
 
+_TOOL = {"name", "host", "port", "upstream", "mcp_endpoint", "region", "actions", "mcp_tools", "websocket"}
+
 
 def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
     """The tools as JSON values, in order of name."""
@@ -21,6 +23,7 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
             "upstream": tool.upstream,
             "mcp_endpoint": tool.mcp_endpoint,
             "region": tool.region,
+            "websocket": tool.websocket,
             "mcp_tools": None
             if tool.mcp_tools is None
             else {
@@ -64,9 +67,7 @@ def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
 
 
 def _tool(data: Json) -> Tool:
-    item = members(
-        data, {"name", "host", "port", "upstream", "mcp_endpoint", "region", "actions", "mcp_tools"}, "a tool"
-    )
+    item = members(data, _TOOL, "a tool")
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
@@ -79,6 +80,7 @@ def _tool(data: Json) -> Tool:
         mcp_endpoint=text(item["mcp_endpoint"], "a tool's mcp_endpoint"),
         region=text(item["region"], "a tool's region"),
         mcp_tools=_mcp_tools(item["mcp_tools"]),
+        websocket=_truth(item["websocket"], "websocket"),
     )
 
 

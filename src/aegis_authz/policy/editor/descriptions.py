@@ -169,6 +169,7 @@ _TOOLS: Mapping[str, str] = {
     "ActionEntry.parameters": "Exactly these; none listed: all that the request holds.",
     "McpToolEntry.parameters": "The arguments of the tool: their types, or {type: string, optional: true}.",
     "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",
+    "websocket": "opaque: a call may become a WebSocket, whose frames are judged by nobody. Left out, none may.",
     "ActionEntry.body": "The format of the body, or a list of those it may have; default json. All others are refused.",
     "ParameterEntry.from": 'Where it is: "/pointer" into the body, "{variable}" of the path, "?name" of the query or "header:name".',
     "ParameterEntry.type": "The type of the parameter.",

@@ -179,7 +179,7 @@ class ToolEntry(Part):
     """One document of a catalogue.
 
     `region` is what documents and conditions name; `owner` decides nothing. `cost` is that of every call that has none
-    of its own.
+    of its own. `websocket` lets calls become WebSockets.
     """
 
     tool: Name
@@ -192,11 +192,14 @@ class ToolEntry(Part):
     settle: SettleEntry | None = None
     actions: dict[str, ActionEntry] | None = None
     mcp: McpEntry | None = None
+    websocket: Literal["opaque"] | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> ToolEntry:
         if (self.actions is None) == (self.mcp is None):
             raise ValueError("must have either actions (an HTTP API) or mcp (an MCP server)")
+        if self.websocket is not None and self.mcp is not None:
+            raise ValueError("websocket is about an HTTP API: an MCP server is called by messages, which are judged")
         return self
 
 
@@ -237,6 +240,7 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         mcp_endpoint="" if entry.mcp is None else _endpoint(url.path or DEFAULT_MCP_PATH, url.query, entry.mcp.query),
         region=entry.region or "",
         mcp_tools=_mcp_tools(entry),
+        websocket=entry.websocket is not None,
     )
     return tool, []
 

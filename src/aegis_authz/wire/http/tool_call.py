@@ -20,6 +20,7 @@ from aegis_authz.wire.http.address import is_disguised, path_segments, query_par
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
+from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
 
@@ -54,7 +55,8 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         problem = f"To some readers the path {quoted(path)} is another one: that of an action in other letters."
         detail = "to some readers the path is that of another action"
         raise Refused(Reason.MALFORMED_CALL, detail, Fault("path", "", problem))
-    return _call(http, path, tool, way.action, reading.variables)
+    upgrade = any(rival.websocket for rival in tools) and is_upgrade(http, tool)
+    return _call(http, path, tool, way.action, reading.variables, upgrade)
 
 
 def _best(
@@ -120,7 +122,7 @@ def takes_long(http: HttpCall, catalogue: Catalogue) -> bool:
     return any(tool.name in catalogue.operated for tool in claimants(http, catalogue)[0])
 
 
-def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str]) -> ToolCall:
+def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str], upgrade: bool) -> ToolCall:
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
     is_operation = holds_operation(action, query, bool(http.body))
     body = read_operation(query) if is_operation else read_body(http, path, action)
@@ -151,11 +153,12 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
                 "has_body": bool(http.body),
                 **_format_part(action, body),
                 **_header_part(action, http),
+                **(UPGRADED if upgrade else {}),
             }
         ),
         content_type=body.content_type,
         scheme=http.scheme,
-        besides=unlisted(action, body, rest),
+        besides={**unlisted(action, body, rest), **(UPGRADED if upgrade else {})},
         spellings=spellings(parameters),
     )
 
