@@ -89,6 +89,7 @@ SNAPSHOT = Snapshot(
     {},
     NO_BREAKERS,
     NO_PRICES,
+    frozenset(),
 )
 
 
@@ -690,7 +691,18 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
     shown = Action("show", "GET", ("people", "{id}"), (), False)
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
     snapshot = Snapshot(
-        "r1", Catalogue.of((crm,)), TRUST, NO_AGENTS, "", frozenset(), PHRASES, None, {}, NO_BREAKERS, NO_PRICES
+        "r1",
+        Catalogue.of((crm,)),
+        TRUST,
+        NO_AGENTS,
+        "",
+        frozenset(),
+        PHRASES,
+        None,
+        {},
+        NO_BREAKERS,
+        NO_PRICES,
+        frozenset(),
     )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
@@ -703,6 +715,28 @@ async def test_an_obligation_that_cannot_be_met_denies() -> None:
     world = World(answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(redaction,))])
     assert (await world.check()).effect is Effect.DENY
     assert world.records[0].reason is Reason.OBLIGATION_UNKNOWN
+
+
+@pytest.mark.parametrize("mark", ["acme/emea/bot", "acme/emea", "acme/emea token j1"])
+async def test_what_the_bundle_revokes_is_refused_whatever_the_store_has_forgotten(mark: str) -> None:
+    world = World(snapshots=[replace(SNAPSHOT, revoked=frozenset({mark, "other/tenant"}))])
+    assert (await world.check()).effect is Effect.DENY
+    record = world.records[0]
+    assert (record.reason, record.detail, world.asked) == (Reason.REVOKED, "by the bundle", [])
+    assert [str(settlement.identity.scope) for settlement in world.settled] == ["acme/emea/bot"]  # the token is spent
+
+
+async def test_a_revocation_of_others_concerns_nobody_else() -> None:
+    marks = frozenset({"acme/emea/bot-2", "acme/us", "acme/emea token t", "acme/emea key k"})
+    world = World(snapshots=[replace(SNAPSHOT, revoked=marks)])
+    assert (await world.check()).effect is Effect.ALLOW
+
+
+async def test_a_revision_that_revokes_counts_from_the_moment_it_is_judged_by() -> None:
+    newer = replace(SNAPSHOT, revision="r2", revoked=frozenset({"acme/emea"}))
+    world = World(answers=[decision(revision="r2")], snapshots=[SNAPSHOT, newer])
+    await world.check()
+    assert world.records[0].reason is Reason.REVOKED
 
 
 async def test_a_newer_revision_judges_the_call_again_from_the_parsing_on() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.release import Sources
+from aegis_authz.core.release import ChangeKind, Sources
 from aegis_authz.core.revocation import Revoked, RevokedKind
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.ports.data_plane import StoreDown
@@ -128,3 +131,58 @@ async def test_a_tenant_a_key_and_a_token_are_revoked_over_the_api(plane: Contro
     }
     assert (wrong.status_code, restored.status_code) == (400, 200)
     assert changes[1]["message"] == "token j-1 of acme/emea"
+
+
+def revoked_in_bundle(plane: ControlServices) -> list[str]:
+    live = plane.bulletin.live
+    assert live is not None
+    with tarfile.open(fileobj=io.BytesIO(live.bundle)) as archive:
+        data = archive.extractfile("data.json")
+        assert data is not None
+        marks: list[str] = json.loads(data.read())["aegis"]["snapshot"]["revoked"]
+    return marks
+
+
+async def test_what_is_revoked_travels_in_the_bundle_all_changes_in_one_revision(plane: ControlServices) -> None:
+    assert revoked_in_bundle(plane) == []
+    for target in (TENANT, AGENT, ASKING_KEY):
+        await plane.revoker.revoke(target, "ann", "")
+    before = len(await plane.publisher.changes())
+    await plane.revoker.follow()
+    await plane.revoker.follow()
+    assert revoked_in_bundle(plane) == sorted([TENANT.mark, AGENT.mark, ASKING_KEY.mark])
+    changes = await plane.publisher.changes()
+    assert len(changes) == before + 1
+    assert (changes[0].kind, changes[0].message) == (ChangeKind.REBUILT, "what is revoked has changed: 3 in all")
+    await plane.revoker.restore(TENANT, "ann", "")
+    await plane.revoker.follow()
+    assert revoked_in_bundle(plane) == sorted([AGENT.mark, ASKING_KEY.mark])
+
+
+async def test_a_publication_and_a_start_carry_what_is_revoked(
+    plane: ControlServices,
+    new_plane: Callable[..., ControlServices],
+    store: MemoryStore,
+    registered: Callable[[], Sources],
+    documents: Callable[..., Sources],
+) -> None:
+    await plane.revoker.revoke(AGENT, "ann", "")
+    await plane.publisher.publish(documents(7000), "ann", "")
+    assert revoked_in_bundle(plane) == [AGENT.mark]
+    again = new_plane(revocations=MemoryRevocations(store))
+    again.publisher.start(registered)
+    assert revoked_in_bundle(again) == [AGENT.mark]
+    before = len(await again.publisher.changes())
+    await again.revoker.follow()
+    assert len(await again.publisher.changes()) == before
+
+
+async def test_a_store_that_is_away_keeps_nothing_out_of_the_bundle(
+    new_plane: Callable[..., ControlServices], registered: Callable[[], Sources]
+) -> None:
+    services = new_plane()
+    services.publisher.start(registered)
+    with pytest.raises(StoreDown):
+        await services.revoker.revoke(AGENT, "ann", "")
+    await services.revoker.follow()
+    assert revoked_in_bundle(services) == [AGENT.mark]

@@ -139,7 +139,9 @@ class World:
     def __init__(self, opa: LabOpa, call: Call, catalogue: Catalogue) -> None:
         self.opa = opa
         self.call = call
-        self.snapshot = Snapshot("lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES)
+        self.snapshot = Snapshot(
+            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset()
+        )
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
 

@@ -31,7 +31,7 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
 from aegis_authz.approvals.expiring import ExpiryWatch
-from aegis_authz.bootstrap.bundles import policy_builder
+from aegis_authz.bootstrap.bundles import REVOKED_FILE, policy_builder
 from aegis_authz.bootstrap.key_service import signing_rings
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config import ControlSettings, ProxySettings
@@ -130,7 +130,7 @@ async def _run(settings: ControlSettings) -> None:
             journal=FileJournal(settings.state / "issued.jsonl"),
             enrolments=FileEnrolments(settings.state / "enrolled.json"),
             key_sets=key_sets,
-            revoked=FileRevocationList(settings.state / "revoked.json"),
+            revoked=FileRevocationList(settings.state / REVOKED_FILE),
             rings=signing_rings(settings, clock),
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
@@ -251,6 +251,7 @@ def _builder(settings: ControlSettings, keys: Keys, stores: ControlStores, clock
         lambda: stores.rings["issuer"].trusted(clock.now()),
         lambda: stores.rings["approvals"].trusted(clock.now()),
         lambda: stores.bundle_ring.signing_key,
+        stores.revoked,
     )
 
 

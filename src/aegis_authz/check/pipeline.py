@@ -26,6 +26,7 @@ from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.revocation import is_revoked
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, Monotonic, Seconds
 from aegis_authz.encoding.json_outline import may_be_dense
@@ -142,6 +143,8 @@ class Pipeline:
         """Parse and evaluate under one revision; once more under a newer one that became active meanwhile."""
         until = Monotonic(self.clock.monotonic() + self.limits.pdp)
         for _ in range(2):
+            if is_revoked(identity, snapshot.revoked):  # settling asks the store, too, which may have forgotten
+                raise Refused(Reason.REVOKED, "by the bundle")
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
             work = partial(parse, http, snapshot, identity, draft.override)  # 3
             slow = may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)

@@ -17,6 +17,7 @@ from aegis_authz.config import ControlSettings
 from aegis_authz.core.release import Sources
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors, Problem
+from aegis_authz.ports.control_plane import RevocationListFault
 from aegis_authz.redact.detectors.table import DETECTORS
 
 
@@ -65,7 +66,7 @@ def validate_documents(policies: Path, tools: Path) -> tuple[int, int]:
     return len(loaded.policies), len(loaded.tools)
 
 
-@unable_on(KeyFolderError, SettingsError)
+@unable_on(KeyFolderError, RevocationListFault, SettingsError)
 def build_bundle(policies: Path, tools: Path, state: Path, key: Path | None, out: Path) -> tuple[str, int]:
     """Write the signed bundle of these documents under a mesh's settings and public keys; returns revision and size.
 

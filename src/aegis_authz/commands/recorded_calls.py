@@ -20,6 +20,7 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.record_comparison import recorded_call
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, printable
+from aegis_authz.ports.control_plane import RevocationListFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +51,5 @@ def revision_here(policies: Path, tools: Path, state: Path) -> str:
     try:
         builder = policy_builder(load_settings(state / "control.yaml", ControlSettings), load_keys(state / "keys"))
         return builder.build(read_documents(policies, tools)).revision
-    except (SettingsError, KeyFolderError, PolicyErrors, OSError):
+    except (SettingsError, KeyFolderError, RevocationListFault, PolicyErrors, OSError):
         return ""

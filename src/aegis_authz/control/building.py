@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -32,8 +32,10 @@ class PolicyBuilder:
         status_base: str,
         detectors: Collection[str],
         own: Sources,
+        revoked: Callable[[], Iterable[str]],
     ) -> None:
-        """`trust_data` gives `control.trust.trust_data` of now; `detectors` the names `sanitize` may use.
+        """`trust_data` gives `control.trust.trust_data` of now, and `revoked` the marks of what is revoked now;
+        `detectors` are the names `sanitize` may use.
 
         `own` are documents of Aegis itself, part of every revision beside those published.
         """
@@ -41,6 +43,7 @@ class PolicyBuilder:
         self._trust_data = trust_data
         self._status_base = status_base
         self._detectors = detectors
+        self._revoked = revoked
         self._own = Sources(_marked(own.policies), _marked(own.tools))
 
     def catalogue(self, sources: Sources) -> Catalogue:
@@ -59,6 +62,7 @@ class PolicyBuilder:
             None,
             loaded.identities,
             loaded.prices,
+            self._revoked(),
         )
         key = self._signing_key()
         signer = p256_jwk(key.public_key())["kid"]

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Sequence
 
 from aegis_authz.control.publishing import Publisher
-from aegis_authz.core.release import ChangeKind
+from aegis_authz.core.release import ChangeKind, ReleasesFault, RevisionUnknown
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
+from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import RevocationList, Revocations
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
@@ -38,6 +39,7 @@ class Revoker:
         self._publisher = publisher
         self._clock = clock
         self._change = asyncio.Lock()
+        self._published = self._marks()  # a start publishes the list as it is
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
@@ -45,7 +47,7 @@ class Revoker:
 
     def is_revoked(self, marks: Sequence[str]) -> bool:
         """Whether one of these marks is on the list; asks nobody."""
-        return not {entry.target.mark for entry in self._list.current}.isdisjoint(marks)
+        return not self._marks().isdisjoint(marks)
 
     async def revoke(self, target: Revoked, by: str, note: str) -> Revocation:
         """Refuse every call of it from now on.
@@ -86,13 +88,32 @@ class Revoker:
         return self._clock.now()
 
     async def watch(self) -> None:
-        """Tell Redis again whatever it has forgotten, within a second, until cancelled."""
+        """Tell Redis again whatever it has forgotten, and publish what is revoked, within a second; until cancelled."""
         while True:
             try:
                 await self.remind()
             except StoreDown as fault:
                 _log.warning("whether revocations are remembered cannot be seen: %s", fault)
+            await self.follow()
             await asyncio.sleep(_TICK)
+
+    async def follow(self) -> None:
+        """Have the bundle say what the list says: then it holds on every worker, whatever becomes of us and of Redis.
+
+        All changes since the last time are one revision. A fault is logged: Redis refuses all the same, and the next
+        publication carries the list.
+        """
+        marks = self._marks()
+        if marks == self._published:
+            return
+        self._published = marks
+        try:
+            await self._publisher.rebuild("control", f"what is revoked has changed: {len(marks)} in all")
+        except (PolicyErrors, ReleasesFault, RevisionUnknown) as fault:
+            _log.error("what is revoked cannot be published and holds by Redis alone: %s", fault)
+
+    def _marks(self) -> frozenset[str]:
+        return frozenset(entry.target.mark for entry in self._list.current)
 
     async def remind(self) -> None:
         """Tell Redis again what it has forgotten, if it may have forgotten anything. Raises StoreDown."""

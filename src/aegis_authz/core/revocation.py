@@ -92,6 +92,11 @@ def named_mark(kind: RevokedKind, tenant_path: str, name: str) -> str:
     return f"{tenant_path} {kind.value} {name}"
 
 
+def is_revoked(identity: Identity, revoked: frozenset[str]) -> bool:
+    """Whether one of these marks is the call's; costs nothing while there are none."""
+    return bool(revoked) and not revoked.isdisjoint(marks_of(identity))
+
+
 def marks_of(identity: Identity) -> tuple[str, str, str, str]:
     """By which marks a call is refused: its agent's, its tenant's, its token's and its key's, "" for a call without."""
     tenant_path = identity.scope.tenant_path

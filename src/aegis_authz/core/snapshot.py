@@ -41,6 +41,7 @@ class Snapshot:
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
     `breakers` watch what is refused. `prices` are what calls cost.
+    `revoked` are the marks of what was revoked when the bundle was made, whatever the store remembers.
     """
 
     revision: Revision
@@ -54,6 +55,7 @@ class Snapshot:
     limits: Mapping[LimitId, Limit]
     breakers: Breakers
     prices: Prices
+    revoked: frozenset[str]
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

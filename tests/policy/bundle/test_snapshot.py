@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data, trust_to_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
-from aegis_authz.policy.compile.compiler import Compiled
+from aegis_authz.policy.compile.compiler import Compiled, compile_policy
 from aegis_authz.policy.load import Loaded
 
 
@@ -44,7 +44,22 @@ def test_a_bundle_from_before_there_were_phrases_is_read(data: Any) -> None:
     assert snapshot_from_data(data).phrases == {}
 
 
+def test_a_snapshot_holds_what_was_revoked_when_it_was_made(examples: Loaded, trust: Any) -> None:
+    marks = ["acme/emea/bot", "acme/emea", "acme/emea key k", "acme/emea token t", "acme/emea"]
+    compiled: Any = compile_policy(examples.compiled, examples.tools, trust, "", revoked=marks).data
+    data = compiled["aegis"]["snapshot"]
+    assert data["revoked"] == sorted(set(marks))
+    assert snapshot_from_data(data).revoked == frozenset(marks)
+    del data["revoked"]
+    assert snapshot_from_data(data).revoked == frozenset()
+
+
 _SURPRISES = [
+    ("revoked", None),
+    ("revoked", {}),
+    ("revoked", ["acme"]),
+    ("revoked", ["acme/emea secret s"]),
+    ("revoked", [5]),
     ("phrases", None),
     ("phrases", []),
     ("phrases.max", 5),

@@ -43,6 +43,7 @@ def test_any_change_of_content_or_library_is_another_revision(examples: Loaded, 
         compile_policy(examples.compiled, examples.tools[1:], trust, ""),
         compile_policy(examples.compiled, examples.tools, {**trust, "clock_skew": 6}, ""),
         compile_policy(examples.compiled, examples.tools, trust, "http://x"),
+        compile_policy(examples.compiled, examples.tools, trust, "", revoked=["acme/emea"]),
         compile_policy(examples.compiled, examples.tools, trust, "", {"answer.rego": "package aegis.authz"}),
     ]
     assert len({variant.revision for variant in variants}) == len(variants)

@@ -11,6 +11,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.price import NO_PRICES
+from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.units import Revision, Seconds
@@ -29,6 +30,7 @@ _YOUNGER: Mapping[str, Json] = {
     "limits": {},
     "breakers": {},
     "prices": prices_to_data(NO_PRICES),
+    "revoked": [],
 }
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
@@ -83,7 +85,8 @@ def trust_from_data(data: Json) -> Trust:
 def snapshot_from_data(data: Json) -> Snapshot:
     """Read `data.aegis.snapshot` of a bundle. Raises ValueError for any surprise.
 
-    A bundle that was made before there were phrases, registered agents, bases, limits, breakers or prices has none.
+    A bundle that was made before there were phrases, registered agents, bases, limits, breakers, prices or revocations
+    has none.
     """
     filled = {**_YOUNGER, **data} if isinstance(data, dict) else data
     item = members(filled, _NAMES, "the snapshot")
@@ -102,6 +105,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         limits=limits_from_data(item["limits"]),
         breakers=breakers_from_data(item["breakers"]),
         prices=prices_from_data(item["prices"]),
+        revoked=_revoked(item["revoked"]),
     )
 
 
@@ -116,6 +120,11 @@ def _digests(data: Json, label: str) -> Mapping[str, str]:
     if not isinstance(data, Mapping):
         raise ValueError(f"the digests of {label} are no mapping")  # noqa: TRY004  # one error for every surprise
     return MappingProxyType({name: text(digest, f"a digest of {label}") for name, digest in data.items()})
+
+
+def _revoked(data: Json) -> frozenset[str]:
+    marks = [text(mark, "a mark of what is revoked") for mark in items(data, "revoked")]
+    return frozenset(Revoked.parse(mark).mark for mark in marks)
 
 
 def _reads(data: Json) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.basis import Bases
@@ -50,12 +50,14 @@ def compile_policy(
     rego: Mapping[str, str] | None = None,
     identities: Identities = NO_IDENTITIES,
     prices: Prices = NO_PRICES,
+    revoked: Iterable[str] = (),
 ) -> Compiled:
     """Compile checked documents.
 
     `trust_data` is what `trust_to_data` made; `status_base` the URL under which approvals are looked up,
     "" for none; `rego` the library the bundle will carry, by default the one of this package; `identities` who is
-    registered and whose tokens are exchanged; `prices` what calls cost. The order of documents, tools, files and keys
+    registered and whose tokens are exchanged; `prices` what calls cost, `revoked` the marks of what is
+    revoked. The order of documents, tools, files and keys
     does not matter: same content, same revision. Raises ValueError for documents that did not pass `load` and for
     unreadable trust.
     """
@@ -75,6 +77,7 @@ def compile_policy(
             "prices": prices_to_data(prices),
             "limits": limits_to_data(limits_of(policies)),
             "breakers": breakers_to_data(breakers_of(policies)),
+            "revoked": [*sorted(set(revoked))],
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)
