@@ -10,11 +10,12 @@ from aegis_authz.check.settling import Settler, settled_cost
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import ModelPrice, OnError
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import CostState, OutcomeRecord, Record
+from aegis_authz.core.record import CostState, OutcomeRecord, Record, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, read_ticket, ticket_text
+from aegis_authz.costs.usage import Usage
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 SCOPE = Scope("acme", "emea", "bot")
@@ -76,6 +77,12 @@ class Log:
     refuses: bool = False
     records: list[Record] = field(default_factory=list)
 
+    def now(self) -> float:
+        return 7.0
+
+    def monotonic(self) -> float:
+        return 7.0
+
     async def append(self, record: Record) -> None:
         if self.refuses:
             raise Refused(Reason.RECORD_FAILED, "disk full")
@@ -84,7 +91,7 @@ class Log:
 
 async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
     log = Log()
-    await Settler(log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
+    await Settler(log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
     first, second = log.records
     assert isinstance(first, OutcomeRecord) and isinstance(second, OutcomeRecord)
     assert (first.decision_id, first.status, first.upstream_ms) == ("d-1", 200, 3.0)
@@ -94,9 +101,24 @@ async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
 
 async def test_an_unreadable_ticket_leaves_the_estimate_and_the_outcome() -> None:
     log = Log()
-    await Settler(log).settle([replace(DONE, cost="{")])
+    await Settler(log, log).settle([replace(DONE, cost="{")])
     assert [type(record) for record in log.records] == [OutcomeRecord]
 
 
 async def test_a_log_that_takes_nothing_stops_nobody() -> None:
-    await Settler(Log(refuses=True)).settle([DONE])
+    full = Log(refuses=True)
+    await Settler(full, full).settle([DONE])
+    await Settler(full, full).measure("d-1", MODEL, TOKENS, None)
+
+
+async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:
+    log = Log()
+    settler = Settler(log, log)
+    await settler.measure("d-1", MODEL, TOKENS, Usage(9, 0, 0, 20))
+    await settler.measure("d-2", MODEL, TOKENS, Usage(9, 0, 0, 21))
+    await settler.measure("d-3", MODEL, TOKENS, None)
+    assert log.records == [
+        UsageRecord("d-1", 7.0, (9, 0, 0, 20), SettledCost(Money(1, "USD"), CostState.MEASURED)),
+        UsageRecord("d-2", 7.0, (9, 0, 0, 21), SettledCost(COST, CostState.ESTIMATED)),
+        UsageRecord("d-3", 7.0, None, SettledCost(COST, CostState.ESTIMATED)),
+    ]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from aegis_authz.core.money import Money
 from aegis_authz.core.record import (
     ApprovalRecord,
     ApprovalStep,
+    CostState,
     CutRecord,
     FlatObligation,
     KeyRecord,
@@ -17,6 +19,8 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SettledCost,
+    UsageRecord,
 )
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.document import record_members, record_to_json
@@ -33,6 +37,7 @@ _WRITTEN: tuple[Record, ...] = (
         "d-1", 1.0, "apr_1", ApprovalStep.DENIED, "ann", "", Scope("o", "t", "a"), "t", "a", "d", "b", "r", (), 0.0, 2.0
     ),
     OutcomeRecord("d-1", 1.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0, None),
+    UsageRecord("d-1", 1.0, None, SettledCost(Money(1, "USD"), CostState.ESTIMATED)),
 )
 
 

@@ -37,6 +37,7 @@ from aegis_authz.core.record import (
     RedactionRecord,
     RefusalsRecord,
     SettledCost,
+    UsageRecord,
     WholePath,
 )
 from aegis_authz.core.scope import Scope
@@ -66,8 +67,10 @@ OUTCOME = OutcomeRecord(
     "d-1", 2.0, 200, "via_upstream", ("upstream_remote_reset",), True, 10, 20, 1.5, 3.5,
     SettledCost(Money(42, "USD"), CostState.KEPT),
 )  # fmt: skip
+USAGE = UsageRecord("d-1", 2.0, (1, 2, 3, 4), SettledCost(Money(42, "USD"), CostState.MEASURED))
 KEY_CHANGED = KeyRecord(1_800_000_000.5, "kid", "aegis-succession\n")
-ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, RefusalsRecord.of(DENIED), OUTCOME)
+COUNTED = RefusalsRecord.of(DENIED)
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, COUNTED, OUTCOME, USAGE)
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)

@@ -144,6 +144,7 @@ class Authorizer:
         self.fails_at: bytes | None = None
         self.head_changes: dict[str, str] = {}
         self.entries: list[LogEntry] = []
+        self.is_watching = False
 
     def reset(self) -> None:
         self.checks.clear()
@@ -152,6 +153,7 @@ class Authorizer:
         self.fails_at = None
         self.head_changes = {}
         self.entries.clear()
+        self.is_watching = False
 
     async def entry(self, decision_id: str = "d-1") -> LogEntry:
         """What the access log told of a decision, once Envoy has."""
@@ -204,6 +206,8 @@ class Authorizer:
             self.pieces.append(piece)
             if self.fails_at is not None and self.fails_at in piece.body:
                 await context.abort(grpc.StatusCode.INTERNAL, "the test wants it so")
+            if self.is_watching:
+                continue
             body = piece.body.replace(SECRET, MASK)
             if piece.part is MessagePart.HEADERS:
                 yield headers_reply(piece.target, self.head_changes, ())

@@ -95,3 +95,32 @@ async def test_a_tool_that_hangs_up_and_a_client_that_leaves_were_reached(
     cut = await authorizer.entry("cut")
     assert (cut.was_reached, cut.status) == (True, 200)
     assert "downstream_connection_termination" in cut.flags
+
+
+async def test_an_answer_that_is_watched_passes_as_it_is_and_its_copy_is_seen(
+    proxy: Proxy, server: ToolServer, authorizer: Authorizer
+) -> None:
+    allowed = allowing(authorizer, "watched")
+    authorizer.answer = replace(allowed, metadata={**allowed.metadata, "usage": "yes"})
+    server.reply = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n"078'
+    authorizer.is_watching = True
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.forward)
+    writer.write(b"GET http://pay.example/ HTTP/1.1\r\nhost: pay.example\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert await reader.readuntil(b'"078')
+        while not any(piece.end_of_stream for piece in authorizer.pieces):
+            await asyncio.sleep(0.01)
+    writer.close()
+    head, *bodies = authorizer.pieces
+    assert head.observed and head.metadata is not None and head.metadata["cost"] == COST
+    assert b"".join(piece.body for piece in bodies) == b'"078'
+
+
+async def test_an_answer_passes_though_nobody_watches_it(
+    proxy: Proxy, server: ToolServer, authorizer: Authorizer
+) -> None:
+    allowed = allowing(authorizer, "unwatched")
+    authorizer.answer = replace(allowed, metadata={**allowed.metadata, "usage": "yes"})
+    server.reply = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine"
+    authorizer.fails_at = b""
+    assert (await proxy.post(URL, b"{}")).body == b"fine"

@@ -49,6 +49,7 @@ from aegis_authz.server.outcomes import OutcomeHandler
 from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.session_heads import SessionHeadHandler
 from aegis_authz.server.status import StatusServer, status_app, unix_listener
+from aegis_authz.server.usage_streams import UsageHandler
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
@@ -121,9 +122,9 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     )
     handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    outcomes = OutcomeHandler(Settler(records))
-    streams = SessionHeadHandler(bodies.process, session_keys).process, outcomes.process
-    host = _host(settings, worker, handler, *streams)
+    settler = Settler(records, clock)
+    outcomes = OutcomeHandler(settler)
+    host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
     readiness = Readiness(probes, host, apart=(_WORKLOAD,))
 
@@ -153,6 +154,14 @@ async def _ended(status: StatusServer, tasks: Sequence[asyncio.Task[None]], watc
     for task in tasks[:watches]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _streams(
+    bodies: BodyHandler, outcomes: OutcomeHandler, settler: Settler, session_keys: SessionKeyFile
+) -> tuple[Process, Process]:
+    """What the host serves as streams: bodies that are processed or watched, and access logs."""
+    heads = SessionHeadHandler(bodies.process, session_keys)
+    return UsageHandler(heads.process, settler).process, outcomes.process
 
 
 def _tune() -> None:

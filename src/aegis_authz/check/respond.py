@@ -16,7 +16,7 @@ from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.envoy.ext_authz import COST_METADATA
+from aegis_authz.wire.envoy.ext_authz import COST_METADATA, USAGE_METADATA
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import claimants
 from aegis_authz.wire.mcp.endpoint import endpoint_target
@@ -70,6 +70,8 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
     upstream = (
         {"accept-encoding": "identity", OBLIGATION_HEADER: fulfilment.processing} if fulfilment.processing else {}
     )
+    if draft.cost is not None and draft.cost.tokens is not None:
+        upstream["accept-encoding"] = "identity"  # a usage that is compressed is not read
     upstream |= fulfilment.headers
     session = draft.session
     metadata = {"decision_id": draft.decision_id, **fulfilment.metadata, **_cost(draft)}
@@ -96,7 +98,8 @@ def _cost(draft: Draft) -> dict[str, str]:
     """What the proxy notes for whoever learns what became of the call."""
     if draft.cost is None or draft.identity is None:
         return {}
-    return {COST_METADATA: ticket_text(Ticket(draft.identity.scope, draft.cost, False))}
+    noted = {COST_METADATA: ticket_text(Ticket(draft.identity.scope, draft.cost, False))}
+    return noted if draft.cost.tokens is None else {**noted, USAGE_METADATA: "yes"}
 
 
 def _target(draft: Draft) -> dict[str, str]:

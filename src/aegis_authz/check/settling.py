@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import OnError
-from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost
+from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
+from aegis_authz.costs.estimate import TokenTerms
 from aegis_authz.costs.ticket import Ticket, read_ticket
-from aegis_authz.ports.data_plane import RecordLog
+from aegis_authz.costs.usage import Usage, measured
+from aegis_authz.ports.data_plane import Clock, RecordLog
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 _log = logging.getLogger(__name__)
@@ -22,13 +24,26 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """Records the outcomes of calls."""
+    """Records the outcomes of calls, and what they used."""
 
     records: RecordLog
+    clock: Clock
 
     async def settle(self, entries: Sequence[LogEntry]) -> None:
         """Take what Envoy tells of calls that are over; what cannot be recorded is logged, and its estimate stands."""
         await asyncio.gather(*map(self._settle, entries))
+
+    async def measure(self, decision_id: str, ticket: Ticket, terms: TokenTerms, usage: Usage | None) -> None:
+        """Take the usage of an answer that is over. One that was left out, or cannot be, leaves the estimate."""
+        money = None if usage is None else measured(usage, terms)
+        cost = SettledCost(ticket.estimate.money, CostState.ESTIMATED)
+        if money is not None:
+            cost = SettledCost(money, CostState.MEASURED)
+        tokens = None if usage is None else (usage.input, usage.cached, usage.cache_write, usage.output)
+        try:
+            await self.records.append(UsageRecord(decision_id, self.clock.now(), tokens, cost))
+        except Refused as refusal:
+            _log.error("the usage of decision %s was not recorded: %s", decision_id, refusal)
 
     async def _settle(self, entry: LogEntry) -> None:
         ticket = _ticket(entry)

@@ -17,6 +17,7 @@ from aegis_authz.core.record import (
     OutcomeRecord,
     RedactionRecord,
     RefusalsRecord,
+    UsageRecord,
 )
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.evidence.query import StoredRecord
@@ -140,6 +141,9 @@ def _row(stored: StoredRecord) -> tuple[str, ...]:
             status, took = str(outcome.status or "none"), str(outcome.duration_ms)
             charge = "" if outcome.cost is None else f"{outcome.cost.money} {outcome.cost.state.value}"
             cells = ("outcome", status, "", "", charge, took, outcome.decision_id)
+        case UsageRecord() as usage:
+            tokens = "no tokens told" if usage.tokens is None else f"{sum(usage.tokens)} tokens"
+            cells = ("usage", tokens, "", "", f"{usage.cost.money} {usage.cost.state.value}", "", usage.decision_id)
         case CutRecord() as cut:
             cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
         case KeyRecord() as change:

@@ -218,11 +218,13 @@ class ApprovalRecord:
 class CostState(Enum):
     """How what a call costs came about.
 
-    KEPT: as estimated, which was exact. ESTIMATED: as estimated, until a usage says more. RELEASED: given back.
+    KEPT: as estimated, which was exact. ESTIMATED: as estimated, where a usage may say more. MEASURED: by its usage.
+    RELEASED: given back.
     """
 
     KEPT = "kept"
     ESTIMATED = "estimated"
+    MEASURED = "measured"
     RELEASED = "released"
 
 
@@ -256,4 +258,27 @@ class OutcomeRecord:
     cost: SettledCost | None
 
 
-Record = DecisionRecord | RedactionRecord | ApprovalRecord | CutRecord | KeyRecord | RefusalsRecord | OutcomeRecord
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """How many tokens a language model said that a call took, and what it costs by that. `time` is when it was read.
+
+    `tokens` are those put in, read from a cache, written to one and put out; None where the answer told none that can
+    be. Where the estimate stands beside tokens, they were more than the call could have used.
+    """
+
+    decision_id: str
+    time: float
+    tokens: tuple[int, int, int, int] | None
+    cost: SettledCost
+
+
+Record = (
+    DecisionRecord
+    | RedactionRecord
+    | ApprovalRecord
+    | CutRecord
+    | KeyRecord
+    | RefusalsRecord
+    | OutcomeRecord
+    | UsageRecord
+)

@@ -21,6 +21,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    UsageRecord,
 )
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Epoch
@@ -37,7 +38,14 @@ from aegis_authz.evidence.decision_document import (
     second_decision_from_json,
     third_decision_from_json,
 )
-from aegis_authz.evidence.outcome_document import OUTCOME, outcome_from_json, outcome_to_json
+from aegis_authz.evidence.outcome_document import (
+    OUTCOME,
+    USAGE,
+    outcome_from_json,
+    outcome_to_json,
+    usage_from_json,
+    usage_to_json,
+)
 
 
 class RecordInvalid(ValueError):
@@ -73,6 +81,8 @@ def record_to_json(record: Record) -> dict[str, Json]:
             "key_id": record.key_id,
             "note": record.note,
         }
+    if isinstance(record, UsageRecord):
+        return usage_to_json(record)
     return {
         "v": 1,
         "kind": "cut",
@@ -190,6 +200,7 @@ _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str,
     },
     "approval": {1: (APPROVAL, approval_from_json)},
     "outcome": {1: (OUTCOME, outcome_from_json)},
+    "usage": {1: (USAGE, usage_from_json)},
     "redaction": {1: (_REDACTION, _redaction_from_json)},
     "cut": {1: (_CUT, _cut_from_json)},
     "key": {1: (_KEY, _key_from_json)},

@@ -1,4 +1,4 @@
-"""What became of calls, as JSON objects."""
+"""What became of calls, and what they used, as JSON objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.money import Money
-from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost
+from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost, UsageRecord
 from aegis_authz.encoding.narrowing import integer, items, members, number, text
 
 _COUNTS = ("status", "request_bytes", "response_bytes")
@@ -15,6 +15,11 @@ OUTCOME = frozenset(
     ("v", "kind", "decision_id", "time", "details", "flags", "reached", *_COUNTS, "upstream_ms", "duration_ms", "cost")
 )
 """The members of such a record."""
+
+_TOKENS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens")
+
+USAGE = frozenset(("v", "kind", "decision_id", "time", *_TOKENS, "cost"))
+"""The members of a record of what a call used."""
 
 
 def outcome_to_json(record: OutcomeRecord) -> dict[str, Json]:
@@ -53,6 +58,39 @@ def outcome_from_json(data: Mapping[str, Json]) -> OutcomeRecord:
         upstream_ms=None if data["upstream_ms"] is None else number(data["upstream_ms"], "upstream_ms"),
         duration_ms=number(data["duration_ms"], "duration_ms"),
         cost=None if data["cost"] is None else cost_from_json(data["cost"]),
+    )
+
+
+def usage_to_json(record: UsageRecord) -> dict[str, Json]:
+    """The members in their fixed order."""
+    return {
+        "v": 1,
+        "kind": "usage",
+        "decision_id": record.decision_id,
+        "time": record.time,
+        **dict(zip(_TOKENS, record.tokens or (None,) * len(_TOKENS), strict=True)),
+        "cost": cost_to_json(record.cost),
+    }
+
+
+def usage_from_json(data: Mapping[str, Json]) -> UsageRecord:
+    """Read what `usage_to_json` wrote. Raises ValueError for anything else."""
+    put_in, cached, written, put_out = (data[name] for name in _TOKENS)
+    is_told = put_in is not None
+    if not is_told and any(number is not None for number in (cached, written, put_out)):
+        raise ValueError("some tokens are told and others are not")
+    return UsageRecord(
+        decision_id=text(data["decision_id"], "decision_id"),
+        time=number(data["time"], "time"),
+        tokens=(
+            integer(put_in, _TOKENS[0]),
+            integer(cached, _TOKENS[1]),
+            integer(written, _TOKENS[2]),
+            integer(put_out, _TOKENS[3]),
+        )
+        if is_told
+        else None,
+        cost=cost_from_json(data["cost"]),
     )
 
 

@@ -18,6 +18,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    UsageRecord,
 )
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
@@ -67,7 +68,7 @@ class RecordFilter:
                 is_of_agent = self.agent in ("", record.scope.agent, str(record.scope))
                 is_any = self.effect is None and self.reason is None
                 return is_named and is_of_agent and is_any and self.tool in ("", record.tool)
-            case RedactionRecord() | OutcomeRecord():
+            case RedactionRecord() | OutcomeRecord() | UsageRecord():
                 return self.decision_id in ("", record.decision_id) and self._is_of_any_call
 
     @property

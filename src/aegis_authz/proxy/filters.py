@@ -49,6 +49,7 @@ from aegis_authz.proxy.authorizers import body_service, check_service
 from aegis_authz.proxy.places import PLACES, places_filter
 from aegis_authz.proxy.session_ids import SESSIONS, session_filter
 from aegis_authz.proxy.typed import extension, packed
+from aegis_authz.proxy.usage import USAGE, usage_filter
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
@@ -70,6 +71,7 @@ PROCESSING: dict[str, ProcessingMode] = {
 }
 """By value of the obligation header: what ext_proc is shown."""
 
+_COPIED = ProcessingMode(_SKIP, _SEND, _UNSEEN, ProcessingModeBodySendMode.STREAMED, _SKIP, _SKIP)
 _HEAD_ALONE = ProcessingMode(_SKIP, _SEND, _UNSEEN, _UNSEEN, _SKIP, _SKIP)
 
 
@@ -85,6 +87,8 @@ def http_filters(settings: ProxySettings) -> list[HttpFilter]:
         # behind the sanitizer, so that what is redacted in a head is what the agent gets
         _filter(PLACES, places_filter()),
         _filter(SESSIONS, session_filter(_session_processor())),
+        # next to the tool, so that it sees what the tool says
+        _filter(USAGE, usage_filter(_usage_processor())),
         # no x-envoy-* headers: what Envoy knows of a call is not for the tool
         _filter("envoy.filters.http.router", Router(suppress_envoy_headers=True)),
     ]
@@ -151,6 +155,14 @@ def _ext_proc(mode: ProcessingMode) -> ExternalProcessor:
             forwarding_namespaces=MetadataOptionsMetadataNamespaces(untyped=[METADATA_NAMESPACE])
         ),
     )
+
+
+def _usage_processor() -> ExternalProcessor:
+    """Sends copies and goes on, whether anybody listens or not: nothing is decided by what it shows."""
+    processor = _ext_proc(_COPIED)
+    processor.observability_mode = True
+    processor.failure_mode_allow = True
+    return processor
 
 
 def _session_processor() -> ExternalProcessor:

@@ -45,6 +45,8 @@ PASSED_METADATA = "passed"
 """The metadata by which Envoy's access log tells the calls that were let through from all others."""
 COST_METADATA = "cost"
 """The metadata by which the access log is told what a call was estimated to cost."""
+USAGE_METADATA = "usage"
+"""The metadata by which Envoy tells the calls whose answers are watched for their usage."""
 _RAW_PATH = ":path"
 _PASSED = "yes"
 

@@ -1,0 +1,106 @@
+"""Answers that are watched: read to their end, never answered, and all other streams left to others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+
+from aegis_authz.core.money import Money
+from aegis_authz.core.price import ModelPrice, OnError
+from aegis_authz.core.scope import Scope
+from aegis_authz.costs.estimate import Estimate, TokenTerms
+from aegis_authz.costs.ticket import Ticket, ticket_text
+from aegis_authz.costs.usage import Usage
+from aegis_authz.server.ext_proc import StreamAborted
+from aegis_authz.server.usage_streams import UsageHandler
+from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
+
+TERMS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
+TICKET = Ticket(Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True)
+USED = b'{"usage":{"prompt_tokens":3,"completion_tokens":2}}'
+
+
+@dataclass
+class Ledger:
+    """Keeps what it is told."""
+
+    usages: list[tuple[str, Usage | None]] = field(default_factory=list)
+
+    async def measure(self, decision_id: str, ticket: Ticket, terms: TokenTerms, usage: Usage | None) -> None:
+        assert (ticket, terms) == (TICKET, TERMS)
+        self.usages.append((decision_id, usage))
+
+
+def head(
+    status: str = "200",
+    kind: str = "application/json",
+    observed: bool = True,
+    cost: str = ticket_text(TICKET),
+    **more: str,
+) -> bytes:
+    request = pb.ProcessingRequest(observability_mode=observed)
+    for name, value in {":status": status, "content-type": kind, **more}.items():
+        request.response_headers.headers.headers.add(key=name.replace("_", "-"), raw_value=value.encode())
+    fields = request.metadata_context.filter_metadata[METADATA_NAMESPACE].fields
+    fields["decision_id"].string_value = "d-1"
+    fields["cost"].string_value = cost
+    return request.SerializeToString()
+
+
+def body(data: bytes, end: bool = True) -> bytes:
+    return pb.ProcessingRequest(
+        response_body=pb.HttpBody(body=data, end_of_stream=end), observability_mode=True
+    ).SerializeToString()
+
+
+async def stream(*messages: bytes) -> AsyncIterator[bytes]:
+    for message in messages:
+        yield message
+
+
+async def echo(messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for message in messages:
+        yield message
+
+
+async def watched(*messages: bytes) -> list[tuple[str, Usage | None]]:
+    ledger = Ledger()
+    assert [reply async for reply in UsageHandler(echo, ledger).process(stream(*messages))] == []
+    return ledger.usages
+
+
+async def test_an_answer_is_read_to_its_end_and_never_answered() -> None:
+    assert await watched(head(), body(USED[:9], False), body(USED[9:])) == [("d-1", Usage(3, 0, 0, 2))]
+    events = b"data: " + USED + b"\n\n"
+    assert await watched(head(kind="text/event-stream; charset=utf-8"), body(events)) == [("d-1", Usage(3, 0, 0, 2))]
+
+
+async def test_an_answer_without_a_usage_says_so() -> None:
+    assert await watched(head(), body(b"{}")) == [("d-1", None)]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [head("500"), head("429"), head(kind="text/html"), head(content_encoding="gzip"), head(cost="{}"), head(cost="")],
+)
+async def test_what_is_no_answer_of_a_model_is_left_alone(first: bytes) -> None:
+    assert await watched(first, body(USED)) == []
+
+
+async def test_an_answer_that_is_cut_off_leaves_the_estimate() -> None:
+    assert await watched(head(), body(USED, False)) == []
+
+
+async def test_every_other_stream_is_left_to_others() -> None:
+    messages = [head(observed=False), body(USED)]
+    replies = [reply async for reply in UsageHandler(echo, Ledger()).process(stream(*messages))]
+    assert replies == messages
+    assert [reply async for reply in UsageHandler(echo, Ledger()).process(stream())] == []
+
+
+async def test_a_message_that_is_none_ends_its_stream_in_an_error() -> None:
+    with pytest.raises(StreamAborted):
+        await watched(head(), b"\xff\xff")
