@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,14 +16,15 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.files.enrolments import FileEnrolments
+from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control import ControlStores, control_services
-from aegis_authz.cli import agents, approvals, token
+from aegis_authz.bootstrap.control import ControlStores, LimitStores, control_services
+from aegis_authz.cli import agents, approvals, limits, token
 from aegis_authz.cli import keys as keys_cli
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.proof import static_keys
@@ -165,6 +167,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             rings=rings,
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
+            limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun")),
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
@@ -440,6 +443,36 @@ def test_an_agent_is_revoked_listed_and_restored(mesh: Mesh, aegis: Aegis) -> No
     assert (restored.exit_code, json.loads(restored.stdout)["agent"]) == (0, "finance-agent")
     again = aegis(agents.app, "restore", "acme/emea/finance-agent")
     assert (again.exit_code, again.stderr) == (1, "aegis agents restore: acme/emea/finance-agent is not revoked\n")
+
+
+def test_an_agent_is_quarantined_listed_and_released(mesh: Mesh, aegis: Aegis) -> None:
+    made = aegis(agents.app, "quarantine", "acme/emea/finance-agent", "--for", "600", "--as", "ann", "--note", "odd")
+    assert made.exit_code == 0
+    assert re.fullmatch(r"quarantined: acme/emea/finance-agent until .+ by ann\n", made.stdout)
+    assert made.stdout in aegis(agents.app, "list").stdout
+    assert aegis(agents.app, "release", "acme/emea/finance-agent", "--as", "ann").exit_code == 0
+    again = aegis(agents.app, "release", "acme/emea/finance-agent")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "aegis agents release: acme/emea/finance-agent is not quarantined\n",
+    )
+
+
+def test_an_agent_is_killed_and_restored(aegis: Aegis) -> None:
+    killed = aegis(agents.app, "kill", "acme/emea/finance-agent", "--as", "ann")
+    assert (killed.exit_code, killed.stdout) == (
+        0,
+        "revoked: every call of acme/emea/finance-agent is refused from now on\n",
+    )
+    assert aegis(agents.app, "restore", "acme/emea/finance-agent").exit_code == 0
+
+
+def test_limits_are_reset_by_name(mesh: Mesh, aegis: Aegis) -> None:
+    answer = aegis(limits.app, "reset", "--as", "ann", "--note", "nothing was lost")
+    assert (answer.exit_code, answer.stdout) == (
+        0,
+        "limits reset by ann: what is still known counts, and calls pass again\n",
+    )
 
 
 def test_a_tenant_is_revoked_listed_and_restored(aegis: Aegis) -> None:

@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aegis_authz import durable
 from aegis_authz.adapters.files.enrolments import FileEnrolments
+from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control import ControlStores, control_services
+from aegis_authz.bootstrap.control import ControlStores, LimitStores, control_services
 from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost
@@ -33,6 +34,7 @@ from aegis_authz.ports.key_rings import KeyRing
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
+from aegis_authz.testing.store import MemoryStore
 
 _POLICY = """\
 agent: finance-agent
@@ -96,6 +98,12 @@ class NoKeySets:
 
     async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
         raise KeysUnavailable(f"{url}: nobody is there")
+
+
+def begun_limits(settings: ControlSettings) -> LimitStores:
+    """A memory of limits that counts once it was begun."""
+    store = MemoryStore(SystemClock(), 60, for_tests=True)
+    return LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"))
 
 
 class DownRevocations:
@@ -171,6 +179,7 @@ def new_plane(
         journal: Journal | None = None,
         key_sets: KeySets | None = None,
         rings: Mapping[str, KeyRing] | None = None,
+        limits: LimitStores | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -188,6 +197,7 @@ def new_plane(
             rings or {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")},
             FileBundleKeyRing(folder),
             RecordKeyRing(folder),
+            limits or begun_limits(settings),
         )
         return control_services(settings, keys, stores, clock, SystemIds())
 

@@ -13,6 +13,7 @@ from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationR
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
 from aegis_authz.api.enrolment import InvitationAnswer, InvitationRequest, RegisteredAgentsAnswer
 from aegis_authz.api.keys import RotatedAnswer, RotationRequest
+from aegis_authz.api.limits import LimitsResetAnswer, QuarantineAnswer, QuarantineRequest, QuarantinesAnswer
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.policies import (
     PublishRequest,
@@ -141,6 +142,25 @@ class ControlClient:
     def restore_target(self, target: Revoked, by: str, note: str) -> RestoredAnswer:
         """Let policy judge it again."""
         return self._ask("POST", "/v1/revocations/restore", RestoredAnswer, _target(target, by, note))
+
+    def quarantines(self) -> QuarantinesAnswer:
+        """The quarantined agents, those that are for longest first."""
+        return self._ask("GET", "/v1/agents/quarantined", QuarantinesAnswer)
+
+    def quarantine(self, scope: Scope, seconds: float, by: str, note: str) -> QuarantineAnswer:
+        """Refuse every call of the agent for a while."""
+        body = QuarantineRequest.model_construct(by=by, note=note, seconds=seconds)
+        return self._ask("POST", f"{_agent(scope)}/quarantine", QuarantineAnswer, body)
+
+    def release(self, scope: Scope, by: str, note: str) -> RestoredAnswer:
+        """Let policy judge a quarantined agent again."""
+        body = RevocationRequest.model_construct(by=by, note=note)
+        return self._ask("POST", f"{_agent(scope)}/release", RestoredAnswer, body)
+
+    def reset_limits(self, by: str, note: str) -> LimitsResetAnswer:
+        """Count nothing that was charged to limits as forgotten."""
+        body = RevocationRequest.model_construct(by=by, note=note)
+        return self._ask("POST", "/v1/limits/reset", LimitsResetAnswer, body)
 
     def rotate(self, name: str, by: str, wait: float) -> RotatedAnswer:
         """Replace a signing key; waits until every OPA trusts the next one."""

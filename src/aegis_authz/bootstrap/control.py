@@ -14,6 +14,7 @@ import uvloop
 
 from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
+from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, Keys, open_keys
@@ -25,6 +26,7 @@ from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -45,6 +47,7 @@ from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
+from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.rotating import Rotation, Rotator
@@ -60,8 +63,11 @@ from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import (
     Enrolments,
     EnrolmentsFault,
+    FirstStart,
     Journal,
     KeySets,
+    LimitMemory,
+    Quarantines,
     Releases,
     RevocationList,
     RevocationListFault,
@@ -114,6 +120,8 @@ async def _run(settings: ControlSettings) -> None:
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
         record_keys = RecordKeyFile(settings.keys / RECORDS)
+        redis_limits = RedisLimits(settings.redis)
+        stack.push_async_callback(redis_limits.close)
         records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
         await records.start()
         stack.push_async_callback(records.close)
@@ -134,6 +142,7 @@ async def _run(settings: ControlSettings) -> None:
             rings=signing_rings(settings, clock),
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
+            limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun")),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
@@ -149,6 +158,7 @@ async def _serve(services: ControlServices, listening: socket.socket) -> None:
             services.expiry.watch(),
             services.trusted_keys.watch(),
             services.revoker.watch(),
+            services.limits.watch(),
             services.rotator.watch(),
         )
         watches = [group.create_task(watch) for watch in always]
@@ -227,6 +237,15 @@ def _mesh_place(settings: ControlSettings) -> MeshPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitStores:
+    """Where limits and quarantines are kept, and whether that was ever begun."""
+
+    memory: LimitMemory
+    quarantines: Quarantines
+    first: FirstStart
+
+
+@dataclass(frozen=True, slots=True)
 class ControlStores:
     """Where a control plane keeps what it is responsible for."""
 
@@ -242,6 +261,7 @@ class ControlStores:
     rings: Mapping[str, KeyRing]
     bundle_ring: BundleKeyRing
     record_ring: Rotatable
+    limits: LimitStores
 
 
 def _builder(settings: ControlSettings, keys: Keys, stores: ControlStores, clock: Clock) -> PolicyBuilder:
@@ -324,6 +344,7 @@ def control_services(
         board=board,
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=revoker,
+        limits=LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock),
         terms=terms,
         trusted_keys=trusted_keys,
         directory=directory,

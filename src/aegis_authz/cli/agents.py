@@ -28,21 +28,24 @@ Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log."
 
 @app.command("list")
 def list_(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """List the revoked agents, newest first, then those that are registered with a key or a way of their own.
+    """List the revoked agents, newest first, the quarantined, and those registered with a key or a way of their own.
 
     Example: aegis agents list --dir DIR
     """
-    from aegis_authz.cli.agents_text import show_registered, show_revoked
+    from aegis_authz.cli.agents_text import show_quarantined, show_registered, show_revoked
     from aegis_authz.commands.agents import list_registered, list_revoked
+    from aegis_authz.commands.limits import list_quarantined
 
     with exits_on_faults("agents list"):
-        revoked, registered = list_revoked(state), list_registered(state)
+        revoked, registered, quarantined = list_revoked(state), list_registered(state), list_quarantined(state)
     if as_json:
         import json
 
-        typer.echo(json.dumps({**revoked.model_dump(mode="json"), **registered.model_dump(mode="json")}, indent=2))
+        answers = [answer.model_dump(mode="json") for answer in (revoked, quarantined, registered)]
+        typer.echo(json.dumps({name: part for answer in answers for name, part in answer.items()}, indent=2))
     else:
         show_revoked(revoked.revocations)
+        show_quarantined(quarantined.quarantines)
         show_registered(registered.agents)
 
 
@@ -181,6 +184,60 @@ def restore_(
     with exits_on_faults("agents restore"):
         restored = restore(state, target, by or operator_name(), note)
     typer.echo(restored.model_dump_json(indent=2) if as_json else restored_text(str(target)))
+
+
+@app.command("kill")
+def kill_(
+    agent: Target, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+) -> None:
+    """Stop an agent or a whole tenant for good: `revoke` by another name. `restore` takes it back.
+
+    Example: aegis agents kill acme/emea/finance-agent --dir DIR --note "acts oddly since 14:00"
+    """
+    revoke_(agent, state, "", by, note, as_json)
+
+
+@app.command("quarantine")
+def quarantine_(
+    agent: AgentScope,
+    state: MeshState = DEFAULT_STATE,
+    seconds: Annotated[
+        float, typer.Option("--for", min=1, max=400 * 86_400, metavar="SECONDS", help="How long.")
+    ] = 900,
+    by: As = None,
+    note: Note = "",
+    as_json: AsJson = False,
+) -> None:
+    """Refuse every call of an agent for a while, as a breaker of its policies does.
+
+    Example: aegis agents quarantine acme/emea/finance-agent --for 3600 --dir DIR --note "loops since 14:00"
+    """
+    from aegis_authz.cli.agents_text import quarantined_text
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.commands.limits import quarantine
+
+    scope = _scope("agents quarantine", agent)
+    with exits_on_faults("agents quarantine"):
+        answer = quarantine(state, scope, seconds, by or operator_name(), note)
+    typer.echo(answer.model_dump_json(indent=2) if as_json else quarantined_text(answer))
+
+
+@app.command("release")
+def release_(
+    agent: AgentScope, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+) -> None:
+    """Let policy judge a quarantined agent again. Exits with 1 when it is not quarantined.
+
+    Example: aegis agents release acme/emea/finance-agent --dir DIR
+    """
+    from aegis_authz.cli.agents_text import restored_text
+    from aegis_authz.commands.control import operator_name
+    from aegis_authz.commands.limits import release
+
+    scope = _scope("agents release", agent)
+    with exits_on_faults("agents release"):
+        answer = release(state, scope, by or operator_name(), note)
+    typer.echo(answer.model_dump_json(indent=2) if as_json else restored_text(str(scope)))
 
 
 def _target(command: str, text: str, key: str) -> Revoked:

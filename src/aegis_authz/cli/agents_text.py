@@ -11,6 +11,7 @@ from rich.text import Text
 
 from aegis_authz.api.agents import RevocationAnswer
 from aegis_authz.api.enrolment import InvitationAnswer, RegisteredAgentAnswer
+from aegis_authz.api.limits import QuarantineAnswer
 from aegis_authz.policy.source.problems import printable
 
 
@@ -24,6 +25,18 @@ def show_revoked(revocations: Sequence[RevocationAnswer]) -> None:
     for revocation in revocations:
         table.add_row(Text(_scope(revocation)), Text(_local_time(revocation.at)), Text(printable(revocation.by)))
     console.print(table)
+
+
+def show_quarantined(quarantines: Sequence[QuarantineAnswer]) -> None:
+    """Print a line for each quarantined agent; nothing where nobody is."""
+    for entry in quarantines:
+        print(quarantined_text(entry))  # noqa: T201  # plain lines, as below
+
+
+def quarantined_text(entry: QuarantineAnswer) -> str:
+    """One line that says who is quarantined, until when, and by whom."""
+    scope = f"{entry.org}/{entry.tenant}/{entry.agent}"
+    return f"quarantined: {scope} until {_local_time(entry.until)} by {printable(entry.by)}"
 
 
 def show_registered(agents: Sequence[RegisteredAgentAnswer]) -> None:

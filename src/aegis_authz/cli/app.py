@@ -20,6 +20,7 @@ from aegis_authz.cli import (
     envoy,
     explain,
     keys,
+    limits,
     mcp,
     mesh,
     serve,
@@ -54,6 +55,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(agents.app, name="agents")
+app.add_typer(limits.app, name="limits")
 app.add_typer(agent.app, name="agent")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(tools.app, name="tools")

@@ -24,6 +24,7 @@ from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
+from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
@@ -31,6 +32,7 @@ from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
+from aegis_authz.control.routes.limits import limit_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.policies import policy_routes
@@ -73,6 +75,7 @@ class ControlServices:
     trusted_keys: TrustedKeys
     keeper: RouteKeeper | None
     expiry: ExpiryWatch
+    limits: LimitKeeper
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     admin_token: str = field(repr=False)
@@ -98,6 +101,7 @@ def create_app(services: ControlServices) -> FastAPI:
             ApprovalNotFound: _on_domain_fault,
             ApprovalConflict: _on_domain_fault,
             NotRevoked: _on_domain_fault,
+            NotQuarantined: _on_domain_fault,
             NotEnrolled: _on_domain_fault,
             EnrolmentsFault: _on_domain_fault,
             RevocationListFault: _on_domain_fault,
@@ -113,6 +117,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
+        *limit_routes(services.limits, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
         *token_routes(services.issuer),
         *enrolment_routes(services.enroller, services.directory, services.terms, services.mesh, services.admin_token),
@@ -154,7 +159,7 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
         case KeyServiceDown():
             _log.error("%s %s: %s", request.method, request.url.path, fault)
             return HttpProblem(503, "the key service signs nothing now; try again")
-        case ApprovalConflict() | NotRevoked():
+        case ApprovalConflict() | NotRevoked() | NotQuarantined():
             return HttpProblem(409, str(fault))
         case _:
             _log.error("%s %s: %s", request.method, request.url.path, fault)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.scope_shape import ScopeShape, covering, scope_shape
-from aegis_authz.core.units import LimitId, Millis
+from aegis_authz.core.units import Epoch, LimitId, Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,16 @@ class Breakers:
             return ()
         names = covering(str(scope), self.shapes)
         return tuple(breaker for name in names for breaker in self.by_scope.get(name, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """An agent whose calls are refused from `since` to `until`. `by` is a person, or the id of the breaker."""
+
+    scope: Scope
+    since: Epoch
+    until: Epoch
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

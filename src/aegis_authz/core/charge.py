@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from aegis_authz.core.limit import Limit
+from aegis_authz.core.limit import MOST_MICROS, Limit
 from aegis_authz.core.units import DecisionId, LimitId, Millis
 
 
@@ -114,6 +114,23 @@ class Charging:
     charges: tuple[Charge, ...]
     reserve: Millis
     is_held_when_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What a call came to after it was charged.
+
+    `gives_back`: it did not happen, and nothing is charged. `cost` is what it cost, in the micro-units of its estimate,
+    None when it is as estimated; it is at most `MOST_MICROS`. Calls under way end with it in any case; values that were
+    new stay, and so do rates and flags.
+    """
+
+    gives_back: bool
+    cost: int | None
+
+    def __post_init__(self) -> None:
+        if self.cost is not None and not 0 <= self.cost <= MOST_MICROS:
+            raise ValueError("a cost is from 0 to what can be counted")
 
 
 class Excess(Enum):

@@ -46,6 +46,9 @@ class ChangeKind(Enum):
     INVITED = "invited"  # an agent, who may bring a key of its own; what is served stays
     ENROLLED = "enrolled"  # an agent brought its key; what is served stays
     RESTORED = "restored"  # an agent that was revoked; what is served stays
+    QUARANTINED = "quarantined"  # an agent, whose calls are refused for a while; what is served stays
+    RELEASED = "released"  # an agent that was quarantined; what is served stays
+    LIMITS_RESET = "limits_reset"  # what was used of limits counts again; what is served stays
 
 
 @dataclass(frozen=True, slots=True)

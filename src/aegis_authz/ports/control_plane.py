@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.enrolment import Enrolled
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
 from aegis_authz.core.revocation import Revocation, Revoked
-from aegis_authz.core.units import Revision, Seconds
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch, Revision, Seconds
 from aegis_authz.encoding.verifying_key import VerifyingKey
 
 
@@ -82,6 +84,46 @@ class Revocations(Protocol):
 
     async def declare_whole(self) -> None:
         """Say that all that is revoked has been told. Raises StoreDown."""
+        ...
+
+
+class LimitMemory(Protocol):
+    """What is used of limits, and whether it counts."""
+
+    async def is_counted(self) -> bool:
+        """Whether nothing that was charged counts as forgotten. Raises StoreDown."""
+        ...
+
+    async def declare_counted(self) -> None:
+        """Count nothing that was charged as forgotten, in this life of the store. Raises StoreDown."""
+        ...
+
+
+class Quarantines(Protocol):
+    """Who is quarantined, by breakers as calls are settled or by hand."""
+
+    async def quarantine(self, quarantine: Quarantine) -> None:
+        """Refuse every call of the agent until then. Raises StoreDown."""
+        ...
+
+    async def release(self, scope: Scope, now: Epoch) -> bool:
+        """Let policy judge the agent again; returns whether it was quarantined. Raises StoreDown."""
+        ...
+
+    async def quarantines(self, now: Epoch) -> list[Quarantine]:
+        """Who is quarantined, those that are for longest first. Raises StoreDown."""
+        ...
+
+
+class FirstStart(Protocol):
+    """Whether the memory of limits was ever begun, on a disk that outlives the store."""
+
+    def is_first(self) -> bool:
+        """Whether it was not; blocks on the disk."""
+        ...
+
+    def mark(self) -> None:
+        """It was. Blocks on the disk; raises OSError."""
         ...
 
 

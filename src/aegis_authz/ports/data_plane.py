@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
+from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.scope import Scope
@@ -111,6 +112,18 @@ class Store(Protocol):
 
         Raises Refused with STORE_UNAVAILABLE or STORE_TIMEOUT, and with CREDENTIAL_NOT_YET_VALID for a token issued
         further ahead than its memory can reckon with.
+        """
+        ...
+
+
+class Reservations(Protocol):
+    """What was charged and may still be adjusted, once what became of the call is known."""
+
+    async def adjust(self, scope: Scope, decision_id: DecisionId, adjustment: Adjustment) -> bool:
+        """Make what the decision charged into what its call came to.
+
+        Returns False when nothing is reserved under that id: it was adjusted before, or stays as it was charged. It can
+        be said again after any fault. Raises StoreDown.
         """
         ...
 

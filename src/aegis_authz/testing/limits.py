@@ -8,6 +8,7 @@ from fractions import Fraction
 from aegis_authz.core.breaker import Tally
 from aegis_authz.core.charge import (
     Account,
+    Adjustment,
     Charge,
     Charging,
     Excess,
@@ -53,7 +54,7 @@ class Ledger:
     slots: dict[tuple[str, ...], dict[str, int]] = field(default_factory=dict)
     flags: dict[tuple[str, ...], dict[str, int]] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
-    counts: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    reasons: dict[str, tuple[int, str]] = field(default_factory=dict)
     reserved: dict[str, tuple[int, list[tuple[Charge, int]]]] = field(default_factory=dict)
 
     def quarantined_until(self, scope: Scope, now: int) -> Millis:
@@ -101,8 +102,30 @@ class Ledger:
             if trips:
                 until = max(now + breaker.quarantine, self.quarantined_until(scope, now))
                 self.quarantined[str(scope)] = until
+                self.reasons[str(scope)] = (now, breaker.id)
                 for kind in ("refusals", "domains"):
                     self.buckets.pop((str(scope), breaker.id, kind), None)
+
+    def adjust(self, decision_id: DecisionId, adjustment: Adjustment, now: int) -> bool:
+        """Make what a decision charged into what its call came to, once."""
+        until, entries = self.reserved.pop(decision_id, (0, []))
+        if until <= now:
+            return False
+        for charge, bucket in entries:
+            key, measure = _key(charge), charge.measure
+            if isinstance(measure, Slot):
+                self.slots.get(key, {}).pop(decision_id, None)
+            elif isinstance(measure, Sum):
+                due = measure.amount
+                if adjustment.gives_back:
+                    due = 0
+                elif measure.is_cost and adjustment.cost is not None:
+                    due = adjustment.cost
+                sums = self.buckets.get(key, {}) if isinstance(measure.span, Rolling) else self.sums
+                account = bucket if isinstance(measure.span, Rolling) else key
+                if account in sums:
+                    sums[account] = max(sums[account] + due - measure.amount, 0)  # type: ignore[index]  # of either kind
+        return True
 
     def _stand(self, charge: Charge, now: int) -> _Stand:
         key, measure = _key(charge), charge.measure

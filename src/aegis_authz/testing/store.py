@@ -15,14 +15,15 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
-from aegis_authz.core.charge import Charging
+from aegis_authz.core.breaker import Quarantine
+from aegis_authz.core.charge import Adjustment, Charging
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Override
 from aegis_authz.core.limit import Exceed
 from aegis_authz.core.revocation import Revocation, Revoked, marks_of
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
-from aegis_authz.core.units import ApprovalId, Epoch, Millis, Monotonic, Seconds
+from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Millis, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.testing.limits import Ledger
 from aegis_authz.testing.warning import warn_outside_tests
@@ -140,6 +141,37 @@ class MemoryStore:
         approval = self._memory.approvals.get(approval_id)
         if approval is not None and standing(approval, now).state is ApprovalState.EXPIRED:
             self._memory.approvals[approval_id] = replace(approval, state=ApprovalState.EXPIRED)
+
+    async def adjust(self, scope: Scope, decision_id: DecisionId, adjustment: Adjustment) -> bool:
+        """Make what the decision charged into what its call came to."""
+        return self._memory.ledger.adjust(decision_id, adjustment, _ms(self._clock.now()))
+
+    async def is_counted(self) -> bool:
+        """Whether nothing that was charged counts as forgotten."""
+        return self._memory.is_counted
+
+    async def declare_counted(self) -> None:
+        """Count nothing that was charged as forgotten."""
+        self._memory.is_counted = True
+
+    async def quarantine(self, quarantine: Quarantine) -> None:
+        """Refuse every call of the agent until then."""
+        self._memory.ledger.quarantined[str(quarantine.scope)] = _ms(quarantine.until)
+        self._memory.ledger.reasons[str(quarantine.scope)] = (_ms(quarantine.since), quarantine.by)
+
+    async def release(self, scope: Scope, now: Epoch) -> bool:
+        """Let policy judge the agent again; returns whether it was quarantined."""
+        self._memory.ledger.reasons.pop(str(scope), None)
+        return self._memory.ledger.quarantined.pop(str(scope), 0) > _ms(now)
+
+    async def quarantines(self, now: Epoch) -> list[Quarantine]:
+        """Who is quarantined, those that are for longest first."""
+        ledger, entries = self._memory.ledger, list[Quarantine]()
+        for name, until in ledger.quarantined.items():
+            since, by = ledger.reasons[name]
+            if until > _ms(now):
+                entries.append(Quarantine(Scope.parse(name), Epoch(since / 1000), Epoch(until / 1000), by))
+        return sorted(entries, key=lambda entry: (-entry.until, str(entry.scope)))
 
     async def reset_limits(self) -> None:
         """Count nothing that was charged as forgotten, in this life of the memory."""

@@ -1,0 +1,33 @@
+"""What was charged and may still be adjusted, over Redis."""
+
+from __future__ import annotations
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import answering, open_redis, script
+from aegis_authz.core.charge import Adjustment
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import DecisionId
+
+_CONNECTIONS = 2
+
+
+class RedisReservations:
+    """`ports.Reservations` over Redis: one script, one round trip."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = open_redis(url, _CONNECTIONS)
+        self._adjust = script("adjust.lua")
+
+    async def adjust(self, scope: Scope, decision_id: DecisionId, adjustment: Adjustment) -> bool:
+        """Settle what the decision charged, as `ports.Reservations` says. Raises StoreDown."""
+        cost = "" if adjustment.cost is None else str(adjustment.cost)
+        arguments = (decision_id, str(int(adjustment.gives_back)), cost)
+        async with answering():
+            answer: object = await self._redis.eval(
+                self._adjust, 1, redis_keys.reserved(scope, decision_id), *arguments
+            )
+        return answer == 1
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
