@@ -1,0 +1,49 @@
+"""A program for atheris: one reader, fed with bytes that coverage leads, for as long as it is told.
+
+`python fuzzed_readers.py READER [options of libFuzzer]`. Whatever is no value and no refusal ends it with a trace.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # in an environment of its own
+
+with atheris.instrument_imports(include=["aegis_authz.wire.bodies", "aegis_authz.encoding"]):
+    from aegis_authz.core.refused import Refused
+    from aegis_authz.wire.bodies.form import read_form
+    from aegis_authz.wire.bodies.graphql import read_graphql
+    from aegis_authz.wire.bodies.grpc_frame import read_grpc
+    from aegis_authz.wire.bodies.lines import read_lines
+    from aegis_authz.wire.bodies.multipart import boundary_of, read_multipart
+
+
+def _graphql(data: bytes) -> object:
+    return read_graphql({"query": data.decode("utf-8", "replace"), "variables": {"a": 1}}, is_get=False)
+
+
+READERS: dict[str, Callable[[bytes], object]] = {
+    "form": lambda data: read_form(data, ("a",)),
+    "multipart": lambda data: read_multipart(data, "B", ("a",)),
+    "boundary": lambda data: boundary_of(data.decode("latin-1")),
+    "lines": read_lines,
+    "graphql": _graphql,
+    "message": lambda data: read_grpc(data, "/a.B/c"),
+}
+
+
+def fuzzed(reader: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    def once(data: bytes) -> None:
+        try:
+            reader(data)
+        except Refused as refused:
+            assert refused.fault is not None and refused.fault.problem
+
+    return once
+
+
+if __name__ == "__main__":
+    name = sys.argv.pop(1)
+    atheris.Setup(sys.argv, fuzzed(READERS[name]))
+    atheris.Fuzz()
