@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mcp.server import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -165,3 +167,41 @@ def test_what_is_no_catalogue_cannot_be_compared(tmp_path: Path) -> None:
     code, _, said = run("diff", str(old), "-", stdin="tool: shop\n")
     assert (code, "stdin:" in said) == (1, True)
     assert run("diff", "-", "-")[0] == 2
+
+
+def test_a_schema_of_graphql_is_written_as_an_entry(tmp_path: Path) -> None:
+    schema = tmp_path / "shop.graphql"
+    schema.write_text("type Query { order(id: ID!): String }", "utf-8")
+    code, _, said = run(
+        "import", "graphql", str(schema), "--name", "shop", "--host", "shop.example", "--out", str(tmp_path / "tools")
+    )
+    text = (tmp_path / "tools" / "shop.yaml").read_text("utf-8")
+    assert (code, said) == (0, f"wrote {tmp_path / 'tools' / 'shop.yaml'}\n")
+    assert "order.id: {from: /arguments/order/id, type: string}" in text
+
+
+def mcp_app() -> Starlette:
+    server = MCPServer("notes", log_level="ERROR")
+
+    @server.tool()
+    def write_note(text: str, urgent: bool = False) -> str:
+        """Write a note."""
+        return f"wrote: {text}{urgent}"
+
+    return server.streamable_http_app(transport_security=TransportSecuritySettings(allowed_hosts=["127.0.0.1:*"]))
+
+
+async def test_the_tools_that_an_mcp_server_lists_are_written_as_an_entry(tmp_path: Path) -> None:
+    async with serving(mcp_app()) as port:
+        words = ("import", "mcp", f"http://127.0.0.1:{port}/mcp", "--name", "issues", "--out")
+        code, output, _ = await asyncio.to_thread(run, *words, "-")
+        written = await asyncio.to_thread(run, *words, str(tmp_path))
+    entry = yaml.safe_load(output)
+    assert (code, written[0], entry["tool"], entry["host"]) == (0, 0, "issues", f"127.0.0.1:{port}")
+    assert entry["mcp"]["tools"]["write_note"]["parameters"] == {"text": "string", "urgent": "boolean"}
+    assert (tmp_path / "issues.yaml").read_text("utf-8") == output
+
+
+def test_what_is_no_mcp_server_is_refused() -> None:
+    code, _, said = run("import", "mcp", "notes")
+    assert (code, "not a URL" in said) == (2, True)

@@ -19,6 +19,7 @@ from aegis_authz.cli.tools_text import changes_text, gaps_text
 
 if TYPE_CHECKING:
     from aegis_authz.policy.curl import CurlEntry
+    from aegis_authz.policy.graphql_schema import GraphqlEntry
     from aegis_authz.policy.openapi.entry import ImportedEntry
 
 app = typer.Typer(help="Tool catalogues: written from what an API says of itself, and compared.", no_args_is_help=True)
@@ -95,11 +96,57 @@ def curl(
     with exits_on_faults("tools import curl"):
         entry = entry_of_curl(command or _words_of_input(), name, action, owner)
         path = _write(entry, out, as_json)
+    _say(entry, path, as_json)
+
+
+@imports.command()
+def graphql(
+    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="A schema, or an answer to introspection.")],
+    name: Annotated[str, typer.Option("--name", help="The name of the tool.")],
+    host: Annotated[str, typer.Option("--host", help="What agents call.")],
+    path: Annotated[str, typer.Option("--path", help="The path of the endpoint.")] = "/graphql",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="GLOB", help="Root fields; may be repeated.")
+    ] = None,
+    out: Out = "tools",
+    owner: Owner = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a catalogue entry from a schema of GraphQL: the arguments of its root fields are parameters.
+
+    Example: aegis tools import graphql schema.graphql --name shop --host api.shop.example --out policies/tools
+    """
+    from aegis_authz.commands.catalogue_import import entry_of_graphql
+
+    with exits_on_faults("tools import graphql"):
+        entry = entry_of_graphql(source, name, host, path, owner, tuple(only or ()))
+        written = _write(entry, out, as_json)
+    _say(entry, written, as_json)
+
+
+@imports.command()
+def mcp(
+    url: Annotated[str, typer.Argument(metavar="URL", help="An MCP server's endpoint, streamable HTTP.")],
+    name: ToolName = "",
+    out: Out = "tools",
+    owner: Owner = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a catalogue entry from the tools that an MCP server lists, their arguments and types included.
+
+    For all servers of a client's settings, and a policy to start from: aegis mcp import.
+
+    Example: aegis tools import mcp https://mcp.example/mcp --name notes --out policies/tools
+    """
+    from aegis_authz.commands.mcp_import import entry_of_server
+
+    with exits_on_faults("tools import mcp"):
+        tool, text = entry_of_server(url, name, owner)
+        path = _write_text(tool, text, out, as_json)
     if as_json:
-        document = {"tool": entry.tool, "file": path, "entry": entry.document, "gaps": list(entry.gaps)}
-        typer.echo(json.dumps(document, indent=2))
-    for sentence in entry.gaps:
-        typer.echo(f"note: {sentence}", err=True)
+        typer.echo(json.dumps({"tool": tool, "file": path, "text": text}, indent=2))
+    elif path:
+        typer.echo(f"wrote {path}", err=True)
 
 
 @app.command()
@@ -127,16 +174,32 @@ def diff(
         raise typer.Exit(REFUSED)
 
 
-def _write(entry: ImportedEntry | CurlEntry, out: str, as_json: bool) -> str:
+def _write(entry: ImportedEntry | CurlEntry | GraphqlEntry, out: str, as_json: bool) -> str:
     """Write the entry, or print it; returns the path of its file, "" for none."""
-    from aegis_authz.commands.catalogue_import import entry_text, write_entry
+    from aegis_authz.commands.catalogue_import import entry_text
+
+    return _write_text(entry.tool, entry_text(entry), out, as_json)
+
+
+def _write_text(tool: str, text: str, out: str, as_json: bool) -> str:
+    from aegis_authz.commands.catalogue_import import write_entry
 
     if out != STANDARD:
-        return str(write_entry(entry, Path(out)))
-    text = entry_text(entry)
+        return str(write_entry(tool, text, Path(out)))
     if not as_json:
         typer.echo(text, nl=False)
     return ""
+
+
+def _say(entry: CurlEntry | GraphqlEntry, path: str, as_json: bool) -> None:
+    """What was written, and what was not taken over."""
+    if as_json:
+        document = {"tool": entry.tool, "file": path, "entry": entry.document, "gaps": list(entry.gaps)}
+        typer.echo(json.dumps(document, indent=2))
+    for sentence in entry.gaps:
+        typer.echo(f"note: {sentence}", err=True)
+    if path and not as_json:
+        typer.echo(f"wrote {path}", err=True)
 
 
 def _openapi_json(entry: ImportedEntry, path: str) -> dict[str, object]:

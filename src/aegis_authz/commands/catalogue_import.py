@@ -13,10 +13,13 @@ from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes
 from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
+from aegis_authz.policy.graphql_schema import GraphqlEntry, SchemaUnusable, graphql_entry
 from aegis_authz.policy.load import load
 from aegis_authz.policy.openapi.entry import Choice, DescriptionUnusable, ImportedEntry, entry_of
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.policy.source.reader import read_source
+
+AnyEntry = ImportedEntry | CurlEntry | GraphqlEntry
 
 MOST_BYTES = 64 * 1024 * 1024
 _SECONDS = 60
@@ -39,7 +42,13 @@ def entry_of_curl(words: Sequence[str], tool: str, action: str, owner: str) -> C
     return curl_entry(words, tool, action, owner)
 
 
-def entry_text(entry: ImportedEntry | CurlEntry) -> str:
+@unable_on(SchemaUnusable, OSError, UnicodeDecodeError)
+def entry_of_graphql(source: str, tool: str, host: str, path: str, owner: str, only: Sequence[str]) -> GraphqlEntry:
+    """The entry of the schema at a path or an http(s) URL. Raises Unable."""
+    return graphql_entry(_content(source).decode("utf-8"), tool, host, path, owner, only)
+
+
+def entry_text(entry: AnyEntry) -> str:
     """The entry as a file of a catalogue. Raises PolicyErrors for what no catalogue can hold."""
     text: str = yaml.dump(_laid_out(entry.document), Dumper=_Layout, sort_keys=False, allow_unicode=True, width=110)
     load({}, {f"{entry.tool}.yaml": text})
@@ -61,10 +70,9 @@ def _tools(name: str, text: str) -> dict[str, Json]:
     return {str(value["tool"]): value for value in values if isinstance(value, Mapping)}
 
 
-def write_entry(entry: ImportedEntry | CurlEntry, folder: Path) -> Path:
-    """Write the entry into a folder of tools; nothing that is there is overwritten. Raises Unable, PolicyErrors."""
-    text = entry_text(entry)
-    path = folder / f"{entry.tool}.yaml"
+def write_entry(tool: str, text: str, folder: Path) -> Path:
+    """Write an entry into a folder of tools; nothing that is there is overwritten. Raises Unable."""
+    path = folder / f"{tool}.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 from mcp import Client
@@ -61,6 +62,23 @@ def import_servers(settings: Path, folder: Path, agent: Scope, owner: str) -> Im
     _check(texts, folder)
     commands = tuple(_wrap_command(server) for server in listed if server.port)
     return Import(_write(texts, folder), tuple(listed), commands, tuple(_notes(listed)), tuple(faults))
+
+
+def entry_of_server(url: str, name: str, owner: str) -> tuple[str, str]:
+    """The name of the tool and the text of its catalogue entry, from the tools that the MCP server at a URL lists.
+
+    `name` is "" for one made of the host. Raises Unable, PolicyErrors.
+    """
+    host = urlsplit(url).hostname
+    if not url.startswith(("http://", "https://")) or not host:
+        raise Unable(f"{url[:100]!r} is not a URL of http or https")
+    listed, faults = asyncio.run(_listed([Server((name or host.replace(".", "-"),), url, "", (), {}, {})]))
+    if not listed:
+        raise Unable("; ".join(faults))
+    path = f"{listed[0].tool}.yaml"
+    text = formatted(path, catalogue_text(listed[0], owner))
+    load({}, {path: text})
+    return listed[0].tool, text
 
 
 def _servers(settings: Path) -> list[Server]:

@@ -1,0 +1,110 @@
+"""A catalogue entry from the schema of a GraphQL API: its root fields, and what each may be given."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_client_schema,
+    build_schema,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+    is_object_type,
+)
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.encoding.pointer import escaped
+from aegis_authz.policy.openapi.schemas import ANY_KIND
+
+_KINDS = {"Int": "integer", "Float": "number", "String": "string", "ID": "string", "Boolean": "boolean"}
+_MOST_SHOWN = 5
+
+
+class SchemaUnusable(Exception):
+    """A text is no schema of GraphQL, or none of its fields was chosen; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphqlEntry:
+    """A catalogue entry of one action, and what of the schema it leaves out, a sentence each."""
+
+    tool: str
+    document: Mapping[str, Json]
+    gaps: tuple[str, ...]
+
+
+def graphql_entry(text: str, tool: str, host: str, path: str, owner: str, only: Sequence[str]) -> GraphqlEntry:
+    """The entry of a schema: in its own language, or the answer to an introspection query as JSON.
+
+    `only` are globs of root fields, empty for all. Raises SchemaUnusable.
+    """
+    schema = _schema(text)
+    roots = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root is not None]
+    fields = {name: field for root in roots for name, field in root.fields.items() if _is_chosen(name, only)}
+    if not fields:
+        raise SchemaUnusable("no root field has the names that were asked for")
+    parameters: dict[str, Json] = {
+        "operation": {"from": "/operation", "type": "string"},
+        "fields": {"from": "/fields", "type": "array"},
+    }
+    for field, definition in fields.items():
+        for name, argument in definition.args.items():
+            at = f"/arguments/{escaped(field)}/{escaped(name)}"
+            parameters[f"{field}.{name}"] = {"from": at, "type": _kind(argument)}
+    document: dict[str, Json] = {"tool": tool, "host": host}
+    document |= {"owner": owner} if owner else {}
+    action: dict[str, Json] = {"match": f"POST {path}", "body": "graphql", "parameters": parameters}
+    return GraphqlEntry(tool, document | {"actions": {"graphql": action}}, tuple(_gaps(schema, roots)))
+
+
+def _is_chosen(name: str, only: Sequence[str]) -> bool:
+    return not only or any(fnmatchcase(name, glob) for glob in only)
+
+
+def _schema(text: str) -> GraphQLSchema:
+    try:
+        if text.lstrip().startswith("{"):
+            document = json.loads(text)
+            introspection = document.get("data", document)
+            return build_client_schema(introspection)
+        return build_schema(text)
+    except (GraphQLError, TypeError, ValueError, AttributeError, KeyError) as fault:
+        message = re.sub(r"\s+", " ", str(fault)).strip()
+        raise SchemaUnusable(f"it is no schema of GraphQL: {message[:200]}") from None
+
+
+def _kind(argument: GraphQLArgument) -> str:
+    """The type of an argument in a call; one that may be null is absent or of its type."""
+    plain = get_nullable_type(argument.type)
+    if is_list_type(plain):
+        return "array"
+    name = get_named_type(plain).name
+    if name in _KINDS:
+        return _KINDS[name]
+    return {"GraphQLEnumType": "string", "GraphQLInputObjectType": "object"}.get(type(plain).__name__, ANY_KIND)
+
+
+def _gaps(schema: GraphQLSchema, roots: Sequence[GraphQLObjectType]) -> Iterator[str]:
+    names = {root.name for root in roots}
+    nested = sorted(
+        f"{kind.name}.{field}"
+        for kind in schema.type_map.values()
+        if is_object_type(kind) and kind.name not in names and not kind.name.startswith("__")
+        for field, definition in kind.fields.items()
+        if definition.args
+    )
+    if nested:
+        shown = ", ".join(nested[:_MOST_SHOWN]) + (", ..." if len(nested) > _MOST_SHOWN else "")
+        yield (
+            f"{len(nested)} fields below the root take arguments, which are refused until they are listed "
+            f"(/arguments/PATH.TO.FIELD/NAME): {shown}"
+        )
