@@ -269,6 +269,18 @@ class KeyServiceSettings(_Settings):
         return self
 
 
+class ClusterSettings(_Settings):
+    """A cluster of Kubernetes that is asked about tokens of its service accounts.
+
+    `api` is the URL of its API server, `token` the file of a token that may create TokenReviews there
+    (`system:auth-delegator`), `authorities` a file of the authorities that the server is verified by.
+    """
+
+    api: PrivateUrl
+    token: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    authorities: Path | None = None
+
+
 class ControlSettings(_Settings):
     """The control plane (`aegis serve control`).
 
@@ -278,7 +290,8 @@ class ControlSettings(_Settings):
     of documents published at the first start.
     `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
     `public_url` is where approvers and agents reach it. `proxy` is the file of an Envoy's settings (ProxySettings): its
-    routes and clusters then follow the revision that OPA runs.
+    routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
+    document of trust may name.
     """
 
     listen: ListenAddress
@@ -296,6 +309,7 @@ class ControlSettings(_Settings):
     max_token_life: float = Field(default=300, gt=0, le=3600)
     clock_skew: float = Field(default=5, ge=0, le=60)
     approval_life: float = Field(default=900, gt=0)
+    clusters: Mapping[str, ClusterSettings] = {}
     rotate_every: RotationSettings = RotationSettings()
     key_service: KeyServiceSettings | None = None
 

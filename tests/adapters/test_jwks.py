@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.adapters.jwks import HttpKeySets
+from aegis_authz.adapters.jwks import HttpKeySets, is_as_private
 from aegis_authz.ports.control_plane import KeysUnavailable
 from tests.support.token_requests import private_key, public_jwk
 
@@ -122,3 +122,73 @@ async def test_an_address_that_leads_nowhere_is_said_to_be_away(sets: HttpKeySet
 async def test_a_server_that_is_not_there_is_said_to_be_away(sets: HttpKeySets) -> None:
     with pytest.raises(KeysUnavailable, match=r"http://127\.0\.0\.1:9/keys"):
         await sets.fetch("http://127.0.0.1:9/keys")
+
+
+def _configuration(server: Server, **changes: Any) -> str:
+    """Serve the configuration of this server as an issuer; returns the issuer."""
+    issuer = server.url.removesuffix("/keys")
+    members = {"issuer": issuer, "jwks_uri": server.url, "claims_supported": ["sub"], **changes}
+    server.body = json.dumps(members).encode()
+    return issuer
+
+
+async def test_an_issuer_says_where_its_keys_are(server: Server, sets: HttpKeySets) -> None:
+    assert await sets.discover(_configuration(server)) == server.url
+    assert await sets.discover(_configuration(server, jwks_uri="https://keys.example/k")) == "https://keys.example/k"
+    assert server.paths == ["/.well-known/openid-configuration"] * 2
+
+
+async def test_an_issuer_with_a_path_is_asked_below_it_and_is_itself_to_the_letter(
+    server: Server, sets: HttpKeySets
+) -> None:
+    issuer = f"{_configuration(server)}/realm/"
+    _configuration(server, issuer=issuer)
+    assert await sets.discover(issuer) == server.url
+    assert server.paths == ["/realm/.well-known/openid-configuration"]
+    with pytest.raises(KeysUnavailable, match="another issuer"):
+        await sets.discover(issuer.rstrip("/"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"issuer": "https://evil.example"}, "configuration of another issuer"),
+        ({"issuer": None}, "configuration of another issuer"),
+        ({"jwks_uri": None}, "jwks_uri is no https:// URL"),
+        ({"jwks_uri": 5}, "jwks_uri is no https:// URL"),
+        ({"jwks_uri": "http://keys.example/k"}, "jwks_uri is no https:// URL"),
+        ({"jwks_uri": "file:///etc/passwd"}, "jwks_uri is no https:// URL"),
+        ({"jwks_uri": "https://u:p@keys.example/k"}, "jwks_uri is no https:// URL"),
+        ({"jwks_uri": "https://"}, "jwks_uri is no https:// URL"),
+        ({"jwks_uri": "https://[::1/k"}, "jwks_uri is no https:// URL"),
+    ],
+)
+async def test_a_configuration_that_misleads_is_refused(
+    server: Server, sets: HttpKeySets, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(KeysUnavailable, match=message):
+        await sets.discover(_configuration(server, **changes))
+
+
+def test_an_issuer_elsewhere_sends_nobody_to_this_machine() -> None:
+    for place in ("http://127.0.0.1/k", "http://localhost/k", "http://[::1]/k"):
+        assert not is_as_private(place, "https://ci.example")
+        assert is_as_private(place, "http://127.0.0.1:9000")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_redirects, "redirects elsewhere"),
+        (_answers(b"x" * 10_000_000), "more than 262144 bytes"),
+        (_answers(b"", 404), "HTTP 404"),
+        (_answers(b"[]"), "not an OpenID configuration"),
+        (_answers(b'{"issuer": "a", "issuer": "b"}'), "not an OpenID configuration"),
+    ],
+)
+async def test_whatever_else_an_issuer_answers_is_no_configuration(
+    server: Server, sets: HttpKeySets, change: Callable[[Server], None], message: str
+) -> None:
+    change(server)
+    with pytest.raises(KeysUnavailable, match=message):
+        await sets.discover(server.url.removesuffix("/keys"))

@@ -28,7 +28,15 @@ from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.encoding.verifying_key import VerifyingKey
-from aegis_authz.ports.control_plane import Journal, KeySets, KeysUnavailable, Revocations, SingleUses
+from aegis_authz.ports.control_plane import (
+    Journal,
+    KeySets,
+    KeysUnavailable,
+    ReviewUnavailable,
+    Revocations,
+    SingleUses,
+    TokenReviews,
+)
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.ports.key_rings import KeyRing
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
@@ -98,6 +106,16 @@ class NoKeySets:
 
     async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
         raise KeysUnavailable(f"{url}: nobody is there")
+
+    async def discover(self, issuer: str) -> str:
+        raise KeysUnavailable(f"{issuer}: nobody is there")
+
+
+class NoClusters:
+    """Clusters that cannot be reached."""
+
+    async def user(self, cluster: str, token: str, audience: str) -> str:
+        raise ReviewUnavailable(f"{cluster}: nobody is there")
 
 
 def begun_limits(settings: ControlSettings) -> LimitStores:
@@ -178,6 +196,7 @@ def new_plane(
         uses: SingleUses | None = None,
         journal: Journal | None = None,
         key_sets: KeySets | None = None,
+        reviews: TokenReviews | None = None,
         rings: Mapping[str, KeyRing] | None = None,
         limits: LimitStores | None = None,
     ) -> ControlServices:
@@ -193,6 +212,7 @@ def new_plane(
             journal or MemoryJournal(for_tests=True),
             FileEnrolments(settings.state / "enrolled.json"),
             key_sets or NoKeySets(),
+            reviews or NoClusters(),
             FileRevocationList(settings.state / "revoked.json"),
             rings or {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")},
             FileBundleKeyRing(folder),

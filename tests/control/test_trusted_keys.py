@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from aegis_authz.control.trusted_keys import TrustedKeys
-from aegis_authz.core.trusted_issuer import TrustedIssuer
+from aegis_authz.core.trusted_issuer import KeySource, TrustedIssuer
 from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.encoding.verifying_key import VerifyingKey, verifying_key
 from aegis_authz.identity.issuance import Denial, NotIssued
@@ -16,7 +16,17 @@ from aegis_authz.ports.control_plane import KeysUnavailable
 from tests.support.token_requests import private_key, public_jwk
 
 ISSUER = TrustedIssuer(
-    "ci", "https://ci.example", "aegis", False, ("EdDSA",), "https://ci.example/keys", (), Seconds(60), False, ()
+    "ci",
+    "https://ci.example",
+    "aegis",
+    False,
+    ("EdDSA",),
+    KeySource("https://ci.example/keys", is_issuer=False),
+    (),
+    Seconds(60),
+    False,
+    (),
+    "",
 )
 
 
@@ -39,6 +49,7 @@ class Time:
 class Sets:
     keys: tuple[VerifyingKey, ...] = ()
     fetches: list[str] = field(default_factory=list)
+    keys_url: str = "https://ci.example/keys/2"
 
     async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
         self.fetches.append(url)
@@ -46,6 +57,11 @@ class Sets:
             raise KeysUnavailable(url)
         await asyncio.sleep(0)
         return self.keys
+
+    async def discover(self, issuer: str) -> str:
+        if not self.keys_url:
+            raise KeysUnavailable(f"{issuer} says nothing")
+        return self.keys_url
 
 
 @dataclass
@@ -125,6 +141,27 @@ async def test_an_issuer_that_nobody_trusts_any_more_is_forgotten() -> None:
 
 async def test_keys_that_are_written_down_are_fetched_from_nobody() -> None:
     world = World()
-    written = replace(ISSUER, jwks_url="", jwks=({**public_jwk(private_key(b"k")), "kid": "w"},))
+    written = replace(ISSUER, key_source=None, jwks=({**public_jwk(private_key(b"k")), "kid": "w"},))
     assert [key.kid for key in await world.keys.of(written, "w")] == ["w"]
     assert world.sets.fetches == []
+
+
+async def test_an_issuer_is_asked_anew_where_its_keys_are_each_time_they_are_fetched() -> None:
+    world = World(issuers=[replace(ISSUER, key_source=KeySource("https://ci.example", is_issuer=True))])
+    await world.keys.refresh()
+    world.sets.keys_url = "https://ci.example/keys/3"
+    world.time.at += 301
+    await world.keys.refresh()
+    assert world.sets.fetches == ["https://ci.example/keys/2", "https://ci.example/keys/3"]
+
+
+async def test_what_stands_in_the_way_of_keys_is_in_the_journals_detail() -> None:
+    world = World()
+    world.sets.keys_url = ""
+    source = KeySource("https://ci.example", is_issuer=True)
+    with pytest.raises(NotIssued) as caught:
+        await world.keys.of(replace(ISSUER, key_source=source), "a")
+    assert (caught.value.denial, caught.value.detail) == (
+        Denial.SUBJECT_KEYS_DOWN,
+        "ci: https://ci.example says nothing",
+    )

@@ -69,3 +69,9 @@ def test_a_strangers_key_id_is_its_own_choice() -> None:
 def test_everything_else_is_refused(jwk: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         verifying_key(jwk)
+
+
+def test_a_key_of_a_spiffe_bundle_is_for_one_kind_of_identity() -> None:
+    assert verifying_key(rsa_jwk(use="jwt-svid")).algorithms == ("RS256", "PS256")
+    with pytest.raises(ValueError, match="not for signatures"):
+        verifying_key(rsa_jwk(use="x509-svid"))

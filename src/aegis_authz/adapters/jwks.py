@@ -1,9 +1,13 @@
-"""The public keys of another issuer, fetched over HTTP: bounded in time and size, redirected nowhere."""
+"""The public keys of another issuer, fetched over HTTP: bounded in time and size, redirected nowhere.
+
+Source of discovery: OpenID Connect Discovery 1.0, sections 4.1 to 4.3.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -16,6 +20,8 @@ from aegis_authz.ports.control_plane import KeysUnavailable
 _SECONDS = 5.0
 _MAX_BYTES = 256 * 1024
 _MOST_KEYS = 100
+_WELL_KNOWN = "/.well-known/openid-configuration"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class HttpKeySets:
@@ -27,16 +33,33 @@ class HttpKeySets:
 
     async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
         """The keys of the set at this URL that can verify anything here. Raises KeysUnavailable."""
+        data = await self._object(url, "a JWK set")
+        try:
+            return _keys(data)
+        except ValueError as fault:
+            raise KeysUnavailable(f"{url}: not a JWK set: {fault}") from None
+
+    async def discover(self, issuer: str) -> str:
+        """The URL of its keys, as the issuer itself says it. Raises KeysUnavailable."""
+        url = f"{issuer.rstrip('/')}{_WELL_KNOWN}"
+        data = await self._object(url, "an OpenID configuration")
+        if data.get("issuer") != issuer:
+            raise KeysUnavailable(f"{url}: is the configuration of another issuer")
+        keys_url = data.get("jwks_uri")
+        if not isinstance(keys_url, str) or not is_as_private(keys_url, issuer):
+            raise KeysUnavailable(f"{url}: jwks_uri is no https:// URL of a host")
+        return keys_url
+
+    async def _object(self, url: str, kind: str) -> Mapping[str, Json]:
         try:
             async with asyncio.timeout(_SECONDS):
                 content = await self._content(url)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, OSError, ValueError) as fault:
             raise KeysUnavailable(f"{url}: {str(fault) or type(fault).__name__}") from None
         try:
-            return _keys(strict_json.parse_object(content))
-        except (Refused, ValueError) as fault:
-            detail = fault.detail if isinstance(fault, Refused) else fault
-            raise KeysUnavailable(f"{url}: not a JWK set: {detail}") from None
+            return strict_json.parse_object(content)
+        except Refused as fault:
+            raise KeysUnavailable(f"{url}: not {kind}: {fault.detail}") from None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -57,6 +80,17 @@ class HttpKeySets:
                 if len(content) > _MAX_BYTES:
                     raise KeysUnavailable(f"{url}: answers more than {_MAX_BYTES} bytes")
             return bytes(content)
+
+
+def is_as_private(url: str, issuer: str) -> bool:
+    """Whether the URL is https, or stays on loopback as its issuer does: one elsewhere sends us to no place of ours."""
+    try:
+        parts, origin = urlsplit(url), urlsplit(issuer)
+        _ = parts.port
+    except ValueError:
+        return False
+    is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK and origin.hostname in _LOOPBACK
+    return (parts.scheme == "https" or is_local) and bool(parts.hostname) and parts.username is None
 
 
 def _keys(data: Mapping[str, Json]) -> tuple[VerifyingKey, ...]:

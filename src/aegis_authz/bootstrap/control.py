@@ -30,6 +30,7 @@ from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
 from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
 from aegis_authz.approvals.expiring import ExpiryWatch
@@ -74,6 +75,7 @@ from aegis_authz.ports.control_plane import (
     Revocations,
     Routes,
     SingleUses,
+    TokenReviews,
 )
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog
 from aegis_authz.ports.key_rings import BundleKeyRing, KeyRing, KeyRingFault, Rotatable
@@ -127,6 +129,8 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(records.close)
         key_sets = HttpKeySets()
         stack.push_async_callback(key_sets.close)
+        reviews = _token_reviews(settings)
+        stack.push_async_callback(reviews.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
         stores = ControlStores(
@@ -138,6 +142,7 @@ async def _run(settings: ControlSettings) -> None:
             journal=FileJournal(settings.state / "issued.jsonl"),
             enrolments=FileEnrolments(settings.state / "enrolled.json"),
             key_sets=key_sets,
+            reviews=reviews,
             revoked=FileRevocationList(settings.state / REVOKED_FILE),
             rings=signing_rings(settings, clock),
             bundle_ring=FileBundleKeyRing(settings.keys),
@@ -167,6 +172,11 @@ async def _serve(services: ControlServices, listening: socket.socket) -> None:
         await ControlHost(services).serve(sockets=[listening])
         for watch in watches:
             watch.cancel()
+
+
+def _token_reviews(settings: ControlSettings) -> HttpTokenReviews:
+    clusters = settings.clusters.items()
+    return HttpTokenReviews({name: Cluster(entry.api, entry.token, entry.authorities) for name, entry in clusters})
 
 
 def _proxy_routes(settings: Path) -> Routes:
@@ -215,7 +225,7 @@ def _token_issuer(
         directory,
         stores.uses,
         stores.journal,
-        Exchanger(directory, trusted_keys, terms.clock_skew),
+        Exchanger(directory, trusted_keys, stores.reviews, terms.clock_skew),
         revoker.is_revoked,
         clock,
         ids,
@@ -257,6 +267,7 @@ class ControlStores:
     journal: Journal
     enrolments: Enrolments
     key_sets: KeySets
+    reviews: TokenReviews
     revoked: RevocationList
     rings: Mapping[str, KeyRing]
     bundle_ring: BundleKeyRing

@@ -10,7 +10,7 @@ from aegis_authz.core.enrolment import Enrolled, EnrolledKey
 from aegis_authz.core.identity import Way
 from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.trusted_issuer import SubjectRule, TrustedIssuer
+from aegis_authz.core.trusted_issuer import KeySource, SubjectRule, TrustedIssuer
 from aegis_authz.core.units import Seconds
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.policy.compile.identities import Identities
@@ -77,14 +77,21 @@ def _trusted(document: TrustDocument) -> TrustedIssuer:
         audience=document.audience,
         by_trust_domain=document.kind == "spiffe",
         algorithms=document.algorithms,
-        jwks_url=document.jwks or "",
+        key_source=_key_source(document),
         jwks=tuple(
             {name: value for name, value in key.items() if isinstance(value, str)} for key in document.keys or ()
         ),
         max_life=Seconds(float(document.max_life)),
         is_reusable=document.reuse == "same_key",
         rules=tuple(SubjectRule(entry.claims, entry.agent, entry.on_behalf_of or "") for entry in document.subjects),
+        review=document.token_review or "",
     )
+
+
+def _key_source(document: TrustDocument) -> KeySource | None:
+    if document.discovery:
+        return KeySource(document.issuer, is_issuer=True)
+    return None if document.jwks is None else KeySource(document.jwks, is_issuer=False)
 
 
 def _registered(entry: AgentEntry) -> RegisteredAgent:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.units import Epoch, Seconds
-from aegis_authz.identity.exchange import VerifiedSubject, read_foreign_token, verified_subject
+from aegis_authz.identity.exchange import VerifiedSubject, read_foreign_token, reviewed_subject, verified_subject
 from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.ports.control_plane import ReviewUnavailable, TokenReviews
+
+_log = logging.getLogger(__name__)
 
 _TYPE = "urn:ietf:params:oauth:token-type:"
 _TYPES = (f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access_token")
@@ -17,9 +21,12 @@ _TYPES = (f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access_token")
 class Exchanger:
     """Says whom a token of another issuer stands for."""
 
-    def __init__(self, directory: Callable[[], Directory], keys: TrustedKeys, clock_skew: Seconds) -> None:
+    def __init__(
+        self, directory: Callable[[], Directory], keys: TrustedKeys, reviews: TokenReviews, clock_skew: Seconds
+    ) -> None:
         self._directory = directory
         self._keys = keys
+        self._reviews = reviews
         self._clock_skew = clock_skew
 
     async def subject(self, text: str, kind: str, now: Epoch) -> VerifiedSubject:
@@ -27,5 +34,13 @@ class Exchanger:
         if kind not in _TYPES:
             raise NotIssued(Denial.SUBJECT_TYPE)
         token = read_foreign_token(text, self._directory().trusts)
+        issuer = token.issuer
+        if issuer.review:
+            try:
+                user = await self._reviews.user(issuer.review, text, issuer.audience)
+            except ReviewUnavailable as fault:
+                _log.warning("a cluster cannot be asked about a token: %s", fault)
+                raise NotIssued(Denial.SUBJECT_REVIEW_DOWN, f"{issuer.name}: {fault}") from None
+            return reviewed_subject(token, user, now, self._clock_skew)
         keys = await self._keys.of(token.issuer, token.kid)
         return verified_subject(token, keys, now, self._clock_skew)

@@ -48,8 +48,17 @@ class SubjectRule:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where an issuer's public keys are fetched: at this URL, or where the issuer of this URL says (`is_issuer`)."""
+
+    url: str
+    is_issuer: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedIssuer:
-    """Whose tokens are exchanged. `jwks_url` is where its public keys are fetched, "" where they are `jwks`.
+    """Whose tokens are exchanged. `key_source` is where its public keys are fetched, None where they are `jwks`, or
+    where the cluster named `review` is asked about each token.
 
     `is_reusable` says that a token may be exchanged again for the key it was first exchanged for. `by_trust_domain`
     says that the issuer is told by the SPIFFE id in `sub`, and not by `iss`.
@@ -60,11 +69,12 @@ class TrustedIssuer:
     audience: str
     by_trust_domain: bool
     algorithms: tuple[str, ...]
-    jwks_url: str
+    key_source: KeySource | None
     jwks: tuple[Mapping[str, Json], ...]
     max_life: Seconds
     is_reusable: bool
     rules: tuple[SubjectRule, ...]
+    review: str
 
     def issued(self, claims: Mapping[str, Json]) -> bool:
         """Whether the claims, nothing of them verified, say that they are this issuer's."""

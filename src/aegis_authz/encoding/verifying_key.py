@@ -22,6 +22,8 @@ ALGORITHMS: Mapping[str, tuple[str, ...]] = {
 }
 """What a key of each type may verify: never a MAC, so that a public key is never taken for a shared secret."""
 
+_USES = ("sig", "jwt-svid")
+"""What a key may be for; SPIFFE's bundles say the second (SPIFFE Trust Domain and Bundle, section 4.2.2)."""
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 _LEAST_RSA_BITS, _MOST_RSA_BITS = 2048, 8192
 _COORDINATE_BYTES = 32
@@ -51,7 +53,7 @@ def verifying_key(jwk: Mapping[str, Json]) -> VerifyingKey:
         raise ValueError("kty must be RSA, EC or OKP")
     if not isinstance(kid, str) or len(kid) > _MAX_KID:
         raise ValueError("kid is not a short text")
-    if jwk.get("use", "sig") != "sig":
+    if jwk.get("use", "sig") not in _USES:
         raise ValueError("the key is not for signatures")
     algorithm = jwk.get("alg")
     if algorithm is not None and algorithm not in algorithms:

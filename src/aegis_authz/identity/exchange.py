@@ -29,7 +29,10 @@ from aegis_authz.identity.issuance import Denial, NotIssued
 MAX_ACTORS = 5
 
 _MAX_BYTES = 16_384
-_TYPES = ("JWT", "AT+JWT", "APPLICATION/AT+JWT")
+_TYPES = ("JWT", "JOSE", "AT+JWT", "APPLICATION/AT+JWT")
+"""JOSE is what a JWT-SVID may be called (JWT-SVID, section 2.3)."""
+_SERVICE_ACCOUNT = "system:serviceaccount:"
+"""What the name of a service account begins with, in its token and to its cluster; users of other kinds are none."""
 _ES256_HALF = 32
 _PS256_SALT = 32
 
@@ -87,10 +90,21 @@ def read_foreign_token(text: str, issuers: Sequence[TrustedIssuer]) -> ForeignTo
 
 def verified_subject(token: ForeignToken, keys: Sequence[VerifyingKey], now: Epoch, skew: Seconds) -> VerifiedSubject:
     """Verify it by these keys of its issuer, and say whom it stands for. Raises NotIssued with a SUBJECT_ denial."""
-    jws, issuer = token.jws, token.issuer
     key = _key(token, keys)
-    if not _verifies(token.algorithm, key, jws):
-        raise NotIssued(Denial.SUBJECT_SIGNATURE, issuer.name)
+    if not _verifies(token.algorithm, key, token.jws):
+        raise NotIssued(Denial.SUBJECT_SIGNATURE, token.issuer.name)
+    return _subject(token, now, skew)
+
+
+def reviewed_subject(token: ForeignToken, user: str, now: Epoch, skew: Seconds) -> VerifiedSubject:
+    """Whom it stands for, when its cluster says that it is this user's, "" for nobody's. Raises NotIssued."""
+    if not user or token.jws.claims.get("sub") != user or not user.startswith(_SERVICE_ACCOUNT):
+        raise NotIssued(Denial.SUBJECT_REVIEW, token.issuer.name)
+    return _subject(token, now, skew)
+
+
+def _subject(token: ForeignToken, now: Epoch, skew: Seconds) -> VerifiedSubject:
+    jws, issuer = token.jws, token.issuer
     expires_at = _check_times(jws, issuer, now, skew)
     try:
         subject = jws.text("sub")

@@ -44,6 +44,8 @@ class Denial(Enum):
     SUBJECT_AUDIENCE = (400, "invalid_request", "the subject token is for another audience")
     SUBJECT_KEY = (400, "invalid_request", "the subject token is signed with a key that its issuer does not publish")
     SUBJECT_KEYS_DOWN = (503, "temporarily_unavailable", "the keys of the subject token's issuer cannot be fetched now")
+    SUBJECT_REVIEW = (400, "invalid_request", "the cluster of the subject token does not take it")
+    SUBJECT_REVIEW_DOWN = (503, "temporarily_unavailable", "the cluster of the subject token cannot be asked now")
     SUBJECT_SIGNATURE = (400, "invalid_request", "the signature of the subject token does not verify")
     SUBJECT_EXPIRED = (400, "invalid_request", "the subject token has expired")
     SUBJECT_EARLY = (400, "invalid_request", "the subject token was issued in the future")

@@ -191,6 +191,25 @@ class KeySets(Protocol):
         """The keys of the set at this URL, at least one. Raises KeysUnavailable."""
         ...
 
+    async def discover(self, issuer: str) -> str:
+        """The URL of its keys, as the issuer itself says it (OpenID Connect Discovery 1.0). Raises KeysUnavailable."""
+        ...
+
+
+class TokenReviews(Protocol):
+    """Clusters that say of their own tokens whether they are good, revoked ones included."""
+
+    async def user(self, cluster: str, token: str, audience: str) -> str:
+        """Whose token it is by the cluster of this name, "" when it is not good there for this audience.
+
+        Raises ReviewUnavailable.
+        """
+        ...
+
+
+class ReviewUnavailable(Exception):
+    """A cluster cannot be asked about a token; the message is for the log and holds no token."""
+
 
 class KeysUnavailable(Exception):
     """The keys of an issuer cannot be fetched; the message is for the log."""

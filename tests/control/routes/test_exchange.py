@@ -20,7 +20,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
 from aegis_authz.encoding.verifying_key import VerifyingKey, verifying_key
 from aegis_authz.identity.issuance import Denial
-from aegis_authz.ports.control_plane import KeysUnavailable
+from aegis_authz.ports.control_plane import KeysUnavailable, ReviewUnavailable
 from aegis_authz.testing.issuing import MemoryJournal
 from tests.support.token_requests import ASSERTION_TYPE, assertion, binding, key_id, private_key, public_jwk
 
@@ -65,6 +65,23 @@ algorithms: [ES256]
 subjects:
   - {{claims: {{sub: "spiffe://prod.example/ns/shop/sa/agent"}}, agent: acme/emea/shop}}
 ---
+trust: reviewed
+kind: kubernetes
+issuer: https://reviewed.example
+audience: {AUDIENCE}
+token_review: production
+algorithms: [RS256]
+subjects:
+  - {{claims: {{"/kubernetes.io/namespace": shop}}, agent: acme/emea/shop}}
+---
+trust: discovered
+issuer: https://discovered.example
+audience: {AUDIENCE}
+discovery: true
+algorithms: [RS256]
+subjects:
+  - {{claims: {{repository: acme/shop}}, agent: acme/emea/shop}}
+---
 trust: signed-only-by-rsa
 issuer: https://rsa.example
 audience: {AUDIENCE}
@@ -99,6 +116,30 @@ class IssuerKeys:
             raise KeysUnavailable(url)
         return self.keys
 
+    async def discover(self, issuer: str) -> str:
+        if self.is_down:
+            raise KeysUnavailable(issuer)
+        return f"{issuer}/keys"
+
+
+@dataclass
+class Clusters:
+    """A cluster that knows tokens by their text."""
+
+    users: dict[str, str] = field(default_factory=dict)
+    is_down: bool = False
+
+    async def user(self, cluster: str, token: str, audience: str) -> str:
+        assert (cluster, audience) == ("production", AUDIENCE)
+        if self.is_down:
+            raise ReviewUnavailable("the API server does not answer")
+        return self.users.get(token, "")
+
+
+@pytest.fixture
+def clusters() -> Clusters:
+    return Clusters()
+
 
 @pytest.fixture
 def issuer_keys() -> IssuerKeys:
@@ -115,9 +156,10 @@ def plane(
     new_plane: Callable[..., ControlServices],
     documents: Callable[..., Sources],
     issuer_keys: IssuerKeys,
+    clusters: Clusters,
     journal: MemoryJournal,
 ) -> ControlServices:
-    services = new_plane(key_sets=issuer_keys, journal=journal)
+    services = new_plane(key_sets=issuer_keys, reviews=clusters, journal=journal)
     usual = documents()
     services.publisher.start(lambda: Sources({**usual.policies, "identity.yaml": DOCUMENTS}, usual.tools))
     return services
@@ -265,6 +307,65 @@ async def test_a_svid_is_told_by_its_trust_domain(plane: ControlServices, client
             )
 
 
+REVIEWED = {
+    "iss": "https://reviewed.example",
+    "aud": [AUDIENCE],
+    "sub": "system:serviceaccount:shop:agent",
+    "kubernetes.io": {"namespace": "shop", "serviceaccount": {"name": "agent", "uid": "u"}},
+}
+
+
+async def test_a_cluster_that_is_asked_says_whose_token_it_is(
+    plane: ControlServices, client: Client, keys: Keys, clusters: Clusters, issuer_keys: IssuerKeys
+) -> None:
+    good, gone, another = (subject(OTHER_RSA, base=REVIEWED) for _ in range(3))
+    person = subject(OTHER_RSA, base={**REVIEWED, "sub": "ann"})
+    clusters.users = {good: REVIEWED["sub"], another: "system:serviceaccount:shop:other", person: "ann"}
+    async with client(plane, "") as anyone:
+        assert claims_of(await exchange(anyone, good), keys)["sub"] == "acme/emea/shop"
+        refused(await exchange(anyone, good), Denial.SUBJECT_REPLAYED)
+        for text in (gone, another, person):
+            refused(await exchange(anyone, text), Denial.SUBJECT_REVIEW)
+        elsewhere = subject(OTHER_RSA, base={**REVIEWED, "kubernetes.io": {"namespace": "other"}})
+        clusters.users[elsewhere] = REVIEWED["sub"]
+        refused(await exchange(anyone, elsewhere), Denial.SUBJECT_UNMATCHED)
+        late = subject(OTHER_RSA, base=REVIEWED, exp=time.time() - 1)
+        clusters.users[late] = REVIEWED["sub"]
+        refused(await exchange(anyone, late), Denial.SUBJECT_EXPIRED)
+    assert issuer_keys.fetches == 0
+
+
+async def test_while_a_cluster_cannot_be_asked_nothing_of_it_is_exchanged(
+    plane: ControlServices, client: Client, clusters: Clusters, journal: MemoryJournal
+) -> None:
+    text = subject(OTHER_RSA, base=REVIEWED)
+    clusters.users, clusters.is_down = {text: REVIEWED["sub"]}, True
+    async with client(plane, "") as anyone:
+        refused(await exchange(anyone, text), Denial.SUBJECT_REVIEW_DOWN)
+        clusters.is_down = False
+        assert (await exchange(anyone, text)).status_code == 200
+    assert journal.lines[0].detail == "reviewed: the API server does not answer"
+
+
+async def test_an_issuer_whose_keys_are_discovered_is_exchanged_like_others(
+    plane: ControlServices, client: Client, keys: Keys, issuer_keys: IssuerKeys
+) -> None:
+    token = {**CLAIMS, "iss": "https://discovered.example"}
+    async with client(plane, "") as anyone:
+        assert claims_of(await exchange(anyone, subject(base=token)), keys)["sub"] == "acme/emea/shop"
+        issuer_keys.is_down = True
+        assert (await exchange(anyone, subject(base=token))).status_code == 200
+        refused(await exchange(anyone, subject(base={**token, "iss": ISSUER})), Denial.SUBJECT_KEYS_DOWN)
+
+
+async def test_a_svid_may_be_called_jose(plane: ControlServices, client: Client, keys: Keys) -> None:
+    now = time.time()
+    claims = {"aud": [AUDIENCE], "sub": "spiffe://prod.example/ns/shop/sa/agent", "exp": now + 60}
+    svid = jwt.encode(claims, EC_KEY, "ES256", {"kid": "ec", "typ": "JOSE"})
+    async with client(plane, "") as anyone:
+        assert claims_of(await exchange(anyone, svid), keys)["sub"] == "acme/emea/shop"
+
+
 async def test_a_token_without_a_signature_and_a_mac_are_refused(plane: ControlServices, client: Client) -> None:
     unsigned = jwt.encode({**CLAIMS, "exp": time.time() + 60}, None, "none")
     public = RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -310,7 +411,7 @@ async def test_known_keys_go_on_through_an_outage_and_unknown_ones_wait(
     issuer_keys.is_down = True
     async with client(plane, "") as anyone:
         assert (await exchange(anyone, subject())).status_code == 200
-    assert issuer_keys.fetches == 1
+    assert issuer_keys.fetches == 2  # one for each place
 
 
 async def test_before_the_first_keys_came_nothing_is_exchanged(

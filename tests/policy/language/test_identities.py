@@ -103,7 +103,18 @@ def test_a_claim_may_fill_in_a_part_of_the_name() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("jwks: https://ci.example/keys\n", "", "must have either jwks"),
+        ("jwks: https://ci.example/keys\n", "", "must have one of jwks"),
+        (
+            "jwks: https://ci.example/keys\n",
+            "jwks: https://ci.example/keys\ndiscovery: true\n",
+            "must have one of jwks",
+        ),
+        ("jwks: https://ci.example/keys\n", "discovery: false\n", "discovery is true or left out"),
+        (
+            "jwks: https://ci.example/keys\n",
+            "token_review: production\n",
+            "token_review is for tokens of kind kubernetes",
+        ),
         ("https://ci.example/keys", "http://ci.example/keys", "must be https://"),
         ("https://ci.example/keys", "https://u:p@ci.example/keys", "must be https://"),
         ("https://ci.example/keys", "file:///etc/passwd", "must be https://"),
@@ -129,3 +140,21 @@ def test_keys_of_an_issuer_can_be_written_down_and_never_their_private_halves() 
     written = TRUST.replace("jwks: https://ci.example/keys", f"keys: [{{kty: OKP, crv: Ed25519, x: {X}, kid: a}}]")
     assert trust(written.replace("RS256", "EdDSA")).keys is not None
     assert "private or secret" in refusal(written.replace("kid: a", "d: AA"))
+
+
+def test_an_issuer_may_say_where_its_keys_are_when_it_is_a_url_to_ask() -> None:
+    written = TRUST.replace("jwks: https://ci.example/keys", "discovery: true")
+    assert trust(written).discovery is True
+    local = written.replace("https://ci.example", "http://127.0.0.1:9000/realm")
+    assert trust(local).discovery is True
+    for issuer in ("http://ci.example", "ci", "https://ci.example?realm=1", "https://u:p@ci.example"):
+        assert "must be https://" in refusal(
+            written.replace("https://ci.example", issuer)
+        ) or "without query" in refusal(written.replace("https://ci.example", issuer))
+    spiffe = written.replace("issuer: https://ci.example", "issuer: spiffe://prod.example\nkind: spiffe")
+    assert "no URL that discovery could start from" in refusal(spiffe)
+
+
+def test_a_cluster_may_be_asked_about_tokens_of_its_service_accounts() -> None:
+    written = TRUST.replace("jwks: https://ci.example/keys", "kind: kubernetes\ntoken_review: production")
+    assert trust(written).token_review == "production"

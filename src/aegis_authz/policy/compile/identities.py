@@ -162,6 +162,8 @@ def _trust_data(document: TrustDocument) -> Json:
         "issuer": document.issuer,
         "audience": document.audience,
         "jwks": document.jwks,
+        "discovery": document.discovery is True,
+        "token_review": document.token_review,
         "keys": None if document.keys is None else [_foreign_key_data(key) for key in document.keys],
         "algorithms": [*document.algorithms],
         "max_life": document.max_life,

@@ -198,6 +198,8 @@ _IDENTITIES: Mapping[str, str] = {
     "audience": "What must be among the aud of its tokens.",
     "jwks": "Where its public keys are fetched: https.",
     "TrustDocument.keys": "Its public keys as JWKs, in place of jwks.",
+    "discovery": "In place of jwks: its keys are where its OpenID configuration says.",
+    "token_review": "In place of jwks: the cluster, by its name in the control plane's settings, that is asked.",
     "algorithms": "What its tokens may be signed with: RS256, PS256, ES256, EdDSA.",
     "max_life": "The longest life of a token, exp less iat, that is accepted; default 3600 seconds.",
     "reuse": "never, the default: each token is exchanged once. same_key: again, for the key it was first exchanged for.",

@@ -78,7 +78,7 @@ _ALSO: Mapping[str, _Mapping] = {
     "Obligations": {"minProperties": 1},
     "Size": {"minProperties": 1},
     "ToolEntry": {"oneOf": [{"required": ["actions"]}, {"required": ["mcp"]}]},
-    "TrustDocument": {"oneOf": [{"required": ["jwks"]}, {"required": ["keys"]}]},
+    "TrustDocument": {"oneOf": [{"required": [way]} for way in ("jwks", "discovery", "keys", "token_review")]},
     "TriedCall": {"oneOf": [{"required": ["tool", "action"]}, {"required": ["host"]}]},
 }
 """What models ask for beyond the shape of their members."""

@@ -80,6 +80,13 @@ def _jwks_url(value: str) -> str:
     return value
 
 
+def _discoverable(kind: str, issuer: str) -> None:
+    if kind == "spiffe":
+        raise ValueError("a SPIFFE trust domain is no URL that discovery could start from: name the bundle's with jwks")
+    if "?" in _jwks_url(issuer):
+        raise ValueError("the issuer is a URL without query, from which discovery starts")
+
+
 def _foreign_key(value: object) -> dict[str, object]:
     from aegis_authz.encoding.verifying_key import verifying_key
 
@@ -162,7 +169,9 @@ class TrustDocument(Part):
     issuer: Words
     audience: Words
     jwks: JwksUrl | None = None
+    discovery: bool | None = None
     keys: Annotated[tuple[ForeignKey, ...], LISTED] | None = None
+    token_review: Name | None = None
     algorithms: Annotated[tuple[Algorithm, ...], LISTED, NOT_EMPTY, UNIQUE]
     max_life: Annotated[int, Field(ge=60, le=86_400)] = 3600
     reuse: Literal["never", "same_key"] = "never"
@@ -170,10 +179,18 @@ class TrustDocument(Part):
 
     @model_validator(mode="after")
     def _is_whole(self) -> TrustDocument:
-        if (self.jwks is None) == (self.keys is None):
+        if self.discovery is False:
+            raise ValueError("discovery is true or left out")
+        ways = (self.jwks, self.discovery, self.keys, self.token_review)
+        if sum(way is not None for way in ways) != 1:
             raise ValueError(
-                "must have either jwks (where the issuer's keys are fetched) or keys (the keys themselves)"
+                "must have one of jwks (where the issuer's keys are fetched), discovery (the issuer says where),"
+                " keys (the keys themselves) and token_review (the cluster that is asked about each token)"
             )
+        if self.discovery:
+            _discoverable(self.kind, self.issuer)
+        if self.token_review is not None and self.kind != "kubernetes":
+            raise ValueError("token_review is for tokens of kind kubernetes")
         if self.keys == () or not self.subjects:
             raise ValueError("keys and subjects must not be empty")
         if self.kind == "spiffe" and _TRUST_DOMAIN.match(self.issuer) is None:
