@@ -12,6 +12,7 @@ from aegis_authz.commands.documents import documents_from_here, from_here, uncol
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, cases_of
+from aegis_authz.lab.identity_cases import IdentityCase, identity_cases_of
 from aegis_authz.lab.opa import LabError, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import ServerMissing, find_opa
@@ -25,6 +26,7 @@ class TrialBench:
 
     bench: Workbench
     cases: tuple[Case, ...]
+    identity_cases: tuple[IdentityCase, ...]
 
 
 def loaded_folders(policies: Path, tools: Path) -> Loaded:
@@ -51,6 +53,7 @@ def trial_bench(policies: Path, tools: Path) -> Iterator[TrialBench]:
     Raises PolicyErrors for documents and tests, SourceFolderError, Unable.
     """
     loaded = loaded_folders(policies, tools)
-    cases = cases_of(from_here(policies, read_tests(policies)), loaded)
+    tests = from_here(policies, read_tests(policies))
+    cases, identity_cases = cases_of(tests, loaded), identity_cases_of(tests, loaded.identities)
     with bench_of(loaded) as bench:
-        yield TrialBench(bench, tuple(cases))
+        yield TrialBench(bench, tuple(cases), tuple(identity_cases))

@@ -10,11 +10,11 @@ from aegis_authz.core.enrolment import Enrolled, EnrolledKey
 from aegis_authz.core.identity import Way
 from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.trusted_issuer import KeySource, SubjectRule, TrustedIssuer
+from aegis_authz.core.trusted_issuer import TrustedIssuer
 from aegis_authz.core.units import Seconds
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.policy.compile.identities import Identities
-from aegis_authz.policy.language.identities import AgentEntry, TrustDocument
+from aegis_authz.policy.language.identities import AgentEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Directory:
     def of(identities: Identities) -> Directory:
         """The directory of these documents."""
         agents = {scope: _registered(entry) for scope, entry in identities.entries()}
-        return Directory(MappingProxyType(agents), tuple(_trusted(loaded.document) for loaded in identities.trusts))
+        return Directory(MappingProxyType(agents), identities.issuers())
 
     def with_enrolled(self, enrolled: Enrolled) -> Directory:
         """This and the keys that agents brought themselves; a document says how else they are registered."""
@@ -68,30 +68,6 @@ class Directory:
 
 EMPTY_DIRECTORY = Directory(MappingProxyType({}), ())
 """Nobody is registered and nobody trusted."""
-
-
-def _trusted(document: TrustDocument) -> TrustedIssuer:
-    return TrustedIssuer(
-        name=document.trust,
-        issuer=document.issuer,
-        audience=document.audience,
-        by_trust_domain=document.kind == "spiffe",
-        algorithms=document.algorithms,
-        key_source=_key_source(document),
-        jwks=tuple(
-            {name: value for name, value in key.items() if isinstance(value, str)} for key in document.keys or ()
-        ),
-        max_life=Seconds(float(document.max_life)),
-        is_reusable=document.reuse == "same_key",
-        rules=tuple(SubjectRule(entry.claims, entry.agent, entry.on_behalf_of or "") for entry in document.subjects),
-        review=document.token_review or "",
-    )
-
-
-def _key_source(document: TrustDocument) -> KeySource | None:
-    if document.discovery:
-        return KeySource(document.issuer, is_issuer=True)
-    return None if document.jwks is None else KeySource(document.jwks, is_issuer=False)
 
 
 def _registered(entry: AgentEntry) -> RegisteredAgent:

@@ -73,19 +73,35 @@ def read_foreign_token(text: str, issuers: Sequence[TrustedIssuer]) -> ForeignTo
     kind = jws.header.get("typ", "JWT")
     if not isinstance(kid, str) or not isinstance(kind, str) or kind.upper() not in _TYPES or "crit" in jws.header:
         raise NotIssued(Denial.SUBJECT_FORM, "a header that is not of a JWT")
-    theirs = [issuer for issuer in issuers if issuer.issued(jws.claims)]
-    if not theirs:
-        raise NotIssued(Denial.SUBJECT_ISSUER)
-    audience = jws.claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-    issuer = next((issuer for issuer in theirs if issuer.audience in audiences), None)
-    if issuer is None:
-        raise NotIssued(Denial.SUBJECT_AUDIENCE, theirs[0].name)
+    issuer = _issuer_of(jws.claims, issuers)
     if not isinstance(algorithm, str) or algorithm.lower() == "none":
         raise NotIssued(Denial.SUBJECT_UNSIGNED, issuer.name)
     if algorithm not in issuer.algorithms:
         raise NotIssued(Denial.SUBJECT_ALGORITHM, issuer.name)
     return ForeignToken(jws, issuer, algorithm, kid)
+
+
+def subject_of_claims(
+    claims: Mapping[str, Json], issuers: Sequence[TrustedIssuer], now: Epoch, skew: Seconds
+) -> VerifiedSubject:
+    """Whom a token of these claims would stand for if its signature were good: for tests of trust alone.
+
+    Raises NotIssued with a SUBJECT_ denial.
+    """
+    jws = CompactJws({}, dict(claims), b"", b"")
+    return _subject(ForeignToken(jws, _issuer_of(claims, issuers), "", ""), now, skew)
+
+
+def _issuer_of(claims: Mapping[str, Json], issuers: Sequence[TrustedIssuer]) -> TrustedIssuer:
+    theirs = [issuer for issuer in issuers if issuer.issued(claims)]
+    if not theirs:
+        raise NotIssued(Denial.SUBJECT_ISSUER)
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    issuer = next((issuer for issuer in theirs if issuer.audience in audiences), None)
+    if issuer is None:
+        raise NotIssued(Denial.SUBJECT_AUDIENCE, theirs[0].name)
+    return issuer
 
 
 def verified_subject(token: ForeignToken, keys: Sequence[VerifyingKey], now: Epoch, skew: Seconds) -> VerifiedSubject:

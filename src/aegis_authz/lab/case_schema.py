@@ -5,6 +5,7 @@ from __future__ import annotations
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.cases import REASONS_OF_POLICY, CasesDocument, EffectWord, ReasonWord
+from aegis_authz.lab.identity_cases import REFUSALS, IdentitiesDocument, RefusalWord
 from aegis_authz.policy.editor.schema import constraint, either, policy_schema, schema_of, tool_schema
 
 
@@ -12,8 +13,9 @@ def case_schema() -> dict[str, Json]:
     """JSON Schema 2020-12 of `*_test.yaml` files."""
     return schema_of(
         "Aegis policy tests",
-        (CasesDocument,),
+        (CasesDocument, IdentitiesDocument),
         {
+            **constraint(RefusalWord, {"enum": [*REFUSALS]}),
             **constraint(EffectWord, {"enum": [effect.value for effect in Effect]}),
             **constraint(ReasonWord, {"enum": [reason.value for reason in REASONS_OF_POLICY]}),
         },

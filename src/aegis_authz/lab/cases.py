@@ -14,6 +14,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.identity_cases import is_about_identity
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.mcp_methods import is_method
@@ -190,6 +191,8 @@ def cases_of(sources: Mapping[str, str], loaded: Loaded) -> list[Case]:
         problems += wrong
         names: set[str] = set()
         for source in documents:
+            if is_about_identity(source):
+                continue
             document, wrong = validated(CasesDocument, source)
             problems += wrong
             if document is None:

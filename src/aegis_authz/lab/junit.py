@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree as Xml
 
+from aegis_authz.lab.identity_trial import IdentityResult
 from aegis_authz.lab.trial import CaseResult
 from aegis_authz.policy.source.problems import Problem
 
@@ -15,7 +16,7 @@ _SUITE = "aegis policy test"
 _UNSAYABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_of_outcomes(outcomes: Sequence[tuple[CaseResult, str]]) -> bytes:
+def junit_of_outcomes(outcomes: Sequence[tuple[CaseResult | IdentityResult, str]]) -> bytes:
     """One `testsuite` a file; each outcome comes with the text that says why it failed ("" when it passed)."""
     root = Xml.Element("testsuites", name=_SUITE, tests=str(len(outcomes)), failures=str(_failed(outcomes)), errors="0")
     for path, group in groupby(outcomes, key=lambda pair: pair[0].case.path):
@@ -57,7 +58,7 @@ def junit_of_problems(problems: Sequence[Problem]) -> bytes:
     return _bytes(root)
 
 
-def _failed(outcomes: Sequence[tuple[CaseResult, str]]) -> int:
+def _failed(outcomes: Sequence[tuple[CaseResult | IdentityResult, str]]) -> int:
     return sum(not outcome.passed for outcome, _ in outcomes)
 
 

@@ -250,3 +250,36 @@ def test_documents_added_and_removed_are_changes(tmp_path: Path) -> None:
         runs_after.extend(len(waited) for _ in each_change([tmp_path], wait))
 
     assert runs_after == [0, 1, 3]
+
+
+IDENTITIES = "identities:\n  - {name: a key of nobody, key: abc, expect: {refused: unregistered}}\n"
+
+
+def test_tests_of_identity_count_with_those_of_calls(run: Run) -> None:
+    result = run(tests=(TESTS + "---\n" + IDENTITIES, IDENTITIES))
+
+    assert (result.exit_code, result.output) == (0, "6 passed\n")
+
+
+def test_tests_of_identity_need_no_others(run: Run) -> None:
+    assert run("--only", "a key of nobody", tests=(IDENTITIES,)).output == "1 passed\n"
+
+
+def test_a_failed_test_of_identity_is_one_line_and_a_failure_of_junit(run: Run, tmp_path: Path) -> None:
+    wrong = IDENTITIES.replace("refused: unregistered", "agent: acme/emea/bot")
+    result = run("--junit", str(tmp_path / "out.xml"), tests=(wrong,))
+
+    assert result.exit_code == 1
+    place = f"{tmp_path / 'policies' / 'part0_test.yaml'}:2: a key of nobody"
+    assert result.output.splitlines() == [
+        f"{place}: expected agent acme/emea/bot, refused none; decided agent none, refused unregistered",
+        "0 passed, 1 failed",
+    ]
+    assert "agent is not as expected" in (tmp_path / "out.xml").read_text("utf-8")
+
+
+def test_a_failed_test_of_identity_is_told_as_json(run: Run) -> None:
+    wrong = IDENTITIES.replace("refused: unregistered", "agent: acme/emea/bot")
+    [told] = json.loads(run("--json", tests=(wrong,)).output)["tests"]
+
+    assert (told["passed"], told["decided"]["refused"]) == (False, "unregistered")

@@ -18,6 +18,7 @@ from aegis_authz.cli.watching import each_change
 
 if TYPE_CHECKING:
     from aegis_authz.lab.coverage import Coverage
+    from aegis_authz.lab.identity_trial import IdentityResult
     from aegis_authz.lab.trial import CaseResult
 
 COMMAND = "policy test"
@@ -92,6 +93,7 @@ def _run(options: RunOptions) -> int:
     from aegis_authz.cli.policy.text import problems_json
     from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.coverage import coverage_of
+    from aegis_authz.lab.identity_trial import identities_tried
     from aegis_authz.lab.junit import junit_of_problems
     from aegis_authz.lab.trial import tried
     from aegis_authz.policy.source.problems import PolicyErrors
@@ -99,9 +101,11 @@ def _run(options: RunOptions) -> int:
     try:
         with trial_bench(options.policies, options.tools) as ready:
             cases = [case for case in ready.cases if options.only in case.name]
-            if not cases:
-                return _nothing(options, len(ready.cases))
-            outcomes = tried(ready.bench, cases)
+            identity_cases = [case for case in ready.identity_cases if options.only in case.name]
+            if not cases and not identity_cases:
+                return _nothing(options, len(ready.cases) + len(ready.identity_cases))
+            outcomes: list[CaseResult | IdentityResult] = [*tried(ready.bench, cases)]
+            outcomes += identities_tried(ready.bench.loaded.identities, identity_cases)
             covered = None
             if options.coverage:
                 explained = ready.bench.explain([case.call for case in cases])
@@ -125,7 +129,9 @@ def _nothing(options: RunOptions, others: int) -> int:
     return REFUSED
 
 
-def _tell(options: RunOptions, outcomes: Sequence[CaseResult], covered: Sequence[Coverage] | None) -> int:
+def _tell(
+    options: RunOptions, outcomes: Sequence[CaseResult | IdentityResult], covered: Sequence[Coverage] | None
+) -> int:
     from aegis_authz.cli.policy.test_text import failure_line, outcomes_json, outcomes_text, show_coverage
     from aegis_authz.lab.coverage import percent_of
     from aegis_authz.lab.junit import junit_of_outcomes

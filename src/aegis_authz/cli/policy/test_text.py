@@ -12,6 +12,7 @@ from rich.text import Text
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.coverage import Coverage, percent_of
+from aegis_authz.lab.identity_trial import IdentityResult
 from aegis_authz.lab.trial import CaseResult, decided_data
 from aegis_authz.policy.source.problems import printable
 
@@ -19,7 +20,7 @@ _WIDE = 160
 _TOLD_ANYHOW = ("effect", "reason", "findings")
 
 
-def failure_line(outcome: CaseResult) -> str:
+def failure_line(outcome: CaseResult | IdentityResult) -> str:
     """Where the expectation stands, what was expected and what was decided and why; "" when the test passed."""
     if outcome.passed:
         return ""
@@ -27,13 +28,23 @@ def failure_line(outcome: CaseResult) -> str:
     expected = ", ".join(
         f"{difference.member} {_value_text(difference.expected)}" for difference in outcome.differences
     )
+    if isinstance(outcome, IdentityResult):
+        return _identity_line(outcome)
     others = (difference for difference in outcome.differences if difference.member not in _TOLD_ANYHOW)
     decided = [_decided(outcome), *(f"{difference.member} {_value_text(difference.decided)}" for difference in others)]
     case = outcome.case
     return printable(f"{case.path}:{first.line}: {case.name}: expected {expected}; decided {'; '.join(decided)}")
 
 
-def outcomes_text(outcomes: Sequence[CaseResult]) -> str:
+def _identity_line(outcome: IdentityResult) -> str:
+    expected = ", ".join(f"{entry.member} {_value_text(entry.expected)}" for entry in outcome.differences)
+    decided = ", ".join(f"{entry.member} {_value_text(entry.decided)}" for entry in outcome.differences)
+    detail = f" ({outcome.answer['detail']})" if outcome.answer["detail"] else ""
+    place = f"{outcome.case.path}:{outcome.differences[0].line}: {outcome.case.name}"
+    return printable(f"{place}: expected {expected}; decided {decided}{detail}")
+
+
+def outcomes_text(outcomes: Sequence[CaseResult | IdentityResult]) -> str:
     """A line for each failure and a summary."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     passed = f"{len(outcomes) - len(failed)} passed"
@@ -62,7 +73,7 @@ def show_coverage(covered: Sequence[Coverage]) -> None:
             console.print(Text(printable(line)), soft_wrap=True)
 
 
-def outcomes_json(outcomes: Sequence[CaseResult], covered: Sequence[Coverage] | None) -> str:
+def outcomes_json(outcomes: Sequence[CaseResult | IdentityResult], covered: Sequence[Coverage] | None) -> str:
     """Everything as one JSON object; `coverage` only where it was asked for."""
     failed = sum(not outcome.passed for outcome in outcomes)
     report: dict[str, Json] = {
@@ -106,7 +117,7 @@ def _rounded(percent: float) -> float:
     return int(percent * 10) / 10
 
 
-def _outcome(outcome: CaseResult) -> Mapping[str, Json]:
+def _outcome(outcome: CaseResult | IdentityResult) -> Mapping[str, Json]:
     case = outcome.case
     return {
         "name": case.name,
@@ -122,7 +133,7 @@ def _outcome(outcome: CaseResult) -> Mapping[str, Json]:
             }
             for difference in outcome.differences
         ],
-        "decided": decided_data(outcome.decided),
+        "decided": outcome.answer if isinstance(outcome, IdentityResult) else decided_data(outcome.decided),
     }
 
 

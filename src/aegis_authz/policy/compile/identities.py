@@ -14,7 +14,8 @@ from aegis_authz.core.identity import Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.registration import AgentKey, Registration
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import Epoch
+from aegis_authz.core.trusted_issuer import KeySource, SubjectRule, TrustedIssuer
+from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.policy.bundle.agent_data import agents_to_data
 from aegis_authz.policy.language.identities import (
@@ -61,6 +62,10 @@ class Identities:
         """What the data plane is told of each."""
         return {scope: registration_of(entry) for scope, entry in self.entries()}
 
+    def issuers(self) -> tuple[TrustedIssuer, ...]:
+        """Each trusted issuer."""
+        return tuple(_trusted(loaded.document) for loaded in self.trusts)
+
 
 NO_IDENTITIES = Identities()
 
@@ -72,6 +77,30 @@ def registration_of(entry: AgentEntry) -> Registration:
         agent_keys=tuple(_agent_key(key) for key in entry.agent_keys or ()),
         spiffe_ids=frozenset(entry.spiffe or ()),
     )
+
+
+def _trusted(document: TrustDocument) -> TrustedIssuer:
+    return TrustedIssuer(
+        name=document.trust,
+        issuer=document.issuer,
+        audience=document.audience,
+        by_trust_domain=document.kind == "spiffe",
+        algorithms=document.algorithms,
+        key_source=_key_source(document),
+        jwks=tuple(
+            {name: value for name, value in key.items() if isinstance(value, str)} for key in document.keys or ()
+        ),
+        max_life=Seconds(float(document.max_life)),
+        is_reusable=document.reuse == "same_key",
+        rules=tuple(SubjectRule(entry.claims, entry.agent, entry.on_behalf_of or "") for entry in document.subjects),
+        review=document.token_review or "",
+    )
+
+
+def _key_source(document: TrustDocument) -> KeySource | None:
+    if document.discovery:
+        return KeySource(document.issuer, is_issuer=True)
+    return None if document.jwks is None else KeySource(document.jwks, is_issuer=False)
 
 
 def snapshot_agents(identities: Identities) -> dict[str, Json]:

@@ -211,6 +211,18 @@ _IDENTITIES: Mapping[str, str] = {
 
 _TESTS: Mapping[str, str] = {
     "tests": "Calls, and what is expected of each.",
+    "identities": "What stands for an agent, and for which, or why for none.",
+    "WrittenIdentity.name": "What is tested; no two tests of a file share a name.",
+    "WrittenIdentity.trust": "The trust document whose token is tried.",
+    "WrittenIdentity.claims": "Claims of the token; iss, aud, iat, exp and sub are filled in.",
+    "without": "Claims that are filled in and shall not be.",
+    "WrittenIdentity.spiffe": "The SPIFFE id of a client certificate.",
+    "WrittenIdentity.key": "The thumbprint of an agent's key (RFC 7638).",
+    "WrittenIdentity.expect": "Whom it stands for, or why for nobody.",
+    "ExpectedIdentity.agent": "The agent it stands for: org/tenant/agent.",
+    "refused": "Why it stands for nobody, such as subject_unmatched or unregistered.",
+    "ExpectedIdentity.on_behalf_of": "The person whom the agent then acts for.",
+    "ExpectedIdentity.ways": "How that agent may prove who it is, all of them.",
     "WrittenCase.name": "What is tested; no two tests of a file share a name.",
     "call": "A call of a tool's action, or of a host that no tool claims.",
     "expect": "What is expected of the decision; what is left out is not looked at.",

@@ -79,6 +79,8 @@ _ALSO: Mapping[str, _Mapping] = {
     "Size": {"minProperties": 1},
     "ToolEntry": {"oneOf": [{"required": ["actions"]}, {"required": ["mcp"]}]},
     "TrustDocument": {"oneOf": [{"required": [way]} for way in ("jwks", "discovery", "keys", "token_review")]},
+    "WrittenIdentity": {"oneOf": [{"required": ["trust", "claims"]}, {"required": ["spiffe"]}, {"required": ["key"]}]},
+    "ExpectedIdentity": {"oneOf": [{"required": ["agent"]}, {"required": ["refused"]}]},
     "TriedCall": {"oneOf": [{"required": ["tool", "action"]}, {"required": ["host"]}]},
 }
 """What models ask for beyond the shape of their members."""
