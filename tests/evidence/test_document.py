@@ -134,6 +134,7 @@ DECISIONS = st.builds(
     would=st.sampled_from(["", *(effect.value for effect in Effect)]),
     charges=st.lists(CHARGES, max_size=2).map(tuple),
     quarantined_until=SECONDS,
+    cost=st.none() | st.builds(Money, st.integers(0, 10**9), st.sampled_from(("USD", "EUR"))),
     stages=st.dictionaries(TEXTS, SECONDS, max_size=3),
     total_ms=SECONDS,
     effect=st.sampled_from(Effect),
@@ -166,7 +167,7 @@ DECISIONS = st.builds(
 
 def of_version_3(record: DecisionRecord) -> DecisionRecord:
     """The record as version 3 would have told it."""
-    return replace(record, version=3, charges=(), quarantined_until=0)
+    return replace(record, version=3, charges=(), quarantined_until=0, cost=None)
 
 
 def of_version_2(record: DecisionRecord) -> DecisionRecord:

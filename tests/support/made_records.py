@@ -59,6 +59,7 @@ DENIED = DecisionRecord(
     approved_by="",
     charges=(),
     quarantined_until=0,
+    cost=None,
     mcp_session="",
     request_id="",
     trace_id="",

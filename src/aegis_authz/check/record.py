@@ -118,6 +118,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         approved_by=settled.granted_by if settled is not None else "",
         charges=charge_records(draft.charging, settled.accounts) if settled is not None else (),
         quarantined_until=settled.quarantined_until / 1000 if settled is not None else 0.0,
+        cost=draft.cost.money if draft.cost is not None else None,
         mcp_session=_session(http) if http else "",
         request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",
         trace_id=draft.traceparent[3:35],

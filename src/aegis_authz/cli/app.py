@@ -24,6 +24,7 @@ from aegis_authz.cli import (
     mcp,
     mesh,
     serve,
+    spend,
     token,
     tools,
 )
@@ -50,6 +51,7 @@ app.command()(doctor.doctor)
 app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(bench.bench)
+app.command()(spend.spend)
 app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")

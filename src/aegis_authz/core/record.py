@@ -80,10 +80,11 @@ class DecisionRecord:
     is "" or the effect a shadow policy would have had. `mcp_session` is the SHA-256 of the id of an MCP session as the
     agent showed it, "" where it showed none. `approved_by` is who granted the approval `approval_id` that the
     call used, "" for every other call. `charges` are those of a call that meets limits, as far as it came to that;
-    `quarantined_until` is until when the agent is quarantined after the call, 0 when it is not. A record of version 3
-    knows nothing of the two; one of version 2 nothing of `approved_by` either, and the identity's single-use token
-    alone; one of version 1 knows nothing of `kind`, `rpc_method`, `scheme`, `port`, `environment`,
-    `withheld` (None there alone), nor how old the identity's token is and whom it serves.
+    `quarantined_until` is until when the agent is quarantined after the call, 0 when it is not; `cost` is what a call
+    that has a price was estimated to cost. A record of version 3 knows nothing of these; one of version 2 nothing of
+    `approved_by` either, and the identity's single-use token alone; one of version 1 knows nothing of `kind`,
+    `rpc_method`, `scheme`, `port`, `environment`, `withheld` (None there alone), nor how old the identity's token is
+    and whom it serves.
     """
 
     version: int
@@ -117,6 +118,7 @@ class DecisionRecord:
     approved_by: str
     charges: tuple[ChargeRecord, ...]
     quarantined_until: float
+    cost: Money | None
     mcp_session: str
     request_id: str
     trace_id: str

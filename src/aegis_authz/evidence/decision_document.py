@@ -13,6 +13,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.grant import Grant
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import (
     DECISION_VERSION,
@@ -53,7 +54,7 @@ _NOT_IN_VERSION_2: Mapping[str, Json] = {
 }
 """What records of decisions did not hold in version 2, and what stands for it when one is read."""
 
-_NOT_IN_VERSION_3: Mapping[str, Json] = {"charges": [], "quarantined_until": 0}
+_NOT_IN_VERSION_3: Mapping[str, Json] = {"charges": [], "quarantined_until": 0, "cost": None}
 """What records of decisions did not hold in version 3, and what stands for it when one is read."""
 
 _WORD = TypeVar("_WORD", bound=Enum)
@@ -119,6 +120,7 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "approved_by": record.approved_by,
         "charges": [{name: getattr(charge, name) for name in _CHARGE} for charge in record.charges],
         "quarantined_until": record.quarantined_until,
+        "cost": None if record.cost is None else _cost_to_json(record.cost),
         "mcp_session": record.mcp_session,
         "request_id": record.request_id,
         "trace_id": record.trace_id,
@@ -182,6 +184,7 @@ def decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
         would=_word(Effect, would, "would").value if would else "",
         charges=tuple(_charge(charge) for charge in items(data["charges"], "charges")),
         quarantined_until=number(data["quarantined_until"], "quarantined_until"),
+        cost=None if data["cost"] is None else _cost(data["cost"]),
         stages={name: number(took, name) for name, took in mapping(data["stages"], "stages").items()},
         total_ms=number(data["total_ms"], "total_ms"),
         **{name: text(data[name], name) for name in _TEXTS},
@@ -222,6 +225,15 @@ def _grant(data: Json) -> Grant:
     members = exact_members(data, {"digest", "chain"}, "grant")
     chain = tuple(map(narrowing_from_data, items(members["chain"], "the chain of the grant")))
     return Grant(Digest(text(members["digest"], "the digest of the grant")), chain)
+
+
+def _cost_to_json(cost: Money) -> Json:
+    return {"micros": cost.micros, "currency": cost.currency}
+
+
+def _cost(data: Json) -> Money:
+    members = exact_members(data, {"micros", "currency"}, "cost")
+    return Money(integer(members["micros"], "micros"), text(members["currency"], "currency"))
 
 
 def third_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
