@@ -15,6 +15,7 @@ EXTRAS: Final = MappingProxyType(
         "certifi": "local",
         "envoy_data_plane": "control",
         "fastapi": "control",
+        "genai_prices": "prices",
         "httpx": "control",
         "httpx2": "demo",
         "jwt": "control",

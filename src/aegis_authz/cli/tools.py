@@ -15,6 +15,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import AsJson
+from aegis_authz.cli.tool_prices import prices
 from aegis_authz.cli.tools_text import changes_text, gaps_text
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Tool catalogues: written from what an API says of itself, and compared.", no_args_is_help=True)
 imports = typer.Typer(help="Write a catalogue entry from what is there already.", no_args_is_help=True)
 app.add_typer(imports, name="import")
+app.command()(prices)
 
 STANDARD = "-"
 Out = Annotated[str, typer.Option("--out", help="The folder of tools to write into; - prints the entry.")]
