@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.core.revocation import Revoked, RevokedKind
+from aegis_authz.core.identity import Identity, Proof, Way
+from aegis_authz.core.revocation import Revoked, RevokedKind, is_revoked, marks_of
+from aegis_authz.core.scope import Scope
+
+SCOPE = Scope("acme", "emea", "bot")
 
 TARGETS = [
     Revoked(RevokedKind.AGENT, "acme", "emea", "bot"),
@@ -39,3 +43,25 @@ def test_a_tenant_has_no_name_beside_its_own_and_all_else_has() -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             Revoked(kind, "acme", "emea", name)
+
+
+def identity(way: Way, proof: Proof | None = None) -> Identity:
+    return Identity(SCOPE, "issuer", "key-of-the-issuer-or-own", "j-1", 0.0, 60.0, (), "", way, proof, "", None)
+
+
+def test_a_call_is_marked_by_its_agent_its_tenant_its_token_and_the_key_that_is_its_own() -> None:
+    others = ("acme/emea/bot", "acme/emea", "acme/emea token j-1")
+    assert marks_of(identity(Way.TOKEN)) == (*others, "")
+    assert marks_of(identity(Way.BOUND, Proof("p", "jkt", 0.0, 60.0))) == (*others, "acme/emea key jkt")
+    assert marks_of(identity(Way.WORKLOAD, Proof("p", "jkt", 0.0, 1.0))) == (*others, "acme/emea key jkt")
+    for way in (Way.AGENT_KEY, Way.MTLS):
+        assert marks_of(identity(way)) == (*others, "acme/emea key key-of-the-issuer-or-own")
+
+
+def test_any_mark_revokes_and_none_of_others_does() -> None:
+    bound = identity(Way.BOUND, Proof("p", "jkt", 0.0, 60.0))
+    assert not is_revoked(bound, frozenset())
+    for mark in marks_of(bound):
+        assert is_revoked(bound, frozenset({mark}))
+    assert not is_revoked(bound, frozenset({"acme/us", "acme/emea/bot-2", "acme/emea key p", "acme/us key jkt", ""}))
+    assert not is_revoked(identity(Way.TOKEN), frozenset({"acme/emea key key-of-the-issuer-or-own"}))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from aegis_authz.core.identity import Identity
+from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.units import Epoch
 
 _MAX_NAME = 256
+_OWN_KEYS = (Way.AGENT_KEY, Way.MTLS)
+"""Ways whose `key_id` is the agent's own, and not its issuer's."""
 
 
 class RevokedKind(Enum):
@@ -98,7 +100,13 @@ def is_revoked(identity: Identity, revoked: frozenset[str]) -> bool:
 
 
 def marks_of(identity: Identity) -> tuple[str, str, str, str]:
-    """By which marks a call is refused: its agent's, its tenant's, its token's and its key's, "" for a call without."""
+    """By which marks a call is refused: its agent's, its tenant's, its token's and its key's, "" for a call without.
+
+    The key is the one that the token is bound to, the static one by its hash, or a certificate by its fingerprint.
+    """
     tenant_path = identity.scope.tenant_path
-    key = "" if identity.proof is None else named_mark(RevokedKind.KEY, tenant_path, identity.proof.key_id)
+    key_id = identity.key_id if identity.way in _OWN_KEYS else ""
+    if identity.proof is not None:
+        key_id = identity.proof.key_id
+    key = named_mark(RevokedKind.KEY, tenant_path, key_id) if key_id else ""
     return str(identity.scope), tenant_path, named_mark(RevokedKind.TOKEN, tenant_path, identity.jti), key
