@@ -17,7 +17,7 @@ from aegis_authz.lab.identity_cases import UNREGISTERED, IdentityCase, claims_of
 from aegis_authz.lab.trial import Difference
 from aegis_authz.policy.compile.identities import Identities
 
-_NOW = Epoch(1_800_000_000.0)
+TRIED_AT = Epoch(1_800_000_000.0)
 """When tests are tried: tokens end a minute later unless their claims say otherwise."""
 
 
@@ -60,7 +60,9 @@ def _answer(case: IdentityCase, identities: Identities, registry: Registry) -> d
         owner = by_name.get(written.spiffe or written.key or "")
         return _nobody(UNREGISTERED, "") if owner is None else _agent(owner, "", registry)
     try:
-        subject = subject_of_claims(claims_of(written, identities, _NOW), identities.issuers(), _NOW, Seconds(0.0))
+        subject = subject_of_claims(
+            claims_of(written, identities, TRIED_AT), identities.issuers(), TRIED_AT, Seconds(0.0)
+        )
     except NotIssued as refusal:
         return _nobody(refusal.denial.name.lower(), refusal.detail)
     return _agent(subject.agent, subject.person, registry)

@@ -93,6 +93,7 @@ def _run(options: RunOptions) -> int:
     from aegis_authz.cli.policy.text import problems_json
     from aegis_authz.commands.lab import trial_bench
     from aegis_authz.lab.coverage import coverage_of
+    from aegis_authz.lab.identity_coverage import identity_coverage
     from aegis_authz.lab.identity_trial import identities_tried
     from aegis_authz.lab.junit import junit_of_problems
     from aegis_authz.lab.trial import tried
@@ -109,7 +110,10 @@ def _run(options: RunOptions) -> int:
             covered = None
             if options.coverage:
                 explained = ready.bench.explain([case.call for case in cases])
-                covered = coverage_of(ready.bench.loaded.loaded_policies, explained)
+                covered = [
+                    *coverage_of(ready.bench.loaded.loaded_policies, explained),
+                    *identity_coverage(ready.bench.loaded.identities, identity_cases),
+                ]
     except PolicyErrors as errors:
         if options.junit is not None:
             options.junit.write_bytes(junit_of_problems(errors.problems))
