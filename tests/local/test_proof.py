@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from aegis_authz.local.echo import WITHDRAWN, Echo, EchoPortTaken, EchoRequest, echo_at
+from aegis_authz.local.doctor_tool import WITHDRAWN, DoctorPortTaken, DoctorTool, ReceivedCall, doctor_tool_at
 from aegis_authz.local.proof import DoctorPowers, Prober, Proof
 
 MASK = "[REDACTED:us_ssn]"
@@ -20,7 +20,7 @@ MASK = "[REDACTED:us_ssn]"
 class PretendMesh:
     """A mesh that is right in everything, but for what its fields say."""
 
-    echo: Echo = field(default_factory=Echo)
+    tool: DoctorTool = field(default_factory=DoctorTool)
     reasons: dict[str, str] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
     allows_everything: bool = False
@@ -69,8 +69,8 @@ class PretendMesh:
         if self.strips_token:
             headers.pop("x-aegis-token")
         body = request.content.decode()
-        self.echo.received.append(
-            EchoRequest(request.url.path, body.replace(WITHDRAWN, MASK) if self.redacts_request else body, headers)
+        self.tool.received.append(
+            ReceivedCall(request.url.path, body.replace(WITHDRAWN, MASK) if self.redacts_request else body, headers)
         )
 
     async def proofs(self, answer: Callable[[httpx.Request], httpx.Response] | None = None) -> list[Proof]:
@@ -82,7 +82,7 @@ class PretendMesh:
             refuse=lambda _: self.approval_state,
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer or self.answer)) as client:
-            return await Prober(client, self.echo, means).prove()
+            return await Prober(client, self.tool, means).prove()
 
 
 def troubles(proofs: list[Proof]) -> dict[str, str]:
@@ -160,19 +160,19 @@ async def test_an_answer_of_the_proxy_itself_is_told_as_such() -> None:
     assert set(found.values()) == {"the call was not judged; the proxy answers: 404 no route"}
 
 
-async def test_the_echo_answers_with_a_secret_and_remembers_what_it_got() -> None:
+async def test_the_tool_answers_with_a_secret_and_remembers_what_it_got() -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    async with echo_at(port) as echo, httpx.AsyncClient(trust_env=False) as client:
+    async with doctor_tool_at(port) as tool, httpx.AsyncClient(trust_env=False) as client:
         answer = await client.post(f"http://127.0.0.1:{port}/note", json={"note": "x"}, headers={"X-Seen": "1"})
         assert WITHDRAWN in answer.text
-        (received,) = echo.received
+        (received,) = tool.received
     assert (received.path, json.loads(received.body), received.headers["x-seen"]) == ("/note", {"note": "x"}, "1")
 
 
-async def test_an_echo_whose_port_is_taken_says_which() -> None:
+async def test_a_tool_whose_port_is_taken_says_which() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(EchoPortTaken, match=f"port {port} is reserved for the doctor"):
-            async with echo_at(port):
+        with pytest.raises(DoctorPortTaken, match=f"port {port} is reserved for the doctor"):
+            async with doctor_tool_at(port):
                 pass

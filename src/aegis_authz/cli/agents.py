@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,12 +13,15 @@ from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 if TYPE_CHECKING:
+    from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer
     from aegis_authz.core.revocation import Revoked
     from aegis_authz.core.scope import Scope
 
 app = typer.Typer(
     help="Register agents and their keys; revoke one, so that all its calls are refused at once.", no_args_is_help=True
 )
+
+ChangeAnswer = TypeVar("ChangeAnswer", bound="RestoredAnswer | RevocationAnswer")
 
 AgentScope = Annotated[str, typer.Argument(metavar="ORG/TENANT/AGENT", help="The agent.")]
 Target = Annotated[str, typer.Argument(metavar="ORG/TENANT[/AGENT]", help="The agent, or the whole tenant.")]
@@ -155,12 +159,9 @@ def revoke_(
     """
     from aegis_authz.cli.agents_text import revoked_text
     from aegis_authz.commands.agents import revoke
-    from aegis_authz.commands.control import operator_name
 
     target = _target("agents revoke", agent, key)
-    with exits_on_faults("agents revoke"):
-        revoked = revoke(state, target, by or operator_name(), note)
-    typer.echo(revoked.model_dump_json(indent=2) if as_json else revoked_text(revoked))
+    _change("agents revoke", as_json, lambda: revoke(state, target, _operator(by), note), revoked_text)
 
 
 @app.command("restore")
@@ -178,12 +179,10 @@ def restore_(
     """
     from aegis_authz.cli.agents_text import restored_text
     from aegis_authz.commands.agents import restore
-    from aegis_authz.commands.control import operator_name
 
     target = _target("agents restore", agent, key)
-    with exits_on_faults("agents restore"):
-        restored = restore(state, target, by or operator_name(), note)
-    typer.echo(restored.model_dump_json(indent=2) if as_json else restored_text(str(target)))
+    words = restored_text(str(target))
+    _change("agents restore", as_json, lambda: restore(state, target, _operator(by), note), lambda _: words)
 
 
 @app.command("kill")
@@ -240,16 +239,34 @@ def release_(
     typer.echo(answer.model_dump_json(indent=2) if as_json else restored_text(str(scope)))
 
 
+def _change(
+    command: str, as_json: bool, change: Callable[[], ChangeAnswer], sentence: Callable[[ChangeAnswer], str]
+) -> None:
+    """Have a revocation made or taken back, and say what was done."""
+    with exits_on_faults(command):
+        answer = change()
+    typer.echo(answer.model_dump_json(indent=2) if as_json else sentence(answer))
+
+
+def _operator(by: str | None) -> str:
+    from aegis_authz.commands.control import operator_name
+
+    return by or operator_name()
+
+
 def _target(command: str, text: str, key: str) -> Revoked:
     from aegis_authz.core.revocation import Revoked, RevokedKind
 
-    parts = text.split("/")
+    org, _, tenant = text.partition("/")
+    form = "org/tenant, whose key it is" if key else "org/tenant/agent, or org/tenant for all its agents"
     try:
-        if key and len(parts) >= 2:
-            return Revoked(RevokedKind.KEY, parts[0], parts[1], key)
-        return Revoked.parse(text)
+        if not key:
+            return Revoked.parse(text)
+        if "/" in tenant:
+            raise ValueError("more than a tenant")  # said once, below
+        return Revoked(RevokedKind.KEY, org, tenant, key)
     except ValueError:
-        raise unusable(command, "the agent must be org/tenant/agent, such as acme/emea/finance-agent") from None
+        raise unusable(command, f"the target must be {form}") from None
 
 
 def _scope(command: str, text: str) -> Scope:

@@ -23,7 +23,7 @@ from aegis_authz.config import ControlSettings
 from aegis_authz.core.identity import Way
 from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token
-from aegis_authz.local.echo import EchoPortTaken
+from aegis_authz.local.doctor_tool import DoctorPortTaken
 from aegis_authz.local.mesh_facts import MeshFacts
 from aegis_authz.local.proof import PROBER, DoctorPowers, Proof, prove
 
@@ -35,7 +35,7 @@ _MOST_NAMED = 10
 async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
     """Prove the mesh that runs in this folder, routes first; `facts` is its mesh.json. Raises Unable."""
     port = urlsplit(facts.probe).port or 0
-    with unable_on(EchoPortTaken, KeyFolderError, SettingsError, OSError):
+    with unable_on(DoctorPortTaken, KeyFolderError, SettingsError, OSError):
         calls = await prove(facts.proxy, port, doctor_powers(state))
         ports = await prove_workloads(state, facts)
     weak = await asyncio.to_thread(static_keys, state)

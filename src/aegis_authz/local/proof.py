@@ -17,7 +17,7 @@ import httpx
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.scope import Scope
-from aegis_authz.local.echo import WITHDRAWN, Echo, echo_at
+from aegis_authz.local.doctor_tool import WITHDRAWN, DoctorTool, doctor_tool_at
 from aegis_authz.wire.status_codes import STATUS_CODES
 
 PROBER = Scope("aegis-doctor", "self", "prober")
@@ -72,9 +72,9 @@ class _Reply:
 class Prober:
     """Makes the doctor's calls, one after another."""
 
-    def __init__(self, client: httpx.AsyncClient, echo: Echo, powers: DoctorPowers) -> None:
+    def __init__(self, client: httpx.AsyncClient, tool: DoctorTool, powers: DoctorPowers) -> None:
         self._client = client
-        self._echo = echo
+        self._tool = tool
         self._powers = powers
 
     async def prove(self) -> list[Proof]:
@@ -151,7 +151,7 @@ class Prober:
         return await self._call("/pay", {"amount": amount}, token)
 
     async def _call(self, path: str, body: Mapping[str, Json], token: str, base: str = _TOOL) -> _Reply:
-        self._echo.received.clear()
+        self._tool.received.clear()
         headers = {"x-aegis-token": token, "content-type": "application/json"}
         started = time.perf_counter()
         try:
@@ -198,19 +198,22 @@ class Prober:
         return proof
 
     def _arrived(self) -> list[tuple[str, Mapping[str, str]]]:
-        return [(call.body, call.headers) for call in self._echo.received]
+        return [(call.body, call.headers) for call in self._tool.received]
 
     def _unless_arrived(self, proof: Proof) -> Proof:
-        return _but(proof, "the call reached the tool") if self._echo.received else proof
+        return _but(proof, "the call reached the tool") if self._tool.received else proof
 
 
 async def prove(proxy: str, port: int, powers: DoctorPowers) -> list[Proof]:
     """Make the doctor's calls through the forward proxy at `proxy`, its tool on loopback `port`.
 
-    Raises EchoPortTaken, and whatever `powers` raise.
+    Raises DoctorPortTaken, and whatever `powers` raise.
     """
-    async with echo_at(port) as echo, httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=_TIMEOUT) as client:
-        return await Prober(client, echo, powers).prove()
+    async with (
+        doctor_tool_at(port) as tool,
+        httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=_TIMEOUT) as client,
+    ):
+        return await Prober(client, tool, powers).prove()
 
 
 def _but(proof: Proof, trouble: str) -> Proof:

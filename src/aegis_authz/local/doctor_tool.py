@@ -22,7 +22,7 @@ WITHDRAWN = "078-05-1120"
 
 
 @dataclass(frozen=True, slots=True)
-class EchoRequest:
+class ReceivedCall:
     """One request that got through the mesh. Header names are in lower case."""
 
     path: str
@@ -30,11 +30,11 @@ class EchoRequest:
     headers: dict[str, str]
 
 
-class Echo:
+class DoctorTool:
     """Answers every call with a secret in it. `received` holds what arrived, oldest first."""
 
     def __init__(self) -> None:
-        self.received: list[EchoRequest] = []
+        self.received: list[ReceivedCall] = []
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -42,30 +42,30 @@ class Echo:
 
     async def _answer(self, request: Request) -> Response:
         body = (await request.body()).decode("utf-8", "replace")
-        self.received.append(EchoRequest(request.url.path, body, dict(request.headers)))
+        self.received.append(ReceivedCall(request.url.path, body, dict(request.headers)))
         answer: dict[str, Json] = {"status": "done", "secret": WITHDRAWN}
         return JSONResponse(answer)
 
 
-class EchoPortTaken(Exception):
+class DoctorPortTaken(Exception):
     """The port reserved for the doctor's tool is in use; the message names it."""
 
 
 @asynccontextmanager
-async def echo_at(port: int) -> AsyncIterator[Echo]:
-    """Serve an echo on this loopback port until the block ends. Raises EchoPortTaken."""
+async def doctor_tool_at(port: int) -> AsyncIterator[DoctorTool]:
+    """Serve the tool on this loopback port until the block ends. Raises DoctorPortTaken."""
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as fault:
-        raise EchoPortTaken(f"port {port} is reserved for the doctor and cannot be used: {fault.strerror}") from None
+        raise DoctorPortTaken(f"port {port} is reserved for the doctor and cannot be used: {fault.strerror}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it off on a socket made like this
-    echo = Echo()
-    server = _Server(uvicorn.Config(echo.app(), log_config=None, access_log=False, lifespan="off"))
+    tool = DoctorTool()
+    server = _Server(uvicorn.Config(tool.app(), log_config=None, access_log=False, lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         async with asyncio.timeout(_START_TIMEOUT):
             await server.is_up.wait()
-        yield echo
+        yield tool
     finally:
         server.should_exit = server.force_exit = True
         await task
