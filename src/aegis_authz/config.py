@@ -162,7 +162,8 @@ class IdentitySettings(_Settings):
 class AuthzSettings(_Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
-    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL. `record_key` is a PEM file. `session_keys` is
+    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL, or
+    `sentinel://host:port,host:port/service`. `record_key` is a PEM file. `session_keys` is
     the file of the one or two keys that bind MCP sessions to their agents, the same for all workers; it is read again
     when it changes. `credentials` holds what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
     shared by all workers; `metrics_dir` is where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to

@@ -10,22 +10,28 @@ from pathlib import Path
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from aegis_authz.ports.data_plane import StoreDown
 
 _INCLUDE = re.compile(r"^-- @include ([a-z_]+\.lua)$", re.MULTILINE)
+_SENTINEL = "sentinel://"
+_SENTINEL_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9][0-9]{0,4})\Z")
 _CONNECT_TIMEOUT = 0.5
 _ANSWER_TIMEOUT = 2.0
 
 
 def open_redis(url: str, max_connections: int) -> Redis:
-    """A client for `url` (`unix:///path` or `redis://host:port/0`).
+    """A client for `url`: `unix:///path`, `redis://host:port/0`, or `sentinel://host:port,host:port/service`.
 
-    Nothing is sent twice: a write whose answer was lost is reported lost, not repeated. Whoever finds all connections
-    in use waits for one, as long as its own deadline lets it. Raises ValueError for an URL of another kind.
+    Of a service that Sentinels watch, whoever is its master when a connection is opened is used. Nothing is sent twice:
+    a write whose answer was lost is reported lost, not repeated. Whoever finds all connections in use waits for one,
+    as long as its own deadline lets it. Raises ValueError for an URL of another kind.
     """
+    if url.startswith(_SENTINEL):
+        return Redis.from_pool(_sentinel_pool(url.removeprefix(_SENTINEL)))
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
@@ -37,6 +43,33 @@ def open_redis(url: str, max_connections: int) -> Redis:
         health_check_interval=0,
     )
     return Redis.from_pool(pool)
+
+
+class _WatchedPool(SentinelConnectionPool):
+    """Closes what it asked the Sentinels by, too."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close all connections."""
+        await super().disconnect(inuse_connections)
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+def _sentinel_pool(place: str) -> SentinelConnectionPool:
+    credentials, _, rest = place.rpartition("@")
+    hosts, _, service = rest.partition("/")
+    addresses = [_SENTINEL_ADDRESS.match(host) for host in hosts.split(",")]
+    if not service or None in addresses:
+        raise ValueError("a Redis that Sentinels watch is sentinel://[user:password@]host:port,host:port/service")
+    user, _, password = credentials.partition(":")
+    waits = {"socket_connect_timeout": _CONNECT_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # the driver types neither of the two
+        [(match[1].strip("[]"), int(match[2])) for match in addresses if match is not None],
+        sentinel_kwargs={**waits, "socket_timeout": _CONNECT_TIMEOUT},
+    )
+    return _WatchedPool(  # type: ignore[no-untyped-call]  # as above
+        service, sentinel, username=user or None, password=password or None, health_check_interval=0, **waits
+    )
 
 
 def script(name: str) -> str:

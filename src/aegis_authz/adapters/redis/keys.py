@@ -27,6 +27,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
@@ -88,6 +89,7 @@ def refusals(scope: Scope, breaker: LimitId) -> tuple[str, str]:
     return f"aegis:{{{partition_of(scope)}}}:refusals:{suffix}", f"aegis:{{{partition_of(scope)}}}:domains:{suffix}"
 
 
+@lru_cache(maxsize=4096)  # hashing costs more than all else of a charge, and most are of accounts seen before
 def limit(scope: Scope, limit_id: LimitId, holder: str, window: str) -> str:
     """What is used of a limit: by its holder, within a window that stands still ("" for none)."""
     return f"aegis:{{{partition_of(scope)}}}:limit:{_hashed(limit_id, holder, window)}"

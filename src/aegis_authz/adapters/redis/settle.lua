@@ -53,11 +53,70 @@ local function quarantined_until()
   return until_ > now() and until_ or 0
 end
 
+-- Most calls that meet limits are within all of them, and those are sums and paces: settled here, they cost a third of what
+-- they cost below. Nothing is written before all were looked at; nil where the call is another.
+local function settle_plain()
+  local k, a, keys, values, lives, rows, lines = 7, 14, {}, {}, {}, {}, {}
+  local is_counted, time = redis.call("GET", KEYS[5]) == ARGV[5], redis.call("TIME")
+  local now, server_time, margin = tonumber(ARGV[4]), time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[13])
+  while ARGV[a] do
+    if not is_counted and epoch > tonumber(ARGV[a + 2]) then
+      return nil
+    end
+    local place = #keys + 1
+    keys[place] = KEYS[k]
+    if ARGV[a] == "sum" then
+      local sum = tonumber(redis.call("GET", KEYS[k]) or "0") + tonumber(ARGV[a + 3])
+      local left = tonumber(ARGV[a + 4]) - sum
+      if left < 0 then
+        return nil
+      end
+      values[place] = string.format("%.0f", sum)
+      lives[place] = math.max(tonumber(ARGV[a + 6]) - server_time, 0) + margin
+      rows[place] = string.format("%.0f %.0f %s %s 0", sum, left, ARGV[a + 4], ARGV[a + 6])
+      lines[#lines + 1] = string.format("sum %s - %s %s", KEYS[k], ARGV[a + 3], ARGV[a + 7])
+      a = a + 8
+    elseif ARGV[a] == "pace" then
+      local calls, per, burst = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+      local at, rest = string.match(redis.call("GET", KEYS[k]) or "", "^(%d+) (%d+)$")
+      local debt = at and math.max((tonumber(at) - now) * calls + tonumber(rest), 0) or 0
+      if debt > (burst - 1) * per then
+        return nil
+      end
+      local resets_at, after = now + math.ceil(debt / calls), debt + per
+      local life = math.floor(after / calls)
+      values[place] = string.format("%.0f %.0f", now + life, after % calls)
+      lives[place] = life + margin
+      rows[place] = string.format("%.0f %.0f %s %.0f 0", math.ceil(after / per), burst - math.ceil(after / per), ARGV[a + 5],
+        resets_at)
+      a = a + 6
+    else
+      return nil
+    end
+    k = k + 1
+  end
+  if not redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX") then
+    return {"replayed", "", "0", "", "", "0"}
+  end
+  for place, key in ipairs(keys) do
+    redis.call("SET", key, values[place], "PX", string.format("%.0f", lives[place]))
+  end
+  if ARGV[12] ~= "0" and #lines > 0 then
+    redis.call("SET", KEYS[6], table.concat(lines, "\n"), "PX", ARGV[12])
+  end
+  return {"clear", "", "0", "", table.concat(rows, ","), "0"}
+end
+
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
 if not ARGV[10] then
   if epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0 then
     local spent = redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX")
     return {spent and "clear" or "replayed", "", "0", ""}
+  end
+elseif ARGV[10] == "ledger" and epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0 then
+  local answer = settle_plain()
+  if answer then
+    return answer
   end
 end
 
