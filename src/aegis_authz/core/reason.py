@@ -91,6 +91,9 @@ class Reason(Enum):
     STORE_RESET = "STORE_RESET"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     STORE_TIMEOUT = "STORE_TIMEOUT"
+    STORE_READONLY = "STORE_READONLY"
+    STORE_LOADING = "STORE_LOADING"
+    STORE_FULL = "STORE_FULL"
 
     APPROVAL_INVALID = "APPROVAL_INVALID"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
@@ -278,6 +281,11 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.STORE_TIMEOUT: _refusal(
             Retry.LATER, "The replay store did not answer in time; the call was not let through."
         ),
+        Reason.STORE_READONLY: _refusal(
+            Retry.LATER, "The store takes no writes, since another takes over; the call was not let through."
+        ),
+        Reason.STORE_LOADING: _refusal(Retry.LATER, "The store is reading its data; the call was not let through."),
+        Reason.STORE_FULL: _refusal(Retry.LATER, "The store has no memory left; the call was not let through."),
         Reason.APPROVAL_INVALID: _refusal(Retry.NEVER, "The override token is not valid."),
         Reason.APPROVAL_EXPIRED: _refusal(
             Retry.NEVER, "The approval has expired. Ask for a new one by repeating the call without it."

@@ -175,7 +175,7 @@ async def test_a_redis_without_memory_is_unavailable_and_writes_nothing(
     before = real_redis.names()
     full = settlement(opens=request())
     refused = await refusal(store, full)
-    assert refused.reason is Reason.STORE_UNAVAILABLE
+    assert refused.reason is Reason.STORE_FULL
     assert "'maxmemory'" in refused.detail
     assert real_redis.names() == before
     real_redis.command("CONFIG", "SET", "maxmemory", "0")
@@ -333,11 +333,11 @@ async def test_a_server_that_takes_over_again_begins_anew(
     used = settlement()
     assert (await settle(store, used)).outcome is SettleOutcome.CLEAR
     real_redis.command("REPLICAOF", "127.0.0.1", "1")
-    assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+    assert (await refusal(store, settlement())).reason in (Reason.STORE_UNAVAILABLE, Reason.STORE_READONLY)
     real_redis.command("REPLICAOF", "NO", "ONE")
     mark = next(name for name in real_redis.names() if ":jti:" in name)
     real_redis.command("DEL", mark)  # the master it followed meanwhile never knew of it
-    assert (await refusal(store, used)).reason is Reason.STORE_UNAVAILABLE
+    assert (await refusal(store, used)).reason in (Reason.STORE_UNAVAILABLE, Reason.STORE_READONLY)
     assert (await settle(store, used)).outcome in (SettleOutcome.STORE_RESET, SettleOutcome.REPLAYED)
 
 
@@ -517,3 +517,29 @@ async def test_the_count_of_a_grant_is_kept_until_the_grant_has_ended(store: Red
     name = redis_keys.grant(call.identity.scope, grant.id)
     assert real_redis.command("GET", name) == b"1"
     assert 355 <= int(real_redis.command("TTL", name)) <= 360
+
+
+async def test_a_redis_that_reads_its_data_settles_nothing_and_says_so() -> None:
+    """As a real one does meanwhile: it tells who it is, and runs no script."""
+    facts = {b"server": b"run_id:" + b"a" * 40, b"replication": b"master_replid:" + b"b" * 40}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            for name in (b"server", b"replication"):
+                if name in data:
+                    writer.write(b"$%d\r\n%s\r\n" % (len(facts[name]), facts[name]))
+            if b"EVALSHA" in data:
+                writer.write(b"-LOADING Redis is loading the dataset in memory\r\n")
+            elif b"INFO" not in data or b"CLIENT" in data:
+                writer.write(b"+OK\r\n" * max(data.count(b"CLIENT"), data.count(b"SETINFO"), 1))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    store = RedisStore(f"redis://127.0.0.1:{port}", SystemClock(), 0, 60)
+    store._sha = "0" * 40
+    assert (await refusal(store, settlement())).reason is Reason.STORE_LOADING
+    await store.close()
+    server.close()
+    await server.wait_closed()

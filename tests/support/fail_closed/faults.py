@@ -84,11 +84,12 @@ FAULTS = (
     _opa("allows under a revision without a snapshot", Reason.PDP_UNAVAILABLE, opa_deciding()),
     _redis("is dead", Reason.STORE_UNAVAILABLE, lambda mesh: mesh.killed("redis")),
     _redis("hangs", Reason.STORE_TIMEOUT, lambda mesh: mesh.hung("redis")),
-    _redis("is out of memory", Reason.STORE_UNAVAILABLE, _told("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")),
+    _redis("is out of memory", Reason.STORE_FULL, _told("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")),
     _redis(
         "failed over and became a replica",
-        Reason.STORE_UNAVAILABLE,
+        Reason.STORE_READONLY,
         _told("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        at_first=frozenset({Reason.STORE_UNAVAILABLE}),
     ),
     Fault(
         *("Replay store", "Redis lost its data; tokens from before"),
@@ -108,7 +109,7 @@ FAULTS = (
         at_first=frozenset({Reason.STORE_TIMEOUT}),
     ),
     _redis(
-        "is loading its data",
+        "answers that it is loading, whatever it is asked",
         Reason.STORE_UNAVAILABLE,
         lambda mesh: mesh.replaced("redis", redis_answering(b"-LOADING Redis is loading the dataset in memory\r\n")),
         at_first=frozenset({Reason.STORE_TIMEOUT}),

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
@@ -24,6 +24,13 @@ JTI_MARGIN = Seconds(60.0)
 """How long a used token is remembered beyond its expiry: clocks differ, and a token is taken within their skew."""
 _MAX_BATCH = 64
 _MAX_PIPELINES = 2
+_REASONS = (
+    (Reason.STORE_READONLY, ReadOnlyError, "READONLY"),
+    (Reason.STORE_READONLY, ReadOnlyError, "previous master is now a slave"),  # of the driver, where Sentinels watch
+    (Reason.STORE_LOADING, BusyLoadingError, "LOADING"),
+    (Reason.STORE_FULL, OutOfMemoryError, "OOM "),
+)
+"""Why Redis does not settle: the driver's error, or what stands in the text of a script's."""
 _PROBE_TIMEOUT = 0.5
 
 
@@ -144,7 +151,7 @@ class RedisStore:
         except TimeoutError:
             return [Refused(Reason.STORE_TIMEOUT, "no answer in time") for _ in calls]
         except (RedisError, OSError) as fault:
-            return [Refused(Reason.STORE_UNAVAILABLE, fault_text(fault)) for _ in calls]
+            return [Refused(_reason(fault), fault_text(fault)) for _ in calls]
         return [_outcome(reply) for reply in replies]
 
     async def _ask(self, calls: list[Arguments]) -> list[object]:
@@ -166,4 +173,11 @@ class RedisStore:
 
 
 def _outcome(reply: object) -> object:
-    return Refused(Reason.STORE_UNAVAILABLE, fault_text(reply)) if isinstance(reply, RedisError) else reply
+    return Refused(_reason(reply), fault_text(reply)) if isinstance(reply, RedisError) else reply
+
+
+def _reason(fault: Exception) -> Reason:
+    for reason, kind, words in _REASONS:
+        if isinstance(fault, kind) or words in str(fault):
+            return reason
+    return Reason.STORE_UNAVAILABLE
