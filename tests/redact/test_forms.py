@@ -78,6 +78,16 @@ def test_a_file_of_text_is_redacted_and_its_name_with_it() -> None:
     assert redacted(MULTIPART, body, "/file") == part("file", b"[REDACTED]", shown) + END
 
 
+@pytest.mark.parametrize(
+    ("name", "field"), [("file", "/file/name"), ("f[a]", "/f/a/size"), ("f[]", "/f/0/name"), ("f[]", "/*/*/name")]
+)
+def test_what_is_said_of_a_file_cannot_be_redacted_by_itself(name: str, field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        redacted(MULTIPART, part(name, b"x", FILE) + END, field)
+    assert refused.value.reason is Reason.MALFORMED_CALL
+    assert redacted(MULTIPART, part("other", b"x") + END, field) == part("other", b"x") + END
+
+
 def test_a_file_that_cannot_be_looked_at_passes_only_where_policy_says_so() -> None:
     body = part("a", b"123-45-6789") + part("file", b"\0\1", '; filename="a.bin"') + END
     with pytest.raises(Refused) as refused:

@@ -34,6 +34,14 @@ class FieldPlaces:
                 return True
         return False
 
+    def is_above(self, name: str) -> bool:
+        """Whether a pointer leads to something below a field of that name."""
+        match = _NAME.match(name)
+        depth = 1 if match is None else 1 + match[2].count("[")
+        path = [name] if match is None else [match[1], *_PART.findall(match[2])]
+        folded = [part.casefold() or ANY for part in path]
+        return any(len(field.segments) > depth and _may_match(field.segments, folded) for field in self._fields)
+
     def _path(self, name: str) -> tuple[str, ...]:
         """The names on the way to a field; an element written `[]` has its number."""
         match = _NAME.match(name)
@@ -56,6 +64,10 @@ def _covers(segments: Sequence[str], path: Sequence[str]) -> bool:
 
 def _matches(segments: Sequence[str], path: Sequence[str]) -> bool:
     return all(segment in (ANY, part) for segment, part in zip(segments, path, strict=False))
+
+
+def _may_match(segments: Sequence[str], path: Sequence[str]) -> bool:
+    return all(ANY in (segment, part) or segment == part for segment, part in zip(segments, path, strict=False))
 
 
 def form_edits(data: bytes, places: FieldPlaces) -> Iterator[Replacement] | None:

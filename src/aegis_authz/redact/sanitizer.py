@@ -161,6 +161,8 @@ class Sanitizer:
         return edited(data, edits)
 
     def _part(self, part: FormPart, content: bytes, places: FieldPlaces) -> bytes:
+        if part.is_file and places.is_above(part.name):
+            raise Refused(Reason.MALFORMED_CALL, "a file is redacted as a whole, and not by what is said of it")
         if places.names(part.name) and content:
             return MARKER
         if b"\0" in content:

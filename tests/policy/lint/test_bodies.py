@@ -38,3 +38,15 @@ def test_a_variable_of_graphql_is_told() -> None:
     assert told("graphql", ", parameters: {a: {from: /variables}}") == [place]
     assert told("graphql", ", parameters: {a: {from: /arguments/pay/a}, b: {from: /variables2}}") == []
     assert told("form", ", parameters: {a: {from: /variables/a}}") == []
+
+
+def test_a_pointer_by_which_rules_judge_arguments_redacts_nothing_and_is_an_error() -> None:
+    rule = "{name: stripe-payments, actions: [create_payment], sanitize: {request: {fields: [%s]}}}"
+    tool = TOOL % ("graphql", ", parameters: {a: {from: /arguments/pay/a}}")
+
+    def problems(pointer: str) -> list[str]:
+        rules = document(f"allowed_tools: [{rule % pointer}]\n")
+        return [one.problem.field for one in findings(rules, tool) if one.code == "invalid"]
+
+    assert problems("/arguments/pay/a") == ["allowed_tools[0].sanitize.request.fields[0]"]
+    assert problems("/variables/a") == []

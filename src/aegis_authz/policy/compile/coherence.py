@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from aegis_authz.core.catalogue import BodyFormat
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.comparisons import Fault, fits
 from aegis_authz.policy.compile.conditions import DEFAULT_PARAMETER, ValueConditions, short_form
@@ -134,10 +135,22 @@ def _catalogue_faults(rule: Rule, tool: KnownTool, values: Sequence[ValueConditi
                 ("actions", position),
                 f"tool {quoted(rule.name)} has no action {quoted(name)}{did_you_mean(name, actions)}",
             )
+    if isinstance(rule, ToolRule):
+        yield from _redaction_faults(rule, tool, names)
     for name in names:
         for value in values:
             if value.of == "parameters" and actions[name]:
                 yield from _parameter_faults(value, name, actions[name])
+
+
+def _redaction_faults(rule: ToolRule, tool: KnownTool, names: Collection[str]) -> Iterator[Fault]:
+    """Pointers by which rules judge, and that lead to nothing in the body itself."""
+    redaction = None if rule.sanitize is None else rule.sanitize.request
+    graphs = [action for action in tool.tool.actions if BodyFormat.GRAPHQL in action.bodies and action.name in names]
+    for position, pointer in enumerate(redaction.fields if redaction is not None and graphs else ()):
+        if pointer.split("/")[1:2] == ["arguments"]:
+            message = f"the body of {quoted(graphs[0].name)} has no {quoted(pointer)}: redact /variables, or /query"
+            yield ("sanitize", "request", "fields", position), message
 
 
 def _parameter_faults(value: ValueConditions, action: str, declared: Mapping[str, str]) -> Iterator[Fault]:
