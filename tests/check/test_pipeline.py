@@ -28,7 +28,16 @@ from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import NO_ROUTE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    NO_ROUTE,
+    Action,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.decision import (
     ApprovalTerms,
     Decision,
@@ -62,12 +71,13 @@ STRIPE = Tool(
     "api.stripe.example",
     None,
     "",
-    (Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False),),
+    (Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False, JSON_ALONE),),
     "",
     "",
     None,
+    False,
 )
-GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None)
+GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None, False)
 TRUST = Trust(
     "aegis",
     "mesh",
@@ -644,7 +654,15 @@ async def test_what_is_approved_for_one_person_is_another_call_for_another() -> 
 
 async def test_what_nobody_can_be_shown_is_denied_instead_of_held() -> None:
     noting = Tool(
-        "notes", "notes.example", None, "", (Action("note", "POST", ("notes",), (), others=False),), "", "", None
+        "notes",
+        "notes.example",
+        None,
+        "",
+        (Action("note", "POST", ("notes",), (), others=False, bodies=JSON_ALONE),),
+        "",
+        "",
+        None,
+        False,
     )
     snapshot = replace(SNAPSHOT, catalogue=Catalogue.of((noting,)))
     for size, reason in ((30_000, Reason.APPROVAL_NEEDED), (40_000, Reason.APPROVAL_TOO_LARGE)):
@@ -688,8 +706,8 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 
 
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
-    shown = Action("show", "GET", ("people", "{id}"), (), False)
-    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None)
+    shown = Action("show", "GET", ("people", "{id}"), (), False, JSON_ALONE)
+    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None, False)
     snapshot = Snapshot(
         "r1",
         Catalogue.of((crm,)),

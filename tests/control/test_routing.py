@@ -46,7 +46,7 @@ class ShownRoutes:
 def catalogue_of(revision: Revision) -> Catalogue:
     if not revision.startswith("r"):
         raise RevisionUnknown(revision)
-    return Catalogue.of((Tool("pay", "pay.example", None, f"http://{revision}.example", (), "/mcp", "", None),))
+    return Catalogue.of((Tool("pay", "pay.example", None, f"http://{revision}.example", (), "/mcp", "", None, False),))
 
 
 def report(instance: str, revision: str) -> dict[str, Json]:

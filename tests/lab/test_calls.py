@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.lab.calls import TriedCall, question_of
 
 NOTE = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True, None)
@@ -14,10 +14,14 @@ BANK = Tool(
     "bank.example",
     None,
     "",
-    (Action("pay", "POST", ("pay",), (NOTE, PAYEE), False), Action("get", "POST", ("get",), (), False)),
+    (
+        Action("pay", "POST", ("pay",), (NOTE, PAYEE), False, JSON_ALONE),
+        Action("get", "POST", ("get",), (), False, JSON_ALONE),
+    ),
     "",
     "",
     None,
+    False,
 )
 
 

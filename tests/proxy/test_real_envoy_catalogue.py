@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.proxy.render import write_xds
 from tests.support.authority import Authority
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, server: ToolServer, scheme: str = "http", where: str = "127.0.0.1") -> Tool:
-    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None)
+    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None, False)
 
 
 async def test_a_new_catalogue_takes_effect_while_envoy_runs(
@@ -116,14 +116,14 @@ async def test_an_empty_catalogue_serves_nobody(envoys: Starter, server: ToolSer
 async def test_tools_that_share_an_address_each_get_their_own_actions(
     envoys: Starter, server: ToolServer, authorizer: Authorizer
 ) -> None:
-    pay = Action("pay", "POST", ("v1", "payments:send"), (), False)
-    find = Action("find", "POST", ("v1", "{kind}"), (), False)
+    pay = Action("pay", "POST", ("v1", "payments:send"), (), False, JSON_ALONE)
+    find = Action("find", "POST", ("v1", "{kind}"), (), False, JSON_ALONE)
     async with AsyncExitStack() as stack:
         others = [await stack.enter_async_context(type(server)().serving()) for _ in range(2)]
         tools = (
-            Tool("finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", "", None),
-            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", "", None),
-            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", "", None),
+            Tool("finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", "", None, False),
+            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", "", None, False),
+            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", "", None, False),
         )
         running = envoys.running("shared", Catalogue.of(tools), authorizer.place)
         proxy = await stack.enter_async_context(running)
@@ -139,14 +139,14 @@ async def test_tails_texts_beside_variables_and_head_are_routed_as_they_are_judg
     envoys: Starter, server: ToolServer, authorizer: Authorizer
 ) -> None:
     actions = [
-        ("read", Action("read", "GET", ("files", "{path...}"), (), False)),
-        ("show", Action("show", "GET", ("files", "{name}"), (), False)),
-        ("raw", Action("raw", "GET", ("files", "{id}.json"), (), False)),
+        ("read", Action("read", "GET", ("files", "{path...}"), (), False, JSON_ALONE)),
+        ("show", Action("show", "GET", ("files", "{name}"), (), False, JSON_ALONE)),
+        ("raw", Action("raw", "GET", ("files", "{id}.json"), (), False, JSON_ALONE)),
     ]
     async with AsyncExitStack() as stack:
         places = {name: await stack.enter_async_context(type(server)().serving()) for name, _ in actions}
         tools = tuple(
-            Tool(name, "api.example", None, f"http://127.0.0.1:{places[name].port}", (action,), "", "", None)
+            Tool(name, "api.example", None, f"http://127.0.0.1:{places[name].port}", (action,), "", "", None, False)
             for name, action in actions
         )
         running = envoys.running("tails", Catalogue.of(tools), authorizer.place)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.wire.envoy.ext_authz import read_check_request
 from aegis_authz.wire.http.tool_call import read_tool_call
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ACTIONS = (Action("follow", "GET", ("stream",), (), False),)
+ACTIONS = (Action("follow", "GET", ("stream",), (), False, JSON_ALONE),)
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n"
 
 
 def tools(port: int) -> Catalogue:
     upstream = f"http://127.0.0.1:{port}"
     ticker = Tool("ticker", "ticker.example", None, upstream, ACTIONS, "", "", None, True)
-    return Catalogue.of((ticker, Tool("plain", "plain.example", None, upstream, ACTIONS, "", "", None)))
+    return Catalogue.of((ticker, Tool("plain", "plain.example", None, upstream, ACTIONS, "", "", None, False)))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.proxy.route_differences import DUMP_PATH, route_differences
 
 if TYPE_CHECKING:
@@ -20,11 +20,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, port: int, *actions: Action) -> Tool:
-    return Tool(name, host, None, f"http://127.0.0.1:{port}", actions, "", "", None)
+    return Tool(name, host, None, f"http://127.0.0.1:{port}", actions, "", "", None, False)
 
 
 X, Y = at("x", "x.example", 9001), at("y", "y.example", 9002)
-SEND, FIND = Action("send", "POST", ("v1", "{kind}"), (), False), Action("find", "POST", ("v1", "all"), (), False)
+SEND, FIND = (
+    Action("send", "POST", ("v1", "{kind}"), (), False, JSON_ALONE),
+    Action("find", "POST", ("v1", "all"), (), False, JSON_ALONE),
+)
 SHARED = (at("a", "one.example", 9003, SEND), at("b", "one.example", 9004, FIND))
 TOOLS = (X, Y, *SHARED)
 

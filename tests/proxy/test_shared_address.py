@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.path_template import read_template
 from aegis_authz.core.refused import Refused
 from aegis_authz.proxy.shared_address import action_matches
@@ -27,10 +27,11 @@ def _tools(*templates: tuple[str, ...]) -> tuple[Tool, ...]:
             "api.example",
             None,
             f"http://10.0.0.{number}",
-            (Action("go", "GET", template, (), False),),
+            (Action("go", "GET", template, (), False, JSON_ALONE),),
             "",
             "",
             None,
+            False,
         )
         for number, template in enumerate(templates)
     )
@@ -101,9 +102,17 @@ def test_an_action_of_head_is_routed_before_that_of_get() -> None:
 
 def test_the_mcp_endpoint_comes_before_all_actions() -> None:
     http = Tool(
-        "http", "api.example", None, "http://10.0.0.1", (Action("go", "GET", ("{x}",), (), False),), "", "", None
+        "http",
+        "api.example",
+        None,
+        "http://10.0.0.1",
+        (Action("go", "GET", ("{x}",), (), False, JSON_ALONE),),
+        "",
+        "",
+        None,
+        False,
     )
-    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None)
+    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None, False)
     (first, match), *_ = action_matches((http, mcp))
     assert (first.name, match.path) == ("mcp", "/mcp")
 

@@ -14,7 +14,8 @@ from aegis_authz.policy.language.rule import Conditions
 
 REGIONS = {"bank": "eu", "shop": "us"}
 TOOLS = [
-    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None) for name in ("bank", "shop", "desk")
+    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None, False)
+    for name in ("bank", "shop", "desk")
 ]
 
 NUMBERS = [-1, 0, 1, 3, 5, 5.5, 10, 11]

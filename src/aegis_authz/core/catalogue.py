@@ -101,7 +101,7 @@ class Action:
     template: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     others: bool
-    bodies: tuple[BodyFormat, ...] = JSON_ALONE
+    bodies: tuple[BodyFormat, ...]
 
     repeated_fields: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -139,7 +139,7 @@ class Tool:
     mcp_endpoint: str
     region: str
     mcp_tools: Mapping[str, McpTool] | None
-    websocket: bool = False
+    websocket: bool
 
     @property
     def has_operations(self) -> bool:

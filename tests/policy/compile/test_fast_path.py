@@ -175,8 +175,8 @@ DOCUMENTS = st.fixed_dictionaries(
     optional={"regions": st.sampled_from([["eu"], ["us"]])},
 )
 TOOLS = [
-    Tool("bank", "bank.example", None, "", (), "", "eu", None),
-    Tool("shop", "shop.example", None, "", (), "", "us", None),
+    Tool("bank", "bank.example", None, "", (), "", "eu", None, False),
+    Tool("shop", "shop.example", None, "", (), "", "us", None, False),
 ]
 CALLS = st.tuples(
     st.sampled_from(["a", "ab", "b", "c"]),

@@ -56,11 +56,13 @@ actions:
                     Parameter("limit", ParameterSource.QUERY, "limit", ParameterType.INTEGER, False, None),
                 ),
                 False,
+                JSON_ALONE,
             ),
         ),
         mcp_endpoint="",
         region="eu",
         mcp_tools=None,
+        websocket=False,
     )
 
 

@@ -165,7 +165,7 @@ FIND = Action(
     False,
     (BodyFormat.GRAPHQL,),
 )
-CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None),))
+CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None, False),))
 
 
 def http(method: str, body: Any = None, query: str = "") -> HttpCall:

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -18,7 +18,7 @@ PATH = Parameter("path", ParameterSource.PATH, "path", ParameterType.STRING, Fal
 
 def action(name: str, request: str, *parameters: Parameter) -> Action:
     method, _, path = request.partition(" ")
-    return Action(name, method, tuple(path[1:].split("/")), parameters, False)
+    return Action(name, method, tuple(path[1:].split("/")), parameters, False, JSON_ALONE)
 
 
 FILES = (
@@ -40,7 +40,7 @@ FILES = (
 def read(request: str, actions: tuple[Action, ...] = FILES) -> ToolCall:
     method, _, path = request.partition(" ")
     path, _, query = path.partition("?")
-    tool = Tool("files", "files.example", None, "", actions, "", "", None)
+    tool = Tool("files", "files.example", None, "", actions, "", "", None, False)
     call = HttpCall("", method, "http", "files.example", None, path, query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 

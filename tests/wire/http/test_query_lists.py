@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -30,11 +30,12 @@ FIND = Action(
         Parameter("q", ParameterSource.QUERY, "q", ParameterType.STRING, False, None),
     ),
     False,
+    JSON_ALONE,
 )
 
 
 def read(query: str) -> ToolCall:
-    tool = Tool("t", "t.example", None, "", (FIND,), "", "", None)
+    tool = Tool("t", "t.example", None, "", (FIND,), "", "", None, False)
     call = HttpCall("", "GET", "http", "t.example", None, "/find", query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 
@@ -105,7 +106,9 @@ def test_the_order_of_elements_is_part_of_what_an_approval_is_for() -> None:
 
 def test_the_elements_of_a_list_in_a_body_have_their_type_too() -> None:
     ids = Parameter("ids", ParameterSource.BODY, "/ids", ParameterType.ARRAY, False, ParameterType.INTEGER)
-    tool = Tool("t", "t.example", None, "", (Action("put", "POST", ("ids",), (ids,), False),), "", "", None)
+    tool = Tool(
+        "t", "t.example", None, "", (Action("put", "POST", ("ids",), (ids,), False, JSON_ALONE),), "", "", None, False
+    )
 
     def put(body: bytes) -> ToolCall:
         call = HttpCall("", "POST", "http", "t.example", None, "/ids", "", {}, body, "", "", "", "", "", False)

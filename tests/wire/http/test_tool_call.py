@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.call import CallKind, ToolCall
-from aegis_authz.core.catalogue import Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -25,15 +25,16 @@ STRIPE = Tool(
     None,
     "http://127.0.0.1:9001",
     (
-        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE), False),
-        Action("get_payment", "GET", ("v1", "payments", "{id}"), (), False),
-        Action("latest_payment", "GET", ("v1", "payments", "latest"), (), False),
-        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,), False),
-        Action("update_payment", "PUT", ("v1", "payments", "{id}"), (), False),
+        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE), False, JSON_ALONE),
+        Action("get_payment", "GET", ("v1", "payments", "{id}"), (), False, JSON_ALONE),
+        Action("latest_payment", "GET", ("v1", "payments", "latest"), (), False, JSON_ALONE),
+        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,), False, JSON_ALONE),
+        Action("update_payment", "PUT", ("v1", "payments", "{id}"), (), False, JSON_ALONE),
     ),
     "",
     "",
     None,
+    False,
 )
 CATALOGUE = Catalogue.of((STRIPE,))
 
@@ -91,8 +92,8 @@ def test_a_query_of_structured_names_is_read_name_by_name() -> None:
 
 
 def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -> None:
-    noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True)
-    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", "", None),))
+    noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True, bodies=JSON_ALONE)
+    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", "", None, False),))
     body = b'{"amount":1,"note":"x","to":[{"name":"bob","iban":"y"},5]}'
     call = read_tool_call(http("POST", "/notes?dry=1", body, host="notes.example"), catalogue)
     assert call.parameters == {"amount": 1, "payee": "bob"}
@@ -109,8 +110,9 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
         ("search",),
         (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING, False, None),),
         False,
+        JSON_ALONE,
     )
-    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None),))
+    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None, False),))
     call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
     assert call.parameters == {"q": "x"}
 
@@ -282,7 +284,9 @@ def test_hostile_requests_are_read_or_refused(path: str, body: bytes) -> None:
 
 def test_null_in_a_body_is_no_optional_parameter() -> None:
     note = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True, None)
-    tool = replace(STRIPE, actions=(Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, note), False),))
+    tool = replace(
+        STRIPE, actions=(Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, note), False, JSON_ALONE),)
+    )
     catalogue = Catalogue.of((tool,))
     request = http("POST", "/v1/payments", b'{"amount": 5, "note": null}')
     assert read_tool_call(request, catalogue).parameters == {"amount": 5}

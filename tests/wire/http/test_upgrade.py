@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-FOLLOW = Action("follow", "GET", ("stream",), (), False)
-PUT = Action("put", "PUT", ("plain",), (), False)
+FOLLOW = Action("follow", "GET", ("stream",), (), False, JSON_ALONE)
+PUT = Action("put", "PUT", ("plain",), (), False, JSON_ALONE)
 TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True)
-PLAIN = Tool("plain", "t.example", None, "", (PUT, replace(FOLLOW, template=("plain",))), "", "", None)
+PLAIN = Tool("plain", "t.example", None, "", (PUT, replace(FOLLOW, template=("plain",))), "", "", None, False)
 CATALOGUE = Catalogue.of((TICKER, PLAIN))
 
 
