@@ -26,7 +26,7 @@ NOW, SKEW = Epoch(1_800_000_000.25), Seconds(5.0)
 KEY, FOREIGN = derive_private_key(7, SECP256R1()), derive_private_key(8, SECP256R1())
 RULE = SubjectRule({"/k8s/namespace": "payments", "verified": True}, "acme/emea/{workload}", "")
 ISSUER = TrustedIssuer(
-    "ci", "https://ci.example", "aegis", False, ("ES256",), "https://ci.example/keys", (), Seconds(3600), False, (RULE,)
+    "ci", "https://ci.example", "aegis", False, ("ES256",), None, (), Seconds(3600), False, (RULE,), ""
 )
 KEYS = (verifying_key({**p256_jwk(KEY.public_key()), "kid": "k1"}),)
 CLAIMS: dict[str, Any] = {
