@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
-
 from aegis_authz.core.identity import Proof
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -22,6 +19,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url, strict_json
 from aegis_authz.encoding.jwk import ED25519_ALGORITHMS, raw_from_jwk, thumbprint
+from aegis_authz.identity.compact import is_signature, split_jws
 
 PROOF_TYPE = "dpop+jwt"
 PROOF_LIFE = Seconds(60.0)
@@ -60,23 +58,15 @@ def read_proof(
     Raises Refused with PROOF_MALFORMED, PROOF_INVALID, PROOF_MISMATCH or PROOF_STALE. The key that the proof itself
     names is believed only when it is the bound one.
     """
-    if len(proof) > _MAX_PROOF_BYTES:
-        raise Refused(Reason.PROOF_MALFORMED, "the proof is too long")
     try:
-        raw = proof.encode("ascii")
-        head, payload, signature = raw.split(b".")
+        head, claims_text, signed, signature = split_jws(proof, _MAX_PROOF_BYTES)
         key, key_id = _key(head)
-        signed, claims_text = base64url.decode(signature), base64url.decode(payload)
     except (ValueError, Refused):
         raise Refused(Reason.PROOF_MALFORMED, "not a compact JWS with the header {alg, typ, jwk} of a proof") from None
     if key_id != bound_key:
         raise Refused(Reason.PROOF_MISMATCH, "made with another key than the token is bound to")
-    if len(signed) != 64:
-        raise Refused(Reason.PROOF_INVALID, "the signature is not 64 bytes")
-    try:
-        crypto_sign_open(signed + raw[: len(head) + 1 + len(payload)], key)
-    except BadSignatureError:
-        raise Refused(Reason.PROOF_INVALID, "the signature does not verify") from None
+    if not is_signature(signature, signed, key):
+        raise Refused(Reason.PROOF_INVALID, "the signature does not verify")
     try:
         claims = strict_json.parse_object(claims_text)
     except Refused:

@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
-
 from aegis_authz.core.grant import Grant
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.json_value import Json
@@ -23,6 +20,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.core.units import ApprovalId, Basis, Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding import base64url, strict_json
 from aegis_authz.encoding.jwk import ED25519_ALGORITHMS
+from aegis_authz.identity.compact import is_signature, split_jws
 from aegis_authz.wire.grant import read_grant
 
 AGENT_TYPE = "aegis+jwt"
@@ -163,14 +161,9 @@ def read_override_token(token: str, trust: Trust, now: Epoch) -> Override:
 
 
 def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusals) -> tuple[dict[str, Json], str]:
-    if len(token) > _MAX_TOKEN_BYTES:
-        raise Refused(refusals.malformed, "the token is too long")
     try:
-        raw = token.encode("ascii")
-        head, payload, signature = raw.split(b".")
+        head, claims_text, signed, signature = split_jws(token, _MAX_TOKEN_BYTES)
         header = _header(head)
-        signed = base64url.decode(signature)
-        claims_text = base64url.decode(payload)
     except (ValueError, Refused):
         raise Refused(refusals.malformed, "not a compact JWS of JSON") from None
     if header.get("alg") not in ED25519_ALGORITHMS:
@@ -181,12 +174,8 @@ def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusa
     key = keys.get(key_id) if isinstance(key_id, str) else None
     if key is None or not isinstance(key_id, str):
         raise Refused(refusals.untrusted, "no trusted key has this kid")
-    if len(signed) != 64:
-        raise Refused(refusals.invalid, "the signature is not 64 bytes")
-    try:
-        crypto_sign_open(signed + raw[: len(head) + 1 + len(payload)], key)
-    except BadSignatureError:
-        raise Refused(refusals.invalid, "the signature does not verify") from None
+    if not is_signature(signature, signed, key):
+        raise Refused(refusals.invalid, "the signature does not verify")
     try:
         return strict_json.parse_object(claims_text), key_id
     except Refused:
