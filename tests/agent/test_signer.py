@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import os
 import socket
 import stat
@@ -191,11 +192,16 @@ async def test_what_is_no_call_of_a_program_goes_nowhere(
 
 
 @pytest.mark.parametrize("url", ["http://tool.example:99999/", "http://tool.example:x/", "http://[::1/", "http://"])
-async def test_what_is_no_url_goes_nowhere(mesh: SmallMesh, signer: Listening, url: str) -> None:
+async def test_what_is_no_url_goes_nowhere_and_is_no_error_of_ours(
+    mesh: SmallMesh, signer: Listening, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     answer = await raw(signer, f"GET {url} HTTP/1.1\r\nHost: tool.example\r\nConnection: close\r\n\r\n".encode())
     # by the HTTP parser, before there is a request that a reason could be for
     assert answer.partition(b" ")[2].startswith(b"400 ")
     assert mesh.passed == []
+    assert [record.levelno for record in caplog.records if record.levelno > logging.INFO] == []
+    assert url not in caplog.text
 
 
 async def test_a_process_of_another_user_is_refused(mesh: SmallMesh) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,8 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from aegis_authz.agent.door import Door, TunnelHandler
 
@@ -39,6 +42,19 @@ class Listening:
         return "" if self.address.startswith(_UNIX) else f"http://{self.address}"
 
 
+class RequestLog(logging.LoggerAdapter[logging.Logger]):
+    """The log of aiohttp. What is no request of HTTP, which it answers with 400, is its client's fault and no error
+    here; nor is it repeated, for a credential may be in it.
+    """
+
+    def exception(self, msg: object, *args: object, exc_info: object = True, **options: Any) -> None:
+        """Log a fault of ours with its traceback, and a request that is none in a line."""
+        if isinstance(exc_info, HttpProcessingError):
+            self.info("what is no request of HTTP was refused (%s)", type(exc_info).__name__)
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **options)  # type: ignore[arg-type]  # as it came
+
+
 @asynccontextmanager
 async def serving(handler: Handler, listen: str, tunnels: TunnelHandler | None = None) -> AsyncIterator[Listening]:
     """Serve on `HOST:PORT` of loopback (port 0: any free one) or `unix:PATH` until the block ends.
@@ -55,6 +71,7 @@ async def serving(handler: Handler, listen: str, tunnels: TunnelHandler | None =
         max_line_size=64 * 1024,
         max_field_size=64 * 1024,
         access_log=None,
+        logger=RequestLog(logging.getLogger("aiohttp.server"), {}),
     )
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
     listening: asyncio.Server | None = None
