@@ -7,17 +7,28 @@ import json
 import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from aegis_authz import durable
+from aegis_authz.adapters.files.key_ring import FileKeyRing
+from aegis_authz.adapters.files.keys import Keys
+from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.revoking import Revoker
 from aegis_authz.core.release import ChangeKind, Sources
 from aegis_authz.core.revocation import Revoked, RevokedKind
+from aegis_authz.core.units import Epoch, Monotonic
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.ports.key_rings import KeyRingFault
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.token_requests import assertion, binding, client_form, key_id, private_key, public_jwk
 
@@ -186,3 +197,80 @@ async def test_a_store_that_is_away_keeps_nothing_out_of_the_bundle(
         await services.revoker.revoke(AGENT, "ann", "")
     await services.revoker.follow()
     assert revoked_in_bundle(services) == [AGENT.mark]
+
+
+def rings_in(folder: Path, keys: Keys) -> dict[str, AwayRing]:
+    for name, key in (("issuer", keys.issuer), ("approvals", keys.approvals)):
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        durable.create(folder / f"{name}.pem", pem)
+    return {name: AwayRing(folder, name) for name in ("issuer", "approvals")}
+
+
+class AwayRing(FileKeyRing):
+    """Keys whose service can be away."""
+
+    is_away = False
+
+    def trusted(self, now: Epoch) -> tuple[Ed25519PublicKey, ...]:
+        if self.is_away:
+            raise KeyRingFault("the key service does not answer")
+        return super().trusted(now)
+
+
+@dataclass
+class Time:
+    at: float = 1000.0
+
+    def now(self) -> Epoch:
+        return Epoch(self.at)
+
+    def monotonic(self) -> Monotonic:
+        return Monotonic(self.at)
+
+
+async def test_a_publication_that_fails_takes_nothing_down_and_is_tried_again_after_a_while(
+    new_plane: Callable[..., ControlServices],
+    store: MemoryStore,
+    registered: Callable[[], Sources],
+    keys: Keys,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rings = rings_in(tmp_path, keys)
+    plane, time_ = new_plane(revocations=MemoryRevocations(store), rings=rings), Time()
+    plane.publisher.start(registered)
+    revoker = Revoker(MemoryRevocations(store), FileRevocationList(tmp_path / "list.json"), plane.publisher, time_)
+    await revoker.revoke(AGENT, "ann", "")
+    rings["issuer"].is_away = True
+    failures = []
+    for seconds in (0, 1, 28, 2, 30):
+        time_.at += seconds
+        caplog.clear()
+        await revoker.follow()
+        failures.append(sum("cannot be published" in message for message in caplog.messages))
+    assert failures == [1, 0, 0, 1, 1]
+    rings["issuer"].is_away = False
+    time_.at += 30
+    caplog.clear()
+    await revoker.follow()
+    assert not any("cannot be published" in message for message in caplog.messages)
+
+
+async def test_a_list_that_could_not_be_published_is_part_of_the_next_publication(
+    new_plane: Callable[..., ControlServices],
+    store: MemoryStore,
+    registered: Callable[[], Sources],
+    keys: Keys,
+    tmp_path: Path,
+    documents: Callable[..., Sources],
+) -> None:
+    rings = rings_in(tmp_path, keys)
+    plane = new_plane(revocations=MemoryRevocations(store), rings=rings)
+    plane.publisher.start(registered)
+    rings["issuer"].is_away = True
+    await plane.revoker.revoke(AGENT, "ann", "")
+    await plane.revoker.follow()
+    assert revoked_in_bundle(plane) == []
+    rings["issuer"].is_away = False
+    await plane.publisher.publish(documents(7000), "ann", "")
+    assert revoked_in_bundle(plane) == [AGENT.mark]

@@ -18,7 +18,7 @@ from aegis_authz.demo.scenario import PAYMENTS
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AGENT = "acme/emea/finance-agent"
-PATIENCE = 20
+PATIENCE = 90
 
 
 async def pay(agent: Agent) -> Reply:

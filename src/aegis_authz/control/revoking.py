@@ -10,14 +10,17 @@ from aegis_authz.control.publishing import Publisher
 from aegis_authz.core.release import ChangeKind, ReleasesFault, RevisionUnknown
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import Seconds
+from aegis_authz.core.units import Monotonic, Seconds
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import RevocationList, Revocations
 from aegis_authz.ports.data_plane import Clock, StoreDown
+from aegis_authz.ports.key_rings import KeyRingFault
 
 _log = logging.getLogger(__name__)
 
 _TICK = Seconds(1.0)
+_PAUSE = Seconds(30.0)
+"""How long after a publication that failed the next is tried."""
 _LONGEST_TOKEN = Seconds(86_400.0)
 """How long a revoked token is remembered: far longer than any lives."""
 
@@ -40,6 +43,7 @@ class Revoker:
         self._clock = clock
         self._change = asyncio.Lock()
         self._published = self._marks()  # a start publishes the list as it is
+        self._next_try = Monotonic(0.0)
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
@@ -100,17 +104,19 @@ class Revoker:
     async def follow(self) -> None:
         """Have the bundle say what the list says: then it holds on every worker, whatever becomes of us and of Redis.
 
-        All changes since the last time are one revision. A fault is logged: Redis refuses all the same, and the next
-        publication carries the list.
+        All changes since the last time are one revision. A fault is logged and tried again after a while: Redis refuses
+        all the same, and every publication carries the list.
         """
-        marks = self._marks()
-        if marks == self._published:
+        marks, now = self._marks(), self._clock.monotonic()
+        if marks == self._published or now < self._next_try:
             return
-        self._published = marks
         try:
             await self._publisher.rebuild("control", f"what is revoked has changed: {len(marks)} in all")
-        except (PolicyErrors, ReleasesFault, RevisionUnknown) as fault:
+        except (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown) as fault:
             _log.error("what is revoked cannot be published and holds by Redis alone: %s", fault)
+            self._next_try = Monotonic(now + _PAUSE)
+            return
+        self._published = marks
 
     def _marks(self) -> frozenset[str]:
         return frozenset(entry.target.mark for entry in self._list.current)
