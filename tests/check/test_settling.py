@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from aegis_authz.check.settling import Settler, settled_cost
+from aegis_authz.check.settling import Settler, adjustment_of, settled_cost
+from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import ModelPrice, OnError
 from aegis_authz.core.reason import Reason
@@ -16,6 +17,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, read_ticket, ticket_text
 from aegis_authz.costs.usage import Usage
+from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 SCOPE = Scope("acme", "emea", "bot")
@@ -23,7 +25,9 @@ COST = Money(42_000, "USD")
 FIXED = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, None), True)
 KEPT = Ticket(SCOPE, Estimate(COST, OnError.KEEP, None), True)
 TOKENS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
-MODEL = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, TOKENS), False)
+MODEL_COST = Estimate(COST, OnError.RELEASE, TOKENS)
+MODEL = Ticket(SCOPE, MODEL_COST, True)
+FREE = Ticket(SCOPE, None, True)
 DONE = LogEntry("d-1", ticket_text(FIXED), 2.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0)
 
 
@@ -52,12 +56,18 @@ def ended(status: int, details: str = "via_upstream", reached: bool = True) -> L
     ],
 )
 def test_what_a_call_costs_in_the_end(ticket: Ticket, entry: LogEntry, state: CostState) -> None:
-    cost = settled_cost(ticket, entry)
+    assert ticket.estimate is not None
+    cost = settled_cost(ticket.estimate, entry)
+    adjustment = adjustment_of(ticket.estimate, entry)
+    if state is CostState.ESTIMATED and entry.status == 200:
+        assert adjustment is None
+    else:
+        assert adjustment == Adjustment(gives_back=state is CostState.RELEASED, cost=None)
     assert cost.state is state
     assert cost.money == (Money(0, "USD") if state is CostState.RELEASED else COST)
 
 
-@pytest.mark.parametrize("ticket", [FIXED, KEPT, MODEL])
+@pytest.mark.parametrize("ticket", [FIXED, KEPT, MODEL, FREE, Ticket(SCOPE, None, False)])
 def test_a_ticket_reads_as_it_was_written(ticket: Ticket) -> None:
     assert read_ticket(ticket_text(ticket)) == ticket
 
@@ -75,7 +85,16 @@ class Log:
     """A record log that takes what it is given, or refuses all."""
 
     refuses: bool = False
+    is_down: bool = False
     records: list[Record] = field(default_factory=list)
+    adjusted: list[tuple[str, bool, int | None]] = field(default_factory=list)
+
+    async def adjust(self, scope: Scope, decision_id: str, adjustment: Adjustment) -> bool:
+        if self.is_down:
+            raise StoreDown("gone")
+        assert scope == SCOPE
+        self.adjusted.append((decision_id, adjustment.gives_back, adjustment.cost))
+        return True
 
     def now(self) -> float:
         return 7.0
@@ -91,7 +110,7 @@ class Log:
 
 async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
     log = Log()
-    await Settler(log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
+    await Settler(log, log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
     first, second = log.records
     assert isinstance(first, OutcomeRecord) and isinstance(second, OutcomeRecord)
     assert (first.decision_id, first.status, first.upstream_ms) == ("d-1", 200, 3.0)
@@ -101,24 +120,54 @@ async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
 
 async def test_an_unreadable_ticket_leaves_the_estimate_and_the_outcome() -> None:
     log = Log()
-    await Settler(log, log).settle([replace(DONE, cost="{")])
+    await Settler(log, log, log).settle([replace(DONE, cost="{")])
     assert [type(record) for record in log.records] == [OutcomeRecord]
 
 
 async def test_a_log_that_takes_nothing_stops_nobody() -> None:
     full = Log(refuses=True)
-    await Settler(full, full).settle([DONE])
-    await Settler(full, full).measure("d-1", MODEL, TOKENS, None)
+    await Settler(full, full, full).settle([DONE])
+    await Settler(full, full, full).measure("d-1", MODEL, MODEL_COST, None)
 
 
 async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:
     log = Log()
-    settler = Settler(log, log)
-    await settler.measure("d-1", MODEL, TOKENS, Usage(9, 0, 0, 20))
-    await settler.measure("d-2", MODEL, TOKENS, Usage(9, 0, 0, 21))
-    await settler.measure("d-3", MODEL, TOKENS, None)
+    settler = Settler(log, log, log)
+    await settler.measure("d-1", MODEL, MODEL_COST, Usage(9, 0, 0, 20))
+    await settler.measure("d-2", MODEL, MODEL_COST, Usage(9, 0, 0, 21))
+    await settler.measure("d-3", MODEL, MODEL_COST, None)
     assert log.records == [
         UsageRecord("d-1", 7.0, (9, 0, 0, 20), SettledCost(Money(1, "USD"), CostState.MEASURED)),
         UsageRecord("d-2", 7.0, (9, 0, 0, 21), SettledCost(COST, CostState.ESTIMATED)),
         UsageRecord("d-3", 7.0, None, SettledCost(COST, CostState.ESTIMATED)),
     ]
+
+
+async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
+    log = Log()
+    settler = Settler(log, log, log)
+    entries = [
+        replace(DONE, decision_id="kept"),
+        replace(ended(500), decision_id="back"),
+        replace(DONE, decision_id="model", cost=ticket_text(MODEL)),
+        replace(DONE, decision_id="free", cost=ticket_text(FREE)),
+        replace(ended(0, "", False), decision_id="nobody", cost=ticket_text(FREE)),
+        replace(DONE, decision_id="unlimited", cost=ticket_text(replace(FIXED, reserved=False))),
+        replace(DONE, decision_id="plain", cost=""),
+    ]
+    await settler.settle(entries)
+    await settler.measure("model", MODEL, MODEL_COST, Usage(9, 0, 0, 20))
+    await settler.measure("silent", MODEL, MODEL_COST, None)
+    assert sorted(log.adjusted[:4]) == [
+        ("back", True, None),
+        ("free", False, None),
+        ("kept", False, None),
+        ("nobody", True, None),
+    ]
+    assert log.adjusted[4:] == [("model", False, 1), ("silent", False, None)]
+
+
+async def test_what_is_not_on_record_is_not_adjusted_and_a_store_that_is_down_stops_nobody() -> None:
+    for log in (Log(refuses=True), Log(is_down=True)):
+        await Settler(log, log, log).settle([DONE])
+        assert log.adjusted == []

@@ -29,8 +29,8 @@ class Ledger:
 
     usages: list[tuple[str, Usage | None]] = field(default_factory=list)
 
-    async def measure(self, decision_id: str, ticket: Ticket, terms: TokenTerms, usage: Usage | None) -> None:
-        assert (ticket, terms) == (TICKET, TERMS)
+    async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
+        assert (ticket, estimate) == (TICKET, TICKET.estimate)
         self.usages.append((decision_id, usage))
 
 
@@ -84,14 +84,19 @@ async def test_an_answer_without_a_usage_says_so() -> None:
 
 @pytest.mark.parametrize(
     "first",
-    [head("500"), head("429"), head(kind="text/html"), head(content_encoding="gzip"), head(cost="{}"), head(cost="")],
+    [head("500"), head("429"), head("304"), head(cost="{}"), head(cost="")],
 )
 async def test_what_is_no_answer_of_a_model_is_left_alone(first: bytes) -> None:
     assert await watched(first, body(USED)) == []
 
 
-async def test_an_answer_that_is_cut_off_leaves_the_estimate() -> None:
-    assert await watched(head(), body(USED, False)) == []
+@pytest.mark.parametrize("first", [head(kind="text/html"), head(content_encoding="gzip")])
+async def test_an_answer_that_cannot_be_read_tells_no_usage(first: bytes) -> None:
+    assert await watched(first, body(USED)) == [("d-1", None)]
+
+
+async def test_an_answer_that_is_cut_off_tells_no_usage() -> None:
+    assert await watched(head(), body(USED, False)) == [("d-1", None)]
 
 
 async def test_every_other_stream_is_left_to_others() -> None:
@@ -102,5 +107,7 @@ async def test_every_other_stream_is_left_to_others() -> None:
 
 
 async def test_a_message_that_is_none_ends_its_stream_in_an_error() -> None:
+    ledger = Ledger()
     with pytest.raises(StreamAborted):
-        await watched(head(), b"\xff\xff")
+        await anext(UsageHandler(echo, ledger).process(stream(head(), b"\xff\xff")))
+    assert ledger.usages == [("d-1", None)]

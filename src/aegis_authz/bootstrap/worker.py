@@ -25,6 +25,7 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
@@ -122,7 +123,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     )
     handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    settler = Settler(records, clock)
+    settler = Settler(records, _reservations(settings, stack), clock)
     outcomes = OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
@@ -154,6 +155,12 @@ async def _ended(status: StatusServer, tasks: Sequence[asyncio.Task[None]], watc
     for task in tasks[:watches]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reservations(settings: AuthzSettings, stack: AsyncExitStack) -> RedisReservations:
+    reservations = RedisReservations(settings.redis)
+    stack.push_async_callback(reservations.close)
+    return reservations
 
 
 def _streams(

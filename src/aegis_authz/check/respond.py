@@ -96,10 +96,11 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
 
 def _cost(draft: Draft) -> dict[str, str]:
     """What the proxy notes for whoever learns what became of the call."""
-    if draft.cost is None or draft.identity is None:
+    cost, is_reserved = draft.cost, draft.charging is not None and draft.charging.reserve > 0
+    if draft.identity is None or (cost is None and not is_reserved):
         return {}
-    noted = {COST_METADATA: ticket_text(Ticket(draft.identity.scope, draft.cost, False))}
-    return noted if draft.cost.tokens is None else {**noted, USAGE_METADATA: "yes"}
+    noted = {COST_METADATA: ticket_text(Ticket(draft.identity.scope, cost, is_reserved))}
+    return noted if cost is None or cost.tokens is None else {**noted, USAGE_METADATA: "yes"}
 
 
 def _target(draft: Draft) -> dict[str, str]:

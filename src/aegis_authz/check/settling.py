@@ -7,14 +7,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import OnError
 from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
-from aegis_authz.costs.estimate import TokenTerms
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import DecisionId
+from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
-from aegis_authz.costs.usage import Usage, measured
-from aegis_authz.ports.data_plane import Clock, RecordLog
+from aegis_authz.costs.usage import GOOD, Usage, measured
+from aegis_authz.ports.data_plane import Clock, RecordLog, Reservations, StoreDown
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 _log = logging.getLogger(__name__)
@@ -24,48 +27,81 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """Records the outcomes of calls, and what they used."""
+    """Settles calls by what became of them and by what they used: on record first, then where limits were charged.
+
+    What cannot be recorded is not settled, and what cannot be settled is logged: it is charged as it was estimated.
+    """
 
     records: RecordLog
+    reservations: Reservations
     clock: Clock
 
     async def settle(self, entries: Sequence[LogEntry]) -> None:
-        """Take what Envoy tells of calls that are over; what cannot be recorded is logged, and its estimate stands."""
+        """Take what Envoy tells of calls that are over."""
         await asyncio.gather(*map(self._settle, entries))
 
-    async def measure(self, decision_id: str, ticket: Ticket, terms: TokenTerms, usage: Usage | None) -> None:
+    async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
         """Take the usage of an answer that is over. One that was left out, or cannot be, leaves the estimate."""
-        money = None if usage is None else measured(usage, terms)
-        cost = SettledCost(ticket.estimate.money, CostState.ESTIMATED)
+        money = None if usage is None or estimate.tokens is None else measured(usage, estimate.tokens)
+        cost = SettledCost(estimate.money, CostState.ESTIMATED)
         if money is not None:
             cost = SettledCost(money, CostState.MEASURED)
         tokens = None if usage is None else (usage.input, usage.cached, usage.cache_write, usage.output)
-        try:
-            await self.records.append(UsageRecord(decision_id, self.clock.now(), tokens, cost))
-        except Refused as refusal:
-            _log.error("the usage of decision %s was not recorded: %s", decision_id, refusal)
+        if await self._keep(UsageRecord(decision_id, self.clock.now(), tokens, cost)) and ticket.reserved:
+            adjustment = Adjustment(gives_back=False, cost=None if money is None else money.micros)
+            await self._adjust(ticket.scope, decision_id, adjustment)
 
     async def _settle(self, entry: LogEntry) -> None:
         ticket = _ticket(entry)
-        cost = settled_cost(ticket, entry) if ticket is not None else None
+        estimate = ticket.estimate if ticket is not None else None
+        cost = None if estimate is None else settled_cost(estimate, entry)
+        if await self._keep(outcome_of(entry, cost)) and ticket is not None and ticket.reserved:
+            adjustment = adjustment_of(estimate, entry)
+            if adjustment is not None:
+                await self._adjust(ticket.scope, entry.decision_id, adjustment)
+
+    async def _keep(self, record: OutcomeRecord | UsageRecord) -> bool:
         try:
-            await self.records.append(outcome_of(entry, cost))
+            await self.records.append(record)
         except Refused as refusal:
-            _log.error("the outcome of decision %s was not recorded: %s", entry.decision_id, refusal)
+            _log.error("what became of decision %s was not recorded: %s", record.decision_id, refusal)
+            return False
+        return True
+
+    async def _adjust(self, scope: Scope, decision_id: str, adjustment: Adjustment) -> None:
+        try:
+            await self.reservations.adjust(scope, DecisionId(decision_id), adjustment)
+        except StoreDown as fault:
+            _log.error("decision %s stays charged as it was estimated: %s", decision_id, fault)
 
 
-def settled_cost(ticket: Ticket, entry: LogEntry) -> SettledCost:
+def adjustment_of(estimate: Estimate | None, entry: LogEntry) -> Adjustment | None:
+    """What an outcome makes of what limits were charged.
+
+    None for the good answer of a language model: that was watched, and its usage has the word.
+    """
+    if _is_released(OnError.RELEASE if estimate is None else estimate.on_error, entry):
+        return Adjustment(gives_back=True, cost=None)
+    if estimate is not None and estimate.tokens is not None and entry.status in GOOD:
+        return None
+    return Adjustment(gives_back=False, cost=None)
+
+
+def settled_cost(estimate: Estimate, entry: LogEntry) -> SettledCost:
     """What is charged in the end.
 
     Nothing where nothing was sent to the tool, nor, unless the catalogue keeps it, where the tool itself refused the
     call or failed. Where it was reached and nobody knows what it did (a reset, a timeout, a client that left), the
     estimate stands.
     """
-    estimate = ticket.estimate
-    is_refused = entry.details == _FROM_THE_TOOL and entry.status >= _REFUSED
-    if not entry.was_reached or (is_refused and estimate.on_error is OnError.RELEASE):
+    if _is_released(estimate.on_error, entry):
         return SettledCost(Money(0, estimate.money.currency), CostState.RELEASED)
     return SettledCost(estimate.money, CostState.KEPT if estimate.tokens is None else CostState.ESTIMATED)
+
+
+def _is_released(on_error: OnError, entry: LogEntry) -> bool:
+    is_refused = entry.details == _FROM_THE_TOOL and entry.status >= _REFUSED
+    return not entry.was_reached or (is_refused and on_error is OnError.RELEASE)
 
 
 def outcome_of(entry: LogEntry, cost: SettledCost | None) -> OutcomeRecord:

@@ -17,44 +17,57 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.encoding.narrowing import integer, items, mapping, members, text
 
-_MEMBERS = {"scope", "micros", "currency", "on_error", "reserved", "tokens"}
+_ESTIMATE = {"micros", "currency", "on_error", "tokens"}
 _TOKENS = {"input", "output", "context", "max_output", "prices"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The estimate of a call of `scope`; `reserved` says that limits were charged with it."""
+    """What a call of `scope` was estimated to cost, None for one without a price; `reserved` says that limits were
+    charged with what may still be adjusted.
+    """
 
     scope: Scope
-    estimate: Estimate
+    estimate: Estimate | None
     reserved: bool
 
 
 def ticket_text(ticket: Ticket) -> str:
     """The ticket as a text."""
-    estimate, scope = ticket.estimate, ticket.scope
+    scope = ticket.scope
     return orjson.dumps(
         {
             "scope": [scope.org, scope.tenant, scope.agent],
-            "micros": estimate.money.micros,
-            "currency": estimate.money.currency,
-            "on_error": estimate.on_error.value,
             "reserved": ticket.reserved,
-            "tokens": None if estimate.tokens is None else _tokens_to_data(estimate.tokens),
+            "cost": None if ticket.estimate is None else _estimate_to_data(ticket.estimate),
         }
     ).decode()
 
 
 def read_ticket(ticket: str) -> Ticket:
     """Read what `ticket_text` wrote. Raises ValueError for anything else."""
-    item = members(orjson.loads(ticket), _MEMBERS, "a ticket")
+    item = members(orjson.loads(ticket), {"scope", "reserved", "cost"}, "a ticket")
     org, tenant, agent = (text(name, "scope") for name in items(item["scope"], "scope"))
     if not isinstance(item["reserved"], bool):
         raise ValueError("reserved is neither true nor false")  # noqa: TRY004  # one error for every surprise
+    estimate = None if item["cost"] is None else _estimate(item["cost"])
+    return Ticket(Scope(org, tenant, agent), estimate, item["reserved"])
+
+
+def _estimate_to_data(estimate: Estimate) -> Json:
+    return {
+        "micros": estimate.money.micros,
+        "currency": estimate.money.currency,
+        "on_error": estimate.on_error.value,
+        "tokens": None if estimate.tokens is None else _tokens_to_data(estimate.tokens),
+    }
+
+
+def _estimate(data: Json) -> Estimate:
+    item = members(data, _ESTIMATE, "a cost")
     money = Money(integer(item["micros"], "micros"), text(item["currency"], "currency"))
     tokens = None if item["tokens"] is None else _tokens(mapping(item["tokens"], "tokens"), money.currency)
-    estimate = Estimate(money, OnError(text(item["on_error"], "on_error")), tokens)
-    return Ticket(Scope(org, tenant, agent), estimate, item["reserved"])
+    return Estimate(money, OnError(text(item["on_error"], "on_error")), tokens)
 
 
 def _tokens_to_data(terms: TokenTerms) -> Json:

@@ -13,22 +13,21 @@ from typing import Protocol
 
 from aegis_authz.core.decision import Target
 from aegis_authz.core.refused import Refused
-from aegis_authz.costs.estimate import TokenTerms
+from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
-from aegis_authz.costs.usage import Usage, UsageReader
+from aegis_authz.costs.usage import GOOD, Usage, UsageReader
 from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.server.host import Process
 from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
 from aegis_authz.wire.envoy.ext_proc import MessagePart, Piece, read_piece
 
 _log = logging.getLogger(__name__)
-_GOOD = range(200, 300)
 
 
 class Usages(Protocol):
     """Whoever charges calls by their usage."""
 
-    async def measure(self, decision_id: str, ticket: Ticket, terms: TokenTerms, usage: Usage | None) -> None:
+    async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
         """Take the usage of an answer that is over; None where it said none. Never raises but for a cancellation."""
         ...
 
@@ -55,27 +54,38 @@ class UsageHandler:
         await self._watch(head, messages)
 
     async def _watch(self, head: Piece, messages: AsyncIterator[bytes]) -> None:
-        """Read an answer to its end; what is cut off, or is no answer of a model, leaves the estimate as it is."""
+        """Read an answer to its end; what is cut off, or tells nothing, leaves the estimate as it is."""
         noted = head.metadata or {}
-        reader = _reader_for(head)
         try:
             ticket = read_ticket(noted.get(COST_METADATA, ""))
         except ValueError as fault:
             _log.error("the price of a call that is watched cannot be read: %s", fault)
             return
-        terms = ticket.estimate.tokens
-        if reader is None or terms is None or head.end_of_stream:
+        estimate = ticket.estimate
+        if estimate is None or estimate.tokens is None or _status(head) not in GOOD:
             return
+        usage = None
+        try:
+            usage = await _usage(head, messages)
+        finally:
+            await self._usages.measure(noted.get(DECISION_METADATA, ""), ticket, estimate, usage)
+
+
+async def _usage(head: Piece, messages: AsyncIterator[bytes]) -> Usage | None:
+    """The usage that an answer tells. Raises StreamAborted where it is cut off."""
+    reader = _reader_for(head)
+    if head.end_of_stream:
+        return None
+    try:
         async for message in messages:
-            try:
-                piece = read_piece(message)
-            except Refused as refusal:
-                raise StreamAborted("a message could not be read") from refusal
-            if piece.target is Target.RESPONSE and piece.part is MessagePart.BODY:
+            piece = read_piece(message)
+            if reader is not None and piece.target is Target.RESPONSE and piece.part is MessagePart.BODY:
                 reader.feed(piece.body)
-            if reader.is_lost or (piece.target is Target.RESPONSE and piece.end_of_stream):
-                await self._usages.measure(noted.get(DECISION_METADATA, ""), ticket, terms, reader.finish())
-                return
+            if piece.target is Target.RESPONSE and piece.end_of_stream:
+                return None if reader is None else reader.finish()
+    except Exception as fault:
+        raise StreamAborted("the messages could not be read") from fault
+    return None
 
 
 def _observed(message: bytes) -> Piece | None:
@@ -88,9 +98,13 @@ def _observed(message: bytes) -> Piece | None:
     return piece if piece.observed and is_head else None
 
 
+def _status(head: Piece) -> int:
+    text = "".join(head.headers.get(":status", ()))
+    return int(text) if text.isdecimal() else 0
+
+
 def _reader_for(head: Piece) -> UsageReader | None:
-    status = "".join(head.headers.get(":status", ()))
-    if not status.isdecimal() or int(status) not in _GOOD or _is_encoded(head.headers):
+    if _is_encoded(head.headers):
         return None
     kind = "".join(head.headers.get("content-type", ())).partition(";")[0].strip().lower()
     if kind == "text/event-stream":
