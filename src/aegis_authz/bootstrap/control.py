@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -22,9 +23,11 @@ from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
+from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.records.spending import recorded_spend
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
@@ -60,6 +63,7 @@ from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.units import Revision, Seconds
+from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import (
     Enrolments,
@@ -309,6 +313,14 @@ def _rotator(
     return Rotator({**rotations, "bundle": bundle, "records": records}, clock)
 
 
+def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow]:
+    """What the records say that calls cost; nothing where there are no records yet. Raises OSError."""
+    try:
+        return recorded_spend(folder, by, since)
+    except NoRecords:
+        return []
+
+
 def control_services(
     settings: ControlSettings,
     keys: Keys,
@@ -356,6 +368,7 @@ def control_services(
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=revoker,
         limits=LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock),
+        spend=partial(_spend, settings.records),
         terms=terms,
         trusted_keys=trusted_keys,
         directory=directory,

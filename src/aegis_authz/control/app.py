@@ -36,6 +36,7 @@ from aegis_authz.control.routes.limits import limit_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.policies import policy_routes
+from aegis_authz.control.routes.spend import Spend, spend_routes
 from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
@@ -76,6 +77,7 @@ class ControlServices:
     keeper: RouteKeeper | None
     expiry: ExpiryWatch
     limits: LimitKeeper
+    spend: Spend
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     admin_token: str = field(repr=False)
@@ -118,6 +120,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
         *limit_routes(services.limits, services.admin_token),
+        *spend_routes(services.spend, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
         *token_routes(services.issuer),
         *enrolment_routes(services.enroller, services.directory, services.terms, services.mesh, services.admin_token),
