@@ -121,7 +121,7 @@ class NoClusters:
 def begun_limits(settings: ControlSettings) -> LimitStores:
     """A memory of limits that counts once it was begun."""
     store = MemoryStore(SystemClock(), 60, for_tests=True)
-    return LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"))
+    return LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store)
 
 
 class DownRevocations:

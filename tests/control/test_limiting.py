@@ -44,7 +44,7 @@ def start() -> Start:
 def plane(
     new_plane: Callable[..., ControlServices], store: MemoryStore, start: Start, documents: Callable[..., Sources]
 ) -> ControlServices:
-    services = new_plane(limits=LimitStores(store, store, start))
+    services = new_plane(limits=LimitStores(store, store, start, store))
     services.publisher.start(documents)
     return services
 

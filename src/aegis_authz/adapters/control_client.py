@@ -13,7 +13,13 @@ from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationR
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
 from aegis_authz.api.enrolment import InvitationAnswer, InvitationRequest, RegisteredAgentsAnswer
 from aegis_authz.api.keys import RotatedAnswer, RotationRequest
-from aegis_authz.api.limits import LimitsResetAnswer, QuarantineAnswer, QuarantineRequest, QuarantinesAnswer
+from aegis_authz.api.limits import (
+    LimitsAnswer,
+    LimitsResetAnswer,
+    QuarantineAnswer,
+    QuarantineRequest,
+    QuarantinesAnswer,
+)
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.policies import (
     PublishRequest,
@@ -156,6 +162,10 @@ class ControlClient:
         """Let policy judge a quarantined agent again."""
         body = RevocationRequest.model_construct(by=by, note=note)
         return self._ask("POST", f"{_agent(scope)}/release", RestoredAnswer, body)
+
+    def limits_of(self, scope: Scope) -> LimitsAnswer:
+        """How the limits of an agent stand."""
+        return self._ask("GET", f"/v1/limits/{scope.org}/{scope.tenant}/{scope.agent}", LimitsAnswer)
 
     def reset_limits(self, by: str, note: str) -> LimitsResetAnswer:
         """Count nothing that was charged to limits as forgotten."""

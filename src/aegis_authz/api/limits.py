@@ -9,6 +9,8 @@ from pydantic import Field
 from aegis_authz.api.agents import RevocationRequest
 from aegis_authz.api.model import Answer
 from aegis_authz.core.breaker import Quarantine
+from aegis_authz.core.charge import Account, Charge
+from aegis_authz.core.limit import Budget
 
 
 class QuarantineRequest(RevocationRequest):
@@ -45,6 +47,50 @@ class QuarantinesAnswer(Answer):
     """All quarantined agents, those that are for longest first."""
 
     quarantines: tuple[QuarantineAnswer, ...]
+
+
+class LimitAnswer(Answer):
+    """How a limit stands: amounts are micro-units of `currency`, or where that is "", numbers.
+
+    `holder` is whose account it is. `resets_at` is when all that is used now is over (epoch seconds), 0 where no time
+    tells.
+    """
+
+    id: str
+    name: str
+    policy: str
+    holder: str
+    kind: str
+    currency: str
+    used: int
+    left: int
+    of: int
+    resets_at: float
+    on_exceed: str
+
+    @classmethod
+    def of_charge(cls, charge: Charge, account: Account) -> LimitAnswer:
+        """The account as an answer shows it."""
+        limit = charge.limit
+        return cls(
+            id=limit.id,
+            name=limit.name,
+            policy=limit.policy,
+            holder=charge.holder,
+            kind=limit.terms.kind,
+            currency=limit.terms.currency if isinstance(limit.terms, Budget) else "",
+            used=account.used,
+            left=account.left,
+            of=account.of,
+            resets_at=account.resets_at / 1000,
+            on_exceed=limit.on_exceed.value,
+        )
+
+
+class LimitsAnswer(Answer):
+    """How the limits of one agent stand."""
+
+    limits: tuple[LimitAnswer, ...]
 
 
 class LimitsResetAnswer(Answer):

@@ -29,6 +29,7 @@ from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.records.spending import recorded_spend
 from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.limit_accounts import RedisLimitAccounts
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
@@ -51,6 +52,7 @@ from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
+from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
@@ -61,7 +63,9 @@ from aegis_authz.control.trust import public_jwks
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.limit import Limit
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -71,6 +75,7 @@ from aegis_authz.ports.control_plane import (
     FirstStart,
     Journal,
     KeySets,
+    LimitAccounts,
     LimitMemory,
     Quarantines,
     Releases,
@@ -126,7 +131,8 @@ async def _run(settings: ControlSettings) -> None:
         revocations = RedisRevocations(settings.redis)
         stack.push_async_callback(revocations.close)
         record_keys = RecordKeyFile(settings.keys / RECORDS)
-        redis_limits = RedisLimits(settings.redis)
+        redis_limits, accounts = RedisLimits(settings.redis), RedisLimitAccounts(settings.redis)
+        stack.push_async_callback(accounts.close)
         stack.push_async_callback(redis_limits.close)
         records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
         await records.start()
@@ -151,7 +157,7 @@ async def _run(settings: ControlSettings) -> None:
             rings=signing_rings(settings, clock),
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
-            limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun")),
+            limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun"), accounts),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
@@ -257,6 +263,7 @@ class LimitStores:
     memory: LimitMemory
     quarantines: Quarantines
     first: FirstStart
+    accounts: LimitAccounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +318,14 @@ def _rotator(
     bundle = Rotation(stores.bundle_ring, in_configuration, _BUNDLE_LIFE, every.of("bundle"))
     records = Rotation(stores.record_ring, TrustInFiles(), None, every.of("records"))
     return Rotator({**rotations, "bundle": bundle, "records": records}, clock)
+
+
+def _limit_book(stores: ControlStores, builder: PolicyBuilder, clock: Clock) -> LimitBook:
+    def limits_for(scope: Scope) -> Sequence[Limit]:
+        current = stores.releases.current()
+        return builder.limits(stores.releases.sources(current), scope) if current else ()
+
+    return LimitBook(stores.limits.accounts, limits_for, clock)
 
 
 def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow]:
@@ -368,6 +383,7 @@ def control_services(
         keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
         revoker=revoker,
         limits=LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock),
+        limit_book=_limit_book(stores, builder, clock),
         spend=partial(_spend, settings.records),
         terms=terms,
         trusted_keys=trusted_keys,

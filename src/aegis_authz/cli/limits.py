@@ -9,12 +9,37 @@ import typer
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
 
-app = typer.Typer(help="Limits after Redis lost data, was started again, or another took over.", no_args_is_help=True)
+app = typer.Typer(help="How limits stand, and limits after Redis may have lost data.", no_args_is_help=True)
 
 
 @app.callback()
 def limits() -> None:
-    """Keep `reset` a verb of its own."""
+    """How limits stand, and what becomes of them when what was used may be lost."""
+
+
+@app.command()
+def show(
+    agent: Annotated[str, typer.Option("--agent", help="The agent: org/tenant/agent.")],
+    state: MeshState = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the limits of an agent stand: what is used of each, what is left, and when that is over.
+
+    Those of all documents that cover the agent; of one for a whole tenant, what all its agents use. Not flags.
+
+    Example: aegis limits show --dir DIR --agent acme/emea/finance-agent
+    """
+    from aegis_authz.cli.limits_text import limits_table
+    from aegis_authz.commands.limits import limits_of
+    from aegis_authz.core.scope import Scope
+
+    try:
+        scope = Scope.parse(agent)
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
+    with exits_on_faults("limits show"):
+        answer = limits_of(state, scope)
+    typer.echo(answer.model_dump_json(indent=2) if as_json else "\n".join(limits_table(answer.limits)))
 
 
 @app.command("reset")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aegis_authz.api.agents import RestoredAnswer
-from aegis_authz.api.limits import LimitsResetAnswer, QuarantineAnswer, QuarantinesAnswer
+from aegis_authz.api.limits import LimitsAnswer, LimitsResetAnswer, QuarantineAnswer, QuarantinesAnswer
 from aegis_authz.commands.control import control_plane
 from aegis_authz.core.scope import Scope
 
@@ -26,6 +26,12 @@ def release(state: Path, scope: Scope, by: str, note: str) -> RestoredAnswer:
     """Let policy judge a quarantined agent again."""
     with control_plane(state) as control:
         return control.release(scope, by, note)
+
+
+def limits_of(state: Path, scope: Scope) -> LimitsAnswer:
+    """How the limits of an agent stand."""
+    with control_plane(state) as control:
+        return control.limits_of(scope)
 
 
 def reset_limits(state: Path, by: str, note: str) -> LimitsResetAnswer:

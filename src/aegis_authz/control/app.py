@@ -24,6 +24,7 @@ from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
+from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
@@ -77,6 +78,7 @@ class ControlServices:
     keeper: RouteKeeper | None
     expiry: ExpiryWatch
     limits: LimitKeeper
+    limit_book: LimitBook
     spend: Spend
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
@@ -119,7 +121,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
         *approval_routes(services.approver, services.admin_token),
-        *limit_routes(services.limits, services.admin_token),
+        *limit_routes(services.limits, services.limit_book, services.admin_token),
         *spend_routes(services.spend, services.admin_token),
         *agent_routes(services.revoker, services.admin_token),
         *token_routes(services.issuer),

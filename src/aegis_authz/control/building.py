@@ -11,11 +11,15 @@ from aegis_authz.control.directory import Directory
 from aegis_authz.control.stand_ins import yielding
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.limit import Limit
 from aegis_authz.core.release import Sources
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.scope_shape import covering, scope_shape
 from aegis_authz.core.units import Revision
 from aegis_authz.encoding.verifying_key import p256_jwk
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.pack import pack
 from aegis_authz.policy.load import load
 
@@ -49,6 +53,13 @@ class PolicyBuilder:
     def catalogue(self, sources: Sources) -> Catalogue:
         """The tools of these documents and our own. Raises PolicyErrors."""
         return Catalogue.of(load({}, {**sources.tools, **self._own.tools}).tools)
+
+    def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
+        """The limits that calls of the agent can meet. Raises PolicyErrors."""
+        policies = {**sources.policies, **self._own.policies}
+        compiled = load(policies, {**sources.tools, **self._own.tools}, self._detectors).compiled
+        covers = [p for p in compiled if p.document.scope in covering(str(scope), {scope_shape(p.document.scope)})]
+        return [*limits_of(covers).values()]
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""

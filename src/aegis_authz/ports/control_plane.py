@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.charge import Account, Charge
 from aegis_authz.core.enrolment import Enrolled
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
@@ -96,6 +97,14 @@ class LimitMemory(Protocol):
 
     async def declare_counted(self) -> None:
         """Count nothing that was charged as forgotten, in this life of the store. Raises StoreDown."""
+        ...
+
+
+class LimitAccounts(Protocol):
+    """How limits stand."""
+
+    async def accounts(self, scope: Scope, charges: Sequence[Charge], now: Epoch) -> list[Account]:
+        """How the limits of these charges, which use nothing, stand, in their order. Raises StoreDown."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from aegis_authz.core.breaker import Tally
@@ -88,6 +89,10 @@ class Ledger:
         if charging.reserve and entries:
             self.reserved[charging.decision_id] = (now + charging.reserve, entries)
         return tuple(after)
+
+    def accounts(self, charges: Sequence[Charge], now: int) -> list[Account]:
+        """How limits stand, by charges that use nothing."""
+        return [_account(charge, replace(self._stand(charge, now), excess=Excess.WITHIN)) for charge in charges]
 
     def tally(self, tally: Tally, scope: Scope, now: int) -> None:
         """Count a refusal at its breakers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.approvals.rules import not_found, require_verdict, standing
@@ -16,7 +16,7 @@ from aegis_authz.core.approval import (
     ApprovalState,
 )
 from aegis_authz.core.breaker import Quarantine
-from aegis_authz.core.charge import Adjustment, Charging
+from aegis_authz.core.charge import Account, Adjustment, Charge, Charging
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Override
 from aegis_authz.core.limit import Exceed
@@ -172,6 +172,10 @@ class MemoryStore:
             if until > _ms(now):
                 entries.append(Quarantine(Scope.parse(name), Epoch(since / 1000), Epoch(until / 1000), by))
         return sorted(entries, key=lambda entry: (-entry.until, str(entry.scope)))
+
+    async def accounts(self, scope: Scope, charges: Sequence[Charge], now: Epoch) -> list[Account]:
+        """How limits stand."""
+        return self._memory.ledger.accounts(charges, _ms(now))
 
     async def reset_limits(self) -> None:
         """Count nothing that was charged as forgotten, in this life of the memory."""

@@ -5,16 +5,24 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from aegis_authz.api.agents import RestoredAnswer, RevocationRequest
-from aegis_authz.api.limits import LimitsResetAnswer, QuarantineAnswer, QuarantineRequest, QuarantinesAnswer
+from aegis_authz.api.limits import (
+    LimitAnswer,
+    LimitsAnswer,
+    LimitsResetAnswer,
+    QuarantineAnswer,
+    QuarantineRequest,
+    QuarantinesAnswer,
+)
 from aegis_authz.control.http import guarded_router
+from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.routes.agents import Agent, Org, Tenant
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
 
 
-def limit_routes(limits: LimitKeeper, admin_token: str) -> list[APIRouter]:
-    """Quarantines and the reset of limits, for the bearer of the admin token."""
+def limit_routes(limits: LimitKeeper, book: LimitBook, admin_token: str) -> list[APIRouter]:
+    """Quarantines, how limits stand, and their reset, for the bearer of the admin token."""
     admin = guarded_router(admin_token, "admin")
 
     @admin.get("/v1/agents/quarantined")
@@ -33,6 +41,12 @@ def limit_routes(limits: LimitKeeper, admin_token: str) -> list[APIRouter]:
         """Let policy judge a quarantined agent again."""
         at = await limits.release(Scope(org, tenant, agent), request.by, request.note)
         return RestoredAnswer(org=org, tenant=tenant, agent=agent, by=request.by, at=at)
+
+    @admin.get("/v1/limits/{org}/{tenant}/{agent}")
+    async def show_limits(org: Org, tenant: Tenant, agent: Agent) -> LimitsAnswer:
+        """Show how the limits of an agent stand."""
+        standing = await book.of(Scope(org, tenant, agent))
+        return LimitsAnswer(limits=tuple(LimitAnswer.of_charge(charge, account) for charge, account in standing))
 
     @admin.post("/v1/limits/reset")
     async def reset(request: RevocationRequest) -> LimitsResetAnswer:

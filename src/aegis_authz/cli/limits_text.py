@@ -1,0 +1,33 @@
+"""How limits read for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from aegis_authz.api.limits import LimitAnswer
+from aegis_authz.cli.audit_text import printable
+from aegis_authz.core.money import decimal_text
+
+_COLUMNS = ("limit", "policy", "of", "used", "left", "all", "resets")
+
+
+def limits_table(limits: Sequence[LimitAnswer]) -> Iterator[str]:
+    """One line a limit, in columns; a sentence where there is none."""
+    if not limits:
+        yield "no limit covers this agent"
+        return
+    rows = [_COLUMNS, *map(_row, limits)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _row(limit: LimitAnswer) -> tuple[str, ...]:
+    resets = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(limit.resets_at)) if limit.resets_at else "-"
+    amounts = (_amount(limit, amount) for amount in (limit.used, limit.left, limit.of))
+    return (printable(limit.name), printable(limit.policy), printable(limit.holder), *amounts, resets)
+
+
+def _amount(limit: LimitAnswer, amount: int) -> str:
+    return f"{decimal_text(amount)} {limit.currency}" if limit.currency else str(amount)
