@@ -38,6 +38,7 @@ allowed_tools:
   - {name: model, actions: [chat], budget: 0.01 USD/day}
 """
 URL = "http://api.model.example/v1/chat/completions"
+LIMITS = ("limits", "show")
 USAGE = {"prompt_tokens": 30, "completion_tokens": 20}
 
 
@@ -95,6 +96,9 @@ async def test_a_budget_holds_what_calls_used_and_not_what_they_might_have(mesh:
             used += costs
         silent = await ask(agent, "says nothing", 4000)
         assert (await records(mesh, silent.decision_id, "usage"))["cost"]["state"] == "estimated"
+        estimate = (await records(mesh, silent.decision_id, "decision"))["cost"]["micros"]
+        shown = json.loads(await mesh.aegis(*LIMITS, "--dir", str(mesh.state), "--agent", "acme/emea/writer", "--json"))
+        assert [(entry["used"], entry["of"]) for entry in shown["limits"]] == [(140 + estimate, 10_000)]
         over = await ask(agent, "tells", 4000)
         assert (over.decision, over.reason) == ("deny", "BUDGET_EXCEEDED")
         unknown = await agent.call("writer", "POST", URL, {"model": "large", "max_tokens": 1})
@@ -102,7 +106,6 @@ async def test_a_budget_holds_what_calls_used_and_not_what_they_might_have(mesh:
     finally:
         await agent.close()
     (row,) = json.loads(await mesh.aegis("spend", "--dir", str(mesh.state), "--by", "agent,tool", "--json"))
-    estimate = (await records(mesh, silent.decision_id, "decision"))["cost"]["micros"]
     assert (row["agent"], row["tool"], row["calls"], row["released_calls"]) == ("acme/emea/writer", "model", 4, 1)
     assert (row["micros"], row["unsettled_micros"]) == (140 + estimate, estimate)
     assert (await mesh.aegis("audit", "verify", "--dir", str(mesh.state))).splitlines()[-1].startswith("intact")
