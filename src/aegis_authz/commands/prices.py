@@ -31,13 +31,13 @@ def prices_document(providers: Sequence[str], now: datetime) -> str:
     """
     from genai_prices.data_snapshot import get_snapshot
 
-    known = {provider.id: provider for provider in get_snapshot().providers}
-    unknown = [name for name in providers if name not in known]
+    by_id = {provider.id: provider for provider in get_snapshot().providers}
+    unknown = [name for name in providers if name not in by_id]
     if unknown:
-        raise Unable(f"no provider {unknown[0]!r}; there are {', '.join(sorted(known))}")
+        raise Unable(f"no provider {unknown[0]!r}; there are {', '.join(sorted(by_id))}")
     models: dict[str, Json] = {}
     for name in providers:
-        for model in known[name].models:
+        for model in by_id[name].models:
             entry = _entry(model, now)
             if entry is not None:
                 models.update({place: dict(entry) for place in _names(model.match) if place not in models})

@@ -14,10 +14,10 @@ from aegis_authz.evidence.spend import Dimension, SpendRow
 def read_dimensions(names: str) -> tuple[Dimension, ...]:
     """The dimensions in a text such as `tenant,day`. Raises ValueError for another word, or one twice."""
     words = [name.strip() for name in names.split(",")]
-    known = [dimension.value for dimension in Dimension]
-    unknown = [word for word in words if word not in known]
+    names_of_all = [dimension.value for dimension in Dimension]
+    unknown = [word for word in words if word not in names_of_all]
     if unknown:
-        raise ValueError(f"spend is by {', '.join(known)}, not by {unknown[0]!r}")
+        raise ValueError(f"spend is by {', '.join(names_of_all)}, not by {unknown[0]!r}")
     if len(set(words)) != len(words):
         raise ValueError("names something twice")
     return tuple(map(Dimension, words))

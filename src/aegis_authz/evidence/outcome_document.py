@@ -75,9 +75,9 @@ def usage_to_json(record: UsageRecord) -> dict[str, Json]:
 
 def usage_from_json(data: Mapping[str, Json]) -> UsageRecord:
     """Read what `usage_to_json` wrote. Raises ValueError for anything else."""
-    put_in, cached, written, put_out = (data[name] for name in _TOKENS)
+    put_in, cached, cache_write, put_out = (data[name] for name in _TOKENS)
     is_told = put_in is not None
-    if not is_told and any(number is not None for number in (cached, written, put_out)):
+    if not is_told and any(number is not None for number in (cached, cache_write, put_out)):
         raise ValueError("some tokens are told and others are not")
     return UsageRecord(
         decision_id=text(data["decision_id"], "decision_id"),
@@ -85,7 +85,7 @@ def usage_from_json(data: Mapping[str, Json]) -> UsageRecord:
         tokens=(
             integer(put_in, _TOKENS[0]),
             integer(cached, _TOKENS[1]),
-            integer(written, _TOKENS[2]),
+            integer(cache_write, _TOKENS[2]),
             integer(put_out, _TOKENS[3]),
         )
         if is_told

@@ -94,14 +94,14 @@ def load(
     wrong += mispriced
     for path in {problem.path for problem in (*unreadable, *wrong)}:
         names.update(_TOOL.findall(tool_sources[path]))
-    known_tools = {tool.known.tool.name: tool.known for tool in tools}
+    known_tools = {tool.sayable.tool.name: tool.sayable for tool in tools}
     documents, garbled = _documents(policy_sources)
     reading = _Reading(known_tools, names, detectors, [*unreadable, *wrong, *garbled])
     identities = reading.identities(documents)
     loaded_policies = reading.policies([source for source in documents if not _is_identity(source)])
     if reading.problems:
         raise PolicyErrors(reading.problems)
-    core_tools = tuple(known.tool for known in known_tools.values())
+    core_tools = tuple(entry.tool for entry in known_tools.values())
     return Loaded(tuple(loaded_policies), core_tools, known_tools, identities, prices)
 
 
@@ -119,7 +119,7 @@ def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[P
 
 @dataclass(frozen=True, slots=True)
 class _ReadTool:
-    known: KnownTool
+    sayable: KnownTool
     entry: ToolEntry
     source: SourceDocument
 
@@ -141,7 +141,7 @@ def _tools(documents: Sequence[SourceDocument]) -> tuple[list[_ReadTool], set[st
         problems += [source.problem(location, message) for location, message in faults]
         if tool is not None:
             tools.append(_ReadTool(known_tool(entry, tool), entry, source))
-    problems += ambiguities([(tool.known.tool, tool.source) for tool in tools])
+    problems += ambiguities([(tool.sayable.tool, tool.source) for tool in tools])
     return tools, names, problems
 
 
@@ -158,7 +158,7 @@ def _prices(documents: Sequence[SourceDocument], tools: Sequence[_ReadTool]) -> 
             models[name] = price
     by_action: dict[str, Mapping[str, Pricing]] = {}
     for tool in tools:
-        problems += [tool.source.problem(at, message) for at, message in pricing_faults(tool.entry, tool.known)]
+        problems += [tool.source.problem(at, message) for at, message in pricing_faults(tool.entry, tool.sayable)]
         priced = pricings(tool.entry)
         if priced:
             by_action[tool.entry.tool] = priced

@@ -64,8 +64,8 @@ def _account(charge: Charge, reply: Any, now: int) -> Account:
         case Sum(_, most, Fixed(_, ends_at)):
             return _standing(charge, int(reply or 0), most, ends_at)
         case Sum(_, most, Rolling(length)):
-            used, over_at = _rolled(reply, length, now)
-            return _standing(charge, used, most, over_at)
+            total, over_at = _rolled(reply, length, now)
+            return _standing(charge, total, most, over_at)
         case Member(_, most, span):
             return _standing(charge, int(reply), most, span.ends_at if isinstance(span, Fixed) else 0)
         case Slot(most, _):
@@ -85,5 +85,5 @@ def _rolled(buckets: Mapping[bytes, bytes], length: int, now: int) -> tuple[int,
     return sum(live.values()), (max(live) + 1) * width + length if live else 0
 
 
-def _standing(charge: Charge, used: int, most: int, resets_at: int) -> Account:
-    return Account(charge.limit.id, used, max(most - used, 0), most, Millis(resets_at), Excess.WITHIN)
+def _standing(charge: Charge, total: int, most: int, resets_at: int) -> Account:
+    return Account(charge.limit.id, total, max(most - total, 0), most, Millis(resets_at), Excess.WITHIN)

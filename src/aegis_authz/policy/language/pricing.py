@@ -26,7 +26,7 @@ def pricings(entry: ToolEntry) -> dict[str, Pricing]:
     return prices
 
 
-def pricing_faults(entry: ToolEntry, known: KnownTool) -> Iterator[tuple[Location, str]]:
+def pricing_faults(entry: ToolEntry, tool: KnownTool) -> Iterator[tuple[Location, str]]:
     """What is wrong with a tool's prices beyond their shape."""
     parts = _parts(entry)
     if entry.settle is not None and entry.cost is None and not any(part.cost for part in parts.values()):
@@ -36,11 +36,11 @@ def pricing_faults(entry: ToolEntry, known: KnownTool) -> Iterator[tuple[Locatio
         if part.settle is not None and part.cost is None and entry.cost is None:
             yield (*where, "settle"), "says what becomes of a charge, and there is no cost"
         if part.cost is not None:
-            yield from _faults(part.cost.price, (*where, "cost"), name, entry, known)
+            yield from _faults(part.cost.price, (*where, "cost"), name, entry, tool)
         elif entry.cost is not None:
-            yield from _faults(entry.cost.price, ("cost",), name, entry, known)
+            yield from _faults(entry.cost.price, ("cost",), name, entry, tool)
     if entry.cost is not None and not parts:
-        yield from _faults(entry.cost.price, ("cost",), _REST, entry, known)
+        yield from _faults(entry.cost.price, ("cost",), _REST, entry, tool)
 
 
 def names_models(entry: ToolEntry) -> Location | None:
@@ -65,7 +65,7 @@ def _pricing(cost: CostEntry, settles: tuple[SettleEntry | None, ...]) -> Pricin
 
 
 def _faults(
-    price: Price, where: Location, action: str, entry: ToolEntry, known: KnownTool
+    price: Price, where: Location, action: str, entry: ToolEntry, tool: KnownTool
 ) -> Iterator[tuple[Location, str]]:
     of_action = f" of {quoted(action)}" if action else ""
     if isinstance(price, TokenPrice) and entry.mcp is not None:
@@ -73,9 +73,9 @@ def _faults(
     elif isinstance(price, TokenPrice) and price.model.startswith("{"):
         if price.model not in (entry.actions or {})[action].match:
             yield (*where, "llm", "model"), f"the path{of_action} has no variable {quoted(price.model)}"
-    elif isinstance(price, ParameterPrice) and (listed := (known.actions or {}).get(action)):
+    elif isinstance(price, ParameterPrice) and (listed := (tool.actions or {}).get(action)):
         kind = listed.get(price.parameter)
-        if kind is None and action not in known.open_actions:
+        if kind is None and action not in tool.open_actions:
             near = did_you_mean(price.parameter, listed)
             yield (*where, "parameter"), f"no parameter {quoted(price.parameter)}{of_action}{near}"
         elif kind is not None and kind not in _NUMBERS:
