@@ -296,3 +296,19 @@ async def test_a_forbidden_domain_counts_by_itself() -> None:
     assert await reasons(world, 1, 1) == ["POLICY_DENIED", "POLICY_DENIED"]
     world.answers = [decision(Effect.DENY, Reason.EGRESS_DENIED)]
     assert await reasons(world, 1, 1) == ["EGRESS_DENIED", "QUARANTINED"]
+
+
+async def test_operators_hear_of_a_limit_that_is_nearly_used_up_and_of_a_quarantine(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = Limited(limits=(limit(BUDGET, name="spend"),))
+    await reasons(world, 7000, 1500, 1000, 500)
+    told = [record.getMessage() for record in caplog.records if "the limit" in record.getMessage()]
+    assert told == [
+        f"the limit spend of acme/emea/bot is used by acme/emea/bot to {percent} %" for percent in (80, 100)
+    ]
+    breakers = Breakers.by({"acme/*/*": (Breaker("b", "p", 1, None, 60_000, 900_000),)})
+    await reasons(Limited(breakers=breakers, judged=decision(Effect.DENY, Reason.POLICY_DENIED)), 1, 1)
+    assert [record.getMessage() for record in caplog.records if "quarantined" in record.getMessage()] == [
+        "acme/emea/bot is quarantined: decision d-1"
+    ]

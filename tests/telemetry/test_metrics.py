@@ -3,12 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import ChargeRecord
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from tests.support.made_records import DENIED
 
@@ -69,3 +71,27 @@ def _buckets(registry: CollectorRegistry) -> list[tuple[dict[str, str], float]]:
         for sample in family.samples
         if sample.name in ("aegis_decision_seconds_bucket", "aegis_decision_seconds_count")
     ]
+
+
+def test_limits_are_counted_and_their_use_is_shown() -> None:
+    registry = CollectorRegistry()
+    metrics = DecisionMetrics(registry, lambda delay, callback: None)
+    limits = ChargeRecord(
+        "l1", "spend", "acme/emea/*", "acme/emea", "budget", "USD", 5, 80, 20, 100, 0, "within", "deny"
+    )
+    metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, charges=(limits,)))
+    metrics.count(replace(DENIED, charges=(replace(limits, used=99, left=1, excess="over"),)))
+    metrics.write()
+    text = generate_latest(registry).decode()
+    assert 'aegis_limit_charges_total{excess="within",kind="budget"} 1.0' in text
+    assert 'aegis_limit_charges_total{excess="over",kind="budget"} 1.0' in text
+    assert 'aegis_limits_reached_total{kind="budget",percent="80"} 1.0' in text
+    assert 'aegis_limit_used_ratio{limit="spend",policy="acme/emea/*"} 0.99' in text
+
+
+@pytest.mark.parametrize(
+    ("used", "amount", "percent"), [(79, 5, 0), (80, 1, 80), (85, 1, 0), (100, 1, 100), (120, 50, 100), (120, 1, 0)]
+)
+def test_a_limit_is_reached_by_the_call_that_passes_the_mark(used: int, amount: int, percent: int) -> None:
+    charge = ChargeRecord("l", "n", "p", "h", "count", "", amount, used, 0, 100, 0, "within", "deny")
+    assert charge.reached == percent

@@ -17,6 +17,7 @@ from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.limit import Budget, Count, Distinct
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
@@ -27,6 +28,7 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 
 _log = logging.getLogger(__name__)
+_AMOUNTS = frozenset((Budget.kind, Count.kind, Distinct.kind))
 _COUNT_SECONDS = 1.0
 _MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
 _NOT_IN_AN_ID = re.compile(r"[^!-~]")
@@ -48,6 +50,7 @@ class Recorder:
         A refusal that the tally counts has no record of its own, and no wait for one.
         """
         record = record_of(decision, draft, self.clock)
+        _tell_of_limits(record)
         if self.tally.counts(record):
             self.telemetry.decided(record, draft.traceparent)
             return decision
@@ -125,6 +128,17 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         stages=draft.stages(),
         total_ms=round((clock.monotonic() - draft.started) * 1000, 3),
     )
+
+
+def _tell_of_limits(record: DecisionRecord) -> None:
+    """Log what operators may want to hear of before the next call is refused, once each time it comes about."""
+    if record.effect.lets_through:
+        for charge in record.charges:
+            if charge.reached and charge.kind in _AMOUNTS:
+                facts = (charge.name, charge.policy, charge.holder, charge.reached)
+                _log.warning("the limit %s of %s is used by %s to %d %%", *facts)
+    if record.quarantined_until and record.reason is not Reason.QUARANTINED and record.identity is not None:
+        _log.warning("%s is quarantined: decision %s", record.identity.scope, record.decision_id)
 
 
 def _parameters(call: ToolCall, is_redacted: bool) -> Mapping[str, Json]:

@@ -18,6 +18,7 @@ from aegis_authz.core.scope import Scope
 
 DECISION_VERSION = 4
 """The version of the decision records that are written."""
+_PERCENTAGES = (100, 80)
 MOST_PATH = 2048
 """Characters of a path that a record holds: who has no token must not fill the disk."""
 
@@ -67,6 +68,14 @@ class ChargeRecord:
     resets_at: float
     excess: str
     on_exceed: str
+
+    @property
+    def reached(self) -> int:
+        """The percentage of the limit, 80 or 100, that this call's charge reached or passed; 0 for neither."""
+        for percent in _PERCENTAGES:
+            if self.of and (self.used - self.amount) * 100 < percent * self.of <= self.used * 100:
+                return percent
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import ChargeRecord, DecisionRecord
 
 _LATENCY_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
 _WRITE_AFTER = 0.5
+_MOST_LIMITS = 500  # that have a gauge of their own: labels must not grow with what policies name
 
 
 class Later(Protocol):
@@ -37,6 +38,19 @@ class DecisionMetrics:
         self._would = Counter(
             "aegis_shadow_decisions", "What shadow policies would have done.", ["effect"], registry=registry
         )
+        self._charges = Counter(
+            "aegis_limit_charges", "Charges of calls, by how their limit stood.", ["kind", "excess"], registry=registry
+        )
+        self._reached = Counter(
+            "aegis_limits_reached", "Limits used up to this percentage.", ["kind", "percent"], registry=registry
+        )
+        self._used = Gauge(
+            "aegis_limit_used_ratio",
+            "The share of a limit that was used after the last call that met it, whoever's account it was.",
+            ["policy", "limit"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
         self._seconds = _GroupedHistogram(
             "aegis_decision_seconds",
             "Time from arrival to record.",
@@ -49,6 +63,10 @@ class DecisionMetrics:
         )
         self._decided: Tally[tuple[str, str]] = Tally()
         self._shadowed: Tally[str] = Tally()
+        self._charged: Tally[tuple[str, str]] = Tally()
+        self._percentages: Tally[tuple[str, str]] = Tally()
+        self._shares: dict[tuple[str, str], float] = {}
+        self._limits: set[tuple[str, str]] = set()
         self._took: dict[str, _Observations] = {}
         self._stage_took: dict[str, _Observations] = {}
 
@@ -61,9 +79,20 @@ class DecisionMetrics:
             _observations_of(self._stage_took, stage).add(milliseconds / 1000)
         if record.would:
             self._shadowed[record.would] += 1
+        for charge in record.charges:
+            self._count_charge(charge, passes=record.effect.lets_through)
         if not self._is_due:
             self._is_due = True
             self._later(_WRITE_AFTER, self.write)
+
+    def _count_charge(self, charge: ChargeRecord, *, passes: bool) -> None:
+        self._charged[charge.kind, charge.excess] += 1
+        if passes and charge.reached:
+            self._percentages[charge.kind, str(charge.reached)] += 1
+        labels = (charge.policy, charge.name)
+        if charge.of and (labels in self._limits or len(self._limits) < _MOST_LIMITS):
+            self._limits.add(labels)
+            self._shares[labels] = charge.used / charge.of
 
     def write(self) -> None:
         """Bring everything tallied into the registry."""
@@ -72,11 +101,20 @@ class DecisionMetrics:
             self._decisions.labels(*labels).inc(count)
         for effect, count in self._shadowed.items():
             self._would.labels(effect).inc(count)
+        for labels, count in self._charged.items():
+            self._charges.labels(*labels).inc(count)
+        for labels, count in self._percentages.items():
+            self._reached.labels(*labels).inc(count)
+        for labels, share in self._shares.items():
+            self._used.labels(*labels).set(share)
         for effect, observations in self._took.items():
             self._seconds.labels(effect).observe_all(observations)
         for stage, observations in self._stage_took.items():
             self._stages.labels(stage).observe_all(observations)
-        for tally in (self._decided, self._shadowed, self._took, self._stage_took):
+        for tally in (
+            *(self._decided, self._shadowed, self._took, self._stage_took),
+            *(self._charged, self._percentages, self._shares),
+        ):
             tally.clear()
 
 
