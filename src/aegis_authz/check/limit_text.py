@@ -85,8 +85,8 @@ def _sentence(charge: Charge, account: Account) -> str:
         return f"The limit {name} requires {', '.join(measure.requires)} in this session first."
     if account.excess is Excess.FLAG_SET and isinstance(measure, Marks):
         return f"The limit {name} forbids it after {', '.join(measure.unless)}{_until(account)}."
-    used, left, of = (amount_text(charge, amount) for amount in (account.used, account.left, account.of))
-    return f"Of the limit {name} {used} of {of} are used, {left} left{_until(account)}."
+    total, left, of = (amount_text(charge, amount) for amount in (account.used, account.left, account.of))
+    return f"Of the limit {name} {total} of {of} are used, {left} left{_until(account)}."
 
 
 def _until(account: Account) -> str:

@@ -36,7 +36,7 @@ _EXACT = 2**53 - 1
 class _Stand:
     """How a measure stands: used, left, most, when it would fit, excess, and when its window is over."""
 
-    used: int
+    total: int
     left: int
     most: int
     resets_at: int
@@ -68,11 +68,11 @@ class Ledger:
         accounts, over = [], list[Exceed]()
         for charge in charges:
             stand = self._stand(charge, now)
-            if isinstance(charge.measure, Sum) and stand.used + charge.measure.amount > _EXACT:
+            if isinstance(charge.measure, Sum) and stand.total + charge.measure.amount > _EXACT:
                 over.append(Exceed.DENY)
             if stand.excess is Excess.WITHIN and epoch > charge.since:
                 ends_at = stand.ends_at if stand.ends_at is not None else epoch + now - charge.since
-                stand = _Stand(stand.used, 0, stand.most, ends_at, Excess.LOST)
+                stand = _Stand(stand.total, 0, stand.most, ends_at, Excess.LOST)
             if stand.excess is not Excess.WITHIN:
                 over.append(charge.limit.on_exceed)
             accounts.append(_account(charge, stand))
@@ -83,9 +83,9 @@ class Ledger:
         after, entries = [], list[tuple[Charge, int]]()
         for charge, account in zip(charging.charges, accounts, strict=True):
             is_passing_over = account.excess is not Excess.WITHIN and charge.limit.on_exceed < Exceed.APPROVAL_NEEDED
-            standing = self._written(charge, charging.decision_id, now, entries, account, skips=is_passing_over)
-            used, left = standing if standing is not None else (account.used, account.left)
-            after.append(Account(account.limit, used, max(left, 0), account.of, account.resets_at, account.excess))
+            standing = self._write(charge, charging.decision_id, now, entries, account, skips=is_passing_over)
+            total, left = standing if standing is not None else (account.used, account.left)
+            after.append(Account(account.limit, total, max(left, 0), account.of, account.resets_at, account.excess))
         if charging.reserve and entries:
             self.reserved[charging.decision_id] = (now + charging.reserve, entries)
         return tuple(after)
@@ -136,9 +136,9 @@ class Ledger:
         key, measure = _key(charge), charge.measure
         match measure:
             case Sum(amount, most, Fixed(_, ends_at)):
-                used = self.sums.get(key, 0)
-                excess = Excess.OVER if used + amount > most else Excess.WITHIN
-                return _Stand(used, most - used, most, 0 if amount > most else ends_at, excess, ends_at)
+                total = self.sums.get(key, 0)
+                excess = Excess.OVER if total + amount > most else Excess.WITHIN
+                return _Stand(total, most - total, most, 0 if amount > most else ends_at, excess, ends_at)
             case Sum(amount, most, Rolling(length)):
                 return self._rolling_stand(key, amount, most, length, now)
             case Pace():
@@ -147,47 +147,47 @@ class Ledger:
                 return self._member_stand(key, measure, now)
             case Slot(most, life):
                 ends = sorted(end for end in self.slots.get(key, {}).values() if end > now)
-                used = len(ends)
-                if used < most:
-                    return _Stand(used, most - used, most, now + life, Excess.WITHIN)
-                return _Stand(used, 0, most, ends[used - most], Excess.OVER)
+                total = len(ends)
+                if total < most:
+                    return _Stand(total, most - total, most, now + life, Excess.WITHIN)
+                return _Stand(total, 0, most, ends[total - most], Excess.OVER)
             case Marks():
                 return self._marks_stand(key, measure, now)
         raise AssertionError("every measure is one of these")
 
     def _rolling_stand(self, key: tuple[str, ...], amount: int, most: int, length: int, now: int) -> _Stand:
-        used = self._rolling_sum(key, length, now)
-        if used + amount <= most:
-            return _Stand(used, most - used, most, now + length, Excess.WITHIN)
+        total = self._rolling_sum(key, length, now)
+        if total + amount <= most:
+            return _Stand(total, most - total, most, now + length, Excess.WITHIN)
         resets_at, width = 0, -(-length // _BUCKETS)
         for number in sorted(self._live(key, length, now)):
             end = (number + 1) * width + length
             if amount <= most and self._rolling_sum(key, length, end) + amount <= most:
                 resets_at = end
                 break
-        return _Stand(used, most - used, most, resets_at, Excess.OVER)
+        return _Stand(total, most - total, most, resets_at, Excess.OVER)
 
     def _pace_stand(self, key: tuple[str, ...], pace: Pace, now: int) -> _Stand:
         debt = self._debt(key, now)
         interval = Fraction(pace.per, pace.calls)
-        used, spare = -(-debt // interval), (pace.burst - 1) * interval - debt
+        total, spare = -(-debt // interval), (pace.burst - 1) * interval - debt
         if spare >= 0:
-            return _Stand(used, pace.burst - used, pace.burst, now + _ceil(debt), Excess.WITHIN)
-        return _Stand(used, 0, pace.burst, now + _ceil(-spare), Excess.OVER)
+            return _Stand(total, pace.burst - total, pace.burst, now + _ceil(debt), Excess.WITHIN)
+        return _Stand(total, 0, pace.burst, now + _ceil(-spare), Excess.OVER)
 
     def _member_stand(self, key: tuple[str, ...], member: Member, now: int) -> _Stand:
         live = self._live_members(key, member.span, now)
-        used, more, most = len(live), len([value for value in member.values if value not in live]), member.most
+        total, more, most = len(live), len([value for value in member.values if value not in live]), member.most
         ends_at = member.span.ends_at if isinstance(member.span, Fixed) else None
         reset = ends_at if isinstance(member.span, Fixed) else now + member.span.length
-        if used + more <= most or not more:
-            return _Stand(used, most - used, most, reset or 0, Excess.WITHIN, ends_at)
+        if total + more <= most or not more:
+            return _Stand(total, most - total, most, reset or 0, Excess.WITHIN, ends_at)
         resets_at = 0
         if more <= most:
             resets_at = ends_at or 0
             if isinstance(member.span, Rolling):
-                resets_at = sorted(live.values())[used + more - most - 1] + member.span.length
-        return _Stand(used, most - used, most, resets_at, Excess.OVER, ends_at)
+                resets_at = sorted(live.values())[total + more - most - 1] + member.span.length
+        return _Stand(total, most - total, most, resets_at, Excess.OVER, ends_at)
 
     def _marks_stand(self, key: tuple[str, ...], marks: Marks, now: int) -> _Stand:
         flags = self.flags.get(key, {})
@@ -203,7 +203,7 @@ class Ledger:
             return _Stand(_MOST_FLAGS, 0, _MOST_FLAGS, min(live), Excess.OVER)
         return _Stand(required, 0, required, 0, Excess.WITHIN)
 
-    def _written(
+    def _write(
         self,
         charge: Charge,
         decision_id: DecisionId,
@@ -225,8 +225,8 @@ class Ledger:
             case Pace(calls, per, burst) if not skips:
                 interval = Fraction(per, calls)
                 self.paces[key] = now + self._debt(key, now) + interval
-                used = -(-self._debt(key, now) // interval)
-                return used, burst - used
+                total = -(-self._debt(key, now) // interval)
+                return total, burst - total
             case Member(values, most, span) if not skips:
                 live = self._live_members(key, span, now)
                 self.members[key] = live | {value: max(now, live.get(value, 0)) for value in values}
@@ -284,7 +284,7 @@ def _window(measure: Measure) -> str:
 
 def _account(charge: Charge, stand: _Stand) -> Account:
     left, resets_at = max(stand.left, 0), Millis(stand.resets_at)
-    return Account(charge.limit.id, stand.used, left, stand.most, resets_at, stand.excess)
+    return Account(charge.limit.id, stand.total, left, stand.most, resets_at, stand.excess)
 
 
 def _ceil(value: Fraction) -> int:
