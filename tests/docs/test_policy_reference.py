@@ -41,7 +41,8 @@ def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         for name, text in files.items():
             (tmp_path / folder / name).write_text(text, "utf-8")
-    (tmp_path / "agents" / "page_test.yaml").write_text(next(iter(shown("tests").values())), "utf-8")
+    for name, text in shown("tests").items():
+        (tmp_path / "agents" / name.replace(".yaml", "_test.yaml")).write_text(text, "utf-8")
     folders = ["--policies", str(tmp_path / "agents"), "--tools", str(tmp_path / "tools")]
     done = CliRunner().invoke(app, ["policy", "test", *folders])
-    assert (done.exit_code, done.output.strip()) == (0, "3 passed")
+    assert (done.exit_code, done.output.strip()) == (0, "6 passed")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aegis_authz.adapters.files.sources import read_tests
 from aegis_authz.commands.documents import documents_from_here, from_here, uncollected
 from aegis_authz.commands.faults import unable_on
+from aegis_authz.commands.lab_store import LabStore, lab_redis
+from aegis_authz.core.decision import Decision
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.identity_cases import IdentityCase, identity_cases_of
 from aegis_authz.lab.opa import LabError, lab_opa
+from aegis_authz.lab.sequences import Played, played
 from aegis_authz.lab.workbench import Workbench
-from aegis_authz.local.servers import ServerMissing, find_opa
+from aegis_authz.local.servers import ServerMissing, find_opa, find_redis
 from aegis_authz.policy.load import Loaded, load
 from aegis_authz.redact.detectors.table import DETECTORS
 
@@ -40,10 +46,31 @@ def loaded_folders(policies: Path, tools: Path) -> Loaded:
 
 
 @contextmanager
-def bench_of(loaded: Loaded) -> Iterator[Workbench]:
-    """These documents, running in an OPA. Raises Unable, also for what OPA fails at inside the block."""
-    with unable_on(LabError, Refused, ServerMissing), lab_opa(find_opa()) as opa:
-        yield Workbench(loaded, opa)
+def bench_of(loaded: Loaded, plays_sequences: bool = False) -> Iterator[Workbench]:
+    """These documents, running in an OPA, and beside a Redis where sequences are to be played.
+
+    Raises Unable, also for what these fail at inside the block.
+    """
+    with unable_on(LabError, Refused, ServerMissing), ExitStack() as stack:
+        opa = stack.enter_context(lab_opa(find_opa()))
+        settle = partial(_settled, stack.enter_context(lab_redis(find_redis()))) if plays_sequences else None
+        yield Workbench(loaded, opa, settle)
+
+
+def _settled(
+    address: Path, steps: Sequence[Case], decisions: Sequence[Decision | Refused], snapshot: Snapshot
+) -> list[list[Played]]:
+    """Play the steps on the Redis at a socket."""
+    plays = [(step.call, step.play) for step in steps if step.play is not None]
+
+    async def play() -> list[list[Played]]:
+        own = LabStore(address)
+        try:
+            return await played(plays, decisions, snapshot, own)
+        finally:
+            await own.close()
+
+    return asyncio.run(play())
 
 
 @contextmanager
@@ -55,5 +82,5 @@ def trial_bench(policies: Path, tools: Path) -> Iterator[TrialBench]:
     loaded = loaded_folders(policies, tools)
     tests = from_here(policies, read_tests(policies))
     cases, identity_cases = cases_of(tests, loaded), identity_cases_of(tests, loaded.identities)
-    with bench_of(loaded) as bench:
+    with bench_of(loaded, any(case.play is not None for case in cases)) as bench:
         yield TrialBench(bench, tuple(cases), tuple(identity_cases))

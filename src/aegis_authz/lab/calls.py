@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti
 from aegis_authz.lab.grants import TriedNarrowing, grant_from_tried, moment, tried_grant
+from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.types import LISTED, Words
 from aegis_authz.policy.language.validation import Part
@@ -25,6 +27,7 @@ from aegis_authz.wire.spellings import spellings
 
 DEFAULT_TIME = "2026-01-01T12:00:00+00:00"
 """When a call is made that does not say when: the same moment on every day the tests run."""
+_TOKEN_LIFE = 60.0  # seconds
 
 
 def _scope(value: str) -> str:
@@ -102,20 +105,25 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
 
     `kind` is how the call came about where that is known; None is what the catalogue says of the tool and the action.
     """
+    return question_to_data(evaluation_of(call, catalogue, kind, Jti(""), ""))
+
+
+def evaluation_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None, jti: Jti, session: str) -> Evaluation:
+    """The same as the value of the core. The call is made with a token of this id and session, of a minute's life."""
     context = call.context
     now = Epoch(datetime.fromisoformat(context.time).timestamp())
     identity = Identity(
         scope=Scope.parse(call.agent),
         issuer="",
         key_id="",
-        jti=Jti(""),
+        jti=jti,
         issued_at=Epoch(now - context.token_age),
-        expires_at=now,
+        expires_at=Epoch(now + _TOKEN_LIFE),
         actors=context.acted_by,
         on_behalf_of=context.on_behalf_of,
         way=Way.TOKEN,
         proof=None,
-        session="",
+        session=session,
         grant=grant_from_tried(call.grant, now),
     )
     parameters = _given(call, catalogue)
@@ -131,13 +139,13 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
         path="/",
         source=context.source,
         rpc=NO_RPC,
-        digest=Digest(""),
+        digest=Digest(hashlib.sha256(canonical([call.tool, call.action, call.host, dict(parameters)])).hexdigest()),
         content_type="",
         scheme=call.scheme,
         besides={},
         spellings=spellings(parameters),
     )
-    return question_to_data(Evaluation(identity, tool_call, now, context.environment, CONTEXT))
+    return Evaluation(identity, tool_call, now, context.environment, CONTEXT)
 
 
 def _given(call: TriedCall, catalogue: Catalogue) -> Mapping[str, Json]:

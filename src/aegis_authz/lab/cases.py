@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Tag, model_validator
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE
 from aegis_authz.core.decision import OBLIGATIONS
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.identity_cases import is_about_identity
+from aegis_authz.lab.sequence_cases import ExpectedApproval, ExpectedStep, Play, WrittenSequence, plays_of
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.mcp_methods import is_method
-from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Number, Words
+from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Words
 from aegis_authz.policy.language.validation import Part, validated
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, Problem, did_you_mean, quoted
@@ -124,13 +124,6 @@ class ExpectedObligation(Part):
         return members
 
 
-class ExpectedApproval(Part):
-    """What is expected of the approval that is asked for; what is left out is not looked at."""
-
-    groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
-    expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] | None = None
-
-
 class Expected(Part):
     """What is expected of a decision; what is left out is not looked at."""
 
@@ -160,22 +153,36 @@ class WrittenCase(Part):
     expect: Expected
 
 
-class CasesDocument(Part):
-    """A document of tests."""
+def _kind_of_test(value: object) -> str:
+    is_sequence = isinstance(value, WrittenSequence) or (isinstance(value, dict) and "sequence" in value)
+    return "[set]" if is_sequence else "[own]"
 
-    tests: Annotated[tuple[WrittenCase, ...], LISTED, NOT_EMPTY]
+
+WrittenTest = Annotated[
+    Annotated[WrittenCase, Tag("[own]")] | Annotated[WrittenSequence, Tag("[set]")], Discriminator(_kind_of_test)
+]
+
+
+class CasesDocument(Part):
+    """A document of tests: of single calls, and of sequences."""
+
+    tests: Annotated[tuple[WrittenTest, ...], LISTED, NOT_EMPTY]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One readable test and where it was written. `lines` go from a member of `expect` to its line."""
+    """One readable test, or a step of one, and where it was written. `lines` go from a member of `expect` to its line.
+
+    `play` says of a step how it is played, None of a test of one call.
+    """
 
     name: str
     call: TriedCall
-    expect: Expected
+    expect: Expected | ExpectedStep
     path: str
     line: int
     lines: Mapping[str, int]
+    play: Play | None = None
 
 
 def cases_of(sources: Mapping[str, str], loaded: Loaded) -> list[Case]:
@@ -200,11 +207,14 @@ def cases_of(sources: Mapping[str, str], loaded: Loaded) -> list[Case]:
             for position, test in enumerate(document.tests):
                 faults = [*_namesake(test, names), *_unknown(test, loaded)]
                 problems += [
-                    source.problem(("tests", position, *location), message, on_key=location[:-1] == _PARAMETERS)
+                    source.problem(("tests", position, *location), message, on_key=location[-3:-1] == _PARAMETERS)
                     for location, message in faults
                 ]
                 names.add(test.name)
-                cases.append(_case(test, source, position))
+                if isinstance(test, WrittenSequence):
+                    cases += _steps(test, source, position, len(cases))
+                else:
+                    cases.append(_case(test, source, position))
     if problems:
         raise PolicyErrors(problems)
     return cases
@@ -212,21 +222,36 @@ def cases_of(sources: Mapping[str, str], loaded: Loaded) -> list[Case]:
 
 def _case(test: WrittenCase, source: SourceDocument, position: int) -> Case:
     at: Location = ("tests", position)
-    lines = {
-        member: source.at[(*at, "expect", member)].line
-        for member in Expected.model_fields
-        if (*at, "expect", member) in source.at
-    }
-    return Case(test.name, test.call, test.expect, source.path, source.at[at].line, lines)
+    return Case(test.name, test.call, test.expect, source.path, source.at[at].line, _lines(source, at))
 
 
-def _namesake(test: WrittenCase, names: Collection[str]) -> Iterator[tuple[Location, str]]:
+def _steps(test: WrittenSequence, source: SourceDocument, position: int, number: int) -> Iterator[Case]:
+    """The steps of a sequence, which `number` tells from all others."""
+    plays = plays_of(test, number)
+    for step, (written, call, play) in enumerate(zip(test.sequence, test.calls, plays, strict=True)):
+        at: Location = ("tests", position, "sequence", step)
+        name = f"{test.name}, step {step + 1}"
+        yield Case(name, call, written.expect, source.path, source.at[at].line, _lines(source, at), play)
+
+
+def _lines(source: SourceDocument, at: Location) -> dict[str, int]:
+    members = {**Expected.model_fields, **ExpectedStep.model_fields}
+    places = {member: (*at, "expect", member) for member in members}
+    return {member: source.at[place].line for member, place in places.items() if place in source.at}
+
+
+def _namesake(test: WrittenCase | WrittenSequence, names: Collection[str]) -> Iterator[tuple[Location, str]]:
     if test.name in names:
         yield ("name",), "another test of this file has this name"
 
 
-def _unknown(test: WrittenCase, loaded: Loaded) -> Iterator[tuple[Location, str]]:
+def _unknown(test: WrittenCase | WrittenSequence, loaded: Loaded) -> Iterator[tuple[Location, str]]:
     """Names no document has: the test would pass or fail for the wrong reason."""
+    if isinstance(test, WrittenSequence):
+        for position, step in enumerate(test.sequence):
+            faults = call_faults(step.call, loaded) if step.call is not None else ()
+            yield from ((("sequence", position, "call", *location), message) for location, message in faults)
+        return
     call = test.call
     titles = {policy.title for policy in loaded.policies}
     for position, title in enumerate(test.expect.policies or ()):

@@ -11,7 +11,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.lab.cases import Case
 from aegis_authz.lab.document_changes import document_changes
 from aegis_authz.lab.edits import Edit
-from aegis_authz.lab.trial import differences
+from aegis_authz.lab.trial import tried
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_data
@@ -98,8 +98,7 @@ def _is_noticed(bench: Workbench, cases: Sequence[Case], mutant: Mutant) -> bool
         return False  # a document says nothing to agents it does not cover
     whole = bench.loaded.compiled
     bench.put([mutant.changed.get(position, document) for position, document in enumerate(whole)])
-    decided = bench.decide([case.call for case in about])
-    return any(differences(case, decision) for case, decision in zip(about, decided, strict=True))
+    return not all(outcome.passed for outcome in tried(bench, about))
 
 
 def _variants(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, Expected
+from aegis_authz.lab.sequence_cases import ExpectedStep
+from aegis_authz.lab.sequences import Played
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.wire.opa.obligations import obligations_to_data
@@ -43,15 +45,53 @@ def tried(bench: Workbench, cases: Sequence[Case]) -> list[CaseResult]:
     """Decide the calls of all tests in one batch, in order. Raises LabError, Refused."""
     if not cases:
         return []
-    decided = bench.decide([case.call for case in cases])
-    return [
-        CaseResult(case, decision, differences(case, decision)) for case, decision in zip(cases, decided, strict=True)
-    ]
+    results: dict[int, CaseResult] = {}
+    single = [(place, case) for place, case in enumerate(cases) if case.play is None]
+    for (place, case), decision in zip(single, bench.decide([case.call for _, case in single]), strict=True):
+        results[place] = CaseResult(case, decision, differences(case, decision))
+    steps = [(place, case) for place, case in enumerate(cases) if case.play is not None]
+    played = bench.play([case for _, case in steps]) if steps else []
+    for (place, case), repetitions in zip(steps, played, strict=True):
+        results[place] = _step_result(case, repetitions)
+    return [results[place] for place in range(len(cases))]
+
+
+def _step_result(case: Case, repetitions: Sequence[Played]) -> CaseResult:
+    """The first repetition that is not as expected; what is left counts after the last."""
+    for number, repetition in enumerate(repetitions, 1):
+        is_last = number == len(repetitions)
+        deviations = tuple(_step_differences(case, repetition, is_last))
+        if deviations or is_last:
+            return CaseResult(case, repetition.decided, deviations)
+    raise ValueError("a step that is made no time")
+
+
+def _step_differences(case: Case, repetition: Played, is_last: bool) -> Iterator[Difference]:
+    expect = case.expect
+    if not isinstance(expect, ExpectedStep):
+        raise TypeError("a step expects what is left")
+    data = decided_data(repetition.decided)
+    pairs: list[tuple[str, Json, Json]] = [("effect", expect.effect, data["effect"])]
+    if expect.reason is not None:
+        pairs.append(("reason", expect.reason, data["reason"]))
+    if expect.approval is not None:
+        terms_wanted: Json = _approval(expect.approval.groups, expect.approval.expires_in)
+        terms = repetition.approval
+        answer: Json = None if terms is None else _approval(terms.groups, terms.expires_in)
+        pairs.append(("approval", terms_wanted, _expected_part(answer, terms_wanted)))
+    if expect.left is not None and is_last:
+        left = dict(repetition.left)
+        pairs.append(("left", dict(expect.left), {word: left.get(word) for word in expect.left}))
+    for member, wanted, answer in pairs:
+        if not _same(member, wanted, answer):
+            yield Difference(member, wanted, answer, case.lines.get(member, case.line))
 
 
 def differences(case: Case, decided: Decision | Refused) -> tuple[Difference, ...]:
     """Where a decision is not as the test expects, in order of writing."""
     data = decided_data(decided)
+    if not isinstance(case.expect, Expected):
+        raise TypeError("a step of a sequence is settled, too")
     deviations = []
     for member, expected in expected_data(case.expect).items():
         answer = _expected_part(data[member], expected)

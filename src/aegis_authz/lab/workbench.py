@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.lab.calls import TriedCall, question_of
-from aegis_authz.lab.opa import LabOpa
+from aegis_authz.lab.cases import Case
+from aegis_authz.lab.opa import LabError, LabOpa
+from aegis_authz.lab.sequences import Played
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.limits import limited_calls
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.load import Loaded
+
+Settle = Callable[[Sequence[Case], Sequence[Decision | Refused], Snapshot], list[list[Played]]]
+"""Settles the steps of sequences, whose decisions are made, under a snapshot."""
 
 _NOBODY = trust_to_data("lab", "lab", [], [], 300, 0)  # tried calls carry no token
 
@@ -22,19 +30,47 @@ _NOBODY = trust_to_data("lab", "lab", [], [], 300, 0)  # tried calls carry no to
 class Workbench:
     """Loaded documents and an OPA that runs them. `put` exchanges the policies and keeps the tools."""
 
-    def __init__(self, loaded: Loaded, opa: LabOpa) -> None:
+    def __init__(self, loaded: Loaded, opa: LabOpa, settle: Settle | None = None) -> None:
+        """`settle` plays sequences on a store of its own; without it none can be played."""
         self.loaded = loaded
         self.catalogue = Catalogue.of(loaded.tools)
         self._opa = opa
+        self._settle = settle
+        self._snapshot: Snapshot | None = None
+        self._words: Mapping[str, str] = {}
         self.put(loaded.compiled)
 
     def put(self, policies: Sequence[CompiledDocument]) -> None:
         """Run these policies from now on. Raises LabError."""
-        self._opa.load(compile_policy(policies, self.loaded.tools, _NOBODY, "").data)
+        compiled = compile_policy(policies, self.loaded.tools, _NOBODY, "", prices=self.loaded.prices)
+        self._opa.load(compiled.data)
+        self._snapshot = compiled.snapshot
+        self._words = {
+            str(limit.limit.id): f"{calls.name}.{limit.word}" if calls.name else limit.word
+            for policy in policies
+            for calls in limited_calls(policy)
+            for limit in calls.limits
+        }
 
     def decide(self, calls: Sequence[TriedCall]) -> list[Decision | Refused]:
         """What the mesh would decide, in order. Raises LabError, Refused."""
         return self._opa.decisions(self._questions(calls))
+
+    def play(self, steps: Sequence[Case]) -> list[list[Played]]:
+        """What becomes of the steps of sequences, each repetition by itself. Raises LabError, Refused."""
+        if self._settle is None or self._snapshot is None:
+            raise LabError("there is no store to play sequences on")
+        decisions = self.decide([step.call for step in steps])
+        settled = self._settle(steps, decisions, self._snapshot)
+        return [[self._named(repetition) for repetition in step] for step in settled]
+
+    def _named(self, settled: Played) -> Played:
+        """With what is left by the words of limits; of several with one word, the least."""
+        left: dict[str, float] = {}
+        for limit_id, amount in settled.left.items():
+            word = self._words[limit_id]
+            left[word] = min(amount, left.get(word, amount))
+        return replace(settled, left=left)
 
     def explain(self, calls: Sequence[TriedCall], kind: CallKind | None = None) -> list[Mapping[str, Json]]:
         """Why, in order: `{decision, documents: [{name, mode, rules: [{id, outcome, conditions}]}]}`. Raises LabError.

@@ -30,7 +30,7 @@ def _documents(text: str) -> list[dict[str, Json]]:
 
 
 def _kind(document: Mapping[str, Json]) -> str:
-    return "tool" if "tool" in document else "test" if "tests" in document else "policy"
+    return "tool" if "tool" in document or "prices" in document else "test" if "tests" in document else "policy"
 
 
 def _accepted(text: str) -> bool:

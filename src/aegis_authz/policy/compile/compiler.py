@@ -11,11 +11,12 @@ from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.price import NO_PRICES, Prices
 from aegis_authz.core.scope_shape import scope_shape
+from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_data
 from aegis_authz.policy.bundle.price_data import prices_to_data
-from aegis_authz.policy.bundle.snapshot import bases_from_data, trust_from_data
+from aegis_authz.policy.bundle.snapshot import bases_from_data, snapshot_from_data, trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
@@ -35,6 +36,11 @@ class Compiled:
 
     revision: str
     data: dict[str, Json]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What a data plane reads of it."""
+        return snapshot_from_data(_object(self.data["aegis"])["snapshot"])
 
     @property
     def bases(self) -> Bases:

@@ -46,10 +46,12 @@ class CompiledLimit:
 class LimitedCalls:
     """The limits of one rule, or of one entry of `limits`: those of its `tools` and `actions`, of all where empty.
 
-    `rule` is the id of the rule, "" for an entry. `origin` is the template that holds it, "" for the document itself.
+    `rule` is the id of the rule, "" for an entry; `name` that of a named entry. `origin` is the template that holds
+    it, "" for the document itself.
     """
 
     rule: str
+    name: str
     origin: str
     tools: tuple[str, ...]
     actions: tuple[str, ...]
@@ -71,7 +73,14 @@ def limited_calls(policy: CompiledDocument) -> list[LimitedCalls]:
         ordinal = ordinals[draft.identity] = ordinals.get(draft.identity, 0) + 1
         compiled.setdefault(draft.order[-1], []).append(_limit(document, draft, ordinal))
     return [
-        LimitedCalls(place.rule, place.limited.origin, place.tools, place.actions, tuple(compiled[number]))
+        LimitedCalls(
+            place.rule,
+            place.limited.name or "" if isinstance(place.limited, LimitEntry) else "",
+            place.limited.origin,
+            place.tools,
+            place.actions,
+            tuple(compiled[number]),
+        )
         for number, place in enumerate(places)
     ]
 

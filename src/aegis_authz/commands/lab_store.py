@@ -1,0 +1,88 @@
+"""A Redis of one's own for as long as sequences are played, on a socket that nobody else knows."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from redis.asyncio import Redis
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.store import RedisStore
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.units import Seconds
+from aegis_authz.lab.opa import LabError
+from aegis_authz.ports.data_plane import Store
+
+_START_SECONDS = 20.0
+
+
+class LabStore:
+    """`lab.sequences.SequenceStore` over the store that workers use. Made and used inside of one event loop."""
+
+    def __init__(self, address: Path) -> None:
+        url = f"unix://{address}"
+        self._redis = Redis.from_url(url)
+        self._store = RedisStore(url, SystemClock(), Seconds(0.0))
+        self._life = b""
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    async def forget(self) -> None:
+        """Empty it. What it holds counts as whole from the beginning of time: sequences play in years of their own."""
+        await self._redis.flushall()
+        await self._store.ready()
+        epoch = await self._redis.get(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))
+        life = epoch.partition(b" ")[2] if isinstance(epoch, bytes) else b""
+        whole: dict[str, bytes] = {}
+        for partition in redis_keys.ALL_PARTITIONS:
+            whole[redis_keys.epoch(partition)] = b"0 " + life
+            whole[redis_keys.counted(partition)] = life
+        await self._redis.mset(whole)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._store.close()
+        await self._redis.aclose()
+
+
+@contextmanager
+def lab_redis(binary: Path) -> Iterator[Path]:
+    """Start Redis without a port and without files; yields its socket. Raises LabError."""
+    with tempfile.TemporaryDirectory(prefix="aegis-lab-") as name:
+        address = Path(name) / "r.sock"
+        options = ("--port", "0", "--unixsocket", str(address), "--save", "", "--appendonly", "no", "--dir", name)
+        process = subprocess.Popen(
+            [str(binary), *options, "--loglevel", "warning"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        try:
+            _wait(process, address)
+            yield address
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], address: Path) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while not _answers(address):
+        if process.poll() is not None:
+            raise LabError("Redis ended at once")
+        if time.monotonic() > until:
+            raise LabError(f"Redis did not start within {_START_SECONDS:.0f} seconds")
+        time.sleep(0.005)
+
+
+def _answers(address: Path) -> bool:
+    try:
+        with redis.Redis(unix_socket_path=str(address)) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
