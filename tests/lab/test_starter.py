@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from aegis_authz.commands.lab import bench_of
 from aegis_authz.lab.case_schema import any_schema
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.coverage import coverage_of, percent_of
-from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.starter import Names, ToolKind, faults, starter_files
 from aegis_authz.lab.trial import tried
-from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.format.formatting import formatted
 from aegis_authz.policy.language.rule import Redaction
 from aegis_authz.policy.load import Loaded, load
@@ -31,12 +28,6 @@ EVERY = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def opa(opa_binary: Path) -> Iterator[LabOpa]:
-    with lab_opa(opa_binary) as running:
-        yield running
-
-
 def _loaded(names: Names) -> tuple[Loaded, list[Case]]:
     texts = starter_files(names, ())
     tests = {path: text for path, text in texts.items() if path.endswith("_test.yaml")}
@@ -47,12 +38,12 @@ def _loaded(names: Names) -> tuple[Loaded, list[Case]]:
 
 
 @EVERY
-def test_its_tests_pass_and_try_everything(names: Names, opa: LabOpa) -> None:
+def test_its_tests_pass_and_try_everything(names: Names) -> None:
     loaded, cases = _loaded(names)
-    bench = Workbench(loaded, opa)
-    assert [one.case.name for one in tried(bench, cases) if not one.passed] == []
-    covered = coverage_of(loaded.loaded_policies, bench.explain([case.call for case in cases]))
-    assert percent_of(covered) == 100.0
+    with bench_of(loaded, plays_sequences=True) as bench:
+        assert [one.case.name for one in tried(bench, cases) if not one.passed] == []
+        covered = coverage_of(loaded.loaded_policies, bench.explain([case.call for case in cases]))
+        assert percent_of(covered) == 100.0
 
 
 @EVERY
