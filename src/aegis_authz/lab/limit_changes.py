@@ -45,13 +45,13 @@ def limit_changes(root: Json, at: Location) -> Iterator[Edit]:
                 rest = removed(rest, (*at, term)) if term in limited else rest
         yield Edit(where, f"{word} {words_of(limited[word])} is removed", rest)
         several = [*elements(root, where)] if word not in ORDERED else []
-        for place, written in several or [(where, limited[word])]:
+        for place, terms in several or [(where, limited[word])]:
             if len(several) > 1:
-                yield Edit(place, f"{word} {words_of(written)} is removed", removed(root, place))
-            yield from _term_changes(root, place, word, _IN_FULL.get(word, _same)(written))
+                yield Edit(place, f"{word} {words_of(terms)} is removed", removed(root, place))
+            yield from _term_changes(root, place, word, _IN_FULL.get(word, _same)(terms))
     if "per" in limited:
-        other = "tenant" if limited["per"] == "agent" else "agent"
-        yield Edit((*at, "per"), f"per is {other}", replaced(root, (*at, "per"), other))
+        opposite = "tenant" if limited["per"] == "agent" else "agent"
+        yield Edit((*at, "per"), f"per is {opposite}", replaced(root, (*at, "per"), opposite))
     if any(word in COUNTED for word in listed):
         yield from _exceed_changes(root, at, "of the limits")
 
@@ -110,11 +110,10 @@ def _rewindowed(whole: Json, at: Location, window: str) -> Json:
 
 def _exceed_changes(root: Json, at: Location, words: str) -> Iterator[Edit]:
     exceed = members(root, at).get("on_exceed", "deny")
-    other = "deny" if exceed == "observe" else "observe"
+    opposite = "deny" if exceed == "observe" else "observe"
     where = (*at, "on_exceed")
-    yield Edit(
-        where if "on_exceed" in members(root, at) else at, f"on_exceed {words} is {other}", replaced(root, where, other)
-    )
+    place = where if "on_exceed" in members(root, at) else at
+    yield Edit(place, f"on_exceed {words} is {opposite}", replaced(root, where, opposite))
     if exceed in ("approval_needed", "sanitize"):
         yield Edit(where, f"on_exceed {words} is deny", replaced(root, where, "deny"))
 

@@ -145,6 +145,6 @@ class Play:
     session: str
 
 
-def plays_of(written: WrittenSequence, number: int) -> Sequence[Play]:
+def plays_of(test: WrittenSequence, number: int) -> Sequence[Play]:
     """How each step is played."""
-    return [Play(number, step.times, step.session or "") for step in written.sequence]
+    return [Play(number, step.times, step.session or "") for step in test.sequence]

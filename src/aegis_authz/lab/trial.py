@@ -82,9 +82,9 @@ def _step_differences(case: Case, repetition: Played, is_last: bool) -> Iterator
     if expect.left is not None and is_last:
         left = dict(repetition.left)
         pairs.append(("left", dict(expect.left), {word: left.get(word) for word in expect.left}))
-    for member, wanted, answer in pairs:
-        if not _same(member, wanted, answer):
-            yield Difference(member, wanted, answer, case.lines.get(member, case.line))
+    for member, expectation, answer in pairs:
+        if not _same(member, expectation, answer):
+            yield Difference(member, expectation, answer, case.lines.get(member, case.line))
 
 
 def differences(case: Case, decided: Decision | Refused) -> tuple[Difference, ...]:

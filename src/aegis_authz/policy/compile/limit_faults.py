@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from aegis_authz.core.limit import Exceed
 from aegis_authz.policy.compile.comparisons import Fault
-from aegis_authz.policy.compile.limit_terms import Written, counted, size, terms_of
+from aegis_authz.policy.compile.limit_terms import LimitTerms, basis_of, size, terms_of
 from aegis_authz.policy.compile.limits import effective, written_limits
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.document import PolicyDocument, RuleSet
@@ -20,7 +20,7 @@ from aegis_authz.policy.source.problems import did_you_mean, quoted
 
 def asks_beyond(limited: Limited) -> bool:
     """Whether a call beyond one of the limits needs an approval."""
-    return any(effective(limited, written) is Exceed.APPROVAL_NEEDED for _, _, written in written_limits(limited))
+    return any(effective(limited, terms) is Exceed.APPROVAL_NEEDED for _, _, terms in written_limits(limited))
 
 
 def rule_limit_faults(rule: ToolRule, document: RuleSet, tool: KnownTool | None) -> Iterator[Fault]:
@@ -62,7 +62,7 @@ def _entry_faults(
     yield from _limited_faults(entry, document)
     if entry.tools is not None:
         yield from _parameter_faults(entry, known_tools, entry.actions or (ANY,))
-    exceeds = {effective(entry, written) for _, _, written in written_limits(entry)}
+    exceeds = {effective(entry, terms) for _, _, terms in written_limits(entry)}
     if entry.sanitize is not None and Exceed.SANITIZE not in exceeds:
         yield ("sanitize",), "nothing here is sanitized beyond its limit; add on_exceed: sanitize"
     if entry.approval is not None and entry.approval.always:
@@ -83,8 +83,8 @@ def _action_faults(entry: LimitEntry, known_tools: Sequence[KnownTool]) -> Itera
             yield ("actions", position), '"*" already means every action; leave the others out'
         if name == ANY or any(_may_have(tool, name) for tool in known_tools):
             continue
-        known = {action for tool in known_tools for action in tool.actions or ()}
-        yield ("actions", position), f"none of the tools has an action {quoted(name)}{did_you_mean(name, known)}"
+        listed = {action for tool in known_tools for action in tool.actions or ()}
+        yield ("actions", position), f"none of the tools has an action {quoted(name)}{did_you_mean(name, listed)}"
 
 
 def _may_have(tool: KnownTool, action: str) -> bool:
@@ -97,15 +97,15 @@ def _limited_faults(limited: Limited, document: RuleSet) -> Iterator[Fault]:
     both = set(limited.requires.flags if limited.requires else ()) & set(limited.unless.flags if limited.unless else ())
     for flag in sorted(both):
         yield ("unless",), f"{quoted(flag)} is required, too: no call can have it and not have it"
-    taken: set[str] = set()
-    for word, at, written in written_limits(limited):
-        if isinstance(written, FlagTerms):
+    texts: set[str] = set()
+    for word, at, terms in written_limits(limited):
+        if isinstance(terms, FlagTerms):
             continue
-        terms = terms_of(word, written)
-        key = f"{counted(terms)} {size(terms)}"
-        if key in taken:
+        value = terms_of(word, terms)
+        key = f"{basis_of(value)} {size(value)}"
+        if key in texts:
             yield at, "is written twice"
-        taken.add(key)
+        texts.add(key)
 
 
 def _is_of_one(document: PolicyDocument) -> bool:
@@ -114,8 +114,8 @@ def _is_of_one(document: PolicyDocument) -> bool:
 
 def _parameter_faults(limited: Limited, known_tools: Sequence[KnownTool], names: Sequence[str]) -> Iterator[Fault]:
     """Parameters that an action does not declare, or declares with a type that cannot be counted."""
-    for _, at, written in written_limits(limited):
-        for where, parameter, kinds in _parameters(written):
+    for _, at, terms in written_limits(limited):
+        for where, parameter, kinds in _parameters(terms):
             for tool in known_tools:
                 for action in sorted(tool.actions or ()) if ANY in names else names:
                     message = _parameter_fault(tool, action, parameter, kinds)
@@ -123,13 +123,13 @@ def _parameter_faults(limited: Limited, known_tools: Sequence[KnownTool], names:
                         yield (*at, *where), message
 
 
-def _parameters(written: Written) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
-    if isinstance(written, BudgetLimit) and not isinstance(written.of, str):
-        yield ("of", "parameter"), written.of.parameter, ("number", "integer")
-        if written.of.currency_parameter is not None:
-            yield ("of", "currency_parameter"), written.of.currency_parameter, ("string",)
-    if isinstance(written, DistinctLimit):
-        yield ("parameter",), written.parameter, ("string", "number", "integer", "boolean")
+def _parameters(terms: LimitTerms) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
+    if isinstance(terms, BudgetLimit) and not isinstance(terms.of, str):
+        yield ("of", "parameter"), terms.of.parameter, ("number", "integer")
+        if terms.of.currency_parameter is not None:
+            yield ("of", "currency_parameter"), terms.of.currency_parameter, ("string",)
+    if isinstance(terms, DistinctLimit):
+        yield ("parameter",), terms.parameter, ("string", "number", "integer", "boolean")
 
 
 def _parameter_fault(tool: KnownTool, action: str, parameter: str, kinds: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from aegis_authz.policy.language.limits import (
     seconds_of,
 )
 
-Written = BudgetLimit | RateLimit | CountLimit | DistinctLimit | ConcurrencyLimit | SetFlags | FlagTerms
+LimitTerms = BudgetLimit | RateLimit | CountLimit | DistinctLimit | ConcurrencyLimit | SetFlags | FlagTerms
 """One limit as it is written."""
 
 _DEFAULT_ZONE = "UTC"
@@ -40,28 +40,28 @@ _DEFAULT_LIFE = Millis(86_400_000)
 _SPANS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 
 
-def terms_of(word: str, written: Written) -> Terms:
+def terms_of(word: str, words: LimitTerms) -> Terms:
     """The value of the core of what a word says."""
-    match written:
+    match words:
         case BudgetLimit():
-            return Budget(Micros(written.amount), written.currency, _window(written), _summed(written))
+            return Budget(Micros(words.amount), words.currency, _window(words), _summed(words))
         case RateLimit():
-            per = Millis(written.seconds * 1000)
-            return Rate(written.calls, per, written.calls if written.burst is None else written.burst)
+            per = Millis(words.seconds * 1000)
+            return Rate(words.calls, per, words.calls if words.burst is None else words.burst)
         case CountLimit():
-            return Count(written.max, _window(written))
+            return Count(words.max, _window(words))
         case DistinctLimit():
-            return Distinct(written.parameter, written.max, _window(written))
+            return Distinct(words.parameter, words.max, _window(words))
         case ConcurrencyLimit():
-            return Concurrency(written.max, _millis(written.life))
+            return Concurrency(words.max, _millis(words.life))
         case SetFlags():
-            return Flags(_sorted(written.flags), (), (), _millis(written.life))
+            return Flags(_sorted(words.flags), (), (), _millis(words.life))
         case FlagTerms():
-            flags = _sorted(written.flags)
+            flags = _sorted(words.flags)
             return Flags((), flags if word == "requires" else (), flags if word == "unless" else (), _DEFAULT_LIFE)
 
 
-def counted(terms: Terms) -> list[Json]:
+def basis_of(terms: Terms) -> list[Json]:
     """What is counted, without how much of it is allowed."""
     match terms:
         case Rate(_, per, _):
@@ -101,8 +101,8 @@ def phrase(terms: Terms) -> str:
             at_once = "" if burst == calls else f", {burst} at once"
             return f"{_calls(calls)} {_per(per)}{at_once}"
         case Budget(amount, currency, window, of):
-            what = "" if of is None else f" of {of.parameter}"
-            return f"{decimal_text(amount)} {currency}{what} {_within(window)}"
+            subject = "" if of is None else f" of {of.parameter}"
+            return f"{decimal_text(amount)} {currency}{subject} {_within(window)}"
         case Count(most, window):
             return f"{_calls(most)} {_within(window)}"
         case Distinct(parameter, most, window):
@@ -140,20 +140,20 @@ def _within(window: Window) -> str:
     return f"a {window.period.value}{zone}"
 
 
-def _window(written: Windowed) -> Window:
-    if written.per in CALENDAR:
-        return CalendarWindow(Period(written.per), written.zone or _DEFAULT_ZONE)
-    return RollingWindow(_millis(written.per))
+def _window(words: Windowed) -> Window:
+    if words.per in CALENDAR:
+        return CalendarWindow(Period(words.per), words.zone or _DEFAULT_ZONE)
+    return RollingWindow(_millis(words.per))
 
 
 def _window_data(window: Window) -> list[Json]:
     return [window.length] if isinstance(window, RollingWindow) else [window.period.value, window.zone]
 
 
-def _summed(written: BudgetLimit) -> OfParameter | None:
-    if isinstance(written.of, str):
+def _summed(words: BudgetLimit) -> OfParameter | None:
+    if isinstance(words.of, str):
         return None
-    return OfParameter(written.of.parameter, Micros(written.of.unit), written.of.currency_parameter or "")
+    return OfParameter(words.of.parameter, Micros(words.of.unit), words.of.currency_parameter or "")
 
 
 def _millis(duration: str) -> Millis:

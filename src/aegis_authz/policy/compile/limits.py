@@ -16,7 +16,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Exceed, Flags, Limit, Per, Terms
 from aegis_authz.core.units import LimitId, Millis, Seconds
 from aegis_authz.policy.bundle.canonical_json import canonical
-from aegis_authz.policy.compile.limit_terms import Written, counted, phrase, size, terms_of
+from aegis_authz.policy.compile.limit_terms import LimitTerms, basis_of, phrase, size, terms_of
 from aegis_authz.policy.compile.redactions import redaction_obligations
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.document import PolicyDocument
@@ -105,24 +105,24 @@ def breakers_of(policies: Sequence[CompiledDocument]) -> dict[str, tuple[Breaker
     return {scope: tuple(sorted(breakers, key=lambda breaker: breaker.id)) for scope, breakers in scopes.items()}
 
 
-def effective(limited: Limited, written: Written) -> Exceed:
+def effective(limited: Limited, words: LimitTerms) -> Exceed:
     """What becomes of a call beyond one limit of a rule or entry."""
-    if isinstance(written, FlagTerms):
-        return Exceed(written.otherwise)
-    if isinstance(written, SetFlags):
+    if isinstance(words, FlagTerms):
+        return Exceed(words.otherwise)
+    if isinstance(words, SetFlags):
         return Exceed.DENY
-    return Exceed(written.on_exceed or limited.on_exceed or Exceed.DENY.value)
+    return Exceed(words.on_exceed or limited.on_exceed or Exceed.DENY.value)
 
 
-def written_limits(limited: Limited) -> Iterator[tuple[str, Location, Written]]:
+def written_limits(limited: Limited) -> Iterator[tuple[str, Location, LimitTerms]]:
     """Each limit of a rule or entry with its word and its place inside, in order of words."""
     for word in ("budget", "rate_limit", "count", "distinct"):
-        several: Sequence[Written] = getattr(limited, word) or ()
-        yield from ((word, (word, position), written) for position, written in enumerate(several))
+        several: Sequence[LimitTerms] = getattr(limited, word) or ()
+        yield from ((word, (word, position), words) for position, words in enumerate(several))
     for word in ("concurrency", "sets", "requires", "unless"):
-        written: Written | None = getattr(limited, word)
-        if written is not None:
-            yield word, (word,), written
+        words: LimitTerms | None = getattr(limited, word)
+        if words is not None:
+            yield word, (word,), words
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +171,11 @@ def _places(policy: CompiledDocument) -> Iterator[_Place]:
 
 def _drafts(document: PolicyDocument, place: _Place, number: int) -> Iterator[_Draft]:
     limited = place.limited
-    for word, at, written in written_limits(limited):
-        terms = terms_of(word, written)
+    for word, at, words in written_limits(limited):
+        terms = terms_of(word, words)
         per = Per.AGENT if isinstance(terms, Flags) else whose(document, limited)
-        counts: list[Json] = [document.scope, document.title, limited.origin, *place.words, per.value, *counted(terms)]
-        exceed = effective(limited, written)
+        counts: list[Json] = [document.scope, document.title, limited.origin, *place.words, per.value, *basis_of(terms)]
+        exceed = effective(limited, words)
         order = (-exceed.strictness, size(terms), number)
         yield _Draft(canonical(counts), order, place, word, (*place.at, *at), per, exceed, terms)
 
@@ -207,8 +207,8 @@ def _id(identity: bytes, ordinal: int) -> LimitId:
     return LimitId(hashlib.sha256(b"%d %s" % (ordinal, identity)).hexdigest()[:_DIGITS])
 
 
-def _approval_terms(written: Approval | None) -> ApprovalTerms:
-    approval = written or Approval()
+def _approval_terms(words: Approval | None) -> ApprovalTerms:
+    approval = words or Approval()
     return ApprovalTerms(tuple(sorted(approval.groups)), Seconds(float(approval.expires_in)))
 
 

@@ -46,11 +46,11 @@ def redaction_obligations(sanitize: Sanitize | None) -> Iterator[Json]:
     sides = () if sanitize is None else (("request", sanitize.request), ("response", sanitize.response))
     for target, redaction in sides:
         if redaction is not None:
-            named: dict[str, Json] = {
+            names: dict[str, Json] = {
                 "detectors": [*sorted(redaction.detectors)],
                 "fields": [*sorted(redaction.fields)],
             }
-            yield {"kind": "redact", "target": target, **named}
+            yield {"kind": "redact", "target": target, **names}
     for target, redaction in sides:
         terms = {} if redaction is None else _redaction_terms(redaction)
         if terms:

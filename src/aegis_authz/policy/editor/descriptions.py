@@ -243,7 +243,6 @@ _TESTS: Mapping[str, str] = {
     "port": "The port of a call to a host; default that of its scheme.",
     "scheme": "The scheme of a call to a host; default https.",
     "TriedCall.grant": "The grants that the token of the caller carries, the widest first.",
-    "TriedCall.grant": "What the token narrows its agent to: each narrowing of its grant.",
     "TriedCall.context": "What is true around the call.",
     "CallContext.time": "When the call is made, with its zone: 2026-03-02T10:00:00+01:00.",
     "effect": "What is decided.",

@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 
 from aegis_authz.core.limit import Budget, CalendarWindow, Count, Exceed, Flags, Limit, Period, Rate, Window
 from aegis_authz.core.price import FixedPrice, ParameterPrice, Prices
-from aegis_authz.policy.compile.limit_terms import counted, phrase, size
+from aegis_authz.policy.compile.limit_terms import basis_of, phrase, size
 from aegis_authz.policy.compile.limits import CompiledLimit, LimitedCalls, limited_calls
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.finding import Finding, finding_of
@@ -52,35 +52,33 @@ def _shadow(policy: LoadedPolicy, calls: LimitedCalls) -> Iterator[Finding]:
 
 def _pairs(policy: LoadedPolicy, calls: LimitedCalls) -> Iterator[Finding]:
     """Limits of the same calls, held against each other."""
-    for one, other in permutations(calls.limits, 2):
-        if one.limit.per is not other.limit.per or one.limit.on_exceed is not Exceed.DENY:
+    for first, second in permutations(calls.limits, 2):
+        if first.limit.per is not second.limit.per or first.limit.on_exceed is not Exceed.DENY:
             continue
-        reason = _binds_before(one.limit, other.limit)
+        reason = _binds_before(first.limit, second.limit)
         if reason:
-            code = (
-                "rate-above-count" if isinstance(other.limit.terms, Rate) and isinstance(one.limit.terms, Count) else ""
-            )
-            message = f"never binds: {reason}"
-            yield finding_of(code or "limit-never-binds", _problem(policy, calls, other, message))
+            is_above = isinstance(second.limit.terms, Rate) and isinstance(first.limit.terms, Count)
+            code = "rate-above-count" if is_above else "limit-never-binds"
+            yield finding_of(code, _problem(policy, calls, second, f"never binds: {reason}"))
 
 
-def _binds_before(one: Limit, other: Limit) -> str:
+def _binds_before(first: Limit, second: Limit) -> str:
     """Why nothing that the first limit lets through is beyond the other; "" where something may be."""
-    match one.terms, other.terms:
+    match first.terms, second.terms:
         case Rate(calls, per, burst), Count(most, window):
             longest = _longest(window)
             highest = burst + -(-longest * calls // per)
-            return f"at {phrase(one.terms)} there are at most {highest} calls in its window" if most >= highest else ""
+            return f"{phrase(first.terms)} are at most {highest} in its window" if most >= highest else ""
         case Count(most, window), Rate(_, _, burst):
             at_once = 2 * most if isinstance(window, CalendarWindow) else most
-            return f"{phrase(one.terms)} are never more than {burst} at once" if burst >= at_once else ""
-        case Rate(calls, _, burst), Rate(more, _, higher) if counted(one.terms) == counted(other.terms):
-            return f"{phrase(one.terms)} is less" if calls <= more and burst <= higher and one != other else ""
+            return f"{phrase(first.terms)} are never more than {burst} at once" if burst >= at_once else ""
+        case Rate(calls, _, burst), Rate(more, _, higher) if basis_of(first.terms) == basis_of(second.terms):
+            return f"{phrase(first.terms)} is less" if calls <= more and burst <= higher and first != second else ""
         case Flags(), _:
             return ""
         case _:
-            is_less = counted(one.terms) == counted(other.terms) and size(one.terms) < size(other.terms)
-            return f"{phrase(one.terms)} is less" if is_less else ""
+            is_less = basis_of(first.terms) == basis_of(second.terms) and size(first.terms) < size(second.terms)
+            return f"{phrase(first.terms)} is less" if is_less else ""
 
 
 def _longest(window: Window) -> int:
@@ -94,10 +92,10 @@ def _redactions(policy: LoadedPolicy, calls: LimitedCalls) -> Iterator[Finding]:
             yield finding_of("exceed-without-redactions", _problem(policy, calls, compiled, message))
 
 
-def _flags(policy: LoadedPolicy, calls: LimitedCalls, known: set[str]) -> Iterator[Finding]:
+def _flags(policy: LoadedPolicy, calls: LimitedCalls, flags: set[str]) -> Iterator[Finding]:
     for compiled in calls.limits:
         if isinstance(compiled.limit.terms, Flags):
-            for flag in sorted({*compiled.limit.terms.requires, *compiled.limit.terms.unless} - known):
+            for flag in sorted({*compiled.limit.terms.requires, *compiled.limit.terms.unless} - flags):
                 effect = "always" if flag in compiled.limit.terms.requires else "never"
                 message = f"no rule sets {quoted(flag)}, so that this {effect} refuses a call"
                 yield finding_of("flag-never-set", _problem(policy, calls, compiled, message))
@@ -111,15 +109,15 @@ def _prices(policy: LoadedPolicy, calls: LimitedCalls, ground: Ground) -> Iterat
             continue
         for tool, action in _priced_calls(policy, calls, ground):
             pricing = loaded.prices.of(tool, action)
-            which = f"{tool} {action}".strip()
+            label = f"{tool} {action}".strip()
             if pricing is None:
-                message = f"{which} has no price, so that each call of it is denied; give the tool a cost"
+                message = f"{label} has no price, so that each call of it is denied; give the tool a cost"
                 yield finding_of("budget-without-price", _problem(policy, calls, compiled, message))
                 break
             currencies = _currencies_of(loaded.prices, pricing.price)
             if terms.currency not in currencies:
-                told = " or ".join(sorted(currencies)) or "nothing"
-                message = f"{which} costs {told} and its budget is in {terms.currency}, so that each call is denied"
+                prices = " or ".join(sorted(currencies)) or "nothing"
+                message = f"{label} costs {prices} and its budget is in {terms.currency}, so that each call is denied"
                 yield finding_of("currency-differs", _problem(policy, calls, compiled, message))
                 break
 
@@ -133,18 +131,18 @@ def _currencies_of(prices: Prices, price: object) -> set[str]:
 def _priced_calls(policy: LoadedPolicy, calls: LimitedCalls, ground: Ground) -> Iterator[tuple[str, str]]:
     """The tools and actions that the document's own rules let through, of those the limit is about."""
     for compiled in policy.compiled.rules.allowing:
-        rule, known = compiled.rule, ground.loaded.known_tools.get(compiled.rule.name)
-        if known is None or (calls.tools and rule.name not in calls.tools):
+        rule, tool = compiled.rule, ground.loaded.known_tools.get(compiled.rule.name)
+        if tool is None or (calls.tools and rule.name not in calls.tools):
             continue
-        for action in _actions(rule.actions, known.actions):
+        for action in _actions(rule.actions, tool.actions):
             if not calls.actions or ANY in calls.actions or action in calls.actions:
                 yield rule.name, action
 
 
-def _actions(listed: Sequence[str], known: object) -> Sequence[str]:
+def _actions(listed: Sequence[str], declared: object) -> Sequence[str]:
     if ANY not in listed:
         return listed
-    return sorted(known) if isinstance(known, dict) else [""]
+    return sorted(declared) if isinstance(declared, dict) else [""]
 
 
 def _currencies(policies: Sequence[tuple[LoadedPolicy, list[LimitedCalls]]]) -> Iterator[Finding]:
@@ -164,13 +162,13 @@ def _currencies(policies: Sequence[tuple[LoadedPolicy, list[LimitedCalls]]]) -> 
                 yield finding_of("currency-differs", _problem(policy, others, compiled, message))
 
 
-def _meet(one: LimitedCalls, other: LimitedCalls) -> bool:
+def _meet(first: LimitedCalls, second: LimitedCalls) -> bool:
     """Whether some call may meet both."""
 
-    def overlap(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
-        return not some or not others or ANY in some or ANY in others or not set(some).isdisjoint(others)
+    def overlap(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+        return not names or not others or ANY in names or ANY in others or not set(names).isdisjoint(others)
 
-    return overlap(one.tools, other.tools) and overlap(one.actions, other.actions)
+    return overlap(first.tools, second.tools) and overlap(first.actions, second.actions)
 
 
 def _problem(policy: LoadedPolicy, calls: LimitedCalls, compiled: CompiledLimit, message: str) -> Problem:
