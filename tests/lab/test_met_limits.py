@@ -45,8 +45,8 @@ def test_a_met_limit_has_its_terms_and_the_line_it_is_written_at(opa: LabOpa) ->
         for limit in met_limits(decision, loaded.loaded_policies)
     ]
     assert told == [
-        ("500.00 USD a day (bank)", "budget", "agent", "approval_needed", 11),
         ("100 calls a minute (house)", "rate_limit", "agent", "deny", 3),
+        ("500.00 USD a day (bank)", "budget", "agent", "approval_needed", 11),
     ]
 
 

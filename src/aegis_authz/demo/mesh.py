@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,11 @@ from aegis_authz.demo.mcp_server import mcp_app
 from aegis_authz.demo.serving import serving
 from aegis_authz.demo.tools import DemoTools
 from aegis_authz.local.mesh_facts import MeshFacts, read_facts
+
+SPENDING_TENANT = "apac"
+"""The tenant that the pack `spending` is about in the demo."""
+_SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
+_HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
 
 class CommandFailed(Exception):
@@ -118,6 +124,7 @@ async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ())
         mesh = DemoMesh(folder, tools, options)
         ports = {"9001": http_port, "9002": http_port, "9003": http_port, "9004": mcp_port}
         _copy_documents(policies, mesh, ports)
+        _copy_pack(policies / "packs" / "spending", mesh, http_port)
         try:
             await mesh.up()
             yield mesh
@@ -133,3 +140,15 @@ def _copy_documents(policies: Path, mesh: DemoMesh, ports: dict[str, int]) -> No
             for example, port in ports.items():
                 text = text.replace(f"127.0.0.1:{example}", f"127.0.0.1:{port}")
             (target / path.name).write_text(text, "utf-8")
+
+
+def _copy_pack(pack: Path, mesh: DemoMesh, port: int) -> None:
+    """Put the pack beside the examples, for a tenant of its own; its payments are another tool than theirs."""
+    for source, target in ((pack / "agents", mesh.policies), (pack / "tools", mesh.catalogue)):
+        for path in sorted(source.glob("*.yaml")):
+            text = path.read_text("utf-8").replace("tenant: emea", f"tenant: {SPENDING_TENANT}")
+            text = text.replace("acme/emea/", f"acme/{SPENDING_TENANT}/")
+            for example, own in _SUPPLIERS:
+                text = text.replace(example, own)
+            text = _HOST.sub(rf"\g<0>\nupstream: http://127.0.0.1:{port}", text)
+            (target / f"spending-{path.name}").write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""The tools agents call in the demo: a payment API, a health record API and a deployment API.
+"""The tools agents call in the demo: APIs of payments, health records, deployments and a language model.
 
 Small but real HTTP servers. Each remembers the last body it received, so that the scenario can show what got through.
 """
@@ -25,20 +25,21 @@ PATIENT = {
 
 
 class DemoTools:
-    """The state of the three tools. `received` maps a path to the last request that reached it."""
+    """The state of the tools. `received` maps a path to the last request that reached it."""
 
     def __init__(self) -> None:
         self.received: dict[str, dict[str, object]] = {}
         self._numbers = itertools.count(1)
 
     def app(self) -> Starlette:
-        """One ASGI app that serves all three; each is reached by its own host name through the mesh."""
+        """One ASGI app that serves them all; each is reached by its own host name through the mesh."""
         return Starlette(
             routes=[
                 Route("/v1/payments", self._pay, methods=["POST"]),
                 Route("/v1/payments/{id}", self._payment),
                 Route("/records/{id}", self._record, methods=["GET", "PUT"]),
                 Route("/deployments", self._deploy, methods=["POST"]),
+                Route("/v1/chat/completions", self._answer, methods=["POST"]),
             ]
         )
 
@@ -58,6 +59,10 @@ class DemoTools:
     async def _record(self, request: Request) -> Response:
         await self._remember(request)
         return JSONResponse({"id": request.path_params["id"], **PATIENT})
+
+    async def _answer(self, request: Request) -> Response:
+        await self._remember(request)
+        return JSONResponse({"choices": [{"message": {"role": "assistant", "content": "Hello."}}]})
 
     async def _deploy(self, request: Request) -> Response:
         await self._remember(request)

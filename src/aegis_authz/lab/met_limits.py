@@ -28,11 +28,12 @@ class MetLimit:
 
 
 def met_limits(decision: Decision | Refused, policies: Sequence[LoadedPolicy]) -> tuple[MetLimit, ...]:
-    """The limits that a decision names, in the order of the documents."""
+    """The limits that a decision names, in the order of documents and lines."""
     ids = frozenset() if isinstance(decision, Refused) else frozenset(decision.limits)
     if not ids:
         return ()
-    return tuple(limit for policy in policies for limit in _of_document(policy) if limit.id in ids)
+    by_place = (sorted(_of_document(policy), key=lambda limit: (limit.path, limit.line)) for policy in policies)
+    return tuple(limit for limits in by_place for limit in limits if limit.id in ids)
 
 
 def _of_document(policy: LoadedPolicy) -> Iterator[MetLimit]:
