@@ -18,11 +18,15 @@ from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch
 from aegis_authz.encoding import strict_json
 from aegis_authz.lab.calls import TriedCall, question_of
 from aegis_authz.lab.opa import lab_opa
+from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
+from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from tests.support.hostile_values import (
@@ -119,6 +123,18 @@ MAY_PASS: dict[str, set[str]] = {
 }
 """By condition, the values that may pass; all others are refused or held."""
 
+LIMITS: dict[str, dict[str, Any]] = {
+    "budget of: {parameter: x}": {
+        "budget": {"amount": 1_000_000, "currency": "EUR", "per": "day", "of": {"parameter": "x"}}
+    },
+    "distinct: {parameter: x}": {"distinct": {"parameter": "x", "max": 3, "per": "day"}},
+}
+COUNTED: dict[str, set[str]] = {
+    "budget of: {parameter: x}": (TO_5000 | ABOVE_5000) - {"0", "-0", "2^53+1"},
+    "distinct: {parameter: x}": (NUMBER | TEXT | {"true", "false"} | LIST) - {"[]", "[[5]]"},
+}
+"""By limit, the values that can be counted; a call with any other is denied, and none is free."""
+
 _UNREAD = {Reason.DUPLICATE_KEY: "doubled", Reason.MALFORMED_CALL: "unread"}
 _WORDS = {
     Reason.POLICY_DENIED: "denied",
@@ -194,6 +210,30 @@ def test_what_an_approval_makes_up_for_is_never_a_value_of_another_type(
     assert held <= (TEXT if "in" in name.split(",")[0] else ABOVE_5000)
 
 
+def charged(name: str, hostile: Hostile) -> str:
+    """What a limit makes of a value."""
+    try:
+        body = strict_json.parse_object(hostile.body.encode("utf-8", "surrogatepass"))
+    except Refused as refusal:
+        return _UNREAD[refusal.reason]
+    rule = {"name": "bank", "actions": ["pay"], **LIMITS[name]}
+    document = PolicyDocument.model_validate({"agent": "a", "allowed_tools": [rule]})
+    limits = [*limits_of([compiled_document(document)]).values()]
+    try:
+        charges_of(limits, body, Scope("o", "t", "a"), Sessions("", "", ""), None, Epoch(1_772_000_000.0))
+    except Refused as refusal:
+        assert refusal.reason is Reason.CHARGE_INVALID
+        return "uncounted"
+    return "**counted**"
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_only_what_can_be_counted_is_counted_and_nothing_else_is_free(name: str) -> None:
+    told = {hostile.label: charged(name, hostile) for hostile in COMMON}
+    assert {label for label, verdict in told.items() if verdict == "**counted**"} == COUNTED[name]
+    assert set(told.values()) == {"**counted**", "uncounted", "unread", "doubled"}
+
+
 def page(verdicts: Mapping[tuple[str, str], str]) -> str:
     lines = [_HEAD]
     for title, (group, values) in SECTIONS.items():
@@ -203,7 +243,11 @@ def page(verdicts: Mapping[tuple[str, str], str]) -> str:
             shown = hostile.label.replace("|", "\\|")
             lines.append(f"| `{shown}` | " + " | ".join(verdicts[name, hostile.label] for name in group) + " |")
         lines.append("")
-    return "\n".join(lines)
+    lines += ["## Limits", "", "| value | " + " | ".join(f"`{name}`" for name in LIMITS) + " |", "|---|---|---|"]
+    for hostile in COMMON:
+        shown = hostile.label.replace("|", "\\|")
+        lines.append(f"| `{shown}` | " + " | ".join(charged(name, hostile) for name in LIMITS) + " |")
+    return "\n".join([*lines, ""])
 
 
 def test_the_page_says_what_was_found(verdicts: Mapping[tuple[str, str], str]) -> None:
@@ -232,6 +276,8 @@ decision library on OPA made of it, written by
 | missing | PARAMETER_MISSING: not there under its name; no approval helps |
 | unread | MALFORMED_CALL: two readers could take the body differently, so nobody gets it |
 | doubled | DUPLICATE_KEY: the body names one member twice, in whatever case |
+| **counted** | of a limit: the value is counted, each element of a list by itself |
+| uncounted | CHARGE_INVALID: what the call uses of the limit cannot be told, so it is denied and never free |
 
 A catalogue that gives the parameter a type refuses more, and earlier. Lists of what is forbidden (`not`, `not_in`,
 `denied in`) let through every other spelling, as the table shows: prefer lists of what is allowed.
