@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from aegis_authz.demo.agent import Agent
-from aegis_authz.demo.mesh import DemoMesh
+from aegis_authz.demo.mesh import CommandFailed, DemoMesh
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "grants.md"
 PAY = "curl -s -d '{\"amount\": %s}' -H 'x-request-id: %s' -o /dev/null -w '%%header{x-aegis-decision-id}\\n' %s/v1/payments"
 
 
-async def run(state: Path, script: str) -> list[str]:
+def page_commands(state: Path, token: Path) -> list[list[str]]:
+    """The commands that docs/grants.md begins with, for this mesh; without `aegis` itself."""
+    block = PAGE.read_text("utf-8").split("```\n")[1].replace("\\\n", " ")
+    places = {"DIR": str(state.resolve()), "task.token": str(token)}
+    return [[places.get(word, word) for word in shlex.split(line)[1:]] for line in block.splitlines()]
+
+
+async def run(state: Path, script: str, *options: str) -> list[str]:
     """`aegis agent run` of a shell; the lines it printed."""
     words = (
         "agent",
@@ -26,6 +35,7 @@ async def run(state: Path, script: str) -> list[str]:
         str(state.resolve()),
         "--agent",
         "acme/emea/finance-agent",
+        *options,
         "--",
         "sh",
         "-c",
@@ -62,3 +72,44 @@ async def test_an_invited_agent_brings_its_own_key(
     address = "http://api.stripe.example/v1/payments"
     printed = await mesh.aegis("agent", "run", "--", "curl", "-s", "-d", '{"amount": 50000}', address)
     assert json.loads(printed)["reason"] == "POLICY_DENIED"
+
+
+async def test_a_narrowed_token_is_held_to_its_task_and_its_calls_are_counted(
+    mesh: DemoMesh, agent: Agent, tmp_path: Path
+) -> None:
+    token = tmp_path / "task.token"
+    narrow, _ = page_commands(mesh.state, token)
+    await mesh.aegis(*narrow)
+    assert token.stat().st_mode & 0o777 == 0o600
+    calls = "; ".join(PAY % (amount, "r", "http://api.stripe.example") for amount in (100, 200, 100, 100))
+    decisions = await run(mesh.state, calls, "--token", str(token))
+    records = [record for decision in decisions if (record := agent.record(decision))]
+    assert [record["reason"] for record in records] == ["ALLOWED", "GRANT_EXCEEDED", "ALLOWED", "GRANT_USED_UP"]
+    grants = [record["grant"] for record in records]
+    assert [grant["chain"][0]["calls"] for grant in grants] == [2] * 4
+    assert grants[0]["chain"][0]["tools"] == {"stripe-payments": {"create_payment": {"amount": [100]}}}
+
+    explained = json.loads(
+        await mesh.aegis("policy", "explain", "--record", decisions[1], "--dir", str(mesh.state), "--json")
+    )
+    assert explained["record"]["difference"] == ""
+    assert explained["grant"][0]["values"][0] == {
+        "parameter": "amount",
+        "allowed": [100],
+        "seen": 200,
+        "there": True,
+        "holds": False,
+    }
+
+    whose = ("--dir", str(mesh.state.resolve()), "--agent", "acme/emea/finance-agent")
+    narrower = ("token", "narrow", *whose, "--token", str(token), "--tool", "github", "--json")
+    with pytest.raises(CommandFailed, match="wider than what there is to narrow: tool github"):
+        await mesh.aegis(*narrower)
+
+
+async def test_a_whole_command_runs_under_a_task(mesh: DemoMesh, agent: Agent, tmp_path: Path) -> None:
+    task = tmp_path / "task.yaml"
+    task.write_text(PAGE.read_text("utf-8").split("```yaml\n")[1].split("```")[0], "utf-8")
+    calls = "; ".join(PAY % (amount, "r", "http://api.stripe.example") for amount in (250, 101))
+    records = [agent.record(line) for line in await run(mesh.state, calls, "--grant", str(task))]
+    assert [record["reason"] for record in records if record] == ["ALLOWED", "GRANT_EXCEEDED"]

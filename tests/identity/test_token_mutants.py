@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.refused import Refused
 from aegis_authz.identity.token import read_agent_token
+from tests.support.grants import grant_claim
 from tests.support.jws_mutants import flipped, mixed, recoded
 from tests.support.proven_calls import ISSUER, MINT, NOW, TRUST, jwk_of, signed
 
@@ -36,6 +37,7 @@ def claims(is_bound: bool) -> dict[str, Any]:
         "act": {"sub": "planner"},
         "on_behalf_of": "ann",
         "sid": "s-1",
+        "grant": grant_claim(exp=int(NOW) + 600, calls=3, within=grant_claim(exp=int(NOW) + 600, depth=3)),
     }
     return whole | ({"cnf": {"jkt": MINT.thumbprint}} if is_bound else {})
 
@@ -117,7 +119,25 @@ def _of_confirmation(is_bound: bool, chance: random.Random) -> str:
     return good(is_bound, cnf=chance.choice(shapes))
 
 
-MUTATIONS = (_flipped, _recoded, _of_parts, _of_claims, _of_keys, _of_confirmation)
+def _of_grant(is_bound: bool, chance: random.Random) -> str:
+    """A grant by the right issuer that is none, or wider in one thing than the one it is within."""
+    whole = claims(is_bound)["grant"]
+    wider: list[dict[str, Any]] = [
+        {"exp": whole["exp"] + chance.randint(1, 9999)},
+        {"depth": chance.choice([3, 4])},
+        {"tools": {chance.choice(["*", "vault"]): whole["tools"]["bank"]}},
+        {"tools": {"bank": {chance.choice(["*", "refund"]): {"payee": ["Muster"]}}}},
+        {"tools": {"bank": {"pay": chance.choice([{}, {"amount": [1]}, {"payee": ["Muster", chance.random()]}])}}},
+    ]
+    broken: list[Any] = [
+        {name: chance.choice([None, [], {}, "", True, -1, 1e300, chance.random()])}
+        for name in ("id", "iat", "exp", "depth", "calls", "tools", "within")
+    ]
+    unknown = {"".join(chance.choices(string.ascii_lowercase, k=6)): chance.random()}
+    return good(is_bound, grant=whole | chance.choice([*wider, *broken, unknown]))
+
+
+MUTATIONS = (_flipped, _recoded, _of_parts, _of_claims, _of_keys, _of_confirmation, _of_grant)
 
 
 def refuse_mutants(count: int, seed: int) -> None:
@@ -128,7 +148,7 @@ def refuse_mutants(count: int, seed: int) -> None:
         try:
             read_agent_token(mutant, TRUST, NOW)
         except Refused as refusal:
-            assert refusal.reason.name.startswith("CREDENTIAL_"), (mutation.__name__, mutant)
+            assert refusal.reason.name.startswith(("CREDENTIAL_", "GRANT_")), (mutation.__name__, mutant)
             continue
         assert mutant == good(is_bound), (mutation.__name__, mutant)  # nothing was changed after all
 

@@ -1,5 +1,5 @@
 """How the control plane is asked for a token: with an assertion (RFC 6749 section 4.4, RFC 7523), or in exchange for
-the token that a platform gives the agent (RFC 8693)."""
+the token that a platform gives the agent, or for one of ours that is to be narrowed (RFC 8693, RFC 9396)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,24 @@ class TokenEndpoint:
 
     async def obtain(self) -> AgentToken:
         """Ask for a token that is bound to the key. Raises TokenFault."""
-        form = self._form()
+        return await self._ask(self._form())
+
+    async def narrow(self, token: str, details: str, bound_to: str = "") -> AgentToken:
+        """Exchange a token of the key for one that is narrowed to `details` (RFC 9396). Raises TokenFault.
+
+        It is bound to the key whose thumbprint is `bound_to`, "" for our own.
+        """
+        form = {"authorization_details": details}
+        return await self._exchange(token, {**form, "dpop_jkt": bound_to} if bound_to else form)
+
+    async def renew(self, token: str) -> AgentToken:
+        """Exchange a narrowed token for another one with the same grant. Raises TokenFault."""
+        return await self._exchange(token, {})
+
+    async def _exchange(self, token: str, form: dict[str, str]) -> AgentToken:
+        return await self._ask({**exchange_form(token, "access_token"), **form})
+
+    async def _ask(self, form: dict[str, str]) -> AgentToken:
         proof = self._key.proof("POST", self._url, None, b"")
         try:
             async with self._session.post(

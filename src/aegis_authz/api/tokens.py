@@ -6,11 +6,12 @@ from aegis_authz.api.model import Answer
 
 
 class TokenAnswer(Answer):
-    """A token that is bound to the key of the proof; `expires_in` is in seconds."""
+    """A token that is bound to a key; `expires_in` is in seconds, `authorization_details` what it is narrowed to."""
 
     access_token: str
     token_type: str
     expires_in: float
+    authorization_details: list[object] | None = None
 
 
 class TokenRefusal(Answer):

@@ -54,6 +54,7 @@ from aegis_authz.control.host import ControlHost
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
+from aegis_authz.control.narrowing import Narrower
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.rotating import Rotation, Rotator
@@ -236,6 +237,7 @@ def _token_issuer(
         stores.uses,
         stores.journal,
         Exchanger(directory, trusted_keys, stores.reviews, terms.clock_skew),
+        Narrower(terms, stores.rings["issuer"].trusted, ids),
         revoker.is_revoked,
         clock,
         ids,

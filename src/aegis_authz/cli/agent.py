@@ -12,7 +12,7 @@ from aegis_authz.cli.options import AsJson, OptionalState
 
 if TYPE_CHECKING:
     from aegis_authz.agent.serving import Listening
-    from aegis_authz.commands.agent import AgentSide
+    from aegis_authz.commands.agent import AgentSide, AgentTask
 
 app = typer.Typer(help="Call through the mesh as an agent, without changing the agent's code.", no_args_is_help=True)
 
@@ -23,6 +23,12 @@ KeyFile = Annotated[Path | None, typer.Option("--key", help="The agent's private
 ControlUrl = Annotated[str, typer.Option("--control", help="The control plane's URL; default: as enrolled.")]
 MeshProxy = Annotated[str, typer.Option("--mesh", help="The mesh's forward proxy; default: as enrolled.")]
 MeshReverse = Annotated[str, typer.Option("--reverse", help="The mesh's reverse routes; default: as enrolled.")]
+TaskFile = Annotated[
+    Path | None, typer.Option("--grant", help="A task as a YAML or JSON file: all calls are narrowed to it.")
+]
+TaskToken = Annotated[
+    Path | None, typer.Option("--token", help="A token that is narrowed already, as aegis token narrow --out wrote it.")
+]
 
 
 @app.command()
@@ -67,6 +73,8 @@ def proxy(
     control: ControlUrl = "",
     mesh: MeshProxy = "",
     reverse: MeshReverse = "",
+    grant: TaskFile = None,
+    token: TaskToken = None,
 ) -> None:
     """Serve a local signer: whatever this user's programs send to it goes to the mesh as the agent, with a proof.
 
@@ -86,7 +94,7 @@ def proxy(
             where = listening.url or listening.address
             typer.echo(f"signing for {side.enrolment.agent} at {where}, to {side.enrolment.proxy}", err=True)
 
-        asyncio.run(serve_signer(side, listen, report, started))
+        asyncio.run(serve_signer(side, listen, report, started, chosen_task(grant, token)))
 
 
 @app.command(
@@ -103,11 +111,13 @@ def run(
     direct: Annotated[
         list[str] | None, typer.Option("--direct", help="A host it reaches beside the mesh, unjudged; may be repeated.")
     ] = None,
+    grant: TaskFile = None,
+    token: TaskToken = None,
 ) -> None:
     """Run a command whose HTTP requests go to the mesh as the agent; exits as the command does.
 
     HTTP_PROXY and HTTPS_PROXY lead to a signer that ends with it; a tool's reverse route is at $AEGIS_BASE_URL/TOOL.
-    NO_PROXY holds what --direct names and nothing else.
+    NO_PROXY holds what --direct names and nothing else. With --grant or --token every call is held to one task.
 
     Example: aegis agent run --dir .aegis --agent acme/emea/coding-agent -- python agent.py
     """
@@ -117,7 +127,7 @@ def run(
 
     with exits_on_faults("agent run"):
         side = chosen_side(state, agent, key, control, mesh, reverse)
-        code = asyncio.run(run_through(side, command, direct or (), report))
+        code = asyncio.run(run_through(side, command, direct or (), report, chosen_task(grant, token)))
     raise typer.Exit(code)
 
 
@@ -126,6 +136,22 @@ def chosen_side(state: Path | None, agent: str, key: Path | None, control: str, 
     from aegis_authz.commands.agent import AgentChoice, agent_side
 
     return agent_side(AgentChoice(state, agent, key, control, mesh, reverse))
+
+
+def chosen_task(grant: Path | None, token: Path | None) -> AgentTask | None:
+    """What the calls are narrowed to, None for nothing. Raises Unable, PolicyErrors."""
+    import time
+
+    from aegis_authz.commands.agent import AgentTask
+    from aegis_authz.commands.faults import Unable
+    from aegis_authz.commands.narrowing import read_token, task_details
+    from aegis_authz.core.units import Epoch
+
+    if grant is not None and token is not None:
+        raise Unable("say either --grant or --token")
+    if token is not None:
+        return AgentTask("", read_token(token))
+    return None if grant is None else AgentTask(task_details(grant, Epoch(time.time())), "")
 
 
 def report(sentence: str) -> None:

@@ -8,13 +8,15 @@ import typer
 
 from aegis_authz.cli.faults import unusable
 from aegis_authz.cli.options import DEFAULT_STATE, Agent, As, AsJson, MeshState, Org, Tenant
+from aegis_authz.cli.token_narrow import narrow
 
-app = typer.Typer(help="Mint tokens for agents of a mesh on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Mint tokens for agents of a mesh, and narrow them to a task.", no_args_is_help=True)
+app.command()(narrow)
 
 
 @app.callback()
 def token() -> None:
-    """Mint tokens for agents of a mesh on this machine."""
+    """Mint tokens for agents of a mesh, and narrow them to a task."""
 
 
 @app.command()

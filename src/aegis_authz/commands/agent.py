@@ -26,6 +26,7 @@ from aegis_authz.agent.mesh import MeshAddress, MeshCaller, mesh_session
 from aegis_authz.agent.proof import ProofKey
 from aegis_authz.agent.serving import ListenFault, Listening, serving
 from aegis_authz.agent.signer import Signer
+from aegis_authz.agent.task_tokens import TaskTokens
 from aegis_authz.agent.token_endpoint import TokenEndpoint
 from aegis_authz.agent.tokens import TokenKeeper
 from aegis_authz.agent.tunnels import Tunnels
@@ -115,25 +116,39 @@ def agents_home(state: Path | None) -> Path:
     return users_agents() if state is None else state / _AGENTS
 
 
-async def serve_signer(side: AgentSide, listen: str, report: Report, started: Callable[[Listening], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class AgentTask:
+    """What the calls of a signer are narrowed to: `authorization_details`, or a `token` that is narrowed already."""
+
+    details: str
+    token: str
+
+
+async def serve_signer(
+    side: AgentSide, listen: str, report: Report, started: Callable[[Listening], None], task: AgentTask | None = None
+) -> None:
     """Serve a signer until SIGINT, SIGTERM or SIGHUP; `started` is called once it listens. Raises Unable."""
     stop = stop_signals()
-    async with open_signer(side, listen, report) as listening:
+    async with open_signer(side, listen, report, task) as listening:
         started(listening)
         await stop.wait()
 
 
-async def run_through(side: AgentSide, words: Sequence[str], direct: Sequence[str], report: Report) -> int:
+async def run_through(
+    side: AgentSide, words: Sequence[str], direct: Sequence[str], report: Report, task: AgentTask | None = None
+) -> int:
     """Run a command whose requests pass a signer of its own; returns the command's exit code. Raises Unable."""
     authorities = Path(side.enrolment.authorities) if side.enrolment.authorities else None
-    async with open_signer(side, "127.0.0.1:0", report) as listening:
+    async with open_signer(side, "127.0.0.1:0", report, task) as listening:
         return await run_command(words, command_environment(os.environ, listening.url, direct, authorities))
 
 
 @asynccontextmanager
-async def open_signer(side: AgentSide, listen: str, report: Report) -> AsyncIterator[Listening]:
+async def open_signer(
+    side: AgentSide, listen: str, report: Report, task: AgentTask | None = None
+) -> AsyncIterator[Listening]:
     """A signer that listens until the block ends. Raises Unable."""
-    async with open_caller(side, report) as caller:
+    async with open_caller(side, report, task) as caller:
         try:
             tunnels = Tunnels(caller, os.getuid())
             async with serving(Signer(caller, os.getuid()), listen, tunnels) as listening:
@@ -143,12 +158,13 @@ async def open_signer(side: AgentSide, listen: str, report: Report) -> AsyncIter
 
 
 @asynccontextmanager
-async def open_caller(side: AgentSide, report: Report) -> AsyncIterator[MeshCaller]:
+async def open_caller(side: AgentSide, report: Report, task: AgentTask | None = None) -> AsyncIterator[MeshCaller]:
     """Calls into the mesh as this agent, its token renewed until the block ends."""
     enrolment = side.enrolment
     async with mesh_session() as session:
         endpoint = TokenEndpoint(session, enrolment.token_endpoint, enrolment.scope, side.key)
-        keeper = TokenKeeper(endpoint.obtain, time.monotonic, report, chance)
+        obtain = endpoint.obtain if task is None else TaskTokens(endpoint, task.details, task.token).obtain
+        keeper = TokenKeeper(obtain, time.monotonic, report, chance)
         mesh = MeshAddress(enrolment.proxy, enrolment.reverse)
         async with asyncio.TaskGroup() as group:
             renewal = group.create_task(keeper.keep())

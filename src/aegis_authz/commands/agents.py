@@ -20,6 +20,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import strict_json
+from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.policy.language.identities import AgentsDocument
 from aegis_authz.policy.load import load
 
@@ -77,6 +78,14 @@ def add_agent(policies: Path, tools: Path, scope: Scope, key: Path, owner: str) 
 def agent_document(scope: Scope) -> str:
     """The file that registers an agent where nobody chose another."""
     return f"agent-{scope.org}-{scope.tenant}-{scope.agent}.yaml"
+
+
+def key_thumbprint(path: Path) -> str:
+    """The thumbprint of the public key in a PEM or JWK file. Raises Unable."""
+    document = AgentsDocument.model_validate({"agents": {"a/b/c": {"keys": [_public_key(path)]}}})
+    (entry,) = document.agents.values()
+    (raw_key,) = entry.keys or ()
+    return thumbprint(raw_key)
 
 
 def _public_key(path: Path) -> Json:

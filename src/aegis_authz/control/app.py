@@ -138,8 +138,9 @@ def _operation_id(route: APIRoute) -> str:
 
 
 async def _on_not_issued(_: Request, fault: Exception) -> Response:
-    denial = fault.denial if isinstance(fault, NotIssued) else Denial.UNAVAILABLE
-    refusal = TokenRefusal(error=denial.error, error_description=denial.description)
+    refused = fault if isinstance(fault, NotIssued) else NotIssued(Denial.UNAVAILABLE)
+    denial = refused.denial
+    refusal = TokenRefusal(error=denial.error, error_description=refused.description)
     headers = {"pragma": "no-cache", **({"retry-after": "1"} if denial is Denial.RATE else {})}
     return JSONResponse(refusal.model_dump(mode="json"), denial.status, headers)
 

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.units import Epoch, Seconds
-from aegis_authz.identity.exchange import VerifiedSubject, read_foreign_token, reviewed_subject, verified_subject
+from aegis_authz.identity.exchange import (
+    SUBJECT_TYPES,
+    VerifiedSubject,
+    read_foreign_token,
+    reviewed_subject,
+    verified_subject,
+)
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.ports.control_plane import ReviewUnavailable, TokenReviews
 
 _log = logging.getLogger(__name__)
-
-_TYPE = "urn:ietf:params:oauth:token-type:"
-_TYPES = (f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access_token")
 
 
 class Exchanger:
@@ -31,7 +34,7 @@ class Exchanger:
 
     async def subject(self, text: str, kind: str, now: Epoch) -> VerifiedSubject:
         """Whom it stands for; nothing of it is spent yet. Raises NotIssued."""
-        if kind not in _TYPES:
+        if kind not in SUBJECT_TYPES:
             raise NotIssued(Denial.SUBJECT_TYPE)
         token = read_foreign_token(text, self._directory().trusts)
         issuer = token.issuer

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.exchanging import Exchanger
+from aegis_authz.control.narrowing import BOUND_TO, DETAILS, Narrower
 from aegis_authz.control.throttle import Throttle
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Way
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.revocation import RevokedKind, named_mark
@@ -21,6 +23,7 @@ from aegis_authz.identity.exchange import MAX_ACTORS, VerifiedSubject
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.identity.mint import MAX_TTL, MIN_TTL, mint_token
 from aegis_authz.identity.proof import PROOF_LIFE
+from aegis_authz.identity.token import MAX_TOKEN_BYTES, is_agent_token
 from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
 from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
 from aegis_authz.ports.key_rings import KeyServiceDown, SigningKey
@@ -38,6 +41,10 @@ _EXCHANGE_NEEDS = {"grant_type", "subject_token", "subject_token_type"}
 _EXCHANGE_PARAMETERS = (
     _CLIENT_PARAMETERS | _EXCHANGE_NEEDS | {"actor_token", "actor_token_type", "requested_token_type"}
 )
+_NARROWING_PARAMETERS = _EXCHANGE_NEEDS | {
+    *("actor_token", "actor_token_type", "requested_token_type", "client_id", "scope"),
+    *(DETAILS, BOUND_TO),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,19 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token that is bound to the caller's key, and how many seconds it lives."""
+    """A token that is bound to a key, how many seconds it lives, and its grant, the widest narrowing first."""
 
     token: str = field(repr=False)
     expires_in: Seconds
+    grant: tuple[Narrowing, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who was proven to ask, and for what: the agent, the key it asked with, and whose token was exchanged."""
+    """Who was proven to ask, and for what: the agent, the key it asked with, and whose token was exchanged.
+
+    `bound_to` is the key that the token is for, "" for that of the proof; `marks` are more by which it may be revoked.
+    """
 
     agent: Scope
     key_id: str
@@ -78,6 +89,9 @@ class Claimant:
     on_behalf_of: str = ""
     actors: tuple[str, ...] = ()
     subject: str = ""
+    grant: tuple[Narrowing, ...] = ()
+    bound_to: str = ""
+    marks: tuple[str, ...] = ()
 
 
 class TokenIssuer:
@@ -91,6 +105,7 @@ class TokenIssuer:
         uses: SingleUses,
         journal: Journal,
         exchanger: Exchanger,
+        narrower: Narrower,
         is_revoked: Callable[[Sequence[str]], bool],
         clock: Clock,
         ids: Ids,
@@ -102,6 +117,7 @@ class TokenIssuer:
         self._uses = uses
         self._journal = journal
         self._exchanger = exchanger
+        self._narrower = narrower
         self._is_revoked = is_revoked
         self._clock = clock
         self._ids = ids
@@ -118,7 +134,7 @@ class TokenIssuer:
             request.source,
             *("",) * 4,
             None,
-            *("",) * 4,
+            *("",) * 5,
         )
         try:
             return await self._issue(request, line)
@@ -147,6 +163,7 @@ class TokenIssuer:
             raise NotIssued(Denial.WAY, str(claimant.agent))
         await self._claim("proof", f"{binding.key_id} {binding.jti}", Seconds(2 * PROOF_LIFE), Denial.PROOF_REPLAYED)
         life = Seconds(min(claimant.life, agent.token_life or self._terms.max_life))
+        bound_to = claimant.bound_to or binding.key_id
         jti = Jti(self._ids.token())
         token = await asyncio.to_thread(  # a key service may be asked
             mint_token,
@@ -159,20 +176,24 @@ class TokenIssuer:
             jti=jti,
             actors=claimant.actors,
             on_behalf_of=claimant.on_behalf_of,
-            bound_to=binding.key_id,
+            bound_to=bound_to,
+            grant=claimant.grant,
         )
+        if len(token) > MAX_TOKEN_BYTES:
+            raise NotIssued(Denial.GRANT_LARGE, str(claimant.agent))
         issued = replace(
             line,
             agent=str(claimant.agent),
             key_id=claimant.key_id,
-            bound_to=binding.key_id,
+            bound_to=bound_to,
             jti=jti,
             expires_at=Epoch(now + life),
             on_behalf_of=claimant.on_behalf_of,
             subject=claimant.subject,
+            granted="/".join(narrowing.id for narrowing in claimant.grant),
         )
         await self._record(issued)
-        return IssuedToken(token, life)
+        return IssuedToken(token, life, claimant.grant)
 
     def _binding(self, proofs: Sequence[str], now: Epoch) -> Binding:
         if len(proofs) != 1:
@@ -190,7 +211,9 @@ class TokenIssuer:
         return Claimant(assertion.agent, assertion.key_id, self._longest)
 
     async def _exchanged(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
-        """Whoever the token of another issuer stands for."""
+        """Whoever the token of another issuer stands for, or whoever has one of ours and wants a narrower one."""
+        if is_agent_token(parameters.get("subject_token", "")):
+            return self._narrowed(parameters, binding, now)
         if not _EXCHANGE_NEEDS <= parameters.keys() <= _EXCHANGE_PARAMETERS:
             raise NotIssued(Denial.PARAMETER, "not those of an exchange")
         subject = await self._exchanger.subject(parameters["subject_token"], parameters["subject_token_type"], now)
@@ -216,6 +239,23 @@ class TokenIssuer:
         await self._spend(subject, binding)
         life = Seconds(max(MIN_TTL, min(self._longest, subject.expires_at - now)))
         return Claimant(subject.agent, key_id, life, subject.person, actors, subject.name)
+
+    def _narrowed(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
+        if not _EXCHANGE_NEEDS <= parameters.keys() <= _NARROWING_PARAMETERS:
+            raise NotIssued(Denial.PARAMETER, "not those of a narrower token")
+        narrowed = self._narrower.narrowed(parameters, binding, self._longest, now)
+        token = narrowed.token
+        return Claimant(
+            agent=token.scope,
+            key_id="",
+            life=narrowed.life,
+            on_behalf_of=token.on_behalf_of,
+            actors=narrowed.actors,
+            subject=narrowed.name,
+            grant=narrowed.grant.chain,
+            bound_to=narrowed.bound_to,
+            marks=narrowed.marks,
+        )
 
     async def _spend(self, subject: VerifiedSubject, binding: Binding) -> None:
         """Use up what may be exchanged once, or again for the same key alone."""
@@ -260,4 +300,5 @@ def _marks(claimant: Claimant, binding: Binding) -> tuple[str, ...]:
     """By which marks nothing is issued: the agent's, its tenant's, and those of both keys."""
     tenant_path = claimant.agent.tenant_path
     keys = {claimant.key_id, binding.key_id} - {""}
-    return (str(claimant.agent), tenant_path, *(named_mark(RevokedKind.KEY, tenant_path, key) for key in sorted(keys)))
+    marks = (str(claimant.agent), tenant_path, *claimant.marks)
+    return (*marks, *(named_mark(RevokedKind.KEY, tenant_path, key) for key in sorted(keys)))

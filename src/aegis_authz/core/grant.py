@@ -13,6 +13,9 @@ ANY = "*"
 MOST_NARROWINGS = 5
 """How many narrowings a chain may have: that of an agent, and four of sub-agents."""
 
+MOST_LIFE, USUAL_LIFE = 86_400.0, 3_600.0
+"""Seconds that a grant lasts at most, and where nobody says how long."""
+
 Scalar = str | bool | int | float
 Values = Mapping[str, tuple[Scalar, ...]]
 """By parameter (a name, or a JSON pointer of several parts): the values that it may have. It must be there."""
@@ -89,3 +92,28 @@ def is_within(values: Sequence[Scalar], allowed: Sequence[Scalar]) -> bool:
 
 def _equated(value: Scalar) -> tuple[bool, Scalar]:
     return isinstance(value, bool), value
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRequest:
+    """What somebody asks to be narrowed to; None leaves it as it is."""
+
+    tools: Tools | None
+    calls: int | None
+    expires_at: Epoch | None
+    depth: int | None
+
+
+def narrowed(parent: Narrowing, request: GrantRequest, name: str, now: Epoch, usual_end: Epoch) -> Narrowing:
+    """What is asked for, under that name from now on; it may be wider than the parent, so it is held against it.
+
+    What is not asked for is that of the parent: one level less deep, and without a count of its own.
+    """
+    return Narrowing(
+        id=name,
+        issued_at=max(now, parent.issued_at),
+        expires_at=usual_end if request.expires_at is None else request.expires_at,
+        depth=max(parent.depth - 1, 0) if request.depth is None else request.depth,
+        calls=request.calls,
+        tools=parent.tools if request.tools is None else request.tools,
+    )

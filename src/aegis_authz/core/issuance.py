@@ -13,7 +13,8 @@ class Issuance:
 
     `grant` is the OAuth grant type and `source` the address it came from. `key_id` is the thumbprint of the key the
     agent asked with, `bound_to` of the key its token is bound to. `subject` says whose token was exchanged: the name of
-    the trust, the subject and the token's id. `error` and `detail` say why none was issued.
+    the trust, the subject and the token's id. `granted` are the ids of its grants, the widest first, with `/` between
+    them. `error` and `detail` say why none was issued.
     """
 
     time: Epoch
@@ -26,5 +27,6 @@ class Issuance:
     expires_at: Epoch | None
     subject: str
     on_behalf_of: str
+    granted: str
     error: str
     detail: str

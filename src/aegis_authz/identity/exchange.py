@@ -27,6 +27,9 @@ from aegis_authz.identity.compact import CompactJws
 from aegis_authz.identity.issuance import Denial, NotIssued
 
 MAX_ACTORS = 5
+_TYPE = "urn:ietf:params:oauth:token-type:"
+SUBJECT_TYPES = (f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access_token")
+"""What the type of a token that is exchanged may be (RFC 8693 section 3)."""
 
 _MAX_BYTES = 16_384
 _TYPES = ("JWT", "JOSE", "AT+JWT", "APPLICATION/AT+JWT")

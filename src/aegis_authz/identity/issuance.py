@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 
@@ -61,6 +62,22 @@ class Denial(Enum):
         "a claim of the subject token that names the agent or the person is no name",
     )
     SUBJECT_REPLAYED = (400, "invalid_request", "the subject token was exchanged before")
+    SUBJECT_OWN = (400, "invalid_request", "the token is not a valid one of this mesh")
+    SUBJECT_HOLDER = (
+        400,
+        "invalid_dpop_proof",
+        "the proof is not by the key that the subject token is bound to",
+    )
+    BOUND_TO = (400, "invalid_request", "dpop_jkt is not the thumbprint of a key, or not that of the actor token")
+    GRANT_MISSING = (
+        400,
+        "invalid_request",
+        "authorization_details are missing: what shall the token be narrowed to?",
+    )
+    GRANT_FORM = (400, "invalid_authorization_details", "authorization_details do not describe a task")
+    GRANT_WIDER = (400, "invalid_authorization_details", "what is asked for is wider than what there is to narrow")
+    GRANT_OVER = (400, "invalid_authorization_details", "the task is over, or about to be")
+    GRANT_LARGE = (400, "invalid_authorization_details", "the token would be too long; grant fewer tools or values")
     PERSON = (
         400,
         "invalid_request",
@@ -92,10 +109,23 @@ class Denial(Enum):
         return self.value[2]
 
 
+_OF_WHAT_WAS_ASKED = (Denial.GRANT_FORM, Denial.GRANT_WIDER)
+"""Whose details are about the caller's own text, and nothing else."""
+
+_NOT_DESCRIBED = re.compile(r"[^ !#-\[\]-~]")  # RFC 6749 section 5.2
+
+
 class NotIssued(Exception):
-    """No token is issued. `detail` is for the journal alone; it never holds a token."""
+    """No token is issued. `detail` is for the journal; it never holds a token."""
 
     def __init__(self, denial: Denial, detail: str = "") -> None:
         super().__init__(denial.description)
         self.denial = denial
         self.detail = detail
+
+    @property
+    def description(self) -> str:
+        """What the caller is told."""
+        if not self.detail or self.denial not in _OF_WHAT_WAS_ASKED:
+            return self.denial.description
+        return _NOT_DESCRIBED.sub("?", f"{self.denial.description}: {self.detail}"[:512])

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
@@ -16,6 +17,7 @@ from aegis_authz.encoding import base64url
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import AGENT_TYPE, OVERRIDE_TYPE
 from aegis_authz.ports.key_rings import SigningKey
+from aegis_authz.wire.grant import claim_of
 
 MIN_TTL = Seconds(1.0)
 MAX_TTL = Seconds(300.0)
@@ -35,13 +37,15 @@ def mint_token(
     actors: Sequence[str] = (),
     on_behalf_of: str = "",
     bound_to: str = "",
+    grant: Sequence[Narrowing] = (),
 ) -> str:
     """Mint the token of one agent: for one call, or bound to a key that proves each call.
 
     `now` is kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is the delegation chain of RFC 8693 section
     4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing; `bound_to` is the thumbprint
-    of that key (RFC 7800, RFC 9449 section 6.1), "" for a token that is good for one call. Raises ValueError for a name
-    that cannot be one, a ttl out of range or an empty or overlong text.
+    of that key (RFC 7800, RFC 9449 section 6.1), "" for a token that is good for one call; `grant` are the narrowings
+    of its grant, the widest first. Raises ValueError for a name that cannot be one, a ttl out of range or an empty or
+    overlong text.
     """
     for label, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
         if NAME.match(name) is None:
@@ -69,6 +73,8 @@ def mint_token(
         claims["on_behalf_of"] = _text("on_behalf_of", on_behalf_of)
     if bound_to:
         claims["cnf"] = {"jkt": _text("thumbprint", bound_to)}
+    if grant:
+        claims["grant"] = claim_of(grant)
     act = _chain(actors)
     if act is not None:
         claims["act"] = act

@@ -25,7 +25,7 @@ from aegis_authz.wire.grant import read_grant
 
 AGENT_TYPE = "aegis+jwt"
 OVERRIDE_TYPE = "aegis-override+jwt"
-_MAX_TOKEN_BYTES = 4096
+MAX_TOKEN_BYTES = 4096
 _MAX_ACTORS = 5
 _HEADER_MEMBERS = {"alg", "typ", "kid"}
 _AGENT_CLAIMS = {
@@ -136,6 +136,14 @@ def read_agent_token(token: str, trust: Trust, now: Epoch) -> AgentToken:
     return read
 
 
+def is_agent_token(text: str) -> bool:
+    """Whether a text says that it is a token of ours, nothing of it verified."""
+    try:
+        return _header(text[:MAX_TOKEN_BYTES].partition(".")[0].encode("ascii")).get("typ") == AGENT_TYPE
+    except (ValueError, Refused):
+        return False
+
+
 def check_times(token: AgentToken, trust: Trust, now: Epoch) -> None:
     """Raise Refused unless the token is good at `now`: CREDENTIAL_EXPIRED, CREDENTIAL_NOT_YET_VALID, GRANT_EXPIRED."""
     if token.grant is not None and now >= token.grant.expires_at:  # a token ends with its grant, and this says more
@@ -162,7 +170,7 @@ def read_override_token(token: str, trust: Trust, now: Epoch) -> Override:
 
 def _verified(token: str, kind: str, keys: Mapping[str, bytes], refusals: Refusals) -> tuple[dict[str, Json], str]:
     try:
-        head, claims_text, signed, signature = split_jws(token, _MAX_TOKEN_BYTES)
+        head, claims_text, signed, signature = split_jws(token, MAX_TOKEN_BYTES)
         header = _header(head)
     except (ValueError, Refused):
         raise Refused(refusals.malformed, "not a compact JWS of JSON") from None

@@ -32,7 +32,8 @@ def moment(value: str) -> str:
     return value
 
 
-def _tools(value: object) -> dict[str, object]:
+def written_tools(value: object) -> dict[str, object]:
+    """Tools as people write them. Raises ValueError for anything else."""
     try:
         return {**tools_to_data(read_tools(value))}  # type: ignore[arg-type]  # it came out of a source document: it is Json
     except Refused as refusal:
@@ -42,7 +43,7 @@ def _tools(value: object) -> dict[str, object]:
 class TriedNarrowing(Part):
     """One grant of a chain: `tools` maps a tool to its actions, and an action to the values of its parameters."""
 
-    tools: Annotated[dict[str, object], PlainValidator(_tools)]
+    tools: Annotated[dict[str, object], PlainValidator(written_tools)]
     until: Annotated[str, AfterValidator(moment)] = _NEVER
 
 

@@ -13,7 +13,7 @@ from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.control_plane import JournalFault
 
-LINE = Issuance(Epoch(5.0), "client_credentials", "127.0.0.1", "a/b/c", "", "", "j", Epoch(9.0), "", "", "", "")
+LINE = Issuance(Epoch(5.0), "client_credentials", "127.0.0.1", "a/b/c", "", "", "j", Epoch(9.0), "", "", "", "", "")
 
 
 async def test_each_line_says_what_is_known(tmp_path: Path) -> None:

@@ -471,10 +471,12 @@ async def test_another_form_is_refused(
         refused(await exchange(anyone, subject(), **more), denial)
 
 
-async def test_a_token_of_ours_and_a_proof_are_no_subject_tokens(plane: ControlServices, client: Client) -> None:
+async def test_a_token_of_ours_is_exchanged_for_a_narrower_one_alone_and_a_proof_for_none(
+    plane: ControlServices, client: Client
+) -> None:
     async with client(plane, "") as anyone:
         ours = (await exchange(anyone, subject())).json()["access_token"]
-        refused(await exchange(anyone, ours), Denial.SUBJECT_FORM)
+        refused(await exchange(anyone, ours), Denial.GRANT_MISSING)
         refused(await exchange(anyone, binding(POD_KEY, time.time())), Denial.SUBJECT_FORM)
 
 

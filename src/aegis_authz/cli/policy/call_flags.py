@@ -60,7 +60,7 @@ def call_of_flags(flags: CallFlags, loaded: Loaded, amended: TriedCall | None = 
     call, wrong = validated(TriedCall, documents[0]) if documents else (None, problems)
     if call is None or wrong:
         raise FlagsInvalid("; ".join(_option_fault(problem.field, problem.message) for problem in wrong))
-    call = call.model_copy(update={"parameters": parameters})
+    call = call.model_copy(update={"parameters": parameters, "grant": () if amended is None else amended.grant})
     faults = [_option_fault(".".join(map(str, at)), message) for at, message in call_faults(call, loaded)]
     if faults:
         raise FlagsInvalid("; ".join(faults))

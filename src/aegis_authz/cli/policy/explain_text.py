@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from aegis_authz.cli.policy.grant_text import narrowing_data, narrowing_lines
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.lab.explanation import ConditionState, Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule
@@ -77,6 +78,7 @@ def explanation_json(report: ExplanationReport) -> str:
     members: dict[str, Json] = {
         "call": explanation.call.model_dump(mode="json"),
         "decision": decided_data(explanation.decision),
+        "grant": [narrowing_data(narrowing) for narrowing in explanation.grant],
         "documents": [_document_data(document) for document in explanation.documents],
         "limits": [dataclasses.asdict(limit) for limit in explanation.limits],
         "notes": list(report.sentences),
@@ -149,6 +151,11 @@ def _tree(explanation: Explanation, utf: bool) -> Tree:
     call = explanation.call
     target = f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
     tree = Tree(Text(printable(f"{call.agent}: {target}"), style="bold"))
+    for number, narrowing in enumerate(explanation.grant, start=1):
+        heading = f"grant {number} of {len(explanation.grant)}" if len(explanation.grant) > 1 else "grant"
+        branch = tree.add(Text(heading, style="bold"))
+        for holds, line in narrowing_lines(narrowing):
+            branch.add(Text.assemble(_mark("held" if holds else "failed", utf), f" {printable(line)}"))
     for document in explanation.documents:
         title = Text.assemble(
             (printable(document.name), "bold"),

@@ -11,6 +11,7 @@ from aegis_authz.control.http import open_router
 from aegis_authz.control.issuing import TokenIssuer, TokenRequest
 from aegis_authz.core.json_value import Json
 from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.wire.authorization_details import granted_details
 
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MAX_BODY_BYTES = 32 * 1024
@@ -43,6 +44,14 @@ _FORM: dict[str, Json] = {
                             "description": "A token of the agent that acts for the subject.",
                         },
                         "actor_token_type": {"type": "string", "description": "As subject_token_type."},
+                        "authorization_details": {
+                            "type": "string",
+                            "description": "What a token of this mesh is narrowed to (RFC 9396), as JSON.",
+                        },
+                        "dpop_jkt": {
+                            "type": "string",
+                            "description": "The thumbprint of a sub-agent's key that the narrower token is bound to.",
+                        },
                     },
                 }
             }
@@ -67,6 +76,7 @@ def token_routes(issuer: TokenIssuer) -> list[APIRouter]:
     @everyone.post(
         "/v1/token",
         openapi_extra=_FORM,
+        response_model_exclude_none=True,
         responses={400: {"model": TokenRefusal, "description": "Why none was issued."}},
     )
     async def issue_token(request: Request, response: Response) -> TokenAnswer:
@@ -75,7 +85,12 @@ def token_routes(issuer: TokenIssuer) -> list[APIRouter]:
             TokenRequest(await _form(request), request.headers.getlist("dpop"), _source(request))
         )
         response.headers["pragma"] = "no-cache"
-        return TokenAnswer(access_token=issued.token, token_type="DPoP", expires_in=issued.expires_in)  # noqa: S106  # a scheme
+        return TokenAnswer(
+            access_token=issued.token,
+            token_type="DPoP",  # noqa: S106  # a scheme
+            expires_in=issued.expires_in,
+            authorization_details=[*granted_details(issued.grant[-1])] if issued.grant else None,
+        )
 
     return [everyone]
 
