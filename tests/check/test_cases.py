@@ -35,6 +35,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.catalogue import NO_ROUTE
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Way
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.scope import Scope
@@ -49,6 +50,7 @@ from aegis_authz.policy.load import load
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, write_check_response
+from aegis_authz.wire.grant import read_tools
 from tests.support import session_keys
 from tests.support.session_keys import StillSessionKeys
 
@@ -87,6 +89,7 @@ class Call(_Strict):
     path: str
     headers: dict[str, str] = {}
     session: Opened | None = None
+    grant: dict[str, Any] = {}
     body: Any = None
     raw: str = ""
 
@@ -192,6 +195,13 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
     await snapshots.close()
 
 
+def narrowings(tools: dict[str, Any], now: float) -> tuple[Narrowing, ...]:
+    """A grant of these tools from now on, for ten minutes and two calls."""
+    return (
+        (Narrowing("g" * 22, int(now * 1000) / 1000, float(int(now) + 600), 0, 2, read_tools(tools)),) if tools else ()
+    )
+
+
 def check_headers(call: Call) -> dict[str, str]:
     """The headers a call has beside its token."""
     return dict(call.headers) if call.session is None else {**call.headers, "mcp-session-id": call.session.id()}
@@ -205,14 +215,16 @@ def check_request(call: Call) -> bytes:
     http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)
     headers = check_headers(call)
     if call.agent:
+        now = time.time()
         headers["x-aegis-token"] = mint_token(
             KEY,
             issuer="aegis",
             audience="mesh",
             scope=Scope("acme", call.tenant, call.agent),
-            now=time.time(),
+            now=now,
             ttl=60,
             jti=secrets.token_hex(16),
+            grant=narrowings(call.grant, now),
         )
     for key, value in headers.items():
         http.header_map.headers.add(key=key, raw_value=value.encode())

@@ -17,6 +17,7 @@ from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 if TYPE_CHECKING:
     from aegis_authz.commands.reasons import Advice
+    from aegis_authz.core.grant import Grant
     from aegis_authz.core.record import DecisionRecord
 
 COMMAND = "explain"
@@ -83,6 +84,8 @@ def _lines(reading: Advice, record: DecisionRecord | None, state: Path) -> Itera
         yield f"  {'call':<11} {printable(_call(record))}"
         if record.identity is not None:
             yield f"  {'agent':<11} {printable(str(record.identity.scope))}"
+            if record.identity.grant is not None:
+                yield f"  {'grant':<11} {_grant(record.identity.grant)}"
         if record.detail:
             yield f"  {'detail':<11} {printable(record.detail)}"
         if record.approval_id:
@@ -99,6 +102,20 @@ def _lines(reading: Advice, record: DecisionRecord | None, state: Path) -> Itera
         if record.policies:
             yield f"Rule by rule:  aegis policy explain --record {record.decision_id} --dir {folder}"
         yield f"All of it:     aegis audit show {record.decision_id} --dir {folder}"
+
+
+def _grant(grant: Grant) -> str:
+    """The narrowest of the chain in a few words: its tools where they are recorded, its count, its end."""
+    from datetime import UTC, datetime
+
+    from aegis_authz.cli.audit_text import printable
+
+    last = grant.chain[-1]
+    tools = "" if last.tools is None else f"{', '.join(last.tools)}; "
+    calls = "" if last.calls is None else f"{last.calls} calls; "
+    end = datetime.fromtimestamp(last.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    within = f", within {len(grant.chain) - 1} more" if len(grant.chain) > 1 else ""
+    return printable(f"{tools}{calls}until {end} ({last.id}{within})")
 
 
 def _call(record: DecisionRecord) -> str:

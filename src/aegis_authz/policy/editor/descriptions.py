@@ -244,6 +244,8 @@ _TESTS: Mapping[str, str] = {
     "scheme": "The scheme of a call to a host; default https.",
     "TriedCall.grant": "The grants that the token of the caller carries, the widest first.",
     "TriedCall.context": "What is true around the call.",
+    "TriedNarrowing.tools": "Tools, of each the actions, of each the values of parameters; `*` for all.",
+    "TriedNarrowing.until": "When the grant ends.",
     "CallContext.time": "When the call is made, with its zone: 2026-03-02T10:00:00+01:00.",
     "effect": "What is decided.",
     "reason": "Why, in one word.",
