@@ -365,13 +365,35 @@ class WorkloadListener(_Settings):
     mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0600"
 
 
+class ToolConnection(_Settings):
+    """How Envoy speaks to a tool beyond its place, with files of PEM on Envoy's machine.
+
+    `ca` is trusted in place of the public authorities; `client_certificate` and `client_key` are shown to the tool;
+    `sni` is what the handshake names and the tool's certificate must name, by default its host. With `http2` it is
+    spoken to in HTTP/2.
+    """
+
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    sni: str = ""
+    http2: bool = False
+
+    @model_validator(mode="after")
+    def _has_both_halves(self) -> ToolConnection:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("client_certificate and client_key belong together")
+        return self
+
+
 class ProxySettings(_Settings):
     """What the Envoy configuration is rendered from.
 
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
     `xds` is the folder of routes and clusters, which Envoy watches. Without `interception` no HTTPS is opened, and
-    `CONNECT` is refused.
+    `CONNECT` is refused. `tools` says by a tool's name how it is spoken to: these files are Envoy's, and stand in no
+    catalogue.
     """
 
     bind: str = "127.0.0.1"
@@ -387,4 +409,5 @@ class ProxySettings(_Settings):
     workers: int = Field(default=2, ge=1)
     tls: ListenerTls | None = None
     interception: InterceptionSettings | None = None
+    tools: Mapping[str, ToolConnection] = {}
     workload: Mapping[ListenerName, WorkloadListener] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
+from pathlib import Path
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
     CircuitBreakers,
@@ -16,6 +17,8 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     ClusterDiscoveryType,
     ClusterDnsLookupFamily,
 )
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutationRemoveOnMatch
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
     DataSource,
@@ -25,20 +28,24 @@ from envoy_data_plane.envoy.config.core.v3 import (
     TransportSocket,
 )
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation, Mutations
+from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import UpstreamCodec
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CertificateValidationContext,
     CommonTlsContext,
     SubjectAltNameMatcher,
     SubjectAltNameMatcherSanType,
+    TlsCertificate,
     UpstreamTlsContext,
 )
 from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config import ProxySettings, ToolConnection
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.proxy.typed import packed
 
@@ -90,6 +97,8 @@ def _tool_cluster(tool: Tool, settings: ProxySettings) -> Cluster:
     scheme, host, port = tool.place
     name = cluster_name(tool)
     literal = is_ip(host)
+    connection = settings.tools.get(tool.name, ToolConnection())
+    is_http2 = connection.http2 or tool.has_messages  # gRPC is spoken in HTTP/2 alone
     return Cluster(
         name=name,
         type=ClusterDiscoveryType.STATIC if literal else ClusterDiscoveryType.STRICT_DNS,
@@ -99,32 +108,53 @@ def _tool_cluster(tool: Tool, settings: ProxySettings) -> Cluster:
         connect_timeout=_CONNECT_TIMEOUT,
         load_assignment=members(name, [Address(socket_address=SocketAddress(address=host, port_value=port))]),
         circuit_breakers=roomy(),
-        typed_extension_protocol_options={
-            HTTP_OPTIONS: packed(HttpProtocolOptions(explicit_http_config=_spoken(tool)))
-        },
-        transport_socket=_tls(tool, literal, str(settings.ca_file)) if scheme == "https" else None,
+        typed_extension_protocol_options={HTTP_OPTIONS: packed(_protocol(is_http2))},
+        transport_socket=_tls(host, connection, is_http2, settings.ca_file) if scheme == "https" else None,
     )
 
 
-def _spoken(tool: Tool) -> HttpProtocolOptionsExplicitHttpConfig:
-    """What a tool is called in: HTTP/1.1, by which no request trailers pass that nobody judged; HTTP/2 for gRPC."""
-    if tool.has_messages:
-        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
-    return HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
+def _protocol(is_http2: bool) -> HttpProtocolOptions:
+    if not is_http2:
+        # HTTP/1.1 upstream: no request trailers, which nobody judged, can pass
+        explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
+        return HttpProtocolOptions(explicit_http_config=explicit)
+    explicit = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    return HttpProtocolOptions(explicit_http_config=explicit, http_filters=[_no_trailers(), _codec()])
 
 
-def _tls(tool: Tool, literal: bool, ca_file: str) -> TransportSocket:
-    """TLS to a host whose certificate must chain to `ca_file` and name the host itself."""
-    host = tool.place.host
+def _no_trailers() -> HttpFilter:
+    every = StringMatcher(safe_regex=RegexMatcher(regex=".*"))
+    removal = Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=every))
+    mutation = HeaderMutation(mutations=Mutations(request_trailers_mutations=[removal]))
+    return HttpFilter(name="envoy.filters.http.header_mutation", typed_config=packed(mutation))
+
+
+def _codec() -> HttpFilter:
+    return HttpFilter(name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec()))
+
+
+def _tls(host: str, connection: ToolConnection, is_http2: bool, ca_file: Path) -> TransportSocket:
+    """TLS to a host whose certificate must chain to the authorities and name the host itself, or what `sni` says."""
+    name = connection.sni or host
+    literal = is_ip(name)
     san = SubjectAltNameMatcherSanType.IP_ADDRESS if literal else SubjectAltNameMatcherSanType.DNS
+    own = [] if connection.client_certificate is None else [_own_certificate(connection)]
     context = UpstreamTlsContext(
-        sni="" if literal else host,
+        sni="" if literal else name,
         common_tls_context=CommonTlsContext(
-            alpn_protocols=["h2" if tool.has_messages else "http/1.1"],
+            alpn_protocols=["h2" if is_http2 else "http/1.1"],
+            tls_certificates=own,
             validation_context=CertificateValidationContext(
-                trusted_ca=DataSource(filename=ca_file),
-                match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=san, matcher=StringMatcher(exact=host))],
+                trusted_ca=DataSource(filename=str(connection.ca or ca_file)),
+                match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=san, matcher=StringMatcher(exact=name))],
             ),
         ),
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
+
+
+def _own_certificate(connection: ToolConnection) -> TlsCertificate:
+    return TlsCertificate(
+        certificate_chain=DataSource(filename=str(connection.client_certificate)),
+        private_key=DataSource(filename=str(connection.client_key)),
+    )
