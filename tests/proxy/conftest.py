@@ -19,7 +19,7 @@ import pytest_asyncio
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from aegis_authz.config import InterceptionSettings, ListenerTls, ProxySettings, WorkloadListener
+from aegis_authz.config import InterceptionSettings, ListenerTls, ProxySettings, ToolConnection, WorkloadListener
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
@@ -294,6 +294,7 @@ class Starter:
         tls: ListenerTls | None = None,
         interception: InterceptionSettings | None = None,
         workload: Mapping[str, WorkloadListener] | None = None,
+        connections: Mapping[str, ToolConnection] | None = None,
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -309,6 +310,7 @@ class Starter:
             tls=tls,
             interception=interception,
             workload=workload or {},
+            tools=connections or {},
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy

@@ -20,8 +20,8 @@ import yaml
 from cryptography import x509
 
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.config import InterceptionSettings
-from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.config import InterceptionSettings, ToolConnection
+from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import Authority, new_authority
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+PINNED = "pinned.example"
 PAY, CRM, HIGH, WRONG = "pay.example", "crm.example", "high.example", "wrong.example"
 TIMEOUT = 10.0
 
@@ -50,6 +51,7 @@ class Https:
     crm: ToolServer
     authorizer: Authorizer
     tools: tuple[Tool, ...]
+    public: Path = Path()
 
     @property
     def trusting(self) -> ssl.SSLContext:
@@ -113,12 +115,14 @@ async def https_mesh(
         certificates(place, authority),
     ):
         wrong = Tool("wrong", WRONG, None, f"https://127.0.0.1:{pay.port}", (), "", "", None, False)
-        tools = (secure("pay", PAY, pay), secure("crm", CRM, crm), secure("high", HIGH, crm, 8443), wrong)
+        connect = Action("connect", "CONNECT", ("",), (), others=False)
+        pinned = Tool("pinned", PINNED, None, f"tls://localhost:{crm.port}", (connect,), "", "", None, False)
+        tools = (pinned, secure("pay", PAY, pay), secure("crm", CRM, crm), secure("high", HIGH, crm, 8443), wrong)
         opened = InterceptionSettings(certificates=place)
         async with envoys.running(
             "https", Catalogue.of(tools), one_authorizer.place, ca_file=vouching.file, interception=opened
         ) as proxy:
-            yield Https(proxy, authority, pay, crm, one_authorizer, tools)
+            yield Https(proxy, authority, pay, crm, one_authorizer, tools, vouching.file)
 
 
 @pytest.fixture
@@ -336,3 +340,51 @@ async def test_where_unclaimed_hosts_are_not_opened_their_connect_is_refused(
     assert b" 403 " in head.splitlines()[0]
     assert dict(one_authorizer.checks[0].attributes.context_extensions)["aegis.route"] == "none"
     assert "aegis.tunnel" not in one_authorizer.checks[0].attributes.context_extensions
+
+
+async def test_what_is_passed_through_is_judged_by_its_connect_and_not_opened(https: Https) -> None:
+    reader, writer, head = await https.connect(f"{PINNED}:443")
+    assert b" 200 " in head.splitlines()[0]
+    trusting = ssl.create_default_context(cafile=str(https.public))
+    trusting.check_hostname = False  # the tool's own certificate names it as it is known in this test
+    await writer.start_tls(trusting, server_hostname=PINNED)
+    reply = await exchange(reader, writer, f"GET /secret HTTP/1.1\r\nhost: {PINNED}\r\n\r\n".encode())
+    assert (reply.status, https.crm.seen[0].line) == (200, "GET /secret HTTP/1.1")
+    (check,) = https.authorizer.checks
+    assert (check.attributes.request.http.method, check.attributes.request.http.host) == ("CONNECT", f"{PINNED}:443")
+    assert dict(check.attributes.context_extensions) == {
+        "aegis.listener": "forward",
+        "aegis.route": https.tools[0].route,
+    }
+
+
+async def test_what_is_passed_through_is_reached_by_no_other_way(https: Https) -> None:
+    for request in (
+        f"GET http://{PINNED}/ HTTP/1.1\r\nhost: {PINNED}\r\n\r\n",
+        f"GET http://{PINNED}:443/ HTTP/1.1\r\nhost: {PINNED}:443\r\n\r\n",
+    ):
+        assert (await https.proxy.send(request.encode())).status == 403
+    plain = await https.proxy.send(b"GET /pinned/ HTTP/1.1\r\nhost: x\r\n\r\n", https.proxy.reverse)
+    assert plain.status == 404
+    assert https.crm.seen == []
+
+
+async def test_a_tool_gets_a_certificate_of_ours_by_the_name_it_has(
+    envoys: Starter, one_authorizer: Authorizer, tmp_path: Path
+) -> None:
+    vouching = public.Authority(tmp_path)
+    context = vouching.context(x509.DNSName("internal.example"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(vouching.file)
+    names: list[str | None] = []
+    context.sni_callback = lambda _, sni, __: names.append(sni)
+    own = vouching.leaf("client.pem", x509.DNSName("gateway.example"))
+    one_authorizer.reset()
+    async with ToolServer().serving(context) as server:
+        tool = Tool("pay", PAY, None, f"https://127.0.0.1:{server.port}", (), "", "", None, False)
+        connection = ToolConnection(ca=vouching.file, client_certificate=own, client_key=own, sni="internal.example")
+        catalogue, place = Catalogue.of((tool,)), one_authorizer.place
+        async with envoys.running("mtls", catalogue, place, connections={"pay": connection}) as proxy:
+            assert (await proxy.get(f"http://{PAY}/")).status == 200
+    assert names[0] == "internal.example"
+    assert server.seen[0].all("host") == [PAY]

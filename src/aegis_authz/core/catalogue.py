@@ -17,6 +17,10 @@ NO_ROUTE = "none"
 
 
 _ROUTE_DIGITS = 24
+_OPAQUE = "tls"
+
+CONNECT_ACTION = "connect"
+"""The one action of a tool that is passed through unopened: a connection to it."""
 
 
 class Place(NamedTuple):
@@ -124,7 +128,8 @@ class McpTool:
 class Tool:
     """One tool. `host` is what agents call; `port` None means the scheme's default.
 
-    `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host.
+    `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host; `tls://host:443` where its TLS
+    is passed through unopened.
     `mcp_endpoint` is that of an MCP server: its path, the query that it gets, and in braces the names that an agent may
     add to it (`/mcp?toolsets=issues{&project}`, RFC 6570 section 3.2.9); "" for a plain HTTP tool. `region` is where it
     is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed. `websocket`
@@ -150,6 +155,11 @@ class Tool:
     def has_messages(self) -> bool:
         """Whether some of its calls are messages to methods of a service."""
         return any(BodyFormat.MESSAGE in action.bodies for action in self.actions)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether its TLS is passed through unopened: nobody but the agent and the tool reads what is inside."""
+        return self.upstream.startswith(f"{_OPAQUE}:")
 
     @property
     def is_mcp(self) -> bool:
@@ -179,11 +189,11 @@ class Tool:
 
     @property
     def place(self) -> Place:
-        """Where its calls are forwarded to. Raises ValueError when `upstream` is not an http:// or https:// address."""
+        """Where its calls are forwarded to. Raises ValueError for an `upstream` of another scheme or none."""
         url = urlsplit(self.upstream or f"https://{self.authority}")
-        if url.scheme not in ("http", "https") or not url.hostname:
+        if url.scheme not in ("http", "https", _OPAQUE) or not url.hostname:
             raise ValueError(f"tool {self.name!r}: {self.upstream!r} is not an http:// or https:// address")
-        return Place(url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80))
+        return Place(url.scheme, url.hostname, url.port or (80 if url.scheme == "http" else 443))
 
     def parameters_of(self, action: str) -> tuple[Parameter, ...]:
         """What an action, or a tool of an MCP server, lists; () where it lists nothing or is not known."""

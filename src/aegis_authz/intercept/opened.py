@@ -19,6 +19,11 @@ class OpenedHost:
     tools: tuple[Tool, ...]
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether its TLS is passed through and not opened."""
+        return self.tools[0].is_opaque
+
+    @property
     def target(self) -> str:
         """What a client asks for by `CONNECT` (RFC 9110 section 9.3.6)."""
         return f"{self.host}:{self.port}"

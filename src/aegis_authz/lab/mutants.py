@@ -20,6 +20,7 @@ from aegis_authz.policy.compile.rule_data import document_data
 from aegis_authz.policy.compile.rules import CompiledDocument, compiled_document
 from aegis_authz.policy.language.document import PolicyDocument, Template
 from aegis_authz.policy.language.scope import covers
+from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.load import LoadedPolicy
 from aegis_authz.policy.source.reader import SourceDocument
 
@@ -136,6 +137,6 @@ def _data(compiled: CompiledDocument) -> bytes:
     try:
         limits, breakers = limits_to_data(limits_of([compiled])), breakers_to_data(breakers_of([compiled]))
         beyond: dict[str, Json] = {"limits": limits, "breakers": breakers}
-        return canonical({"mode": compiled.document.mode, "data": document_data(compiled), **beyond})
+        return canonical({"mode": compiled.document.mode, "data": document_data(compiled, (ANY,)), **beyond})
     except ValueError:
         return b""

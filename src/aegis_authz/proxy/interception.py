@@ -36,6 +36,7 @@ from envoy_data_plane.envoy.extensions.filters.listener.original_dst.v3 import O
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import TlsInspector
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 from envoy_data_plane.envoy.extensions.filters.network.rbac.v3 import Rbac
+from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import TcpProxy
 from envoy_data_plane.envoy.extensions.transport_sockets.internal_upstream.v3 import InternalUpstreamTransport
 from envoy_data_plane.envoy.extensions.transport_sockets.raw_buffer.v3 import RawBuffer
 from envoy_data_plane.envoy.type.matcher.v3 import FilterStateMatcher, StringMatcher
@@ -43,7 +44,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import FilterStateMatcher, StringMat
 from aegis_authz.config import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.intercept.opened import HTTPS_PORT, OpenedHost, opened_hosts
-from aegis_authz.proxy.clusters import members, roomy
+from aegis_authz.proxy.clusters import cluster_name, members, roomy
 from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
 from aegis_authz.proxy.handshakes import certificate_of, certificate_on_demand
 from aegis_authz.proxy.request_hygiene import carried_headers
@@ -52,6 +53,7 @@ from aegis_authz.proxy.tunnels import TARGET_STATE, tunnel_cluster
 from aegis_authz.proxy.typed import extension, packed
 
 _HANDSHAKE = timedelta(seconds=5)  # a certificate that never comes must not hold its client for ever
+_IDLE = timedelta(hours=1)
 _LONGEST_CONNECTION = timedelta(seconds=90)
 """A tunnel's credential is that of its CONNECT, and tokens end: who goes on opens another tunnel."""
 
@@ -88,7 +90,10 @@ def _listener(
     settings: ProxySettings,
     catalogue: Catalogue,
 ) -> Listener:
-    chains = [_chain(host, _routed(manager, opened_routes(host, catalogue))) for host in hosts]
+    chains = [
+        _passing(host) if host.is_opaque else _chain(host, _routed(manager, opened_routes(host, catalogue)))
+        for host in hosts
+    ]
     if port == HTTPS_PORT and settings.interception is not None and settings.interception.unclaimed:
         chains.append(_unclaimed_chain(_routed(manager, unclaimed_routes())))
     return Listener(
@@ -111,6 +116,20 @@ def _chain(host: OpenedHost, manager: Filter) -> FilterChain:
         transport_socket=certificate_of(host.host),
         transport_socket_connect_timeout=_HANDSHAKE,
         filters=[_only_tunnels_to(host.target), manager],
+    )
+
+
+def _passing(host: OpenedHost) -> FilterChain:
+    """Passes TLS through to the host that the handshake names, which was judged when the CONNECT was."""
+    tool = host.tools[0]
+    proxy = TcpProxy(stat_prefix="opaque", cluster=cluster_name(tool), idle_timeout=_IDLE)
+    return FilterChain(
+        name=host.target,
+        filter_chain_match=FilterChainMatch(transport_protocol="tls", server_names=[host.host]),
+        filters=[
+            _only_tunnels_to(host.target),
+            Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy)),
+        ],
     )
 
 

@@ -169,7 +169,7 @@ def _add_tunnels(hosts: list[VirtualHost], catalogue: Catalogue, interception: I
     by_domain = {domain: host for host in hosts for domain in host.domains}
     others = by_domain["*"]
     for opened in opened_hosts(catalogue):
-        route = _tunnel(connect_route(f"connect:{opened.target}", opened.port))
+        route = _tunnel(connect_route(f"connect:{opened.target}", opened.port), opened.tools[0])
         same = by_domain.get(opened.target)
         if same is not None:
             same.routes.insert(0, route)
@@ -179,13 +179,16 @@ def _add_tunnels(hosts: list[VirtualHost], catalogue: Catalogue, interception: I
     refused.name, refused.match = "connect:refused", RouteMatch(connect_matcher=RouteMatchConnectMatcher())
     unbuffered = CheckSettings(context_extensions={ROUTE_EXTENSION: NO_ROUTE}, disable_request_body_buffering=True)
     refused.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=unbuffered))}
-    readable = [_tunnel(unclaimed_route("connect:unclaimed"))] if interception.unclaimed else []
+    readable = [_tunnel(unclaimed_route("connect:unclaimed"), None)] if interception.unclaimed else []
     others.routes = [*readable, refused, *others.routes]
 
 
-def _tunnel(route: Route) -> Route:
-    """A route of CONNECT, which tells the authorizer that what is inside will be judged request by request."""
-    extensions = {ROUTE_EXTENSION: NO_ROUTE, TUNNEL_EXTENSION: OPENED}
+def _tunnel(route: Route, tool: Tool | None) -> Route:
+    """A route of CONNECT, which tells the authorizer that what is inside will be judged request by request; or, for a
+    tool that is passed through, that nothing will be.
+    """
+    is_opaque = tool is not None and tool.is_opaque
+    extensions = {ROUTE_EXTENSION: tool.route} if tool is not None and is_opaque else _OPENED_EXTENSIONS
     # the bytes of a tunnel are no body that could be waited for
     settings = CheckSettings(context_extensions=extensions, disable_request_body_buffering=True)
     route.typed_per_filter_config = {
@@ -195,9 +198,14 @@ def _tunnel(route: Route) -> Route:
     return route
 
 
+_OPENED_EXTENSIONS = {ROUTE_EXTENSION: NO_ROUTE, TUNNEL_EXTENSION: OPENED}
+
+
 def _routes_to(tools: tuple[Tool, ...], scheme: str) -> list[Route]:
     """The routes of an address. `scheme` is what agents call it in."""
     first = tools[0]
+    if first.is_opaque:
+        return [_unclaimed()]  # plain requests have no business there
     if len({tool.route for tool in tools}) == 1:
         action = RouteAction(upgrade_configs=_upgrades(any(tool.websocket for tool in tools)))
         return [_to_tool(first, RouteMatch(prefix="/"), action, scheme)]
@@ -212,6 +220,8 @@ def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
     routes: list[Route] = []
     for name in sorted(catalogue.by_name):
         tool = catalogue.by_name[name]
+        if tool.is_opaque:
+            continue
         for match in (RouteMatch(prefix=f"/{name}/"), RouteMatch(path=f"/{name}")):
             action = RouteAction(
                 prefix_rewrite="/",

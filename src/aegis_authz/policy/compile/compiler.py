@@ -110,10 +110,11 @@ def _object(value: Json) -> Mapping[str, Json]:
 
 
 def _policies(policies: Sequence[CompiledDocument], tools: Sequence[Tool]) -> dict[str, Json]:
+    opaque = sorted(tool.name for tool in tools if tool.is_opaque)
     scopes: dict[str, dict[str, list[Mapping[str, Json]]]] = {}
     for policy in policies:
         modes = scopes.setdefault(policy.document.scope, {"enforce": [], "shadow": []})
-        modes[policy.document.mode].append(document_data(policy))
+        modes[policy.document.mode].append(document_data(policy, opaque))
     for modes in scopes.values():
         for documents in modes.values():
             documents.sort(key=canonical)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from aegis_authz.core.catalogue import CONNECT_ACTION
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
@@ -21,9 +22,17 @@ from aegis_authz.policy.language.rule import Approval, Obligations, Rule, ToolRu
 from aegis_authz.policy.language.types import ANY
 
 
-def document_data(policy: CompiledDocument) -> dict[str, Json]:
-    """One document. Raises ValueError when it did not pass `load`."""
+def document_data(policy: CompiledDocument, opaque: Sequence[str]) -> dict[str, Json]:
+    """One document. `opaque` names the tools that are passed through unopened.
+
+    Raises ValueError when it did not pass `load`.
+    """
     document, rules = policy.document, policy.rules
+    denied = _by_action((rule.rule, _denying(rule)) for rule in rules.denying)
+    if document.egress.opaque == "deny":
+        for name in opaque:
+            actions = _object(denied.get(name, {}))
+            denied[name] = {**actions, CONNECT_ACTION: [*_list(actions.get(CONNECT_ACTION, [])), _OPAQUE_DENIED]}
     limited = limited_calls(policy) if document.mode == "enforce" else []
     ids = {calls.rule: calls.ids for calls in limited if calls.rule}
     entries = _limits(calls for calls in limited if not calls.rule)
@@ -31,7 +40,7 @@ def document_data(policy: CompiledDocument) -> dict[str, Json]:
         "name": document.title,
         "disclose": document.disclose_limits,
         "tools": _by_action((rule.rule, _allowing(rule, ids.get(rule.id, []))) for rule in rules.allowing),
-        "denied": _by_action((rule.rule, _denying(rule)) for rule in rules.denying),
+        "denied": denied,
         "regions": None if document.regions is None else sorted(document.regions),
         "egress": _egress(document.egress),
         **({"limits": entries} if entries else {}),
@@ -46,6 +55,21 @@ def _limits(entries: Iterable[LimitedCalls]) -> dict[str, Json]:
             for action in calls.actions or (ANY,):
                 tools.setdefault(tool, {}).setdefault(action, set()).update(calls.ids)
     return {tool: {action: [*sorted(ids)] for action, ids in actions.items()} for tool, actions in tools.items()}
+
+
+_OPAQUE_DENIED: Json = {"id": "egress.opaque", "label": "egress.opaque: deny", "values": []}
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise TypeError("not an object")
+    return value
+
+
+def _list(value: Json) -> Sequence[Json]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
 
 
 def reads(policies: Iterable[CompiledDocument]) -> set[str]:

@@ -77,7 +77,13 @@ _ALSO: Mapping[str, _Mapping] = {
     "Redaction": {"minProperties": 1},
     "Obligations": {"minProperties": 1},
     "Size": {"minProperties": 1},
-    "ToolEntry": {"oneOf": [{"required": ["actions"]}, {"required": ["mcp"]}]},
+    "ToolEntry": {
+        "oneOf": [
+            {"required": ["actions"]},
+            {"required": ["mcp"]},
+            {"required": ["tls"], "properties": {"tls": {"const": "passthrough"}}},
+        ]
+    },
     "TrustDocument": {"oneOf": [{"required": [way]} for way in ("jwks", "discovery", "keys", "token_review")]},
     "WrittenIdentity": {"oneOf": [{"required": ["trust", "claims"]}, {"required": ["spiffe"]}, {"required": ["key"]}]},
     "ExpectedIdentity": {"oneOf": [{"required": ["agent"]}, {"required": ["refused"]}]},

@@ -73,7 +73,19 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
     ),
     Approval: ("approvers", "groups", "expires_in", "always"),
     TimeWindow: ("name", "zone", "weekdays", "hours", "from", "until", "holidays"),
-    ToolEntry: ("tool", "description", "host", "upstream", "owner", "cost", "settle", "region", "actions", "mcp"),
+    ToolEntry: (
+        "tool",
+        "description",
+        "host",
+        "upstream",
+        "owner",
+        "cost",
+        "settle",
+        "region",
+        "tls",
+        "actions",
+        "mcp",
+    ),
 }
 """Where the order of the model is not that of the reference."""
 

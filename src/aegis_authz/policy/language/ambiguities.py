@@ -39,6 +39,8 @@ def _where(source: SourceDocument) -> str:
 
 
 def _collisions(tool: Tool, rival: Tool) -> list[tuple[Location, str]]:
+    if tool.is_opaque or rival.is_opaque:
+        return [(("host",), f"shares its address with {quoted(rival.name)}, and one is passed through unopened")]
     if tool.is_mcp and rival.is_mcp:
         same = tool.mcp_paths == rival.mcp_paths
         return [(("host",), f"tool {quoted(rival.name)} is an MCP server at the same address")] if same else []

@@ -6,11 +6,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from aegis_authz.core.catalogue import Action, BodyFormat, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    CONNECT_ACTION,
+    Action,
+    BodyFormat,
+    McpTool,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.path_template import read_template
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.costs import Cost, SettleEntry
@@ -178,6 +187,7 @@ class McpEntry(Part):
 class ToolEntry(Part):
     """One document of a catalogue.
 
+    With `tls: passthrough` its connections are judged by address alone, as action `connect`, and passed through.
     `region` is what documents and conditions name; `owner` decides nothing. `cost` is that of every call that has none
     of its own. `websocket` lets calls become WebSockets.
     """
@@ -190,13 +200,19 @@ class ToolEntry(Part):
     owner: AnyScalar | None = None
     cost: Cost | None = None
     settle: SettleEntry | None = None
+    tls: Literal["open", "passthrough"] = "open"
     actions: dict[str, ActionEntry] | None = None
     mcp: McpEntry | None = None
     websocket: Literal["opaque"] | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> ToolEntry:
-        if (self.actions is None) == (self.mcp is None):
+        if self.tls == "passthrough":
+            if self.actions is not None or self.mcp is not None:
+                raise ValueError("is passed through unopened: it has neither actions nor mcp, for nobody sees them")
+            if self.upstream.startswith("http://"):
+                raise ValueError("is passed through unopened: its upstream speaks TLS (https://)")
+        elif (self.actions is None) == (self.mcp is None):
             raise ValueError("must have either actions (an HTTP API) or mcp (an MCP server)")
         if self.websocket is not None and self.mcp is not None:
             raise ValueError("websocket is about an HTTP API: an MCP server is called by messages, which are judged")
@@ -235,14 +251,26 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         name=entry.tool,
         host=name,
         port=int(port) if port else None,
-        upstream=f"{url.scheme}://{url.netloc}" if entry.upstream else "",
-        actions=tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items())),
+        upstream=_place(entry, url),
+        actions=_actions(entry),
         mcp_endpoint="" if entry.mcp is None else _endpoint(url.path or DEFAULT_MCP_PATH, url.query, entry.mcp.query),
         region=entry.region or "",
         mcp_tools=_mcp_tools(entry),
         websocket=entry.websocket is not None,
     )
     return tool, []
+
+
+def _place(entry: ToolEntry, url: SplitResult) -> str:
+    if entry.tls == "passthrough":
+        return f"tls://{url.netloc or entry.host}"
+    return f"{url.scheme}://{url.netloc}" if entry.upstream else ""
+
+
+def _actions(entry: ToolEntry) -> tuple[Action, ...]:
+    if entry.tls == "passthrough":
+        return (Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False),)
+    return tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items()))
 
 
 def _endpoint(path: str, query: str, agent_query: Sequence[str]) -> str:

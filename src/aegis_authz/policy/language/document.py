@@ -37,9 +37,13 @@ class EgressHost(Part):
 
 
 class Egress(Part):
-    """Which hosts outside the catalogue are known to the agent's owner. Everything else is refused as foreign."""
+    """Which hosts outside the catalogue are known to the agent's owner. Everything else is refused as foreign.
+
+    `opaque: deny` refuses connections that nobody opens, too (`tls: passthrough`), whatever a rule allows.
+    """
 
     default: Literal["deny"] = "deny"
+    opaque: Literal["allow", "deny"] = "allow"
     allow: Annotated[tuple[Annotated[EgressHost, BeforeValidator(_entry)], ...], LISTED, UNIQUE] = ()
 
 
@@ -84,13 +88,14 @@ class PolicyDocument(RuleSet):
         regions = self.regions if template.regions is None else template.regions
         if self.regions is not None and template.regions is not None:
             regions = tuple(region for region in self.regions if region in template.regions)
+        opaque = (self.egress.opaque, template.egress.opaque)
         entries = dict.fromkeys((*self.egress.allow, *template.egress.allow))
         return self.model_copy(
             update={
                 "allowed_tools": (*self.allowed_tools, *(rule.inherited(name) for rule in template.allowed_tools)),
                 "denied_tools": (*self.denied_tools, *(rule.inherited(name) for rule in template.denied_tools)),
                 "limits": (*self.limits, *(entry.inherited(name) for entry in template.limits)),
-                "egress": Egress(allow=tuple(entries)),
+                "egress": Egress(allow=tuple(entries), opaque="deny" if "deny" in opaque else "allow"),
                 "regions": regions,
             }
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool, Way
+from aegis_authz.core.catalogue import CONNECT_ACTION, JSON_ALONE, Action, Catalogue, Tool, Way
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import PathTemplate, Rank, Reading
@@ -36,8 +36,12 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
     judged without doubt.
     """
     tools, path = claimants(http, catalogue)
+    if http.method == "CONNECT":
+        tools = tuple(tool for tool in tools if tool.is_opaque)
     if not tools:
         return _unclaimed(http)
+    if tools[0].is_opaque:
+        return _connection(http, tools[0])
     for tool in tools:
         if path in tool.mcp_paths:
             return mcp.read_mcp_call(http, tool)
@@ -104,8 +108,10 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
     A reverse route's first path segment is the tool's name; Envoy takes it off before the tool sees it.
     """
     if not http.tool_hint:
-        tools = catalogue.by_address.get((http.host, http.port), ())
-        if not tools and http.port is None and http.scheme == "https":
+        is_https = http.scheme == "https" or http.method == "CONNECT"
+        port = _https_port(http) if http.method == "CONNECT" else http.port
+        tools = catalogue.by_address.get((http.host, port), ())
+        if not tools and port is None and is_https:
             tools = catalogue.by_address.get((http.host, 443), ())  # an entry may write the port of https
         return tools, http.path
     tool = catalogue.by_name.get(http.tool_hint)
@@ -120,6 +126,11 @@ def takes_long(http: HttpCall, catalogue: Catalogue) -> bool:
     if not catalogue.operated or len(http.body) + len(http.query) < _SHORT_OPERATION:
         return False
     return any(tool.name in catalogue.operated for tool in claimants(http, catalogue)[0])
+
+
+def _https_port(http: HttpCall) -> int | None:
+    """The port of a CONNECT's target as one of https: None for 443. (It came by http, whose default was taken off.)"""
+    return None if http.port == 443 else http.port or 80
 
 
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str], upgrade: bool) -> ToolCall:
@@ -166,6 +177,32 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
 def _format_part(action: Action, body: Body) -> dict[str, Json]:
     """What the digest of a call holds of a body that may be something else than JSON: what the tool reads it as."""
     return {} if action.bodies == JSON_ALONE else {"content_type": body.content_type}
+
+
+def _connection(http: HttpCall, tool: Tool) -> ToolCall:
+    """A connection that is passed through unopened. Raises Refused(ACTION_UNKNOWN) for what would have to be read."""
+    if http.method != "CONNECT":
+        problem = "This host is reached by CONNECT alone: its TLS is passed through unopened."
+        raise Refused(Reason.ACTION_UNKNOWN, f"{tool.name} is passed through unopened", Fault("method", "", problem))
+    facts: dict[str, Json] = {"tool": tool.name, "action": CONNECT_ACTION, "host": tool.host, "port": tool.port}
+    return ToolCall(
+        kind=CallKind.ACTION,
+        tool=tool.name,
+        action=CONNECT_ACTION,
+        parameters={},
+        declared=(),
+        host=tool.host,
+        port=tool.port,
+        method=http.method,
+        path="",
+        source=http.source,
+        rpc=NO_RPC,
+        digest=digest_of(facts),
+        content_type="",
+        scheme="https",
+        besides={"opaque": "what passes this connection is read by nobody"},
+        spellings={},
+    )
 
 
 def _header_part(action: Action, http: HttpCall) -> dict[str, Json]:
