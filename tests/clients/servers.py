@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import parse_qsl
 
 from mcp.server import MCPServer
@@ -10,17 +13,33 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 
-async def _chat(request: Request) -> JSONResponse:
+async def _chat(request: Request) -> Response:
     asked = await request.json()
+    if asked.get("stream"):
+        return StreamingResponse(_chunks(asked), media_type="text/event-stream")
     message = {"role": "assistant", "content": f"heard: {asked['messages'][-1]['content']}"}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return JSONResponse(
         {"id": "c1", "object": "chat.completion", "created": 1, "model": asked["model"], "choices": [choice]}
     )
+
+
+async def _chunks(asked: dict[str, Any]) -> AsyncIterator[str]:
+    for word in ("heard: ", asked["messages"][-1]["content"]):
+        choice = {"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}
+        chunk = {
+            "id": "c1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": asked["model"],
+            "choices": [choice],
+        }
+        yield f"data: {json.dumps(chunk)}\n\n"
+    yield "data: [DONE]\n\n"
 
 
 async def _customer(request: Request) -> JSONResponse:

@@ -65,6 +65,28 @@ async def test_the_client_of_stripe_pays_by_a_form_and_uploads_in_parts(mesh: De
     assert DENIED in told["not_uploaded"]
 
 
+@pytest.mark.parametrize(
+    ("program", "allowed"),
+    [
+        ("openai_https.py", "heard: hi"),
+        ("requests_https.py", "acme/web"),
+        ("github_https.py", "acme/web"),
+        ("slack_https.py", "hi"),
+    ],
+)
+async def test_clients_of_apis_over_https(mesh: DemoMesh, python: Path, program: str, allowed: str) -> None:
+    check(await outcome(mesh, str(python), str(PROGRAMS / program)), allowed)
+
+
+async def test_curl_over_https(mesh: DemoMesh) -> None:
+    check(await outcome(mesh, "sh", str(PROGRAMS / "curl_https.sh")), "acme/web")
+
+
+async def test_fetch_of_node_over_https(mesh: DemoMesh, node: Path) -> None:
+    shutil.copy(PROGRAMS / "node_fetch_https.mjs", node)
+    check(await outcome(mesh, "node", "node_fetch_https.mjs", cwd=node), "acme/web")
+
+
 async def test_the_mcp_client_of_python_1(mesh: DemoMesh, python: Path) -> None:
     told = await outcome(mesh, str(python), str(PROGRAMS / "mcp_python_1.py"))
     check(told, "False wrote: hello")
