@@ -15,6 +15,7 @@ from aegis_authz.commands.tokens import issuer_key
 from aegis_authz.demo import scenario
 from aegis_authz.demo.agent import Agent, Tokens
 from aegis_authz.demo.evidence import evidence
+from aegis_authz.demo.https_chapter import https_calls
 from aegis_authz.demo.limits_chapter import limits
 from aegis_authz.demo.mcp_chapter import mcp_calls
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
@@ -28,6 +29,7 @@ CHAPTERS: Sequence[Chapter] = (
     scenario.egress,
     limits,
     mcp_calls,
+    https_calls,
     scenario.shadow,
     scenario.publish,
     scenario.opa_outage,
