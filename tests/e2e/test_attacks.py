@@ -125,7 +125,6 @@ async def test_a_request_framed_in_two_ways_reaches_nobody(
             b"GET http://api.stripe.example/v1/payments/1 HTTP/1.1",
             (HOST, b"connection: upgrade", b"upgrade: websocket"),
         ),
-        (b"GET http://api.stripe.example/v1/payments/1 HTTP/0.9", (HOST,)),
         (b"CONNECT api.stripe.example HTTP/1.1", (HOST,)),
         (b"GET ftp://api.stripe.example/v1/payments/1 HTTP/1.1", (HOST,)),
         (b"GET https://api.stripe.example/v1/payments/1 HTTP/1.1", (HOST,)),

@@ -117,7 +117,7 @@ async def test_doctor_proves_the_mesh(mesh: DemoMesh) -> None:
 
 async def test_status_names_every_process(mesh: DemoMesh) -> None:
     shown = await mesh.aegis("status", "--dir", str(mesh.state))
-    for name in ("redis", "control", "opa", "authz-0", "authz-1", "envoy"):
+    for name in ("redis", "control", "opa", "authz-0", "authz-1", "certificates", "envoy"):
         assert name in shown
 
 

@@ -20,7 +20,7 @@ from aegis_authz.local.mesh_facts import is_running, left_facts, read_facts
 from aegis_authz.local.servers import find_opa
 
 SECONDS = 40.0
-PROCESSES = {"redis", "control", "opa", "authz-0", "envoy"}
+PROCESSES = {"redis", "control", "opa", "authz-0", "certificates", "envoy"}
 
 
 def folders() -> list[str]:

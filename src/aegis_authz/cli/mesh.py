@@ -65,7 +65,7 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
-    """Start Redis, the control plane, OPA, the authorizers and Envoy, and keep them running.
+    """Start Redis, the control plane, OPA, the authorizers, the service of certificates and Envoy; keep them running.
 
     Ends on Ctrl-C, SIGTERM or SIGHUP and stops all of them. Exits with 1 when the mesh cannot start.
 

@@ -169,18 +169,25 @@ def _add_tunnels(hosts: list[VirtualHost], catalogue: Catalogue, interception: I
     by_domain = {domain: host for host in hosts for domain in host.domains}
     others = by_domain["*"]
     for opened in opened_hosts(catalogue):
-        route = _tunnel(connect_route(f"connect:{opened.target}", opened.port), opened.tools[0])
+        route = _tunnel(connect_route(f"{_CONNECT}{opened.target}", opened.port), opened.tools[0])
         same = by_domain.get(opened.target)
         if same is not None:
             same.routes.insert(0, route)
         else:
             hosts.append(VirtualHost(name=route.name, domains=[opened.target], routes=[route, _unclaimed()]))
+    readable = [_tunnel(unclaimed_route(f"{_CONNECT}unclaimed"), None)] if interception.unclaimed else []
+    others.routes = [*readable, *others.routes]
+    for host in hosts:
+        # behind what is opened: what is refused is asked about, and recorded, as well
+        host.routes.insert(sum(route.name.startswith(_CONNECT) for route in host.routes), _refused_tunnel())
+
+
+def _refused_tunnel() -> Route:
     refused = _unclaimed()
-    refused.name, refused.match = "connect:refused", RouteMatch(connect_matcher=RouteMatchConnectMatcher())
-    unbuffered = CheckSettings(context_extensions={ROUTE_EXTENSION: NO_ROUTE}, disable_request_body_buffering=True)
-    refused.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=unbuffered))}
-    readable = [_tunnel(unclaimed_route("connect:unclaimed"), None)] if interception.unclaimed else []
-    others.routes = [*readable, refused, *others.routes]
+    refused.name, refused.match = f"{_CONNECT}refused", RouteMatch(connect_matcher=RouteMatchConnectMatcher())
+    settings = CheckSettings(context_extensions={ROUTE_EXTENSION: NO_ROUTE}, disable_request_body_buffering=True)
+    refused.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=settings))}
+    return refused
 
 
 def _tunnel(route: Route, tool: Tool | None) -> Route:
@@ -198,6 +205,7 @@ def _tunnel(route: Route, tool: Tool | None) -> Route:
     return route
 
 
+_CONNECT = "connect:"
 _OPENED_EXTENSIONS = {ROUTE_EXTENSION: NO_ROUTE, TUNNEL_EXTENSION: OPENED}
 
 
