@@ -328,10 +328,8 @@ class ListenerTls(_Settings):
 
 
 class InterceptionSettings(_Settings):
-    """HTTPS that is opened (docs/https.md): clients reach hosts of the catalogue by `CONNECT` on the forward listener.
-
-    `certificates` is the address of the service of certificates. With `unclaimed`, a tunnel to a host that no tool
-    claims is opened as well, for its client to read the refusal.
+    """HTTPS that is opened (docs/https.md). `certificates` is the address of the service of certificates; with
+    `unclaimed`, a host that no tool claims is opened as well, for its client to read the refusal.
     """
 
     certificates: ListenAddress
@@ -339,11 +337,8 @@ class InterceptionSettings(_Settings):
 
 
 class CertificateSettings(_Settings):
-    """The service of certificates (`aegis serve certificates`), the one process that has the authority's key.
-
-    `authority` is the folder of the mesh's certificate authority. `leaf_hours` is how long a certificate lives; it is
-    renewed at half of it. Of the names that clients choose, at most `most_names` get one, and `names_per_minute` in a
-    minute. `ready_socket` is a unix socket for GET /readyz.
+    """The one process that has the authority's key, in the folder `authority`. A certificate lives `leaf_hours`; of the
+    names that clients choose `most_names` get one. `ready_socket` is a unix socket for GET /readyz.
     """
 
     listen: ListenAddress
@@ -368,22 +363,14 @@ class WorkloadListener(_Settings):
 class ToolConnection(_Settings):
     """How Envoy speaks to a tool beyond its place, with files of PEM on Envoy's machine.
 
-    `ca` is trusted in place of the public authorities; `client_certificate` and `client_key` are shown to the tool;
-    `sni` is what the handshake names and the tool's certificate must name, by default its host. With `http2` it is
-    spoken to in HTTP/2.
+    `ca` is trusted in place of the public authorities; `client_certificate`, with its key in the same file, is shown to
+    the tool; `sni` is what the handshake names and the tool's certificate must name, by default its host.
     """
 
     ca: Path | None = None
     client_certificate: Path | None = None
-    client_key: Path | None = None
     sni: str = ""
     http2: bool = False
-
-    @model_validator(mode="after")
-    def _has_both_halves(self) -> ToolConnection:
-        if (self.client_certificate is None) != (self.client_key is None):
-            raise ValueError("client_certificate and client_key belong together")
-        return self
 
 
 class ProxySettings(_Settings):
@@ -391,9 +378,7 @@ class ProxySettings(_Settings):
 
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
-    `xds` is the folder of routes and clusters, which Envoy watches. Without `interception` no HTTPS is opened, and
-    `CONNECT` is refused. `tools` says by a tool's name how it is spoken to: these files are Envoy's, and stand in no
-    catalogue.
+    `xds` is the folder of routes and clusters, which Envoy watches. `tools` says by a tool's name how it is spoken to.
     """
 
     bind: str = "127.0.0.1"

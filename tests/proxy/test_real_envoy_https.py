@@ -115,7 +115,7 @@ async def https_mesh(
         certificates(place, authority),
     ):
         wrong = Tool("wrong", WRONG, None, f"https://127.0.0.1:{pay.port}", (), "", "", None, False)
-        connect = Action("connect", "CONNECT", ("",), (), others=False)
+        connect = Action("connect", "CONNECT", ("",), (), False, ())
         pinned = Tool("pinned", PINNED, None, f"tls://localhost:{crm.port}", (connect,), "", "", None, False)
         tools = (pinned, secure("pay", PAY, pay), secure("crm", CRM, crm), secure("high", HIGH, crm, 8443), wrong)
         opened = InterceptionSettings(certificates=place)
@@ -382,7 +382,7 @@ async def test_a_tool_gets_a_certificate_of_ours_by_the_name_it_has(
     one_authorizer.reset()
     async with ToolServer().serving(context) as server:
         tool = Tool("pay", PAY, None, f"https://127.0.0.1:{server.port}", (), "", "", None, False)
-        connection = ToolConnection(ca=vouching.file, client_certificate=own, client_key=own, sni="internal.example")
+        connection = ToolConnection(ca=vouching.file, client_certificate=own, sni="internal.example")
         catalogue, place = Catalogue.of((tool,)), one_authorizer.place
         async with envoys.running("mtls", catalogue, place, connections={"pay": connection}) as proxy:
             assert (await proxy.get(f"http://{PAY}/")).status == 200

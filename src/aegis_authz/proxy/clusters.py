@@ -156,5 +156,5 @@ def _tls(host: str, connection: ToolConnection, is_http2: bool, ca_file: Path) -
 def _own_certificate(connection: ToolConnection) -> TlsCertificate:
     return TlsCertificate(
         certificate_chain=DataSource(filename=str(connection.client_certificate)),
-        private_key=DataSource(filename=str(connection.client_key)),
+        private_key=DataSource(filename=str(connection.client_certificate)),
     )

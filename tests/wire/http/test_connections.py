@@ -13,11 +13,11 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-CONNECT = Action("connect", "CONNECT", ("",), (), others=False)
-PINNED = Tool("pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None)
-HIGH = Tool("high", "pinned.example", 8443, "tls://pinned.example:8443", (CONNECT,), "", "", None)
-PLAIN = Tool("plain", "api.example", None, "", (), "", "", None)
-WRITTEN = Tool("written", "written.example", 443, "", (), "", "", None)
+CONNECT = Action("connect", "CONNECT", ("",), (), False, ())
+PINNED = Tool("pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None, False)
+HIGH = Tool("high", "pinned.example", 8443, "tls://pinned.example:8443", (CONNECT,), "", "", None, False)
+PLAIN = Tool("plain", "api.example", None, "", (), "", "", None, False)
+WRITTEN = Tool("written", "written.example", 443, "", (), "", "", None, False)
 CATALOGUE = Catalogue.of((PINNED, HIGH, PLAIN, WRITTEN))
 
 

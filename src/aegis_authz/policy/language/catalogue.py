@@ -269,7 +269,7 @@ def _place(entry: ToolEntry, url: SplitResult) -> str:
 
 def _actions(entry: ToolEntry) -> tuple[Action, ...]:
     if entry.tls == "passthrough":
-        return (Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False),)
+        return (Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False, bodies=()),)
     return tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items()))
 
 
