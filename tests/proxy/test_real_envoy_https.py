@@ -21,7 +21,7 @@ from cryptography import x509
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config import InterceptionSettings, ToolConnection
-from aegis_authz.core.catalogue import Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import Authority, new_authority
@@ -115,7 +115,7 @@ async def https_mesh(
         certificates(place, authority),
     ):
         wrong = Tool("wrong", WRONG, None, f"https://127.0.0.1:{pay.port}", (), "", "", None, False)
-        connect = Action("connect", "CONNECT", ("",), (), False, ())
+        connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
         pinned = Tool("pinned", PINNED, None, f"tls://localhost:{crm.port}", (connect,), "", "", None, False)
         tools = (pinned, secure("pay", PAY, pay), secure("crm", CRM, crm), secure("high", HIGH, crm, 8443), wrong)
         opened = InterceptionSettings(certificates=place)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from aegis_authz.core.catalogue import (
     CONNECT_ACTION,
+    JSON_ALONE,
     Action,
     BodyFormat,
     McpTool,
@@ -269,7 +270,7 @@ def _place(entry: ToolEntry, url: SplitResult) -> str:
 
 def _actions(entry: ToolEntry) -> tuple[Action, ...]:
     if entry.tls == "passthrough":
-        return (Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False, bodies=()),)
+        return (Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False, bodies=JSON_ALONE),)
     return tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items()))
 
 
