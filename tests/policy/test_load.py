@@ -78,7 +78,7 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
     ]
 
 
-@pytest.mark.parametrize("word", ["budget", "rate_limit", "on_exceed", "priority", "effect"])
+@pytest.mark.parametrize("word", ["max_cost_per_call", "notify", "webhook", "priority", "effect"])
 def test_words_that_do_nothing_yet_say_so(word: str) -> None:
     for text in (f"agent: a\n{word}: 5\n", rule(f"{word}: 5"), rule(f"conditions: {{{word}: 5}}")):
         (problem,) = problems(text)
