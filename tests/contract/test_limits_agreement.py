@@ -146,7 +146,8 @@ class Play:
                     self.server.command("FLUSHALL")
                 case ("reset",):
                     await self.twin.reset_limits()
-                    await self.store.reset_limits()
+                    await until_up(self.store.reset_limits)
+                    self._begin_together()  # a store that is prepared begins its memory, should it have lost it
                 case _:
                     settlement = self._settlement(number, step)
                     answers = [await side.settle(settlement, time.monotonic() + 10) for side in (self.twin, self.store)]

@@ -60,7 +60,7 @@ local function settle_plain()
   local is_counted, time = redis.call("GET", KEYS[5]) == ARGV[5], redis.call("TIME")
   local now, server_time, margin = tonumber(ARGV[4]), time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[13])
   while ARGV[a] do
-    if not is_counted and epoch > tonumber(ARGV[a + 2]) then
+    if ARGV[a] ~= "sum" and ARGV[a] ~= "pace" or not is_counted and epoch > tonumber(ARGV[a + 2]) then
       return nil
     end
     local place = #keys + 1
@@ -76,7 +76,7 @@ local function settle_plain()
       rows[place] = string.format("%.0f %.0f %s %s 0", sum, left, ARGV[a + 4], ARGV[a + 6])
       lines[#lines + 1] = string.format("sum %s - %s %s", KEYS[k], ARGV[a + 3], ARGV[a + 7])
       a = a + 8
-    elseif ARGV[a] == "pace" then
+    else
       local calls, per, burst = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
       local at, rest = string.match(redis.call("GET", KEYS[k]) or "", "^(%d+) (%d+)$")
       local debt = at and math.max((tonumber(at) - now) * calls + tonumber(rest), 0) or 0
@@ -90,8 +90,6 @@ local function settle_plain()
       rows[place] = string.format("%.0f %.0f %s %.0f 0", math.ceil(after / per), burst - math.ceil(after / per), ARGV[a + 5],
         resets_at)
       a = a + 6
-    else
-      return nil
     end
     k = k + 1
   end
