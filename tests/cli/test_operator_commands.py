@@ -44,6 +44,7 @@ from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
+from tests.control.conftest import NoClusters
 from tests.support.mesh_facts import made_facts
 
 POLICY = """\
@@ -167,7 +168,8 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             rings=rings,
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
-            limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun")),
+            reviews=NoClusters(),
+            limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store),
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
