@@ -79,6 +79,8 @@ async def restored(mesh: DemoMesh, agent: Agent) -> None:
     while not json.loads(await mesh.aegis(*listing))["revocations"]:
         assert time.monotonic() < deadline  # Redis is told again within a second
     await mesh.aegis("agents", "restore", AGENT, "--dir", str(mesh.state))
+    # whoever plays on this mesh next counts on its limits, which refuse after a store lost its data
+    await mesh.aegis("limits", "reset", "--dir", str(mesh.state), "--note", "a test emptied Redis")
     while (await pay(agent)).reason != "ALLOWED":
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
