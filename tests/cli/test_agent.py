@@ -60,9 +60,9 @@ async def test_a_command_calls_as_the_agent_and_knows_nothing_of_it(mesh: SmallM
     assert mesh.refusals == []
 
 
-async def test_https_is_refused_instead_of_passing_unjudged(mesh: SmallMesh, home: Path) -> None:
+async def test_a_tunnel_that_the_mesh_refuses_is_not_opened(mesh: SmallMesh, home: Path) -> None:
     code, printed, _ = await aegis_agent(home, "run", "--", "curl", "-s", "-w", "%{http_connect}", "https://a.example/")
-    assert (code, printed) == (56, "403")  # curl: the proxy refused
+    assert (code, printed) == (56, "401")  # curl: the proxy refused, with the mesh's own words
     assert mesh.passed == []
 
 

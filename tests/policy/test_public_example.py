@@ -67,8 +67,19 @@ def test_pasted_without_its_indentation_it_is_refused_with_the_reason() -> None:
     assert "p.yaml:" in str(refused.value)
 
 
-@pytest.mark.parametrize("word", ["budget", "rate_limit", "on_exceed"])
-def test_the_words_of_its_table_of_costs_are_refused_as_not_enforced_yet(word: str) -> None:
-    rule = EXAMPLE + f"    {word}: 500\n"
-    with pytest.raises(PolicyErrors, match="not enforced"):
-        load({"p.yaml": rule}, {"t.yaml": TOOL})
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("budget: 500", "of which currency and in which time, such as 500 USD/day"),
+        ("rate_limit: 3", "in which time, such as 3/s"),
+        ("on_exceed: block", "must be 'deny', 'approval_needed', 'sanitize' or 'observe'"),
+    ],
+)
+def test_the_words_of_its_table_of_costs_say_what_they_lack(word: str, sentence: str) -> None:
+    with pytest.raises(PolicyErrors, match=sentence):
+        load({"p.yaml": f"{EXAMPLE}    {word}\n"}, {"t.yaml": TOOL})
+
+
+def test_the_words_of_its_table_of_costs_are_taken() -> None:
+    limits = "    rate_limit: 3/s\n    on_exceed: approval_needed\n"
+    assert len(load({"p.yaml": EXAMPLE + limits}, {"t.yaml": TOOL}).policies) == 1
