@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.page_steps import Command, problems, steps, stop_mesh, terminal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
 
 
+@pytest.mark.slow
 def test_the_page_can_be_followed_from_nothing_to_a_published_rule(tmp_path: Path) -> None:
     page = list(steps(PAGE.read_text("utf-8")))
     try:

@@ -127,6 +127,7 @@ async def test_a_second_mesh_in_the_same_folder_is_refused(mesh: DemoMesh) -> No
         await mesh.up()
 
 
+@pytest.mark.slow
 async def test_another_mesh_beside_it_comes_up_and_leaves_nothing_when_its_supervisor_is_killed(
     mesh: DemoMesh, tmp_path: Path
 ) -> None:

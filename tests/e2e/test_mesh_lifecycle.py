@@ -92,7 +92,13 @@ def assert_nothing_is_left(state: Path) -> None:
     assert not (state / "run").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+SIGNALS = [
+    pytest.param(signal.SIGTERM, id="SIGTERM"),
+    *(pytest.param(number, id=number.name, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGHUP)),
+]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 async def test_a_mesh_in_the_foreground_ends_by_a_signal_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -140,7 +146,10 @@ def _opa(state: Path) -> dict[str, Any]:
     return next(asdict(process) for process in read_facts(state).processes if process.name == "opa")
 
 
-@pytest.mark.parametrize("more", [[], ["--detach"]], ids=["foreground", "detached"])
+ENDS = [pytest.param([], id="foreground", marks=pytest.mark.slow), pytest.param(["--detach"], id="detached")]
+
+
+@pytest.mark.parametrize("more", ENDS)
 async def test_a_server_that_ends_at_once_is_told_with_its_log_and_nothing_is_left(
     tmp_path: Path, more: list[str]
 ) -> None:
@@ -154,6 +163,7 @@ async def test_a_server_that_ends_at_once_is_told_with_its_log_and_nothing_is_le
     assert_nothing_is_left(state)
 
 
+@pytest.mark.slow
 async def test_a_detached_mesh_hears_a_signal_that_was_ignored_where_it_was_started(tmp_path: Path) -> None:
     broken, state = tmp_path / "opa", tmp_path / "mesh"
     script = (

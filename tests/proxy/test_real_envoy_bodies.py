@@ -67,7 +67,7 @@ async def test_the_processor_is_told_what_was_decided_and_how_bodies_come(
     authorizer.answer = sanitized("both")
     await proxy.post(URL, b"{}")
     first = authorizer.pieces[0]
-    assert first.metadata == {"decision_id": "d-1", "obligations": "[]"}
+    assert first.metadata == {"decision_id": "d-1", "obligations": "[]", "passed": "yes"}
     assert first.modes == {Target.REQUEST: BodyMode.BUFFERED, Target.RESPONSE: BodyMode.FULL_DUPLEX_STREAMED}
     assert first.observed is False
 

@@ -88,6 +88,7 @@ def test_opa_denies_whatever_such_rules_are_about(opa: LabOpa, one: str, other: 
     assert effects(opa, two(one, other), GIVEN) == {Effect.DENY}
 
 
+@pytest.mark.slow
 def test_whatever_opa_allows_is_not_called_unreachable(opa: LabOpa) -> None:
     sides = sorted({side for pair in CLASHES for side in pair})
     pairs = list(itertools.combinations(sides, 2))
