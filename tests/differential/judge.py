@@ -37,7 +37,7 @@ from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
-from aegis_authz.core.units import ApprovalId, Epoch, Jti, Revision, Seconds
+from aegis_authz.core.units import ApprovalId, Epoch, Jti, Millis, Revision, Seconds
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.policy.language.operators import PHRASES
@@ -168,6 +168,7 @@ class Judge:
             {},
             NO_BREAKERS,
             NO_PRICES,
+            frozenset(),
         )
 
     async def at(self, revision: Revision, deadline: float) -> Snapshot:
@@ -183,7 +184,7 @@ class Judge:
         return ApprovalId(f"apr_{token}")
 
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
-        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "")
+        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0))
 
     def decided(self, record: DecisionRecord, traceparent: str) -> None:
         _NOTES.get().reason = record.reason.value
