@@ -26,7 +26,7 @@ from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.openapi.schemas import ANY_KIND
 
 _KINDS = {"Int": "integer", "Float": "number", "String": "string", "ID": "string", "Boolean": "boolean"}
-_MOST_SHOWN = 5
+_MOST_EXAMPLES = 5
 
 
 class SchemaUnusable(Exception):
@@ -103,8 +103,8 @@ def _gaps(schema: GraphQLSchema, roots: Sequence[GraphQLObjectType]) -> Iterator
         if definition.args
     )
     if nested:
-        shown = ", ".join(nested[:_MOST_SHOWN]) + (", ..." if len(nested) > _MOST_SHOWN else "")
+        examples = ", ".join(nested[:_MOST_EXAMPLES]) + (", ..." if len(nested) > _MOST_EXAMPLES else "")
         yield (
             f"{len(nested)} fields below the root take arguments, which are refused until they are listed "
-            f"(/arguments/PATH.TO.FIELD/NAME): {shown}"
+            f"(/arguments/PATH.TO.FIELD/NAME): {examples}"
         )

@@ -74,7 +74,7 @@ def entry_of(document: Mapping[str, Json], choice: Choice) -> ImportedEntry:
     actions: dict[str, Json] = {}
     gaps: list[Gap] = []
     forms: dict[object, str] = {}
-    for operation in _taken(description, base, choice, gaps.append):
+    for operation in _actions(description, base, choice, gaps.append):
         name = _free_name(operation.name, actions)
         rival = forms.setdefault(_form(operation.match), name)
         if rival != name:
@@ -104,8 +104,8 @@ def _supported(document: Mapping[str, Json]) -> Mapping[str, Json]:
     return document
 
 
-def _taken(description: Description, base: str, choice: Choice, note: Callable[[Gap], None]) -> Sequence[Operation]:
-    taken: list[Operation] = []
+def _actions(description: Description, base: str, choice: Choice, note: Callable[[Gap], None]) -> Sequence[Operation]:
+    selection: list[Operation] = []
     for path, method, item, operation in _operations(description, note):
         try:
             action = operation_of(description, base, path, method, (item, operation))
@@ -113,8 +113,8 @@ def _taken(description: Description, base: str, choice: Choice, note: Callable[[
             note(Gap(f"{method.upper()} {path}", str(fault), True))
             continue
         if choice.takes(action, path):
-            taken.append(action)
-    return taken
+            selection.append(action)
+    return selection
 
 
 def _operations(description: Description, note: Callable[[Gap], None]) -> Sequence[tuple[str, str, Json, Json]]:

@@ -123,11 +123,11 @@ def _members(description: Description, schema: Json, depth: int) -> Members | No
         if any(choice is None for choice in choices):
             return None  # what may be no object has no members to list
         parts += choices
-    known = [part for part in parts if part is not None]
-    if not known:
+    listings = [part for part in parts if part is not None]
+    if not listings:
         # a part that says nothing of types adds a condition (`anyOf: [{required: [...]}]`), and no member
         return Members({}, False) if depth and not _names(description, plain, depth) else None
-    return Members(_joined([part.kinds for part in known]), any(part.is_open for part in known))
+    return Members(_joined([part.kinds for part in listings]), any(part.is_open for part in listings))
 
 
 def _own(description: Description, plain: Mapping[str, Json]) -> Members | None:
