@@ -60,6 +60,16 @@ def test_a_file_that_is_no_task_is_an_error_with_its_place(text: str, problem: s
     assert str(tmp_path / "task.yaml") in str(errors.value)
 
 
+@pytest.mark.parametrize("last", ["calls: 1\n", "depth: 0\n", "expires_in: 60\n"])
+def test_a_file_that_is_longer_than_a_task_may_be_is_refused_and_never_cut(last: str, tmp_path: Path) -> None:
+    wide = "tools: {bank: {pay: {}}}\n"
+    longest = f"{wide}#{' ' * (65_536 - len(wide) - len(last) - 2)}\n{last}"
+    assert task(longest, tmp_path) == task(f"{wide}{last}", tmp_path)  # all of it is read
+    for text in (f"{longest} ", f"#{' ' * 65_536}\n{wide}{last}", f"{wide}#{' ' * 90_000}\n{last}"):
+        with pytest.raises(Unable, match=rf"task\.yaml: {len(text)} bytes are too many"):
+            task(text, tmp_path)
+
+
 def test_options_make_a_task_of_one_tool() -> None:
     options = replace(NOTHING, tools=("bank",), actions=("pay",), values=("payee=ACME", "payee=7", "amount=5"), calls=2)
     assert task_of_options(options, NOW) == GrantRequest(

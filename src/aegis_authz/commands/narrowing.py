@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,10 +76,7 @@ class Narrowed:
 
 def task_of_file(path: Path, now: Epoch) -> GrantRequest:
     """The task a YAML or JSON file describes. Raises PolicyErrors with every problem of it, Unable."""
-    try:
-        text = path.read_bytes()[: _MOST_BYTES + 1].decode("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise Unable(f"{path}: {fault}") from None
+    text = _whole(path)
     documents, problems = read_source(str(path), text)
     if len(documents) != 1 or problems:
         raise PolicyErrors(problems or [Problem(str(path), 1, 1, "", "must hold exactly one task")])
@@ -90,6 +88,18 @@ def task_of_file(path: Path, now: Epoch) -> GrantRequest:
         end = datetime.fromisoformat(task.expires_at).timestamp()
     tools = None if task.tools is None else read_tools(task.tools)  # type: ignore[arg-type]  # it was read as Json
     return GrantRequest(tools, task.calls, None if end is None else Epoch(float(math.floor(end))), task.depth)
+
+
+def _whole(path: Path) -> str:
+    """The text of a file of tasks, or nothing of it: what is left of a task that was cut may be wider than the task."""
+    try:
+        with path.open("rb") as file:
+            content, size = file.read(_MOST_BYTES + 1), os.fstat(file.fileno()).st_size
+        if len(content) > _MOST_BYTES:
+            raise Unable(f"{path}: {max(size, len(content))} bytes are too many: a task has at most {_MOST_BYTES}")
+        return content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Unable(f"{path}: {fault}") from None
 
 
 def task_details(path: Path, now: Epoch) -> str:
