@@ -1,0 +1,65 @@
+"""Where people are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from aegis_authz.core.person import Person
+from aegis_authz.core.units import Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person as kept. One that is disabled keeps its name in what it did, and may nothing any more."""
+
+    person: Person
+    is_disabled: bool
+    created: Epoch
+
+
+class PeopleStore(Protocol):
+    """Accounts, and at which addresses of which channels (`slack`, `email`) their people are. May raise PeopleFault."""
+
+    async def add(self, account: Account) -> None:
+        """Keep a new one. Raises PersonConflict when its id is taken, by one that is disabled as well."""
+        ...
+
+    async def replace(self, account: Account) -> None:
+        """Keep this instead of the one with its id; `created` stays. Raises PersonUnknown."""
+        ...
+
+    async def account(self, person_id: str) -> Account:
+        """The account of that id. Raises PersonUnknown."""
+        ...
+
+    async def accounts(self) -> list[Account]:
+        """All of them, in order of id."""
+        ...
+
+    async def link(self, person_id: str, channel: str, address: str) -> None:
+        """Note where the person is in a channel, instead of what was noted; "" forgets it.
+
+        Raises PersonUnknown, and PersonConflict when the address is another person's.
+        """
+        ...
+
+    async def at_address(self, channel: str, address: str) -> Account:
+        """Whose address it is. Raises PersonUnknown."""
+        ...
+
+    async def addresses(self, channel: str) -> dict[str, str]:
+        """The address of each person who has one in the channel, by the person's id."""
+        ...
+
+
+class PersonConflict(Exception):
+    """The id or the address is another's; the message is fit to show."""
+
+
+class PersonUnknown(Exception):
+    """Nobody of that id or address is kept."""
+
+
+class PeopleFault(Exception):
+    """People cannot be read or kept; the message is for the log."""
