@@ -50,7 +50,7 @@ def test_two_that_cover_each_other_are_the_same(first: Domain, second: Domain) -
 
 @pytest.mark.parametrize("scope", [Scope("", "emea", "bot"), Scope("acme", "*", "bot"), Scope("*", "*", "bot")])
 def test_an_agent_without_a_tenant_is_in_no_domain(scope: Scope) -> None:
-    with pytest.raises(ValueError, match="tenant|mesh"):
+    with pytest.raises(ValueError, match=r"tenant|mesh"):
         Domain.of(scope)
 
 
