@@ -57,13 +57,13 @@ async def gate(envoy_binary: Path) -> AsyncIterator[Gate]:
 
 
 def _catalogue(tools: dict[str, Recorder]) -> Catalogue:
-    entry: Any = yaml.safe_load((Path(__file__).parent / "tools.yaml").read_text("utf-8"))
-    texts = {
-        f"{host}.yaml": yaml.safe_dump(
-            {"tool": host.partition(".")[0], "host": host, "upstream": f"http://127.0.0.1:{tool.port}", **entry}
-        )
-        for host, tool in tools.items()
-    }
+    texts: dict[str, str] = {}
+    for host, tool in tools.items():
+        name, upstream = host.partition(".")[0], f"http://127.0.0.1:{tool.port}"
+        for file in ("tools", "ticker", "mcp"):
+            entry: Any = yaml.safe_load((Path(__file__).parent / f"{file}.yaml").read_text("utf-8"))
+            place = {"tool": name if file == "tools" else f"{name}-{file}", "host": host, "upstream": upstream}
+            texts[f"{host}-{file}.yaml"] = yaml.safe_dump({**place, **entry})
     return Catalogue.of(load({}, texts).tools)
 
 

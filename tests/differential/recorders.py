@@ -56,7 +56,10 @@ async def strict_tool() -> AsyncIterator[Recorder]:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
         await send({"type": "http.response.body", "body": b"done"})
 
-    server = _Server(uvicorn.Config(app, port=0, http="h11", lifespan="off", log_level="critical", access_log=False))
+    config = uvicorn.Config(app, port=0, http="h11", lifespan="off", log_level="critical", access_log=False)
+    config.ws = "none"  # what asks for a WebSocket is kept as the request it is
+    config.timeout_keep_alive = 600  # or a request meets the end of a connection that was idle
+    server = _Server(config)
     task = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(TIMEOUT):

@@ -15,7 +15,8 @@ FOLLOW = Action("follow", "GET", ("stream",), (), False, JSON_ALONE)
 PUT = Action("put", "PUT", ("plain",), (), False, JSON_ALONE)
 TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True)
 PLAIN = Tool("plain", "t.example", None, "", (PUT, replace(FOLLOW, template=("plain",))), "", "", None, False)
-CATALOGUE = Catalogue.of((TICKER, PLAIN))
+NOTES = Tool("notes", "t.example", None, "", (), "/mcp", "", None, False)
+CATALOGUE = Catalogue.of((TICKER, PLAIN, NOTES))
 
 
 def read(*upgrade: str, method: str = "GET", path: str = "/stream") -> ToolCall:
@@ -40,6 +41,9 @@ def test_an_upgrade_is_another_call_than_one_without() -> None:
         (("websocket", "websocket"), "GET", "/stream", "Only a GET without a body"),
         (("websocket, h2c",), "GET", "/stream", "Only a GET without a body"),
         (("websocket",), "PUT", "/plain", "The catalogue lists no WebSocket"),
+        (("websocket",), "GET", "/mcp", "The catalogue lists no WebSocket"),
+        (("WebSocket",), "GET", "/mcp/", "The catalogue lists no WebSocket"),
+        (("h2c",), "DELETE", "/mcp", "The catalogue lists no WebSocket"),
     ],
 )
 def test_whatever_else_a_call_wants_to_become_is_refused(
@@ -50,3 +54,7 @@ def test_whatever_else_a_call_wants_to_become_is_refused(
     assert refused.value.reason is Reason.UPGRADE_UNLISTED
     assert refused.value.fault is not None
     assert problem in refused.value.fault.problem
+
+
+def test_an_mcp_server_beside_a_websocket_is_called_as_ever() -> None:
+    assert read(path="/mcp").tool == "notes"

@@ -20,7 +20,7 @@ from aegis_authz.wire.http.address import is_disguised, path_segments, query_par
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
-from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade
+from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade, refuse_upgrade
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
 
@@ -42,8 +42,11 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         return _unclaimed(http)
     if tools[0].is_opaque:
         return _connection(http, tools[0])
+    may_upgrade = any(tool.websocket for tool in tools)  # else Envoy refuses it before anything is asked
     for tool in tools:
         if path in tool.mcp_paths:
+            if may_upgrade:
+                refuse_upgrade(http)
             return mcp.read_mcp_call(http, tool)
     segments = path_segments(path)
     best = _best(tools, catalogue, http.method, segments)
@@ -59,7 +62,7 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         problem = f"To some readers the path {quoted(path)} is another one: that of an action in other letters."
         detail = "to some readers the path is that of another action"
         raise Refused(Reason.MALFORMED_CALL, detail, Fault("path", "", problem))
-    upgrade = any(rival.websocket for rival in tools) and is_upgrade(http, tool)
+    upgrade = may_upgrade and is_upgrade(http, tool)
     return _call(http, path, tool, way.action, reading.variables, upgrade)
 
 

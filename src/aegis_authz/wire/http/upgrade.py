@@ -23,14 +23,20 @@ def is_upgrade(http: HttpCall, tool: Tool) -> bool:
 
     Raises Refused(UPGRADE_UNLISTED) for a tool that has none, and for whatever else a call may want to become.
     """
+    if not tool.websocket:
+        refuse_upgrade(http)
     values = http.values_of(_HEADER)
     if not values:
         return False
-    if not tool.websocket:
-        raise _refused("The catalogue lists no WebSocket of this tool.")
     if http.method != "GET" or http.body or [value.strip().lower() for value in values] != [_WEBSOCKET]:
         raise _refused("Only a GET without a body becomes a WebSocket, and nothing else than that.")
     return True
+
+
+def refuse_upgrade(http: HttpCall) -> None:
+    """Raises Refused(UPGRADE_UNLISTED) for a call that asks to become anything."""
+    if http.values_of(_HEADER):
+        raise _refused("The catalogue lists no WebSocket of this tool.")
 
 
 def _refused(problem: str) -> Refused:
