@@ -13,7 +13,8 @@ import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here and for `floor`, where it is quiet
-from aegis_authz.config import AuthzSettings, ProxySettings
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.tools import DemoTools

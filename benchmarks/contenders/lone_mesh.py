@@ -10,7 +10,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here where it is quiet
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.demo.mesh import DemoMesh

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.config import AuthzSettings
+from aegis_authz.config.authz import AuthzSettings
 
 PARTS = ("record", "span", "metrics", "settle")
 

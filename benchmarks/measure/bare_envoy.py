@@ -21,7 +21,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 from envoy_data_plane.google.protobuf import Any
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.local.servers import find_envoy
 from aegis_authz.proxy.bootstrap import bootstrap

@@ -12,7 +12,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.google.protobuf import Any
 
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here where it is quiet
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.local.tcp_ports import choose_ports

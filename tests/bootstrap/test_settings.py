@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.config import AuthzSettings, ProxySettings
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.local.settings import write_settings
 
 TEXT = """forward_port: 1

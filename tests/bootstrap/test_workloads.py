@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
 from aegis_authz.bootstrap.workloads import OpenWorkload, open_workloads
-from aegis_authz.config import WorkloadSettings
+from aegis_authz.config.authz import WorkloadSettings
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from tests.support.agent_mesh import AGENT, SmallMesh, new_key, small_mesh

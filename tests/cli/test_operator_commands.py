@@ -28,7 +28,7 @@ from aegis_authz.cli import agents, approvals, limits, token
 from aegis_authz.cli import keys as keys_cli
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.proof import static_keys
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import ApprovalRequest

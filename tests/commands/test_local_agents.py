@@ -8,7 +8,7 @@ import pytest
 
 from aegis_authz.agent.enrolment import enrolled_agents, read_enrolment
 from aegis_authz.commands.local_agents import LOCAL_AGENTS, MOST_LOCAL_AGENTS, enrol_local_agents
-from aegis_authz.config import WorkerHost
+from aegis_authz.config.authz import WorkerHost
 from aegis_authz.core.scope import Scope
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.settings import MeshOptions

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.release import Sources
 
 Documents = Callable[..., Sources]
@@ -22,7 +22,7 @@ import logging, sys
 from pathlib import Path
 from aegis_authz.bootstrap.control import run_control
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 logging.basicConfig(level=logging.INFO)
 run_control(load_settings(Path(sys.argv[1]), ControlSettings))
 """

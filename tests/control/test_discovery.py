@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.bootstrap.bundles import policy_builder
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Live
 from aegis_authz.control.discovery import Discovery, configuration_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.adapters.files.keys import open_keys
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.policy.source.problems import PolicyErrors

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.stand_ins import yielding
 from aegis_authz.core.release import Sources

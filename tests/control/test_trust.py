@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aegis_authz.adapters.files.keys import Keys
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.trust import public_jwks, trust_data
 from aegis_authz.policy.bundle.snapshot import trust_from_data
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from aegis_authz.config import InterceptionSettings
+from aegis_authz.config.proxy import InterceptionSettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import new_authority

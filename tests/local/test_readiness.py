@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 
-from aegis_authz.config import SHARED_LISTENERS
+from aegis_authz.config.values import SHARED_LISTENERS
 from aegis_authz.local.process import Ready
 from aegis_authz.local.readiness import (
     _FILES,

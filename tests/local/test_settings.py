@@ -13,7 +13,9 @@ import pytest
 from pydantic import ValidationError
 
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.config import AuthzSettings, ControlSettings, IdentitySettings, ProxySettings, WorkerHost
+from aegis_authz.config.authz import AuthzSettings, IdentitySettings, WorkerHost
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.release import ROOT_KEY_ID
 from aegis_authz.local.documents import lay_out_probe
 from aegis_authz.local.layout import Layout, discard_leftovers, open_layout

@@ -19,7 +19,7 @@ import pytest_asyncio
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from aegis_authz.config import InterceptionSettings, ListenerTls, ProxySettings, ToolConnection, WorkloadListener
+from aegis_authz.config.proxy import InterceptionSettings, ListenerTls, ProxySettings, ToolConnection, WorkloadListener
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect

@@ -20,7 +20,7 @@ import yaml
 from cryptography import x509
 
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.config import InterceptionSettings, ToolConnection
+from aegis_authz.config.proxy import InterceptionSettings, ToolConnection
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.units import Epoch

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from aegis_authz.config import ListenerTls, WorkloadListener
+from aegis_authz.config.proxy import ListenerTls, WorkloadListener
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.trust import trust_data
 from aegis_authz.core.json_value import Json

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from aegis_authz.adapters.files.authority_folder import SIGNING, AuthorityFile
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.config import CertificateSettings
+from aegis_authz.config.certificates import CertificateSettings
 from aegis_authz.core.units import Seconds
 from aegis_authz.intercept.authority import AuthorityUnreadable
 from aegis_authz.intercept.leaves import Allowance, Leaves

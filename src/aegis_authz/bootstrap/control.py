@@ -41,7 +41,8 @@ from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.bootstrap.bundles import REVOKED_FILE, policy_builder
 from aegis_authz.bootstrap.key_service import signing_rings
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.config import ControlSettings, ProxySettings
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aegis_authz.adapters.files.key_ring import FileKeyRing
 from aegis_authz.adapters.keys.stored_ring import StoredKeyRing
-from aegis_authz.config import ControlSettings, Pkcs11Settings, VaultSettings
+from aegis_authz.config.control import ControlSettings, Pkcs11Settings, VaultSettings
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.ports.key_rings import KeyRing, KeyRingFault, KeyStore
 

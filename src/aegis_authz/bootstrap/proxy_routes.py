@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aegis_authz.proxy  # noqa: F401  # loads what it needs quietly
 from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.proxy.render import write_xds
 

@@ -35,7 +35,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.settling import Settler
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
-from aegis_authz.config import AuthzSettings, IdentitySettings, RecordMode, WorkerHost
+from aegis_authz.config.authz import AuthzSettings, IdentitySettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.units import Seconds

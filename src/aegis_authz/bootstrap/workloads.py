@@ -22,7 +22,7 @@ from aegis_authz.agent.subject_token import read_subject_token
 from aegis_authz.agent.token_endpoint import TokenEndpoint, exchange_form
 from aegis_authz.agent.tokens import TokenKeeper
 from aegis_authz.check.workload import Workload
-from aegis_authz.config import WorkloadSettings
+from aegis_authz.config.authz import WorkloadSettings
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope

@@ -72,7 +72,7 @@ def up(
     Example: aegis up --detach --dir .aegis --policies policies/agents --tools policies/tools
     """
     from aegis_authz.cli.mesh_run import run_detached, run_foreground, run_supervisor
-    from aegis_authz.config import WorkerHost
+    from aegis_authz.config.authz import WorkerHost
     from aegis_authz.local.documents import example_documents
     from aegis_authz.local.mesh_facts import MeshRunning, is_running
     from aegis_authz.local.settings import LocalWorkload, MeshOptions

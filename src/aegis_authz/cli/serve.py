@@ -79,7 +79,7 @@ def _number(text: str) -> int:
 
 
 def _authz(config: Path, worker: int) -> None:
-    from aegis_authz.config import AuthzSettings
+    from aegis_authz.config.authz import AuthzSettings
 
     settings = _settings("authz", config, AuthzSettings)
     # prometheus_client looks at this once, when it is imported
@@ -95,14 +95,14 @@ def _authz(config: Path, worker: int) -> None:
 
 def _control(config: Path) -> None:
     from aegis_authz.bootstrap.control import run_control
-    from aegis_authz.config import ControlSettings
+    from aegis_authz.config.control import ControlSettings
 
     run_control(_settings("control", config, ControlSettings))
 
 
 def _certificates(config: Path) -> None:
     from aegis_authz.bootstrap.certificates import CertificatesFault, serve_certificates
-    from aegis_authz.config import CertificateSettings
+    from aegis_authz.config.certificates import CertificateSettings
 
     try:
         serve_certificates(_settings("certificates", config, CertificateSettings))

@@ -13,7 +13,7 @@ from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.faults import unable_on
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.release import Sources
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors, Problem

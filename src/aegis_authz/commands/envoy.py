@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.faults import unable_on
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.local.documents import example_documents
 from aegis_authz.proxy.example import EXAMPLE, catalogue_in
 from aegis_authz.proxy.render import config_files, write_files

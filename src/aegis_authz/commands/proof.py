@@ -19,7 +19,7 @@ from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.commands.route_proof import prove_routes
 from aegis_authz.commands.workload_proof import prove_workloads
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.identity import Way
 from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token

@@ -12,7 +12,7 @@ from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.documents import read_documents
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.commands.records import found_records
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence.replay import NotJudged

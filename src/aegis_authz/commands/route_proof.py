@@ -8,7 +8,7 @@ from pathlib import Path
 from aegis_authz.adapters.opa.http import OpaHttp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.local.envoy_admin import EnvoyUnreadable, read_admin

@@ -11,7 +11,7 @@ from aegis_authz.adapters.files.keys import ISSUER, KeyFolderError, load_ed25519
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.faults import unable_on
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.identity.mint import mint_token

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.policy.bundle.snapshot import trust_to_data

@@ -12,18 +12,10 @@ import certifi
 import yaml
 from pydantic import BaseModel
 
-from aegis_authz.config import (
-    AuthzSettings,
-    Budget,
-    CertificateSettings,
-    ControlSettings,
-    IdentitySettings,
-    InterceptionSettings,
-    ProxySettings,
-    WorkerHost,
-    WorkloadListener,
-    WorkloadSettings,
-)
+from aegis_authz.config.authz import AuthzSettings, Budget, IdentitySettings, WorkerHost, WorkloadSettings
+from aegis_authz.config.certificates import CertificateSettings
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, WorkloadListener
 from aegis_authz.core.release import DISCOVERY_NAME, ROOT_KEY_ID
 from aegis_authz.core.scope import Scope
 from aegis_authz.local.layout import Layout

@@ -28,7 +28,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 from envoy_data_plane.envoy.type.v3 import Percent
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.proxy.clusters import HTTP_OPTIONS, is_ip, members, roomy
 from aegis_authz.proxy.typed import address_of, milliseconds, packed

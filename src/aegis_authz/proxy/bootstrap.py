@@ -32,7 +32,7 @@ from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import Fi
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from envoy_data_plane.google.protobuf import Any
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.proxy.authorizers import authorizers
 from aegis_authz.proxy.handshakes import certificates_cluster
 from aegis_authz.proxy.interception import bootstrap_extension

@@ -45,7 +45,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
-from aegis_authz.config import ProxySettings, ToolConnection
+from aegis_authz.config.proxy import ProxySettings, ToolConnection
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.proxy.typed import packed
 

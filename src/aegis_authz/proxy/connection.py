@@ -21,7 +21,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import UuidRequestIdConfig
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.proxy.access_log import access_log, outcome_log
 from aegis_authz.proxy.filters import http_filters
 from aegis_authz.proxy.local_replies import local_replies

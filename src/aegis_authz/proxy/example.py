@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.policy.load import load
 from aegis_authz.proxy.render import config_files, write_files

@@ -44,7 +44,7 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     StringMatcher,
 )
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.proxy.authorizers import body_service, check_service
 from aegis_authz.proxy.places import PLACES, places_filter
 from aegis_authz.proxy.session_ids import SESSIONS, session_filter

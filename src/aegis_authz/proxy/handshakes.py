@@ -35,7 +35,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptionsExplicitHttpConfig,
 )
 
-from aegis_authz.config import InterceptionSettings
+from aegis_authz.config.proxy import InterceptionSettings
 from aegis_authz.core.address import read_address
 from aegis_authz.intercept.subscriptions import NAMES_METADATA, NamesOf
 from aegis_authz.proxy.clusters import HTTP_OPTIONS, members, roomy

@@ -41,7 +41,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.internal_upstream.v3 im
 from envoy_data_plane.envoy.extensions.transport_sockets.raw_buffer.v3 import RawBuffer
 from envoy_data_plane.envoy.type.matcher.v3 import FilterStateMatcher, StringMatcher
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.intercept.opened import HTTPS_PORT, OpenedHost, opened_hosts
 from aegis_authz.proxy.clusters import cluster_name, members, roomy

@@ -20,7 +20,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
 )
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
-from aegis_authz.config import ListenerTls
+from aegis_authz.config.proxy import ListenerTls
 from aegis_authz.proxy.typed import packed
 
 _SPIFFE = "spiffe://"

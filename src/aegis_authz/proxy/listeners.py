@@ -24,7 +24,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     Rds,
 )
 
-from aegis_authz.config import ProxySettings, WorkloadListener
+from aegis_authz.config.proxy import ProxySettings, WorkloadListener
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
 from aegis_authz.proxy.listener_tls import transport_socket

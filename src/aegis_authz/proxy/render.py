@@ -13,7 +13,7 @@ from betterproto2 import Casing, Message
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
 
 from aegis_authz import durable
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE, bootstrap
 from aegis_authz.proxy.clusters import clusters

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from betterproto2 import Casing
 
-from aegis_authz.config import ProxySettings
+from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.narrowing import items, mapping, text

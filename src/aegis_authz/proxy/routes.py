@@ -24,7 +24,8 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 
-from aegis_authz.config import SHARED_LISTENERS, InterceptionSettings, ProxySettings, WorkloadListener
+from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, WorkloadListener
+from aegis_authz.config.values import SHARED_LISTENERS
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue, Tool
 from aegis_authz.intercept.opened import OpenedHost, opened_hosts

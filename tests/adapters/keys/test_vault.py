@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from aegis_authz.adapters.keys.vault import VaultKeyStore, token_source
-from aegis_authz.config import KeyServiceSettings, VaultSettings
+from aegis_authz.config.control import KeyServiceSettings, VaultSettings
 from aegis_authz.ports.key_rings import KeyServiceDown
 from tests.support.transit_server import TOKEN, Transit, transit_server
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from aegis_authz.adapters.files.enrolments import FileEnrolments
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
 from tests.support.token_requests import assertion, binding, client_form, enrolment, key_id, private_key, public_jwk

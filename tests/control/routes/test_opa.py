@@ -15,7 +15,7 @@ import pytest
 
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.bootstrap.bundles import policy_builder
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Live
 from aegis_authz.control.directory import EMPTY_DIRECTORY

@@ -1,0 +1,1 @@
+"""Settings: one frozen tree for each process, strict, few knobs."""

@@ -1,0 +1,137 @@
+"""Settings of an authorization worker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aegis_authz.config.values import AgentName, ListenAddress, ListenerName, PortAddress, PrivateUrl, Settings
+from aegis_authz.core.identity import Way
+
+_RECORD_MS = 190  # a disk that is busy
+
+
+class RecordMode(Enum):
+    """Whether an allow may leave without its record."""
+
+    REQUIRED = "required"
+    BEST_EFFORT = "best_effort"
+
+
+class WorkerHost(Enum):
+    """What carries calls to the handlers of a worker.
+
+    `http2` is our own framing on asyncio, `grpc` is grpc.aio.
+    """
+
+    HTTP2 = "http2"
+    GRPC = "grpc"
+
+
+class Budget(Settings):
+    """Time limits of one check, in milliseconds.
+
+    `total_ms` bounds everything; `pdp_ms` bounds the policy engine alone, so that time is left to
+    spend the token and to write the record. `reserve_ms` of the caller's own deadline is kept back to answer.
+    The defaults are those of a sidecar whose CPU is its own.
+    """
+
+    total_ms: float = Field(default=40, gt=0)
+    pdp_ms: float = Field(default=30, gt=0)
+    reserve_ms: float = Field(default=20, ge=0)
+
+    @classmethod
+    def of(cls, total_ms: float) -> Budget:
+        """The limits of a check that may take `total_ms` milliseconds, three quarters of it for the policy engine."""
+        return cls(total_ms=total_ms, pdp_ms=0.75 * total_ms)
+
+    @property
+    def check_timeout_ms(self) -> int:
+        """What Envoy's own limit must be: time for the record and for the way there and back on top of all of ours."""
+        return math.ceil(self.total_ms + _RECORD_MS + self.reserve_ms)
+
+
+def _taken_ways(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    if not ways or len(set(ways)) != len(ways):
+        raise ValueError("must name at least one way, and each once")
+    if Way.WORKLOAD in ways:
+        raise ValueError("workload is taken beside no other way: name the listener and its agent under workload")
+    return ways
+
+
+Ways = Annotated[tuple[Way, ...], AfterValidator(_taken_ways)]
+
+
+class WorkloadSettings(Settings):
+    """The one agent that a listener stands for, and how its token is got from the control plane (docs/workload.md).
+
+    `key` is a PEM file of an Ed25519 key that the token is bound to. Without `subject_token` it is the agent's own, and
+    proves who asks; with it, the token in that file is exchanged, and a key that is missing is made. `authorities` is
+    a file of the certificate authorities that the endpoint is verified by, the system's without it.
+    """
+
+    agent: AgentName
+    token_endpoint: PrivateUrl
+    key: Path
+    subject_token: Path | None = None
+    subject_token_type: Literal["jwt", "id_token", "access_token"] = "jwt"  # noqa: S105  # a word
+    authorities: Path | None = None
+
+
+class IdentitySettings(Settings):
+    """Which ways of proving an identity are taken (docs/identity.md).
+
+    `accept` holds for every listener of Envoy that `listeners` does not name (`forward`, `reverse`). A listener that
+    `workload` names stands for its agent and takes no credential.
+    """
+
+    accept: Ways = (Way.TOKEN, Way.BOUND)
+    listeners: Mapping[str, Ways] = {}
+    workload: Mapping[ListenerName, WorkloadSettings] = {}
+
+    @model_validator(mode="after")
+    def _has_one_meaning(self) -> IdentitySettings:
+        for name in self.listeners.keys() & self.workload.keys():
+            raise ValueError(f"the listener {name} stands for an agent and takes no other way: name it once")
+        return self
+
+
+class AuthzSettings(Settings):
+    """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
+
+    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL, or
+    `sentinel://host:port,host:port/service`. `record_key` is a PEM file. `session_keys` is
+    the file of the one or two keys that bind MCP sessions to their agents, the same for all workers; it is read again
+    when it changes. `credentials` holds what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
+    shared by all workers; `metrics_dir` is where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to
+    export no spans. `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
+    stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
+    who issues tokens may be ahead of that of Redis: whenever Redis was started, flushed or replaced, tokens are refused
+    for so long. The control plane's is no more.
+    """
+
+    listen: ListenAddress
+    host: WorkerHost = WorkerHost.HTTP2
+    workers: int = Field(default=2, ge=1, le=64)
+    opa_socket: Path
+    redis: str
+    records: Path
+    record_key: Path
+    session_keys: Path
+    record_mode: RecordMode = RecordMode.REQUIRED
+    environment: str = "local"
+    credentials: Path | None = None
+    metrics: PortAddress
+    metrics_dir: Path
+    ready_socket: str
+    otlp_endpoint: str = ""
+    max_concurrent: int = Field(default=512, ge=1)
+    drain_ms: float = Field(default=1000, ge=0)
+    clock_skew: float = Field(default=5, ge=0, le=60)
+    identity: IdentitySettings = IdentitySettings()
+    budget: Budget = Budget()

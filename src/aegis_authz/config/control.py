@@ -1,0 +1,115 @@
+"""Settings of the control plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from aegis_authz.config.values import ListenAddress, Period, PrivateUrl, Settings
+from aegis_authz.core.units import Seconds
+
+
+class RotationSettings(Settings):
+    """After how long each signing key is replaced by itself; one that is not named is replaced by command alone."""
+
+    issuer: Period | None = None
+    approvals: Period | None = None
+    bundle: Period | None = None
+    records: Period | None = None
+
+    def of(self, name: str) -> Seconds | None:
+        """The period of the key of that name, seconds."""
+        periods = {
+            "issuer": self.issuer,
+            "approvals": self.approvals,
+            "bundle": self.bundle,
+            "records": self.records,
+        }
+        period = periods[name]
+        return None if period is None else Seconds(period)
+
+
+class VaultSettings(Settings):
+    """A transit engine of HashiCorp Vault or OpenBao. Keys are called NAME-issuer and NAME-approvals.
+
+    `token_file` holds the token, and is read for each request; without it the environment does (VAULT_TOKEN).
+    """
+
+    url: PrivateUrl
+    mount: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]{0,127}$")] = "transit"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = "aegis"
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class Pkcs11Settings(Settings):
+    """A token behind a PKCS#11 module. Keys are labelled NAME-issuer and NAME-approvals.
+
+    `pin_file` holds the PIN of the user; without it the environment does (AEGIS_PKCS11_PIN).
+    """
+
+    module: Path
+    token: Annotated[str, Field(min_length=1, max_length=32)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = "aegis"
+    pin_file: Path | None = None
+
+
+class KeyServiceSettings(Settings):
+    """Where the keys of tokens and approvals are, when not in files: one of both."""
+
+    vault: VaultSettings | None = None
+    pkcs11: Pkcs11Settings | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> KeyServiceSettings:
+        if (self.vault is None) == (self.pkcs11 is None):
+            raise ValueError("must name either vault or pkcs11")
+        return self
+
+
+class ClusterSettings(Settings):
+    """A cluster of Kubernetes that is asked about tokens of its service accounts.
+
+    `api` is the URL of its API server, `token` the file of a token that may create TokenReviews there
+    (`system:auth-delegator`), `authorities` a file of the authorities that the server is verified by.
+    """
+
+    api: PrivateUrl
+    token: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    authorities: Path | None = None
+
+
+class ControlSettings(Settings):
+    """The control plane (`aegis serve control`).
+
+    `state` keeps published bundles; `records` is the folder of all record logs, the authorizers' or another one; `keys`
+    holds issuer.pem, approvals.pem, bundle.pem, root.pem, records.pem and admin.token; `rotate_every` says when each is
+    replaced, and `key_service` keeps those of tokens and approvals out of files; `policies` and `tools` are the folders
+    of documents published at the first start.
+    `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
+    `public_url` is where approvers and agents reach it. `proxy` is the file of an Envoy's settings (ProxySettings): its
+    routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
+    document of trust may name.
+    """
+
+    listen: ListenAddress
+    public_url: str
+    proxy: Path | None = None
+    state: Path
+    keys: Path
+    records: Path
+    policies: Path
+    tools: Path
+    probe: Path | None = None
+    redis: str
+    issuer: str = "aegis"
+    audience: str = "aegis-mesh"
+    max_token_life: float = Field(default=300, gt=0, le=3600)
+    clock_skew: float = Field(default=5, ge=0, le=60)
+    approval_life: float = Field(default=900, gt=0)
+    clusters: Mapping[str, ClusterSettings] = {}
+    rotate_every: RotationSettings = RotationSettings()
+    key_service: KeyServiceSettings | None = None

@@ -1,0 +1,81 @@
+"""Settings of Envoy, which its configuration is rendered from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from aegis_authz.config.values import ListenAddress, ListenerName, LoopbackAddress, Settings
+
+
+class ListenerTls(Settings):
+    """TLS on Envoy's listeners, as files of PEM that Envoy reads.
+
+    With `client_ca` every client must show a certificate of that authority; its SPIFFE id then proves an identity where
+    the authorizer takes `mtls`.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+class InterceptionSettings(Settings):
+    """HTTPS that is opened (docs/https.md). `certificates` is the address of the service of certificates; with
+    `unclaimed`, a host that no tool claims is opened as well, for its client to read the refusal.
+    """
+
+    certificates: ListenAddress
+    unclaimed: bool = True
+
+
+class WorkloadListener(Settings):
+    """A listener that stands for one agent (`identity.workload` of the authorizer, under the same name).
+
+    It listens on loopback or on a unix socket of `mode`, in the clear, and is both an HTTP proxy and has the reverse
+    routes under its own name.
+    """
+
+    listen: LoopbackAddress
+    mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0600"
+
+
+class ToolConnection(Settings):
+    """How Envoy speaks to a tool beyond its place, with files of PEM on Envoy's machine.
+
+    `ca` is trusted in place of the public authorities; `client_certificate`, with its key in the same file, is shown to
+    the tool; `sni` is what the handshake names and the tool's certificate must name, by default its host.
+    """
+
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    sni: str = ""
+    http2: bool = False
+
+
+class ProxySettings(Settings):
+    """What the Envoy configuration is rendered from.
+
+    `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
+    `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
+    `xds` is the folder of routes and clusters, which Envoy watches. `tools` says by a tool's name how it is spoken to.
+    """
+
+    bind: str = "127.0.0.1"
+    forward_port: int = Field(ge=0, le=65535)
+    reverse_port: int = Field(ge=0, le=65535)
+    admin_socket: str
+    authz: tuple[str, ...]
+    xds: Path
+    access_log: Path
+    ca_file: Path
+    check_timeout_ms: int = Field(default=250, gt=0)
+    max_body_bytes: int = Field(default=1_048_576, gt=0)
+    workers: int = Field(default=2, ge=1)
+    tls: ListenerTls | None = None
+    interception: InterceptionSettings | None = None
+    tools: Mapping[str, ToolConnection] = {}
+    workload: Mapping[ListenerName, WorkloadListener] = {}

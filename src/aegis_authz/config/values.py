@@ -1,0 +1,82 @@
+"""What settings of several processes are made of: the strict model, and kinds of addresses, names and times.
+
+A settings file is YAML; an unknown key, a wrong type or a duplicate key is an error that names it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from aegis_authz.core.address import UnixAddress, is_loopback, read_address, read_tcp_address
+from aegis_authz.core.scope import Scope
+
+_WORKER = "{worker}"
+SHARED_LISTENERS = ("forward", "reverse")
+"""The listeners of every agent."""
+_LISTENER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])\Z")
+
+
+def _listen_address(text: str) -> str:
+    read_address(text.replace(_WORKER, "0"))
+    return text
+
+
+def _port_address(text: str) -> str:
+    read_tcp_address(text)
+    return text
+
+
+def _listener_name(text: str) -> str:
+    if _LISTENER_NAME.match(text) is None or text in SHARED_LISTENERS:
+        raise ValueError(f"must be a name of lower-case letters, digits and dashes, and none of {SHARED_LISTENERS}")
+    return text
+
+
+def _loopback_address(text: str) -> str:
+    place = read_address(text)
+    if not isinstance(place, UnixAddress) and not is_loopback(place.host):
+        raise ValueError(f"{text} can be reached by others: must be unix:/path, or an address of loopback and a port")
+    return text
+
+
+def _private_url(text: str) -> str:
+    url = urlsplit(text)
+    is_local = url.scheme == "http" and (url.hostname == "localhost" or is_loopback(url.hostname or ""))
+    if (url.scheme != "https" and not is_local) or not url.hostname or url.username is not None or url.query:
+        raise ValueError("must be https://, a host and a path (http:// on loopback alone)")
+    return text
+
+
+def _agent(text: str) -> str:
+    return str(Scope.parse(text))
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.match(value)
+    if match is None:
+        raise ValueError("must be a whole number of minutes, hours or days, such as 90m, 12h or 30d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+PortAddress = Annotated[str, AfterValidator(_port_address)]
+ListenerName = Annotated[str, AfterValidator(_listener_name)]
+LoopbackAddress = Annotated[str, AfterValidator(_loopback_address)]
+PrivateUrl = Annotated[str, AfterValidator(_private_url)]
+AgentName = Annotated[str, AfterValidator(_agent)]
+Period = Annotated[float, BeforeValidator(_seconds), Field(ge=3600)]
+"""A time between rotations, in seconds or as `12h`, `30d`."""
+
+
+class Settings(BaseModel):
+    """A frozen part of a settings file; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
