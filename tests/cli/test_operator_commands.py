@@ -23,7 +23,8 @@ from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control import ControlStores, LimitStores, control_services
+from aegis_authz.bootstrap.control_services import control_services
+from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.cli import agents, approvals, limits, token
 from aegis_authz.cli import keys as keys_cli
 from aegis_authz.cli.policy import app as policy

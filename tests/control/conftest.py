@@ -18,7 +18,8 @@ from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control import ControlStores, LimitStores, control_services
+from aegis_authz.bootstrap.control_services import control_services
+from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.control.host import ControlHost

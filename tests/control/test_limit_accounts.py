@@ -9,7 +9,7 @@ import pytest
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.api.limits import LimitAnswer
-from aegis_authz.bootstrap.control import LimitStores
+from aegis_authz.bootstrap.control_stores import LimitStores
 from aegis_authz.cli.limits_text import limits_table
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.bootstrap.control import LimitStores
+from aegis_authz.bootstrap.control_stores import LimitStores
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import ChangeKind, Sources
 from aegis_authz.testing.store import MemoryStore
