@@ -199,9 +199,12 @@ async def test_a_quarantine_whose_time_is_over_is_none(contract: Contract) -> No
 
 async def test_after_a_new_start_limits_count_as_lost_until_they_are_reset(contract: Contract) -> None:
     assert await contract.limits.is_counted()
+    life = await contract.limits.life()
     await contract.call(Count(5, ROLLING))
+    assert await contract.limits.life() == life
     await contract.start_again()
     assert not await contract.limits.is_counted()
+    assert await contract.limits.life() != life
     await contract.call()
     await asyncio.sleep(0.003)
     assert (await contract.call(Count(5, ROLLING))).outcome is SettleOutcome.LIMIT_EXCEEDED

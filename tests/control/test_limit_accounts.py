@@ -28,10 +28,13 @@ POLICIES = {
 class NotFirst:
     """The memory of limits was begun long ago."""
 
-    def is_first(self) -> bool:
-        return False
+    def life(self) -> str:
+        return ""
 
-    def mark(self) -> None:
+    def begin(self, life: str) -> None:
+        raise AssertionError("it was begun")
+
+    def finish(self) -> None:
         raise AssertionError("it was begun")
 
 

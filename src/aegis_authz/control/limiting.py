@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 _EVERYBODY = Scope("all", "all", "all")
 """Whom the change log names where it is about every agent."""
 _TICK = Seconds(1.0)
+_FINISHED = ""
+"""What is kept of a first start that was finished, in place of the life it was begun in."""
 
 
 class NotQuarantined(Exception):
@@ -77,18 +79,28 @@ class LimitKeeper:
         while True:
             try:
                 await self.remind()
-            except StoreDown as fault:
+            except (StoreDown, OSError) as fault:
                 _log.warning("whether limits are remembered cannot be seen: %s", fault)
             await asyncio.sleep(_TICK)
 
     async def remind(self) -> None:
-        """Begin the memory of limits at the first start; say it when it may have been lost. Raises StoreDown."""
+        """Begin the memory of limits at the first start; say it when it may have been lost.
+
+        Raises StoreDown, OSError.
+        """
+        begun = await asyncio.to_thread(self._first.life)
         if await self._memory.is_counted():
             self._is_warned = False
+            if begun != _FINISHED:
+                await asyncio.to_thread(self._first.finish)
             return
-        if await asyncio.to_thread(self._first.is_first):
+        # on disk before it counts: a store that is lost between the two must not be taken for a new one
+        if begun is None:
+            begun = await self._memory.life()
+            await asyncio.to_thread(self._first.begin, begun)
+        if begun != _FINISHED and begun == await self._memory.life():
             await self._memory.declare_counted()
-            await asyncio.to_thread(self._first.mark)
+            await asyncio.to_thread(self._first.finish)
             return
         if not self._is_warned:
             self._is_warned = True

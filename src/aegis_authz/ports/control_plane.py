@@ -95,6 +95,10 @@ class LimitMemory(Protocol):
         """Whether nothing that was charged counts as forgotten. Raises StoreDown."""
         ...
 
+    async def life(self) -> str:
+        """A name of the time in which the store can have forgotten nothing by itself. Raises StoreDown."""
+        ...
+
     async def declare_counted(self) -> None:
         """Count nothing that was charged as forgotten, in this life of the store. Raises StoreDown."""
         ...
@@ -125,14 +129,21 @@ class Quarantines(Protocol):
 
 
 class FirstStart(Protocol):
-    """Whether the memory of limits was ever begun, on a disk that outlives the store."""
+    """How far the memory of limits was begun, on a disk that outlives the store.
 
-    def is_first(self) -> bool:
-        """Whether it was not; blocks on the disk."""
+    Calls block on the disk. Every method may raise OSError.
+    """
+
+    def life(self) -> str | None:
+        """The life of the store in which it was begun and not yet finished; "" once it was, None before all that."""
         ...
 
-    def mark(self) -> None:
-        """It was. Blocks on the disk; raises OSError."""
+    def begin(self, life: str) -> None:
+        """It is begun in this life of the store."""
+        ...
+
+    def finish(self) -> None:
+        """It was begun: whatever is missing from now on was forgotten."""
         ...
 
 

@@ -45,6 +45,7 @@ class _Memory:
     granted: Counter[tuple[str, str]] = field(default_factory=Counter)
     ledger: Ledger = field(default_factory=Ledger)
     is_counted: bool = False
+    life: int = 1
 
 
 class MemoryStore:
@@ -150,6 +151,10 @@ class MemoryStore:
         """Whether nothing that was charged counts as forgotten."""
         return self._memory.is_counted
 
+    async def life(self) -> str:
+        """The life of the memory."""
+        return str(self._memory.life)
+
     async def declare_counted(self) -> None:
         """Count nothing that was charged as forgotten."""
         self._memory.is_counted = True
@@ -186,6 +191,7 @@ class MemoryStore:
         self._memory.began = _LOST
         self._memory.is_whole = False
         self._memory.is_counted = False
+        self._memory.life += 1
         self._memory.epochs.clear()
 
     def forget_everything(self) -> None:

@@ -27,6 +27,11 @@ class RedisLimits:
             mark = await self._redis.get(redis_keys.counted(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
             return isinstance(mark, bytes) and mark.decode("ascii", "replace") == await self._life()
 
+    async def life(self) -> str:
+        """The life of the server, which ends when it is started again or taken over. Raises StoreDown."""
+        async with answering():
+            return await self._life()
+
     async def declare_counted(self) -> None:
         """Count nothing that was charged as forgotten, in this life of the server. Raises StoreDown."""
         async with answering():
