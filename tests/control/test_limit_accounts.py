@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,9 +13,11 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.api.limits import LimitAnswer
 from aegis_authz.bootstrap.control_stores import LimitStores
 from aegis_authz.cli.limits_text import limits_table
+from aegis_authz.config import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
 from aegis_authz.testing.store import MemoryStore
+from tests.support.token_requests import private_key, public_jwk
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 TOOL = "tool: bank\nhost: bank.example\ncost: {fixed: 0.5, currency: USD}\nactions: {pay: {match: POST /pay}}\n"
@@ -62,3 +66,22 @@ async def test_the_limits_of_the_documents_that_cover_an_agent_are_shown(
     assert [*limits_table(())] == ["no limit covers this agent"]
     async with client(plane, "no token") as nobody:
         assert (await nobody.get("/v1/limits/acme/emea/bot")).status_code == 401
+
+
+async def test_limits_are_shown_while_a_document_registers_an_agent_of_this_machine(
+    new_plane: Callable[..., ControlServices], settings: ControlSettings, client: Client, tmp_path: Path
+) -> None:
+    for part in ("policies", "tools"):
+        (tmp_path / "probe" / part).mkdir(parents=True)
+    local = json.dumps({"agents": {"acme/emea/bot": {"keys": [public_jwk(private_key(b"l"))]}}})
+    (tmp_path / "probe" / "policies" / "local-agents.yaml").write_text(local)
+    store = MemoryStore(SystemClock(), 60, for_tests=True)
+    plane = new_plane(
+        settings=settings.model_copy(update={"probe": tmp_path / "probe"}),
+        limits=LimitStores(store, store, NotFirst(), store),
+    )
+    own = json.dumps({"agents": {"acme/emea/bot": {"keys": [public_jwk(private_key(b"o"))]}}})
+    await plane.publisher.publish(Sources({**POLICIES, "who.yaml": own}, {"bank.yaml": TOOL}), "ann", "")
+    async with client(plane, plane.admin_token) as admin:
+        answer = await admin.get("/v1/limits/acme/emea/bot")
+    assert (answer.status_code, len(answer.json()["limits"])) == (200, 3)

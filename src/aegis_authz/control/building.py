@@ -21,7 +21,7 @@ from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.pack import pack
-from aegis_authz.policy.load import load
+from aegis_authz.policy.load import Loaded, load
 
 _OWN = "/aegis"
 
@@ -56,15 +56,13 @@ class PolicyBuilder:
 
     def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
         """The limits that calls of the agent can meet. Raises PolicyErrors."""
-        policies = {**sources.policies, **self._own.policies}
-        compiled = load(policies, {**sources.tools, **self._own.tools}, self._detectors).compiled
+        compiled = self._loaded(sources).compiled
         covers = [p for p in compiled if p.document.scope in covering(str(scope), {scope_shape(p.document.scope)})]
         return [*limits_of(covers).values()]
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
-        policies = {**sources.policies, **yielding(self._own.policies, sources.policies)}
-        loaded = load(policies, {**sources.tools, **self._own.tools}, self._detectors)
+        loaded = self._loaded(sources)
         compiled = compile_policy(
             loaded.compiled,
             loaded.tools,
@@ -79,6 +77,10 @@ class PolicyBuilder:
         signer = p256_jwk(key.public_key())["kid"]
         bundle = pack(compiled, rego_library(), key, signer)
         return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases, signer)
+
+    def _loaded(self, sources: Sources) -> Loaded:
+        policies = {**sources.policies, **yielding(self._own.policies, sources.policies)}
+        return load(policies, {**sources.tools, **self._own.tools}, self._detectors)
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:
