@@ -175,12 +175,27 @@ needing(verdicts, holding) := held(
 	deciders(holding),
 	obligations(verdicts),
 	findings_of(holding),
-	{"groups": sort(groups), "expires_in": min({given.approval.expires_in | some given in holding})},
+	object.union(terms(groups, holding), more_terms(holding)),
 ) if {
 	demanded := group_sets(holding)
 	groups := intersection(demanded)
 	approvable(demanded, groups)
 } else := denial("POLICY_DENIED", "no group of approvers satisfies every rule that asks for an approval", deciders(holding))
+
+terms(groups, holding) := {
+	"groups": sort(groups),
+	"expires_in": min({given.approval.expires_in | some given in holding}),
+}
+
+# What few rules ask for is told only where it is asked for: all that any of them asks.
+more_terms(holding) := {word: value |
+	some word, value in {
+		"approvals": max({1} | {given.approval.approvals | some given in holding}),
+		"confirm": sort({name | some given in holding; some name in given.approval.confirm}),
+		"notify": sort({place | some given in holding; some place in given.approval.notify}),
+	}
+	not value in [1, []]
+}
 
 # Rules that name no group accept any approver; the others must have a group in common.
 group_sets(holding) := {{group | some group in given.approval.groups} |

@@ -131,6 +131,15 @@ test_rules_that_ask_different_groups_need_one_in_common if {
 	[apart.effect, apart.reason, apart.approval] == ["deny", "POLICY_DENIED", null]
 }
 
+test_rules_that_ask_get_the_most_approvers_and_all_that_any_of_them_names if {
+	once := object.union(asks(["a"], 900), {"approval": {"approvals": 2, "confirm": ["payee"], "notify": ["slack:#a"]}})
+	twice := object.union(asks(["a"], 60), {"approval": {"approvals": 3, "confirm": ["amount"], "notify": ["slack:#a"]}})
+	decided([once, asks(["a"], 900), twice], {}).approval == {
+		"groups": ["a"], "expires_in": 60, "approvals": 3,
+		"confirm": ["amount", "payee"], "notify": ["slack:#a"],
+	}
+}
+
 test_a_rule_that_cannot_be_read_denies if {
 	every broken in [{}, object.remove(rule, ["values"]), object.remove(rule, ["headers"]), null, "x"] {
 		decided([rule, broken], {}).effect == "deny"

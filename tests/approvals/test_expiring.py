@@ -59,7 +59,7 @@ class Desk:
     async def held(self, number: int, verdict: ApprovalState | None = None) -> str:
         now = self.clock.now()
         name = f"apr_{number:034x}"
-        terms = (("p",), (), now, now + 900, {}, "b1", "d-1")
+        terms = (("p",), (), now, now + 900, {}, "b1", "d-1", 1, (), ())
         opens = ApprovalRequest(name, BOT, "stripe", "pay", {}, f"digest {number}", "r1", *terms)
         who = Identity(BOT, "aegis", "k", name, now, now + 60, (), "", Way.TOKEN, None, "", None)
         await self.store.settle(Settlement(who, None, opens, now, (), None, None), 0)

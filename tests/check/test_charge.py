@@ -43,7 +43,7 @@ REDACTION = {"kind": "redact", "target": "response", "detectors": ["us_ssn"], "f
 
 
 def limit(terms: Terms, exceed: Exceed = Exceed.DENY, name: str = "cap") -> Limit:
-    approval = ApprovalTerms(("finance",), 900) if exceed is Exceed.APPROVAL_NEEDED else None
+    approval = ApprovalTerms(("finance",), 900, 1, (), ()) if exceed is Exceed.APPROVAL_NEEDED else None
     obligations = (REDACTION,) if exceed is Exceed.SANITIZE else ()
     return Limit(name, "acme/emea/bot", name, Per.AGENT, exceed, obligations, approval, terms)
 

@@ -121,7 +121,7 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
 
 
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
-HELD = decision(Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900))
+HELD = decision(Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900, 1, (), ()))
 
 
 async def _never(*_: object) -> Any:

@@ -116,7 +116,7 @@ class Mesh:
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1",
+            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (),
         )  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now, (), None, None), 0))
 

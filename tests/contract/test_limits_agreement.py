@@ -72,7 +72,7 @@ SEEN: Counter[object] = Counter()
 
 def limit(number: int, exceed: Exceed) -> Limit:
     terms = TERMS[number]
-    approval = ApprovalTerms((), 900) if exceed is Exceed.APPROVAL_NEEDED else None
+    approval = ApprovalTerms((), 900, 1, (), ()) if exceed is Exceed.APPROVAL_NEEDED else None
     per = Per.TENANT if number % 2 else Per.AGENT
     return Limit(f"l{number}{exceed.value}", "p", f"l{number}", per, exceed, (), approval, terms)
 
@@ -193,7 +193,7 @@ class Play:
     def _request(self, number: int, scope: Scope, digest: str) -> ApprovalRequest:
         now = self.clock.now()
         name = redis_keys.approval_id(scope, f"{number:032x}")
-        terms = (("p",), ("finance",), now, now + 900, {}, "b1", "d-1")
+        terms = (("p",), ("finance",), now, now + 900, {}, "b1", "d-1", 1, (), ())
         return ApprovalRequest(name, scope, "stripe", "pay", {"amount": 7000}, digest, "r1", *terms)
 
     async def _grant(self) -> None:

@@ -195,7 +195,7 @@ class Play:
         name, now = redis_keys.approval_id(Scope("acme", *agent), f"{number:032x}"), self.clock.now()
         what = (Scope("acme", *agent), "stripe", "pay")
         digest, basis = call
-        terms = (("p",), ("finance",), now, now + life, {}, basis, "d-1")
+        terms = (("p",), ("finance",), now, now + life, {}, basis, "d-1", 1, (), ())
         return ApprovalRequest(name, *what, {"amount": 7000}, digest, "r1", *terms)
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:

@@ -112,6 +112,9 @@ class Contract:
             besides={"request": "POST api.stripe.example/v1/payments"},
             basis=basis,
             decision_id="d-1",
+            approvals=1,
+            confirm=(),
+            notify=(),
         )
 
     async def listed(self, *states: ApprovalState) -> list[Approval]:

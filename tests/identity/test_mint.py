@@ -41,6 +41,9 @@ HELD = ApprovalRequest(
     besides={"request": "POST api.stripe.example/v1/payments"},
     basis="b1",
     decision_id="d-1",
+    approvals=1,
+    confirm=(),
+    notify=(),
 )
 
 

@@ -78,7 +78,7 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
     ]
 
 
-@pytest.mark.parametrize("word", ["max_cost_per_call", "notify", "webhook", "priority", "effect"])
+@pytest.mark.parametrize("word", ["max_cost_per_call", "webhook", "priority", "effect"])
 def test_words_that_do_nothing_yet_say_so(word: str) -> None:
     for text in (f"agent: a\n{word}: 5\n", rule(f"{word}: 5"), rule(f"conditions: {{{word}: 5}}")):
         (problem,) = problems(text)
@@ -104,6 +104,11 @@ def test_words_that_do_nothing_yet_say_so(word: str) -> None:
         (rule("sanitize: {request: {fields: [notes]}}"), "fields[0]: 'notes' is not a JSON pointer"),
         (rule("approval: {groups: [x]}"), "allowed_tools[0].approval: nothing in this rule asks for an approval"),
         (rule("approval: {always: true, expires_in: 0}"), "approval.expires_in: must be more than 0, not the number 0"),
+        (rule("approval: {always: true, approvals: 0}"), "approval.approvals: must be at least 1, not the number 0"),
+        (rule("approval: {always: true, approvals: 6}"), "approval.approvals: must be at most 5, not the number 6"),
+        (rule("approval: {always: true, confirm: [payed]}"), "declares no parameter 'payed'"),
+        (rule('approval: {always: true, notify: ["pager:me"]}'), "must be slack:, teams:, webhook: or email:, and the place"),
+        (rule('approval: {always: true, notify: ["slack:"]}'), "must be slack:, teams:, webhook: or email:, and the place"),
         (rule("", actions="[]"), "allowed_tools[0].actions: must not be empty"),
         (rule("", actions='["*", create_payment]'), '"*" already means every action'),
         (rule("", tool="stripe-payment"), "no tool 'stripe-payment' in the catalogue; did you mean 'stripe-payments'?"),

@@ -12,7 +12,9 @@ from aegis_authz.core.scope import Scope
 
 _PLAIN = tuple(field.name for field in fields(ApprovalRequest) if field.name != "scope")
 
-_LATER: dict[str, Any] = {"besides": {}, "basis": "", "decision_id": ""}
+_LISTS = ("policies", "groups", "confirm", "notify")
+
+_LATER: dict[str, Any] = {"besides": {}, "basis": "", "decision_id": "", "approvals": 1, "confirm": [], "notify": []}
 """What requests of before did not have; one without a basis is stale."""
 
 
@@ -31,7 +33,7 @@ def approval_from_text(text: bytes) -> ApprovalRequest:
         scope = Scope(data.pop("org"), data.pop("tenant"), data.pop("agent"))
         for name, absent in _LATER.items():
             data.setdefault(name, absent)
-        lists = {name: tuple(data[name]) for name in ("policies", "groups")}
+        lists = {name: tuple(data[name]) for name in _LISTS}
         return ApprovalRequest(**{**data, **lists, "scope": scope})
     except (AttributeError, KeyError, TypeError) as fault:
         raise ValueError(f"not an approval request: {fault}") from None

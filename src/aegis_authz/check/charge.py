@@ -67,7 +67,13 @@ def approval_over(charging: Charging) -> ApprovalTerms | None:
     groups = set.intersection(*demanded) if demanded else set()
     if demanded and not groups:
         return None
-    return ApprovalTerms(tuple(sorted(groups)), min(entry.expires_in for entry in terms))
+    return ApprovalTerms(
+        groups=tuple(sorted(groups)),
+        expires_in=min(entry.expires_in for entry in terms),
+        approvals=max(entry.approvals for entry in terms),
+        confirm=tuple(sorted({name for entry in terms for name in entry.confirm})),
+        notify=tuple(sorted({place for entry in terms for place in entry.notify})),
+    )
 
 
 def tally_of(decision: Decision, draft: Draft) -> Tally | None:

@@ -145,6 +145,9 @@ def _request(
         expires_at=Epoch(draft.time + terms.expires_in),
         basis=snapshot.basis_of(identity.scope, call.tool),
         decision_id=draft.decision_id,
+        approvals=terms.approvals,
+        confirm=terms.confirm,
+        notify=terms.notify,
     )
 
 

@@ -21,6 +21,9 @@ MOST_WAITING_OF_AGENT = 20
 MOST_WAITING_OF_TENANT = 500
 """The most calls that may wait for a person at once: nobody reads more, and what is kept of each takes room."""
 
+MOST_APPROVERS = 5
+"""The most people that a rule may ask to approve one call."""
+
 MAX_SHOWN_BYTES = 32_768
 """The most a call may hold that waits for a person: what nobody can read, nobody can approve."""
 
@@ -52,7 +55,8 @@ class ApprovalRequest:
     `scope` is the requester. `parameters` and `besides` are what the approver sees; they are what will run, because
     `digest` binds them. `besides` holds the address, on whose behalf, and what no rule judges. `basis` is what judged
     the call: once that is another, the approval is stale, whatever `revision` is served. `decision_id` is that of the
-    answer which held the call.
+    answer which held the call. So many `approvals` of different people are needed; whoever approves types the values of
+    the parameters in `confirm`; `notify` are the places of channels where people learn of it.
     """
 
     id: ApprovalId
@@ -69,6 +73,9 @@ class ApprovalRequest:
     besides: Mapping[str, Json]
     basis: Basis
     decision_id: DecisionId
+    approvals: int
+    confirm: tuple[str, ...]
+    notify: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

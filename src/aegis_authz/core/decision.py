@@ -139,10 +139,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTerms:
-    """What an approval needs: whom it is meant for, and how long it may be asked and used."""
+    """What an approval needs: whom it is meant for, how long it may be asked and used, and how many people.
+
+    `confirm` names the parameters whose values an approver types, and `notify` the places of channels, `kind:place`.
+    """
 
     groups: tuple[str, ...]
     expires_in: Seconds
+    approvals: int
+    confirm: tuple[str, ...]
+    notify: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

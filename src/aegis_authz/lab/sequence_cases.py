@@ -10,13 +10,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.grants import moment
 from aegis_authz.policy.language.limits import COUNTED, Duration, seconds_of
-from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, Number, Words
+from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, ChannelPlace, Number, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import did_you_mean, quoted
 
@@ -54,6 +56,39 @@ class ExpectedApproval(Part):
 
     groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
     expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] | None = None
+    approvals: Annotated[int, Field(ge=1, le=MOST_APPROVERS)] | None = None
+    confirm: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
+    notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] | None = None
+
+    @property
+    def data(self) -> dict[str, Json]:
+        """What is expected, as JSON; what was left out is not there."""
+        terms: dict[str, Json] = {
+            word: sorted(names)
+            for word, names in (("groups", self.groups), ("confirm", self.confirm), ("notify", self.notify))
+            if names is not None
+        }
+        if self.expires_in is not None:
+            terms["expires_in"] = seconds_to_data(self.expires_in)
+        if self.approvals is not None:
+            terms["approvals"] = self.approvals
+        return terms
+
+
+def seconds_to_data(seconds: float) -> Json:
+    """Seconds as they are written: whole ones without a fraction."""
+    return int(seconds) if float(seconds).is_integer() else seconds
+
+
+def terms_data(terms: ApprovalTerms) -> dict[str, Json]:
+    """The terms of an approval, as JSON."""
+    return {
+        "groups": sorted(terms.groups),
+        "expires_in": seconds_to_data(terms.expires_in),
+        "approvals": terms.approvals,
+        "confirm": sorted(terms.confirm),
+        "notify": sorted(terms.notify),
+    }
 
 
 class ExpectedStep(Part):

@@ -110,7 +110,8 @@ async def _settled(
     final, opens = settled_decision(settled, settlement, decision), settlement.opens
     approval = None
     if final.effect is Effect.APPROVAL_NEEDED and opens is not None:
-        approval = ApprovalTerms(opens.groups, Seconds(round(opens.expires_at - opens.requested_at, 3)))
+        life = Seconds(round(opens.expires_at - opens.requested_at, 3))
+        approval = ApprovalTerms(opens.groups, life, opens.approvals, opens.confirm, opens.notify)
     return Played(final, left, approval)
 
 

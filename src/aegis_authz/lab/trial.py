@@ -9,7 +9,7 @@ from aegis_authz.core.decision import Decision
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.cases import Case, Expected
-from aegis_authz.lab.sequence_cases import ExpectedStep
+from aegis_authz.lab.sequence_cases import ExpectedStep, terms_data
 from aegis_authz.lab.sequences import Played
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.bundle.canonical_json import canonical
@@ -75,9 +75,9 @@ def _step_differences(case: Case, repetition: Played, is_last: bool) -> Iterator
     if expect.reason is not None:
         pairs.append(("reason", expect.reason, data["reason"]))
     if expect.approval is not None:
-        terms_wanted: Json = _approval(expect.approval.groups, expect.approval.expires_in)
+        terms_wanted: Json = expect.approval.data
         terms = repetition.approval
-        answer: Json = None if terms is None else _approval(terms.groups, terms.expires_in)
+        answer: Json = None if terms is None else terms_data(terms)
         pairs.append(("approval", terms_wanted, _expected_part(answer, terms_wanted)))
     if expect.left is not None and is_last:
         left = dict(repetition.left)
@@ -114,7 +114,7 @@ def expected_data(expect: Expected) -> dict[str, Json]:
     if expect.would is not None:
         data["would"] = expect.would
     if expect.approval is not None:
-        data["approval"] = _approval(expect.approval.groups, expect.approval.expires_in)
+        data["approval"] = expect.approval.data
     return data
 
 
@@ -140,17 +140,8 @@ def decided_data(decided: Decision | Refused) -> dict[str, Json]:
         "obligations": obligations_to_data(decided.obligations),
         "findings": [f"{finding.parameter} {finding.condition}" for finding in decided.findings],
         "would": None if decided.would is None else decided.would.value,
-        "approval": None if terms is None else _approval(terms.groups, terms.expires_in),
+        "approval": None if terms is None else terms_data(terms),
     }
-
-
-def _approval(groups: Sequence[str] | None, expires_in: float | None) -> dict[str, Json]:
-    terms: dict[str, Json] = {}
-    if groups is not None:
-        terms["groups"] = sorted(groups)
-    if expires_in is not None:
-        terms["expires_in"] = int(expires_in) if float(expires_in).is_integer() else expires_in
-    return terms
 
 
 def _expected_part(answer: Json, expected: Json) -> Json:

@@ -39,7 +39,7 @@ def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
     scope = BOT if name.startswith(f"apr_{redis_keys.partition_of(BOT)}") else Scope("acme", "spoilt", "bot")
     texts = (scope, "stripe", "pay")
     request = ApprovalRequest(
-        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1"
+        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1", 1, (), ()
     )
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}

@@ -65,7 +65,7 @@ def request(tenant: str = "emea") -> ApprovalRequest:
     now, name = time.time(), redis_keys.approval_id(Scope("acme", tenant, "bot"), secrets.token_hex(16))
     texts = (Scope("acme", tenant, "bot"), "stripe", "pay")
     return ApprovalRequest(
-        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1"
+        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1", 1, (), ()
     )
 
 

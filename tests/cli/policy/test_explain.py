@@ -104,7 +104,7 @@ def test_a_call_is_explained_as_a_tree(run: Run, folders: tuple[Path, Path]) -> 
 def test_the_terms_of_an_approval_are_told(run: Run) -> None:
     result = run(*PAY, "--param", "amount=5", "--param", "payee=Initech")
 
-    assert "approval: by one of finance (not enforced yet), within 900 seconds" in result.output
+    assert "approval: by one of finance, within 900 seconds" in result.output
 
 
 def test_obligations_are_told(run: Run) -> None:

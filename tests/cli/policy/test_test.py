@@ -125,7 +125,8 @@ def test_json_says_what_was_decided_of_each(run: Run) -> None:
         "expected": "deny",
         "decided": "allow",
     }
-    assert said["tests"][2]["decided"]["approval"] == {"groups": ["finance"], "expires_in": 900}
+    terms = {"groups": ["finance"], "expires_in": 900, "approvals": 1, "confirm": [], "notify": []}
+    assert said["tests"][2]["decided"]["approval"] == terms
     assert "coverage" not in said
 
 

@@ -71,6 +71,9 @@ async def hold(
         besides={"request": "POST api.stripe.example/v1/payments"},
         basis=basis,
         decision_id="d-1",
+        approvals=1,
+        confirm=(),
+        notify=(),
     )
     settled = await store.settle(Settlement(identity(now, jti), None, opens, now, (), None, None), 0)
     assert settled.outcome is SettleOutcome.OPENED

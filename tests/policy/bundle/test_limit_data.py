@@ -78,7 +78,7 @@ def built(limits: dict[str, Limit]) -> dict[str, Limit]:
             limit,
             id=name,
             obligations=REDACT if limit.on_exceed is Exceed.SANITIZE else (),
-            approval=ApprovalTerms(("a",), 900.0) if limit.on_exceed is Exceed.APPROVAL_NEEDED else None,
+            approval=ApprovalTerms(("a",), 900.0, 1, (), ()) if limit.on_exceed is Exceed.APPROVAL_NEEDED else None,
         )
         for name, limit in limits.items()
     }
@@ -122,6 +122,11 @@ BUDGET = {"amount": 5, "currency": "USD", "window": DAY, "of": None}
         {"l": {**ASKING, "approval": {"groups": [], "expires_in": 0}}},
         {"l": {**ASKING, "approval": {"groups": [], "expires_in": True}}},
         {"l": {**ASKING, "approval": {"groups": [1], "expires_in": 60}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": 60, "approvals": 0}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": 60, "approvals": 6}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": 60, "confirm": [1]}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": 60, "notify": "x"}}},
+        {"l": {**ASKING, "approval": {"groups": [], "expires_in": 60, "extra": 1}}},
         limit("odd"),
         limit("count", most=0, window=DAY),
         limit("count", most=-1, window=DAY),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Exceed, Flags, Limit, Per
 from aegis_authz.policy.bundle.limit_data import breakers_from_data, breakers_to_data, limits_from_data, limits_to_data
@@ -115,7 +116,7 @@ def test_a_document_about_all_agents_counts_them_together_unless_it_says_otherwi
 def test_the_limits_own_word_wins_over_that_of_its_rule_and_flags_have_an_else() -> None:
     document = rules(
         "on_exceed: observe, count: {max: 1, per: day, on_exceed: approval_needed}, rate_limit: 3/s, "
-        "requires: [a], unless: {flags: [b], else: approval_needed}, approval: {groups: [g], expires_in: 60}"
+        "requires: [a], unless: {flags: [b], else: approval_needed}, approval: {groups: [g], expires_in: 60, approvals: 2, confirm: [amount], notify: ['slack:#g']}"
     )
     exceeds = {limit.name: limit.on_exceed for limit in limits(document)}
     assert exceeds == {
@@ -125,7 +126,7 @@ def test_the_limits_own_word_wins_over_that_of_its_rule_and_flags_have_an_else()
         "unless b (bank)": Exceed.APPROVAL_NEEDED,
     }
     terms = {limit.approval for limit in limits(document)}
-    assert {term and (term.groups, term.expires_in) for term in terms} == {None, (("g",), 60.0)}
+    assert terms == {None, ApprovalTerms(("g",), 60.0, 2, ("amount",), ("slack:#g",))}
 
 
 def test_what_is_redacted_beyond_a_limit_is_that_of_its_entry_or_rule() -> None:

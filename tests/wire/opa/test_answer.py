@@ -8,7 +8,7 @@ import pytest
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.circumstances import CONTEXT
-from aegis_authz.core.decision import Decision, Evaluation, SetHeader
+from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, SetHeader
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.json_value import Json
@@ -100,6 +100,55 @@ def answered(effect: str, reason: str, obligations: list[Json]) -> Decision | Re
     }
     (read,) = decisions_from_data({"revision": "r", "decisions": [decision]}, 1)
     return read
+
+
+TERMS: dict[str, Json] = {"groups": ["finance"], "expires_in": 60}
+
+
+def held(terms: Json) -> Decision | Refused:
+    decision: Json = {
+        "effect": "approval_needed",
+        "reason": "APPROVAL_NEEDED",
+        "detail": "",
+        "policies": [],
+        "obligations": [],
+        "findings": [],
+        "approval": terms,
+        "would": None,
+    }
+    (read,) = decisions_from_data({"revision": "r", "decisions": [decision]}, 1)
+    return read
+
+
+def test_an_approval_asks_for_one_person_unless_its_terms_say_more() -> None:
+    plain = held(TERMS)
+    assert isinstance(plain, Decision)
+    assert plain.approval == ApprovalTerms(("finance",), 60.0, 1, (), ())
+    more = held({**TERMS, "approvals": 2, "confirm": ["payee"], "notify": ["slack:#finance"]})
+    assert isinstance(more, Decision)
+    assert more.approval == ApprovalTerms(("finance",), 60.0, 2, ("payee",), ("slack:#finance",))
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        None,
+        {"groups": ["finance"]},
+        {**TERMS, "extra": 1},
+        {**TERMS, "approvals": 0},
+        {**TERMS, "approvals": 6},
+        {**TERMS, "approvals": True},
+        {**TERMS, "approvals": 2.0},
+        {**TERMS, "confirm": "payee"},
+        {**TERMS, "confirm": [1]},
+        {**TERMS, "notify": {}},
+    ],
+    ids=str,
+)
+def test_terms_of_an_approval_that_are_not_known_to_the_letter_refuse(terms: Json) -> None:
+    read = held(terms)
+    assert isinstance(read, Refused)
+    assert read.reason is Reason.DECISION_MALFORMED
 
 
 HEADER: Json = {"kind": "set_header", "name": "x-a", "value": "b"}

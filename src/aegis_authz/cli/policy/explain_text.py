@@ -112,8 +112,9 @@ def _header(explanation: Explanation) -> Iterator[Text]:
         yield Text(printable(f"obligation: {obligation['kind']}: {', '.join(members)}"))
     approval = data["approval"]
     if isinstance(approval, Mapping):
-        groups = approval["groups"]
-        approvers = f"one of {_listed(groups)} (not enforced yet)" if groups else "any approver"
+        groups, approvals = approval["groups"], approval["approvals"]
+        how_many = "one" if approvals == 1 else str(approvals)
+        approvers = f"{how_many} of {_listed(groups)}" if groups else f"{how_many} of all approvers"
         yield Text(printable(f"approval: by {approvers}, within {approval['expires_in']} seconds"))
     if data["would"] is not None:
         yield Text.assemble("shadow documents would have decided: ", effect_text(str(data["would"])))

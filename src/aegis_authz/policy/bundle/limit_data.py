@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
 from aegis_authz.core.breaker import Breaker, Breakers
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
@@ -45,6 +45,9 @@ from aegis_authz.core.limit import (
 from aegis_authz.core.units import LimitId, Micros, Millis, Seconds
 from aegis_authz.encoding.narrowing import integer, items, mapping, members, number, text
 
+_APPROVAL = {"groups", "expires_in", "approvals", "confirm", "notify"}
+_BEFORE_APPROVALS: Mapping[str, Json] = MappingProxyType({"approvals": 1, "confirm": [], "notify": []})
+"""What the approvals of bundles of before did not ask for."""
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 
 
@@ -99,7 +102,15 @@ def _terms_to_data(terms: Terms) -> dict[str, Json]:
 
 
 def _approval_to_data(approval: ApprovalTerms | None) -> Json:
-    return None if approval is None else {"groups": [*approval.groups], "expires_in": approval.expires_in}
+    if approval is None:
+        return None
+    return {
+        "groups": [*approval.groups],
+        "expires_in": approval.expires_in,
+        "approvals": approval.approvals,
+        "confirm": [*approval.confirm],
+        "notify": [*approval.notify],
+    }
 
 
 def _window_to_data(window: Window) -> Json:
@@ -156,12 +167,17 @@ def _limit(limit_id: LimitId, data: Json) -> Limit:
 def _approval(data: Json) -> ApprovalTerms | None:
     if data is None:
         return None
-    entry = members(data, {"groups", "expires_in"}, "the approval of a limit")
+    written = mapping(data, "the approval of a limit")
+    entry = members({**_BEFORE_APPROVALS, **written}, _APPROVAL, "the approval of a limit")
     life = number(entry["expires_in"], "expires_in")
     if not 0 < life <= MAX_APPROVAL_LIFE:
         raise ValueError("an approval that expires never or at once")
     return ApprovalTerms(
-        tuple(text(group, "a group") for group in items(entry["groups"], "groups")), Seconds(float(life))
+        groups=tuple(text(group, "a group") for group in items(entry["groups"], "groups")),
+        expires_in=Seconds(float(life)),
+        approvals=_bounded(entry["approvals"], "approvals", MOST_APPROVERS),
+        confirm=tuple(text(name, "a parameter") for name in items(entry["confirm"], "confirm")),
+        notify=tuple(text(place, "a place") for place in items(entry["notify"], "notify")),
     )
 
 

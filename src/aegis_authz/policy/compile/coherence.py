@@ -8,7 +8,12 @@ from aegis_authz.core.catalogue import BodyFormat
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.comparisons import Fault, fits
 from aegis_authz.policy.compile.conditions import DEFAULT_PARAMETER, ValueConditions, short_form
-from aegis_authz.policy.compile.limit_faults import asks_beyond, document_limit_faults, rule_limit_faults
+from aegis_authz.policy.compile.limit_faults import (
+    asks_beyond,
+    confirm_faults,
+    document_limit_faults,
+    rule_limit_faults,
+)
 from aegis_authz.policy.compile.rules import CompiledRule, CompiledRules
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.document import RuleSet
@@ -137,6 +142,8 @@ def _catalogue_faults(rule: Rule, tool: KnownTool, values: Sequence[ValueConditi
             )
     if isinstance(rule, ToolRule):
         yield from _redaction_faults(rule, tool, names)
+        for message in confirm_faults(rule.approval, actions, names):
+            yield ("approval", "confirm"), message
     for name in names:
         for value in values:
             if value.of == "parameters" and actions[name]:

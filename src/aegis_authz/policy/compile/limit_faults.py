@@ -13,7 +13,7 @@ from aegis_authz.policy.language.document import PolicyDocument, RuleSet
 from aegis_authz.policy.language.document_limits import LimitEntry
 from aegis_authz.policy.language.limits import BudgetLimit, DistinctLimit, FlagTerms, Limited
 from aegis_authz.policy.language.mcp_methods import is_method
-from aegis_authz.policy.language.rule import ToolRule
+from aegis_authz.policy.language.rule import Approval, ToolRule
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.source.problems import did_you_mean, quoted
 
@@ -21,6 +21,17 @@ from aegis_authz.policy.source.problems import did_you_mean, quoted
 def asks_beyond(limited: Limited) -> bool:
     """Whether a call beyond one of the limits needs an approval."""
     return any(effective(limited, terms) is Exceed.APPROVAL_NEEDED for _, _, terms in written_limits(limited))
+
+
+def confirm_faults(
+    approval: Approval | None, actions: Mapping[str, Mapping[str, str]], names: Collection[str]
+) -> Iterator[str]:
+    """Parameters that an approver should type and that an action does not declare."""
+    for name in names:
+        for parameter in () if approval is None or not actions[name] else approval.confirm:
+            if parameter not in actions[name]:
+                near = did_you_mean(parameter, actions[name])
+                yield f"action {quoted(name)} declares no parameter {quoted(parameter)}{near}"
 
 
 def rule_limit_faults(rule: ToolRule, document: RuleSet, tool: KnownTool | None) -> Iterator[Fault]:
@@ -65,6 +76,11 @@ def _entry_faults(
     exceeds = {effective(entry, terms) for _, _, terms in written_limits(entry)}
     if entry.sanitize is not None and Exceed.SANITIZE not in exceeds:
         yield ("sanitize",), "nothing here is sanitized beyond its limit; add on_exceed: sanitize"
+    for tool in known_tools if entry.tools is not None else ():
+        actions = tool.actions or {}
+        names = [name for name in entry.actions or actions if name in actions]
+        for message in confirm_faults(entry.approval, actions, names):
+            yield ("approval", "confirm"), message
     if entry.approval is not None and entry.approval.always:
         yield ("approval", "always"), "a limit asks for approvals beyond it alone; put always into a rule"
     elif entry.approval is not None and Exceed.APPROVAL_NEEDED not in exceeds:

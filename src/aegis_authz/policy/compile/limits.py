@@ -209,7 +209,13 @@ def _id(identity: bytes, ordinal: int) -> LimitId:
 
 def _approval_terms(words: Approval | None) -> ApprovalTerms:
     approval = words or Approval()
-    return ApprovalTerms(tuple(sorted(approval.groups)), Seconds(float(approval.expires_in)))
+    return ApprovalTerms(
+        groups=tuple(sorted(approval.groups)),
+        expires_in=Seconds(float(approval.expires_in)),
+        approvals=approval.approvals,
+        confirm=tuple(sorted(approval.confirm)),
+        notify=tuple(sorted(approval.notify)),
+    )
 
 
 def _breaker(document: PolicyDocument, terms: BreakerTerms) -> Breaker:

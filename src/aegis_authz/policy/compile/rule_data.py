@@ -102,9 +102,20 @@ def _allowing(compiled: CompiledRule, limits: Sequence[str]) -> dict[str, Json]:
         "values": _values(compiled),
         "redact": redactions(rule.sanitize),
         "headers": _headers(rule.obligations),
-        "approval": {"groups": sorted(approval.groups), "expires_in": approval.expires_in},
+        "approval": _terms(approval),
         **({"limits": [*limits]} if limits else {}),
     }
+
+
+def _terms(approval: Approval) -> Json:
+    """The terms of an approval; what few rules ask for stands there only where it is asked for."""
+    terms: dict[str, Json] = {"groups": sorted(approval.groups), "expires_in": approval.expires_in}
+    if approval.approvals > 1:
+        terms["approvals"] = approval.approvals
+    for word, names in (("confirm", approval.confirm), ("notify", approval.notify)):
+        if names:
+            terms[word] = sorted(names)
+    return terms
 
 
 def _denying(compiled: CompiledRule) -> dict[str, Json]:

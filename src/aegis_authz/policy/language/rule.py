@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
 from aegis_authz.policy.language.limits import Limited
 from aegis_authz.policy.language.types import (
     ANY,
@@ -15,6 +15,7 @@ from aegis_authz.policy.language.types import (
     NOT_EMPTY,
     ONE_OR_MORE,
     UNIQUE,
+    ChannelPlace,
     HeaderName,
     HeaderPrefix,
     HeaderValue,
@@ -138,10 +139,17 @@ class Sanitize(Part):
 
 
 class Approval(Part):
-    """Who should approve (any approver when `groups` is empty), for how many seconds, and whether always needed."""
+    """Who approves (any approver when `groups` is empty), for how many seconds, and whether always needed.
+
+    So many people of the groups as `approvals` says must approve, and each types the values of the parameters in
+    `confirm`. `notify` are places of channels that the control plane has, such as `slack:#finance`.
+    """
 
     groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
     expires_in: Annotated[Number, Field(gt=0, le=MAX_APPROVAL_LIFE)] = 900
+    approvals: Annotated[int, Field(ge=1, le=MOST_APPROVERS)] = 1
+    confirm: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
+    notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] = ()
     always: bool = False
 
 

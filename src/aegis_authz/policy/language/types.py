@@ -46,6 +46,7 @@ _GUARDED_HEADERS = frozenset(
         "traceparent",
     )
 )
+_CHANNEL_PLACE = re.compile(r"(slack|teams|webhook|email):[!-~]{1,200}\Z")
 _GUARDED_PREFIXES = ("x-aegis-", "x-envoy-", "x-forwarded-", "mcp-")
 
 Scalar = str | bool | int | float
@@ -93,6 +94,12 @@ def _scalar(value: object) -> Scalar:
 def _words(value: str) -> str:
     if not value.isprintable() or value != value.strip() or not 0 < len(value) <= 256:
         raise ValueError("must be 1 to 256 printable characters without spaces around them")
+    return value
+
+
+def _channel_place(value: str) -> str:
+    if _CHANNEL_PLACE.match(value) is None:
+        raise ValueError("must be slack:, teams:, webhook: or email:, and the place, such as slack:#finance")
     return value
 
 
@@ -239,6 +246,7 @@ NumberOrReference = Annotated[
     NumberOperand, PlainValidator(_number_operand), WithJsonSchema({"anyOf": [{"type": "number"}, _REFERENCE_SCHEMA]})
 ]
 Words = Annotated[str, AfterValidator(_words)]
+ChannelPlace = Annotated[str, AfterValidator(_channel_place)]
 Name = Annotated[str, AfterValidator(_name)]
 NameOrGlob = Annotated[str, AfterValidator(_name_or_glob)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
