@@ -19,6 +19,7 @@ from aegis_authz.cli import (
     doctor,
     envoy,
     explain,
+    intercept,
     keys,
     limits,
     mcp,
@@ -64,6 +65,7 @@ app.add_typer(tools.app, name="tools")
 app.add_typer(audit.app, name="audit")
 app.add_typer(envoy.app, name="envoy")
 app.add_typer(ca.app, name="ca")
+app.add_typer(intercept.app, name="intercept")
 
 
 @app.command(

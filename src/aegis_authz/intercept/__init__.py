@@ -1,1 +1,1 @@
-"""HTTPS that is opened to be judged: the mesh's own authority, the certificates it makes, and for which hosts."""
+"""HTTPS that is opened to be judged, and traffic that is led to be: certificates, and rules of a packet filter."""
