@@ -87,6 +87,45 @@ identity:
 POD = "{agent: acme/emea/bot, token_endpoint: 'https://control.example/v1/token', key: /run/key.pem}"
 
 
+def in_file(folder: Path, content: bytes, mode: int = 0o600) -> str:
+    path = folder / "redis.url"
+    path.touch(mode)
+    path.chmod(mode)
+    path.write_bytes(content)
+    return AUTHZ.replace("redis://127.0.0.1", f"{{file: {path}}}").replace("identity:\n", "")
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    text = in_file(tmp_path, b"redis://aegis:sesame@redis:6379/0\n")
+    assert load_settings(written(tmp_path, text), AuthzSettings).redis == "redis://aegis:sesame@redis:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "complaint"),
+    [
+        (b"redis://:sesame@redis", 0o644, "redis.url: mode 0644 lets others use this secret"),
+        (b"redis://:sesame@redis\nredis://:sesame@other", 0o600, "redis.url: not one line of text"),
+        (b"", 0o600, "redis.url: not one line of text"),
+        (b"redis://:sesame\xff@redis", 0o600, "redis.url: not ASCII"),
+    ],
+)
+def test_a_file_that_is_no_secret_is_named_and_not_shown(
+    tmp_path: Path, content: bytes, mode: int, complaint: str
+) -> None:
+    path = written(tmp_path, in_file(tmp_path, content, mode))
+    with pytest.raises(SettingsError) as refused:
+        load_settings(path, AuthzSettings)
+    assert complaint in str(refused.value)
+    assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["{file: /absent/redis.url}", "{file: 1}", "{file: /x, mode: 1}", "{path: /x}"])
+def test_a_file_that_is_not_named_rightly_is_an_error(tmp_path: Path, value: str) -> None:
+    text = AUTHZ.replace("redis://127.0.0.1", value).replace("identity:\n", "")
+    with pytest.raises(SettingsError, match="redis"):
+        load_settings(written(tmp_path, text), AuthzSettings)
+
+
 def test_listeners_may_stand_for_several_agents(tmp_path: Path) -> None:
     text = f"{AUTHZ}  accept: [bound]\n  workload:\n    pod: {POD}\n    job: {POD.replace('bot', 'job')}\n"
     identity = load_settings(written(tmp_path, text), AuthzSettings).identity

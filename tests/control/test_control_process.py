@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.release import Sources
 
@@ -69,6 +70,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def placed(settings: ControlSettings) -> ControlSettings:
+    open_keys(settings.keys)
     return settings.model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
 
 
@@ -115,6 +117,18 @@ async def test_a_second_one_on_the_same_folder_does_not_start(
         async with started(other, tmp_path / "other.yaml") as second:
             await said(second, "another control plane is using this folder")
             assert await asyncio.wait_for(second.wait(), 5) == 1
+
+
+async def test_a_missing_key_is_not_made_anew_but_stops_the_start(
+    placed: ControlSettings, documents: Documents, tmp_path: Path
+) -> None:
+    write(placed, documents())
+    elsewhere = placed.model_copy(update={"keys": tmp_path / "none"})
+    async with started(elsewhere, tmp_path / "control.yaml") as process:
+        log = await said(process, "issuer.pem: no such file; the secrets of a mesh are made once, by: aegis init")
+        assert await asyncio.wait_for(process.wait(), 5) == 1
+    assert "Traceback" not in log
+    assert not elsewhere.keys.exists()
 
 
 async def test_a_key_that_others_can_read_stops_the_start(

@@ -15,7 +15,7 @@ from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
-from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, open_keys
+from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, load_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
@@ -79,7 +79,7 @@ def run_control(settings: ControlSettings) -> None:
 async def _run(settings: ControlSettings) -> None:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
-        keys = open_keys(settings.keys)
+        keys = load_keys(settings.keys)
         releases = FileReleases(settings.state, clock)
         stack.callback(releases.close)
         approvals = RedisApprovals(settings.redis, clock)

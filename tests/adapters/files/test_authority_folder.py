@@ -98,5 +98,5 @@ def test_a_file_is_read_again_when_it_has_changed_and_signs_nothing_when_it_is_g
 def test_a_key_that_others_can_read_is_refused(folder: AuthorityFolder, tmp_path: Path) -> None:
     folder.open(NOW)
     (tmp_path / "ca" / SIGNING).chmod(0o640)
-    with pytest.raises(AuthorityUnreadable, match="make it 0600"):
+    with pytest.raises(AuthorityUnreadable, match="lets others use this secret"):
         AuthorityFile(tmp_path / "ca" / SIGNING)()

@@ -7,10 +7,10 @@ given.
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from aegis_authz import durable
+from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import (
     Authority,
@@ -138,12 +138,12 @@ def _differs(path: Path, content: bytes) -> bool:
 
 
 def _private(path: Path) -> Authority:
-    state = path.stat()
-    if stat.S_IMODE(state.st_mode) & 0o077:
-        raise AuthorityUnreadable(f"{path}: readable by others; make it 0600")
-    if state.st_size > _MOST_BYTES:
-        raise AuthorityUnreadable(f"{path}: too long")
     try:
-        return read_authority(path.read_bytes())
+        content = read_secret(path, _MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise AuthorityUnreadable("too long")
+        return read_authority(content)
+    except SecretUnusable as fault:
+        raise AuthorityUnreadable(str(fault)) from None
     except AuthorityUnreadable as fault:
         raise AuthorityUnreadable(f"{path}: {fault}") from None

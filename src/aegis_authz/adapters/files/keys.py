@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from aegis_authz import durable
+from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.adapters.system import SystemIds
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.jwk import okp_jwk, raws_from_jwks
@@ -32,7 +31,6 @@ ROOT = "root.pem"
 ROOT_PUBLIC, RECORDS_PUBLIC = "root.pub.pem", "records.pub.json"
 ADMIN_TOKEN, OPA_TOKEN, SESSIONS = "admin.token", "opa.token", "sessions.keys"
 _TOKEN = re.compile(r"[0-9a-f]{64}\Z")
-_MAX_FILE_BYTES = 16_384
 _MAX_PUBLIC_BYTES, _MOST_PUBLISHED = 65_536, 100
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
@@ -70,11 +68,15 @@ def open_keys(folder: Path) -> Keys:
                 durable.create(folder / name, make())
     except OSError as fault:
         raise KeyFolderError(f"{folder}: {fault.strerror}") from None
+    load_session_keys(folder / SESSIONS)
     return load_keys(folder)
 
 
 def load_keys(folder: Path) -> Keys:
-    """Load an existing folder and bring its public halves up to date. Raises KeyFolderError."""
+    """What a control plane needs of an existing folder; its public halves are brought up to date.
+
+    Raises KeyFolderError.
+    """
     keys = Keys(
         issuer=load_ed25519(folder / ISSUER),
         approvals=load_ed25519(folder / APPROVALS),
@@ -84,7 +86,6 @@ def load_keys(folder: Path) -> Keys:
         admin_token=load_token(folder / ADMIN_TOKEN),
         opa_token=load_token(folder / OPA_TOKEN),
     )
-    load_session_keys(folder / SESSIONS)
     publish_record_keys(folder, keys.records.public_key().public_bytes_raw())
     _publish(folder / ROOT_PUBLIC, public_pem(keys.root))
     return keys
@@ -164,19 +165,9 @@ def public_pem(key: PrivateKey) -> bytes:
 
 def _secret(path: Path) -> bytes:
     try:
-        # The open file is judged, not the name: what is checked is what is read.
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise KeyFolderError(f"{path}: not a regular file")
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                mode = stat.S_IMODE(status.st_mode)
-                raise KeyFolderError(f"{path}: mode {mode:04o} lets others use this secret; run: chmod 600 {path}")
-            return file.read(_MAX_FILE_BYTES)
-    except FileNotFoundError:
-        raise KeyFolderError(f"{path}: no such file") from None
-    except OSError as fault:
-        raise KeyFolderError(f"{path}: {fault.strerror}") from None
+        return read_secret(path)
+    except SecretUnusable as fault:
+        raise KeyFolderError(str(fault)) from None
 
 
 def _record_keys(path: Path, raws: tuple[bytes, ...]) -> list[dict[str, str]]:
