@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,23 @@ def test_where_a_rule_does_more_than_allow_there_is_none(trust: Any) -> None:
     redacts = rule(["pay"], sanitize={"request": {"detectors": ["us_ssn"]}})
     for other in (asks, redacts):
         assert plain(trust, document(allowed_tools=[rule(["pay", "get"]), other]))["bank"].keys() == {"get"}
+
+
+@pytest.mark.parametrize("spelling", ["Pay", "PAY"])
+def test_where_a_rule_or_limit_spells_an_action_otherwise_there_is_none_for_it(trust: Any, spelling: str) -> None:
+    own = document(allowed_tools=[rule(["pay", "get"])])
+    for also in (
+        document(name="b", allowed_tools=[rule([spelling, "pay"], rate_limit="3/s")]),
+        document(name="b", allowed_tools=[rule([spelling])]),
+        document(name="b", limits=[{"tools": ["bank"], "actions": [spelling], "rate_limit": "3/s"}]),
+    ):
+        assert plain(trust, own, also)["bank"].keys() == {"get"}
+
+
+def test_of_actions_whose_spelling_rego_alone_knows_there_is_none(trust: Any) -> None:
+    kelvin = "\u212aeep"  # the sign of Kelvin, which is a k to whoever folds case
+    assert plain(trust, document(allowed_tools=[rule(["keep", kelvin])])) == {}
+    assert plain(trust, document(allowed_tools=[rule([kelvin])]))["bank"].keys() == {kelvin}
 
 
 def test_an_agent_that_is_also_observed_has_none(trust: Any) -> None:
@@ -155,6 +173,7 @@ RULES = st.fixed_dictionaries(
     },
     optional={
         "conditions": CONDITIONS,
+        "rate_limit": st.sampled_from(["3/s", "5/min"]),
         "sanitize": st.just({"request": {"detectors": ["us_ssn"]}}),
         "approval": st.just({"always": True}),
         "obligations": st.sampled_from(["1", "2"]).map(
@@ -184,6 +203,30 @@ CALLS = st.tuples(
     st.sampled_from(["bank", "shop", ""]),
     st.sampled_from(["pay", "get", "*", "tools/list", ""]),
     PARAMETERS,
+)
+
+
+SPELLINGS = ("pay", "Pay", "PAY", "keep", "\u212aeep", "stra\u00dfe", "STRASSE")  # the fifth is the sign of Kelvin
+SPELT = st.one_of(
+    st.lists(st.sampled_from(SPELLINGS[:3]), min_size=1, max_size=2, unique=True),
+    st.lists(st.sampled_from(SPELLINGS), min_size=1, max_size=2, unique=True),
+)
+LIMITED_RULES = st.fixed_dictionaries(
+    {"name": st.just("bank"), "actions": st.one_of(SPELT, SPELT, st.just(["*"]))},
+    optional={"rate_limit": st.sampled_from(["3/s", "5/min"])},
+)
+LIMITS = st.fixed_dictionaries(
+    {"tools": st.sampled_from([["bank"], ["bank", "shop"]]), "count": st.just({"max": 5, "per": "day"})},
+    optional={"actions": SPELT},
+)
+LIMITING = st.fixed_dictionaries(
+    {
+        "org": st.just("o"),
+        "tenant": st.just("t"),
+        "agent": st.sampled_from(["a", "a", "*"]),
+        "allowed_tools": st.lists(LIMITED_RULES, min_size=1, max_size=3),
+    },
+    optional={"limits": st.lists(LIMITS, min_size=1, max_size=2)},
 )
 
 
@@ -217,10 +260,30 @@ def decisions(opa: Path, folder: Path, data: Any, calls: list[dict[str, Any]]) -
 def test_calls_are_decided_as_without_plain_rules(
     opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
 ) -> None:
+    quick, whole = both(opa_binary, tmp_path, trust, documents, [call(*one) for one in asked])
+    assert quick == whole
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(LIMITING, min_size=1, max_size=2))
+def test_calls_meet_the_limits_that_they_meet_without_plain_rules_however_rules_spell_their_actions(
+    opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]]
+) -> None:
+    kinds = ("http", "mcp_tool")
+    calls = [call("a", kind, tool, name, {}) for kind in kinds for tool in ("bank", "shop") for name in SPELLINGS]
+    quick, whole = both(opa_binary, tmp_path, trust, documents, calls)
+    assert quick == whole
+
+
+def both(
+    opa: Path, folder: Path, trust: Any, documents: list[dict[str, Any]], calls: list[dict[str, Any]]
+) -> tuple[Any, Any]:
+    """What becomes of the calls with plain rules, and without."""
     policies = [PolicyDocument.model_validate(raw) for raw in documents]
     data = json.loads(json.dumps(compile_policy([*map(compiled_document, policies)], TOOLS, trust, "").data))
-    calls = [call(*one) for one in asked]
-    quick = decisions(opa_binary, tmp_path, data, calls)
+    quick = decisions(opa, folder, data, calls)
     for node in data["aegis"]["policies"]["scopes"].values():
         node.pop("plain", None)
-    assert quick == decisions(opa_binary, tmp_path, data, calls)
+    return quick, decisions(opa, folder, data, calls)

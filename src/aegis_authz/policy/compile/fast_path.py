@@ -9,6 +9,7 @@ missing and must never be wrong.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aegis_authz.core.effect import Effect
@@ -62,10 +63,11 @@ def _of_tool(tool: str, documents: Sequence[Document]) -> dict[str, Json]:
     denied = {action for document in documents for action in _object(_object(document["denied"]).get(tool, {}))}
     limited = [*_limited(tool, documents)]
     plain: dict[str, Json] = {}
-    for action_name in sorted({action for _, action, _ in rules if action != ANY}):
+    listed = {action for _, action, _ in rules} - {ANY}
+    unlike = _unlike_any_other(listed | ({action for action, _ in limited} - {ANY}))
+    for action_name in sorted(listed & unlike):
         applying = [(name, rule) for name, action, rule in rules if action in (action_name, ANY)]
-        alike = denied | {action for action, _ in limited if action not in (action_name, ANY)}
-        if not _may_be_meant(action_name, alike) and all(_simply_allows(rule) for _, rule in applying):
+        if not _may_be_meant(action_name, denied) and all(_simply_allows(rule) for _, rule in applying):
             plain[action_name] = {
                 "policies": [*sorted({name for name, _ in applying})],
                 "checks": _together(check for _, rule in applying for check in _checks(rule)),
@@ -74,11 +76,29 @@ def _of_tool(tool: str, documents: Sequence[Document]) -> dict[str, Json]:
     return plain
 
 
+def _unlike_any_other(actions: Collection[str]) -> set[str]:
+    """Those of the actions that no other could be a spelling of: what another spelling limits is limited in all, and
+    a document that lists an action in another spelling alone denies it. Rego knows which are alike.
+    """
+    if len(actions) > 1 and not all(map(_is_plainly_spelt, actions)):
+        return set()
+    alike = Counter(map(_spelling, actions))
+    return {action for action in actions if alike[_spelling(action)] == 1}
+
+
 def _may_be_meant(action: str, names: Collection[str]) -> bool:
-    """Whether a denial or limit of these actions could be about this one in some spelling; Rego knows which."""
-    if ANY in names or any(not (name.isascii() and name.isprintable()) for name in (action, *names) if names):
+    """Whether a denial of these actions could be about this one in some spelling; Rego knows which."""
+    if ANY in names or (names and not all(map(_is_plainly_spelt, (action, *names)))):
         return True
-    return action.strip().lower() in {name.strip().lower() for name in names}
+    return _spelling(action) in set(map(_spelling, names))
+
+
+def _is_plainly_spelt(action: str) -> bool:
+    return action.isascii() and action.isprintable()
+
+
+def _spelling(action: str) -> str:
+    return action.strip().lower()
 
 
 def _limited(tool: str, documents: Iterable[Document]) -> Iterator[tuple[str, Sequence[Json]]]:
