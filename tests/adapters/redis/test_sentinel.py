@@ -168,6 +168,26 @@ async def test_a_failover_under_load_lets_nothing_pass_that_was_not_counted(
     assert last.accounts[0].used <= MOST
 
 
+async def test_more_commands_than_connections_wait_for_one(watched: Watched) -> None:
+    client = open_redis(watched.url, 2)
+    try:
+        ids = await asyncio.gather(*(client.client_id() for _ in range(20)))
+    finally:
+        await client.aclose()
+    assert 1 <= len(set(ids)) <= 2
+
+
+async def test_a_password_is_written_in_percent_encoding_where_it_has_signs_of_its_own(watched: Watched) -> None:
+    secret, written = "p@ss/word:%", "p%40ss%2Fword%3A%25"
+    with redis.Redis(port=watched.master) as admin:
+        admin.acl_setuser("me@work", enabled=True, passwords=[f"+{secret}"], commands=["+@all"], keys=["*"])
+    client = open_redis(watched.url.replace("://", f"://me%40work:{written}@"), 1)
+    try:
+        assert await client.acl_whoami() == "me@work"
+    finally:
+        await client.aclose()
+
+
 @pytest.mark.parametrize("url", ["sentinel://", "sentinel://host/mesh", "sentinel://host:1", "sentinel://host:1,/mesh"])
 def test_what_names_no_service_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sentinel://"):

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -31,7 +32,7 @@ def open_redis(url: str, max_connections: int) -> Redis:
     as long as its own deadline lets it. Raises ValueError for an URL of another kind.
     """
     if url.startswith(_SENTINEL):
-        return Redis.from_pool(_sentinel_pool(url.removeprefix(_SENTINEL)))
+        return Redis.from_pool(_sentinel_pool(url.removeprefix(_SENTINEL), max_connections))
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
@@ -45,8 +46,8 @@ def open_redis(url: str, max_connections: int) -> Redis:
     return Redis.from_pool(pool)
 
 
-class _WatchedPool(SentinelConnectionPool):
-    """Closes what it asked the Sentinels by, too."""
+class _WatchedPool(SentinelConnectionPool, BlockingConnectionPool):
+    """A bounded pool whose callers wait for a connection; it closes what it asked the Sentinels by, too."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
         """Close all connections."""
@@ -55,20 +56,28 @@ class _WatchedPool(SentinelConnectionPool):
             await sentinel.aclose()
 
 
-def _sentinel_pool(place: str) -> SentinelConnectionPool:
+def _sentinel_pool(place: str, max_connections: int) -> SentinelConnectionPool:
     credentials, _, rest = place.rpartition("@")
     hosts, _, service = rest.partition("/")
     addresses = [_SENTINEL_ADDRESS.match(host) for host in hosts.split(",")]
     if not service or None in addresses:
         raise ValueError("a Redis that Sentinels watch is sentinel://[user:password@]host:port,host:port/service")
-    user, _, password = credentials.partition(":")
+    user, _, password = map(unquote, credentials.partition(":"))
     waits = {"socket_connect_timeout": _CONNECT_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # the driver types neither of the two
         [(match[1].strip("[]"), int(match[2])) for match in addresses if match is not None],
         sentinel_kwargs={**waits, "socket_timeout": _CONNECT_TIMEOUT},
     )
     return _WatchedPool(  # type: ignore[no-untyped-call]  # as above
-        service, sentinel, username=user or None, password=password or None, health_check_interval=0, **waits
+        service,
+        sentinel,
+        max_connections=max_connections,
+        timeout=None,
+        username=user or None,
+        password=password or None,
+        socket_timeout=None,  # as above: whoever asks has a deadline of its own
+        health_check_interval=0,
+        **waits,
     )
 
 
