@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from aegis_authz.adapters.redis import keys as redis_keys
-from aegis_authz.adapters.redis.client import answering, open_redis
+from aegis_authz.adapters.redis.client import answering, open_redis, script
 from aegis_authz.adapters.redis.wire import life_of
 from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.scope import Scope
@@ -20,6 +20,7 @@ class RedisLimits:
 
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url, _CONNECTIONS)
+        self._quarantine = script("quarantine.lua")
 
     async def is_counted(self) -> bool:
         """Whether nothing that was charged counts as forgotten. Raises StoreDown."""
@@ -44,20 +45,20 @@ class RedisLimits:
     async def quarantine(self, quarantine: Quarantine) -> None:
         """Refuse every call of the agent until then. Raises StoreDown."""
         scope, now, until = quarantine.scope, _ms(quarantine.since), _ms(quarantine.until)
-        key, life = redis_keys.quarantined(redis_keys.partition_of(scope)), max(until - now, 1)
+        keys = (redis_keys.quarantined(redis_keys.partition_of(scope)), redis_keys.quarantine(scope))
+        arguments = (str(scope), str(until), f"{now} {quarantine.by}", str(max(until - now, 1)))
         async with answering():
-            await self._redis.zadd(key, {str(scope): until})
-            await self._redis.set(redis_keys.quarantine(scope), f"{now} {quarantine.by}", px=life)
-            if await self._redis.pttl(key) < life:
-                await self._redis.pexpire(key, life)
+            await self._redis.eval(self._quarantine, len(keys), *keys, *arguments)
 
     async def release(self, scope: Scope, now: Epoch) -> bool:
         """Let policy judge the agent again; returns whether it was quarantined. Raises StoreDown."""
         key = redis_keys.quarantined(redis_keys.partition_of(scope))
         async with answering():
-            until = await self._redis.zscore(key, str(scope))
-            await self._redis.zrem(key, str(scope))
-            await self._redis.delete(redis_keys.quarantine(scope))
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.zscore(key, str(scope))
+            pipeline.zrem(key, str(scope))
+            pipeline.delete(redis_keys.quarantine(scope))
+            until = (await pipeline.execute())[0]
         return until is not None and float(until) > _ms(now)
 
     async def quarantines(self, now: Epoch) -> list[Quarantine]:
