@@ -60,7 +60,7 @@ from aegis_authz.core.settlement import NAMES_APPROVAL, SETTLE_REFUSALS, Settled
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import OPENED, ROUTE_EXTENSION, TUNNEL_EXTENSION
 from aegis_authz.wire.status_codes import STATUS_CODES
 from tests.support.session_keys import StillSessionKeys
 
@@ -410,6 +410,30 @@ async def test_an_agent_with_more_than_a_share_under_way_is_refused_before_anyth
     await pipeline.check(payment(), "", time.monotonic() + 1)
     await pipeline.check(payment(), "", time.monotonic() + 1)
     assert [record.reason for record in world.records[1:]] == [Reason.ALLOWED] * 2
+
+
+def connect(**headers: bytes) -> bytes:
+    """A CONNECT whose tunnel Envoy ends."""
+    request = external_auth_pb2.CheckRequest.FromString(message("api.stripe.example:443", "", b"", headers, "CONNECT"))
+    request.attributes.context_extensions[TUNNEL_EXTENSION] = OPENED
+    return request.SerializeToString()
+
+
+async def test_a_tunnel_of_an_agent_with_more_than_a_share_under_way_is_refused_and_one_of_nobody_known_is_opened() -> (
+    None
+):
+    world = World()
+    pipeline = replace(world.pipeline(), shares=Shares(lambda: 2))
+    agent = Scope("acme", "emea", "bot")
+    shown = connect(**{"proxy-authorization": b"Bearer " + token()})
+    for _ in range(2):
+        assert pipeline.shares.enter(agent, world.monotonic())
+    for request in (shown, connect()):
+        await pipeline.check(request, "", time.monotonic() + 1)
+    pipeline.shares.leave(agent)
+    for _ in range(3):
+        await pipeline.check(shown, "", time.monotonic() + 1)
+    assert [record.reason for record in world.records] == [Reason.OVERLOADED, *[Reason.TUNNEL_OPENED] * 4]
 
 
 async def test_refusals_without_a_token_are_counted_and_the_count_is_recorded() -> None:

@@ -104,23 +104,22 @@ class Pipeline:
         draft.read(http)
         draft.done("decode", self.clock)
         snapshot = draft.snapshot = self.snapshots.current()
-        if http.opens_tunnel:
-            return await self._opened(http, snapshot, draft)
+        if http.opens_tunnel and not shows_credentials(http):
+            return opened(snapshot.revision)
         identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)  # 2
         draft.done("authenticate", self.clock)
         if not self.shares.enter(identity.scope, self.clock.monotonic()):
             raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
         try:
+            if http.opens_tunnel:
+                return await self._opened(identity, snapshot, draft)
             return await self._settled(http, identity, snapshot, draft)
         finally:
             self.shares.leave(identity.scope)
 
-    async def _opened(self, http: HttpCall, snapshot: Snapshot, draft: Draft) -> Decision:
-        """Open a tunnel whose requests are judged one by one; who shows a credential must show a good one."""
+    async def _opened(self, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
+        """Open a tunnel whose requests are judged one by one, for a caller whose credential is good."""
         decision = opened(snapshot.revision)
-        if not shows_credentials(http):
-            return decision
-        identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)
         if not is_spent(identity):
             return decision
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))

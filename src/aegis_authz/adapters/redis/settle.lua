@@ -10,8 +10,8 @@
 --   claim   approval                                      digest  basis  approval id  is for a call over its limits
 --   open    approval  pointer  approvals index            digest  basis  approval id  document  expires at, ms
 --           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
---   grant   calls of a grant                              granted at, ms  most calls  keep for, ms
 --                                                         is for a call over its limits
+--   grant   calls of a grant                              granted at, ms  most calls  keep for, ms
 --   and those of charge.lua, which come before these
 --
 -- Answers {outcome, approval id, approval expiry in ms, who granted it}, and where the call has operations or is refused, how

@@ -77,8 +77,9 @@ class RedisStore:
             raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
         if settlement.identity.spending.issued_at > settlement.now + self._clock_skew:
             raise Refused(Reason.CREDENTIAL_NOT_YET_VALID, "issued further ahead than the replay memory reckons with")
+        arguments = settle_arguments(settlement, self._jti_margin)
         try:
-            reply = await self._batcher.ask(settle_arguments(settlement, self._jti_margin), deadline)
+            reply = await self._batcher.ask(arguments, deadline)
             return read_settled(reply, settlement.charging)
         except TimeoutError:
             raise Refused(Reason.STORE_TIMEOUT, "no answer in time") from None
