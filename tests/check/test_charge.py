@@ -268,7 +268,7 @@ async def test_what_may_have_been_forgotten_counts_as_used_until_its_window_is_o
     world.time += 86_400
     assert await reasons(world, 1) == ["CREDENTIAL_EXPIRED"]
     world.time -= 86_400
-    await world.store.reset_limits()
+    await world.store.declare_counted()
     assert await reasons(world, 1) == ["ALLOWED"]
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import ApprovalRequest, ApprovalState
 from aegis_authz.core.breaker import Breaker, Tally
@@ -129,6 +130,7 @@ class Play:
     clock: SteppedClock
     twin: MemoryStore
     store: RedisStore
+    limits: RedisLimits
     approvals: RedisApprovals
     opened: list[ApprovalRequest] = field(default_factory=list)
 
@@ -145,8 +147,9 @@ class Play:
                     self.twin.forget_everything()
                     self.server.command("FLUSHALL")
                 case ("reset",):
-                    await self.twin.reset_limits()
-                    await until_up(self.store.reset_limits)
+                    await self.twin.declare_counted()
+                    await until_up(self.store.ready)
+                    await until_up(self.limits.declare_counted)
                     self._begin_together()  # a store that is prepared begins its memory, should it have lost it
                 case _:
                     settlement = self._settlement(number, step)
@@ -234,15 +237,16 @@ async def play(server: RealRedis, steps: list[tuple[object, ...]]) -> None:
     clock = SteppedClock()
     store = RedisStore(server.url, clock, 0, AGES)
     await until_up(store.ready)
-    await until_up(store.reset_limits)
+    limits = RedisLimits(server.url)
+    await until_up(limits.declare_counted)
     twin = MemoryStore(clock, AGES, for_tests=True)
-    await twin.reset_limits()
+    await twin.declare_counted()
     approvals = RedisApprovals(server.url, clock)
     try:
-        await Play(server, clock, twin, store, approvals).run(steps)
+        await Play(server, clock, twin, store, limits, approvals).run(steps)
     finally:
-        await store.close()
-        await approvals.close()
+        for opened in (store, limits, approvals):
+            await opened.close()
     for name in server.names():
         if not name.endswith((":epoch", ":counted")):
             assert int(str(server.command("PTTL", name))) > 0, name

@@ -182,10 +182,6 @@ class MemoryStore:
         """How limits stand."""
         return self._memory.ledger.accounts(charges, _ms(now))
 
-    async def reset_limits(self) -> None:
-        """Count nothing that was charged as forgotten, in this life of the memory."""
-        self._memory.is_counted = True
-
     def start_again(self) -> None:
         """Keep the data, as a Redis that was started again or took over: what it lost of them nobody knows."""
         self._memory.began = _LOST

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aegis_authz.adapters.redis.limit_accounts import RedisLimitAccounts
+from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
@@ -83,9 +84,10 @@ async def mesh(real_redis: RealRedis) -> AsyncIterator[Mesh]:
     real_redis.command("FLUSHALL")
     one = Mesh(real_redis.url)
     await one.store.ready()
-    await one.store.reset_limits()
+    limits = RedisLimits(real_redis.url)
+    await limits.declare_counted()
     yield one
-    for part in (one.store, one.reservations, one.book):
+    for part in (one.store, one.reservations, one.book, limits):
         await part.close()
 
 

@@ -86,22 +86,6 @@ class RedisStore:
         except ValueError:
             raise Refused(Reason.STORE_UNAVAILABLE, "an unreadable answer") from None
 
-    async def reset_limits(self) -> None:
-        """Count nothing that was charged as forgotten, in this life of the server. Raises StoreDown.
-
-        For the first start of a store, and for an operator who knows what was lost.
-        """
-        try:
-            async with asyncio.timeout(_PROBE_TIMEOUT):
-                await self._prepare()
-                life = await self._life()
-                pipeline = self._redis.pipeline(transaction=False)
-                for partition in redis_keys.ALL_PARTITIONS:
-                    pipeline.set(redis_keys.counted(partition), life)
-                await pipeline.execute()
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Redis cannot be used: {fault_text(fault)}") from None
-
     async def close(self) -> None:
         """Wait for what is under way and close the connections."""
         await self._batcher.drain()
