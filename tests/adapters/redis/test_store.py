@@ -455,6 +455,11 @@ async def test_an_answer_that_cannot_be_read_is_never_an_allow(answer: bytes) ->
         await store.close()
 
 
+async def test_arguments_that_cannot_be_written_are_no_answer_of_redis(store: RedisStore) -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        await settle(store, replace(settlement(), now=float("nan")))
+
+
 async def test_an_answer_that_can_be_read_is_taken() -> None:
     async with speaking(CLEAR) as (url, _):
         store = RedisStore(url, SystemClock(), 0, 60)
