@@ -214,6 +214,41 @@ async def test_a_call_over_its_limit_waits_for_an_approval_and_is_charged_when_i
     assert (passed.approved_by, passed.charges[0].used, passed.charges[0].excess) == ("ada", 2, "over")
 
 
+HELD_FOR_LONG = replace(HELD, approval=ApprovalTerms(("board", "finance"), 3600, 2, ("amount",), ()))
+
+
+async def test_who_approves_a_held_call_may_approve_of_its_limits_too_and_the_strictest_terms_hold() -> None:
+    world = Limited(limits=(limit(Count(1, DAY), Exceed.APPROVAL_NEEDED),), judged=HELD_FOR_LONG)
+    assert await reasons(world, 1) == ["APPROVAL_NEEDED"]
+    opened = world.settled[-1].opens
+    assert opened is not None
+    assert (opened.groups, opened.expires_at - opened.requested_at) == (("finance",), 900)
+    assert (opened.approvals, opened.confirm) == (2, ("amount",))
+
+
+async def test_a_held_call_that_nobody_may_let_over_its_limit_is_denied_and_spends_its_token() -> None:
+    held = replace(HELD, approval=ApprovalTerms(("board",), 900, 1, (), ()))
+    world = Limited(limits=(limit(Count(1, DAY), Exceed.APPROVAL_NEEDED),), judged=held)
+    assert await reasons(world, 1) == ["POLICY_DENIED"]
+    assert (world.records[-1].policies, world.records[-1].charges) == (("p1",), ())
+    assert (world.settled[-1].charging, world.settled[-1].opens) == (None, None)
+    assert "no group" in world.records[-1].detail
+
+
+async def test_a_held_call_within_limits_that_deny_is_approved_by_whom_policy_says() -> None:
+    world = Limited(limits=(limit(Count(1, DAY)),), judged=HELD_FOR_LONG)
+    assert await reasons(world, 1) == ["APPROVAL_NEEDED"]
+    opened = world.settled[-1].opens
+    assert opened is not None
+    assert opened.groups == ("board", "finance")
+
+
+async def test_different_values_add_nothing_that_was_not_there_before() -> None:
+    world = Limited(limits=(limit(Distinct("amount", 1, DAY)),))
+    assert await reasons(world, 1, 1) == ["ALLOWED", "ALLOWED"]
+    assert [(record.charges[0].amount, record.charges[0].reached) for record in world.records] == [(0, 0)] * 2
+
+
 async def test_a_call_within_its_limits_opens_no_approval() -> None:
     world = Limited(limits=(limit(Count(1, DAY), Exceed.APPROVAL_NEEDED),))
     await world.pay()

@@ -86,6 +86,12 @@ def test_a_message_of_a_session_counts_nowhere(action: str) -> None:
     assert counted(ALLOWED, CallKind.MCP_TOOL, action) == [9, 2]
 
 
+def test_the_opening_of_a_tunnel_counts_nowhere() -> None:
+    opening = draft()
+    opening.call = None
+    assert settlement_of(ALLOWED, opening, lambda _: "apr_1").grants == ()
+
+
 def test_a_refused_call_counts_nowhere() -> None:
     assert counted(denied(Reason.GRANT_EXCEEDED, "", "r1")) == []
 

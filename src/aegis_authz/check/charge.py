@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
-from aegis_authz.core.charge import Account, Charge, Charging, Excess, Slot, Sum
+from aegis_authz.core.charge import Account, Charge, Charging, Excess, Marks, Measure, Member, Pace, Slot, Sum
 from aegis_authz.core.decision import ApprovalTerms, Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.limit import Budget, Concurrency, Exceed, Rate, Terms
@@ -55,18 +55,24 @@ def charging_of(decision: Decision, draft: Draft) -> Charging | None:
     )
 
 
-def approval_over(charging: Charging) -> ApprovalTerms | None:
+def approval_over(held: ApprovalTerms | None, charging: Charging) -> ApprovalTerms | None:
     """Who may let the call over its limits, should it be over some; None where nobody may let it over all of them.
 
-    It is not known yet which it is over, so whoever decides may decide of each limit that asks for an approval.
+    It is not known yet which it is over, so whoever decides may decide of each limit that asks for an approval, and of
+    the call itself where policy holds it on the terms `held`. Raises Refused(POLICY_DENIED) where policy holds it and
+    no group is common.
     """
     terms = [charge.limit.approval for charge in charging.charges if charge.limit.approval is not None]
+    if held is not None:
+        terms.append(held)
     if not terms:
         return None
     demanded = [set(entry.groups) for entry in terms if entry.groups]
     groups = set.intersection(*demanded) if demanded else set()
     if demanded and not groups:
-        return None
+        if held is None:
+            return None
+        raise Refused(Reason.POLICY_DENIED, "no group of approvers may decide of the call and of its limits")
     return ApprovalTerms(
         groups=tuple(sorted(groups)),
         expires_in=min(entry.expires_in for entry in terms),
@@ -109,7 +115,7 @@ def _record(charge: Charge, account: Account) -> ChargeRecord:
         holder=charge.holder,
         kind=limit.terms.kind,
         currency=limit.terms.currency if isinstance(limit.terms, Budget) else "",
-        amount=measure.amount if isinstance(measure, Sum) else 1,
+        amount=_amount(measure),
         used=account.used,
         left=account.left,
         of=account.of,
@@ -117,6 +123,17 @@ def _record(charge: Charge, account: Account) -> ChargeRecord:
         excess=account.excess.name.lower(),
         on_exceed=limit.on_exceed.value,
     )
+
+
+def _amount(measure: Measure) -> int:
+    """What the call itself adds to what is used; of values that may have been there before, and of flags, nothing."""
+    match measure:
+        case Sum(amount=amount):
+            return amount
+        case Pace() | Slot():
+            return 1
+        case Member() | Marks():
+            return 0
 
 
 def exceeded_reason(charge: Charge, account: Account) -> Reason:

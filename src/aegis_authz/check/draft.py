@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.charge import Charging
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
@@ -38,6 +39,7 @@ class Draft:
     session: Session | None = None
     cost: Estimate | None = None
     charging: Charging | None = None
+    approval: ApprovalTerms | None = None
     settled: Settled | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 

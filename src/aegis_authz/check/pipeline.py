@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from aegis_authz.check.authenticate import Authenticator, read_override
@@ -17,7 +17,7 @@ from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
 from aegis_authz.check.session import bound_session
-from aegis_authz.check.settle import settled_decision, settlement_of, showable
+from aegis_authz.check.settle import approval_terms, settled_decision, settlement_of
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.check.tunnel import is_spent, opened, shows_credentials
@@ -127,12 +127,16 @@ class Pipeline:
         return settled_decision(draft.settled, settlement, decision)
 
     async def _settled(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
+        policies: tuple[str, ...] = ()
         try:
-            decision = showable(await self._judge(http, identity, snapshot, draft), draft)  # 3, 4
+            decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
+            policies = decision.policies
             draft.cost = estimate_of(decision, draft)
             draft.charging = charging_of(decision, draft)
+            draft.approval = approval_terms(decision, draft)
         except Refused as refusal:  # the token is spent all the same
-            decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
+            draft.cost = draft.charging = None
+            decision = replace(denied(refusal.reason, refusal.detail, draft.revision, refusal.fault), policies=policies)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
         draft.settled = await self.store.settle(settlement, Monotonic(draft.started + self.limits.total))  # 5
         draft.done("settle", self.clock)

@@ -17,7 +17,7 @@ from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.limit import Budget, Count, Distinct
+from aegis_authz.core.limit import Budget, Count
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
@@ -28,7 +28,7 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 
 _log = logging.getLogger(__name__)
-_AMOUNTS = frozenset((Budget.kind, Count.kind, Distinct.kind))
+_AMOUNTS = frozenset((Budget.kind, Count.kind))
 _COUNT_SECONDS = 1.0
 _MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
 _NOT_IN_AN_ID = re.compile(r"[^!-~]")

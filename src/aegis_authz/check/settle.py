@@ -28,6 +28,7 @@ from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Exceed
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch
@@ -36,11 +37,19 @@ from aegis_authz.wire.mcp.lifecycle import is_lifecycle
 _HELD = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED))
 
 
-def showable(decision: Decision, draft: Draft) -> Decision:
-    """The decision, or a denial where a person would have to approve more than a person can be shown."""
-    if decision.effect is not Effect.APPROVAL_NEEDED or draft.override is not None or _is_showable(draft):
-        return decision
-    return replace(denied(Reason.APPROVAL_TOO_LARGE, "", decision.revision), policies=decision.policies)
+def approval_terms(decision: Decision, draft: Draft) -> ApprovalTerms | None:
+    """What an approval of the call needs: one that policy demands, or one for a call that is over a limit.
+
+    None where none is of use. Raises Refused where policy demands one that nobody can give: with APPROVAL_TOO_LARGE for
+    more than a person can be shown, with POLICY_DENIED where nobody may decide of the call and of its limits.
+    """
+    charging = draft.charging
+    terms = decision.approval if charging is None else approval_over(decision.approval, charging)
+    if terms is None or draft.override is not None or _is_showable(draft):
+        return terms
+    if decision.approval is None:
+        return None
+    raise Refused(Reason.APPROVAL_TOO_LARGE, "")
 
 
 def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> Settlement:
@@ -51,11 +60,9 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
     """
     if draft.identity is None:
         raise ValueError("a call that was not authenticated settles nothing")
-    terms, override, charging = decision.approval, draft.override, draft.charging
-    if decision.effect is not Effect.APPROVAL_NEEDED:
-        terms = None if charging is None else approval_over(charging)
+    terms, override, charging = draft.approval, draft.override, draft.charging
     opens = None
-    if terms is not None and override is None and _is_showable(draft):
+    if terms is not None and override is None:
         opens = _request(decision, draft, terms, charging, new_id)
     return Settlement(
         identity=draft.identity,
@@ -69,10 +76,13 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
 
 
 def _counted(decision: Decision, identity: Identity, call: ToolCall | None) -> tuple[Narrowing, ...]:
-    """The grants that count this call: all in the chain that have a count, unless it is refused or of a session."""
+    """The grants that count this call: all in the chain that have a count.
+
+    None does that is refused, of a session, or no call at all: the opening of a tunnel.
+    """
     if identity.grant is None or decision.effect is Effect.DENY:
         return ()
-    if call is not None and call.kind is CallKind.MCP_SESSION and is_lifecycle(call.action):
+    if call is None or (call.kind is CallKind.MCP_SESSION and is_lifecycle(call.action)):
         return ()
     return tuple(narrowing for narrowing in identity.grant.chain if narrowing.calls is not None)
 

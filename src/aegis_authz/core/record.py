@@ -50,8 +50,9 @@ class FlatObligation:
 class ChargeRecord:
     """What a call used of a limit, and how the limit stood then.
 
-    Amounts are micro-units of `currency`, or where that is "", numbers. `amount` is what the call would use, and `used`
-    what is used after it; it used nothing when it did not pass. `resets_at` is seconds since the epoch, 0 for never.
+    Amounts are micro-units of `currency`, or where that is "", numbers. `amount` is what the call would use, 0 of
+    different values, which may have been there before, and of flags; `used` is what is used after it, and it used
+    nothing when it did not pass. `resets_at` is seconds since the epoch, 0 for never.
     A call that passes over its limit was let by `on_exceed`, or by whoever the record names as `approved_by`.
     """
 

@@ -11,7 +11,7 @@ import orjson
 
 from aegis_authz.check.charge import charging_of
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.settle import settled_decision, settlement_of
+from aegis_authz.check.settle import approval_terms, settled_decision, settlement_of
 from aegis_authz.core.charge import Charge
 from aegis_authz.core.decision import ApprovalTerms, Decision, denied
 from aegis_authz.core.effect import Effect
@@ -97,7 +97,9 @@ async def _settled(
             body = len(orjson.dumps(evaluation.call.parameters))
             draft.cost = estimate(evaluation.call, parameters, body, snapshot.prices)
         draft.charging = charging_of(decision, draft)
+        draft.approval = approval_terms(decision, draft)
     except Refused as refusal:
+        draft.charging = None
         decision = denied(refusal.reason, refusal.detail, snapshot.revision)
     token = f"{serial:032x}"
     settlement = settlement_of(decision, draft, lambda scope: store.approval_id(scope, token))
