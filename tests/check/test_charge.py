@@ -108,17 +108,17 @@ async def test_a_refusal_tells_the_limit_and_when_to_come_back() -> None:
             "kind": "budget",
             "per": "agent",
             "currency": "USD",
-            "used": "9999.5",
-            "left": "0.5",
-            "of": "10000",
+            "used": "9999.50",
+            "left": "0.50",
+            "of": "10000.00",
             "on_exceed": "deny",
             "resets_at": 1_800_000_000 + until_midnight,
         }
     ]
     assert problem["retry_after"] == until_midnight
     assert problem["detail"] == (
-        "pay on stripe was refused: The call would spend more than the budget that is left. Of the limit spend 9999.5 USD "
-        "of 10000 USD are used, 0.5 USD left, until 2027-01-16T00:00:00Z. Retry after "
+        "pay on stripe was refused: The call would spend more than the budget that is left. Of the limit spend 9999.50 "
+        "USD of 10000.00 USD are used, 0.50 USD left, until 2027-01-16T00:00:00Z. Retry after "
         f"{until_midnight} seconds with a fresh token."
     )
 

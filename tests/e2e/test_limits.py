@@ -43,6 +43,6 @@ async def test_a_budget_of_what_is_paid_holds_and_says_what_is_left(mesh: DemoMe
     problem = refused.json()
     assert (refused.status_code, problem["reason"]) == (429, "BUDGET_EXCEEDED")
     (limit,) = problem["limits"]
-    assert (limit["used"], limit["left"], limit["of"], limit["currency"]) == ("60", "40", "100", "USD")
+    assert (limit["used"], limit["left"], limit["of"], limit["currency"]) == ("60.00", "40.00", "100.00", "USD")
     assert int(refused.headers["retry-after"]) == problem["retry_after"] > 80_000
     assert (await pay(mesh, "spender-a", 40)).status_code == 201

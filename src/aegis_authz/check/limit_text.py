@@ -9,6 +9,7 @@ from aegis_authz.check.charge import excesses
 from aegis_authz.core.charge import Account, Charge, Charging, Excess, Marks
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Budget
+from aegis_authz.core.money import decimal_text
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.units import Epoch
@@ -24,7 +25,6 @@ LIMIT_REASONS = frozenset(
         Reason.LIMIT_LOST,
     }
 )
-_MICROS = 1_000_000
 
 
 def exceeded(reason: Reason, charging: Charging | None, settled: Settled | None) -> list[tuple[Charge, Account]]:
@@ -59,7 +59,7 @@ def limit_sentences(over: list[tuple[Charge, Account]]) -> list[str]:
 def amount_text(charge: Charge, amount: int) -> str:
     """An amount of a charge as people write it: money in units with its currency, all else as a number."""
     terms = charge.limit.terms
-    return f"{_decimal(amount)} {terms.currency}" if isinstance(terms, Budget) else str(amount)
+    return f"{decimal_text(amount)} {terms.currency}" if isinstance(terms, Budget) else str(amount)
 
 
 def _facts(charge: Charge, account: Account) -> Json:
@@ -68,7 +68,7 @@ def _facts(charge: Charge, account: Account) -> Json:
     facts: dict[str, Json] = {"limit": charge.limit.name, "kind": terms.kind, "per": charge.limit.per.value}
     if isinstance(terms, Budget):
         facts["currency"] = terms.currency
-        facts |= {name: _decimal(amount) for name, amount in amounts.items()}
+        facts |= {name: decimal_text(amount) for name, amount in amounts.items()}
     elif not isinstance(charge.measure, Marks):
         facts |= amounts
     facts["on_exceed"] = charge.limit.on_exceed.value
@@ -98,8 +98,3 @@ def _until(account: Account) -> str:
 
 def _seconds(moment: int, now: Epoch) -> int:
     return max(1, math.ceil(moment / 1000 - now))
-
-
-def _decimal(micros: int) -> str:
-    whole, rest = divmod(micros, _MICROS)
-    return f"{whole}.{rest:06d}".rstrip("0").removesuffix(".")

@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import LimitId, Micros, Millis
 
 MOST_MICROS: Final = Micros(4_000_000_000_000_000)
@@ -193,6 +194,10 @@ class Limit:
     obligations: tuple[Json, ...]
     approval: ApprovalTerms | None
     terms: Terms
+
+    def holder_of(self, scope: Scope) -> str:
+        """Whose account a call of this agent is charged to: the agent's own, or that of its tenant."""
+        return str(scope) if self.per is Per.AGENT else scope.tenant_path
 
 
 def window_of(terms: Terms) -> Window | None:

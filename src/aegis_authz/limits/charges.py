@@ -8,20 +8,18 @@ from dataclasses import dataclass
 
 import orjson
 
-from aegis_authz.core.charge import Charge, Fixed, Marks, Measure, Member, Pace, Rolling, Slot, Span, Sum
+from aegis_authz.core.charge import Charge, Fixed, Marks, Measure, Member, Pace, Rolling, Slot, Sum
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import (
+    MOST_WINDOW,
     Budget,
-    CalendarWindow,
     Concurrency,
     Count,
     Distinct,
     Flags,
     Limit,
     OfParameter,
-    Per,
     Rate,
-    Window,
 )
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
@@ -29,7 +27,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, LimitId, Micros, Millis
 from aegis_authz.limits.money import micros_of
-from aegis_authz.limits.windows import fixed_window
+from aegis_authz.limits.windows import span_of
 
 _MOST_VALUES = 100
 """The most values of one parameter that a call may bring before a limit on different values."""
@@ -72,9 +70,8 @@ def charges_of(
     moment = Millis(int(now * 1000))
     charges: list[Charge] = []
     for limit in limits:
-        holder = str(scope) if limit.per is Per.AGENT else scope.tenant_path
         measure = _measure(limit, parameters, sessions, cost, moment)
-        charges.append(Charge(limit, holder, measure, _since(measure, moment)))
+        charges.append(Charge(limit, limit.holder_of(scope), measure, _since(measure, moment)))
     return tuple(charges)
 
 
@@ -85,13 +82,13 @@ def _measure(
         case Rate(calls, per, burst):
             return Pace(calls, per, burst)
         case Budget(most, currency, window, None):
-            return Sum(_cost(cost, currency), most, _span(window, now), True)
+            return Sum(_cost(cost, currency), most, span_of(window, now), True)
         case Budget(most, currency, window, OfParameter() as of):
-            return Sum(_paid(of, currency, parameters), most, _span(window, now), False)
+            return Sum(_paid(of, currency, parameters), most, span_of(window, now), False)
         case Count(most, window):
-            return Sum(1, most, _span(window, now), False)
+            return Sum(1, most, span_of(window, now), False)
         case Distinct(parameter, most, window):
-            return Member(_values(parameter, parameters), most, _span(window, now))
+            return Member(_values(parameter, parameters), most, span_of(window, now))
         case Concurrency(most, life):
             return Slot(most, life)
         case Flags(sets, requires, unless, life):
@@ -99,10 +96,6 @@ def _measure(
             return Marks(_hash(session), _hash(sessions.token), sets, requires, unless, life)
         case Budget():
             raise AssertionError("a budget is of cost or of a parameter")
-
-
-def _span(window: Window, now: Millis) -> Span:
-    return fixed_window(window, now) if isinstance(window, CalendarWindow) else Rolling(window.length)
 
 
 def _cost(cost: Money | None, currency: str) -> Micros:
@@ -156,6 +149,6 @@ def _since(measure: Measure, now: Millis) -> Millis:
             return Millis(now - (burst * per // calls + 1))
         case Slot(life=life):
             return Millis(now - life)
-        case Marks(unless=unless, life=life):
-            return Millis(now - life) if unless else now
+        case Marks(unless=unless):
+            return Millis(now - MOST_WINDOW) if unless else now
     raise AssertionError("every measure is one of these")

@@ -10,12 +10,17 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from aegis_authz.core.charge import Fixed
-from aegis_authz.core.limit import CalendarWindow, Period
+from aegis_authz.core.charge import Fixed, Rolling, Span
+from aegis_authz.core.limit import CalendarWindow, Period, Window
 from aegis_authz.core.units import Millis
 
 _QUARTER = 900_000  # every offset from UTC is a multiple of it since 1972, and so is every change of one
 _HOUR = 3600
+
+
+def span_of(window: Window, now: Millis) -> Span:
+    """What a window counts over at a moment."""
+    return fixed_window(window, now) if isinstance(window, CalendarWindow) else Rolling(window.length)
 
 
 def fixed_window(window: CalendarWindow, now: Millis) -> Fixed:
