@@ -50,10 +50,11 @@ class _WatchedPool(SentinelConnectionPool, BlockingConnectionPool):
     """A bounded pool whose callers wait for a connection; it closes what it asked the Sentinels by, too."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close all connections."""
+        """Close all connections, or when another master was found, those that are not in use."""
         await super().disconnect(inuse_connections)
-        for sentinel in self.sentinel_manager.sentinels:
-            await sentinel.aclose()
+        if inuse_connections:  # else whoever asks the Sentinels at the same moment would be cut off
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose()
 
 
 def _sentinel_pool(place: str, max_connections: int) -> SentinelConnectionPool:
