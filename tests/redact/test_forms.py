@@ -108,6 +108,55 @@ def test_lines_of_a_request_are_redacted_by_their_pointers_in_policy() -> None:
     assert redacted(LINES, body) == b'{"a":"[REDACTED:us_ssn]","text":"12"}\r\n{"text":"3-45-6789","b":[1]}\n'
 
 
+TWO_LINES = b'{"a":{"b":"x"},"c":1}\n["y"]\n'
+NO_LINES = b'"[REDACTED]"\n"[REDACTED]"\n'
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("", NO_LINES),
+        ("/lines", NO_LINES),
+        ("/LINES", NO_LINES),
+        ("/lines/*", NO_LINES),
+        ("/lines/0", NO_LINES),
+        ("/*", NO_LINES),
+        ("/*/*", NO_LINES),
+        ("/lines/*/a", b'{"a":"[REDACTED]","c":1}\n["y"]\n'),
+        ("/lines/*/a/b", b'{"a":{"b":"[REDACTED]"},"c":1}\n["y"]\n'),
+        ("/lines/*/0", b'{"a":{"b":"x"},"c":1}\n["[REDACTED]"]\n'),
+        ("/*/a", b'{"a":"[REDACTED]","c":1}\n["y"]\n'),
+        ("/0/a", b'{"a":"[REDACTED]","c":1}\n["y"]\n'),
+        ("/*/*/c", b'{"a":{"b":"x"},"c":"[REDACTED]"}\n["y"]\n'),
+        ("/*/b", b'{"a":{"b":"[REDACTED]"},"c":1}\n["y"]\n'),
+        ("/0", b'{"a":{"b":"x"},"c":1}\n["[REDACTED]"]\n'),
+        ("/lines/a", TWO_LINES),
+    ],
+)
+@pytest.mark.parametrize("status", [None, 200])
+def test_a_pointer_leads_into_lines_however_it_is_written(field: str, expected: bytes, status: int | None) -> None:
+    target = Target.REQUEST if status is None else Target.RESPONSE
+    sanitizer = Sanitizer((Redact(target, (), (field,)),), target, False, None)
+    lines = filter_for(BodyFacts(status, (LINES,), (), False), sanitizer)
+    assert lines.feed(TWO_LINES) + lines.finish() == expected
+
+
+@pytest.mark.parametrize("field", ["/lines", "/lines/*", "/*", "/*/*", ""])
+@pytest.mark.parametrize("line", [b'"a secret of several words"', b"4111", b'"x"', b"true", b'{"a":1}', b"[1]", b"[]"])
+def test_no_line_passes_by_a_pointer_to_all_of_them(field: str, line: bytes) -> None:
+    assert redacted(LINES, line + b"\n" + line, field) == b'"[REDACTED]"\n"[REDACTED]"'
+
+
+@pytest.mark.parametrize("field", ["/lines", "/lines/*", "/*", ""])
+def test_events_are_lines_to_pointers(field: str) -> None:
+    sanitizer = Sanitizer((Redact(Target.RESPONSE, (), (field,)),), Target.RESPONSE, False, None)
+    events = filter_for(BodyFacts(200, ("text/event-stream",), (), False), sanitizer)
+    shown = (
+        events.feed(b'id: 1\ndata: {"a":1}\n\ndata: ["y"]\n\ndata: "a secret of several words"\n\n') + events.finish()
+    )
+    assert shown == b'id: 1\ndata: "[REDACTED]"\n\ndata: "[REDACTED]"\n\ndata: "[REDACTED]"\n\n'
+
+
 def test_variables_of_graphql_are_redacted_as_json() -> None:
     body = b'{"query":"mutation ($s: String) { put(ssn: $s) }","variables":{"s":"hidden","n":"123-45-6789"}}'
     assert redacted("application/json", body, "/variables/s") == body.replace(b'"hidden"', b'"[REDACTED]"').replace(

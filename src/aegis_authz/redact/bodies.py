@@ -97,7 +97,8 @@ def _by_type(facts: BodyFacts, sanitizer: Sanitizer) -> BodyFilter:
     if any(part.startswith("charset") and not _is_ascii_like(part) for part in parameters):
         return EmptyBody("not declared as UTF-8, or as one byte a character")
     if media_type == "text/event-stream":
-        return EventStream(sanitizer)
+        # pointers into messages are read from inside of each
+        return EventStream(sanitizer if sanitizer.is_rpc else sanitizer.of_lines())
     if media_type == "application/json" or media_type.endswith("+json"):
         return JsonBody(sanitizer)
     if sanitizer.filters_tools and media_type and (facts.status is None or facts.status < 300):

@@ -39,6 +39,22 @@ def read_field(pointer: str) -> Field:
     return Field(pointer, tuple(segment.casefold() for segment in split(pointer)))
 
 
+def in_lines(field: Field, member: str) -> Iterator[Field]:
+    """What a field is in one text of many: as it is, as named from an object that has them as its `member`, and as
+    named from a list of them. Which of them a number means is not looked at: it is every one.
+    """
+    yield field
+    first, second = (*field.segments[:2], ANY, ANY)[:2]
+    if first in (ANY, member) and _is_index(second):
+        yield field.below().below()
+    if first == ANY or (first.isdecimal() and len(field.segments) > 1):  # /0 alone is the first of each list
+        yield field.below()
+
+
+def _is_index(segment: str) -> bool:
+    return segment == ANY or segment.isdecimal()
+
+
 def field_edits(text: JsonText, within: Span, fields: Iterable[Field], counts: Counter[str]) -> Iterator[Replacement]:
     """A marker in place of all that the fields name in one value; of a name that stands twice each, null left."""
     for field in fields:

@@ -13,7 +13,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import detectors_named
 from aegis_authz.redact.edits import at_origin, edited, moved
-from aegis_authz.redact.fields import field_edits, read_field
+from aegis_authz.redact.fields import field_edits, in_lines, read_field
 from aegis_authz.redact.finder import Finder
 from aegis_authz.redact.forms import MARKER, FieldPlaces, form_edits
 from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
@@ -174,10 +174,13 @@ class Sanitizer:
         )
 
     def of_lines(self) -> Sanitizer:
-        """The same for JSON texts one a line: `/lines/*/a`, as policy calls it, is `/a` in each line."""
+        """The same for JSON texts that come one by one, each redacted by itself.
+
+        A pointer is met in every way it may be meant: in each text as it stands there, from the object whose `lines`
+        they are (`/lines/*/a` is `/a`, and `/lines` all of each), and from a list of them (`/*/a` is `/a`).
+        """
         lines = copy(self)
-        below = [field.below().below() for field in self._fields if field.segments[:1] == (LINES,)]
-        lines._fields = (*self._fields, *(field for field in below if field.segments))
+        lines._fields = tuple(dict.fromkeys(reading for field in self._fields for reading in in_lines(field, LINES)))
         return lines
 
     def plain(self, text: str, label: str = "") -> str:
