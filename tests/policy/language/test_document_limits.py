@@ -11,6 +11,8 @@ TOOLS = {
     "t.yaml": "tool: bank\nhost: bank.example\nactions:\n  pay:\n    match: POST /pay\n    parameters:\n"
     "      amount: {from: /amount, type: number}\n      payee: {from: /payee, type: string}\n"
     "---\ntool: hub\nhost: hub.example\nmcp: {}\n"
+    "---\ntool: shop\nhost: shop.example\nactions: {order: {match: POST /o}}\n"
+    "---\ntool: mail\nhost: mail.example\nmcp: {tools: {send: {}}}\n"
 }
 
 
@@ -32,6 +34,8 @@ def entry(members: str, agent: str = '"*"') -> str:
         "tools: [bank], actions: [pay], distinct: {parameter: payee, max: 3, per: day}",
         "tools: [hub], actions: [tools/list], count: 100/day",
         'tools: [bank], actions: ["*"], count: 100/day, per: agent',
+        "tools: [bank, shop, hub], actions: [pay, order], count: 100/day",
+        "tools: [hub, mail], actions: [tools/list], count: 100/day",
         "name: reads, count: 9/day, on_exceed: sanitize, sanitize: {response: {detectors: [us_ssn]}}",
         "count: 9/day, on_exceed: approval_needed, approval: {groups: [finance]}",
         "unless: {flags: [x], else: approval_needed}, approval: {expires_in: 60}",
@@ -53,6 +57,16 @@ def test_an_entry_may_limit_all_calls_or_those_of_tools_and_actions(members: str
             "none of the tools has an action 'pya'",
         ),
         ("tools: [bank], actions: [tools/list], count: 9/day", "limits[0].actions[0]", "none of the tools has"),
+        (
+            "tools: [bank, shop], actions: [pay], count: 9/day",
+            "limits[0].tools[1]",
+            "limits nothing of 'shop', which has no action 'pay'",
+        ),
+        (
+            "tools: [mail, hub, bank], actions: [pay, order], count: 9/day",
+            "limits[0].tools[0]",
+            "limits nothing of 'mail', which has no action 'pay', 'order'",
+        ),
         ('tools: [bank], actions: [pay, "*"], count: 9/day', "limits[0].actions[1]", "already means every action"),
         ("count: 9/day, sanitize: {response: {detectors: [us_ssn]}}", "limits[0].sanitize", "add on_exceed: sanitize"),
         (

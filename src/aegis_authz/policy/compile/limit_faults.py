@@ -101,6 +101,18 @@ def _action_faults(entry: LimitEntry, known_tools: Sequence[KnownTool]) -> Itera
             continue
         listed = {action for tool in known_tools for action in tool.actions or ()}
         yield ("actions", position), f"none of the tools has an action {quoted(name)}{did_you_mean(name, listed)}"
+    yield from _tool_faults(entry, known_tools)
+
+
+def _tool_faults(entry: LimitEntry, known_tools: Sequence[KnownTool]) -> Iterator[Fault]:
+    """Tools that are named and that nothing of the entry is about: what is called there is not limited."""
+    names = entry.actions or ()
+    if ANY in names or not any(_may_have(tool, name) for tool in known_tools for name in names):
+        return
+    for position, tool in enumerate(known_tools):
+        if not any(_may_have(tool, name) for name in names):
+            listed = ", ".join(map(quoted, names))
+            yield ("tools", position), f"limits nothing of {quoted(tool.tool.name)}, which has no action {listed}"
 
 
 def _may_have(tool: KnownTool, action: str) -> bool:
