@@ -71,3 +71,16 @@ def test_named_tools_of_a_server_that_lists_none_are_told_once() -> None:
     (finding,) = findings(text, MCP)
     assert (finding.code, finding.problem.path, finding.problem.line) == ("unlisted-mcp-tools", "t.yaml", 3)
     assert codes(text, MCP.replace("{}", "{tools: {a: {}, b: {}}}")) == []
+
+
+def test_named_tools_in_limits_of_a_server_that_lists_none_are_told_too() -> None:
+    limits = "limits:\n  - {tools: [github], actions: [merge, tools/list], count: 9/day}\n"
+    allowing = document("allowed_tools: [{name: github, actions: ['*']}]\n" + limits)
+    (finding,) = [finding for finding in findings(allowing, MCP) if finding.code == "unlisted-mcp-tools"]
+    assert finding.problem.message.endswith("in rules and limits ('merge')")
+    assert "unlisted-mcp-tools" not in codes(allowing, MCP.replace("{}", "{tools: {merge: {}}}"))
+
+
+def test_methods_of_the_protocol_need_no_list() -> None:
+    rules = "allowed_tools: [{name: github, actions: [tools/list, initialize]}]\n"
+    assert codes(document(rules + "limits: [{tools: [github], actions: ['*'], count: 9/day}]\n"), MCP) == []

@@ -53,7 +53,7 @@ CODES: Mapping[str, Code] = {
     "trust-spans-tenants": Code("warning", "an issuer's claim chooses the organisation or tenant"),
     "unanchored-expectation": Code("note", "a pattern written as if it were searched for, or as if a dot were a dot"),
     "unlisted-fields": Code("warning", "an action takes a format whose fields it does not list"),
-    "unlisted-mcp-tools": Code("note", "rules name tools of an MCP server that lists none"),
+    "unlisted-mcp-tools": Code("note", "rules or limits name tools of an MCP server that lists none"),
     "unreachable-rule": Code("warning", "every call a rule is about is denied"),
     "untyped-schema": Code("note", "a schema in denied_tools does not say which type is meant"),
     "unused-definition": Code("note", "nothing uses a definition"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.language.catalogue import KnownTool
+from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.operators import Operand, words_with
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.lint.finding import Finding, finding_of
@@ -58,6 +60,7 @@ def _tools(ground: Ground) -> Iterator[Finding]:
     for source in ground.beside:
         for name in _tools_of_template(source.value):
             actions_by_tool.setdefault(name, set())
+    limited = _limited_actions(ground)
     for source in ground.tools:
         tool = str(inside(source.value, ("tool",)))
         if tool not in actions_by_tool:
@@ -68,11 +71,20 @@ def _tools(ground: Ground) -> Iterator[Finding]:
         known_tool = ground.loaded.known_tools.get(tool)
         if known_tool is not None:
             yield from _open_actions(tool, known_tool, source)
-        actions = sorted(actions_by_tool[tool] - {ANY})
+        actions = sorted(name for name in actions_by_tool[tool] | limited[tool] if name != ANY and not is_method(name))
         if known_tool is not None and known_tool.actions is None and actions:
             sample = ", ".join(map(quoted, actions[:3])) + (", ..." if len(actions) > 3 else "")
-            message = f"lists no tools, so nothing checks the names and parameters that rules use ({sample})"
+            message = f"lists no tools, so nothing checks the names and parameters in rules and limits ({sample})"
             yield finding_of("unlisted-mcp-tools", source.problem(("mcp",), message, on_key=True))
+
+
+def _limited_actions(ground: Ground) -> Mapping[str, set[str]]:
+    """The actions that entries of `limits` name, by tool."""
+    actions_by_tool: dict[str, set[str]] = defaultdict(set)
+    for entry in (entry for document in ground.documents for entry in document.document.limits):
+        for tool in entry.tools or ():
+            actions_by_tool[tool].update(entry.actions or ())
+    return actions_by_tool
 
 
 def _open_actions(tool: str, known_tool: KnownTool, source: SourceDocument) -> Iterator[Finding]:
