@@ -63,6 +63,32 @@ def test_root_fields_are_chosen_by_name() -> None:
     assert set(parameters(entry(SHOP, "order*"))) == {"operation", "fields", "order.id", "orders.first", "orders.tags"}
 
 
+def test_root_fields_that_were_not_asked_for_are_named() -> None:
+    gap = next(gap for gap in entry(SHOP, "order*").gaps if "not asked for" in gap)
+    assert gap.startswith("1 root field was not asked for: arguments there are refused")
+    assert gap.endswith(": pay")
+    both = next(gap for gap in entry(SHOP, "pay").gaps if "not asked for" in gap)
+    assert both.startswith("2 root fields were")
+    assert both.endswith(": order, orders")
+    assert not any("not asked for" in gap for gap in entry().gaps)
+    assert not any("not asked for" in gap for gap in entry(SHOP, "*").gaps)
+
+
+def test_a_name_that_no_root_field_has_is_named() -> None:
+    assert "no root field has the name 'refund*' that was asked for" in entry(SHOP, "pay", "refund*").gaps
+
+
+def test_an_argument_with_two_types_in_two_roots_is_any_and_is_named() -> None:
+    text = "type Query { user(id: ID!, name: String): Int } type Mutation { user(id: Int!, age: Int): Int }"
+    listed = parameters(entry(text))
+    assert {name: listed[f"user.{name}"]["type"] for name in ("id", "name", "age")} == {
+        "id": "any",
+        "name": "string",
+        "age": "integer",
+    }
+    assert entry(text).gaps == ("user.id has another type in another root: it is taken over as any",)
+
+
 def test_fields_below_the_root_that_take_arguments_are_named() -> None:
     (gap,) = entry().gaps
     assert "1 fields below the root take arguments" in gap

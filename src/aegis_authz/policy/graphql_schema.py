@@ -49,21 +49,25 @@ def graphql_entry(text: str, tool: str, host: str, path: str, owner: str, only: 
     """
     schema = _schema(text)
     roots = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root is not None]
-    fields = {name: field for root in roots for name, field in root.fields.items() if _is_chosen(name, only)}
+    fields = [(name, field) for root in roots for name, field in root.fields.items() if _is_chosen(name, only)]
     if not fields:
         raise SchemaUnusable("no root field has the names that were asked for")
     parameters: dict[str, Json] = {
         "operation": {"from": "/operation", "type": "string"},
         "fields": {"from": "/fields", "type": "array"},
     }
-    for field, definition in fields.items():
+    gaps = [*_left_out(roots, only)]
+    for field, definition in fields:
         for name, argument in definition.args.items():
-            at = f"/arguments/{escaped(field)}/{escaped(name)}"
-            parameters[f"{field}.{name}"] = {"from": at, "type": _kind(argument)}
+            at, kind = f"/arguments/{escaped(field)}/{escaped(name)}", _kind(argument)
+            entry: dict[str, Json] = {"from": at, "type": kind}
+            if parameters.setdefault(f"{field}.{name}", entry) != entry:
+                parameters[f"{field}.{name}"] = {"from": at, "type": ANY_KIND}
+                gaps.append(f"{field}.{name} has another type in another root: it is taken over as any")
     document: dict[str, Json] = {"tool": tool, "host": host}
     document |= {"owner": owner} if owner else {}
     action: dict[str, Json] = {"match": f"POST {path}", "body": "graphql", "parameters": parameters}
-    return GraphqlEntry(tool, document | {"actions": {"graphql": action}}, tuple(_gaps(schema, roots)))
+    return GraphqlEntry(tool, document | {"actions": {"graphql": action}}, (*gaps, *_nested(schema, roots)))
 
 
 def _is_chosen(name: str, only: Sequence[str]) -> bool:
@@ -93,7 +97,21 @@ def _kind(argument: GraphQLArgument) -> str:
     return {"GraphQLEnumType": "string", "GraphQLInputObjectType": "object"}.get(type(plain).__name__, ANY_KIND)
 
 
-def _gaps(schema: GraphQLSchema, roots: Sequence[GraphQLObjectType]) -> Iterator[str]:
+def _left_out(roots: Sequence[GraphQLObjectType], only: Sequence[str]) -> Iterator[str]:
+    """What of the roots was not asked for, and what was asked for in vain."""
+    names = {name for root in roots for name in root.fields}
+    for glob in only:
+        if not any(fnmatchcase(name, glob) for name in names):
+            yield f"no root field has the name {glob!r} that was asked for"
+    rest = sorted(name for name in names if not _is_chosen(name, only))
+    if rest:
+        yield (
+            f"{_counted(rest, 'root field')} not asked for: arguments there are refused, "
+            f"and calls without any pass unless rules say which fields may: {_examples(rest)}"
+        )
+
+
+def _nested(schema: GraphQLSchema, roots: Sequence[GraphQLObjectType]) -> Iterator[str]:
     names = {root.name for root in roots}
     nested = sorted(
         f"{kind.name}.{field}"
@@ -103,8 +121,15 @@ def _gaps(schema: GraphQLSchema, roots: Sequence[GraphQLObjectType]) -> Iterator
         if definition.args
     )
     if nested:
-        examples = ", ".join(nested[:_MOST_EXAMPLES]) + (", ..." if len(nested) > _MOST_EXAMPLES else "")
         yield (
             f"{len(nested)} fields below the root take arguments, which are refused until they are listed "
-            f"(/arguments/PATH.TO.FIELD/NAME): {examples}"
+            f"(/arguments/PATH.TO.FIELD/NAME): {_examples(nested)}"
         )
+
+
+def _counted(names: Sequence[str], noun: str) -> str:
+    return f"1 {noun} was" if len(names) == 1 else f"{len(names)} {noun}s were"
+
+
+def _examples(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_EXAMPLES]) + (", ..." if len(names) > _MOST_EXAMPLES else "")
