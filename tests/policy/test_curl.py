@@ -75,12 +75,61 @@ def test_data_of_a_get_is_its_query() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", ["-u u:hidden", "-b c=hidden", "-H 'Authorization: Bearer hidden'", "-H 'cookie: hidden'"]
+    "secret",
+    [
+        "http://u:hidden@a.example/y",
+        "http://hidden@a.example/y",
+        "u:p@hidden@a.example/y",
+        "-u u:hidden",
+        "-b c=hidden",
+        "-H 'Authorization: Bearer hidden'",
+        "-H 'cookie: hidden'",
+    ],
 )
 def test_a_credential_is_named_and_left_out(secret: str) -> None:
-    imported = entry(f"curl a.example/x {secret}")
+    imported = entry(f"curl {secret}" if "@" in secret else f"curl a.example/x {secret}")
     assert "hidden" not in str(imported)
+    assert imported.document["host"] == "a.example"
     assert any("inject_credentials" in sentence for sentence in imported.gaps)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl http://u:hidden@a.example:99999/x",
+        "curl http://u:hid/den@a.example/x",
+        "curl ftp://u:hidden@a.example/x",
+        "curl a.example -H Authorization: Bearer hidden",
+        "curl -uhidden http://u:hidden@a.example http://u:hidden@b.example",
+        "curl --odd-option=hidden a.example",
+    ],
+)
+def test_a_refused_command_is_told_without_its_credentials(command: str) -> None:
+    with pytest.raises(CurlUnusable) as refused:
+        entry(command)
+    assert "hid" not in str(refused.value)
+
+
+def test_a_header_without_a_colon_may_be_a_secret_and_is_not_told() -> None:
+    imported = entry("curl a.example/x -H 'Authorization Bearer hidden'")
+    assert "hidden" not in str(imported)
+    assert "a header without a name and a colon is left out" in imported.gaps
+
+
+@pytest.mark.parametrize(
+    ("command", "is_open"),
+    [
+        ("curl a.example/x", True),
+        ("curl a.example/x -d @file.json", True),
+        ("curl -G a.example/x -d @file", True),
+        ("curl a.example/orders/7 -d @file.json", False),
+        ("curl a.example/x?a=1", False),
+    ],
+)
+def test_an_action_that_takes_any_parameters_is_named(command: str, is_open: bool) -> None:
+    imported = entry(command)
+    assert ("the action lists no parameters and takes any" in imported.gaps) is is_open
+    assert any("not listed" in sentence for sentence in imported.gaps) is ("@" in command)
 
 
 @pytest.mark.parametrize("data", ["-d @file.json", "-d '[1]'", "-d '{}' -d '{}'"])

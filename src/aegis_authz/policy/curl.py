@@ -90,9 +90,11 @@ def curl_entry(words: Sequence[str], tool: str, action: str, owner: str) -> Curl
     """
     command = _read(words)
     url = _url(command.url)
-    gaps = [f"{secret} holds a credential: {_INJECTED}" for secret in _secrets(command)]
+    gaps = [f"{secret} holds a credential: {_INJECTED}" for secret in _secrets(command, url)]
     path, variables = _template(url.path or "/")
     parameters = _parameters(command, url, variables, gaps)
+    if not parameters:
+        gaps.append("the action lists no parameters and takes any")
     match = f"{command.method_of_request} {path}"
     host = url.netloc.rpartition("@")[2].lower().removesuffix(":443" if url.scheme == "https" else ":80")
     name = tool or re.sub(r"[^a-z0-9]+", "-", (url.hostname or "").lower()).strip("-")[:63].strip("-")
@@ -109,7 +111,11 @@ def curl_entry(words: Sequence[str], tool: str, action: str, owner: str) -> Curl
 def _parameters(command: _Command, url: SplitResult, variables: Sequence[str], gaps: list[str]) -> dict[str, Json]:
     """What the path, the query, the headers and a JSON body hold; the first of a name keeps it."""
     parameters: dict[str, Json] = {name: {"from": f"{{{name}}}", "type": "string"} for name in variables}
-    query = "&".join([*filter(None, [url.query]), *(command.data if command.is_query else ())])
+    query = "&".join(
+        [*filter(None, [url.query]), *(part for part in command.data if command.is_query and part[:1] != "@")]
+    )
+    if any(part.startswith("@") for part in command.data if command.is_query):
+        gaps.append("the query is not written out in the command: what it holds is not listed")
     for name, _ in parse_qsl(query, keep_blank_values=True):
         parameters.setdefault(name, {"from": f"?{name}", "type": "string"})
     for name in _header_names(command, gaps):
@@ -127,7 +133,7 @@ def _read(words: Sequence[str]) -> _Command:
         word = rest.pop(0)
         if not word.startswith("-") or word == "-":
             if command.url:
-                raise CurlUnusable(f"it has two URLs, {command.url[:60]!r} and {word[:60]!r}: give one request")
+                raise CurlUnusable("it has two URLs: give one request, and quote what has spaces in it")
             command.url = word
         elif word in ("-G", "--get"):
             command.is_query = True
@@ -178,13 +184,15 @@ def _url(text: str) -> SplitResult:
     except ValueError:
         port = 0
     if url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        raise CurlUnusable(f"{text[:100]!r} is not a URL of http or https")
+        rest = text.rpartition("@")[2]  # before it may stand a password, wherever a fault makes it end
+        raise CurlUnusable(f"{rest[:100]!r} is not a URL of http or https")
     return url
 
 
-def _secrets(command: _Command) -> list[str]:
+def _secrets(command: _Command, url: SplitResult) -> list[str]:
     names = [header.partition(":")[0].strip().lower() for header in command.headers]
-    return [*command.credentials, *(name for name in names if name in ("authorization", "cookie"))]
+    in_url = ["the URL"] if "@" in url.netloc else []
+    return [*in_url, *command.credentials, *(name for name in names if name in ("authorization", "cookie"))]
 
 
 def _template(path: str) -> tuple[str, list[str]]:
@@ -203,7 +211,11 @@ def _template(path: str) -> tuple[str, list[str]]:
 def _header_names(command: _Command, gaps: list[str]) -> list[str]:
     names: list[str] = []
     for header in command.headers:
-        name = header.partition(":")[0].strip().lower()
+        name, colon, _ = header.partition(":")
+        if not colon and not header.endswith(";"):
+            gaps.append("a header without a name and a colon is left out")
+            continue
+        name = name.removesuffix(";").strip().lower()
         if name in _UNJUDGED_HEADERS or name in ("authorization", "cookie", "content-type"):
             continue
         try:
