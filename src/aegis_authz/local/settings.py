@@ -170,15 +170,24 @@ def _redis_quoted(path: Path) -> str:
 
 
 def opa_text(layout: Layout, options: MeshOptions, root_key: str) -> str:
-    """OPA's configuration: where the rest of it is, signed by the root key, kept through restarts."""
+    """The configuration of a mesh's OPA."""
+    control = f"http://127.0.0.1:{options.ports['control']}"
+    return opa_configuration(control, layout.keys / "opa.token", root_key, layout.folder("opa"))
+
+
+def opa_configuration(control: str, token: Path, root_key: str, kept_in: Path) -> str:
+    """OPA's configuration: where the rest of it is, signed by the root key, kept through restarts.
+
+    `control` is the URL of the control plane, `token` the file of OPA's bearer token, `root_key` public and PEM.
+    """
     return json.dumps(
         {
             "labels": {"instance": "opa"},
             "services": {
                 "control": {
-                    "url": f"http://127.0.0.1:{options.ports['control']}",
+                    "url": control,
                     "response_header_timeout_seconds": _LONG_POLL_SECONDS + 10,
-                    "credentials": {"bearer": {"token_path": str(layout.keys / "opa.token")}},
+                    "credentials": {"bearer": {"token_path": str(token)}},
                 }
             },
             "keys": {ROOT_KEY_ID: {"algorithm": "ES256", "key": root_key}},
@@ -194,7 +203,7 @@ def opa_text(layout: Layout, options: MeshOptions, root_key: str) -> str:
                     "long_polling_timeout_seconds": _LONG_POLL_SECONDS,
                 },
             },
-            "persistence_directory": str(layout.folder("opa")),
+            "persistence_directory": str(kept_in),
         },
         indent=2,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,15 +61,20 @@ def open_keys(folder: Path) -> Keys:
     Files are made whole or not at all, mode 0600, and never replaced: of two processes that start
     together one writes and both read the same. Raises KeyFolderError.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name, make in _MAKERS.items():
-            if not (folder / name).exists():
-                durable.create(folder / name, make())
-    except OSError as fault:
-        raise KeyFolderError(f"{folder}: {fault.strerror}") from None
+    make_secrets(folder, tuple(_MAKERS))
     load_session_keys(folder / SESSIONS)
     return load_keys(folder)
+
+
+def make_secrets(folder: Path, names: Sequence[str]) -> None:
+    """Make those of these files that are missing: whole or not at all, mode 0600. Raises KeyFolderError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in names:
+            if not (folder / name).exists():
+                durable.create(folder / name, _MAKERS[name]())
+    except OSError as fault:
+        raise KeyFolderError(f"{folder}: {fault.strerror}") from None
 
 
 def load_keys(folder: Path) -> Keys:

@@ -1,0 +1,38 @@
+"""`aegis init`: the secrets of a mesh whose processes are started one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegis_authz.cli.faults import exits_on_faults
+
+
+def init(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into, made if missing.", file_okay=False)],
+    redis: Annotated[str, typer.Option("--redis", help="Where processes reach Redis, host:port.")] = "redis:6379",
+    control: Annotated[str, typer.Option("--control", help="Where OPA reaches the control plane.")] = (
+        "http://control:7400"
+    ),
+    opa_token: Annotated[Path, typer.Option("--opa-token", help="Where OPA finds its token on its own disk.")] = Path(
+        "/run/secrets/opa.token"
+    ),
+    for_images: Annotated[
+        bool, typer.Option("--for-images", help="Give each folder to the user of the images that reads it (as root).")
+    ] = False,
+) -> None:
+    """Make the keys, tokens and passwords of a mesh once, in a folder for each process; none is ever replaced.
+
+    Each process is given its own folder and no other. For containers, pods and units; `aegis up` makes its own.
+
+    Example: aegis init --out secrets --redis redis.example:6379 --control http://control.example:7400
+    """
+    from aegis_authz.commands.secrets import MeshAddresses, make_mesh_secrets
+
+    with exits_on_faults("init"):
+        files = make_mesh_secrets(out, MeshAddresses(redis, control, opa_token), for_images=for_images)
+    for path in files:
+        typer.echo(f"made {path}")
+    typer.echo(f"{out}: {len(files)} new files" if files else f"{out}: all there, nothing new", err=True)
