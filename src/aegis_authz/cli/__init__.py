@@ -33,10 +33,18 @@ def main() -> None:
     """Run the command line; when a module of an extra is missing, say which extra to install."""
     try:
         # a worker's image has no typer
-        if sys.argv[1:2] == ["serve"]:
+        if sys.argv[1:3] == ["serve", "envoy"]:
+            from aegis_authz.cli.serve_envoy import serve_envoy
+
+            serve_envoy(sys.argv[3:])
+        elif sys.argv[1:2] == ["serve"]:
             from aegis_authz.cli.serve import serve
 
             serve(sys.argv[2:])
+        elif sys.argv[1:2] == ["ready"]:
+            from aegis_authz.cli.ready import ready
+
+            ready(sys.argv[2:])
         else:
             from aegis_authz.cli.app import app
 

@@ -24,6 +24,8 @@ from aegis_authz.cli import (
     limits,
     mcp,
     mesh,
+    ready,
+    secrets,
     serve,
     spend,
     token,
@@ -47,6 +49,7 @@ app.command()(mesh.up)
 app.command()(mesh.down)
 app.command()(mesh.status)
 app.command()(mesh.logs)
+app.command()(secrets.init)
 app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.command()(explain.explain)
@@ -68,13 +71,19 @@ app.add_typer(ca.app, name="ca")
 app.add_typer(intercept.app, name="intercept")
 
 
-@app.command(
-    "serve",
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-)
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@app.command("serve", context_settings=_PASSED_ON)
 def _serve(context: typer.Context) -> None:
     """Run one process of a mesh in the foreground."""
     serve.serve(context.args)
+
+
+@app.command("ready", context_settings=_PASSED_ON)
+def _ready(context: typer.Context) -> None:
+    """Say whether one process of a mesh is ready, for health checks."""
+    ready.ready(context.args)
 
 
 def _version(flag: bool) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound="BaseModel")
+_EPILOG = "Envoy itself: aegis serve envoy --help"
 
 
 def serve(arguments: Sequence[str]) -> None:
@@ -28,6 +29,8 @@ def serve(arguments: Sequence[str]) -> None:
     log_to_stderr(name, options.log_format)
     if options.process == "authz":
         _authz(options.config, options.worker)
+    elif options.process == "routes":
+        _routes(options.config)
     elif options.process == "certificates":
         _certificates(options.config)
     elif options.process == "echo":
@@ -37,23 +40,26 @@ def serve(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("aegis serve", description="Run one process of a mesh in the foreground.")
+    parser = argparse.ArgumentParser(
+        "aegis serve", description="Run one process of a mesh in the foreground.", epilog=_EPILOG
+    )
     processes = parser.add_subparsers(dest="process", required=True)
     authz = processes.add_parser("authz", help="Serve ext_authz and ext_proc to Envoy.")
     authz.add_argument("--worker", type=_number, default=0, help="Number of this worker.")
     control = processes.add_parser("control", help="Serve the control plane: bundles, approvals, keys.")
     certificates = processes.add_parser("certificates", help="Serve Envoy the certificates of opened HTTPS.")
+    routes = processes.add_parser("routes", help="Keep the configuration of the Envoy beside it.")
     echo = processes.add_parser("echo", help="Stand in for tools on this machine: answer with what arrives.")
     echo.add_argument("--port", type=int, action="append", required=True, help="A loopback port; may be repeated.")
     echo.add_argument("--ready", type=Path, required=True, help="A unix socket for GET /readyz.")
-    for process in (authz, control, certificates, echo):
+    for process in (authz, control, routes, certificates, echo):
         process.add_argument(
             "--log-format",
             type=_log_format,
             default=os.environ.get(FORMAT_VARIABLE, LogFormat.TEXT.value),
             help=f"Write logs as text or json (docs/logs.md); default: {FORMAT_VARIABLE}, else text.",
         )
-    for process in (authz, control, certificates):
+    for process in (authz, control, routes, certificates):
         process.add_argument("--config", type=_file, required=True, help="The process's settings (YAML).")
     return parser
 
@@ -98,6 +104,16 @@ def _control(config: Path) -> None:
     from aegis_authz.config.control import ControlSettings
 
     run_control(_settings("control", config, ControlSettings))
+
+
+def _routes(config: Path) -> None:
+    from aegis_authz.bootstrap.routes import RoutesFault, serve_routes
+    from aegis_authz.config.routes import RoutesSettings
+
+    try:
+        serve_routes(_settings("routes", config, RoutesSettings))
+    except RoutesFault as fault:
+        raise _unable("routes", fault) from None
 
 
 def _certificates(config: Path) -> None:

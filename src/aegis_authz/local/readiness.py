@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.local.process import Ready
 
 _TIMEOUT = 1.0
@@ -63,6 +64,15 @@ def redis_answers(socket: Path) -> Ready:
 def socket_answers(socket: Path, target: str) -> Ready:
     """Ready when GET `target` gives 200 on a unix socket."""
     return _http_answers(lambda: asyncio.open_unix_connection(str(socket)), target)
+
+
+def address_answers(address: str, target: str) -> Ready:
+    """Ready when GET `target` gives 200 at `unix:/path` or `host:port`. Raises ValueError for another address."""
+    match read_address(address):
+        case UnixAddress(path):
+            return socket_answers(Path(path), target)
+        case TcpAddress(host, port):
+            return _http_answers(lambda: asyncio.open_connection(host, port), target)
 
 
 def port_answers(port: int, target: str) -> Ready:

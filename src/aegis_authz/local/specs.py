@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aegis_authz.local.envoy_start import envoy_command
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.process import ProcessSpec
 from aegis_authz.local.readiness import mesh_checks
@@ -98,18 +99,7 @@ def _echo(layout: Layout, ports: Sequence[int]) -> tuple[str, ...]:
 
 
 def _envoy(options: MeshOptions, config: Path) -> tuple[str, ...]:
-    return (
-        str(find_envoy()),
-        "--config-path",
-        str(config),
-        "--file-flush-interval-msec",
-        "1000",
-        "--concurrency",
-        str(options.workers),
-        "--disable-hot-restart",  # leaves no shared memory behind, and needs no base id
-        "--log-level",
-        "warning",
-    )
+    return envoy_command(find_envoy(), config, options.workers)
 
 
 def _aegis(*arguments: str) -> tuple[str, ...]:

@@ -85,6 +85,11 @@ def write_config(folder: Path, settings: ProxySettings, catalogue: Catalogue) ->
     return folder / BOOTSTRAP_FILE
 
 
+def write_bootstrap(folder: Path, settings: ProxySettings) -> None:
+    """Write what Envoy starts from into `folder`. Raises OSError, and ValueError for settings that cannot be used."""
+    write_files(folder, {BOOTSTRAP_FILE: to_yaml(bootstrap(settings))})
+
+
 def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
     """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError.
 

@@ -1,0 +1,67 @@
+"""`aegis ready`: 0 for what is ready, 1 for what is not, 2 for words that are none; for images without shell and curl."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from aegis_authz.demo.serving import serving
+from aegis_authz.local.readiness import address_answers
+
+BARE = ("-I", "-S")  # no package at all is there
+
+
+SRC = Path(__file__).parents[2] / "src"
+
+
+async def _well(_: Request) -> Response:
+    return PlainTextResponse("ready")
+
+
+async def _ill(_: Request) -> Response:
+    return PlainTextResponse("waits for the bundle", 503)
+
+
+APP = Starlette(routes=[Route("/readyz", _well), Route("/ill", _ill)])
+
+
+def ask(*arguments: str) -> tuple[int, str]:
+    program = f"import sys; sys.path.insert(0, {str(SRC)!r}); from aegis_authz.cli import main; main()"
+    command = [sys.executable, *BARE, "-c", program, "ready", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+async def test_a_process_says_of_itself_whether_it_is_ready() -> None:
+    async with serving(APP) as port:
+        assert await address_answers(f"127.0.0.1:{port}", "/readyz")() == ""
+        assert await address_answers(f"127.0.0.1:{port}", "/ill")() == "answers 503: waits for the bundle"
+
+
+def test_who_does_not_answer_is_not_ready(tmp_path: Path) -> None:
+    assert ask(f"unix:{tmp_path}/none.sock") == (1, "aegis ready: does not answer: FileNotFoundError\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "required: address"),
+        (("control",), "'control' is neither unix:/path nor host:port"),
+        (("control:0",), "nobody is reached at port 0"),
+        (("unix:/a", "readyz"), "'readyz' is no path"),
+        (("unix:/a", "/a b"), "'/a b' is no path"),
+        (("unix:/a", "/a\r\nx: y"), "is no path"),
+    ],
+)
+def test_words_that_are_none_are_said(arguments: tuple[str, ...], complaint: str) -> None:
+    code, said = ask(*arguments)
+    assert code == 2
+    assert complaint in said
+    assert "Traceback" not in said
