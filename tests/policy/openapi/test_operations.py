@@ -69,7 +69,8 @@ def test_an_operation_s_own_parameter_stands_for_that_of_its_path() -> None:
     [
         ({"parameters": [{"name": "session", "in": "cookie"}]}, "cookie parameter 'session' is not judged"),
         ({"parameters": [{"name": "x-request-id", "in": "header"}]}, "'x-request-id' is not judged"),
-        ({"parameters": [{"name": "f", "in": "query", "schema": {"type": "object"}}]}, "written as several pairs"),
+        ({"parameters": [{"name": "f", "in": "query", "schema": {"type": "object"}}]}, "are not described"),
+        ({"parameters": [{"name": "x-f", "in": "header", "schema": {"type": "array"}}]}, "a list in one text"),
         ({"parameters": [{"name": "f", "in": "query", "explode": False, "schema": {"type": "array"}}]}, "in one text"),
         ({"parameters": [{"name": "a\tb", "in": "query"}]}, "no name that a rule can hold"),
         (body({"type": "array"}), "not described as an object"),
@@ -80,6 +81,23 @@ def test_an_operation_s_own_parameter_stands_for_that_of_its_path() -> None:
 def test_what_no_action_can_hold_is_said(operation: dict[str, Any], sentence: str) -> None:
     gaps = action("/x", operation).gaps
     assert any(sentence in gap for gap in gaps), gaps
+
+
+def test_an_object_in_the_query_is_a_parameter_for_each_member() -> None:
+    schema = {"type": "object", "properties": {"since": {"type": "integer"}}}
+    parameters = [
+        {"name": "page", "in": "query", "schema": {"properties": {"size": {"type": "integer"}}}},
+        {"name": "created", "in": "query", "style": "deepObject", "schema": schema},
+        {"name": "ids", "in": "path", "schema": {"type": "array"}},
+    ]
+    made = action("/x/{ids}", {"parameters": parameters})
+    assert made.entry["parameters"] == {
+        "ids": {"from": "{ids}", "type": "string"},
+        "size": {"from": "?size", "type": "integer"},
+        "created[since]": {"from": "?created[since]", "type": "integer"},
+    }
+    assert made.gaps == ("the path parameter 'ids' is a list in one text: judged as a text",)
+    assert "others" not in made.entry
 
 
 def test_headers_that_say_nothing_are_passed_over() -> None:

@@ -12,6 +12,7 @@ from aegis_authz.policy.language.header_names import check_header_name
 from aegis_authz.policy.openapi.bodies import JSON, body_fields
 from aegis_authz.policy.openapi.references import Description
 from aegis_authz.policy.openapi.schemas import Kind, kind_of
+from aegis_authz.policy.openapi.serialisations import TEXT, pairs_of, text_of
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "query")
 """The methods an operation may have, TRACE left out: no tool is called by it."""
@@ -56,7 +57,7 @@ def operation_of(description: Description, base: str, path: str, method: str, pa
         plain = description.resolved(parameter)
         declared[plain.get("in"), plain.get("name")] = plain  # the operation's own stand for those of its path
     for original, variable in variables.items():
-        draft.add(original, f"{{{variable}}}", _kind_of_parameter(description, declared.get(("path", original), {})))
+        draft.add_variable(original, variable, declared.get(("path", original), {}))
     for (place, name), parameter in declared.items():
         if isinstance(name, str) and place != "path":
             draft.add_parameter(str(place), name, parameter)
@@ -96,20 +97,22 @@ class _Draft:
         entry |= {"optional": True} if kind.is_nullable and at.startswith("/") else {}
         self.parameters[key] = entry
 
+    def add_variable(self, name: str, variable: str, parameter: Mapping[str, Json]) -> None:
+        """Add a variable of the path."""
+        kind, gaps = text_of(_kind_of_parameter(self._description, parameter), f"path parameter {name[:60]!r}")
+        self.gaps += gaps
+        self.add(name, f"{{{variable}}}", kind)
+
     def add_parameter(self, place: str, name: str, parameter: Mapping[str, Json]) -> None:
         """Add a parameter of the query or a header; a cookie cannot be one."""
-        kind = _kind_of_parameter(self._description, parameter)
         if place == "query":
-            if kind.name == "object":
-                self.gaps.append(f"the query parameter {name!r} is an object, written as several pairs")
-                self.is_open = True
-                return
-            is_joined = kind.name == "array" and parameter.get("explode") is False
-            if is_joined:
-                self.gaps.append(f"the query parameter {name!r} is a list in one text: judged as a text")
-            self.add(name, f"?{name}", Kind("string", False, None) if is_joined else kind, "query")
+            pairs = pairs_of(self._description, name, parameter)
+            for key, kind in pairs.kinds.items():
+                self.add(key, f"?{key}", kind, "query")
+            self.gaps += pairs.gaps
+            self.is_open = self.is_open or pairs.is_open
         elif place == "header":
-            self._add_header(name.lower(), kind)
+            self._add_header(name.lower(), _kind_of_parameter(self._description, parameter))
         else:
             self.gaps.append(f"the {place} parameter {name[:60]!r} is not judged")
 
@@ -121,7 +124,9 @@ class _Draft:
         except ValueError as fault:
             self.gaps.append(f"the header parameter {name[:60]!r} is not judged: {fault}")
             return
-        self.add(name, f"header:{name}", kind, "header")
+        plain, gaps = text_of(kind, f"header parameter {name[:60]!r}")
+        self.gaps += gaps
+        self.add(name, f"header:{name}", plain, "header")
 
     def add_body(self, body: Json) -> None:
         """Add the fields of the body, and its formats where they are not JSON alone."""
@@ -138,7 +143,7 @@ class _Draft:
 def _kind_of_parameter(description: Description, parameter: Mapping[str, Json]) -> Kind:
     if "schema" in parameter:
         return kind_of(description, parameter["schema"])
-    return Kind("string", False, None)  # described by content: a text in whatever serialisation
+    return TEXT  # described by content: a text in whatever serialisation
 
 
 def _template(path: str) -> tuple[str, dict[str, str]]:
