@@ -106,11 +106,47 @@ def test_the_host_is_the_server_s_or_the_given_one(url: str, choice: Choice, hos
         (changed(servers=[]), "names no server"),
         (changed(servers=[{"url": "https://{region}.shop.example"}]), "names no server"),
         (changed(paths={"/x": {"$ref": "#/nowhere"}}), "a path cannot be read"),
+        (changed(servers={"url": "https://shop.example"}), "servers is no list"),
+        (changed(servers=["https://shop.example"]), r"servers\[0\] is no object"),
+        (changed(servers=[{"url": "https://shop.example:99999"}]), r"servers\[0\]\.url is no URL"),
+        (changed(info=["x"]), "info is no object"),
+        (changed(info={"title": 7}), r"info\.title is no text"),
+        (changed(info={"$ref": "#/nowhere"}), "info: '#/nowhere' leads nowhere"),
     ],
 )
 def test_what_cannot_be_an_entry_says_what_to_do(document: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DescriptionUnusable, match=sentence):
         entry_of(document, Choice())
+
+
+UPLOAD: dict[str, Any] = {"operationId": "upload", "servers": [{"url": "https://up.shop.example/u"}]}
+
+
+def test_an_operation_of_a_server_of_its_own_is_left_out_and_named() -> None:
+    paths = {"/a": {"get": {}, "post": UPLOAD}, "/b": {"servers": UPLOAD["servers"], "get": {}}}
+    imported = entry_of(changed(paths=paths), Choice())
+    assert imported.actions == 1
+    assert [(gap.operation, gap.is_left_out) for gap in imported.gaps] == [("POST /a", True), ("GET /b", True)]
+    assert imported.gaps[0].sentence.startswith("is of a server of its own, up.shop.example/u: import it by itself")
+
+
+@pytest.mark.parametrize("url", ["https://eu.shop.example/v3", "/v3"])
+def test_an_operation_below_another_path_of_the_same_server_is_taken_over_there(url: str) -> None:
+    paths = {"/a": {"get": {"operationId": "a", "servers": [{"url": url}]}}}
+    imported = entry_of(changed(paths=paths), Choice())
+    assert (imported.document["actions"], imported.gaps) == ({"a": {"match": "GET /v3/a"}}, ())
+
+
+def test_operations_of_another_server_are_an_entry_of_their_own() -> None:
+    document = changed(paths={"/a": {"post": UPLOAD}, "/b": {"get": {}}})
+    imported = entry_of(document, Choice(name="uploads", host="up.shop.example", only=("upload",)))
+    assert (imported.document["host"], imported.gaps) == ("up.shop.example", ())
+    assert imported.document["actions"] == {"upload": {"match": "POST /u/a"}}
+
+
+def test_an_operation_whose_servers_cannot_be_read_is_left_out() -> None:
+    imported = entry_of(changed(paths={"/a": {"get": {}, "post": {"servers": {}}}}), Choice())
+    assert [gap.sentence for gap in imported.gaps] == ["servers is no list"]
 
 
 WORDS = st.sampled_from(
@@ -149,3 +185,31 @@ def test_whatever_a_description_holds_it_becomes_an_entry_or_is_refused(paths: d
     except DescriptionUnusable:
         return
     assert imported.actions == len(imported.document["actions"])  # type: ignore[arg-type]
+
+
+TOPS = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["https://a.example", "https://[", "http://a:b", "#/info", "{x}", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["url", "variables", "x", "title", "$ref", "default"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(TOPS, TOPS, TOPS)
+def test_whatever_stands_for_servers_and_info_it_becomes_an_entry_or_is_refused(
+    servers: Any, info: Any, own: Any
+) -> None:
+    document = {
+        "openapi": "3.0.3",
+        "servers": servers,
+        "info": info,
+        "paths": {"/a": {"get": {}}, "/b": {"get": {"servers": own}}},
+    }
+    try:
+        imported = entry_of(document, Choice())
+    except DescriptionUnusable as fault:
+        assert str(fault)
+        return
+    assert imported.document["host"] == "a.example"

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from urllib.parse import urljoin, urlsplit
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import read_template
 from aegis_authz.policy.openapi.operations import Operation, OperationUnusable, operation_of, operations
 from aegis_authz.policy.openapi.references import Description, ReferenceUnresolved
+from aegis_authz.policy.openapi.servers import Address, ServersUnreadable, address_of, host_of
 
 _SUPPORTED = re.compile(r"3\.[012](\.[0-9]+)?\Z")
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
@@ -70,11 +70,11 @@ class ImportedEntry:
 def entry_of(document: Mapping[str, Json], choice: Choice) -> ImportedEntry:
     """The entry of a description. Raises DescriptionUnusable."""
     description = Description(_supported(document))
-    host, base = _server(description, choice)
+    server, title = _server(description, choice), _title(description)
     actions: dict[str, Json] = {}
     gaps: list[Gap] = []
     forms: dict[object, str] = {}
-    for operation in _actions(description, base, choice, gaps.append):
+    for operation in _actions(description, server, choice, gaps.append):
         name = _free_name(operation.name, actions)
         rival = forms.setdefault(_form(operation.match), name)
         if rival != name:
@@ -84,9 +84,8 @@ def entry_of(document: Mapping[str, Json], choice: Choice) -> ImportedEntry:
         gaps += [Gap(name, sentence, False) for sentence in operation.gaps]
     if not actions:
         raise DescriptionUnusable(f"no operation was taken over{_why(gaps)}")
-    information = description.resolved(document.get("info"))
-    tool = choice.name or _slug(information.get("title"))
-    own: dict[str, Json] = {"tool": tool, "host": host}
+    tool = choice.name or _slug(title)
+    own: dict[str, Json] = {"tool": tool, "host": choice.host or server.host}
     own |= {"upstream": choice.upstream} if choice.upstream else {}
     own |= {"owner": choice.owner} if choice.owner else {}
     unlisted = tuple(name for name, entry in actions.items() if isinstance(entry, dict) and "parameters" not in entry)
@@ -104,52 +103,64 @@ def _supported(document: Mapping[str, Json]) -> Mapping[str, Json]:
     return document
 
 
-def _actions(description: Description, base: str, choice: Choice, note: Callable[[Gap], None]) -> Sequence[Operation]:
+def _actions(
+    description: Description, server: Address, choice: Choice, note: Callable[[Gap], None]
+) -> Sequence[Operation]:
     selection: list[Operation] = []
-    for path, method, item, operation in _operations(description, note):
+    for path, method, item, operation in _operations(description):
         try:
-            action = operation_of(description, base, path, method, (item, operation))
-        except (OperationUnusable, ReferenceUnresolved) as fault:
+            own = _own_server(description, (operation, item), choice) or server
+            action = operation_of(description, own.base, path, method, (item, operation))
+        except (OperationUnusable, ReferenceUnresolved, ServersUnreadable) as fault:
             note(Gap(f"{method.upper()} {path}", str(fault), True))
             continue
-        if choice.takes(action, path):
+        if not choice.takes(action, path):
+            continue
+        if own.host in ("", server.host, choice.host):
             selection.append(action)
+        else:
+            sentence = f"is of a server of its own, {own.host}{own.base}: import it by itself (--only, --host, --name)"
+            note(Gap(f"{method.upper()} {path}", sentence, True))
     return selection
 
 
-def _operations(description: Description, note: Callable[[Gap], None]) -> Sequence[tuple[str, str, Json, Json]]:
+def _own_server(description: Description, holders: Sequence[Json], choice: Choice) -> Address | None:
+    """The server that an operation, or else its path, names instead of the description's (3.1.1, section 4.8.10.1)."""
+    addresses = (address_of(description, description.resolved(holder), choice.location) for holder in holders)
+    return next((address for address in addresses if address is not None), None)
+
+
+def _operations(description: Description) -> Sequence[tuple[str, str, Json, Json]]:
     try:
         return list(operations(description))
     except ReferenceUnresolved as fault:
         raise DescriptionUnusable(f"a path cannot be read: {fault}") from None
 
 
-def _server(description: Description, choice: Choice) -> tuple[str, str]:
+def _server(description: Description, choice: Choice) -> Address:
     """The host that agents call, and the path below which everything lies."""
-    servers = description.document.get("servers")
-    first = description.resolved(servers[0]) if isinstance(servers, list) and servers else {}
-    url = first.get("url")
-    address = _filled(url, first.get("variables")) if isinstance(url, str) else ""
-    absolute = urlsplit(urljoin(choice.location, address))
-    base = absolute.path.rstrip("/") if url else ""
-    if choice.host:
-        return choice.host, base
-    if absolute.scheme not in ("http", "https") or not absolute.hostname or "{" in absolute.netloc:
+    try:
+        declared = address_of(description, description.document, choice.location)
+        address = declared or Address(host_of(choice.location), "")
+    except ServersUnreadable as fault:
+        raise DescriptionUnusable(str(fault)) from None
+    if not address.host and not choice.host:
         raise DescriptionUnusable("the description names no server: give the host that agents call (--host)")
-    default = {"http": 80, "https": 443}[absolute.scheme]
-    port = "" if absolute.port in (None, default) else f":{absolute.port}"
-    return f"{absolute.hostname}{port}", base
+    return address
 
 
-def _filled(url: str, variables: Json) -> str:
-    """A server's URL with the defaults of its variables."""
-
-    def default(match: re.Match[str]) -> str:
-        variable = variables.get(match[1]) if isinstance(variables, Mapping) else None
-        value = variable.get("default") if isinstance(variable, Mapping) else None
-        return value if isinstance(value, str) else match[0]
-
-    return _VARIABLE.sub(default, url)
+def _title(description: Description) -> str:
+    information = description.document.get("info", {})
+    try:
+        plain = description.resolved(information) if isinstance(information, Mapping) else None
+    except ReferenceUnresolved as fault:
+        raise DescriptionUnusable(f"info: {fault}") from None
+    if plain is None:
+        raise DescriptionUnusable("info is no object")
+    title = plain.get("title", "")
+    if not isinstance(title, str):
+        raise DescriptionUnusable("info.title is no text")
+    return title
 
 
 def _free_name(name: str, actions: Mapping[str, Json]) -> str:
@@ -164,9 +175,8 @@ def _form(match: str) -> object:
     return method, read_template(tuple(path[1:].split("/"))).kin, _VARIABLE.sub("{}", path)
 
 
-def _slug(title: Json) -> str:
-    words = title if isinstance(title, str) else ""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:_LONGEST_NAME].strip("-") or "api"
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_LONGEST_NAME].strip("-") or "api"
 
 
 def _why(gaps: Sequence[Gap]) -> str:
