@@ -66,6 +66,17 @@ def test_of_formats_that_differ_the_one_that_says_most_is_taken() -> None:
     assert body.gaps == ("of its bodies json is taken, not application/x-www-form-urlencoded",)
 
 
+def test_a_second_media_type_of_a_format_is_named_where_its_fields_are_others() -> None:
+    merge, other = "application/merge-patch+json", {"properties": {"sum": {"type": "string"}}}
+    content = {"application/json": {"schema": PAYMENT}, merge: {"schema": other}, "text/plain": {}, "text/csv": {}}
+    body = body_fields(Description({}), {"content": content})
+    assert body is not None
+    assert (body.formats, kinds(body)) == (("json",), {"amount": "integer", "note": "string"})
+    assert body.gaps == (f"of its bodies json is taken, not {merge}, text/csv, text/plain",)
+    same = {"application/json": {"schema": PAYMENT}, merge: {"schema": PAYMENT}}
+    assert getattr(body_fields(Description({}), {"content": same}), "gaps", None) == ()
+
+
 @pytest.mark.parametrize("file", [{"type": "string", "format": "binary"}, {"contentMediaType": "image/png"}])
 def test_an_upload_is_a_file(file: dict[str, str]) -> None:
     schema = {"properties": {"purpose": {"type": "string"}, "file": file}}

@@ -41,18 +41,27 @@ def body_fields(description: Description, body: Json) -> BodyFields | None:
     content = description.resolved(body).get("content")
     if not isinstance(content, Mapping) or not content:
         return None
-    media: dict[str, str] = {}
+    media: dict[str, list[str]] = {}
     for declared in content:
-        media.setdefault(format_of(declared), declared)
+        media.setdefault(format_of(declared), []).append(declared)
     main = next((name for name in _WITH_FIELDS if name in media), None)
     if main is None:
         formats = tuple(sorted(media))
         fields = {name: field for name in formats for name, field in _WHOLE[name].items()}
         return BodyFields(formats, fields, False, ())
-    members = {name: _members(description, content[media[name]], name) for name in _WITH_FIELDS if name in media}
-    shape = members[main]
-    formats = tuple(name for name, rival in members.items() if _same_fields(shape, rival))
-    others = sorted(name for format_name, name in media.items() if format_name not in formats)
+    shapes = {
+        name: [_members(description, content[declared], name) for declared in media[name]]
+        for name in _WITH_FIELDS
+        if name in media
+    }
+    shape = shapes[main][0]
+    formats = tuple(name for name, alternatives in shapes.items() if _same_fields(shape, alternatives[0]))
+    others = sorted(
+        declared
+        for name, types in media.items()
+        for declared, rival in zip(types, shapes.get(name, [None] * len(types)), strict=True)
+        if name not in formats or not _same_fields(shape, rival)
+    )
     gaps: tuple[str, ...] = ()
     if others:
         gaps = (f"of its bodies {', '.join(formats)} is taken, not {', '.join(others)[:100]}",)
