@@ -312,6 +312,20 @@ async def test_a_revoked_tenant_key_or_token_is_refused_and_no_other(contract: C
     assert (await contract.settle()).outcome is SettleOutcome.CLEAR
 
 
+async def test_a_call_is_refused_when_an_agent_that_acts_in_it_is_revoked(contract: Contract) -> None:
+    helper = Revoked.agent(Scope("acme", "emea", "helper"))
+    await contract.revocations.revoke(Revocation(helper, "alice", round(contract.clock.now(), 3)))
+    for actors, outcome in (
+        (("acme/emea/helper",), SettleOutcome.REVOKED),
+        (("spiffe://acme/planner", "acme/emea/helper"), SettleOutcome.REVOKED),
+        (("acme/emea/helper-2", "acme/emea helper", "first"), SettleOutcome.CLEAR),
+    ):
+        bound = Proof(Jti(secrets.token_hex(8)), "the-key", contract.clock.now(), Seconds(60))
+        assert (await contract.settle(replace(contract.identity(), actors=actors))).outcome is outcome
+        assert (await contract.settle(replace(contract.identity(), actors=actors, proof=bound))).outcome is outcome
+    assert await contract.revocations.restore(helper)
+
+
 async def test_a_store_that_may_have_forgotten_revocations_says_so(contract: Contract) -> None:
     await contract.revocations.declare_whole()
     assert await contract.revocations.is_whole()

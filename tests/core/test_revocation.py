@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aegis_authz.core.identity import Identity, Proof, Way
-from aegis_authz.core.revocation import Revoked, RevokedKind, is_revoked, marks_of
+from aegis_authz.core.revocation import Revoked, RevokedKind, actor_marks, is_revoked, marks_of
 from aegis_authz.core.scope import Scope
 
 SCOPE = Scope("acme", "emea", "bot")
@@ -65,3 +67,16 @@ def test_any_mark_revokes_and_none_of_others_does() -> None:
         assert is_revoked(bound, frozenset({mark}))
     assert not is_revoked(bound, frozenset({"acme/us", "acme/emea/bot-2", "acme/emea key p", "acme/us key jkt", ""}))
     assert not is_revoked(identity(Way.TOKEN), frozenset({"acme/emea key key-of-the-issuer-or-own"}))
+
+
+def test_a_call_is_marked_by_each_agent_that_acts_in_it_and_by_its_tenant() -> None:
+    acting = replace(identity(Way.TOKEN), actors=("acme/emea/helper", "spiffe://acme/planner", "beta/us/first"))
+    assert marks_of(acting)[:4] == marks_of(identity(Way.TOKEN))
+    assert marks_of(acting)[4:] == ("acme/emea/helper", "acme/emea", "beta/us/first", "beta/us")
+    for mark in ("acme/emea/helper", "beta/us/first", "beta/us"):
+        assert is_revoked(acting, frozenset({mark}))
+        assert not is_revoked(identity(Way.TOKEN), frozenset({mark}))
+
+
+def test_a_name_that_is_no_agent_has_no_mark() -> None:
+    assert actor_marks(["first", "acme/emea", "a/b/c/d", "acme/emea key k", "x\nacme/emea/bot", ""]) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -99,8 +100,8 @@ def is_revoked(identity: Identity, revoked: frozenset[str]) -> bool:
     return bool(revoked) and not revoked.isdisjoint(marks_of(identity))
 
 
-def marks_of(identity: Identity) -> tuple[str, str, str, str]:
-    """By which marks a call is refused: its agent's, its tenant's, its token's and its key's, "" for a call without.
+def marks_of(identity: Identity) -> tuple[str, ...]:
+    """By which marks a call is refused: its agent's, its tenant's, its token's, its key's ("" for none), its actors'.
 
     The key is the one that the token is bound to, the static one by its hash, or a certificate by its fingerprint.
     """
@@ -109,4 +110,20 @@ def marks_of(identity: Identity) -> tuple[str, str, str, str]:
     if identity.proof is not None:
         key_id = identity.proof.key_id
     key = named_mark(RevokedKind.KEY, tenant_path, key_id) if key_id else ""
-    return str(identity.scope), tenant_path, named_mark(RevokedKind.TOKEN, tenant_path, identity.jti), key
+    marks = (str(identity.scope), tenant_path, named_mark(RevokedKind.TOKEN, tenant_path, identity.jti), key)
+    return (*marks, *actor_marks(identity.actors)) if identity.actors else marks
+
+
+def actor_marks(actors: Iterable[str]) -> tuple[str, ...]:
+    """By which marks a chain of actors ends: those of each that is an agent, and of its tenant.
+
+    What a foreign issuer calls an actor may be any name; nobody can revoke it here.
+    """
+    marks: list[str] = []
+    for actor in actors:
+        try:
+            scope = Scope.parse(actor)
+        except ValueError:
+            continue
+        marks += (str(scope), scope.tenant_path)
+    return tuple(marks)

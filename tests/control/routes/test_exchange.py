@@ -18,9 +18,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
+from aegis_authz.core.revocation import Revoked
 from aegis_authz.encoding.verifying_key import VerifyingKey, verifying_key
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.ports.control_plane import KeysUnavailable, ReviewUnavailable
+from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.issuing import MemoryJournal
 from tests.support.token_requests import ASSERTION_TYPE, assertion, binding, key_id, private_key, public_jwk
 
@@ -453,6 +455,18 @@ async def test_an_actor_stands_before_those_the_token_names(plane: ControlServic
         full = {"actor_token": subject(base=worker), "actor_token_type": JWT}
         refused(await exchange(anyone, subject(act=chain), **full), Denial.ACTORS)
         refused(await exchange(anyone, subject(act={"sub": "a", "act": chain})), Denial.SUBJECT_FORM)
+
+
+@pytest.mark.parametrize("target", ["acme/emea/planner", "acme/us/first", "acme/us"])
+async def test_nothing_is_issued_where_a_revoked_agent_would_act(
+    plane: ControlServices, client: Client, target: str
+) -> None:
+    worker = {"iss": ISSUER, "aud": AUDIENCE, "sub": "w", "group": "workloads", "workload": "planner"}
+    with pytest.raises(StoreDown):  # Redis is not there, and the list is kept all the same
+        await plane.revoker.revoke(Revoked.parse(target), "alice", "")
+    async with client(plane, "") as anyone:
+        actor = {"actor_token": subject(base=worker), "actor_token_type": JWT}
+        refused(await exchange(anyone, subject(act={"sub": "acme/us/first"}), **actor), Denial.REVOKED)
 
 
 @pytest.mark.parametrize(

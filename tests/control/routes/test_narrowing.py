@@ -15,6 +15,7 @@ from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
 from aegis_authz.core.revocation import Revoked, RevokedKind
+from aegis_authz.core.scope import Scope
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.issuing import MemoryJournal
@@ -264,3 +265,21 @@ async def test_what_is_revoked_is_not_narrowed(plane: ControlServices, client: C
         with pytest.raises(StoreDown):  # Redis is not there, and the list is kept all the same
             await plane.revoker.revoke(target, "alice", "")
         refused(await narrow(anyone, own, PAY, dpop_jkt=key_id(SUB_KEY)), Denial.REVOKED)
+
+
+@pytest.mark.parametrize("target", [HELPER, "acme/us/helper"])
+async def test_a_token_that_a_revoked_agent_acts_by_is_neither_renewed_nor_narrowed(
+    plane: ControlServices, client: Client, target: str
+) -> None:
+    async with client(plane, "") as anyone:
+        own, helper = await own_token(anyone), await own_token(anyone, HELPER, HELPER_KEY)
+        first = await narrow(anyone, own, PAY, TASK, actor_token=helper, actor_token_type=ACCESS)
+        acting = first.json()["access_token"]
+        with pytest.raises(StoreDown):
+            await plane.revoker.revoke(Revoked.agent(Scope.parse(target)), "alice", "")
+        for details in ((), (PAY,)):
+            answer = await narrow(anyone, acting, *details, key=HELPER_KEY)
+            if target == HELPER:
+                refused(answer, Denial.REVOKED)
+            else:
+                assert answer.status_code == 200, answer.text

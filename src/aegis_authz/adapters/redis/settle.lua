@@ -3,7 +3,8 @@
 -- KEYS  1 epoch   2 jti   3 revoked   4 quarantined agents, by until when, ms   then the keys of each operation
 -- ARGV  1 token issued at, ms   2 remember the token for, ms   3 agent scope   4 now, ms   5 life of this server
 --       6 how far a token's time may be ahead of Redis, ms
---       7 its tenant   8 its token   9 its key, "" for none: with its agent, the marks under which it can be revoked
+--       7 its tenant   8 its token   9 its key, "" for none, and after a line feed each those of its actors: with its agent,
+--       the marks under which it can be revoked
 --       then each operation: its name and its arguments
 --
 --   name    its keys                                      its arguments
@@ -39,8 +40,16 @@ local epoch, life = string.match(redis.call("GET", KEYS[1]) or "", "^(%d+) (%x+)
 epoch = life == ARGV[5] and tonumber(epoch) or nil
 
 local function is_revoked()
-  local marks = redis.call("HMGET", KEYS[3], ARGV[3], ARGV[7], ARGV[8], ARGV[9])
-  return marks[1] or marks[2] or marks[3] or marks[4]
+  local names = {ARGV[3], ARGV[7], ARGV[8]}
+  for name in string.gmatch(ARGV[9], "[^\n]+") do
+    names[#names + 1] = name
+  end
+  for _, mark in ipairs(redis.call("HMGET", KEYS[3], unpack(names))) do
+    if mark then
+      return true
+    end
+  end
+  return false
 end
 
 local function now()

@@ -32,12 +32,15 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         redis_keys.revoked(partition),
         redis_keys.quarantined(partition),
     )
+    _, tenant, token, *marks = marks_of(identity)
     arguments: Arguments = (
         to_ms(spending.issued_at),
         to_ms(spending.life + jti_margin),
         str(identity.scope),
         to_ms(settlement.now),
-        *marks_of(identity)[1:],
+        tenant,
+        token,
+        "\n".join(marks),
     )
     is_for_over = "1" if settlement.charging is not None and settlement.charging.is_held_when_over else "0"
     for operation in operations_of(settlement, to_ms(jti_margin)):
