@@ -198,7 +198,9 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
 def narrowings(tools: dict[str, Any], now: float) -> tuple[Narrowing, ...]:
     """A grant of these tools from now on, for ten minutes and two calls."""
     return (
-        (Narrowing("g" * 22, int(now * 1000) / 1000, float(int(now) + 600), 0, 2, read_tools(tools)),) if tools else ()
+        (Narrowing("g" * 22, int(now * 1000) / 1000, float(int(now) + 600), 0, 2, read_tools(tools), ""),)
+        if tools
+        else ()
     )
 
 

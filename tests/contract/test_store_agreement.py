@@ -178,7 +178,7 @@ class Play:
         """Some of three grants that all count: of the second and third the first is the parent. One is old."""
         now = self.clock.now()
         first, second, third, old = (
-            Narrowing(f"grant-{place}".ljust(16, "x"), now - age, now + 1e9, 0, most, {})
+            Narrowing(f"grant-{place}".ljust(16, "x"), now - age, now + 1e9, 0, most, {}, "")
             for place, (most, age) in enumerate(((4, 0), (2, 0), (3, 0), (4, AGES)))
         )
         return ((), (first,), (first, second), (first, third), (first, old))[links]

@@ -24,12 +24,12 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
-from aegis_authz.core.grant import Narrowing
+from aegis_authz.core.grant import Grant, Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
-from aegis_authz.core.units import Jti, Seconds
+from aegis_authz.core.units import Digest, Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, Store
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
@@ -91,7 +91,7 @@ class Contract:
 
     def grant(self, calls: int, life: float = 600.0) -> Narrowing:
         now = self.clock.now()
-        return Narrowing(secrets.token_hex(16), now, now + life, 0, calls, {"stripe": {"pay": {}}})
+        return Narrowing(secrets.token_hex(16), now, now + life, 0, calls, {"stripe": {"pay": {}}}, "")
 
     def request(
         self, digest: str = "d1", agent: str = "bot", tenant: str = "emea", basis: str = "b1"
@@ -324,6 +324,21 @@ async def test_a_call_is_refused_when_an_agent_that_acts_in_it_is_revoked(contra
         assert (await contract.settle(replace(contract.identity(), actors=actors))).outcome is outcome
         assert (await contract.settle(replace(contract.identity(), actors=actors, proof=bound))).outcome is outcome
     assert await contract.revocations.restore(helper)
+
+
+async def test_a_call_is_refused_when_a_key_that_narrowed_its_token_is_revoked(contract: Contract) -> None:
+    key = Revoked(RevokedKind.KEY, "acme", "emea", "k" * 43)
+    await contract.revocations.revoke(Revocation(key, "alice", round(contract.clock.now(), 3)))
+    first, last = contract.grant(5), contract.grant(5)
+    for chain, outcome in (
+        ((replace(first, by="k" * 43), last), SettleOutcome.REVOKED),
+        ((replace(first, by="l" * 43), replace(last, by="k" * 43)), SettleOutcome.REVOKED),
+        ((replace(first, by="l" * 43), last), SettleOutcome.CLEAR),
+    ):
+        bound = Proof(Jti(secrets.token_hex(8)), "the-key", contract.clock.now(), Seconds(60))
+        who = replace(contract.identity(), proof=bound, grant=Grant(Digest("d"), chain))
+        assert (await contract.settle(who)).outcome is outcome
+    assert await contract.revocations.restore(key)
 
 
 async def test_a_store_that_may_have_forgotten_revocations_says_so(contract: Contract) -> None:

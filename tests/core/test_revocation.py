@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from aegis_authz.core.grant import Grant, Narrowing
 from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.revocation import Revoked, RevokedKind, actor_marks, is_revoked, marks_of
 from aegis_authz.core.scope import Scope
@@ -76,6 +77,14 @@ def test_a_call_is_marked_by_each_agent_that_acts_in_it_and_by_its_tenant() -> N
     for mark in ("acme/emea/helper", "beta/us/first", "beta/us"):
         assert is_revoked(acting, frozenset({mark}))
         assert not is_revoked(identity(Way.TOKEN), frozenset({mark}))
+
+
+def test_a_call_is_marked_by_each_key_that_narrowed_its_token() -> None:
+    chain = tuple(Narrowing("g" * 16, 0.0, 60.0, 1, None, None, by) for by in ("first", "", "second"))
+    bound = replace(identity(Way.BOUND, Proof("p", "jkt", 0.0, 60.0)), grant=Grant("d", chain))
+    assert marks_of(bound)[4:] == ("acme/emea key first", "acme/emea key second")
+    assert is_revoked(bound, frozenset({"acme/emea key first"}))
+    assert not is_revoked(bound, frozenset({"acme/us key first", "acme/emea key third"}))
 
 
 def test_a_name_that_is_no_agent_has_no_mark() -> None:

@@ -96,6 +96,7 @@ NARROWINGS = st.builds(
     depth=st.integers(0, 4),
     calls=st.none() | st.integers(1, 99),
     tools=st.sampled_from([None, GRANTED, {"*": {"*": {}}}]),
+    by=st.just(""),  # the digest holds it, the record does not
 )
 IDENTITIES = st.builds(
     Identity,

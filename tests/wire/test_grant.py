@@ -53,6 +53,20 @@ def test_what_is_written_is_what_is_read() -> None:
     assert read_grant(grant_claim(calls=4)).digest != read_grant(grant_claim(calls=3)).digest
 
 
+def test_a_grant_says_which_key_asked_for_it_where_that_is_known() -> None:
+    claim = grant_claim(by="k" * 43, depth=1, within=grant_claim())
+    grant = read_grant(claim)
+    assert [narrowing.by for narrowing in grant.chain] == ["", "k" * 43]
+    assert claim_of(grant.chain) == claim
+    assert grant.digest != read_grant(claim | {"by": "l" * 43}).digest
+    assert narrowing_from_data(narrowing_to_data(grant.chain[1])).by == ""
+
+
+@pytest.mark.parametrize("by", ["", "k" * 42, "k" * 44, "k" * 42 + "=", "k" * 43 + "\n", 1, True, ["k" * 43]])
+def test_who_asked_for_a_grant_is_a_thumbprint_or_is_not_said(by: Any) -> None:
+    assert reason_of(grant_claim(by=by)) is Reason.GRANT_MALFORMED
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -14,7 +14,7 @@ from aegis_authz.control.throttle import Throttle
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Way
 from aegis_authz.core.issuance import Issuance
-from aegis_authz.core.revocation import RevokedKind, actor_marks, named_mark
+from aegis_authz.core.revocation import RevokedKind, actor_marks, named_mark, narrowing_marks
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Jti, Seconds
 from aegis_authz.identity.assertion import ASSERTION_LIFE, Assertion, read_assertion
@@ -297,8 +297,9 @@ class TokenIssuer:
 
 
 def _marks(claimant: Claimant, binding: Binding) -> tuple[str, ...]:
-    """By which marks nothing is issued: the agent's, its tenant's, its actors', and those of both keys."""
+    """By which marks nothing is issued: of the agent, its tenant, its actors, both keys, and those of the chain."""
     tenant_path = claimant.agent.tenant_path
     keys = {claimant.key_id, binding.key_id} - {""}
-    marks = (str(claimant.agent), tenant_path, *claimant.marks, *actor_marks(claimant.actors))
+    agents = (str(claimant.agent), tenant_path, *actor_marks(claimant.actors))
+    marks = (*agents, *claimant.marks, *narrowing_marks(claimant.grant, tenant_path))
     return (*marks, *(named_mark(RevokedKind.KEY, tenant_path, key) for key in sorted(keys)))

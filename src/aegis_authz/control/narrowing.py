@@ -88,7 +88,7 @@ class Narrower:
         actors = subject.actors if actor is None else (str(actor.scope), *actor.actors, *subject.actors)
         if len(actors) > MAX_ACTORS:
             raise NotIssued(Denial.ACTORS, str(subject.scope))
-        grant = self._grant(parameters, subject, bound_to, now)
+        grant = self._grant(parameters, subject, binding, bound_to, now)
         life = Seconds(min(longest, grant.expires_at - now))
         if life < MIN_TTL:
             raise NotIssued(Denial.GRANT_OVER, str(subject.scope))
@@ -118,7 +118,9 @@ class Narrower:
             raise NotIssued(Denial.ACTOR, f"aegis {actor.scope} {actor.jti}")
         return actor
 
-    def _grant(self, parameters: Mapping[str, str], subject: AgentToken, bound_to: str, now: Epoch) -> Grant:
+    def _grant(
+        self, parameters: Mapping[str, str], subject: AgentToken, binding: Binding, bound_to: str, now: Epoch
+    ) -> Grant:
         chain = () if subject.grant is None else subject.grant.chain
         if DETAILS not in parameters:
             if subject.grant is None or bound_to != subject.bound_key or "actor_token" in parameters:
@@ -130,13 +132,13 @@ class Narrower:
             raise NotIssued(Denial.GRANT_FORM, str(fault)) from None
         if len(chain) == MOST_NARROWINGS:
             raise NotIssued(Denial.GRANT_WIDER, "depth")
-        return grant_of((*chain, self._narrowing(chain[-1] if chain else None, request, now)))
+        return grant_of((*chain, self._narrowing(chain[-1] if chain else None, request, binding.key_id, now)))
 
-    def _narrowing(self, parent: Narrowing | None, request: GrantRequest, now: Epoch) -> Narrowing:
-        widest = Narrowing("", Epoch(0.0), Epoch(now + MOST_LIFE), MOST_NARROWINGS, None, {"*": {"*": {}}})
+    def _narrowing(self, parent: Narrowing | None, request: GrantRequest, by: str, now: Epoch) -> Narrowing:
+        widest = Narrowing("", Epoch(0.0), Epoch(now + MOST_LIFE), MOST_NARROWINGS, None, {"*": {"*": {}}}, "")
         usual = Epoch(float(int(now + USUAL_LIFE))) if parent is None else parent.expires_at
         within = widest if parent is None else parent
-        child = narrowed(within, request, self._ids.token(), Epoch(int(now * 1000) / 1000), usual)
+        child = narrowed(within, request, self._ids.token(), by, Epoch(int(now * 1000) / 1000), usual)
         wider = widening(within, child)
         if wider:
             raise NotIssued(Denial.GRANT_WIDER, wider)

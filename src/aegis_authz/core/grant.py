@@ -29,7 +29,8 @@ class Narrowing:
     """One grant: what calls under it may be, how many, and until when.
 
     `tools` is None where that is not known, as in a record. `calls` is the most calls, None for no count of its own.
-    `depth` is how often it may be narrowed again.
+    `depth` is how often it may be narrowed again. `by` is the thumbprint of the key that asked for it, "" where that is
+    not known, as in a record; a key that is revoked ends what was narrowed by it.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Narrowing:
     depth: int
     calls: int | None
     tools: Tools | None
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ class GrantRequest:
     depth: int | None
 
 
-def narrowed(parent: Narrowing, request: GrantRequest, name: str, now: Epoch, usual_end: Epoch) -> Narrowing:
-    """What is asked for, under that name from now on; it may be wider than the parent, so it is held against it.
+def narrowed(parent: Narrowing, request: GrantRequest, name: str, by: str, now: Epoch, usual_end: Epoch) -> Narrowing:
+    """What the key `by` asks for, under that name from now on; it may be wider than the parent, and is held against it.
 
     What is not asked for is that of the parent: one level less deep, and without a count of its own.
     """
@@ -116,4 +118,5 @@ def narrowed(parent: Narrowing, request: GrantRequest, name: str, now: Epoch, us
         depth=max(parent.depth - 1, 0) if request.depth is None else request.depth,
         calls=request.calls,
         tools=parent.tools if request.tools is None else request.tools,
+        by=by,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.core.units import Epoch
@@ -20,7 +21,7 @@ class RevokedKind(Enum):
 
     AGENT = "agent"
     TENANT = "tenant"
-    KEY = "key"  # every token that is bound to it
+    KEY = "key"  # every token that is bound to it, and what was narrowed by it
     TOKEN = "token"  # noqa: S105  # a word
 
 
@@ -101,7 +102,8 @@ def is_revoked(identity: Identity, revoked: frozenset[str]) -> bool:
 
 
 def marks_of(identity: Identity) -> tuple[str, ...]:
-    """By which marks a call is refused: its agent's, its tenant's, its token's, its key's ("" for none), its actors'.
+    """By which marks a call is refused: its agent's, its tenant's, its token's, its key's ("" for none), its actors',
+    and those of the keys that narrowed its token.
 
     The key is the one that the token is bound to, the static one by its hash, or a certificate by its fingerprint.
     """
@@ -110,8 +112,20 @@ def marks_of(identity: Identity) -> tuple[str, ...]:
     if identity.proof is not None:
         key_id = identity.proof.key_id
     key = named_mark(RevokedKind.KEY, tenant_path, key_id) if key_id else ""
-    marks = (str(identity.scope), tenant_path, named_mark(RevokedKind.TOKEN, tenant_path, identity.jti), key)
+    marks: tuple[str, ...] = (
+        str(identity.scope),
+        tenant_path,
+        named_mark(RevokedKind.TOKEN, tenant_path, identity.jti),
+        key,
+    )
+    if identity.grant is not None:
+        marks += narrowing_marks(identity.grant.chain, tenant_path)
     return (*marks, *actor_marks(identity.actors)) if identity.actors else marks
+
+
+def narrowing_marks(chain: Iterable[Narrowing], tenant_path: str) -> tuple[str, ...]:
+    """By which marks a chain of narrowings ends: those of the keys that asked for them."""
+    return tuple(named_mark(RevokedKind.KEY, tenant_path, narrowing.by) for narrowing in chain if narrowing.by)
 
 
 def actor_marks(actors: Iterable[str]) -> tuple[str, ...]:

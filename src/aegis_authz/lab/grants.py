@@ -71,6 +71,7 @@ def grant_from_tried(written: Sequence[TriedNarrowing], now: Epoch) -> Grant | N
                 depth=0,
                 calls=None,
                 tools=read_tools(narrowing.tools),  # type: ignore[arg-type]  # it was read as Json
+                by="",
             )
             for narrowing in written
         ]

@@ -1,6 +1,7 @@
 """The claim `grant`, read strictly and written: what a token narrows its agent to (docs/grants.md).
 
-`{id, iat, exp, depth, tools}`, and where there are such, `calls` and `within`, the grant that this one narrows.
+`{id, iat, exp, depth, tools}`, and where there are such, `calls`, `by`, which is the thumbprint of the key that asked
+for it, and `within`, the grant that this one narrows.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from aegis_authz.encoding.pointer import is_pointer, split
 
 MOST_CALLS = 1_000_000
 _NEEDS = {"id", "iat", "exp", "depth", "tools"}
-_MEMBERS = _NEEDS | {"calls", "within"}
+_MEMBERS = _NEEDS | {"calls", "by", "within"}
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}\Z")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _MAX_TEXT = 256
 _MOST_MEMBERS = 64
 _DOMAIN = b"aegis-grant-v1\x00"
@@ -72,6 +74,8 @@ def claim_of(chain: Sequence[Narrowing]) -> dict[str, Json]:
             raise ValueError("the tools of the grant are not known")
         if narrowing.calls is None:
             del link["calls"]
+        if narrowing.by:
+            link["by"] = narrowing.by
         claim = {**link, "within": claim} if claim else link
     if not claim:
         raise ValueError("a grant without a narrowing")
@@ -79,7 +83,10 @@ def claim_of(chain: Sequence[Narrowing]) -> dict[str, Json]:
 
 
 def narrowing_to_data(narrowing: Narrowing) -> dict[str, Json]:
-    """One narrowing as JSON values, by itself; null where there is no count, and where its tools are not known."""
+    """One narrowing as JSON values, by itself and without who asked for it.
+
+    null where there is no count, and where its tools are not known.
+    """
     return {
         "id": narrowing.id,
         "iat": narrowing.issued_at,
@@ -127,6 +134,9 @@ def _narrowing(members: Mapping[str, Json]) -> Narrowing:
         raise _malformed("a grant ends within a second")
     if expires_at <= issued_at:
         raise _malformed("a grant ends before it begins")
+    by = members.get("by", "")
+    if not isinstance(by, str) or ("by" in members and _THUMBPRINT.match(by) is None):
+        raise _malformed("who asked for a grant is no thumbprint of a key")
     tools = None if members["tools"] is None else read_tools(members["tools"])
     return Narrowing(
         id=name,
@@ -135,6 +145,7 @@ def _narrowing(members: Mapping[str, Json]) -> Narrowing:
         depth=int(depth) if isinstance(depth, int) else 0,
         calls=int(calls) if isinstance(calls, int) else None,
         tools=tools,
+        by=by,
     )
 
 

@@ -517,7 +517,7 @@ async def test_of_64_copies_of_one_proof_one_passes_in_each_of_a_thousand_rounds
 
 async def test_the_count_of_a_grant_is_kept_until_the_grant_has_ended(store: RedisStore, real_redis: RealRedis) -> None:
     call = settlement()
-    grant = Narrowing("g" * 16, call.now, call.now + 300, 0, 5, {"bank": {"pay": {}}})
+    grant = Narrowing("g" * 16, call.now, call.now + 300, 0, 5, {"bank": {"pay": {}}}, "")
     assert (await settle(store, replace(call, grants=(grant,)))).outcome is SettleOutcome.CLEAR
     name = redis_keys.grant(call.identity.scope, grant.id)
     assert real_redis.command("GET", name) == b"1"

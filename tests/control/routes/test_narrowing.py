@@ -283,3 +283,21 @@ async def test_a_token_that_a_revoked_agent_acts_by_is_neither_renewed_nor_narro
                 refused(answer, Denial.REVOKED)
             else:
                 assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("target", [KEY, SUB_KEY, THIEF_KEY])
+async def test_a_revoked_key_ends_what_was_narrowed_by_it_for_other_keys(
+    plane: ControlServices, client: Client, keys: Keys, target: Any
+) -> None:
+    async with client(plane, "") as anyone:
+        first = await narrow(anyone, await own_token(anyone), PAY, TASK, dpop_jkt=key_id(SUB_KEY))
+        second = await narrow(anyone, first.json()["access_token"], PAY, key=SUB_KEY, dpop_jkt=key_id(HELPER_KEY))
+        grant = claims_of(second, keys)["grant"]
+        assert (grant["by"], grant["within"]["by"]) == (key_id(SUB_KEY), key_id(KEY))
+        with pytest.raises(StoreDown):
+            await plane.revoker.revoke(Revoked(RevokedKind.KEY, "acme", "emea", key_id(target)), "alice", "")
+        renewed = await narrow(anyone, second.json()["access_token"], key=HELPER_KEY)
+        if target is THIEF_KEY:
+            assert claims_of(renewed, keys)["grant"] == grant
+        else:
+            refused(renewed, Denial.REVOKED)
