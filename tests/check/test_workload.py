@@ -148,9 +148,15 @@ def test_another_machine_is_not_the_workload(source: str) -> None:
     assert Sidecar().refusal(call(source=source)).reason is Reason.CREDENTIAL_NOT_ACCEPTED
 
 
-@pytest.mark.parametrize("source", ["127.0.0.1", "127.8.8.8", "::1", ""])
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.8.8.8", "::1"])
 def test_loopback_is_and_so_is_a_unix_socket(source: str) -> None:
     assert Sidecar().identify(call(source=source)).way is Way.WORKLOAD
+    assert Sidecar().identify(call(source="", over_socket=True)).way is Way.WORKLOAD
+
+
+def test_who_came_from_nobody_knows_where_is_not_the_workload() -> None:
+    refusal = Sidecar().refusal(call(source=""))
+    assert (refusal.reason, refusal.detail) == (Reason.CREDENTIAL_NOT_ACCEPTED, "a call from an unknown address")
 
 
 @pytest.mark.parametrize(

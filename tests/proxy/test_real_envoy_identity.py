@@ -185,7 +185,8 @@ async def test_one_on_a_unix_socket_has_no_source_and_the_mode_it_was_set(
 ) -> None:
     assert (await sidecar.proxy.send_to(sidecar.socket, request("/pay/b", "localhost"))).status == 200
     assert (await sidecar.proxy.send_to(sidecar.socket, request("http://pay.example/a", "pay.example"))).status == 200
-    assert (last(authorizer).listener, last(authorizer).source) == ("job", "")
+    http = last(authorizer)
+    assert (http.listener, http.source, http.over_socket) == ("job", "", True)
     assert stat.S_IMODE(sidecar.socket.stat().st_mode) == 0o620
 
 

@@ -46,7 +46,7 @@ def read_workload(
     """The agent of this listener, by the token that is held for it.
 
     Raises Refused with CREDENTIAL_AMBIGUOUS for a call that shows a credential of its own, CREDENTIAL_NOT_ACCEPTED for
-    one from another machine or from a web page, and WORKLOAD_UNAVAILABLE without a token that verifies.
+    one from another machine, an unknown place or a web page, and WORKLOAD_UNAVAILABLE without a token that verifies.
     """
     if credentials.tokens or credentials.proofs or credentials.agent_keys or http.principal:
         raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a credential beside that of the listener")
@@ -68,7 +68,9 @@ def read_workload(
 
 def _require_neighbour(http: HttpCall) -> None:
     """Refuse whoever cannot be the workload: another machine, or a page in a browser on this one."""
-    if http.source and not is_loopback(http.source):  # a unix socket has no address
+    if not http.over_socket and not is_loopback(http.source):
+        if not http.source:
+            raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "a call from an unknown address")
         raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "a call from another machine")
     sites = http.values_of("sec-fetch-site")
     if http.values_of("origin") or not _PAGE_SITES.isdisjoint(sites):

@@ -41,6 +41,22 @@ def test_a_request_is_read_with_every_value_of_its_headers() -> None:
     assert call.source == "10.0.0.9"
 
 
+def test_only_a_unix_socket_has_no_address_because_it_needs_none() -> None:
+    message = request()
+    assert not read_check_request(message.SerializeToString()).over_socket
+    for change, is_socket in (
+        (lambda address: address.pipe.SetInParent(), True),
+        (lambda address: setattr(address.pipe, "path", "/run/x"), True),
+        (lambda address: setattr(address.envoy_internal_address, "server_listener_name", "x"), False),
+        (lambda address: address.Clear(), False),
+    ):
+        change(message.attributes.source.address)
+        call = read_check_request(message.SerializeToString())
+        assert (call.source, call.over_socket) == ("", is_socket)
+    message.attributes.ClearField("source")
+    assert not read_check_request(message.SerializeToString()).over_socket
+
+
 @pytest.mark.parametrize(
     ("host", "scheme", "expected"),
     [

@@ -136,6 +136,7 @@ def read_check_request(message: bytes) -> HttpCall:
         tunnel=_tunnel(attributes.context_extensions, headers),
         over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
         values_of=partial(_values, http.header_map.headers),
+        over_socket=attributes.source.address.HasField("pipe"),
     )
 
 

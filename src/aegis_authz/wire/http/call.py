@@ -30,8 +30,9 @@ class HttpCall:
     `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
     the request, "" when it does not say; `listener` is the listener it came in by. All three come from Envoy's own
     configuration and never from the client. `principal` is the identity in the certificate the client proved, "" when
-    it showed none; `over_tls` says that its connection to Envoy was encrypted. `opens_tunnel` says that it is a CONNECT
-    whose tunnel Envoy ends; `tunnel` is None but for a request inside one.
+    it showed none; `over_tls` says that its connection to Envoy was encrypted. `source` is the address it came from, ""
+    where Envoy names none; `over_socket` says that it came by a unix socket, which has none. `opens_tunnel` says that
+    it is a CONNECT whose tunnel Envoy ends; `tunnel` is None but for a request inside one.
     """
 
     request_id: str
@@ -50,6 +51,7 @@ class HttpCall:
     principal: str
     over_tls: bool
     values_of: Callable[[str], tuple[str, ...]] = field(default=_none, repr=False, compare=False)
+    over_socket: bool = False
     opens_tunnel: bool = False
     tunnel: Tunnel | None = None
 
