@@ -81,11 +81,13 @@ class Claimant:
     """Who was proven to ask, and for what: the agent, the key it asked with, and whose token was exchanged.
 
     `bound_to` is the key that the token is for, "" for that of the proof; `marks` are more by which it may be revoked.
+    `asker` is whose allowance of tokens this one is taken from.
     """
 
     agent: Scope
     key_id: str
     life: Seconds
+    asker: str
     on_behalf_of: str = ""
     actors: tuple[str, ...] = ()
     subject: str = ""
@@ -122,7 +124,7 @@ class TokenIssuer:
         self._clock = clock
         self._ids = ids
         self._sources = Throttle(_SOURCE_RATE, _SOURCE_BURST)
-        self._agents = Throttle(_AGENT_RATE, _AGENT_BURST)
+        self._askers = Throttle(_AGENT_RATE, _AGENT_BURST)
 
     async def issue(self, request: TokenRequest) -> IssuedToken:
         """The token of whoever the request proves to ask. Raises NotIssued."""
@@ -154,7 +156,7 @@ class TokenIssuer:
         now = self._clock.now()
         binding = self._binding(request.proofs, now)
         claimant = await self._claimant(request.parameters, binding, now)
-        if not self._agents.admits(str(claimant.agent), self._clock.monotonic()):
+        if not self._askers.admits(claimant.asker, self._clock.monotonic()):
             raise NotIssued(Denial.RATE, str(claimant.agent))
         if self._is_revoked(_marks(claimant, binding)):
             raise NotIssued(Denial.REVOKED, str(claimant.agent))
@@ -208,7 +210,7 @@ class TokenIssuer:
         if not {"client_assertion_type", "client_assertion"} <= parameters.keys() <= _CLIENT_PARAMETERS:
             raise NotIssued(Denial.PARAMETER, "not those of client_credentials with an assertion")
         assertion = await self._assertion(parameters, now)
-        return Claimant(assertion.agent, assertion.key_id, self._longest)
+        return Claimant(assertion.agent, assertion.key_id, self._longest, str(assertion.agent))
 
     async def _exchanged(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
         """Whoever the token of another issuer stands for, or whoever has one of ours and wants a narrower one."""
@@ -238,7 +240,7 @@ class TokenIssuer:
             raise NotIssued(Denial.PERSON, subject.name)
         await self._spend(subject, binding)
         life = Seconds(max(MIN_TTL, min(self._longest, subject.expires_at - now)))
-        return Claimant(subject.agent, key_id, life, subject.person, actors, subject.name)
+        return Claimant(subject.agent, key_id, life, str(subject.agent), subject.person, actors, subject.name)
 
     def _narrowed(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
         if not _EXCHANGE_NEEDS <= parameters.keys() <= _NARROWING_PARAMETERS:
@@ -249,6 +251,7 @@ class TokenIssuer:
             agent=token.scope,
             key_id="",
             life=narrowed.life,
+            asker=f"key {binding.key_id}",  # proven, and no sub-agent's haste keeps its agent waiting
             on_behalf_of=token.on_behalf_of,
             actors=narrowed.actors,
             subject=narrowed.name,

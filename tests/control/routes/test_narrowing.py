@@ -301,3 +301,17 @@ async def test_a_revoked_key_ends_what_was_narrowed_by_it_for_other_keys(
             assert claims_of(renewed, keys)["grant"] == grant
         else:
             refused(renewed, Denial.REVOKED)
+
+
+async def test_a_sub_agent_that_asks_too_often_waits_and_nobody_beside_it(
+    plane: ControlServices, client: Client
+) -> None:
+    async with client(plane, "") as anyone:
+        first = await narrow(anyone, await own_token(anyone), PAY, TASK, dpop_jkt=key_id(SUB_KEY))
+        token = first.json()["access_token"]
+        for _ in range(60):
+            answer = await narrow(anyone, token, key=SUB_KEY)
+            if answer.status_code == 429:
+                break
+        refused(answer, Denial.RATE)
+        assert (await narrow(anyone, await own_token(anyone), PAY)).status_code == 200
