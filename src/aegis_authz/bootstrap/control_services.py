@@ -77,7 +77,7 @@ def _token_issuer(
         directory,
         stores.uses,
         stores.journal,
-        Exchanger(directory, trusted_keys, stores.reviews, terms.clock_skew),
+        Exchanger(directory, trusted_keys, stores.reviews, terms.clock_skew, clock),
         Narrower(terms, stores.rings["issuer"].trusted, ids),
         revoker.is_revoked,
         clock,

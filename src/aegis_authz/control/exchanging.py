@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from aegis_authz.control.directory import Directory
+from aegis_authz.control.throttle import Throttle
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.identity.exchange import (
@@ -17,28 +18,41 @@ from aegis_authz.identity.exchange import (
 )
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.ports.control_plane import ReviewUnavailable, TokenReviews
+from aegis_authz.ports.data_plane import Clock
 
 _log = logging.getLogger(__name__)
+_REVIEW_RATE, _REVIEW_BURST = 2.0, 20
+"""How often one source may have a cluster asked: 600 workloads behind one address renew in the life of a token."""
 
 
 class Exchanger:
     """Says whom a token of another issuer stands for."""
 
     def __init__(
-        self, directory: Callable[[], Directory], keys: TrustedKeys, reviews: TokenReviews, clock_skew: Seconds
+        self,
+        directory: Callable[[], Directory],
+        keys: TrustedKeys,
+        reviews: TokenReviews,
+        clock_skew: Seconds,
+        clock: Clock,
     ) -> None:
         self._directory = directory
         self._keys = keys
         self._reviews = reviews
         self._clock_skew = clock_skew
+        self._clock = clock
+        self._reviewers = Throttle(_REVIEW_RATE, _REVIEW_BURST)
 
-    async def subject(self, text: str, kind: str, now: Epoch) -> VerifiedSubject:
-        """Whom it stands for; nothing of it is spent yet. Raises NotIssued."""
+    async def subject(self, text: str, kind: str, source: str, now: Epoch) -> VerifiedSubject:
+        """Whom it stands for; nothing of it is spent yet. `source` is the address that asks. Raises NotIssued."""
         if kind not in SUBJECT_TYPES:
             raise NotIssued(Denial.SUBJECT_TYPE)
         token = read_foreign_token(text, self._directory().trusts)
         issuer = token.issuer
         if issuer.review:
+            # each question is a request to the cluster's API server, whatever the token is worth
+            if not self._reviewers.admits(source, self._clock.monotonic()):
+                raise NotIssued(Denial.RATE, f"{issuer.name}: reviews")
             try:
                 user = await self._reviews.user(issuer.review, text, issuer.audience)
             except ReviewUnavailable as fault:

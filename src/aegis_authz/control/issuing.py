@@ -155,7 +155,7 @@ class TokenIssuer:
     async def _issue(self, request: TokenRequest, line: Issuance) -> IssuedToken:
         now = self._clock.now()
         binding = self._binding(request.proofs, now)
-        claimant = await self._claimant(request.parameters, binding, now)
+        claimant = await self._claimant(request, binding, now)
         if not self._askers.admits(claimant.asker, self._clock.monotonic()):
             raise NotIssued(Denial.RATE, str(claimant.agent))
         if self._is_revoked(_marks(claimant, binding)):
@@ -202,9 +202,10 @@ class TokenIssuer:
             raise NotIssued(Denial.PROOF_MISSING, f"{len(proofs)} headers")
         return read_binding(proofs[0], self._terms.endpoint, now, self._terms.clock_skew)
 
-    async def _claimant(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
+    async def _claimant(self, request: TokenRequest, binding: Binding, now: Epoch) -> Claimant:
+        parameters = request.parameters
         if parameters.get("grant_type") == TOKEN_EXCHANGE:
-            return await self._exchanged(parameters, binding, now)
+            return await self._exchanged(request, binding, now)
         if parameters.get("grant_type") != CLIENT_CREDENTIALS:
             raise NotIssued(Denial.GRANT_TYPE)
         if not {"client_assertion_type", "client_assertion"} <= parameters.keys() <= _CLIENT_PARAMETERS:
@@ -212,18 +213,19 @@ class TokenIssuer:
         assertion = await self._assertion(parameters, now)
         return Claimant(assertion.agent, assertion.key_id, self._longest, str(assertion.agent))
 
-    async def _exchanged(self, parameters: Mapping[str, str], binding: Binding, now: Epoch) -> Claimant:
+    async def _exchanged(self, request: TokenRequest, binding: Binding, now: Epoch) -> Claimant:
         """Whoever the token of another issuer stands for, or whoever has one of ours and wants a narrower one."""
+        parameters, source = request.parameters, request.source
         if is_agent_token(parameters.get("subject_token", "")):
             return self._narrowed(parameters, binding, now)
         if not _EXCHANGE_NEEDS <= parameters.keys() <= _EXCHANGE_PARAMETERS:
             raise NotIssued(Denial.PARAMETER, "not those of an exchange")
-        subject = await self._exchanger.subject(parameters["subject_token"], parameters["subject_token_type"], now)
+        kind = parameters["subject_token_type"]
+        subject = await self._exchanger.subject(parameters["subject_token"], kind, source, now)
         actors = subject.actors
         if "actor_token" in parameters:
-            actor = await self._exchanger.subject(
-                parameters["actor_token"], parameters.get("actor_token_type", ""), now
-            )
+            kind = parameters.get("actor_token_type", "")
+            actor = await self._exchanger.subject(parameters["actor_token"], kind, source, now)
             if actor.person or actor.agent == subject.agent:
                 raise NotIssued(Denial.ACTOR, actor.name)
             await self._spend(actor, binding)

@@ -130,9 +130,11 @@ class Clusters:
 
     users: dict[str, str] = field(default_factory=dict)
     is_down: bool = False
+    reviews: int = 0
 
     async def user(self, cluster: str, token: str, audience: str) -> str:
         assert (cluster, audience) == ("production", AUDIENCE)
+        self.reviews += 1
         if self.is_down:
             raise ReviewUnavailable("the API server does not answer")
         return self.users.get(token, "")
@@ -347,6 +349,21 @@ async def test_while_a_cluster_cannot_be_asked_nothing_of_it_is_exchanged(
         clusters.is_down = False
         assert (await exchange(anyone, text)).status_code == 200
     assert journal.lines[0].detail == "reviewed: the API server does not answer"
+
+
+async def test_one_source_cannot_keep_a_cluster_busy_with_tokens_that_are_not_good(
+    plane: ControlServices, client: Client, clusters: Clusters, journal: MemoryJournal
+) -> None:
+    begun = time.monotonic()
+    async with client(plane, "") as anyone:
+        for _ in range(60):
+            answer = await exchange(anyone, subject(OTHER_RSA, base=REVIEWED))
+            if answer.status_code == 429:
+                break
+        refused(answer, Denial.RATE)
+        assert clusters.reviews <= 20 + 2 * (time.monotonic() - begun + 1)
+        assert (await exchange(anyone, subject())).status_code == 200  # by keys, which nobody is asked for
+    assert [line.error for line in journal.lines][-2:] == ["rate", ""]
 
 
 async def test_an_issuer_whose_keys_are_discovered_is_exchanged_like_others(
