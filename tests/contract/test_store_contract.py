@@ -589,12 +589,45 @@ async def test_of_many_decisions_at_the_same_moment_exactly_one_is_made(contract
     assert (await contract.approvals.get(opened.approval_id)).state is made[0]
 
 
-@pytest.mark.parametrize("by", ["bot", "acme/emea/bot", " BOT "])
-async def test_the_requester_cannot_approve_itself(contract: Contract, by: str) -> None:
-    opened = await contract.settle(opens=contract.request())
-    with pytest.raises(ApprovalConflict, match="requester"):
-        await contract.approvals.decide(opened.approval_id, ApprovalState.APPROVED, by, contract.clock.now())
-    assert (await contract.approvals.get(opened.approval_id)).state is ApprovalState.PENDING
+async def test_what_needs_two_people_is_granted_by_the_second_and_says_who_they_are(contract: Contract) -> None:
+    request = replace(contract.request(), approvals=2)
+    await contract.settle(opens=request)
+    first = await contract.approvals.decide(request.id, ApprovalState.APPROVED, "alice", contract.clock.now())
+    assert (first.state, first.approved_by, first.decided_by) == (ApprovalState.PENDING, ("alice",), "")
+    assert await contract.approvals.get(request.id) == first
+    assert (await contract.settle(opens=request)).outcome is SettleOutcome.OPENED
+    with pytest.raises(ApprovalConflict, match="alice has approved"):
+        await contract.approvals.decide(request.id, ApprovalState.APPROVED, "alice", contract.clock.now())
+    second = await contract.approvals.decide(request.id, ApprovalState.APPROVED, "bob", contract.clock.now())
+    assert (second.state, second.approved_by, second.decided_by) == (
+        ApprovalState.APPROVED,
+        ("alice", "bob"),
+        "alice, bob",
+    )
+    assert await contract.approvals.get(request.id) == second
+    assert (await contract.settle(opens=request)).granted_by == "alice, bob"
+
+
+@pytest.mark.parametrize("needed", [1, 2, 5])
+async def test_32_approvers_at_the_same_moment_make_one_decision(contract: Contract, needed: int) -> None:
+    request = replace(contract.request(), approvals=needed)
+    await contract.settle(opens=request)
+
+    async def approve(number: int) -> ApprovalState | None:
+        try:
+            by = f"approver-{number}"
+            return (await contract.approvals.decide(request.id, ApprovalState.APPROVED, by, contract.clock.now())).state
+        except ApprovalConflict:
+            return None
+
+    states = await asyncio.gather(*map(approve, range(32)))
+    assert states.count(ApprovalState.APPROVED) == 1
+    assert states.count(ApprovalState.PENDING) == needed - 1
+    assert states.count(None) == 32 - needed
+    kept = await contract.approvals.get(request.id)
+    assert len(set(kept.approved_by)) == needed
+    outcomes = [(await contract.settle(opens=request)).outcome for _ in range(3)]
+    assert outcomes == [SettleOutcome.APPROVED, SettleOutcome.OPENED, SettleOutcome.OPENED]
 
 
 async def test_a_decision_without_a_name_is_not_made(contract: Contract) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from aegis_authz.approvals.rules import TRANSITIONS, require_verdict, sought
+from aegis_authz.approvals.rules import STEPS, Event, principals, require_step, sought
 from aegis_authz.core.approval import (
     Approval,
     ApprovalConflict,
@@ -62,7 +62,7 @@ class Approver:
         return self._standing(await self._approvals.get(approval_id))
 
     async def approve(self, approval_id: ApprovalId, by: str, note: str) -> tuple[Approval, str]:
-        """Approve a pending call; returns it and its override token.
+        """Approve a pending call; returns it and its override token, "" while more people must approve it.
 
         Raises ApprovalNotFound, ApprovalConflict, StoreDown, KeyServiceDown.
         """
@@ -72,7 +72,8 @@ class Approver:
             token = await asyncio.to_thread(self._mint, approval.request, now)  # a key service may be asked
         except ValueError:
             raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
-        return await self._decide(approval, ApprovalState.APPROVED, by, note, now), token
+        after = await self._decide(approval, ApprovalState.APPROVED, by, note, now)
+        return after, token if after.state is ApprovalState.APPROVED else ""
 
     async def deny(self, approval_id: ApprovalId, by: str, note: str) -> Approval:
         """Deny a pending call. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
@@ -86,7 +87,9 @@ class Approver:
 
     async def _decidable(self, approval_id: ApprovalId, to: ApprovalState, by: str) -> tuple[Approval, Epoch]:
         approval = await self.get(approval_id)
-        require_verdict(approval, to, by)
+        require_step(approval, to, by)
+        if by.strip().casefold() in principals(approval.request):
+            raise ApprovalConflict(f"approval {approval_id} cannot be decided by its own requester")
         return approval, self._clock.now()
 
     async def _decide(self, approval: Approval, to: ApprovalState, by: str, note: str, now: Epoch) -> Approval:
@@ -107,7 +110,7 @@ class Approver:
             raise StoreDown(f"what was decided cannot be recorded: {refusal.detail}") from None
 
     def _standing(self, approval: Approval) -> Approval:
-        if ApprovalState.STALE in TRANSITIONS[approval.state] and self._is_stale(approval.request):
+        if (approval.state, Event.CHANGE) in STEPS and self._is_stale(approval.request):
             return replace(approval, state=ApprovalState.STALE)
         return approval
 

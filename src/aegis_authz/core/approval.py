@@ -44,6 +44,10 @@ class ApprovalConflict(Exception):
     """The approval cannot make this step; the message says why in words for a person."""
 
 
+class ApprovalForbidden(Exception):
+    """This person may not decide it; the message says why in words for a person."""
+
+
 class ApprovalNotFound(Exception):
     """There is no such approval, or it has been forgotten after its time."""
 
@@ -80,12 +84,16 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A held call and where it stands. `decided_by` is "" while nobody has decided."""
+    """A held call and where it stands. `decided_by` is "" while nobody has decided, and all names where several did.
+
+    `approved_by` are those who have approved so far: while it is pending, fewer than it needs.
+    """
 
     request: ApprovalRequest
     state: ApprovalState
     decided_by: str
     decided_at: Epoch | None
+    approved_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,9 @@ class Approvals(Protocol):
     async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
         """Move a pending approval to APPROVED or DENIED, or one that is pending or granted to CANCELLED, atomically.
 
-        Raises ApprovalNotFound, ApprovalConflict (decided already, expired, or `by` is the requester), StoreDown.
+        One that needs several people stays PENDING until so many have approved; `by` has no space in it. Whether that
+        person may is asked before (`approvals/rules.py`). Raises ApprovalNotFound, ApprovalConflict (decided already,
+        expired, or approved by the same person before), StoreDown.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from aegis_authz.approvals.rules import not_found, require_verdict, standing
+from aegis_authz.approvals.rules import decided, not_found, standing
 from aegis_authz.core.approval import (
     MOST_WAITING_OF_AGENT,
     MOST_WAITING_OF_TENANT,
@@ -121,10 +121,9 @@ class MemoryStore:
     async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
         """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict."""
         approval = await self.get(approval_id)
-        require_verdict(approval, to, by)
-        decided = replace(approval, state=to, decided_by=by, decided_at=Epoch(_ms(now) / 1000))
-        self._memory.approvals[approval_id] = decided
-        return decided
+        after = decided(approval, to, by, Epoch(_ms(now) / 1000))
+        self._memory.approvals[approval_id] = after
+        return after
 
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
         """Those whose time ended from `since` to `until` while they were pending or granted."""
@@ -279,7 +278,7 @@ class MemoryStore:
             return _refuse(SettleOutcome.APPROVALS_FULL)
         if former is not None:
             self._memory.approvals[former.request.id] = replace(former, state=ApprovalState.STALE)
-        self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None)
+        self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None, ())
         outcome = SettleOutcome.OPENED if former is None else SettleOutcome.REOPENED
         return Settled(outcome, request.id, _in_ms(request.expires_at), "", (), _NOT_QUARANTINED)
 

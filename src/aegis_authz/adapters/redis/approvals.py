@@ -11,7 +11,7 @@ from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approval_index import ApprovalIndex, Head, Place, place_text, read_place
 from aegis_authz.adapters.redis.client import answering, open_redis, script
 from aegis_authz.approvals.document import approval_from_text
-from aegis_authz.approvals.rules import conflict, not_found, require_verdict, standing
+from aegis_authz.approvals.rules import already, conflict, not_found, require_step, standing
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import Clock, StoreDown
@@ -82,23 +82,29 @@ class RedisApprovals:
         return self._approval(approval_id, fields)
 
     async def decide(self, approval_id: ApprovalId, to: ApprovalState, by: str, now: Epoch) -> Approval:
-        """Decide a pending approval. Raises ApprovalNotFound, ApprovalConflict, StoreDown.
+        """Decide an approval, as `ports.Approvals` says. Raises ApprovalNotFound, ApprovalConflict, StoreDown.
 
         After StoreDown the decision may have been made or not; `get` tells.
         """
         approval = await self.get(approval_id)
-        require_verdict(approval, to, by)
+        require_step(approval, to, by)
         request, now_ms = approval.request, int(now * 1000)
         pointer = redis_keys.pending(request.scope, request.digest)
         keys = (redis_keys.approval(approval_id), pointer, *redis_keys.waiting(request.scope))
-        arguments = (to.value, by, str(now_ms), approval_id)
+        arguments = (to.value, by, str(now_ms), approval_id, str(request.approvals))
         async with answering():
-            before = cast(bytes, await self._redis.eval(self._decide, len(keys), *keys, *arguments))
-        if before == b"unknown":
+            answer = cast(list[bytes], await self._redis.eval(self._decide, len(keys), *keys, *arguments))
+        outcome, names = answer[0].decode(), _names(answer[1])
+        if outcome == "unknown":
             raise not_found(approval_id)
-        if before:
-            raise conflict(approval_id, before.decode())
-        return replace(approval, state=to, decided_by=by, decided_at=Epoch(now_ms / 1000))
+        if outcome == "repeated":
+            raise already(approval_id, by)
+        if outcome == "counted":
+            return replace(approval, approved_by=names)
+        if outcome != "decided":
+            raise conflict(approval_id, outcome)
+        decided_by = ", ".join(names) if to is ApprovalState.APPROVED else by
+        return replace(approval, state=to, decided_by=decided_by, decided_at=Epoch(now_ms / 1000), approved_by=names)
 
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
         """Those whose time ended while they were pending or granted, as `ports.Approvals` says. Raises StoreDown."""
@@ -141,6 +147,11 @@ class RedisApprovals:
                 state=ApprovalState(fields[b"state"].decode()),
                 decided_by=fields.get(b"decided_by", b"").decode(),
                 decided_at=Epoch(int(decided_at) / 1000) if decided_at else None,
+                approved_by=_names(fields.get(b"approved_by", b"")),
             )
         except (KeyError, ValueError):
             raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None
+
+
+def _names(lines: bytes) -> tuple[str, ...]:
+    return tuple(name for name in lines.decode().split("\n") if name)
