@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 ROWS = re.compile(r"(<!-- rooms: written by make docs-architecture -->\n).*?(<!-- end of rooms -->)", re.DOTALL)
 
 WIDTH, MARGIN, GUTTER = 1180, 24, 150
-BOX, GAP, SIDE = 84, 36, 22
+BOX, GAP, SIDE = 102, 36, 22
 HEAD = 64
 LETTER = 0.6
 """Width of a letter as a share of its size: more than any of the fonts needs."""

@@ -1,0 +1,53 @@
+"""Notices: what people are told of held calls, at which place of which channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from aegis_authz.core.units import ApprovalId
+
+
+class NoticeKind(Enum):
+    """What a notice says."""
+
+    HELD = "held"
+    """A call waits for somebody to decide."""
+
+    SETTLED = "settled"
+    """Nobody has to decide any more: it was decided, here or elsewhere, or its time is over."""
+
+
+class NoticeState(Enum):
+    """How far a notice came."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message about an approval, at a place such as `slack:#finance`.
+
+    `attempts` counts those that were begun. `receipt` is what the channel gave for the message that said the call is
+    held, by which it is changed later; "" for none. `trouble` is why it was not delivered last, "" for nothing.
+    """
+
+    approval_id: ApprovalId
+    place: str
+    kind: NoticeKind
+    state: NoticeState
+    attempts: int
+    receipt: str
+    trouble: str
+
+    @property
+    def channel(self) -> str:
+        """The kind of channel: what stands before the colon."""
+        return self.place.partition(":")[0]
+
+    @property
+    def address(self) -> str:
+        """Where on the channel: what stands after the colon."""
+        return self.place.partition(":")[2]

@@ -1,0 +1,143 @@
+"""Notices brought to people: entered when a call is held or settled, tried again until they arrive or are of no use.
+
+Nothing here is on the path of a decision: what cannot be delivered is told in the log, in metrics and by `aegis
+approvals undelivered`, and nobody waits for it. A notice is claimed before it is sent and completed after; a crash in
+between sends that one message again, and a channel has one message under way at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, Approval, ApprovalNotFound, ApprovalState
+from aegis_authz.core.notice import Notice, NoticeKind, NoticeState
+from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.ports.data_plane import Approvals, Clock, StoreDown
+from aegis_authz.ports.notices import Channel, ChannelFault, Outbox
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY = 1.0
+"""Seconds between two looks for what is held or settled since."""
+_CLAIM = 20.0
+"""Seconds for which a notice belongs to who claimed it; a message takes `_PATIENCE` at most."""
+_PATIENCE = 10.0
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+"""Seconds until a second attempt, doubled each time."""
+_MOST_ATTEMPTS = 12
+"""Of a notice about what is settled; one about a held call is tried until nobody can decide it any more."""
+_MOST = 200
+
+
+class NoticeCount(Protocol):
+    """Counts what became of notices."""
+
+    def __call__(self, channel: str, outcome: str) -> None:
+        """`outcome` is delivered, postponed or undelivered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Enters notices and delivers them. `stands` gives an approval as it stands, with the faults of `Approvals.get`."""
+
+    outbox: Outbox
+    approvals: Approvals
+    stands: Callable[[ApprovalId], Awaitable[Approval]]
+    channels: Mapping[str, Channel]
+    clock: Clock
+    count: NoticeCount
+
+    async def watch(self) -> None:
+        """Look and deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(self.look, "what is held"))
+            for name in self.channels:
+                group.create_task(self._repeat(lambda name=name: self.empty(name), f"notices of {name}"))  # type: ignore[misc]  # bound now
+
+    async def look(self) -> None:
+        """Enter the notices of calls that are held or settled since the last look. Raises StoreDown."""
+        since, now = self.clock.now(), self.clock.now()
+        end = Epoch(now + MAX_APPROVAL_LIFE + 1)
+        while since < end:
+            approvals, since = await self.approvals.overdue(since, end, _MOST)
+            for approval in approvals:
+                if approval.state is ApprovalState.PENDING:
+                    for place in approval.request.notify:
+                        await self._enter(approval.request.id, place, now)
+        for notice in await self.outbox.unsettled():
+            if await self._is_settled(notice):
+                await self.outbox.enter(notice.approval_id, notice.place, NoticeKind.SETTLED, now)
+
+    async def _enter(self, approval_id: ApprovalId, place: str, now: Epoch) -> None:
+        is_new = await self.outbox.enter(approval_id, place, NoticeKind.HELD, now)
+        notice = Notice(approval_id, place, NoticeKind.HELD, NoticeState.WAITING, 0, "", "")
+        if is_new and notice.channel not in self.channels:
+            await self._abandon(notice, f"the settings have no channel {notice.channel}")
+
+    async def empty(self, channel: str) -> None:
+        """Deliver what is due on that channel, one after the other. Raises StoreDown."""
+        while True:
+            now = self.clock.now()
+            notice = await self.outbox.claim(channel, now, Epoch(now + _CLAIM))
+            if notice is None:
+                return
+            await self._deliver(notice)
+
+    async def _deliver(self, notice: Notice) -> None:
+        try:
+            approval = await self.stands(notice.approval_id)
+        except ApprovalNotFound:
+            await self._abandon(notice, "the approval is forgotten")
+            return
+        channel = self.channels[notice.channel]
+        if notice.kind is NoticeKind.SETTLED and not channel.tells_outcomes:
+            await self.outbox.complete(notice, notice.receipt, self.clock.now())
+            return
+        if notice.kind is NoticeKind.HELD and approval.state is not ApprovalState.PENDING:
+            why = notice.trouble or "there was no time"
+            await self._abandon(notice, f"it is {approval.state.value} by now: {why}")
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                receipt = await channel.deliver(notice, approval)
+        except (ChannelFault, TimeoutError) as fault:
+            await self._retry(notice, fault)
+            return
+        await self.outbox.complete(notice, receipt, self.clock.now())
+        self.count(notice.channel, "delivered")
+
+    async def _retry(self, notice: Notice, fault: ChannelFault | TimeoutError) -> None:
+        trouble = str(fault) or "no answer in time"
+        is_final = isinstance(fault, ChannelFault) and fault.is_final
+        if is_final or (notice.kind is NoticeKind.SETTLED and notice.attempts >= _MOST_ATTEMPTS):
+            await self._abandon(notice, trouble)
+            return
+        pause = min(_FIRST_PAUSE * 2 ** min(notice.attempts - 1, 10), _LAST_PAUSE)
+        if isinstance(fault, ChannelFault):
+            pause = max(pause, min(fault.wait, _LAST_PAUSE))
+        _log.warning("%s of %s is not delivered yet: %s", notice.place, notice.approval_id, trouble)
+        await self.outbox.postpone(notice, trouble, Epoch(self.clock.now() + pause))
+        self.count(notice.channel, "postponed")
+
+    async def _abandon(self, notice: Notice, trouble: str) -> None:
+        _log.error("%s was not told of %s: %s", notice.place, notice.approval_id, trouble)
+        await self.outbox.abandon(notice, trouble, self.clock.now())
+        self.count(notice.channel, "undelivered")
+
+    async def _is_settled(self, notice: Notice) -> bool:
+        try:
+            return (await self.stands(notice.approval_id)).state is not ApprovalState.PENDING
+        except ApprovalNotFound:
+            return True
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]], label: str) -> None:
+        while True:
+            try:
+                await step()
+            except StoreDown as fault:
+                _log.warning("%s: %s", label, fault)
+            await asyncio.sleep(_LOOK_EVERY)

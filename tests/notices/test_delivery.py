@@ -1,0 +1,201 @@
+"""Notices arrive in the end, once, and nobody waits for a channel that is dead."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.notice import Notice, NoticeKind
+from aegis_authz.core.settlement import Settlement
+from aegis_authz.notices.delivery import Courier
+from aegis_authz.ports.notices import ChannelFault
+from aegis_authz.testing.outbox import MemoryOutbox
+from aegis_authz.testing.store import MemoryStore
+from tests.support.held_calls import REQUEST
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = 10_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Scripted:
+    """A channel that keeps what it is given, and fails as often as is said before."""
+
+    tells_outcomes = True
+
+    def __init__(self) -> None:
+        self.faults: list[ChannelFault] = []
+        self.messages: list[tuple[str, str, str, str]] = []
+
+    async def deliver(self, notice: Notice, approval: Approval) -> str:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.messages.append((notice.place, notice.kind.value, approval.state.value, notice.receipt))
+        return notice.receipt or f"message {len(self.messages)}"
+
+
+class Desk:
+    """A store, an outbox, two channels and the courier between them."""
+
+    def __init__(self) -> None:
+        self.clock = Hand()
+        self.store = MemoryStore(self.clock, 60, for_tests=True)
+        self.outbox = MemoryOutbox(for_tests=True)
+        self.slack, self.mail = Scripted(), Scripted()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        channels = {"slack": self.slack, "email": self.mail}
+        self.courier = Courier(self.outbox, self.store, self.store.get, channels, self.clock, self._count)
+
+    def _count(self, channel: str, outcome: str) -> None:
+        self.counts[(channel, outcome)] += 1
+
+    async def hold(self, number: int = 1, *places: str) -> ApprovalRequest:
+        now = self.clock.now()
+        request = replace(
+            REQUEST,
+            id=f"apr_{number:034x}",
+            digest=f"digest {number}",
+            notify=places or ("slack:#finance",),
+            requested_at=now,
+            expires_at=now + 900,
+        )
+        who = Identity(REQUEST.scope, "aegis", "k", f"j{number}", now, now + 60, (), "", Way.TOKEN, None, "", None)
+        await self.store.settle(Settlement(who, None, request, now, (), None, None), 0)
+        return request
+
+    async def round(self) -> None:
+        await self.courier.look()
+        for channel in ("slack", "email"):
+            await self.courier.empty(channel)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_a_held_call_is_told_at_every_place_once(desk: Desk) -> None:
+    await desk.hold(1, "slack:#finance", "slack:#board", "email:a@b.example")
+    for _ in range(3):
+        await desk.round()
+    assert sorted(desk.slack.messages) == [
+        ("slack:#board", "held", "pending", ""),
+        ("slack:#finance", "held", "pending", ""),
+    ]
+    assert desk.mail.messages == [("email:a@b.example", "held", "pending", "")]
+
+
+@pytest.mark.parametrize("state", [ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.CANCELLED])
+async def test_the_message_is_changed_once_the_call_is_decided_wherever_that_was(
+    desk: Desk, state: ApprovalState
+) -> None:
+    request = await desk.hold()
+    await desk.round()
+    await desk.store.decide(request.id, state, "ann", desk.clock.now())
+    for _ in range(3):
+        await desk.round()
+    assert desk.slack.messages[1:] == [("slack:#finance", "settled", state.value, "message 1")]
+
+
+async def test_the_message_is_changed_once_the_time_is_over(desk: Desk) -> None:
+    await desk.hold()
+    await desk.round()
+    desk.clock.time += 901
+    await desk.round()
+    assert desk.slack.messages[1:] == [("slack:#finance", "settled", "expired", "message 1")]
+
+
+async def test_a_channel_that_is_for_the_beginning_alone_is_not_told_the_end(desk: Desk) -> None:
+    desk.slack.tells_outcomes = False
+    request = await desk.hold()
+    await desk.round()
+    await desk.store.decide(request.id, ApprovalState.DENIED, "ann", desk.clock.now())
+    await desk.round()
+    assert len(desk.slack.messages) == 1
+    assert await desk.outbox.unsettled() == []
+
+
+async def test_a_channel_that_fails_is_tried_again_later_and_later(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("HTTP 503", is_final=False)] * 4
+    await desk.hold()
+    pauses, begun = [], desk.clock.time
+    while not desk.slack.messages:
+        before = len(desk.slack.faults)
+        await desk.round()
+        if len(desk.slack.faults) != before:
+            pauses.append(desk.clock.time - begun)
+            begun = desk.clock.time
+        desk.clock.time += 0.5
+    assert pauses == [0.0, 1.0, 2.0, 4.0]
+    assert desk.counts == {("slack", "postponed"): 4, ("slack", "delivered"): 1}
+
+
+async def test_a_channel_that_asks_to_be_left_alone_is(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("HTTP 429", is_final=False, wait=30.0)]
+    await desk.hold()
+    await desk.round()
+    desk.clock.time += 29
+    await desk.round()
+    assert desk.slack.messages == []
+    desk.clock.time += 1
+    await desk.round()
+    assert len(desk.slack.messages) == 1
+
+
+async def test_what_cannot_be_delivered_is_told_with_the_reason(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("chat.postMessage answered channel_not_found", is_final=True)]
+    request = await desk.hold()
+    for _ in range(2):
+        await desk.round()
+    (notice,) = await desk.outbox.undelivered(10)
+    assert (notice.approval_id, notice.place, notice.trouble) == (
+        request.id,
+        "slack:#finance",
+        "chat.postMessage answered channel_not_found",
+    )
+    assert desk.counts == {("slack", "undelivered"): 1}
+
+
+async def test_a_dead_channel_delays_neither_the_decision_nor_the_other_channel(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("cannot be reached", is_final=False)] * 1000
+    request = await desk.hold(1, "slack:#finance", "email:a@b.example")
+    await desk.round()
+    assert len(desk.mail.messages) == 1
+    decided = await desk.store.decide(request.id, ApprovalState.APPROVED, "ann", desk.clock.now())
+    assert decided.state is ApprovalState.APPROVED
+    desk.clock.time += 60
+    await desk.round()
+    (notice,) = await desk.outbox.undelivered(10)
+    assert notice.trouble == "it is approved by now: cannot be reached"
+
+
+async def test_a_place_of_no_channel_is_told_and_holds_nobody_up(desk: Desk) -> None:
+    await desk.hold(1, "teams:payments", "slack:#finance")
+    for _ in range(2):
+        await desk.round()
+    assert len(desk.slack.messages) == 1
+    (notice,) = await desk.outbox.undelivered(10)
+    assert (notice.place, notice.trouble) == ("teams:payments", "the settings have no channel teams")
+
+
+async def test_the_end_of_what_is_forgotten_is_given_up(desk: Desk) -> None:
+    await desk.hold()
+    await desk.round()
+    desk.store.forget_everything()
+    await desk.round()
+    (notice,) = await desk.outbox.undelivered(10)
+    assert (notice.kind, notice.trouble) == (NoticeKind.SETTLED, "the approval is forgotten")
