@@ -166,3 +166,18 @@ def test_prices_of_models_that_are_none_are_an_error(text: str, expected: str) -
 def test_a_bundle_with_other_prices_is_refused(data: object) -> None:
     with pytest.raises(ValueError):
         prices_from_data(data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cost", "word"),
+    [
+        ("{llm: {model: /model}}", "cost.llm"),
+        ('{llm: {model: "{model}"}}', "cost.llm"),
+        ("{parameter: amount, currency: EUR}", "cost.parameter"),
+    ],
+)
+def test_what_is_passed_through_unopened_has_a_fixed_price_or_none(cost: str, word: str) -> None:
+    (problem,) = problems(f"{PRICES}---\n{TOOL}tls: passthrough\ncost: {cost}\n")
+    assert f"{word}: is read from calls, and nothing is read of what is passed through" in problem
+    fixed = prices(f"{TOOL}tls: passthrough\ncost: {{fixed: 0.1, currency: EUR}}\n")
+    assert fixed.of("bank", "connect") == Pricing(FixedPrice(100_000, "EUR"), OnError.RELEASE)

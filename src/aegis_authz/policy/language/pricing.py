@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from aegis_authz.core.price import OnError, ParameterPrice, Price, Pricing, TokenPrice
+from aegis_authz.core.price import FixedPrice, OnError, ParameterPrice, Price, Pricing, TokenPrice
 from aegis_authz.policy.language.catalogue import ActionEntry, KnownTool, McpToolEntry, ToolEntry
 from aegis_authz.policy.language.costs import CostEntry, SettleEntry
 from aegis_authz.policy.source.problems import did_you_mean, quoted
@@ -68,7 +68,10 @@ def _faults(
     price: Price, where: Location, action: str, entry: ToolEntry, tool: KnownTool
 ) -> Iterator[tuple[Location, str]]:
     of_action = f" of {quoted(action)}" if action else ""
-    if isinstance(price, TokenPrice) and entry.mcp is not None:
+    if entry.tls == "passthrough" and not isinstance(price, FixedPrice):
+        word = "llm" if isinstance(price, TokenPrice) else "parameter"
+        yield (*where, word), "is read from calls, and nothing is read of what is passed through: give a fixed price"
+    elif isinstance(price, TokenPrice) and entry.mcp is not None:
         yield (*where, "llm"), "is for the HTTP API of a language model, and this is an MCP server"
     elif isinstance(price, TokenPrice) and price.model.startswith("{"):
         if price.model not in (entry.actions or {})[action].match:
