@@ -161,6 +161,17 @@ def test_two_catalogues_are_compared_and_the_exit_code_says_whether_they_differ(
     assert json.loads(run("diff", str(old), "-", "--json", stdin=new)[1])[0]["action"] == "order"
 
 
+def test_prices_of_models_are_compared_too(tmp_path: Path) -> None:
+    old = tmp_path / "prices.yaml"
+    old.write_text("prices:\n  currency: USD\n  models: {gpt-4o: {input: 2.5, output: 10}}\n", "utf-8")
+    new = old.read_text("utf-8").replace("output: 10", "output: 15")
+    assert run("diff", str(old), str(old)) == (0, "no difference\n", "")
+    assert run("diff", str(old), "-", stdin=new) == (1, "~ prices gpt-4o: output: 10 -> 15\n", "")
+    assert run("diff", str(old), "-", stdin=f"{new}---\n{ENTRY}")[1] == (
+        "+ shop: tool\n~ prices gpt-4o: output: 10 -> 15\n"
+    )
+
+
 def test_what_is_no_catalogue_cannot_be_compared(tmp_path: Path) -> None:
     old = tmp_path / "old.yaml"
     old.write_text(ENTRY, "utf-8")

@@ -5,7 +5,19 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes
+import pytest
+
+from aegis_authz.policy.catalogue_changes import FOR_PEOPLE, CatalogueChange, catalogue_changes, price_changes
+from aegis_authz.policy.language import catalogue
+from aegis_authz.policy.language.catalogue import (
+    ActionEntry,
+    ArgumentEntry,
+    McpEntry,
+    McpToolEntry,
+    ParameterEntry,
+    ToolEntry,
+)
+from aegis_authz.policy.language.validation import Part
 
 SHOP: dict[str, Any] = {
     "tool": "shop",
@@ -33,7 +45,7 @@ def test_equal_catalogues_do_not_differ() -> None:
 
 
 def test_words_for_people_are_not_compared() -> None:
-    assert changes(SHOP, {**SHOP, "description": "Another text.", "owner": "me", "cost": 3}) == []
+    assert changes(SHOP, {**SHOP, "description": "Another text.", "owner": "me"}) == []
 
 
 def test_actions_that_come_go_and_change_are_named() -> None:
@@ -77,6 +89,84 @@ def test_the_tools_of_an_mcp_server_are_compared_as_actions() -> None:
         ("+", "read", "tool of the server"),
         ("~", "search", "parameter q: string -> integer"),
     ]
+
+
+def test_whether_an_mcp_server_lists_its_tools_counts() -> None:
+    unlisted, nothing = {**HUB, "mcp": {}}, {**HUB, "mcp": {"tools": {}}}
+    assert changes(unlisted, nothing) == [("~", "", "mcp.tools: not listed -> listed")]
+    assert changes(HUB, unlisted) == [
+        ("~", "", "mcp.tools: listed -> not listed"),
+        ("-", "search", "tool of the server"),
+    ]
+
+
+def test_what_a_connection_is_counts() -> None:
+    assert changes(SHOP, {**SHOP, "websocket": "opaque"}) == [("~", "", "websocket: none -> opaque")]
+    assert changes({"tool": "a", "tls": "passthrough"}, {"tool": "a"}) == [("~", "", "tls: passthrough -> none")]
+    with_query = {**HUB, "mcp": {**HUB["mcp"], "query": ["project"]}}
+    assert changes(HUB, with_query) == [("~", "", 'mcp.query: none -> ["project"]')]
+    assert changes(SHOP, {**HUB, "tool": "shop"})[1] == ("~", "", "an HTTP API -> an MCP server")
+
+
+def test_what_a_call_costs_counts() -> None:
+    new = deepcopy(SHOP)
+    new["cost"] = {"fixed": 1, "currency": "EUR"}
+    new["actions"]["look"]["settle"] = {"on_error": "keep"}
+    assert changes(SHOP, new) == [
+        ("~", "", 'cost: none -> {"currency": "EUR", "fixed": 1}'),
+        ("~", "look", 'settle: none -> {"on_error": "keep"}'),
+    ]
+
+
+def test_the_prices_of_models_are_compared() -> None:
+    old = {"a": {"currency": "USD", "input": 1, "output": 2}, "b": {"currency": "USD"}}
+    new = {"a": {"currency": "EUR", "input": 1, "output": 3}, "c": {"currency": "USD"}}
+    assert price_changes(old, new) == (
+        CatalogueChange("~", "prices", "a", "currency: USD -> EUR"),
+        CatalogueChange("~", "prices", "a", "output: 2 -> 3"),
+        CatalogueChange("-", "prices", "b", "model"),
+        CatalogueChange("+", "prices", "c", "model"),
+    )
+    assert price_changes(old, deepcopy(old)) == ()
+
+
+def places() -> list[tuple[type[Part], tuple[str, ...]]]:
+    """Where in an entry each model of the catalogue stands."""
+    return [
+        (ToolEntry, ()),
+        (ActionEntry, ("actions", "buy")),
+        (ParameterEntry, ("actions", "buy", "parameters", "amount")),
+        (McpEntry, ("mcp",)),
+        (McpToolEntry, ("mcp", "tools", "search")),
+        (ArgumentEntry, ("mcp", "tools", "search", "parameters", "q")),
+    ]
+
+
+@pytest.mark.parametrize(("model", "place"), places(), ids=lambda part: getattr(part, "__name__", None))
+def test_every_word_of_the_catalogue_is_compared_but_those_for_people(
+    model: type[Part], place: tuple[str, ...]
+) -> None:
+    words = {field.alias or name for name, field in model.model_fields.items()} - FOR_PEOPLE
+    entry: Any = {"tool": "t", "mcp" if "mcp" in place else "actions": {}}
+    for word in words - {"tool", "actions", "mcp", "tools", "parameters"}:
+        old, new = ({**entry, "host": "a.example"} for _ in range(2))
+        for document, value in ((old, "one"), (new, "another")):
+            here = document
+            for part in place:
+                here[part] = dict(here.get(part, {}))
+                here = here[part]
+            here[word] = value
+        (change,) = changes(old, new)
+        assert (change[0], "one" in change[2], "another" in change[2]) == ("~", True, True), word
+
+
+def test_every_model_of_the_catalogue_is_walked() -> None:
+    models = {
+        model
+        for model in vars(catalogue).values()
+        if isinstance(model, type) and issubclass(model, Part) and model.__module__ == catalogue.__name__
+    }
+    assert models == {model for model, _ in places()}
 
 
 def test_a_tool_that_is_in_one_alone_is_named() -> None:

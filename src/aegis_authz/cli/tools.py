@@ -157,7 +157,7 @@ def diff(
     new: Annotated[str, typer.Argument(metavar="NEW", help="Another one; - reads it from stdin.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say what differs between two catalogues: tools, actions and parameters, not layout or descriptions.
+    """Say what differs between two catalogues: tools, actions, parameters and prices, not layout or descriptions.
 
     Exits with 0 when nothing does, with 1 when something does.
 

@@ -11,7 +11,7 @@ import yaml
 
 from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes
+from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes, price_changes
 from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
 from aegis_authz.policy.graphql_schema import GraphqlEntry, SchemaUnusable, graphql_entry
 from aegis_authz.policy.load import load
@@ -57,17 +57,31 @@ def entry_text(entry: AnyEntry) -> str:
 
 def changes_between(old: tuple[str, str], new: tuple[str, str]) -> tuple[CatalogueChange, ...]:
     """What differs between two catalogues, each the name of a file and its text. Raises PolicyErrors."""
-    return catalogue_changes(_tools(*old), _tools(*new))
+    before, after = _documents(*old), _documents(*new)
+    return catalogue_changes(_tools(before), _tools(after)) + price_changes(_models(before), _models(after))
 
 
-def _tools(name: str, text: str) -> dict[str, Json]:
-    """The valid entries of a file by the names of their tools."""
+def _documents(name: str, text: str) -> list[Mapping[str, Json]]:
+    """The valid documents of a file: entries of tools, and prices of models."""
     load({}, {name: text})
     documents, problems = read_source(name, text)
     if problems:
         raise PolicyErrors(problems)
-    values = [document.value for document in documents]
-    return {str(value["tool"]): value for value in values if isinstance(value, Mapping)}
+    return [document.value for document in documents if isinstance(document.value, Mapping)]
+
+
+def _tools(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    return {str(document["tool"]): document for document in documents if "tool" in document}
+
+
+def _models(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """The prices of models, each with its currency."""
+    models: dict[str, Json] = {}
+    for prices in (document["prices"] for document in documents if "prices" in document):
+        if isinstance(prices, Mapping) and isinstance(prices["models"], Mapping):
+            currency = {"currency": prices["currency"]}
+            models |= {name: {**currency, **price} for name, price in prices["models"].items()}  # type: ignore[dict-item]  # load has read it
+    return models
 
 
 def write_entry(tool: str, text: str, folder: Path) -> Path:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
 
-_PLACES = ("host", "upstream", "region")
+FOR_PEOPLE = frozenset(("description", "owner", "source"))
+"""The words of an entry that decide nothing. Every other is compared, whatever it is."""
+
+PRICES = "prices"
+"""What stands for a tool in changes of the prices of models."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueChange:
     """A difference: `mark` is + for what is new, - for what is gone and ~ for what is another.
 
-    `action` is "" for one of the tool itself.
+    `action` is "" for one of the tool itself, and the model's name for a price.
     """
 
     mark: str
@@ -24,10 +29,7 @@ class CatalogueChange:
 
 
 def catalogue_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[CatalogueChange, ...]:
-    """The differences between two catalogues, each a mapping of tool names to their entries, in order of name.
-
-    Descriptions, owners and prices change no judgement and are not compared.
-    """
+    """The differences between two catalogues, each a mapping of tool names to their entries, in order of name."""
     changes: list[CatalogueChange] = []
     for tool in sorted({*old, *new}):
         before, after = _mapping(old.get(tool)), _mapping(new.get(tool))
@@ -38,10 +40,23 @@ def catalogue_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple
     return tuple(changes)
 
 
+def price_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[CatalogueChange, ...]:
+    """The differences between two lists of prices of models, each with its currency, in order of name."""
+    changes: list[CatalogueChange] = []
+    for model in sorted({*old, *new}):
+        before, after = _mapping(old.get(model)), _mapping(new.get(model))
+        if not before or not after:
+            changes.append(CatalogueChange("+" if after else "-", PRICES, model, "model"))
+            continue
+        changes += (CatalogueChange("~", PRICES, model, text) for text in _word_changes("", before, after, frozenset()))
+    return tuple(changes)
+
+
 def _entry_changes(tool: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[CatalogueChange]:
-    for word in _PLACES:
-        if old.get(word) != new.get(word):
-            yield CatalogueChange("~", tool, "", _change(word, old.get(word), new.get(word)))
+    for sentence in _word_changes("", old, new, frozenset(("actions", "mcp"))):
+        yield CatalogueChange("~", tool, "", sentence)
+    for sentence in _server_changes(old, new):
+        yield CatalogueChange("~", tool, "", sentence)
     before, after = _actions(old), _actions(new)
     for name in sorted({*before, *after}):
         if name not in before:
@@ -53,10 +68,25 @@ def _entry_changes(tool: str, old: Mapping[str, Json], new: Mapping[str, Json]) 
                 yield CatalogueChange(mark, tool, name, sentence)
 
 
+def _server_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    """What an MCP server is beside its tools; that it lists them decides which there are at all."""
+    if ("mcp" in old) != ("mcp" in new):
+        yield f"an {_noun(old)} -> an {_noun(new)}"
+        return
+    before, after = _mapping(old.get("mcp")), _mapping(new.get("mcp"))
+    yield from _word_changes("mcp.", before, after, frozenset(("tools",)))
+    listings = [isinstance(entry.get("tools"), Mapping) for entry in (before, after)]
+    if listings[0] != listings[1]:
+        words = ["listed" if is_listed else "not listed" for is_listed in listings]
+        yield f"mcp.tools: {words[0]} -> {words[1]}"
+
+
+def _noun(entry: Mapping[str, Json]) -> str:
+    return "MCP server" if "mcp" in entry else "HTTP API"
+
+
 def _action_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    for word in sorted({*old, *new} - {"parameters", "description", "cost"}):
-        if old.get(word) != new.get(word):
-            yield "~", _change(word, old.get(word), new.get(word))
+    yield from (("~", sentence) for sentence in _word_changes("", old, new, frozenset(("parameters",))))
     before, after = _mapping(old.get("parameters")), _mapping(new.get("parameters"))
     for name in sorted({*before, *after}):
         was, now = _parameter(before.get(name)), _parameter(after.get(name))
@@ -66,6 +96,12 @@ def _action_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterato
             yield "-", f"parameter {name} ({_words(was)})"
         elif was != now:
             yield "~", f"parameter {name}: {_words(was)} -> {_words(now)}"
+
+
+def _word_changes(prefix: str, old: Mapping[str, Json], new: Mapping[str, Json], but: frozenset[str]) -> Iterator[str]:
+    for word in sorted({*old, *new} - FOR_PEOPLE - but):
+        if old.get(word) != new.get(word):
+            yield f"{prefix}{word}: {_written(old.get(word))} -> {_written(new.get(word))}"
 
 
 def _actions(entry: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -82,13 +118,18 @@ def _match(action: Json) -> str:
     return match if isinstance(match, str) else "tool of the server"
 
 
-def _change(word: str, old: Json, new: Json) -> str:
-    return f"{word}: {'none' if old is None else old} -> {'none' if new is None else new}"
-
-
 def _words(parameter: Mapping[str, Json]) -> str:
     plain = ("type", "from")
-    return ", ".join(str(value) if word in plain else f"{word}: {value}" for word, value in parameter.items())
+    return ", ".join(
+        _written(value) if word in plain else f"{word}: {_written(value)}" for word, value in parameter.items()
+    )
+
+
+def _written(value: Json) -> str:
+    """A value as an entry may write it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:
