@@ -134,7 +134,10 @@ def test_a_curl_command_is_printed_as_an_entry() -> None:
         "import", "curl", "--action", "pay", "--", "curl", "-u", "a:b", "https://a.example/p", "-d", "{}"
     )
     assert (code, yaml.safe_load(output)["actions"]["pay"]["match"]) == (0, "POST /p")
-    assert said == "note: -u holds a credential: it is not taken over; inject it (inject_credentials)\n"
+    assert said.splitlines() == [
+        "note: -u holds a credential: it is not taken over; inject it (inject_credentials)",
+        "note: the action lists no parameters and takes any",
+    ]
 
 
 def test_a_curl_command_is_taken_from_stdin_with_its_line_breaks() -> None:
