@@ -211,6 +211,24 @@ Aegis = Callable[..., Result]
 WHO = ("--org", "acme", "--tenant", "emea", "--agent", "finance-agent")
 
 
+def test_a_control_plane_that_aegis_up_did_not_start_is_named_by_the_environment(
+    mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = json.loads((mesh.state / "mesh.json").read_text())["control"]
+    token = tmp_path / "elsewhere.token"
+    (mesh.state / "keys" / "admin.token").rename(token)
+    (mesh.state / "mesh.json").unlink()
+    assert aegis(agents.app, "invite", "acme/emea/finance-agent").exit_code == 2
+    monkeypatch.setenv("AEGIS_CONTROL", url)
+    assert "admin.token: no such file" in aegis(agents.app, "invite", "acme/emea/finance-agent").stderr
+    monkeypatch.setenv("AEGIS_ADMIN_TOKEN_FILE", str(token))
+    assert aegis(agents.app, "invite", "acme/emea/finance-agent").exit_code == 0
+    monkeypatch.setenv("AEGIS_CONTROL", "redis://user:sesame@control")
+    wrong = aegis(agents.app, "invite", "acme/emea/finance-agent")
+    assert (wrong.exit_code, "AEGIS_CONTROL must be http:// or https://" in wrong.stderr) == (2, True)
+    assert "sesame" not in wrong.stderr
+
+
 def trust_of(mesh: Mesh, name: str) -> Trust:
     keys = open_keys(mesh.state / "keys")
     raw = getattr(keys, name).public_key().public_bytes_raw()

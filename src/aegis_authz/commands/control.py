@@ -1,18 +1,25 @@
-"""The control plane of a mesh on this machine, and who asks it."""
+"""The control plane of a mesh, and who asks it: the mesh on this machine, or what the environment names."""
 
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from urllib.parse import urlsplit
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.local.mesh_facts import FACTS_FILE, MeshFacts, MeshNotRunning, left_facts
+
+URL_VARIABLE = "AEGIS_CONTROL"
+"""Where a control plane listens that `aegis up` did not start."""
+TOKEN_VARIABLE = "AEGIS_ADMIN_TOKEN_FILE"  # noqa: S105  # a name
+"""The file of its admin token; by default where the state folder has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +32,34 @@ class MeshFolders:
 
 @contextmanager
 def control_plane(state: Path) -> Iterator[ControlClient]:
-    """The control plane of the mesh in this folder, with the right to administer it.
+    """The control plane that the environment names, else that of the mesh in this folder, with the right to administer
+    it.
 
     Raises Unable, and Rejected for what it refuses inside the block.
     """
     with unable_on(KeyFolderError, ControlUnreachable):
-        client = ControlClient(mesh_facts(state).control, load_token(state / "keys" / ADMIN_TOKEN))
+        client = ControlClient(*_admin(state))
         try:
             with client as control:
                 yield control
         except ControlRefused as refused:
             raise Rejected(str(refused)) from None
+
+
+def _admin(state: Path) -> tuple[str, str]:
+    """Where the control plane is, and its admin token. Raises Unable, KeyFolderError."""
+    url = os.environ.get(URL_VARIABLE, "")
+    token = Path(os.environ.get(TOKEN_VARIABLE, "") or state / "keys" / ADMIN_TOKEN)
+    if not url:
+        return mesh_facts(state).control, load_token(state / "keys" / ADMIN_TOKEN)
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise Unable(f"{URL_VARIABLE} must be http:// or https:// and a host")
+    return url, load_token(token)
 
 
 def mesh_folders(state: Path) -> MeshFolders:
