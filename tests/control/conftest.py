@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -245,11 +245,11 @@ def client() -> Callable[[ControlServices, str], httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def _serving(services: ControlServices, port: int = 0) -> AsyncIterator[str]:
+async def _serving(services: ControlServices, port: int = 0, gateways: Sequence[str] = ()) -> AsyncIterator[str]:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
-    host = ControlHost(services)
+    host = ControlHost(services, gateways)
     task = asyncio.create_task(host.serve(sockets=[listening]))
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -261,5 +261,5 @@ async def _serving(services: ControlServices, port: int = 0) -> AsyncIterator[st
 
 @pytest.fixture
 def serving() -> Callable[..., AbstractAsyncContextManager[str]]:
-    """`serving(services, port=0)`: serve on a real port until the block ends."""
+    """`serving(services, port=0, gateways=())`: serve on a real port until the block ends."""
     return _serving

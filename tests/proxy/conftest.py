@@ -19,7 +19,14 @@ import pytest_asyncio
 from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from aegis_authz.config.proxy import InterceptionSettings, ListenerTls, ProxySettings, ToolConnection, WorkloadListener
+from aegis_authz.config.proxy import (
+    DoorSettings,
+    InterceptionSettings,
+    ListenerTls,
+    ProxySettings,
+    ToolConnection,
+    WorkloadListener,
+)
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
@@ -225,6 +232,7 @@ class Proxy:
     forward: int
     reverse: int
     log: list[str] = field(default_factory=list)
+    door: int = 0
 
     async def admin(self, path: str) -> Reply:
         reader, writer = await asyncio.open_unix_connection(self.settings.admin_socket)
@@ -295,6 +303,7 @@ class Starter:
         interception: InterceptionSettings | None = None,
         workload: Mapping[str, WorkloadListener] | None = None,
         connections: Mapping[str, ToolConnection] | None = None,
+        door: DoorSettings | None = None,
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -311,6 +320,7 @@ class Starter:
             interception=interception,
             workload=workload or {},
             tools=connections or {},
+            door=door,
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy
@@ -342,7 +352,8 @@ class Starter:
                 for one in listening
                 if "socket_address" in one["local_address"]
             }
-            yield replace(proxy, forward=ports["forward"], reverse=ports["reverse"])
+            door = ports.get("door", 0)
+            yield replace(proxy, forward=ports["forward"], reverse=ports["reverse"], door=door)
         finally:
             if process.returncode is None:
                 process.terminate()

@@ -42,14 +42,17 @@ async def _run(settings: CertificateSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     authority = AuthorityFile(settings.authority / SIGNING)
-    authority()  # without a key there is nothing to start
+    try:
+        authority()  # without a key there is nothing to start
+    except FileNotFoundError as fault:
+        raise CertificatesFault(f"{fault.filename}: no such file; an authority is made once, by: aegis init") from None
     service = CertificateService(
         authority,
         Leaves(settings.most_names, Seconds(settings.leaf_hours * 3600)),
         Allowance(settings.most_names, settings.names_per_minute),
         SystemClock(),
     )
-    server = CertificateServer(service, settings.listen)
+    server = CertificateServer(service, settings.listen, int(settings.listen_mode, 8))
     await server.start()
     status = StatusServer(Starlette(routes=[Route("/readyz", _readyz(service))]))
     ready = asyncio.create_task(status.serve(sockets=[unix_listener(settings.ready_socket)]))

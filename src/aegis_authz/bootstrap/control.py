@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -120,10 +121,10 @@ async def _run(settings: ControlSettings) -> None:
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
-        await _serve(services, listening)
+        await _serve(services, listening, settings.gateways)
 
 
-async def _serve(services: ControlServices, listening: socket.socket) -> None:
+async def _serve(services: ControlServices, listening: socket.socket, gateways: Sequence[str]) -> None:
     async with asyncio.TaskGroup() as group:
         always = (
             services.expiry.watch(),
@@ -135,7 +136,7 @@ async def _serve(services: ControlServices, listening: socket.socket) -> None:
         watches = [group.create_task(watch) for watch in always]
         if services.keeper is not None:
             watches.append(group.create_task(services.keeper.watch()))
-        await ControlHost(services).serve(sockets=[listening])
+        await ControlHost(services, gateways).serve(sockets=[listening])
         for watch in watches:
             watch.cancel()
 

@@ -86,7 +86,9 @@ def _token_issuer(
 
 
 def _mesh_place(settings: ControlSettings) -> MeshPlace:
-    """Where the Envoy of this control plane takes calls, by its settings."""
+    """Where agents send calls, as the settings say it, or as the Envoy of this control plane listens."""
+    if settings.public_proxy or settings.public_reverse:
+        return MeshPlace(forward_proxy=settings.public_proxy or "", reverse=settings.public_reverse or "")
     if settings.proxy is None:
         return MeshPlace()
     try:

@@ -180,7 +180,7 @@ def _tune() -> None:
 
 def _host(settings: AuthzSettings, worker: int, check: Check, process: Process, log: Process) -> GrpcHost | Http2Host:
     kind = GrpcHost if settings.host is WorkerHost.GRPC else Http2Host
-    return kind(settings.listen.format(worker=worker), check, process, log)
+    return kind(settings.listen.format(worker=worker), check, process, log, int(settings.listen_mode, 8))
 
 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:

@@ -10,7 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aegis_authz.config.values import AgentName, ListenAddress, ListenerName, PortAddress, PrivateUrl, Settings
+from aegis_authz.config.values import (
+    AgentName,
+    ListenAddress,
+    ListenerName,
+    PortAddress,
+    PrivateUrl,
+    Settings,
+    SocketMode,
+)
 from aegis_authz.core.identity import Way
 
 _RECORD_MS = 190  # a disk that is busy
@@ -104,7 +112,7 @@ class IdentitySettings(Settings):
 class AuthzSettings(Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
-    `listen` is `unix:/path` or `host:port`. `redis` is a redis-py URL, or
+    `listen` is `unix:/path`, a socket of `listen_mode`, or `host:port`. `redis` is a redis-py URL, or
     `sentinel://host:port,host:port/service`. `record_key` is a PEM file. `session_keys` is
     the file of the one or two keys that bind MCP sessions to their agents, the same for all workers; it is read again
     when it changes. `credentials` holds what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
@@ -116,6 +124,7 @@ class AuthzSettings(Settings):
     """
 
     listen: ListenAddress
+    listen_mode: SocketMode = "0600"
     host: WorkerHost = WorkerHost.HTTP2
     workers: int = Field(default=2, ge=1, le=64)
     opa_socket: Path

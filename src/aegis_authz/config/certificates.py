@@ -6,15 +6,17 @@ from pathlib import Path
 
 from pydantic import Field
 
-from aegis_authz.config.values import ListenAddress, Settings
+from aegis_authz.config.values import ListenAddress, Settings, SocketMode
 
 
 class CertificateSettings(Settings):
     """The one process that has the authority's key, in the folder `authority`. A certificate lives `leaf_hours`; of the
-    names that clients choose `most_names` get one. `ready_socket` is a unix socket for GET /readyz.
+    names that clients choose `most_names` get one. `listen_mode` is that of its socket; `ready_socket` is a unix socket
+    for GET /readyz.
     """
 
     listen: ListenAddress
+    listen_mode: SocketMode = "0600"
     authority: Path
     ready_socket: str
     leaf_hours: float = Field(default=24, gt=0, le=168)

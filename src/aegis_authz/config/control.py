@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from aegis_authz.config.values import ListenAddress, Period, PrivateUrl, Settings
+from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
 from aegis_authz.core.units import Seconds
 
 
@@ -90,13 +90,18 @@ class ControlSettings(Settings):
     replaced, and `key_service` keeps those of tokens and approvals out of files; `policies` and `tools` are the folders
     of documents published at the first start.
     `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
-    `public_url` is where approvers and agents reach it. `proxy` is the file of an Envoy's settings (ProxySettings): its
+    `public_url` is where approvers and agents reach it; `public_proxy` and `public_reverse` are where agents reach the
+    mesh, which those that enrol are told. `gateways` are the networks of proxies in front, whose word for who asks
+    (X-Forwarded-For) is believed. `proxy` is the file of an Envoy's settings (ProxySettings): its
     routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
     document of trust may name.
     """
 
     listen: ListenAddress
     public_url: str
+    public_proxy: PublicUrl | None = None
+    public_reverse: PublicUrl | None = None
+    gateways: tuple[Network, ...] = ()
     proxy: Path | None = None
     state: Path
     keys: Path

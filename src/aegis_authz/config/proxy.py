@@ -32,6 +32,15 @@ class InterceptionSettings(Settings):
     unclaimed: bool = True
 
 
+class DoorSettings(Settings):
+    """The listener by which agents reach the little of the control plane that is for them (docs/deployment.md), on
+    `port` of the proxy's address. `control` is where the control plane listens.
+    """
+
+    port: int = Field(ge=0, le=65535)
+    control: ListenAddress
+
+
 class WorkloadListener(Settings):
     """A listener that stands for one agent (`identity.workload` of the authorizer, under the same name).
 
@@ -76,6 +85,7 @@ class ProxySettings(Settings):
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     workers: int = Field(default=2, ge=1)
     tls: ListenerTls | None = None
+    door: DoorSettings | None = None
     interception: InterceptionSettings | None = None
     tools: Mapping[str, ToolConnection] = {}
     workload: Mapping[ListenerName, WorkloadListener] = {}

@@ -6,6 +6,7 @@ A settings file is YAML; an unknown key, a wrong type or a duplicate key is an e
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -53,6 +54,17 @@ def _private_url(text: str) -> str:
     return text
 
 
+def _public_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or url.query or url.fragment:
+        raise ValueError("must be http:// or https://, a host, and a port or a path")
+    return text.rstrip("/")
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text))
+
+
 def _agent(text: str) -> str:
     return str(Scope.parse(text))
 
@@ -70,7 +82,10 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 PortAddress = Annotated[str, AfterValidator(_port_address)]
 ListenerName = Annotated[str, AfterValidator(_listener_name)]
 LoopbackAddress = Annotated[str, AfterValidator(_loopback_address)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Network = Annotated[str, AfterValidator(_network)]
 PrivateUrl = Annotated[str, AfterValidator(_private_url)]
+SocketMode = Annotated[str, Field(pattern=r"^06[06]0$")]
 AgentName = Annotated[str, AfterValidator(_agent)]
 Period = Annotated[float, BeforeValidator(_seconds), Field(ge=3600)]
 """A time between rotations, in seconds or as `12h`, `30d`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -20,7 +20,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class ControlHost(uvicorn.Server):
     """`await serve(sockets=[...])` serves the control plane until SIGTERM, SIGINT or `should_exit`."""
 
-    def __init__(self, services: ControlServices) -> None:
+    def __init__(self, services: ControlServices, gateways: Sequence[str] = ()) -> None:
+        """`gateways` are the networks (CIDR) of proxies that say rightly who asks."""
         super().__init__(
             uvicorn.Config(
                 create_app(services),
@@ -28,6 +29,7 @@ class ControlHost(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                forwarded_allow_ips=list(gateways),
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 h11_max_incomplete_event_size=16 * 1024,
             )

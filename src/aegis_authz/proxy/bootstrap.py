@@ -34,6 +34,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.proxy.authorizers import authorizers
+from aegis_authz.proxy.door import control_cluster
 from aegis_authz.proxy.handshakes import certificates_cluster
 from aegis_authz.proxy.interception import bootstrap_extension
 from aegis_authz.proxy.listeners import listeners
@@ -70,7 +71,8 @@ def bootstrap(settings: ProxySettings) -> Bootstrap:
 
 def _services(settings: ProxySettings) -> list[Cluster]:
     certificates = [] if settings.interception is None else [certificates_cluster(settings.interception)]
-    return [authorizers(settings), *certificates]
+    control = [] if settings.door is None else [control_cluster(settings.door)]
+    return [authorizers(settings), *certificates, *control]
 
 
 def _watched(settings: ProxySettings) -> BootstrapDynamicResources:

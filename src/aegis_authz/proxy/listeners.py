@@ -27,6 +27,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from aegis_authz.config.proxy import ProxySettings, WorkloadListener
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
+from aegis_authz.proxy.door import DOOR, door_manager
 from aegis_authz.proxy.listener_tls import transport_socket
 from aegis_authz.proxy.routes import FORWARD, REVERSE, routes_file
 from aegis_authz.proxy.tunnels import CARRY, carry_filter
@@ -37,9 +38,14 @@ def listeners(settings: ProxySettings) -> list[Listener]:
     """The forward and the reverse listener, and those that stand for one agent each."""
     tls = None if settings.tls is None else transport_socket(settings.tls)
     shared = ((FORWARD, settings.forward_port), (REVERSE, settings.reverse_port))
+    door = [] if settings.door is None else [_door(settings, settings.door.port, tls)]
     return [
-        *(_listener(name, _tcp(settings.bind, port), settings, tls) for name, port in shared),
-        *(_listener(name, _own_address(entry), settings, None) for name, entry in sorted(settings.workload.items())),
+        *(_listener(name, _tcp(settings.bind, port), _manager(name, settings), settings, tls) for name, port in shared),
+        *door,
+        *(
+            _listener(name, _own_address(entry), _manager(name, settings), settings, None)
+            for name, entry in sorted(settings.workload.items())
+        ),
     ]
 
 
@@ -54,7 +60,17 @@ def _own_address(entry: WorkloadListener) -> Address:
     return _tcp(place.host, place.port)
 
 
-def _listener(name: str, address: Address, settings: ProxySettings, tls: TransportSocket | None) -> Listener:
+def _door(settings: ProxySettings, port: int, tls: TransportSocket | None) -> Listener:
+    return _listener(DOOR, _tcp(settings.bind, port), door_manager(settings), settings, tls)
+
+
+def _listener(
+    name: str,
+    address: Address,
+    manager: HttpConnectionManager,
+    settings: ProxySettings,
+    tls: TransportSocket | None,
+) -> Listener:
     return Listener(
         name=name,
         address=address,
@@ -65,7 +81,7 @@ def _listener(name: str, address: Address, settings: ProxySettings, tls: Transpo
         connection_balance_config=ListenerConnectionBalanceConfig(
             exact_balance=ListenerConnectionBalanceConfigExactBalance()
         ),
-        filter_chains=[FilterChain(filters=[manager_filter(_manager(name, settings))], transport_socket=tls)],
+        filter_chains=[FilterChain(filters=[manager_filter(manager)], transport_socket=tls)],
     )
 
 

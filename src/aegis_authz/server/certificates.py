@@ -163,8 +163,10 @@ class CertificateService:
 class CertificateServer:
     """Serves the service on one address (`unix:/path` or `host:port`)."""
 
-    def __init__(self, service: CertificateService, address: str) -> None:
+    def __init__(self, service: CertificateService, address: str, mode: int = 0o600) -> None:
+        """`mode` is that of a unix socket."""
         self._address = address
+        self._mode = mode
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((service.handler,))
 
@@ -173,7 +175,7 @@ class CertificateServer:
         place = read_address(self._address)
         if isinstance(place, UnixAddress):
             Path(place.path).unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
-        mask = os.umask(0o177)  # keys pass it: from its first moment nobody else's
+        mask = os.umask(0o777 & ~self._mode)  # keys pass it: from its first moment nobody else's
         try:
             if self._server.add_insecure_port(self._address) == 0:
                 raise RuntimeError(f"cannot listen on {self._address}")

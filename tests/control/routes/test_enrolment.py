@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
@@ -40,6 +41,43 @@ async def token_for(client: httpx.AsyncClient) -> httpx.Response:
     return await client.post(
         "/v1/token", data=client_form(assertion(AGENT, KEY, now)), headers={"DPoP": binding(KEY, now)}
     )
+
+
+async def test_an_agent_is_told_where_others_reach_the_mesh_and_not_where_envoy_listens(
+    settings: ControlSettings,
+    new_plane: Callable[..., ControlServices],
+    documents: Callable[..., Sources],
+    client: Client,
+) -> None:
+    public = {"public_proxy": "http://gateway:10000", "public_reverse": "http://gateway:10001"}
+    plane = new_plane(settings=settings.model_copy(update=public))
+    plane.publisher.start(documents)
+    async with client(plane, plane.admin_token) as admin:
+        enrolled = await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
+    assert enrolled.json()["mesh"] == {"forward_proxy": "http://gateway:10000", "reverse": "http://gateway:10001"}
+
+
+async def rates(url: str, attempts: int) -> list[int]:
+    """What attempts that cannot succeed are answered, each said to come from an address of its own."""
+    body = {"code": "x", "jwk": {}, "proof": "x"}
+    async with httpx.AsyncClient(base_url=url) as http:
+        return [
+            (await http.post("/v1/enroll", json=body, headers={"x-forwarded-for": f"10.0.0.{n}"})).status_code
+            for n in range(attempts)
+        ]
+
+
+@pytest.mark.parametrize(("gateways", "refused"), [((), True), (("192.0.2.0/24",), True), (("127.0.0.0/8",), False)])
+async def test_who_asks_is_what_a_gateway_says_and_nobody_else(
+    plane: ControlServices,
+    serving: Callable[..., AbstractAsyncContextManager[str]],
+    gateways: Sequence[str],
+    refused: bool,
+) -> None:
+    async with serving(plane, gateways=gateways) as url:
+        answers = await rates(url, 20)
+    assert (429 in answers) is refused
+    assert 400 in answers
 
 
 async def test_an_agent_brings_its_key_for_a_code_and_gets_tokens_with_it(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.server.grpc.framing import OK
+from aegis_authz.server.grpc.host import GrpcHost
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
@@ -60,6 +61,16 @@ async def test_an_address_that_is_taken_is_a_fault_to_show() -> None:
 async def test_a_folder_that_is_not_there_is_a_fault_to_show(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="cannot listen on unix:"):
         await host_at(f"unix:{tmp_path}/nowhere/authz.sock").start()
+
+
+@pytest.mark.parametrize("kind", [Http2Host, GrpcHost])
+async def test_a_socket_may_be_for_a_group_as_well(address: str, kind: type[Http2Host | GrpcHost]) -> None:
+    path = Path(address.removeprefix("unix:"))
+    for mode in (0o600, 0o660):
+        host = kind(address, echo, echo_each, echo_each, mode)
+        await host.start()
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        await host.stop(0)
 
 
 async def test_a_socket_left_behind_is_taken_over_and_is_for_its_owner_alone(address: str, dial: Dial) -> None:

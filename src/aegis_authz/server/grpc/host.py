@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.server.authz import Check
 from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.server.host import MAX_MESSAGE, Process
@@ -25,8 +27,10 @@ _STATUS = {
 class GrpcHost:
     """Serves the handlers on one address (`unix:/path` or `host:port`)."""
 
-    def __init__(self, address: str, check: Check, process: Process, log: Process) -> None:
+    def __init__(self, address: str, check: Check, process: Process, log: Process, mode: int = 0o600) -> None:
+        """`mode` is that of a unix socket."""
         self._address = address
+        self._mode = mode
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             options=[
@@ -49,6 +53,9 @@ class GrpcHost:
         await self.set_health(ready=False, serving=False)
         if self._server.add_insecure_port(self._address) == 0:
             raise RuntimeError(f"cannot listen on {self._address}")
+        place = read_address(self._address)
+        if isinstance(place, UnixAddress):
+            os.chmod(place.path, self._mode)
         await self._server.start()
 
     async def set_health(self, ready: bool, serving: bool) -> None:

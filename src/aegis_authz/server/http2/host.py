@@ -26,8 +26,10 @@ _LAST_WORDS: Final = 1.0  # seconds for what was cut off to say so in its record
 class Http2Host:
     """Serves the handlers on one address (`unix:/path` or `host:port`)."""
 
-    def __init__(self, address: str, check: Check, process: Process, log: Process) -> None:
+    def __init__(self, address: str, check: Check, process: Process, log: Process, mode: int = 0o600) -> None:
+        """`mode` is that of a unix socket."""
         self._address = address
+        self._mode = mode
         self._health = Health()
         self._calls = Calls(check, process, log, self._health)
         self._sockets: set[Http2Socket] = set()
@@ -69,7 +71,7 @@ class Http2Host:
         if isinstance(place, UnixAddress):
             Path(place.path).unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
             server = await loop.create_unix_server(self._connected, place.path)
-            os.chmod(place.path, 0o600)
+            os.chmod(place.path, self._mode)
             return server
         return await loop.create_server(self._connected, place.host, place.port)
 
