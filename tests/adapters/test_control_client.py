@@ -37,12 +37,12 @@ def test_it_bears_the_admin_token_and_says_how_long_it_waits() -> None:
         return httpx.Response(200, json=RELEASE)
 
     with client(answer) as control:
-        release = control.publish({"a": "x"}, {}, "ann", "why", 2.5)
+        release = control.publish({"a": "x"}, {}, "why", 2.5)
     assert release == ReleaseAnswer.model_validate_json(json.dumps(RELEASE))
     assert (release.revision, release.active_on) == ("r1", ("opa-1",))
     assert seen[0].headers["authorization"] == "Bearer s3cret"
     assert seen[0].url == "http://control/v1/policies?wait=2.5"
-    assert json.loads(seen[0].content) == {"policies": {"a": "x"}, "tools": {}, "by": "ann", "message": "why"}
+    assert json.loads(seen[0].content) == {"policies": {"a": "x"}, "tools": {}, "message": "why"}
 
 
 def test_a_refusal_carries_the_problems() -> None:
@@ -52,13 +52,13 @@ def test_a_refusal_carries_the_problems() -> None:
         client(lambda _: httpx.Response(422, json=document)) as control,
         pytest.raises(ControlRefused, match="1 problem") as refused,
     ):
-        control.publish({}, {}, "ann", "", 0)
+        control.publish({}, {}, "", 0)
     assert (refused.value.status, refused.value.problems) == (422, (problem,))
 
 
 def test_a_member_of_a_newer_control_plane_is_passed_over() -> None:
     with client(lambda _: httpx.Response(200, json={**RELEASE, "newer": {}})) as control:
-        assert control.rollback("r1", "ann", "", 0).revision == "r1"
+        assert control.rollback("r1", "", 0).revision == "r1"
 
 
 @pytest.mark.parametrize("missing", sorted(RELEASE))
@@ -68,7 +68,7 @@ def test_an_answer_without_one_of_its_members_is_none(missing: str) -> None:
         client(lambda _: httpx.Response(200, json=answer)) as control,
         pytest.raises(ControlUnreachable, match="no control"),
     ):
-        control.rollback("r1", "ann", "", 0)
+        control.rollback("r1", "", 0)
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"{}", b'{"detail": 5}'])
@@ -116,4 +116,4 @@ def test_an_id_that_would_be_another_door_is_not_sent(name: str) -> None:
         raise AssertionError("was sent")
 
     with client(answer) as control, pytest.raises(ControlRefused):
-        control.approve(name, "ann", "")
+        control.approve(name, "")

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
-from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.files.keys import ADMIN_TOKEN, load_token, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
@@ -270,12 +270,12 @@ def test_token_mint_refuses_what_would_never_be_accepted(aegis: Aegis, arguments
 def test_publish_validates_activates_and_names_the_revision(mesh: Mesh, aegis: Aegis) -> None:
     mesh.opa_follows()
     (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
-    result = aegis(policy.app, "publish", "-m", "more", "--as", "ann", "--json")
+    result = aegis(policy.app, "publish", "-m", "more", "--json")
     said = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (said["changed"], said["active_on"]) == (True, ["opa-1"])
     assert said["revision"] == mesh.releases.current()
-    assert (mesh.releases.changes()[0].by, mesh.releases.changes()[0].message) == ("ann", "more")
+    assert (mesh.releases.changes()[0].by, mesh.releases.changes()[0].message) == ("bootstrap-owner", "more")
 
 
 def test_publishing_the_same_again_says_so(mesh: Mesh, aegis: Aegis) -> None:
@@ -393,21 +393,21 @@ def test_build_writes_the_very_bundle_the_control_plane_serves(mesh: Mesh, aegis
 
 def test_approve_prints_a_token_and_how_to_use_it(mesh: Mesh, aegis: Aegis) -> None:
     mesh.held()
-    result = aegis(approvals.app, "approve", HELD, "--as", "ann")
+    result = aegis(approvals.app, "approve", HELD)
     assert result.exit_code == 0
     override = result.stdout.rpartition("x-aegis-approval: ")[2].strip()
     assert read_override_token(override, trust_of(mesh, "approvals"), SystemClock().now()).approval_id == HELD
-    again = aegis(approvals.app, "approve", HELD, "--as", "bob")
+    again = aegis(approvals.app, "approve", HELD)
     assert again.exit_code == 1
     assert "is approved" in again.stderr
 
 
-def test_the_operating_system_names_the_approver_otherwise(
+def test_the_admin_token_decides_under_its_own_name_whoever_the_operating_system_says(
     mesh: Mesh, aegis: Aegis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "carol")
     mesh.held()
-    assert json.loads(aegis(approvals.app, "deny", HELD, "--json").stdout)["decided_by"] == "carol"
+    assert json.loads(aegis(approvals.app, "deny", HELD, "--json").stdout)["decided_by"] == "bootstrap-owner"
 
 
 def test_an_approval_says_that_nobody_enforces_its_groups(mesh: Mesh, aegis: Aegis) -> None:
@@ -422,7 +422,7 @@ def test_nothing_an_agent_wrote_reaches_the_terminal_raw(mesh: Mesh, aegis: Aegi
     shown = [
         aegis(approvals.app, "list").stdout,
         aegis(approvals.app, "show", HELD).stdout,
-        aegis(approvals.app, "approve", HELD, "--as", "ann").stdout,
+        aegis(approvals.app, "approve", HELD).stdout,
     ]
     for text in shown:
         assert "\x1b" not in text
@@ -450,14 +450,14 @@ def test_list_says_when_there_are_none_and_knows_the_states(aegis: Aegis) -> Non
 
 def test_an_agent_is_revoked_listed_and_restored(mesh: Mesh, aegis: Aegis) -> None:
     assert aegis(agents.app, "list").stdout == "no agent is revoked\n"
-    revoked = aegis(agents.app, "revoke", "acme/emea/finance-agent", "--as", "ann", "--note", "odd")
+    revoked = aegis(agents.app, "revoke", "acme/emea/finance-agent", "--note", "odd")
     assert (revoked.exit_code, revoked.stdout) == (
         0,
         "revoked: every call of acme/emea/finance-agent is refused from now on\n",
     )
     assert "acme/emea/finance-agent" in aegis(agents.app, "list").stdout
     [listed] = json.loads(aegis(agents.app, "list", "--json").stdout)["revocations"]
-    assert (listed["org"], listed["agent"], listed["by"]) == ("acme", "finance-agent", "ann")
+    assert (listed["org"], listed["agent"], listed["by"]) == ("acme", "finance-agent", "bootstrap-owner")
     [latest, *_] = json.loads(aegis(policy.app, "status", "--json").stdout)["changes"]
     assert (latest["kind"], latest["agent"], latest["message"]) == ("revoked", "acme/emea/finance-agent", "odd")
     restored = aegis(agents.app, "restore", "acme/emea/finance-agent", "--json")
@@ -467,11 +467,11 @@ def test_an_agent_is_revoked_listed_and_restored(mesh: Mesh, aegis: Aegis) -> No
 
 
 def test_an_agent_is_quarantined_listed_and_released(mesh: Mesh, aegis: Aegis) -> None:
-    made = aegis(agents.app, "quarantine", "acme/emea/finance-agent", "--for", "600", "--as", "ann", "--note", "odd")
+    made = aegis(agents.app, "quarantine", "acme/emea/finance-agent", "--for", "600", "--note", "odd")
     assert made.exit_code == 0
-    assert re.fullmatch(r"quarantined: acme/emea/finance-agent until .+ by ann\n", made.stdout)
+    assert re.fullmatch(r"quarantined: acme/emea/finance-agent until .+ by bootstrap-owner\n", made.stdout)
     assert made.stdout in aegis(agents.app, "list").stdout
-    assert aegis(agents.app, "release", "acme/emea/finance-agent", "--as", "ann").exit_code == 0
+    assert aegis(agents.app, "release", "acme/emea/finance-agent").exit_code == 0
     again = aegis(agents.app, "release", "acme/emea/finance-agent")
     assert (again.exit_code, again.stderr) == (
         1,
@@ -480,7 +480,7 @@ def test_an_agent_is_quarantined_listed_and_released(mesh: Mesh, aegis: Aegis) -
 
 
 def test_an_agent_is_killed_and_restored(aegis: Aegis) -> None:
-    killed = aegis(agents.app, "kill", "acme/emea/finance-agent", "--as", "ann")
+    killed = aegis(agents.app, "kill", "acme/emea/finance-agent")
     assert (killed.exit_code, killed.stdout) == (
         0,
         "revoked: every call of acme/emea/finance-agent is refused from now on\n",
@@ -489,15 +489,15 @@ def test_an_agent_is_killed_and_restored(aegis: Aegis) -> None:
 
 
 def test_limits_are_reset_by_name(mesh: Mesh, aegis: Aegis) -> None:
-    answer = aegis(limits.app, "reset", "--as", "ann", "--note", "nothing was lost")
+    answer = aegis(limits.app, "reset", "--note", "nothing was lost")
     assert (answer.exit_code, answer.stdout) == (
         0,
-        "limits reset by ann: what is still known counts, and calls pass again\n",
+        "limits reset by bootstrap-owner: what is still known counts, and calls pass again\n",
     )
 
 
 def test_a_tenant_is_revoked_listed_and_restored(aegis: Aegis) -> None:
-    revoked = aegis(agents.app, "revoke", "acme/emea", "--as", "ann")
+    revoked = aegis(agents.app, "revoke", "acme/emea")
     assert (revoked.exit_code, revoked.stdout) == (0, "revoked: every call of acme/emea is refused from now on\n")
     [listed] = json.loads(aegis(agents.app, "list", "--json").stdout)["revocations"]
     assert (listed["org"], listed["tenant"], listed["agent"], listed["kind"]) == ("acme", "emea", "", "tenant")
@@ -529,7 +529,7 @@ def test_a_control_plane_that_is_gone_is_said_without_the_token(mesh: Mesh, aegi
     result = aegis(approvals.app, "list")
     assert result.exit_code == 2
     assert f"no control plane answers at http://127.0.0.1:{port}" in result.stderr
-    assert mesh.services.admin_token not in result.output
+    assert load_token(mesh.state / "keys" / ADMIN_TOKEN) not in result.output
 
 
 def test_the_doctor_names_agents_with_a_static_key_and_calls_it_no_fault(mesh: Mesh, aegis: Aegis) -> None:

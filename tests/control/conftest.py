@@ -44,6 +44,7 @@ from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryStore
+from tests.support.people import OWNERS, with_people
 
 _POLICY = """\
 agent: finance-agent
@@ -220,7 +221,7 @@ def new_plane(
             RecordKeyRing(folder),
             limits or begun_limits(settings),
         )
-        return control_services(settings, keys, stores, clock, SystemIds())
+        return with_people(control_services(settings, keys, stores, clock, SystemIds()), *OWNERS)
 
     return put_together
 

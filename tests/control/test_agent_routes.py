@@ -12,6 +12,7 @@ from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
+from tests.support.people import by
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 BOT = Scope("acme", "emea", "bot")
@@ -33,10 +34,10 @@ def plane(
 
 
 async def test_a_revoked_agent_is_listed_until_it_is_restored(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
-        revoked = (await admin.post(f"{DOOR}/revoke", json={"by": "ann", "note": "odd"})).json()
+    async with client(plane, "ann") as admin:
+        revoked = (await admin.post(f"{DOOR}/revoke", json={"note": "odd"})).json()
         listed = (await admin.get("/v1/agents/revoked")).json()
-        restored = await admin.post(f"{DOOR}/restore", json={"by": "bob"})
+        restored = await admin.post(f"{DOOR}/restore", json={}, headers=by("bob"))
         left = (await admin.get("/v1/agents/revoked")).json()
     assert {name: revoked[name] for name in ("org", "tenant", "agent", "by")} == {
         "org": "acme",
@@ -53,9 +54,9 @@ async def test_who_revoked_and_restored_is_in_the_change_log_and_what_is_served_
     plane: ControlServices, client: Client, releases: MemoryReleases
 ) -> None:
     served = releases.current()
-    async with client(plane, plane.admin_token) as admin:
-        await admin.post(f"{DOOR}/revoke", json={"by": "ann", "note": "odd"})
-        await admin.post(f"{DOOR}/restore", json={"by": "bob"})
+    async with client(plane, "ann") as admin:
+        await admin.post(f"{DOOR}/revoke", json={"note": "odd"})
+        await admin.post(f"{DOOR}/restore", json={}, headers=by("bob"))
         changes = (await admin.get("/v1/revisions")).json()["changes"]
     told = [(change["kind"], change["agent"], change["by"], change["message"]) for change in changes]
     assert told[:2] == [("restored", "acme/emea/bot", "bob", ""), ("revoked", "acme/emea/bot", "ann", "odd")]
@@ -65,9 +66,9 @@ async def test_who_revoked_and_restored_is_in_the_change_log_and_what_is_served_
 
 
 async def test_revoking_twice_takes_the_newer_name(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         for name in ("ann", "bob"):
-            assert (await admin.post(f"{DOOR}/revoke", json={"by": name})).status_code == 200
+            assert (await admin.post(f"{DOOR}/revoke", json={}, headers=by(name))).status_code == 200
         listed = (await admin.get("/v1/agents/revoked")).json()["revocations"]
     assert [revocation["by"] for revocation in listed] == ["bob"]
 
@@ -75,8 +76,8 @@ async def test_revoking_twice_takes_the_newer_name(plane: ControlServices, clien
 async def test_who_is_not_revoked_cannot_be_restored(
     plane: ControlServices, client: Client, releases: MemoryReleases
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
-        answer = await admin.post(f"{DOOR}/restore", json={"by": "ann"})
+    async with client(plane, "ann") as admin:
+        answer = await admin.post(f"{DOOR}/restore", json={})
     assert (answer.status_code, answer.json()["detail"]) == (409, "acme/emea/bot is not revoked")
     assert [change.kind for change in releases.changes()] == [ChangeKind.FIRST]
 
@@ -85,8 +86,8 @@ async def test_who_is_not_revoked_cannot_be_restored(
 async def test_a_name_no_agent_can_have_is_refused(
     plane: ControlServices, client: Client, revocations: MemoryRevocations, agent: str
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
-        answer = await admin.post(f"/v1/agents/acme/emea/{agent}/revoke", json={"by": "ann"})
+    async with client(plane, "ann") as admin:
+        answer = await admin.post(f"/v1/agents/acme/emea/{agent}/revoke", json={})
     assert answer.status_code in (400, 404)
     assert await revocations.list() == []
 
@@ -107,10 +108,10 @@ def releases() -> MemoryReleases:
 async def test_a_log_that_is_full_keeps_nobody_going(
     plane: ControlServices, client: Client, revocations: MemoryRevocations, releases: MemoryReleases
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
-        revoked = await admin.post(f"{DOOR}/revoke", json={"by": "ann"})
+    async with client(plane, "ann") as admin:
+        revoked = await admin.post(f"{DOOR}/revoke", json={})
         assert [revocation.target for revocation in await revocations.list()] == [Revoked.agent(BOT)]
-        restored = await admin.post(f"{DOOR}/restore", json={"by": "ann"})
+        restored = await admin.post(f"{DOOR}/restore", json={})
         assert [revocation.target for revocation in await revocations.list()] == [Revoked.agent(BOT)]
     assert (revoked.status_code, restored.status_code) == (503, 503)
     assert "secret" not in revoked.text
@@ -121,11 +122,11 @@ async def test_a_store_that_is_down_is_503_without_its_address(
 ) -> None:
     plane = new_plane()
     plane.publisher.start(documents)
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         for answer in (
             await admin.get("/v1/agents/revoked"),
-            await admin.post(f"{DOOR}/revoke", json={"by": "ann"}),
-            await admin.post(f"{DOOR}/restore", json={"by": "ann"}),
+            await admin.post(f"{DOOR}/revoke", json={}),
+            await admin.post(f"{DOOR}/restore", json={}),
         ):
             assert answer.status_code == 503
             assert "secret" not in answer.text

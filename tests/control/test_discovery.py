@@ -67,7 +67,7 @@ def test_the_configuration_is_signed_by_the_root_key_and_named_for_its_content()
 async def test_only_the_bearer_of_the_opa_token_gets_the_configuration(
     plane: ControlServices, client: Callable[[ControlServices, str], httpx.AsyncClient]
 ) -> None:
-    async with client(plane, plane.opa_token) as opa, client(plane, plane.admin_token) as admin:
+    async with client(plane, plane.opa_token) as opa, client(plane, "ann") as admin:
         answer = await opa.get("/bundles/opa.tar.gz")
         assert (answer.status_code, "data.json" in files(answer.content)) == (200, True)
         again = await opa.get("/bundles/opa.tar.gz", headers={"if-none-match": answer.headers["etag"]})

@@ -11,15 +11,15 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.core.json_value import Json
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
-GOOD: dict[str, Json] = {"policies": {}, "tools": {}, "by": "ann"}
+GOOD: dict[str, Json] = {"policies": {}, "tools": {}}
 
 
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"by": 5}, "by"),
-        ({"by": ""}, "by"),
-        ({"by": "a\nb"}, "by"),
+        ({"message": 5}, "message"),
+        ({"message": "a\nb"}, "message"),
+        ({"by": "ann"}, "by"),
         ({"messages": ""}, "messages"),
         ({"tools": {"a.yaml": 5}}, "tools/a.yaml"),
         ({"tools": {"\x1b[2J": 5}}, "tools/?[2J"),
@@ -30,7 +30,7 @@ GOOD: dict[str, Json] = {"policies": {}, "tools": {}, "by": "ann"}
 async def test_a_body_that_does_not_fit_is_a_problem_that_names_the_member(
     plane: ControlServices, client: Client, change: dict[str, Json], field: str
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         answer = await admin.post("/v1/policies", json={**GOOD, **change})
     problem = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
@@ -40,19 +40,19 @@ async def test_a_body_that_does_not_fit_is_a_problem_that_names_the_member(
 
 
 async def test_what_was_sent_is_not_sent_back(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         answer = await admin.post("/v1/policies", json={**GOOD, "by": ["s3cret"]})
     assert "s3cret" not in answer.text
 
 
 async def test_of_many_errors_the_first_are_told(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         answer = await admin.post("/v1/policies", json={**GOOD, "tools": {f"{n}.yaml": n for n in range(500)}})
     assert len(answer.json()["errors"]) == 20
 
 
 async def test_a_parameter_that_does_not_fit_is_named(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         answer = await admin.post("/v1/policies?wait=31", json=GOOD)
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("wait: ")
@@ -66,7 +66,7 @@ async def test_nobody_without_the_token_learns_what_a_body_must_be(plane: Contro
 
 
 async def test_another_method_and_an_unknown_path_are_problems(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         method, path = await admin.delete("/v1/policies"), await admin.get("/v1/nothing")
         slash = await admin.get("/v1/status/")
     assert (method.status_code, path.status_code, slash.status_code) == (405, 404, 404)
@@ -76,7 +76,7 @@ async def test_another_method_and_an_unknown_path_are_problems(plane: ControlSer
 
 
 async def test_what_can_be_got_can_be_asked_for_its_head(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         assert (await admin.head("/healthz")).status_code == 200
         assert (await admin.head("/readyz")).status_code == 503
         assert (await admin.head("/v1/status")).status_code == 200

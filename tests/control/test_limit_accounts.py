@@ -53,7 +53,7 @@ async def plane(new_plane: Callable[..., ControlServices]) -> ControlServices:
 async def test_the_limits_of_the_documents_that_cover_an_agent_are_shown(
     plane: ControlServices, client: Client
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         answer = (await admin.get("/v1/limits/acme/emea/bot")).json()["limits"]
         assert (await admin.get("/v1/limits/other/emea/bot")).json() == {"limits": []}
     by_kind = {entry["kind"]: entry for entry in answer}

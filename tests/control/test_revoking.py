@@ -123,17 +123,13 @@ async def test_a_tenant_a_key_and_a_token_are_revoked_over_the_api(plane: Contro
         {"kind": "key", "name": key_id(KEY)},
         {"kind": "token", "name": "j-1"},
     ]
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         for body in bodies:
-            answer = await admin.post("/v1/revocations", json={"org": "acme", "tenant": "emea", "by": "ann", **body})
+            answer = await admin.post("/v1/revocations", json={"org": "acme", "tenant": "emea", **body})
             assert answer.status_code == 200, answer.text
         listed = (await admin.get("/v1/agents/revoked")).json()["revocations"]
-        wrong = await admin.post(
-            "/v1/revocations", json={"kind": "key", "org": "acme", "tenant": "emea", "by": "ann", "name": ""}
-        )
-        restored = await admin.post(
-            "/v1/revocations/restore", json={"org": "acme", "tenant": "emea", "by": "ann", **bodies[0]}
-        )
+        wrong = await admin.post("/v1/revocations", json={"kind": "key", "org": "acme", "tenant": "emea", "name": ""})
+        restored = await admin.post("/v1/revocations/restore", json={"org": "acme", "tenant": "emea", **bodies[0]})
         changes = (await admin.get("/v1/revisions")).json()["changes"]
     assert {(entry["kind"], entry.get("name", "")) for entry in listed} == {
         ("tenant", ""),

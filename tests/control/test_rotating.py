@@ -68,9 +68,9 @@ async def test_the_next_key_is_trusted_before_it_signs_and_the_former_after(
     plane: ControlServices, client: Client
 ) -> None:
     seen: list[set[str]] = []
-    async with client(plane, plane.admin_token) as admin, opa_follows(plane, seen):
+    async with client(plane, "ann") as admin, opa_follows(plane, seen):
         [former] = await kids(admin)
-        answer = await admin.post("/v1/keys/issuer/rotate", json={"by": "ann"})
+        answer = await admin.post("/v1/keys/issuer/rotate", json={})
         assert answer.status_code == 200, answer.text
         rotated: dict[str, Any] = answer.json()
         assert rotated["kid"] != former
@@ -84,14 +84,14 @@ async def test_the_next_key_is_trusted_before_it_signs_and_the_former_after(
 async def test_nothing_signs_with_a_key_that_an_opa_has_not_and_asking_again_goes_on(
     plane: ControlServices, client: Client
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         [former] = await kids(admin)
-        refused = await admin.post("/v1/keys/issuer/rotate?wait=0", json={"by": "ann"})
+        refused = await admin.post("/v1/keys/issuer/rotate?wait=0", json={})
         assert refused.status_code == 409
         published = await kids(admin)
         assert former in published
         async with opa_follows(plane, []):
-            rotated = (await admin.post("/v1/keys/issuer/rotate", json={"by": "ann"})).json()
+            rotated = (await admin.post("/v1/keys/issuer/rotate", json={})).json()
     assert published == {former, rotated["kid"]}
 
 
@@ -106,9 +106,9 @@ async def test_a_former_key_is_dropped_when_all_that_it_signed_has_ended(plane: 
 
 async def test_only_the_admin_rotates_and_only_keys_that_there_are(plane: ControlServices, client: Client) -> None:
     async with client(plane, "0" * 64) as anyone:
-        assert (await anyone.post("/v1/keys/issuer/rotate", json={"by": "ann"})).status_code == 401
-    async with client(plane, plane.admin_token) as admin:
-        assert (await admin.post("/v1/keys/root/rotate", json={"by": "ann"})).status_code == 400
+        assert (await anyone.post("/v1/keys/issuer/rotate", json={})).status_code == 401
+    async with client(plane, "ann") as admin:
+        assert (await admin.post("/v1/keys/root/rotate", json={})).status_code == 400
 
 
 class Hours:

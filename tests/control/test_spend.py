@@ -31,7 +31,7 @@ async def _record(folder: Path) -> None:
 async def test_spend_is_added_up_by_what_was_asked_for(
     plane: ControlServices, client: Connect, settings: ControlSettings
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         assert (await admin.get("/v1/spend")).json() == {"spend": []}
         await _record(settings.records)
         (row,) = (await admin.get("/v1/spend", params={"by": ["agent", "day"], "since": 1})).json()["spend"]

@@ -58,10 +58,10 @@ async def test_a_publication_for_others_leaves_an_approval_standing_and_the_reco
         assert (passed.status, passed.reason) == (201, "APPROVED")
     record = agent.record(passed.decision_id)
     assert record is not None
-    assert (record["approval_id"], record["approved_by"]) == (held.approval_id, "security-engineer")
+    assert (record["approval_id"], record["approved_by"]) == (held.approval_id, "bootstrap-owner")
     steps = [(one["kind"], one.get("step"), one.get("by")) for one in await kept(mesh, held.approval_id)]
     assert sorted(steps, key=str) == [
-        ("approval", "approved", "security-engineer"),
+        ("approval", "approved", "bootstrap-owner"),
         ("decision", None, None),
         ("decision", None, None),
     ]
@@ -127,13 +127,13 @@ async def test_what_was_denied_or_taken_back_does_not_pass(mesh: DemoMesh, agent
         held = await pay(agent, amount)
         if verb == "cancel":
             await mesh.approve(held.approval_id)
-        await mesh.aegis("approvals", verb, held.approval_id, "--dir", str(mesh.state), "--as", "ann", "--note", "no")
+        await mesh.aegis("approvals", verb, held.approval_id, "--dir", str(mesh.state), "--note", "no")
         assert (await standing(held))["detail"].startswith(words)
         assert (await pay(agent, amount)).decision == "approval_needed"
         last = (await kept(mesh, held.approval_id))[-1]
         assert last["kind"] in ("approval", "decision")
         steps = {(one["by"], one["note"]) for one in await kept(mesh, held.approval_id) if one["kind"] == "approval"}
-        assert ("ann", "no") in steps
+        assert ("bootstrap-owner", "no") in steps
 
 
 async def test_a_list_in_a_pipe_is_plain_columns_and_comes_in_pages(mesh: DemoMesh, agent: Agent) -> None:

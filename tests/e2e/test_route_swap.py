@@ -101,7 +101,7 @@ class World:
         token = (self.mesh.state / "keys" / "admin.token").read_text("utf-8").strip()
         headers = {"authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=control, headers=headers, trust_env=False, timeout=PATIENCE) as client:
-            change = {"policies": {"a.yaml": _POLICY}, "tools": tools, "by": "test"}
+            change = {"policies": {"a.yaml": _POLICY}, "tools": tools}
             answer = await client.post("/v1/policies", params={"wait": wait}, json=change)
         assert answer.status_code == httpx.codes.OK, answer.text
         release: dict[str, Any] = answer.json()

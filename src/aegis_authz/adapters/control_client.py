@@ -79,16 +79,16 @@ class ControlClient:
         self._http.close()
 
     def publish(
-        self, policies: Mapping[str, str], tools: Mapping[str, str], by: str, message: str, wait: float
+        self, policies: Mapping[str, str], tools: Mapping[str, str], message: str, wait: float
     ) -> ReleaseAnswer:
         """Publish documents and wait at most `wait` seconds for OPA to activate them."""
         # Not checked here: the control plane says what is wrong with them.
-        body = PublishRequest.model_construct(policies=dict(policies), tools=dict(tools), by=by, message=message)
+        body = PublishRequest.model_construct(policies=dict(policies), tools=dict(tools), message=message)
         return self._ask("POST", "/v1/policies", ReleaseAnswer, body, wait)
 
-    def rollback(self, revision: str, by: str, message: str, wait: float) -> ReleaseAnswer:
+    def rollback(self, revision: str, message: str, wait: float) -> ReleaseAnswer:
         """Serve the documents of an earlier revision again, and wait as `publish` does."""
-        body = RollbackRequest.model_construct(revision=revision, by=by, message=message)
+        body = RollbackRequest.model_construct(revision=revision, message=message)
         return self._ask("POST", "/v1/rollback", ReleaseAnswer, body, wait)
 
     def status(self) -> StatusAnswer:
@@ -112,77 +112,77 @@ class ControlClient:
         """One approval."""
         return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}", ApprovalAnswer)
 
-    def approve(self, approval_id: str, by: str, note: str) -> ApprovedAnswer:
+    def approve(self, approval_id: str, note: str) -> ApprovedAnswer:
         """Approve; the answer holds the override token."""
-        body = DecisionRequest.model_construct(by=by, note=note)
+        body = DecisionRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/approve", ApprovedAnswer, body)
 
-    def deny(self, approval_id: str, by: str, note: str) -> ApprovalAnswer:
+    def deny(self, approval_id: str, note: str) -> ApprovalAnswer:
         """Deny."""
-        body = DecisionRequest.model_construct(by=by, note=note)
+        body = DecisionRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", ApprovalAnswer, body)
 
-    def cancel(self, approval_id: str, by: str, note: str) -> ApprovalAnswer:
+    def cancel(self, approval_id: str, note: str) -> ApprovalAnswer:
         """Take back."""
-        body = DecisionRequest.model_construct(by=by, note=note)
+        body = DecisionRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/cancel", ApprovalAnswer, body)
 
     def revocations(self) -> RevocationsAnswer:
         """The revoked agents, newest first."""
         return self._ask("GET", "/v1/agents/revoked", RevocationsAnswer)
 
-    def revoke(self, scope: Scope, by: str, note: str) -> RevocationAnswer:
+    def revoke(self, scope: Scope, note: str) -> RevocationAnswer:
         """Refuse every call of the agent."""
-        body = RevocationRequest.model_construct(by=by, note=note)
+        body = RevocationRequest.model_construct(note=note)
         return self._ask("POST", f"{_agent(scope)}/revoke", RevocationAnswer, body)
 
-    def restore(self, scope: Scope, by: str, note: str) -> RestoredAnswer:
+    def restore(self, scope: Scope, note: str) -> RestoredAnswer:
         """Let policy judge a revoked agent again."""
-        body = RevocationRequest.model_construct(by=by, note=note)
+        body = RevocationRequest.model_construct(note=note)
         return self._ask("POST", f"{_agent(scope)}/restore", RestoredAnswer, body)
 
-    def revoke_target(self, target: Revoked, by: str, note: str) -> RevocationAnswer:
+    def revoke_target(self, target: Revoked, note: str) -> RevocationAnswer:
         """Refuse every call it is about."""
-        return self._ask("POST", "/v1/revocations", RevocationAnswer, _target(target, by, note))
+        return self._ask("POST", "/v1/revocations", RevocationAnswer, _target(target, note))
 
-    def restore_target(self, target: Revoked, by: str, note: str) -> RestoredAnswer:
+    def restore_target(self, target: Revoked, note: str) -> RestoredAnswer:
         """Let policy judge it again."""
-        return self._ask("POST", "/v1/revocations/restore", RestoredAnswer, _target(target, by, note))
+        return self._ask("POST", "/v1/revocations/restore", RestoredAnswer, _target(target, note))
 
     def quarantines(self) -> QuarantinesAnswer:
         """The quarantined agents, those that are for longest first."""
         return self._ask("GET", "/v1/agents/quarantined", QuarantinesAnswer)
 
-    def quarantine(self, scope: Scope, seconds: float, by: str, note: str) -> QuarantineAnswer:
+    def quarantine(self, scope: Scope, seconds: float, note: str) -> QuarantineAnswer:
         """Refuse every call of the agent for a while."""
-        body = QuarantineRequest.model_construct(by=by, note=note, seconds=seconds)
+        body = QuarantineRequest.model_construct(note=note, seconds=seconds)
         return self._ask("POST", f"{_agent(scope)}/quarantine", QuarantineAnswer, body)
 
-    def release(self, scope: Scope, by: str, note: str) -> RestoredAnswer:
+    def release(self, scope: Scope, note: str) -> RestoredAnswer:
         """Let policy judge a quarantined agent again."""
-        body = RevocationRequest.model_construct(by=by, note=note)
+        body = RevocationRequest.model_construct(note=note)
         return self._ask("POST", f"{_agent(scope)}/release", RestoredAnswer, body)
 
     def limits_of(self, scope: Scope) -> LimitsAnswer:
         """How the limits of an agent stand."""
         return self._ask("GET", f"/v1/limits/{scope.org}/{scope.tenant}/{scope.agent}", LimitsAnswer)
 
-    def reset_limits(self, by: str, note: str) -> LimitsResetAnswer:
+    def reset_limits(self, note: str) -> LimitsResetAnswer:
         """Count nothing that was charged to limits as forgotten."""
-        body = RevocationRequest.model_construct(by=by, note=note)
+        body = RevocationRequest.model_construct(note=note)
         return self._ask("POST", "/v1/limits/reset", LimitsResetAnswer, body)
 
-    def rotate(self, name: str, by: str, wait: float) -> RotatedAnswer:
+    def rotate(self, name: str, wait: float) -> RotatedAnswer:
         """Replace a signing key; waits until every OPA trusts the next one."""
-        return self._ask("POST", f"/v1/keys/{_segment(name)}/rotate", RotatedAnswer, RotationRequest(by=by), wait)
+        return self._ask("POST", f"/v1/keys/{_segment(name)}/rotate", RotatedAnswer, RotationRequest(), wait)
 
     def registered(self) -> RegisteredAgentsAnswer:
         """All registered agents."""
         return self._ask("GET", "/v1/agents", RegisteredAgentsAnswer)
 
-    def invite(self, scope: Scope, by: str, note: str, ttl: float) -> InvitationAnswer:
+    def invite(self, scope: Scope, note: str, ttl: float) -> InvitationAnswer:
         """A code that lets the agent bring its own key, once."""
-        body = InvitationRequest.model_construct(by=by, note=note, ttl=ttl)
+        body = InvitationRequest.model_construct(note=note, ttl=ttl)
         return self._ask("POST", f"{_agent(scope)}/invite", InvitationAnswer, body)
 
     def _ask(
@@ -211,9 +211,9 @@ class ControlClient:
             ) from None
 
 
-def _target(target: Revoked, by: str, note: str) -> Request:
+def _target(target: Revoked, note: str) -> Request:
     return TargetRequest.model_construct(
-        kind=target.kind.value, org=target.org, tenant=target.tenant, name=target.name, by=by, note=note
+        kind=target.kind.value, org=target.org, tenant=target.tenant, name=target.name, note=note
     )
 
 

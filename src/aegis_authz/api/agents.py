@@ -11,9 +11,8 @@ from aegis_authz.core.revocation import Revocation, RevokedKind
 
 
 class RevocationRequest(Request):
-    """Who revokes or restores an agent, and why; kept in the change log."""
+    """Why an agent is revoked or restored; kept in the change log beside who asked."""
 
-    by: Name
     note: Note = ""
 
 

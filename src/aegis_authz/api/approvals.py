@@ -6,15 +6,14 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from aegis_authz.api.model import Answer, Name, Note, Request
+from aegis_authz.api.model import Answer, Note, Request
 from aegis_authz.api.standing import WORDS
 from aegis_authz.core.approval import Approval, ApprovalState
 
 
 class DecisionRequest(Request):
-    """Who decides, and why."""
+    """Why it is decided so; who decides is whoever asks."""
 
-    by: Name
     note: Note = ""
 
 

@@ -6,13 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aegis_authz.api.model import Answer, Name, Note, Request
+from aegis_authz.api.model import Answer, Note, Request
 
 
 class InvitationRequest(Request):
-    """Who invites an agent, why, and for how many seconds the code is good."""
+    """Why an agent is invited, and for how many seconds the code is good."""
 
-    by: Name
     note: Note = ""
     ttl: Annotated[float, Field(ge=60, le=86_400, allow_inf_nan=False)] = 3600
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aegis_authz.api.model import Answer, Name, Request
+from aegis_authz.api.model import Answer, Request
 
 
 class JwkAnswer(Answer):
@@ -36,9 +36,7 @@ class ReadyAnswer(Answer):
 
 
 class RotationRequest(Request):
-    """Who replaces a signing key; kept in the change log."""
-
-    by: Name
+    """A signing key is to be replaced: the path says which, and whoever asks is kept in the change log."""
 
 
 class RotatedAnswer(Answer):

@@ -14,7 +14,7 @@ from aegis_authz.core.limit import Budget
 
 
 class QuarantineRequest(RevocationRequest):
-    """Who quarantines an agent, why, and for how many seconds."""
+    """Why an agent is quarantined, and for how many seconds."""
 
     seconds: Annotated[float, Field(ge=1, le=400 * 86_400)] = 900
 

@@ -26,7 +26,6 @@ class PublishRequest(Request):
 
     policies: Texts
     tools: Texts
-    by: Name
     message: Note = ""
 
 
@@ -34,7 +33,6 @@ class RollbackRequest(Request):
     """The revision whose documents are to be served again."""
 
     revision: Name
-    by: Name
     message: Note = ""
 
 

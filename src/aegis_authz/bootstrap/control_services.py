@@ -26,6 +26,7 @@ from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
 from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.exchanging import Exchanger
+from aegis_authz.control.gate import AdminTokenHolder
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
@@ -208,6 +209,6 @@ def control_services(
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(rings["issuer"].trusted(clock.now())),
-        admin_token=keys.admin_token,
+        authentication=AdminTokenHolder(keys.admin_token),
         opa_token=keys.opa_token,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
 if TYPE_CHECKING:
@@ -123,7 +123,6 @@ def invite_(
     agent: AgentScope,
     state: MeshState = DEFAULT_STATE,
     ttl: Annotated[float, typer.Option("--ttl", min=60, max=86_400, help="Seconds the code is good.")] = 3600,
-    by: As = None,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
@@ -133,11 +132,10 @@ def invite_(
     """
     from aegis_authz.cli.agents_text import invitation_text
     from aegis_authz.commands.agents import invite
-    from aegis_authz.commands.control import operator_name
 
     scope = _scope("agents invite", agent)
     with exits_on_faults("agents invite"):
-        invitation = invite(state, scope, by or operator_name(), note, ttl)
+        invitation = invite(state, scope, note, ttl)
     typer.echo(invitation.model_dump_json(indent=2) if as_json else invitation_text(invitation))
 
 
@@ -146,7 +144,6 @@ def revoke_(
     agent: Target,
     state: MeshState = DEFAULT_STATE,
     key: Key = "",
-    by: As = None,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
@@ -161,7 +158,7 @@ def revoke_(
     from aegis_authz.commands.agents import revoke
 
     target = _target("agents revoke", agent, key)
-    _change("agents revoke", as_json, lambda: revoke(state, target, _operator(by), note), revoked_text)
+    _change("agents revoke", as_json, lambda: revoke(state, target, note), revoked_text)
 
 
 @app.command("restore")
@@ -169,7 +166,6 @@ def restore_(
     agent: Target,
     state: MeshState = DEFAULT_STATE,
     key: Key = "",
-    by: As = None,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
@@ -182,18 +178,16 @@ def restore_(
 
     target = _target("agents restore", agent, key)
     words = restored_text(str(target))
-    _change("agents restore", as_json, lambda: restore(state, target, _operator(by), note), lambda _: words)
+    _change("agents restore", as_json, lambda: restore(state, target, note), lambda _: words)
 
 
 @app.command("kill")
-def kill_(
-    agent: Target, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
-) -> None:
+def kill_(agent: Target, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False) -> None:
     """Stop an agent or a whole tenant for good: `revoke` by another name. `restore` takes it back.
 
     Example: aegis agents kill acme/emea/finance-agent --dir DIR --note "acts oddly since 14:00"
     """
-    revoke_(agent, state, "", by, note, as_json)
+    revoke_(agent, state, "", note, as_json)
 
 
 @app.command("quarantine")
@@ -203,7 +197,6 @@ def quarantine_(
     seconds: Annotated[
         float, typer.Option("--for", min=1, max=400 * 86_400, metavar="SECONDS", help="How long.")
     ] = 900,
-    by: As = None,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
@@ -212,30 +205,26 @@ def quarantine_(
     Example: aegis agents quarantine acme/emea/finance-agent --for 3600 --dir DIR --note "loops since 14:00"
     """
     from aegis_authz.cli.agents_text import quarantined_text
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.limits import quarantine
 
     scope = _scope("agents quarantine", agent)
     with exits_on_faults("agents quarantine"):
-        answer = quarantine(state, scope, seconds, by or operator_name(), note)
+        answer = quarantine(state, scope, seconds, note)
     typer.echo(answer.model_dump_json(indent=2) if as_json else quarantined_text(answer))
 
 
 @app.command("release")
-def release_(
-    agent: AgentScope, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
-) -> None:
+def release_(agent: AgentScope, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False) -> None:
     """Let policy judge a quarantined agent again. Exits with 1 when it is not quarantined.
 
     Example: aegis agents release acme/emea/finance-agent --dir DIR
     """
     from aegis_authz.cli.agents_text import restored_text
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.limits import release
 
     scope = _scope("agents release", agent)
     with exits_on_faults("agents release"):
-        answer = release(state, scope, by or operator_name(), note)
+        answer = release(state, scope, note)
     typer.echo(answer.model_dump_json(indent=2) if as_json else restored_text(str(scope)))
 
 
@@ -246,12 +235,6 @@ def _change(
     with exits_on_faults(command):
         answer = change()
     typer.echo(answer.model_dump_json(indent=2) if as_json else sentence(answer))
-
-
-def _operator(by: str | None) -> str:
-    from aegis_authz.commands.control import operator_name
-
-    return by or operator_name()
 
 
 def _target(command: str, text: str, key: str) -> Revoked:

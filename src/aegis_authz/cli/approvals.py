@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 app = typer.Typer(help="See the calls that wait for a human, and decide them.", no_args_is_help=True)
 
@@ -59,7 +59,7 @@ def show(approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, as_json: AsJ
 
 @app.command("approve")
 def approve_(
-    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False
 ) -> None:
     """Approve a held call and print its one-time override token.
 
@@ -67,33 +67,29 @@ def approve_(
     """
     from aegis_authz.cli.approvals_text import approved_text
     from aegis_authz.commands.approvals import approve
-    from aegis_authz.commands.control import operator_name
 
     with exits_on_faults("approvals approve"):
-        approved = approve(state, approval_id, by or operator_name(), note)
+        approved = approve(state, approval_id, note)
     typer.echo(approved.model_dump_json(indent=2) if as_json else approved_text(approved))
 
 
 @app.command("deny")
-def deny_(
-    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
-) -> None:
+def deny_(approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False) -> None:
     """Deny a held call.
 
     Example: aegis approvals deny apr_3f... --dir DIR
     """
     from aegis_authz.cli.approvals_text import denied_text
     from aegis_authz.commands.approvals import deny
-    from aegis_authz.commands.control import operator_name
 
     with exits_on_faults("approvals deny"):
-        denied = deny(state, approval_id, by or operator_name(), note)
+        denied = deny(state, approval_id, note)
     typer.echo(denied.model_dump_json(indent=2) if as_json else denied_text(denied))
 
 
 @app.command("cancel")
 def cancel_(
-    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, by: As = None, note: Note = "", as_json: AsJson = False
+    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False
 ) -> None:
     """Take an approval back that is pending, or granted and not used.
 
@@ -101,8 +97,7 @@ def cancel_(
     """
     from aegis_authz.cli.approvals_text import cancelled_text
     from aegis_authz.commands.approvals import cancel
-    from aegis_authz.commands.control import operator_name
 
     with exits_on_faults("approvals cancel"):
-        cancelled = cancel(state, approval_id, by or operator_name(), note)
+        cancelled = cancel(state, approval_id, note)
     typer.echo(cancelled.model_dump_json(indent=2) if as_json else cancelled_text(cancelled))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 app = typer.Typer(help="Replace the keys that a mesh signs with.", no_args_is_help=True)
 
@@ -22,7 +22,6 @@ def keys() -> None:
 def rotate_(
     name: Annotated[Literal["issuer", "approvals", "bundle", "records"], typer.Argument(help="What the key signs.")],
     state: MeshState = DEFAULT_STATE,
-    by: As = None,
     wait: Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until every OPA has it.")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -32,11 +31,10 @@ def rotate_(
 
     Example: aegis keys rotate issuer --dir DIR
     """
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.keys import rotate
 
     with exits_on_faults("keys rotate"):
-        rotated = rotate(state, name, by or operator_name(), wait)
+        rotated = rotate(state, name, wait)
     if as_json:
         typer.echo(rotated.model_dump_json(indent=2))
         return

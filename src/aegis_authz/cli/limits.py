@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 app = typer.Typer(help="How limits stand, and limits after Redis may have lost data.", no_args_is_help=True)
 
@@ -45,7 +45,6 @@ def show(
 @app.command("reset")
 def reset_(
     state: MeshState = DEFAULT_STATE,
-    by: As = None,
     note: Annotated[str, typer.Option("--note", help="Why; kept in the change log.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -56,10 +55,9 @@ def reset_(
 
     Example: aegis limits reset --dir DIR --note "failover of 14:02, replica was up to date"
     """
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.limits import reset_limits
 
     with exits_on_faults("limits reset"):
-        answer = reset_limits(state, by or operator_name(), note)
+        answer = reset_limits(state, note)
     sentence = f"limits reset by {answer.by}: what is still known counts, and calls pass again"
     typer.echo(answer.model_dump_json(indent=2) if as_json else sentence)

@@ -15,7 +15,6 @@ OptionalState = Annotated[
     Path | None,
     typer.Option("--dir", envvar=DIR_VARIABLE, help="The state folder of a mesh.", show_default=".aegis"),
 ]
-As = Annotated[str | None, typer.Option("--as", help="Your name; default: the user of the operating system.")]
 Org = Annotated[str, typer.Option("--org", help="The organisation.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant.")]
 Agent = Annotated[str, typer.Option("--agent", help="The agent.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import unusable
-from aegis_authz.cli.options import DEFAULT_STATE, Agent, As, AsJson, MeshState, Org, Tenant
+from aegis_authz.cli.options import DEFAULT_STATE, Agent, AsJson, MeshState, Org, Tenant
 from aegis_authz.cli.token_narrow import narrow
 
 app = typer.Typer(help="Mint tokens for agents of a mesh, and narrow them to a task.", no_args_is_help=True)
@@ -66,7 +66,6 @@ def revoke_(
     tenant: Annotated[str, typer.Argument(metavar="ORG/TENANT", help="The tenant of the token's agent.")],
     token_id: Annotated[str, typer.Argument(metavar="JTI", help="The token's id, as records and the journal have it.")],
     state: MeshState = DEFAULT_STATE,
-    by: As = None,
     note: Annotated[str, typer.Option("--note", help="Why; kept in the change log.")] = "",
 ) -> None:
     """Refuse every call with that token from the next one on.
@@ -76,7 +75,6 @@ def revoke_(
     from aegis_authz.cli.agents_text import revoked_text
     from aegis_authz.cli.faults import exits_on_faults
     from aegis_authz.commands.agents import revoke
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.core.revocation import Revoked, RevokedKind
 
     try:
@@ -85,5 +83,5 @@ def revoke_(
     except ValueError:
         raise unusable("token revoke", "give the tenant as org/tenant, and the token's id") from None
     with exits_on_faults("token revoke"):
-        revoked = revoke(state, target, by or operator_name(), note)
+        revoked = revoke(state, target, note)
     typer.echo(revoked_text(revoked))

@@ -33,16 +33,16 @@ def list_revoked(state: Path) -> RevocationsAnswer:
         return control.revocations()
 
 
-def revoke(state: Path, target: Revoked, by: str, note: str) -> RevocationAnswer:
+def revoke(state: Path, target: Revoked, note: str) -> RevocationAnswer:
     """Refuse every call of an agent or a tenant, or with a key or a token, from the next one on."""
     with control_plane(state) as control:
-        return control.revoke_target(target, by, note)
+        return control.revoke_target(target, note)
 
 
-def restore(state: Path, target: Revoked, by: str, note: str) -> RestoredAnswer:
+def restore(state: Path, target: Revoked, note: str) -> RestoredAnswer:
     """Let policy judge it again."""
     with control_plane(state) as control:
-        return control.restore_target(target, by, note)
+        return control.restore_target(target, note)
 
 
 def list_registered(state: Path) -> RegisteredAgentsAnswer:
@@ -51,10 +51,10 @@ def list_registered(state: Path) -> RegisteredAgentsAnswer:
         return control.registered()
 
 
-def invite(state: Path, scope: Scope, by: str, note: str, ttl: float) -> InvitationAnswer:
+def invite(state: Path, scope: Scope, note: str, ttl: float) -> InvitationAnswer:
     """A code that lets the agent bring its own key, once."""
     with control_plane(state) as control:
-        return control.invite(scope, by, note, ttl)
+        return control.invite(scope, note, ttl)
 
 
 @unable_on(SourceFolderError)

@@ -27,19 +27,19 @@ def get_approval(state: Path, approval_id: str) -> ApprovalAnswer:
         return control.approval(approval_id)
 
 
-def approve(state: Path, approval_id: str, by: str, note: str) -> ApprovedAnswer:
+def approve(state: Path, approval_id: str, note: str) -> ApprovedAnswer:
     """Approve a held call; the answer holds its one-time override token."""
     with control_plane(state) as control:
-        return control.approve(approval_id, by, note)
+        return control.approve(approval_id, note)
 
 
-def cancel(state: Path, approval_id: str, by: str, note: str) -> ApprovalAnswer:
+def cancel(state: Path, approval_id: str, note: str) -> ApprovalAnswer:
     """Take an approval back that is pending, or granted and not used."""
     with control_plane(state) as control:
-        return control.cancel(approval_id, by, note)
+        return control.cancel(approval_id, note)
 
 
-def deny(state: Path, approval_id: str, by: str, note: str) -> ApprovalAnswer:
+def deny(state: Path, approval_id: str, note: str) -> ApprovalAnswer:
     """Deny a held call."""
     with control_plane(state) as control:
-        return control.deny(approval_id, by, note)
+        return control.deny(approval_id, note)

@@ -16,16 +16,16 @@ def list_quarantined(state: Path) -> QuarantinesAnswer:
         return control.quarantines()
 
 
-def quarantine(state: Path, scope: Scope, seconds: float, by: str, note: str) -> QuarantineAnswer:
+def quarantine(state: Path, scope: Scope, seconds: float, note: str) -> QuarantineAnswer:
     """Refuse every call of an agent for a while."""
     with control_plane(state) as control:
-        return control.quarantine(scope, seconds, by, note)
+        return control.quarantine(scope, seconds, note)
 
 
-def release(state: Path, scope: Scope, by: str, note: str) -> RestoredAnswer:
+def release(state: Path, scope: Scope, note: str) -> RestoredAnswer:
     """Let policy judge a quarantined agent again."""
     with control_plane(state) as control:
-        return control.release(scope, by, note)
+        return control.release(scope, note)
 
 
 def limits_of(state: Path, scope: Scope) -> LimitsAnswer:
@@ -34,7 +34,7 @@ def limits_of(state: Path, scope: Scope) -> LimitsAnswer:
         return control.limits_of(scope)
 
 
-def reset_limits(state: Path, by: str, note: str) -> LimitsResetAnswer:
+def reset_limits(state: Path, note: str) -> LimitsResetAnswer:
     """Count nothing that was charged as forgotten, from now on."""
     with control_plane(state) as control:
-        return control.reset_limits(by, note)
+        return control.reset_limits(note)

@@ -71,7 +71,7 @@ def doctor_powers(state: Path) -> DoctorPowers:
 
     def refuse(approval_id: str) -> str:
         try:
-            return deny(state, approval_id, PROBER.org, "a call of aegis doctor").state.value
+            return deny(state, approval_id, "a call of aegis doctor").state.value
         except CommandFault as fault:
             return str(fault)
 

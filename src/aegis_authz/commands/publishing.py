@@ -42,9 +42,7 @@ class Publication:
     tools: DocumentChanges
 
 
-def publish(
-    state: Path, policies: Path, tools: Path, by: str, message: str, wait: float, *, allow_empty: bool
-) -> Publication:
+def publish(state: Path, policies: Path, tools: Path, message: str, wait: float, *, allow_empty: bool) -> Publication:
     """Publish the documents of two folders to the mesh in `state`; wait at most `wait` seconds for OPA to run them.
 
     An empty folder in place of documents that are served is refused unless `allow_empty`. Raises PolicyErrors naming
@@ -59,7 +57,7 @@ def publish(
             _refuse_nothing(policies, sources.policies, before.policies)
             _refuse_nothing(tools, sources.tools, before.tools)
         try:
-            release = control.publish(sources.policies, sources.tools, by, message, wait)
+            release = control.publish(sources.policies, sources.tools, message, wait)
             return Publication(
                 release,
                 DocumentChanges.between(before.policies, sources.policies),
@@ -78,10 +76,10 @@ def _refuse_nothing(folder: Path, texts: Mapping[str, str], before: Mapping[str,
         )
 
 
-def rollback(state: Path, revision: str, by: str, message: str, wait: float) -> ReleaseAnswer:
+def rollback(state: Path, revision: str, message: str, wait: float) -> ReleaseAnswer:
     """Serve the documents of an earlier revision again, and wait as `publish` does. Raises Unable, Rejected."""
     with control_plane(state) as control:
-        return control.rollback(revision, by, message, wait)
+        return control.rollback(revision, message, wait)
 
 
 def served(state: Path) -> tuple[StatusAnswer, RevisionsAnswer]:

@@ -22,6 +22,7 @@ from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
+from aegis_authz.control.gate import Authentication
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
@@ -57,7 +58,7 @@ _log = logging.getLogger(__name__)
 class ControlServices:
     """What `create_app` serves.
 
-    `admin_token` opens the admin routes and `opa_token` the two of OPA, neither the other's.
+    `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's.
     `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
     routes, None for none; `expiry` records what ran out. `token_jwks` are the public keys agent tokens are verified
     with.
@@ -82,7 +83,7 @@ class ControlServices:
     spend: Spend
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
-    admin_token: str = field(repr=False)
+    authentication: Authentication
     opa_token: str = field(repr=False)
 
 
@@ -119,14 +120,16 @@ def create_app(services: ControlServices) -> FastAPI:
     )
     for router in (
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
-        *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.admin_token),
-        *approval_routes(services.approver, services.admin_token),
-        *limit_routes(services.limits, services.limit_book, services.admin_token),
-        *spend_routes(services.spend, services.admin_token),
-        *agent_routes(services.revoker, services.admin_token),
+        *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
+        *approval_routes(services.approver, services.authentication),
+        *limit_routes(services.limits, services.limit_book, services.authentication),
+        *spend_routes(services.spend, services.authentication),
+        *agent_routes(services.revoker, services.authentication),
         *token_routes(services.issuer),
-        *enrolment_routes(services.enroller, services.directory, services.terms, services.mesh, services.admin_token),
-        *key_routes(services.rotator, services.admin_token),
+        *enrolment_routes(
+            services.enroller, services.directory, services.terms, services.mesh, services.authentication
+        ),
+        *key_routes(services.rotator, services.authentication),
         *open_routes(services.bulletin, services.keeper, services.token_jwks),
     ):
         app.include_router(router)

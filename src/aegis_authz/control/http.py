@@ -71,7 +71,7 @@ def strict_router(max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
             answer = super().get_route_handler()
 
             async def enter(request: Request) -> Response:
-                return await answer(await _StrictRequest.read(request, max_body_bytes))
+                return await answer(await StrictRequest.read(request, max_body_bytes))
 
             return enter
 
@@ -79,8 +79,8 @@ def strict_router(max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
 
 
 def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
-    """Routes for the bearer of this token (RFC 6750 section 2.1), 401 for all others; `role` names it in the API's
-    document.
+    """Routes for a program that bears this token (RFC 6750 section 2.1), 401 for all others; `role` names it in the
+    API's document. Routes for people are those of `people_router`.
 
     A body is read as strict JSON of at most that size, before FastAPI sees it.
     """
@@ -95,7 +95,7 @@ def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES
                 _require_bearer(request, expected)
                 if self.body_field is None:
                     return await answer(request)
-                return await answer(await _StrictRequest.read(request, max_body_bytes))
+                return await answer(await StrictRequest.read(request, max_body_bytes))
 
             return enter
 
@@ -104,16 +104,20 @@ def guarded_router(token: str, role: str, max_body_bytes: int = SMALL_BODY_BYTES
     return APIRouter(route_class=GuardedRoute, dependencies=[bearer])
 
 
-def _require_bearer(request: Request, expected: bytes) -> None:
+def bearer_of(request: Request) -> bytes:
+    """The secret in the request's one `Authorization: Bearer`; empty for every other scheme, and for two fields."""
     fields = request.headers.getlist("authorization")
     scheme, _, secret = fields[0].partition(" ") if len(fields) == 1 else ("", "", "")
-    # Compared whole and in constant time, whatever the scheme, so that time tells nothing.
-    same = hmac.compare_digest(secret.strip().encode("utf-8"), expected)
-    if not same or scheme.lower() != "bearer":
+    return secret.strip().encode("utf-8") if scheme.lower() == "bearer" else b""
+
+
+def _require_bearer(request: Request, expected: bytes) -> None:
+    # Compared whole and in constant time, so that time tells nothing.
+    if not hmac.compare_digest(bearer_of(request), expected):
         raise HttpProblem(401, "this needs a bearer token")
 
 
-class _StrictRequest(Request):
+class StrictRequest(Request):
     """A request whose body is one strict JSON object, read already."""
 
     def __init__(self, request: Request, raw: bytes, parsed: dict[str, Json]) -> None:
@@ -122,7 +126,7 @@ class _StrictRequest(Request):
         self._parsed = parsed
 
     @classmethod
-    async def read(cls, request: Request, max_bytes: int) -> _StrictRequest:
+    async def read(cls, request: Request, max_bytes: int) -> StrictRequest:
         """Read the body. Raises HttpProblem with 400, 413 or 415."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":

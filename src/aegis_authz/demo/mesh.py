@@ -74,8 +74,6 @@ class DemoMesh:
             approval_id,
             "--dir",
             str(self.state),
-            "--as",
-            "security-engineer",
             "--json",
         )
         return str(json.loads(await self.aegis(*arguments))["override_token"])

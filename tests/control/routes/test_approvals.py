@@ -20,6 +20,7 @@ from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_override_token
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
+from tests.support.people import by
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 HELD = "apr_0a0123456789abcdef0123456789abcdef"
@@ -83,7 +84,7 @@ async def test_a_held_call_is_listed_with_everything_that_would_run(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         listed = (await admin.get("/v1/approvals?state=pending")).json()["approvals"]
         shown = (await admin.get(f"/v1/approvals/{HELD}")).json()
         assert (await admin.get("/v1/approvals?state=denied")).json()["approvals"] == []
@@ -101,8 +102,8 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
     plane: ControlServices, store: MemoryStore, client: Client, keys: Keys
 ) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
-        answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann", "note": "invoice 1181"})
+    async with client(plane, "ann") as admin:
+        answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={"note": "invoice 1181"})
     said = answer.json()
     assert (answer.status_code, said["state"], said["decided_by"]) == (200, "approved", "ann")
     raw = keys.approvals.public_key().public_bytes_raw()
@@ -121,8 +122,8 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
 
 async def test_denying_yields_no_token(plane: ControlServices, store: MemoryStore, client: Client) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
-        said = (await admin.post(f"/v1/approvals/{HELD}/deny", json={"by": "ann"})).json()
+    async with client(plane, "ann") as admin:
+        said = (await admin.post(f"/v1/approvals/{HELD}/deny", json={})).json()
     assert (said["state"], said["decided_by"]) == ("denied", "ann")
     assert "override_token" not in said
 
@@ -133,9 +134,9 @@ async def test_a_decision_is_made_once(
     plane: ControlServices, store: MemoryStore, client: Client, first: str, second: str
 ) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
-        assert (await admin.post(f"/v1/approvals/{HELD}/{first}", json={"by": "ann"})).status_code == 200
-        answer = await admin.post(f"/v1/approvals/{HELD}/{second}", json={"by": "bob"})
+    async with client(plane, "ann") as admin:
+        assert (await admin.post(f"/v1/approvals/{HELD}/{first}", json={})).status_code == 200
+        answer = await admin.post(f"/v1/approvals/{HELD}/{second}", json={}, headers=by("bob"))
         shown = (await admin.get(f"/v1/approvals/{HELD}")).json()
     assert answer.status_code == 409
     assert answer.json()["detail"]
@@ -147,8 +148,8 @@ async def test_the_requester_cannot_approve_its_own_call(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
-        answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "acme/emea/finance-agent"})
+    async with client(plane, "ann") as admin:
+        answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by("finance-agent"))
         shown = (await admin.get(f"/v1/approvals/{HELD}")).json()
     assert answer.status_code == 409
     assert shown["state"] == "pending"
@@ -156,9 +157,9 @@ async def test_the_requester_cannot_approve_its_own_call(
 
 async def test_what_has_expired_cannot_be_decided(plane: ControlServices, store: MemoryStore, client: Client) -> None:
     await hold(store, age=900)
-    async with client(plane, plane.admin_token) as admin:
-        approved = await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann"})
-        denied = await admin.post(f"/v1/approvals/{HELD}/deny", json={"by": "ann"})
+    async with client(plane, "ann") as admin:
+        approved = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
+        denied = await admin.post(f"/v1/approvals/{HELD}/deny", json={})
     assert (approved.status_code, denied.status_code) == (409, 409)
     assert "expired" in approved.json()["detail"]
 
@@ -180,14 +181,14 @@ async def test_anyone_who_knows_the_id_sees_how_it_stands_and_nothing_else(
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"by": ""}, {"by": 1}, {"by": "a\n"}, {"by": "a", "reason": "x"}, {"by": "a", "note": "n" * 501}],
+    [{"by": ""}, {"by": "ann"}, {"note": 1}, {"note": "a\n"}, {"reason": "x"}, {"note": "n" * 501}],
     ids=str,
 )
-async def test_a_decision_needs_a_name_and_takes_nothing_else(
+async def test_a_decision_takes_a_note_and_nothing_else_and_least_of_all_a_name(
     plane: ControlServices, store: MemoryStore, client: Client, body: dict[str, str]
 ) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         assert (await admin.post(f"/v1/approvals/{HELD}/approve", json=body)).status_code == 400
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
 
@@ -196,9 +197,9 @@ async def test_what_is_decided_is_on_record_with_who_when_why_and_about_which_ca
     plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog
 ) -> None:
     await hold(store)
-    async with client(plane, plane.admin_token) as admin:
-        await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann", "note": "invoice 1181"})
-        await admin.post(f"/v1/approvals/{HELD}/cancel", json={"by": "bob", "note": "wrong payee"})
+    async with client(plane, "ann") as admin:
+        await admin.post(f"/v1/approvals/{HELD}/approve", json={"note": "invoice 1181"})
+        await admin.post(f"/v1/approvals/{HELD}/cancel", json={"note": "wrong payee"}, headers=by("bob"))
     kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
     assert [(record.step, record.by, record.note) for record in kept] == [
         (ApprovalStep.APPROVED, "ann", "invoice 1181"),
@@ -216,8 +217,8 @@ async def test_what_cannot_be_recorded_is_not_decided(
 ) -> None:
     await hold(store)
     records.failing = "no space left on the device"
-    async with client(plane, plane.admin_token) as admin:
-        answer = await admin.post(f"/v1/approvals/{HELD}/{verb}", json={"by": "ann"})
+    async with client(plane, "ann") as admin:
+        answer = await admin.post(f"/v1/approvals/{HELD}/{verb}", json={})
         assert (answer.status_code, "override_token" in answer.json()) == (503, False)
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
 
@@ -236,8 +237,8 @@ async def test_a_decision_that_came_too_late_is_taken_back_on_record(
     slow.__dict__.update(store.__dict__)
     await hold(store)
     plane = new_plane(approvals=slow)
-    async with client(plane, plane.admin_token) as admin:
-        assert (await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann"})).status_code == 409
+    async with client(plane, "ann") as admin:
+        assert (await admin.post(f"/v1/approvals/{HELD}/approve", json={})).status_code == 409
     kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
     assert [(record.step, record.by) for record in kept] == [
         (ApprovalStep.APPROVED, "ann"),
@@ -257,7 +258,7 @@ async def test_an_approval_is_stale_once_a_publication_changes_what_judged(
 
     plane.publisher.start(documents)
     await hold(store, basis=basis())
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         elsewhere = documents()
         others = {**elsewhere.policies, "other.yaml": "agent: other-agent\nname: other\n"}
         await plane.publisher.publish(Sources(others, elsewhere.tools), "ann", "")
@@ -268,7 +269,7 @@ async def test_an_approval_is_stale_once_a_publication_changes_what_judged(
         assert "a policy of this agent, or the tool, was changed after it was asked for" in status["detail"]
         assert (await admin.get("/v1/approvals?state=pending")).json()["approvals"] == []
         assert [entry["id"] for entry in (await admin.get("/v1/approvals?state=stale")).json()["approvals"]] == [HELD]
-        refused = await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann"})
+        refused = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
         assert (refused.status_code, "is stale" in refused.json()["detail"]) == (409, True)
         await plane.publisher.publish(documents(), "ann", "")
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
@@ -277,7 +278,7 @@ async def test_an_approval_is_stale_once_a_publication_changes_what_judged(
 async def test_the_status_door_says_what_became_of_a_call(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
 
         async def words(approval_id: str) -> str:
             answer = (await admin.get(f"/v1/approvals/{approval_id}/status")).json()
@@ -286,9 +287,9 @@ async def test_the_status_door_says_what_became_of_a_call(
         names = [f"apr_0a{number:032x}" for number in range(4)]
         for number, name in enumerate(names):
             await hold(store, name, jti=f"t{number}", age=900 if number == 3 else 0)
-        await admin.post(f"/v1/approvals/{names[0]}/approve", json={"by": "ann"})
-        await admin.post(f"/v1/approvals/{names[1]}/deny", json={"by": "ann"})
-        await admin.post(f"/v1/approvals/{names[2]}/cancel", json={"by": "ann"})
+        await admin.post(f"/v1/approvals/{names[0]}/approve", json={})
+        await admin.post(f"/v1/approvals/{names[1]}/deny", json={})
+        await admin.post(f"/v1/approvals/{names[2]}/cancel", json={})
         assert (await words(names[0])).startswith("approved: It is approved. Repeat the call unchanged")
         assert (await words(names[1])).startswith("denied: It was denied. Do not repeat")
         assert (await words(names[2])).startswith("cancelled: The approval was taken back.")
@@ -304,7 +305,7 @@ async def test_a_list_comes_in_pages(plane: ControlServices, store: MemoryStore,
     for number, name in enumerate(names):
         await hold(store, name, life=900 + number, jti=f"t{number}")
     listed, after = [], ""
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         for _ in range(3):
             page = (await admin.get("/v1/approvals", params={"limit": 3, "after": after})).json()
             listed += [entry["id"] for entry in page["approvals"]]
@@ -315,10 +316,10 @@ async def test_a_list_comes_in_pages(plane: ControlServices, store: MemoryStore,
 
 
 async def test_an_unknown_state_and_an_unknown_id_are_said(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         wrong = await admin.get("/v1/approvals?state=maybe")
         assert (await admin.get("/v1/approvals/apr_00ff")).status_code == 404
-        assert (await admin.post("/v1/approvals/apr_00ff/approve", json={"by": "ann"})).status_code == 404
+        assert (await admin.post("/v1/approvals/apr_00ff/approve", json={})).status_code == 404
     assert wrong.status_code == 400
     assert "'pending', 'approved'" in wrong.json()["detail"]
 
@@ -327,10 +328,10 @@ async def test_a_store_that_is_down_is_503_without_its_address(
     new_plane: Callable[..., ControlServices], client: Client
 ) -> None:
     plane = new_plane()
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         for answer in (
             await admin.get("/v1/approvals"),
-            await admin.post("/v1/approvals/apr_00ff/approve", json={"by": "ann"}),
+            await admin.post("/v1/approvals/apr_00ff/approve", json={}),
             await admin.get("/v1/approvals/apr_00ff/status"),
         ):
             assert answer.status_code == 503
@@ -338,12 +339,12 @@ async def test_a_store_that_is_down_is_503_without_its_address(
 
 
 async def test_no_override_token_enters_the_log(
-    plane: ControlServices, store: MemoryStore, client: Client, caplog: pytest.LogCaptureFixture
+    plane: ControlServices, store: MemoryStore, client: Client, keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
     await hold(store)
     with caplog.at_level("DEBUG"):
-        async with client(plane, plane.admin_token) as admin:
-            said = (await admin.post(f"/v1/approvals/{HELD}/approve", json={"by": "ann", "note": "why"})).json()
+        async with client(plane, "ann") as admin:
+            said = (await admin.post(f"/v1/approvals/{HELD}/approve", json={"note": "why"})).json()
     assert "approved by 'ann': 'why'" in caplog.text
     assert said["override_token"] not in caplog.text
-    assert plane.admin_token not in caplog.text
+    assert keys.admin_token not in caplog.text

@@ -30,7 +30,7 @@ def plane(new_plane: Callable[..., ControlServices], documents: Callable[..., So
 
 
 async def invited(client: httpx.AsyncClient, door: str = DOOR) -> str:
-    answer = await client.post(door, json={"by": "ann", "ttl": 600})
+    answer = await client.post(door, json={"ttl": 600})
     assert answer.status_code == 200, answer.text
     code: str = answer.json()["code"]
     return code
@@ -83,7 +83,7 @@ async def test_who_asks_is_what_a_gateway_says_and_nobody_else(
 async def test_an_agent_brings_its_key_for_a_code_and_gets_tokens_with_it(
     plane: ControlServices, client: Client
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         assert (await token_for(admin)).status_code == 401
         enrolled = await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
         assert (await token_for(admin)).status_code == 200
@@ -105,7 +105,7 @@ async def test_an_agent_brings_its_key_for_a_code_and_gets_tokens_with_it(
 async def test_what_is_enrolled_outlives_publications_and_restarts(
     plane: ControlServices, new_plane: Callable[..., ControlServices], documents: Callable[..., Sources], client: Client
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
         await plane.publisher.publish(documents(limit=7), "ann", "")
         assert (await token_for(admin)).status_code == 200
@@ -118,7 +118,7 @@ async def test_what_is_enrolled_outlives_publications_and_restarts(
 async def test_a_code_is_kept_as_its_hash_alone(
     plane: ControlServices, client: Client, settings: ControlSettings
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         code = await invited(admin)
     kept = (settings.state / "enrolled.json").read_text()
     assert code not in kept
@@ -126,7 +126,7 @@ async def test_a_code_is_kept_as_its_hash_alone(
 
 
 async def test_a_code_is_good_once_and_no_other_code_is_good(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         code = await invited(admin)
         assert (await admin.post("/v1/enroll", json=enrolment(code, KEY, time.time()))).status_code == 200
         again = await admin.post("/v1/enroll", json=enrolment(code, STRANGER, time.time()))
@@ -138,7 +138,7 @@ async def test_a_code_is_good_once_and_no_other_code_is_good(plane: ControlServi
 async def test_a_code_is_over_after_its_time(
     plane: ControlServices, client: Client, settings: ControlSettings, new_plane: Callable[..., ControlServices]
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         code = await invited(admin)
     path = settings.state / "enrolled.json"
     [invitation] = FileEnrolments(path).current.invitations
@@ -148,7 +148,7 @@ async def test_a_code_is_over_after_its_time(
 
 
 async def test_a_key_is_no_other_agents_and_the_code_stays_good(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
         code = await invited(admin, "/v1/agents/acme/apac/payer/invite")
         taken = await admin.post("/v1/enroll", json=enrolment(code, KEY, time.time()))
@@ -176,7 +176,7 @@ async def test_a_key_is_no_other_agents_and_the_code_stays_good(plane: ControlSe
 async def test_a_key_that_is_not_proven_is_not_taken(
     plane: ControlServices, client: Client, change: dict[str, Any], header: dict[str, Any], claims: dict[str, Any]
 ) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         code = await invited(admin)
         body = {**enrolment(code, KEY, time.time(), header, **claims), **change}
         assert (await admin.post("/v1/enroll", json=body)).status_code == 400
@@ -196,5 +196,5 @@ async def test_codes_cannot_be_tried_out(plane: ControlServices, client: Client)
 
 async def test_only_the_admin_invites_and_lists(plane: ControlServices, client: Client) -> None:
     async with client(plane, "0" * 64) as anyone:
-        assert (await anyone.post(DOOR, json={"by": "ann"})).status_code == 401
+        assert (await anyone.post(DOOR, json={})).status_code == 401
         assert (await anyone.get("/v1/agents")).status_code == 401

@@ -44,11 +44,11 @@ async def test_the_bundle_comes_with_its_revision_as_etag(
 
 
 async def test_only_the_bearer_of_the_opa_token_gets_it(
-    plane: ControlServices, documents: Documents, client: Client
+    plane: ControlServices, documents: Documents, client: Client, keys: Keys
 ) -> None:
     plane.publisher.start(documents)
     opa = plane.opa_token
-    for sent in ([], [f"Bearer {plane.admin_token}"], ["Bearer "], [opa], [f"Basic {opa}"], [f"Bearer {opa}"] * 2):
+    for sent in ([], [f"Bearer {keys.admin_token}"], ["Bearer "], [opa], [f"Basic {opa}"], [f"Bearer {opa}"] * 2):
         async with client(plane, "") as anyone:
             del anyone.headers["authorization"]
             answer = await anyone.get(BUNDLE, headers=[("authorization", value) for value in sent])
@@ -130,7 +130,7 @@ async def test_a_report_that_is_none_is_refused(plane: ControlServices, body: st
 
 
 async def test_the_admin_token_files_no_report(plane: ControlServices, client: Client) -> None:
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         assert (await admin.post("/status", json={"labels": {"id": "i1"}})).status_code == 401
 
 
@@ -165,8 +165,8 @@ async def test_opa_runs_a_new_revision_within_moments_of_its_publishing(
         await opa.runs(first, 10)
         assert (await plane.board.activation(first, 5)).active_on == ("opa-1",)
         async with httpx.AsyncClient(base_url=url) as admin:
-            body = {"policies": dict(documents(9000).policies), "tools": dict(documents().tools), "by": "ann"}
-            headers = {"authorization": f"Bearer {plane.admin_token}"}
+            body = {"policies": dict(documents(9000).policies), "tools": dict(documents().tools)}
+            headers = {"authorization": f"Bearer {keys.admin_token}"}
             answer = (await admin.post("/v1/policies", json=body, headers=headers)).json()
         assert await opa.revision() == answer["revision"] != first
         assert answer["active_on"] == ["opa-1"]

@@ -10,7 +10,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, As, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson, MeshState
 from aegis_authz.cli.policy import explain as policy_explain
 from aegis_authz.cli.policy import fmt as policy_fmt
 from aegis_authz.cli.policy import init as policy_init
@@ -97,7 +97,6 @@ def publish_(
     policies: Policies = None,
     tools: Tools = None,
     message: Message = "",
-    by: As = None,
     wait: Wait = 5,
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Replace served documents by an empty folder, if it is one.")
@@ -112,15 +111,13 @@ def publish_(
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
     from aegis_authz.cli.policy.text import changes_text, problems_json
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.publishing import publish
     from aegis_authz.policy.source.problems import PolicyErrors
 
     with exits_on_faults("policy publish"):
         policies, tools = document_folders("policy publish", policies, tools, state)
         try:
-            author = by or operator_name()
-            publication = publish(state, policies, tools, author, message, wait, allow_empty=allow_empty)
+            publication = publish(state, policies, tools, message, wait, allow_empty=allow_empty)
         except PolicyErrors as errors:
             typer.echo(problems_json(errors.problems) if as_json else str(errors), err=not as_json)
             raise typer.Exit(REFUSED) from None
@@ -134,7 +131,6 @@ def rollback_(
     revision: Annotated[str, typer.Argument(help="The revision whose documents are to be served again.")],
     state: MeshState = DEFAULT_STATE,
     message: Message = "",
-    by: As = None,
     wait: Wait = 5,
     as_json: AsJson = False,
 ) -> None:
@@ -142,11 +138,10 @@ def rollback_(
 
     Example: aegis policy rollback 4b34e9f4e3d6b7f97c4ec3c3 --dir DIR -m "too strict"
     """
-    from aegis_authz.commands.control import operator_name
     from aegis_authz.commands.publishing import rollback
 
     with exits_on_faults("policy rollback"):
-        _follow(state, rollback(state, revision, by or operator_name(), message, wait), as_json)
+        _follow(state, rollback(state, revision, message, wait), as_json)
 
 
 @app.command()

@@ -9,9 +9,12 @@ from fastapi import APIRouter, Path, Query, Response
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest, StandingAnswer
 from aegis_authz.api.standing import WORDS
 from aegis_authz.approvals.deciding import Approver
-from aegis_authz.control.http import guarded_router, open_router
+from aegis_authz.approvals.rules import not_found
+from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
+from aegis_authz.control.http import open_router
 from aegis_authz.core import units
-from aegis_authz.core.approval import ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.people.permissions import Permission
 
 ApprovalId = Annotated[units.ApprovalId, Path(description="The approval's id, `apr_...`.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="The most approvals of the page.")]
@@ -22,37 +25,51 @@ After = Annotated[
 StateFilter = Annotated[ApprovalState | None, Query(description="Only those in this state.")]
 
 
-def approval_routes(approver: Approver, admin_token: str) -> list[APIRouter]:
-    """Everything under `/v1/approvals`; all but `{approval_id}/status` for the bearer of the admin token."""
-    admin, everyone = guarded_router(admin_token, "admin"), open_router()
+def approval_routes(approver: Approver, authentication: Authentication) -> list[APIRouter]:
+    """Everything under `/v1/approvals`; all but `{approval_id}/status` for those who may."""
+    people, everyone = people_router(authentication), open_router()
 
-    @admin.get("/v1/approvals")
-    async def list_approvals(state: StateFilter = None, limit: Limit = 50, after: After = "") -> ApprovalsAnswer:
+    async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
+        """The approval; to who may not see its tenant it is as if there were none."""
+        approval = await approver.get(approval_id)
+        if not caller.may_for(approval.request.scope):
+            raise not_found(approval_id)
+        return approval
+
+    @people.get("/v1/approvals", dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
+    async def list_approvals(
+        caller: Asker, state: StateFilter = None, limit: Limit = 50, after: After = ""
+    ) -> ApprovalsAnswer:
         """List a page of approvals, those that expire last first."""
         page = await approver.page(state, limit, after)
-        approvals = tuple(ApprovalAnswer.of(approval) for approval in page.approvals)
-        return ApprovalsAnswer(approvals=approvals, unreadable=page.unreadable, after=page.after)
+        visible = [approval for approval in page.approvals if caller.may_for(approval.request.scope)]
+        approvals = tuple(ApprovalAnswer.of(approval) for approval in visible)
+        unreadable = page.unreadable if caller.sees_all else ()
+        return ApprovalsAnswer(approvals=approvals, unreadable=unreadable, after=page.after)
 
-    @admin.get("/v1/approvals/{approval_id}")
-    async def get_approval(approval_id: ApprovalId) -> ApprovalAnswer:
+    @people.get("/v1/approvals/{approval_id}", dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
+    async def get_approval(approval_id: ApprovalId, caller: Asker) -> ApprovalAnswer:
         """Show exactly what would run."""
-        return ApprovalAnswer.of(await approver.get(approval_id))
+        return ApprovalAnswer.of(await visible_approval(approval_id, caller))
 
-    @admin.post("/v1/approvals/{approval_id}/approve")
-    async def approve(approval_id: ApprovalId, decision: DecisionRequest) -> ApprovedAnswer:
+    @people.post("/v1/approvals/{approval_id}/approve", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
+    async def approve(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovedAnswer:
         """Approve a pending call; the answer holds its one-time override token."""
-        approval, token = await approver.approve(approval_id, decision.by, decision.note)
+        await visible_approval(approval_id, caller)
+        approval, token = await approver.approve(approval_id, caller.id, decision.note)
         return ApprovedAnswer.with_token(approval, token)
 
-    @admin.post("/v1/approvals/{approval_id}/deny")
-    async def deny(approval_id: ApprovalId, decision: DecisionRequest) -> ApprovalAnswer:
+    @people.post("/v1/approvals/{approval_id}/deny", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
+    async def deny(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
         """Deny a pending call."""
-        return ApprovalAnswer.of(await approver.deny(approval_id, decision.by, decision.note))
+        await visible_approval(approval_id, caller)
+        return ApprovalAnswer.of(await approver.deny(approval_id, caller.id, decision.note))
 
-    @admin.post("/v1/approvals/{approval_id}/cancel")
-    async def cancel(approval_id: ApprovalId, decision: DecisionRequest) -> ApprovalAnswer:
+    @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
+    async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
         """Take an approval back that is pending, or granted and not used."""
-        return ApprovalAnswer.of(await approver.cancel(approval_id, decision.by, decision.note))
+        await visible_approval(approval_id, caller)
+        return ApprovalAnswer.of(await approver.cancel(approval_id, caller.id, decision.note))
 
     @everyone.get("/v1/approvals/{approval_id}/status")
     async def get_approval_status(approval_id: ApprovalId, response: Response) -> StandingAnswer:
@@ -67,4 +84,4 @@ def approval_routes(approver: Approver, admin_token: str) -> list[APIRouter]:
             expires_at=approval.request.expires_at,
         )
 
-    return [admin, everyone]
+    return [people, everyone]

@@ -18,30 +18,40 @@ from aegis_authz.api.enrolment import (
 )
 from aegis_authz.control.directory import Directory, RegisteredAgent
 from aegis_authz.control.enrolling import Enroller
-from aegis_authz.control.http import guarded_router, strict_router
+from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
+from aegis_authz.control.http import strict_router
 from aegis_authz.control.issuing import TokenTerms
 from aegis_authz.control.routes.agents import Agent, Org, Tenant
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
+from aegis_authz.people.permissions import Permission
 
 
 def enrolment_routes(
-    enroller: Enroller, directory: Callable[[], Directory], terms: TokenTerms, mesh: MeshPlace, admin_token: str
+    enroller: Enroller,
+    directory: Callable[[], Directory],
+    terms: TokenTerms,
+    mesh: MeshPlace,
+    authentication: Authentication,
 ) -> list[APIRouter]:
     """`/v1/agents`, invitations, and `POST /v1/enroll`, which is open: the code is the right to it."""
-    admin, everyone = guarded_router(admin_token, "admin"), strict_router()
+    people, everyone = people_router(authentication), strict_router()
 
-    @admin.get("/v1/agents")
-    async def list_agents() -> RegisteredAgentsAnswer:
+    @people.get("/v1/agents", dependencies=[needs(Permission.READ_AGENTS, Reach.EACH)])
+    async def list_agents(caller: Asker) -> RegisteredAgentsAnswer:
         """List the registered agents with the thumbprints of their keys."""
         agents = sorted(directory().agents.items(), key=lambda pair: str(pair[0]))
-        return RegisteredAgentsAnswer(agents=tuple(_answer(scope, agent) for scope, agent in agents))
+        return RegisteredAgentsAnswer(
+            agents=tuple(_answer(scope, agent) for scope, agent in agents if caller.may_for(scope))
+        )
 
-    @admin.post("/v1/agents/{org}/{tenant}/{agent}/invite")
-    async def invite_agent(org: Org, tenant: Tenant, agent: Agent, request: InvitationRequest) -> InvitationAnswer:
+    @people.post("/v1/agents/{org}/{tenant}/{agent}/invite", dependencies=[needs(Permission.INVITE_AGENTS, Reach.PATH)])
+    async def invite_agent(
+        org: Org, tenant: Tenant, agent: Agent, request: InvitationRequest, caller: Asker
+    ) -> InvitationAnswer:
         """Make a code that lets the agent bring its own key, once."""
         scope = Scope(org, tenant, agent)
-        invited = await enroller.invite(scope, Seconds(request.ttl), request.by, request.note)
+        invited = await enroller.invite(scope, Seconds(request.ttl), caller.id, request.note)
         control = terms.endpoint.removesuffix("/v1/token")
         return InvitationAnswer(agent=str(scope), code=invited.code, expires_at=invited.expires_at, control=control)
 
@@ -58,7 +68,7 @@ def enrolment_routes(
             mesh=mesh,
         )
 
-    return [admin, everyone]
+    return [people, everyone]
 
 
 def _answer(scope: Scope, agent: RegisteredAgent) -> RegisteredAgentAnswer:

@@ -7,20 +7,22 @@ from typing import Literal
 from fastapi import APIRouter
 
 from aegis_authz.api.keys import RotatedAnswer, RotationRequest
-from aegis_authz.control.http import Wait, guarded_router
+from aegis_authz.control.gate import Asker, Authentication, needs, people_router
+from aegis_authz.control.http import Wait
 from aegis_authz.control.rotating import Rotator
+from aegis_authz.people.permissions import Permission
 
 
-def key_routes(rotator: Rotator, admin_token: str) -> list[APIRouter]:
-    """`/v1/keys`, for the bearer of the admin token."""
-    admin = guarded_router(admin_token, "admin")
+def key_routes(rotator: Rotator, authentication: Authentication) -> list[APIRouter]:
+    """`/v1/keys`, for those who may."""
+    people = people_router(authentication)
 
-    @admin.post("/v1/keys/{name}/rotate")
+    @people.post("/v1/keys/{name}/rotate", dependencies=[needs(Permission.ROTATE_KEYS)])
     async def rotate_key(
-        name: Literal["issuer", "approvals", "bundle", "records"], request: RotationRequest, wait: Wait = 10
+        name: Literal["issuer", "approvals", "bundle", "records"], _: RotationRequest, caller: Asker, wait: Wait = 10
     ) -> RotatedAnswer:
         """Publish the next key, wait until every OPA trusts it, then sign with it."""
-        rotated = await rotator.rotate(name, request.by, wait)
+        rotated = await rotator.rotate(name, caller.id, wait)
         return RotatedAnswer(name=name, kid=rotated.key_id, former_ends=rotated.former_ends)
 
-    return [admin]
+    return [people]

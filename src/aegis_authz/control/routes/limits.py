@@ -13,44 +13,52 @@ from aegis_authz.api.limits import (
     QuarantineRequest,
     QuarantinesAnswer,
 )
-from aegis_authz.control.http import guarded_router
+from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.routes.agents import Agent, Org, Tenant
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
+from aegis_authz.people.permissions import Permission
 
 
-def limit_routes(limits: LimitKeeper, book: LimitBook, admin_token: str) -> list[APIRouter]:
-    """Quarantines, how limits stand, and their reset, for the bearer of the admin token."""
-    admin = guarded_router(admin_token, "admin")
+def limit_routes(limits: LimitKeeper, book: LimitBook, authentication: Authentication) -> list[APIRouter]:
+    """Quarantines, how limits stand, and their reset, for those who may."""
+    people = people_router(authentication)
 
-    @admin.get("/v1/agents/quarantined")
-    async def list_quarantined() -> QuarantinesAnswer:
+    @people.get("/v1/agents/quarantined", dependencies=[needs(Permission.READ_AGENTS, Reach.EACH)])
+    async def list_quarantined(caller: Asker) -> QuarantinesAnswer:
         """List the quarantined agents, those that are for longest first."""
-        return QuarantinesAnswer(quarantines=tuple(QuarantineAnswer.of(entry) for entry in await limits.list()))
+        quarantines = [entry for entry in await limits.list() if caller.may_for(entry.scope)]
+        return QuarantinesAnswer(quarantines=tuple(QuarantineAnswer.of(entry) for entry in quarantines))
 
-    @admin.post("/v1/agents/{org}/{tenant}/{agent}/quarantine")
-    async def quarantine(org: Org, tenant: Tenant, agent: Agent, request: QuarantineRequest) -> QuarantineAnswer:
+    @people.post(
+        "/v1/agents/{org}/{tenant}/{agent}/quarantine", dependencies=[needs(Permission.STOP_AGENTS, Reach.PATH)]
+    )
+    async def quarantine(
+        org: Org, tenant: Tenant, agent: Agent, request: QuarantineRequest, caller: Asker
+    ) -> QuarantineAnswer:
         """Refuse every call of the agent for a while."""
         life = Seconds(float(request.seconds))
-        return QuarantineAnswer.of(await limits.quarantine(Scope(org, tenant, agent), life, request.by, request.note))
+        return QuarantineAnswer.of(await limits.quarantine(Scope(org, tenant, agent), life, caller.id, request.note))
 
-    @admin.post("/v1/agents/{org}/{tenant}/{agent}/release")
-    async def release(org: Org, tenant: Tenant, agent: Agent, request: RevocationRequest) -> RestoredAnswer:
+    @people.post("/v1/agents/{org}/{tenant}/{agent}/release", dependencies=[needs(Permission.STOP_AGENTS, Reach.PATH)])
+    async def release(
+        org: Org, tenant: Tenant, agent: Agent, request: RevocationRequest, caller: Asker
+    ) -> RestoredAnswer:
         """Let policy judge a quarantined agent again."""
-        at = await limits.release(Scope(org, tenant, agent), request.by, request.note)
-        return RestoredAnswer(org=org, tenant=tenant, agent=agent, by=request.by, at=at)
+        at = await limits.release(Scope(org, tenant, agent), caller.id, request.note)
+        return RestoredAnswer(org=org, tenant=tenant, agent=agent, by=caller.id, at=at)
 
-    @admin.get("/v1/limits/{org}/{tenant}/{agent}")
+    @people.get("/v1/limits/{org}/{tenant}/{agent}", dependencies=[needs(Permission.READ_LIMITS, Reach.PATH)])
     async def show_limits(org: Org, tenant: Tenant, agent: Agent) -> LimitsAnswer:
         """Show how the limits of an agent stand."""
         standing = await book.of(Scope(org, tenant, agent))
         return LimitsAnswer(limits=tuple(LimitAnswer.of_charge(charge, account) for charge, account in standing))
 
-    @admin.post("/v1/limits/reset")
-    async def reset(request: RevocationRequest) -> LimitsResetAnswer:
+    @people.post("/v1/limits/reset", dependencies=[needs(Permission.RESET_LIMITS)])
+    async def reset(request: RevocationRequest, caller: Asker) -> LimitsResetAnswer:
         """Count nothing that was charged to limits as forgotten, from now on."""
-        return LimitsResetAnswer(by=request.by, at=await limits.reset(request.by, request.note))
+        return LimitsResetAnswer(by=caller.id, at=await limits.reset(caller.id, request.note))
 
-    return [admin]
+    return [people]

@@ -17,12 +17,14 @@ from aegis_authz.api.policies import (
     StatusAnswer,
 )
 from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.http import Wait, guarded_router
+from aegis_authz.control.gate import Asker, Authentication, needs, people_router
+from aegis_authz.control.http import Wait
 from aegis_authz.control.publishing import Published, Publisher
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import Activation, StatusBoard
 from aegis_authz.core import units
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
+from aegis_authz.people.permissions import Permission
 
 MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, and what JSON adds to their texts
 _DEFAULT_WAIT = 5.0
@@ -31,10 +33,14 @@ Revision = Annotated[units.Revision, Path(description="A revision of the change 
 
 
 def policy_routes(
-    publisher: Publisher, board: StatusBoard, bulletin: Bulletin, keeper: RouteKeeper | None, admin_token: str
+    publisher: Publisher,
+    board: StatusBoard,
+    bulletin: Bulletin,
+    keeper: RouteKeeper | None,
+    authentication: Authentication,
 ) -> list[APIRouter]:
-    """Publishing, rolling back and looking at revisions, for the bearer of the admin token."""
-    admin, uploads = guarded_router(admin_token, "admin"), guarded_router(admin_token, "admin", MAX_POLICY_BYTES)
+    """Publishing, rolling back and looking at revisions, for those who may."""
+    people, uploads = people_router(authentication), people_router(authentication, MAX_POLICY_BYTES)
 
     def current() -> str:
         live = bulletin.live
@@ -46,29 +52,29 @@ def policy_routes(
             await keeper.until(published.revision, max(0.0, wait - activation.seconds))
         return _release(published, activation)
 
-    @uploads.post("/v1/policies")
-    async def publish(documents: PublishRequest, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
+    @uploads.post("/v1/policies", dependencies=[needs(Permission.PUBLISH_POLICIES)])
+    async def publish(documents: PublishRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Validate, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
-        return await outcome(await publisher.publish(sources, documents.by, documents.message), wait)
+        return await outcome(await publisher.publish(sources, caller.id, documents.message), wait)
 
-    @admin.post("/v1/rollback")
-    async def rollback(target: RollbackRequest, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
+    @people.post("/v1/rollback", dependencies=[needs(Permission.PUBLISH_POLICIES)])
+    async def rollback(target: RollbackRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Serve the documents of an earlier revision again."""
-        return await outcome(await publisher.rollback(units.Revision(target.revision), target.by, target.message), wait)
+        return await outcome(await publisher.rollback(units.Revision(target.revision), caller.id, target.message), wait)
 
-    @admin.get("/v1/revisions")
+    @people.get("/v1/revisions", dependencies=[needs(Permission.READ_POLICIES)])
     async def list_revisions() -> RevisionsAnswer:
         """Show the change log, newest first."""
         changes = await publisher.changes()
         return RevisionsAnswer(current=current(), changes=tuple(ChangeEntry.of(change) for change in changes))
 
-    @admin.get("/v1/revisions/{revision}")
+    @people.get("/v1/revisions/{revision}", dependencies=[needs(Permission.READ_POLICIES)])
     async def get_revision(revision: Revision) -> SourcesAnswer:
         """Show the documents of a revision."""
         return SourcesAnswer.of(revision, await publisher.sources(revision))
 
-    @admin.get("/v1/status")
+    @people.get("/v1/status", dependencies=[needs(Permission.READ_POLICIES)])
     async def get_status() -> StatusAnswer:
         """Show what is served and what each OPA runs."""
         return StatusAnswer(
@@ -85,7 +91,7 @@ def policy_routes(
             ),
         )
 
-    return [uploads, admin]
+    return [uploads, people]
 
 
 def _release(published: Published, activation: Activation) -> ReleaseAnswer:
