@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
-import orjson
 import yaml
 
 from aegis_authz.commands.faults import Unable, unable_on
@@ -16,6 +15,7 @@ from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
 from aegis_authz.policy.graphql_schema import GraphqlEntry, SchemaUnusable, graphql_entry
 from aegis_authz.policy.load import load
 from aegis_authz.policy.openapi.entry import Choice, DescriptionUnusable, ImportedEntry, entry_of
+from aegis_authz.policy.openapi.text import TextUnreadable, document_of
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.policy.source.reader import read_source
 
@@ -24,7 +24,6 @@ AnyEntry = ImportedEntry | CurlEntry | GraphqlEntry
 MOST_BYTES = 64 * 1024 * 1024
 _SECONDS = 60
 _PARAMETER_DEPTH = 4  # actions, an action, parameters, a parameter
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @unable_on(DescriptionUnusable, OSError)
@@ -33,7 +32,11 @@ def imported_entry(source: str, choice: Choice) -> ImportedEntry:
 
     Raises Unable for a description that cannot be read or used, PolicyErrors where an entry made of it is not valid.
     """
-    return entry_of(_parsed(source, _content(source)), choice)
+    try:
+        document = document_of(_content(source))
+    except TextUnreadable as fault:
+        raise Unable(f"{source} {fault}") from None
+    return entry_of(document, choice)
 
 
 @unable_on(CurlUnusable)
@@ -139,18 +142,3 @@ def _content(source: str) -> bytes:
     except httpx.HTTPError as fault:
         raise Unable(f"{source} cannot be read: {str(fault) or type(fault).__name__}") from None
     return bytes(content)
-
-
-def _parsed(source: str, content: bytes) -> Mapping[str, Json]:
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError as fault:
-        if content.lstrip()[:1] == b"{":
-            raise Unable(f"{source} is not JSON: {fault}") from None
-        try:
-            document = yaml.load(content, Loader=_LOADER)  # noqa: S506  # a safe loader: see _LOADER
-        except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-            raise Unable(f"{source} is neither JSON nor YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(document, dict):
-        raise Unable(f"{source} is no OpenAPI description: a mapping is needed")
-    return document
