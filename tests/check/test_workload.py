@@ -177,6 +177,28 @@ def test_a_person_who_types_the_address_is_no_page() -> None:
     assert Sidecar().identify(call(headers={"sec-fetch-site": ("none",)})).way is Way.WORKLOAD
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "10.1.2.3"},
+        {"source": "fd77::1"},
+        {"headers": {"origin": ("https://shop.example",), "sec-fetch-site": ("cross-site",)}},
+    ],
+)
+def test_what_rules_led_to_the_listener_is_the_agents_from_its_devices_address_and_its_browser(
+    changes: dict[str, Any],
+) -> None:
+    assert Sidecar().identify(call(is_redirected=True, **changes)).scope == AGENT
+
+
+def test_what_rules_led_to_the_listener_shows_no_credential_either() -> None:
+    led = call(is_redirected=True, headers={"x-aegis-token": (TOKEN,)})
+    assert Sidecar().refusal(led).reason is Reason.CREDENTIAL_AMBIGUOUS
+    assert Sidecar().refusal(call("forward", is_redirected=True)).reason is Reason.CREDENTIAL_MISSING
+    unknown = call(is_redirected=True, source="")
+    assert Sidecar().refusal(unknown).reason is Reason.CREDENTIAL_NOT_ACCEPTED
+
+
 def test_without_a_token_the_call_is_refused_for_its_own_reason() -> None:
     assert Sidecar(Tokens(None)).refusal(call()).reason is Reason.WORKLOAD_UNAVAILABLE
 

@@ -25,6 +25,7 @@ from aegis_authz.config.proxy import (
     ListenerTls,
     ProxySettings,
     ToolConnection,
+    TransparentSettings,
     WorkloadListener,
 )
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
@@ -286,10 +287,10 @@ async def until(look: Callable[[], object]) -> object:
 
 
 class Starter:
-    """Starts Envoys and stops them."""
+    """Starts Envoys and stops them; `prefix` are the words before each command."""
 
-    def __init__(self, binary: Path, folder: Path) -> None:
-        self._binary = binary
+    def __init__(self, binary: Path, folder: Path, prefix: tuple[str, ...] = ()) -> None:
+        self._words = (*prefix, str(binary))
         self._folder = folder
 
     @asynccontextmanager
@@ -304,6 +305,7 @@ class Starter:
         workload: Mapping[str, WorkloadListener] | None = None,
         connections: Mapping[str, ToolConnection] | None = None,
         door: DoorSettings | None = None,
+        transparent: TransparentSettings | None = None,
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -321,6 +323,7 @@ class Starter:
             workload=workload or {},
             tools=connections or {},
             door=door,
+            transparent=transparent,
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy
@@ -331,7 +334,7 @@ class Starter:
         arguments = ["-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "info"]
         arguments += ["--file-flush-interval-msec", "50"]
         process = await asyncio.create_subprocess_exec(
-            str(self._binary), *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *self._words, *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
         log: list[str] = []

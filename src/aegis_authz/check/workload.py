@@ -1,7 +1,8 @@
 """Listeners that stand for one agent each: its identity is that of a token that the authorizer itself holds.
 
 No credential crosses the wire, so there is none to replay. Who may come in by such a listener is Envoy's business: it
-is bound to loopback, or to a unix socket.
+is bound to loopback, or to a unix socket; or rules of a packet filter lead all that the agent's user sends there, and
+nobody else can.
 """
 
 from __future__ import annotations
@@ -67,10 +68,15 @@ def read_workload(
 
 
 def _require_neighbour(http: HttpCall) -> None:
-    """Refuse whoever cannot be the workload: another machine, or a page in a browser on this one."""
+    """Refuse whoever cannot be the workload: another machine, or a page in a browser on this one.
+
+    What was led here keeps the address of its device, and a page in the agent's own browser is the agent.
+    """
+    if not http.over_socket and not http.source:
+        raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "a call from an unknown address")
+    if http.is_redirected:
+        return
     if not http.over_socket and not is_loopback(http.source):
-        if not http.source:
-            raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "a call from an unknown address")
         raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "a call from another machine")
     sites = http.values_of("sec-fetch-site")
     if http.values_of("origin") or not _PAGE_SITES.isdisjoint(sites):

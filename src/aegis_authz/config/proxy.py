@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aegis_authz.config.values import ListenAddress, ListenerName, LoopbackAddress, Settings
 
@@ -52,6 +52,27 @@ class WorkloadListener(Settings):
     mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0600"
 
 
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class TransparentSettings(Settings):
+    """Listeners of loopback to which the rules of `aegis intercept` lead all that an agent sends (docs/intercept.md).
+
+    `listeners` are their ports, each under the name by which `identity.workload` of the authorizer says for which agent
+    it stands. At the UDP port `dns_port` the names of the catalogue are answered, and no others.
+    """
+
+    listeners: Mapping[ListenerName, Port] = Field(min_length=1)
+    dns_port: Port = 15053
+
+    @model_validator(mode="after")
+    def _has_one_meaning(self) -> TransparentSettings:
+        ports = [*self.listeners.values(), self.dns_port]
+        if len(set(ports)) != len(ports):
+            raise ValueError("each listener, and dns_port, needs a port of its own")
+        return self
+
+
 class ToolConnection(Settings):
     """How Envoy speaks to a tool beyond its place, with files of PEM on Envoy's machine.
 
@@ -71,6 +92,7 @@ class ProxySettings(Settings):
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
     `xds` is the folder of routes and clusters, which Envoy watches. `tools` says by a tool's name how it is spoken to.
+    Without `interception`, what `transparent` listeners get in TLS is closed.
     """
 
     bind: str = "127.0.0.1"
@@ -89,3 +111,11 @@ class ProxySettings(Settings):
     interception: InterceptionSettings | None = None
     tools: Mapping[str, ToolConnection] = {}
     workload: Mapping[ListenerName, WorkloadListener] = {}
+    transparent: TransparentSettings | None = None
+
+    @model_validator(mode="after")
+    def _names_a_listener_once(self) -> ProxySettings:
+        transparent = () if self.transparent is None else self.transparent.listeners
+        for name in self.workload.keys() & set(transparent):
+            raise ValueError(f"the listener {name} is either under workload or under transparent")
+        return self

@@ -154,6 +154,7 @@ def _going_out(redirection: Redirection) -> Chain:
             # a socket that was closed has no user any more, and its last packets are still to be sent
             f"ct mark {_MARK} ct state established,related accept",
             f"{_ANY_USER} {_REFUSE}",
+            "oifname lo ct state related accept",  # the kernel's own word of a refusal
             _NEIGHBOURS,
             "counter name refused",
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog, AccessLogFilter, MetadataFilter
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog, AccessLogFilter, MetadataFilter, ResponseFlagFilter
 from envoy_data_plane.envoy.config.core.v3 import ApiVersion, SubstitutionFormatString
 from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessLog
 from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import CommonGrpcAccessLogConfig, HttpGrpcAccessLogConfig
@@ -53,6 +53,22 @@ def access_log(path: Path, listener: str) -> AccessLog:
     return AccessLog(name="envoy.access_loggers.file", typed_config=packed(log))
 
 
+def connection_log(path: Path, listener: str) -> AccessLog:
+    """The connections that no chain of a listener takes: what their handshake named, from where, and to where."""
+    fields = Struct.from_dict({"listener": listener, **_CONNECTION_FIELDS})
+    log = FileAccessLog(path=str(path), log_format=SubstitutionFormatString(json_format=fields))
+    unclaimed = AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=["NR"]))
+    return AccessLog(name="envoy.access_loggers.file", filter=unclaimed, typed_config=packed(log))
+
+
+_CONNECTION_FIELDS = {
+    "time": "%START_TIME%",
+    "server_name": "%REQUESTED_SERVER_NAME%",
+    "source": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "destination": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+}
 _FLUSH = timedelta(seconds=1)
 _BATCH = 16 * 1024  # some 35 entries: a message that a worker takes in a few milliseconds
 

@@ -42,8 +42,8 @@ from aegis_authz.proxy.typed import packed, watched_file
 
 CLUSTERS_FILE = "cds.yaml"
 LISTENERS_FILE = "lds.pb"
-"""What ends HTTPS; the listeners that agents connect to stand in the bootstrap itself. Not in YAML: a host's chain
-takes a quarter of a second to write in YAML and less than a millisecond in protobuf's own form.
+"""What ends HTTPS, and what is led here; the listeners that agents dial stand in the bootstrap. Not in YAML: a host's
+chain takes a quarter of a second to write in YAML and less than a millisecond in protobuf's own form.
 """
 
 _MOST_CONNECTIONS = 10_000
@@ -69,6 +69,11 @@ def bootstrap(settings: ProxySettings) -> Bootstrap:
     )
 
 
+def has_watched_listeners(settings: ProxySettings) -> bool:
+    """Whether there are listeners that follow the catalogue."""
+    return settings.interception is not None or settings.transparent is not None
+
+
 def _services(settings: ProxySettings) -> list[Cluster]:
     certificates = [] if settings.interception is None else [certificates_cluster(settings.interception)]
     control = [] if settings.door is None else [control_cluster(settings.door)]
@@ -77,7 +82,7 @@ def _services(settings: ProxySettings) -> list[Cluster]:
 
 def _watched(settings: ProxySettings) -> BootstrapDynamicResources:
     xds = str(settings.xds)
-    listeners_file = None if settings.interception is None else watched_file(xds, LISTENERS_FILE)
+    listeners_file = watched_file(xds, LISTENERS_FILE) if has_watched_listeners(settings) else None
     return BootstrapDynamicResources(cds_config=watched_file(xds, CLUSTERS_FILE), lds_config=listeners_file)
 
 

@@ -15,10 +15,11 @@ from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
 from aegis_authz import durable
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE, bootstrap
+from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE, bootstrap, has_watched_listeners
 from aegis_authz.proxy.clusters import clusters
 from aegis_authz.proxy.interception import interception_clusters, interception_listeners
 from aegis_authz.proxy.routes import route_configs, routes_file
+from aegis_authz.proxy.transparent import transparent_listeners
 from aegis_authz.proxy.typed import packed
 
 BOOTSTRAP_FILE = "envoy.yaml"
@@ -60,10 +61,10 @@ def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
 def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str | bytes]:
     """What Envoy watches, by file name, in the order to be written: a route must find its cluster."""
     all_clusters = [*clusters(settings, catalogue), *interception_clusters(settings, catalogue)]
-    listeners = interception_listeners(settings, catalogue)
+    listeners = [*interception_listeners(settings, catalogue), *transparent_listeners(settings, catalogue)]
     return {
         CLUSTERS_FILE: to_yaml(discovery(all_clusters)),
-        **({LISTENERS_FILE: bytes(discovery(listeners))} if settings.interception is not None else {}),
+        **({LISTENERS_FILE: bytes(discovery(listeners))} if has_watched_listeners(settings) else {}),
         **{routes_file(routes.name): to_yaml(discovery([routes])) for routes in route_configs(settings, catalogue)},
     }
 

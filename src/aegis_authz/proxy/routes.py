@@ -39,6 +39,8 @@ from aegis_authz.wire.envoy.ext_authz import (
     INSIDE,
     LISTENER_EXTENSION,
     OPENED,
+    REDIRECTED,
+    REDIRECTED_EXTENSION,
     ROUTE_EXTENSION,
     TLS_HEADER,
     TOOL_EXTENSION,
@@ -90,6 +92,7 @@ def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteCo
     forward = _forward_hosts(catalogue)
     if settings.interception is not None:
         _add_tunnels(forward, catalogue, settings.interception)
+    transparent = [] if settings.transparent is None else sorted(settings.transparent.listeners)
     return [
         _configuration(FORWARD, forward, inside),
         _configuration(REVERSE, [_reverse_host(catalogue, ["*"])], inside),
@@ -97,15 +100,26 @@ def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteCo
             _configuration(name, _both(catalogue, _own_names(entry)), inside)
             for name, entry in sorted(settings.workload.items())
         ),
+        *(_configuration(name, _forward_hosts(catalogue), inside, _REDIRECTED_EXTENSIONS) for name in transparent),
     ]
 
 
 def opened_routes(host: OpenedHost, catalogue: Catalogue) -> RouteConfiguration:
     """The routes of requests inside a tunnel to a host: to its tools alone."""
+    hosts = _hosts_behind(host)
+    return _configuration(FORWARD, hosts, inside_hosts(catalogue.by_name.values()), {TUNNEL_EXTENSION: INSIDE})
+
+
+def redirected_routes(name: str, host: OpenedHost, catalogue: Catalogue) -> RouteConfiguration:
+    """The routes of requests that a transparent listener took out of TLS to a host: to its tools alone."""
+    hosts = _hosts_behind(host)
+    return _configuration(name, hosts, inside_hosts(catalogue.by_name.values()), _REDIRECTED_EXTENSIONS)
+
+
+def _hosts_behind(host: OpenedHost) -> list[VirtualHost]:
     own = VirtualHost(name=host.target, domains=list(host.authorities), routes=_routes_to(host.tools, "https"))
     misdirected = _answer("misdirected", 403, "The request names another host than the handshake.\n")
-    other = VirtualHost(name="misdirected", domains=["*"], routes=[misdirected])
-    return _configuration(FORWARD, [own, other], inside_hosts(catalogue.by_name.values()), {TUNNEL_EXTENSION: INSIDE})
+    return [own, VirtualHost(name="misdirected", domains=["*"], routes=[misdirected])]
 
 
 def unclaimed_routes() -> RouteConfiguration:
@@ -207,6 +221,7 @@ def _tunnel(route: Route, tool: Tool | None) -> Route:
 
 
 _CONNECT = "connect:"
+_REDIRECTED_EXTENSIONS = {REDIRECTED_EXTENSION: REDIRECTED}
 _OPENED_EXTENSIONS = {ROUTE_EXTENSION: NO_ROUTE, TUNNEL_EXTENSION: OPENED}
 
 

@@ -57,6 +57,14 @@ def test_only_a_unix_socket_has_no_address_because_it_needs_none() -> None:
     assert not read_check_request(message.SerializeToString()).over_socket
 
 
+@pytest.mark.parametrize(("word", "expected"), [("yes", True), ("", False), ("no", False), ("Yes", False)])
+def test_routes_alone_say_that_a_call_was_led_to_its_listener(word: str, expected: bool) -> None:
+    message = request(headers=(("aegis.redirected", b"yes"), ("x-aegis-redirected", b"yes")))
+    assert read_check_request(message.SerializeToString()).is_redirected is False
+    message.attributes.context_extensions["aegis.redirected"] = word
+    assert read_check_request(message.SerializeToString()).is_redirected is expected
+
+
 @pytest.mark.parametrize(
     ("host", "scheme", "expected"),
     [

@@ -28,8 +28,11 @@ ROUTE_EXTENSION = "aegis.route"
 """The context extension by which every route says where it leads (`Tool.route`, or `NO_ROUTE`)."""
 LISTENER_EXTENSION = "aegis.listener"
 """The context extension by which every route says which listener it belongs to."""
+REDIRECTED_EXTENSION = "aegis.redirected"
+"""The context extension by which the routes of a transparent listener say that its client dialled somebody else."""
 TUNNEL_EXTENSION = "aegis.tunnel"
 """The context extension by which a route says what it has to do with a tunnel: `OPENED` or `INSIDE`."""
+REDIRECTED = "yes"
 OPENED, INSIDE = "opened", "inside"
 """A CONNECT whose tunnel Envoy ends, and a request that came by such a tunnel."""
 TUNNEL_TARGET_HEADER = "x-aegis-connect"
@@ -135,6 +138,7 @@ def read_check_request(message: bytes) -> HttpCall:
         opens_tunnel=_opens_tunnel(attributes.context_extensions, http.method),
         tunnel=_tunnel(attributes.context_extensions, headers),
         over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
+        is_redirected=attributes.context_extensions.get(REDIRECTED_EXTENSION, "") == REDIRECTED,
         values_of=partial(_values, http.header_map.headers),
         over_socket=attributes.source.address.HasField("pipe"),
     )

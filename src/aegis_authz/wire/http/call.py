@@ -32,7 +32,8 @@ class HttpCall:
     configuration and never from the client. `principal` is the identity in the certificate the client proved, "" when
     it showed none; `over_tls` says that its connection to Envoy was encrypted. `source` is the address it came from, ""
     where Envoy names none; `over_socket` says that it came by a unix socket, which has none. `opens_tunnel` says that
-    it is a CONNECT whose tunnel Envoy ends; `tunnel` is None but for a request inside one.
+    it is a CONNECT whose tunnel Envoy ends; `tunnel` is None but for a request inside one. `is_redirected` says that
+    rules of a packet filter led it to the listener, which no client can dial.
     """
 
     request_id: str
@@ -54,6 +55,7 @@ class HttpCall:
     over_socket: bool = False
     opens_tunnel: bool = False
     tunnel: Tunnel | None = None
+    is_redirected: bool = False
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""
