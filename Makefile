@@ -51,6 +51,11 @@ test: setup ## Run the tests, those with the real servers included; ARGS="-k nam
 test-all: setup rego ## Run every test, the slow ones and those of the Rego included
 	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
+# Skipped where there is no root or no nft, and says so: -rs.
+.PHONY: test-bypass
+test-bypass: setup ## Try every way around the gateway, in network namespaces; needs root, nftables and iproute2
+	@$(PYTEST) -rs tests/bypass $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more
 	@$(BIN)/python -m benchmarks $(ARGS)

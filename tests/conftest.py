@@ -19,6 +19,7 @@ WORKERS = {
     "load": "meshes",
     "proxy": "envoys",
     "differential": "envoys",
+    "bypass": "envoys",
 }
 """Rooms that are played on one worker together: they share a server, or must not start two meshes side by side."""
 LONGEST = ("e2e", "docs", "load", "policy")
