@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
@@ -189,3 +190,16 @@ def test_any_bytes_are_a_value_or_one_refusal(body: bytes) -> None:
         assert refused.fault is not None and refused.fault.where == "body"
         return
     assert isinstance(value, dict) and value
+
+
+def test_long_names_are_read_and_not_remembered() -> None:
+    read_form(b"a=1", ())
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(300):
+            name = f"{number}%20" + "n" * 20_000
+            assert read_form(f"{name}=1".encode(), ()) == {name.replace("%20", " "): "1"}
+        assert tracemalloc.get_traced_memory()[0] - before < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Parameter,
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.bodies.graphql import read_graphql
-from aegis_authz.wire.bodies.graphql_document import MAX_TOKENS
+from aegis_authz.wire.bodies.graphql_document import MAX_TOKENS, read_document
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call, takes_long
 
@@ -147,6 +148,51 @@ def test_fragments_that_double_each_other_are_refused_in_time() -> None:
     refused = refusal("{ ...F0 } " + spread + "fragment F30 on Q { a }")
     assert refused.fault is not None and "more than 1000 fields" in refused.fault.problem
     assert time.process_time() - begun < 0.5
+
+
+LONG = "a" * 16_000
+SPREAD = "{ x { ...A } y { ...A } } fragment A on Q { p { ...B } q { ...B } } fragment B on Q { "
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "problem"),
+    [
+        ("{ " + LONG + " { " + " ".join(f"b{n}" for n in range(100)) + " } }", None, "paths of its fields"),
+        ("{ " + LONG + " { " + " ".join(f"b{n}(x: 1)" for n in range(50)) + " } }", None, "paths of its fields"),
+        (SPREAD + "f { ...C } } fragment C on Q { " + LONG + " ".join(f" c{n} {{ d }}" for n in range(9)) + " } ",
+         None, None),
+        (SPREAD + " ".join(f'g{n}(x: "{"v" * 6_000}")' for n in range(5)) + " }", None, None),
+        ("query ($v: J) { " + " ".join(f"g{n}(x: $v)" for n in range(70)) + " }", {"v": ["w" * 90] * 300}, "arguments of"),
+        ("query ($v: J) { " + " ".join(f"g{n}(x: [$v, $v, $v])" for n in range(40)) + " }", {"v": "w" * 9_000},
+         "arguments of"),
+        ("query ($v: J = \"" + "w" * 20_000 + "\") { " + " ".join(f"g{n}(x: $v)" for n in range(70)) + " }", None,
+         "arguments of"),
+    ],
+)  # fmt: skip
+def test_a_small_document_becomes_no_large_one(query: str, variables: Any, problem: str | None) -> None:
+    if problem is not None:
+        refused = refusal(query, variables)
+        assert refused.reason is Reason.GRAPHQL_MALFORMED
+        assert refused.fault is not None and problem in refused.fault.problem
+        return
+    assert len(json.dumps(operation(query, variables))) < 1_400_000
+
+
+def test_what_is_remembered_of_documents_is_bounded() -> None:
+    read_document.cache_clear()
+    tracemalloc.start()
+    try:
+        fragments = " ".join(
+            f"fragment F{n} on Q {{ p{n} {{ ...F{n + 1} }} q{n} {{ ...F{n + 1} }} }}" for n in range(5)
+        )
+        for number in range(64):
+            values = " ".join(f"v{place}: {place}" for place in range(140))
+            query = f"{{ ...F0 }} {fragments} fragment F5 on Q {{ g{number}(x: {{{values}}}) }}"
+            read_document(query)
+        assert tracemalloc.get_traced_memory()[0] < 8_000_000
+    finally:
+        tracemalloc.stop()
+        read_document.cache_clear()
 
 
 GRAPH = Action(

@@ -24,7 +24,10 @@ MAX_LEVELS = 6
 
 _USUAL = re.compile(r"(?!_charset_|__proto__)[a-z0-9_]+(?:\[(?!__proto__|prototype)[a-z0-9_]*\])*\Z")
 """Names that no reader takes for another, brackets apart."""
-_MOST_NAMES = 2048  # clients send the same again and again
+MAX_NAME = 256
+"""Characters of a name that is remembered: callers choose names, and may choose long ones."""
+MOST_NAMES = 2048
+"""Names that are remembered: clients send the same again and again."""
 _NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)\Z")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _INDEX = re.compile(r"(?:0|[1-9][0-9]{0,3})\Z")
@@ -41,9 +44,12 @@ class FieldName(NamedTuple):
     is_usual: bool
 
 
-@lru_cache(_MOST_NAMES)
 def read_name(name: str, reason: Reason) -> FieldName:
     """Read the name of a field. Raises Refused with that reason for one that readers take differently."""
+    return _remembered(name, reason) if len(name) <= MAX_NAME else _read(name, reason)
+
+
+def _read(name: str, reason: Reason) -> FieldName:
     is_usual = _USUAL.match(name) is not None
     if not is_usual:
         _check(name, reason)
@@ -59,6 +65,9 @@ def read_name(name: str, reason: Reason) -> FieldName:
         problem = f"In the name {quoted(name)} more stands behind []. Say which element it is, as in a[0][b]."
         raise _malformed(name, reason, problem)
     return FieldName(parts, is_usual)
+
+
+_remembered = lru_cache(MOST_NAMES)(_read)
 
 
 def _check(name: str, reason: Reason) -> None:

@@ -11,11 +11,10 @@ from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.bodies.fields import MAX_FIELDS, FieldTree
+from aegis_authz.wire.bodies.fields import MAX_FIELDS, MAX_NAME, MOST_NAMES, FieldTree
 
 _FOREIGN = re.compile(rb"[^!-:<-~]")
 """What no client writes as itself: spaces, control characters, bytes beyond ASCII, and `;`."""
-_MOST_NAMES = 2048  # clients send the same again and again
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
 
 
@@ -55,8 +54,12 @@ def _refuse_foreign(data: bytes) -> None:
         raise _malformed(place, f"The form has at {place} {what}.")
 
 
-@lru_cache(_MOST_NAMES)
 def _decoded_name(name: str) -> str:
+    return _remembered(name) if len(name) <= MAX_NAME else _decoded(name, name)
+
+
+@lru_cache(MOST_NAMES)
+def _remembered(name: str) -> str:
     return _decoded(name, name)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+import orjson
+
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -18,6 +20,8 @@ from aegis_authz.wire.bodies.graphql_document import Document, Literal, Use, Var
 GRAPHQL_FACTS = frozenset({"operation", "name", "fields", "selections", "variables"})
 _MEMBERS = ("query", "variables", "operationName")
 OPERATION_MEMBERS = frozenset((*_MEMBERS, "extensions"))
+MAX_ARGUMENTS = 1024 * 1024
+"""Bytes of all arguments as JSON: one variable may be what many fields get."""
 _ABSENT = object()
 
 
@@ -78,10 +82,14 @@ def _variables(sent: Json, document: Document) -> Mapping[str, Json]:
 
 def _arguments(document: Document, variables: Mapping[str, Json]) -> dict[str, Json]:
     arguments: dict[str, Json] = {}
+    size = 0
     for use in document.uses:
         values = _values(use, document, variables)
         if values:
             arguments[use.path] = values
+            size += len(use.path) + len(orjson.dumps(values))
+            if size > MAX_ARGUMENTS:
+                raise malformed("query", f"The arguments of all fields are more than {MAX_ARGUMENTS} bytes together.")
     return arguments
 
 

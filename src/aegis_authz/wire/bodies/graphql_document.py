@@ -20,6 +20,8 @@ MAX_TOKENS = 600
 MAX_QUERY = 32 * 1024
 MAX_FIELDS = 1000
 """Fields with those of fragments, each counted as often as it is spread."""
+MAX_PATHS = 128 * 1024
+"""Characters of the paths of all fields together: a long name above many fields stands in the path of each."""
 MAX_DEPTH = 32
 _MOST_KEPT = 256  # documents, of which clients send the same again and again
 _CONDITIONS = ("include", "skip")
@@ -134,6 +136,8 @@ class _Walk:
         self._fragments = fragments
         self._is_mutation = is_mutation
         self._count = 0
+        self._characters = 0
+        self._literals: dict[int, tuple[tuple[str, Literal], ...]] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
         self.paths: list[str] = []
         self.uses: dict[str, tuple[tuple[str, Literal], ...]] = {}
@@ -165,7 +169,7 @@ class _Walk:
         name = field.name.value
         if name != "__typename":
             here, key = (*path, name), (*keys, name if field.alias is None else field.alias.value)
-            self._note(".".join(here), key, tuple(self._arguments(field)), not path)
+            self._note(".".join(here), key, self._arguments_of(field), not path)
             if field.selection_set is not None:
                 self.go(field.selection_set, here, key, depth + 1)
         elif field.arguments or field.selection_set is not None:
@@ -173,6 +177,9 @@ class _Walk:
 
     def _note(self, path: str, key: tuple[str, ...], arguments: tuple[tuple[str, Literal], ...], is_root: bool) -> None:
         if path not in self._keys:
+            self._characters += len(path)
+            if self._characters > MAX_PATHS:
+                raise malformed("query", f"The paths of its fields have more than {MAX_PATHS} characters together.")
             self._keys[path] = key
             self.paths.append(path)
             self.uses[path] = arguments
@@ -186,6 +193,13 @@ class _Walk:
             problem = f"The field {quoted(path)} is asked for twice, by other names or with other arguments."
             fault = Fault("body", path, f"{problem} Send one call each.")
             raise Refused(Reason.DUPLICATE_KEY, "a field is asked for twice", fault)
+
+    def _arguments_of(self, field: ast.FieldNode) -> tuple[tuple[str, Literal], ...]:
+        """The arguments of a field, made once: a fragment is walked as often as it is spread."""
+        arguments = self._literals.get(id(field))
+        if arguments is None:
+            arguments = self._literals[id(field)] = tuple(self._arguments(field))
+        return arguments
 
     def _arguments(self, field: ast.FieldNode) -> Iterator[tuple[str, Literal]]:
         names: set[str] = set()
