@@ -32,6 +32,7 @@ from aegis_authz.core.catalogue import (
     JSON_ALONE,
     NO_ROUTE,
     Action,
+    BodyFormat,
     Catalogue,
     Parameter,
     ParameterSource,
@@ -451,7 +452,7 @@ async def test_refusals_without_a_token_are_counted_and_the_count_is_recorded() 
     assert [count.count for count in world.counts] == [50 - FULL_OF_A_SOURCE]
 
 
-async def test_a_dense_body_is_read_beside_the_loop_in_the_lane_of_its_agent() -> None:
+async def test_a_dense_body_and_a_long_form_are_read_beside_the_loop_in_the_lane_of_its_agent() -> None:
     class NotedLane(SlowLane[ToolCall]):
         agents: ClassVar[list[Scope]] = []
 
@@ -467,6 +468,11 @@ async def test_a_dense_body_is_read_beside_the_loop_in_the_lane_of_its_agent() -
         assert world.records[-1].reason is reason
     await pipeline.check(payment(), "", time.monotonic() + 5)
     assert lane.agents == [Scope("acme", "emea", "bot")] * 2
+    forms = replace(STRIPE, actions=tuple(replace(action, bodies=(BodyFormat.FORM,)) for action in STRIPE.actions))
+    world = World(snapshots=[replace(SNAPSHOT, catalogue=Catalogue.of((forms, GITHUB)))])
+    form = payment(b"amount=" + b"4" * 2048, content_type=b"application/x-www-form-urlencoded")
+    await replace(world.pipeline(), slow_lane=lane).check(form, "", time.monotonic() + 5)
+    assert lane.agents == [Scope("acme", "emea", "bot")] * 3
     lane.close()
 
 

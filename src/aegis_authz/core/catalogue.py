@@ -67,6 +67,7 @@ class BodyFormat(Enum):
 
 
 JSON_ALONE = (BodyFormat.JSON,)
+_OF_JSON = (BodyFormat.JSON, BodyFormat.GRAPHQL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,11 @@ class Tool:
         return any(BodyFormat.GRAPHQL in action.bodies for action in self.actions)
 
     @property
+    def has_other_bodies(self) -> bool:
+        """Whether some of its calls have bodies that are no JSON: forms, files, texts, content."""
+        return any(body not in _OF_JSON for action in self.actions for body in action.bodies)
+
+    @property
     def has_messages(self) -> bool:
         """Whether some of its calls are messages to methods of a service."""
         return any(BodyFormat.MESSAGE in action.bodies for action in self.actions)
@@ -228,8 +234,8 @@ class Way(NamedTuple):
 class Catalogue:
     """All tools, by name and by the (host, port) agents call.
 
-    `operated` names the tools with operations of GraphQL. `routes` is each tool's route, by its name; `ways` its
-    actions of a method, in the order in which they are tried.
+    `operated` names the tools with operations of GraphQL, `formed` those with bodies that are no JSON. `routes` is each
+    tool's route, by its name; `ways` its actions of a method, in the order in which they are tried.
     """
 
     by_name: Mapping[str, Tool]
@@ -237,6 +243,7 @@ class Catalogue:
     routes: Mapping[str, str] = field(repr=False)
     ways: Mapping[tuple[str, str], tuple[Way, ...]] = field(repr=False)
     operated: frozenset[str]
+    formed: frozenset[str]
 
     @staticmethod
     def of(tools: tuple[Tool, ...]) -> Catalogue:
@@ -256,6 +263,7 @@ class Catalogue:
             MappingProxyType(routes),
             MappingProxyType(_ways(tools)),
             frozenset(tool.name for tool in tools if tool.has_operations),
+            frozenset(tool.name for tool in tools if tool.has_other_bodies),
         )
 
 

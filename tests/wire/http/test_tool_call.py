@@ -9,12 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.call import CallKind, ToolCall
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    Action,
+    BodyFormat,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.http.tool_call import read_tool_call
+from aegis_authz.wire.http.tool_call import read_tool_call, takes_long
 
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
 PAYEE = Parameter("payee", ParameterSource.BODY, "/to/0/name", ParameterType.STRING, False, None)
@@ -404,3 +413,24 @@ def test_every_refusal_of_a_call_says_why(method: str, tail: str, body: bytes) -
         read(method, "/v1/payments" + tail, body)
     except Refused as refusal:
         assert refusal.fault is not None and refusal.fault.problem
+
+
+@pytest.mark.parametrize(
+    ("bodies", "content_type", "size", "is_slow"),
+    [
+        ((BodyFormat.FORM,), "application/x-www-form-urlencoded", 2048, True),
+        ((BodyFormat.FORM,), "application/x-www-form-urlencoded", 2047, False),
+        ((BodyFormat.FORM,), "", 2048, True),
+        ((BodyFormat.JSON, BodyFormat.MULTIPART), "multipart/form-data; boundary=B", 2048, True),
+        ((BodyFormat.JSON, BodyFormat.MULTIPART), "application/json; charset=utf-8", 1_000_000, False),
+        ((BodyFormat.BINARY,), "image/png", 2048, True),
+        (JSON_ALONE, "application/x-www-form-urlencoded", 1_000_000, False),
+    ],
+)
+def test_a_long_form_is_read_beside_the_others(
+    bodies: tuple[BodyFormat, ...], content_type: str, size: int, is_slow: bool
+) -> None:
+    action = Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False, bodies)
+    headers = {"content-type": (content_type,)} if content_type else {}
+    call = http("POST", "/v1/payments", b"a" * size, headers=headers)
+    assert takes_long(call, Catalogue.of((replace(STRIPE, actions=(action,)),))) is is_slow

@@ -18,6 +18,7 @@ from aegis_authz.wire.bodies.reader import holds_operation, read_body, read_oper
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
 from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.http.content_type import is_json, media_type
 from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
 from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade, refuse_upgrade
@@ -25,6 +26,7 @@ from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
 
 _SHORT_OPERATION = 400  # bytes, in which some hundred tokens have room: 3 ms
+_LONG_FORM = 2048  # bytes, in which a hundred nested names have room: 0.3 ms; a thousand fields take 3 ms
 
 
 def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
@@ -125,10 +127,13 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 
 
 def takes_long(http: HttpCall, catalogue: Catalogue) -> bool:
-    """Whether a request may be an operation of GraphQL, for whose reading others should not wait."""
-    if not catalogue.operated or len(http.body) + len(http.query) < _SHORT_OPERATION:
-        return False
-    return any(tool.name in catalogue.operated for tool in claimants(http, catalogue)[0])
+    """Whether a request may be a long form or an operation of GraphQL, for whose reading others should not wait."""
+    slow: frozenset[str] = frozenset()
+    if catalogue.operated and len(http.body) + len(http.query) >= _SHORT_OPERATION:
+        slow = catalogue.operated
+    if catalogue.formed and len(http.body) >= _LONG_FORM and not is_json(media_type(http)):
+        slow |= catalogue.formed
+    return bool(slow) and any(tool.name in slow for tool in claimants(http, catalogue)[0])
 
 
 def _https_port(http: HttpCall) -> int | None:
