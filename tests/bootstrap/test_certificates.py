@@ -72,6 +72,18 @@ def test_it_serves_while_there_is_a_key_and_says_when_there_is_none(config: Path
     assert process.returncode == 0, complained
 
 
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:7443", "[::]:7443", "192.0.2.1:7443", "certs.example:7443", "localhost:7443"]
+)
+def test_where_others_could_ask_it_does_not_start(config: Path, listen: str) -> None:
+    settings = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**settings, "listen": listen}))
+    process = start(config)
+    _, complained = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "can be reached by others" in complained
+
+
 def test_without_a_key_it_does_not_start(config: Path) -> None:
     process = start(config)
     _, complained = process.communicate(timeout=PATIENCE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from aegis_authz.config.values import ListenAddress, Settings, SocketMode
+from aegis_authz.config.values import LoopbackAddress, Settings, SocketMode
 
 
 class CertificateSettings(Settings):
@@ -15,7 +15,7 @@ class CertificateSettings(Settings):
     for GET /readyz.
     """
 
-    listen: ListenAddress
+    listen: LoopbackAddress  # private keys pass it in the clear
     listen_mode: SocketMode = "0600"
     authority: Path
     ready_socket: str

@@ -28,7 +28,7 @@ class InterceptionSettings(Settings):
     `unclaimed`, a host that no tool claims is opened as well, for its client to read the refusal.
     """
 
-    certificates: ListenAddress
+    certificates: LoopbackAddress
     unclaimed: bool = True
 
 
