@@ -138,6 +138,17 @@ async def test_clients_are_bounded_and_the_catalogue_is_not(serving: Serving) ->
     assert (served.keys(), refused) == ({"c.example", "d.example"}, [])
 
 
+async def test_names_that_get_no_leaf_use_up_nothing(serving: Serving) -> None:
+    serving.authority[0] = new_authority(START, ("example",))
+    for name in ("A.example", "10.0.0.1", "a.elsewhere", "b.elsewhere"):
+        async with serving.ask("clients", name) as stream:
+            assert await stream.next() == ({}, [name])
+    for name in ("a.example", "b.example"):
+        async with serving.ask("clients", name) as stream:
+            served, _ = await stream.next()
+        assert name in served
+
+
 async def test_a_stream_that_does_not_say_whose_names_it_has_is_bounded(serving: Serving) -> None:
     for name in ("a.example", "b.example", "c.example"):
         async with serving.ask("", name) as stream:

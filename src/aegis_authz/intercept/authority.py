@@ -85,12 +85,16 @@ class Authority:
         key = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return key + self.certificate
 
-    def mint(self, name: str, now: Epoch, life: Seconds = LEAF_LIFE) -> Leaf:
-        """A new key and certificate for a host. Raises NotCertified."""
+    def check(self, name: str) -> None:
+        """Whether a leaf of this name may be made at all. Raises NotCertified."""
         if not is_host_name(name):
             raise NotCertified("not the name of a host in lower case")
         if self.names and not any(name == domain or name.endswith(f".{domain}") for domain in self.names):
             raise NotCertified("outside the domains that the authority is held to")
+
+    def mint(self, name: str, now: Epoch, life: Seconds = LEAF_LIFE) -> Leaf:
+        """A new key and certificate for a host. Raises NotCertified."""
+        self.check(name)
         starts, ends = now, Epoch(min(now + life, self.ends))
         if ends <= now:
             raise NotCertified("the authority's own certificate has expired")

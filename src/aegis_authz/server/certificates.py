@@ -149,6 +149,7 @@ class CertificateService:
     def _leaf(self, stream: _Stream, name: str, now: Epoch) -> Leaf | None:
         try:
             authority = self._authority()
+            authority.check(name)  # first: what gets no leaf must use up nothing of what strangers may have
             if stream.names_of == NamesOf.CLIENTS and not self._allowance.take(name, now):
                 _log.warning("no certificate for %.100r: clients asked for too many names", name)
                 return None
