@@ -173,8 +173,35 @@ def test_a_call_of_a_model_whose_cost_has_no_bound_is_refused(body: Mapping[str,
     assert problem in refusal(body, LLM, 1000)
 
 
-def test_the_larger_of_two_limits_counts() -> None:
-    found = estimate(call({"model": "gpt-4o", "max_tokens": 5, "max_completion_tokens": 500}), (), 0, priced(LLM))
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_tokens": 5, "max_completion_tokens": 500},
+        {"generationConfig": {"maxOutputTokens": 5, "max_output_tokens": 500}},
+        {"generation_config": {"maxOutputTokens": 500, "max_output_tokens": 5}},
+        {"generationConfig": {"maxOutputTokens": 5}, "generation_config": {"maxOutputTokens": 500}},
+        {"generationConfig": {"max_output_tokens": 500}, "generation_config": {"max_output_tokens": 5}},
+        {"generationConfig": {"maxOutputTokens": 5, "candidateCount": 1, "candidate_count": 100}},
+        {"generationConfig": {"maxOutputTokens": 5}, "generation_config": {"candidateCount": 100}},
+        {"max_tokens": 5, "generationConfig": {"max_output_tokens": 500}},
+        {"generationConfig": {"maxOutputTokens": None, "max_output_tokens": 500}},
+    ],
+)
+def test_the_larger_of_two_limits_counts_however_they_are_spelt(limits: Mapping[str, Json]) -> None:
+    found = estimate(call({"model": "gpt-4o", **limits}), (), 0, priced(LLM))
+    assert found is not None and found.tokens is not None and found.tokens.output == 500
+
+
+def test_a_limit_beside_a_listed_parameter_is_found() -> None:
+    listed = (
+        Parameter("model", ParameterSource.BODY, "/model", ParameterType.STRING, False, None),
+        Parameter("config", ParameterSource.BODY, "/generationConfig", ParameterType.OBJECT, False, None),
+    )
+    made = call(
+        {"model": "gpt-4o", "config": {"maxOutputTokens": 5}},
+        besides={"/generation_config": {"max_output_tokens": 500}},
+    )
+    found = estimate(made, listed, 0, priced(LLM))
     assert found is not None and found.tokens is not None and found.tokens.output == 500
 
 

@@ -17,14 +17,13 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.pointer import split
 
+_CONFIGS = ("/generationConfig", "/generation_config")
+"""Gemini takes each name in either spelling, wherever it stands (protobuf JSON mapping): the largest of all counts."""
 _LIMITS = (
-    "/max_completion_tokens",
-    "/max_tokens",
-    "/max_output_tokens",
-    "/generationConfig/maxOutputTokens",
-    "/generation_config/max_output_tokens",
+    *("/max_completion_tokens", "/max_tokens", "/max_output_tokens"),
+    *(f"{config}/{name}" for config in _CONFIGS for name in ("maxOutputTokens", "max_output_tokens")),
 )
-_ANSWERS = ("/n", "/generationConfig/candidateCount", "/generation_config/candidate_count")
+_ANSWERS = ("/n", *(f"{config}/{name}" for config in _CONFIGS for name in ("candidateCount", "candidate_count")))
 _MOST_ANSWERS = 1024
 _REFERENCES = frozenset(
     """
@@ -84,10 +83,10 @@ def _body_parts(call: ToolCall, parameters: Sequence[Parameter]) -> Mapping[str,
 def _at(parts: Mapping[str, Json], pointer: str) -> Json:
     """The value at a pointer, None where there is none."""
     for place, value in parts.items():
-        if pointer == place:
-            return value
-        if pointer.startswith(f"{place}/"):
-            return _inside(value, split(pointer[len(place) :]))
+        if pointer == place or pointer.startswith(f"{place}/"):
+            inside = _inside(value, split(pointer[len(place) :]))
+            if inside is not None:
+                return inside
     return None
 
 
