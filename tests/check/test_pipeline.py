@@ -437,6 +437,14 @@ async def test_a_tunnel_of_an_agent_with_more_than_a_share_under_way_is_refused_
     assert [record.reason for record in world.records] == [Reason.OVERLOADED, *[Reason.TUNNEL_OPENED] * 4]
 
 
+async def test_what_becomes_of_a_tunnel_is_told_where_somebody_known_opened_it() -> None:
+    pipeline = World().pipeline()
+    shown = connect(**{"proxy-authorization": b"Bearer " + token()})
+    answers = [await pipeline.check(request, "", time.monotonic() + 1) for request in (shown, connect(), payment())]
+    assert [answer.effect for answer in answers] == [Effect.ALLOW] * 3
+    assert [answer.is_followed for answer in answers] == [True, False, True]
+
+
 async def test_refusals_without_a_token_are_counted_and_the_count_is_recorded() -> None:
     world = World()
     pipeline = world.pipeline()

@@ -153,7 +153,7 @@ class World:
         }
         told = {"x-aegis-decision": "sanitize"}
         upstream = {"x-aegis-obligation": self.obligation, "accept-encoding": "identity"}
-        return write_check_response(Answer(Effect.SANITIZE, 0, 200, b"", told, {}, upstream, (), metadata))
+        return write_check_response(Answer(Effect.SANITIZE, 0, 200, b"", told, {}, upstream, (), metadata, True))
 
     def process_with(self, messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         return self.process(messages)

@@ -58,6 +58,7 @@ ALLOWED = Answer(
     client_replacements={},
     removed_headers=("x-aegis-token", "x-aegis-obligation"),
     metadata={"decision_id": "d-1"},
+    is_followed=True,
 )
 
 

@@ -34,6 +34,7 @@ def sanitized(obligation: str) -> Answer:
         client_replacements={},
         removed_headers=("x-aegis-token",),
         metadata={"decision_id": "d-1", "obligations": "[]"},
+        is_followed=True,
     )
 
 

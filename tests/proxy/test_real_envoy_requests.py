@@ -27,6 +27,7 @@ ALLOWED_KEEPING = Answer(
     client_replacements={},
     removed_headers=(),
     metadata={"decision_id": "d-3"},
+    is_followed=True,
 )
 URL = "http://pay.example/v1/payments"
 MOST_BODY = 65_536
@@ -40,6 +41,7 @@ DENIED = Answer(
     client_replacements={},
     removed_headers=(),
     metadata={"decision_id": "d-2"},
+    is_followed=True,
 )
 
 

@@ -28,6 +28,7 @@ OPENING = Answer(
     upstream_headers={},
     removed_headers=("x-aegis-token",),
     metadata={"decision_id": "d-1", "session_owner": "o"},
+    is_followed=True,
 )
 
 

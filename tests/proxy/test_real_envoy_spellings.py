@@ -29,6 +29,7 @@ DENIED = Answer(
     upstream_headers={},
     removed_headers=(),
     metadata={"decision_id": "d-2"},
+    is_followed=True,
 )
 
 

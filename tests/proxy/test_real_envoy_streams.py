@@ -33,6 +33,7 @@ SANITIZED = Answer(
     client_replacements={},
     removed_headers=("x-aegis-token",),
     metadata={"decision_id": "d-1", "obligations": "[]"},
+    is_followed=True,
 )
 
 

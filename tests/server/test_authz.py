@@ -16,8 +16,8 @@ from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler
 from aegis_authz.wire.envoy.answer import Answer
 
-DENY = Answer(Effect.DENY, 8, 503, b"", {"x-aegis-decision": "deny"}, {}, {}, (), {})
-ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, {}, (), {})
+DENY = Answer(Effect.DENY, 8, 503, b"", {"x-aegis-decision": "deny"}, {}, {}, (), {}, True)
+ALLOW = Answer(Effect.ALLOW, 0, 200, b"", {"x-aegis-decision": "allow"}, {}, {}, (), {}, True)
 
 
 class ScriptedPipeline:
@@ -76,7 +76,7 @@ async def test_time_is_kept_back_to_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [RuntimeError("bug"), None, Answer(Effect.DENY, 7, 403, b"\xff", {}, {}, {}, (), {})]
+    "answer", [RuntimeError("bug"), None, Answer(Effect.DENY, 7, 403, b"\xff", {}, {}, {}, (), {}, True)]
 )
 async def test_whatever_goes_wrong_the_answer_is_a_denial(answer: Any) -> None:
     pipeline = ScriptedPipeline()

@@ -63,6 +63,7 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
         upstream_headers={},
         removed_headers=(),
         metadata={"decision_id": draft.decision_id},
+        is_followed=False,
     )
 
 
@@ -91,6 +92,8 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
         upstream_headers=upstream,
         removed_headers=removed,
         metadata=metadata,
+        # a tunnel of nobody known: who shows no credential must not fill the record log with what became of it
+        is_followed=draft.identity is not None,
     )
 
 

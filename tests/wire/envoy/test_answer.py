@@ -11,7 +11,7 @@ from aegis_authz.wire.envoy.answer import Answer
 @pytest.mark.parametrize("effect", Effect)
 def test_an_answer_has_no_truth_value(effect: Effect) -> None:
     with pytest.raises(TypeError):
-        bool(Answer(effect, 7, 403, b"", {}, {}, {}, (), {}))
+        bool(Answer(effect, 7, 403, b"", {}, {}, {}, (), {}, True))
 
 
 def test_nothing_about_an_answer_is_implied() -> None:

@@ -12,7 +12,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.envoy.ext_authz import read_check_request, write_check_response
+from aegis_authz.wire.envoy.ext_authz import PASSED_METADATA, read_check_request, write_check_response
 
 
 def request(
@@ -140,7 +140,15 @@ def answer(effect: Effect) -> Answer:
         upstream_headers={"x-aegis-obligation": "both"} if effect.lets_through else {},
         removed_headers=("x-aegis-token",) if effect.lets_through else (),
         metadata={"decision_id": "d1"},
+        is_followed=True,
     )
+
+
+def test_what_is_let_through_is_followed_where_it_is_somebodys() -> None:
+    for is_followed in (True, False):
+        written = write_check_response(replace(answer(Effect.ALLOW), is_followed=is_followed))
+        fields = external_auth_pb2.CheckResponse.FromString(written).dynamic_metadata.fields
+        assert (PASSED_METADATA in fields, fields["decision_id"].string_value) == (is_followed, "d1")
 
 
 @pytest.mark.parametrize("effect", [Effect.DENY, Effect.APPROVAL_NEEDED])

@@ -199,7 +199,7 @@ def _unreadable_authority(detail: str, problem: str) -> Refused:
 
 def write_check_response(answer: Answer) -> bytes:
     """Encode a CheckResponse. A denial is always a denied_response: failure_mode_allow cannot touch it."""
-    if answer.effect.lets_through and len(answer.metadata) == 1:
+    if answer.effect.lets_through and len(answer.metadata) == 1 and answer.is_followed:
         # the most frequent answer: but for its id, and that of an MCP session, it is the same message again and again.
         # Encoded messages that follow each other are one message (protobuf encoding, "Last One Wins" and repeated
         # fields).
@@ -238,7 +238,8 @@ def _own_message(decision_id: str, answer: Answer) -> bytes:
 def _encoded(answer: Answer) -> bytes:
     response = external_auth_pb2.CheckResponse()
     if answer.effect.lets_through:
-        response.dynamic_metadata.fields[PASSED_METADATA].string_value = _PASSED
+        if answer.is_followed:
+            response.dynamic_metadata.fields[PASSED_METADATA].string_value = _PASSED
         ok = response.ok_response
         _set_headers(ok.headers, answer.upstream_headers, _OVERWRITE)
         # A processor that withholds the body says so in the same headers; what a tool says in them Envoy's routes
