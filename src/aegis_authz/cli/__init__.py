@@ -11,6 +11,8 @@ from aegis_authz.cli.exit_codes import UNABLE
 EXTRAS: Final = MappingProxyType(
     {
         "aiohttp": "agent",
+        "aiosqlite": "control",
+        "alembic": "control",
         "betterproto2": "control",
         "certifi": "local",
         "envoy_data_plane": "control",
@@ -21,7 +23,9 @@ EXTRAS: Final = MappingProxyType(
         "jwt": "control",
         "mcp": "agent",
         "pkcs11": "pkcs11",
+        "psycopg": "postgres",
         "rich": "cli",
+        "sqlalchemy": "control",
         "tomlkit": "agent",
         "typer": "cli",
     }

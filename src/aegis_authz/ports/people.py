@@ -19,7 +19,7 @@ class Account:
 
 
 class PeopleStore(Protocol):
-    """Accounts, and at which addresses of which channels (`slack`, `email`) their people are. May raise PeopleFault."""
+    """Accounts, and where their people are in which channels (`slack`, `email`). May raise DatabaseFault."""
 
     async def add(self, account: Account) -> None:
         """Keep a new one. Raises PersonConflict when its id is taken, by one that is disabled as well."""
@@ -59,7 +59,3 @@ class PersonConflict(Exception):
 
 class PersonUnknown(Exception):
     """Nobody of that id or address is kept."""
-
-
-class PeopleFault(Exception):
-    """People cannot be read or kept; the message is for the log."""

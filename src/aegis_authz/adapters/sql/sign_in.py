@@ -1,0 +1,146 @@
+"""`ports.sign_in` in SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.people import require_person
+from aegis_authz.adapters.sql.tables import API_KEYS, CODES, FAILURES, PEOPLE, SESSIONS
+from aegis_authz.core.person import RoleBinding
+from aegis_authz.core.sign_in import ApiKey, Failures, Session
+from aegis_authz.core.units import Epoch
+from aegis_authz.ports.people import PersonUnknown
+
+
+class SqlSignIn:
+    """Hashes of passwords, sessions, API keys and codes, and how often signing in failed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def set_password(self, person_id: str, password_hash: str) -> None:
+        """Keep this instead. Raises PersonUnknown, DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await require_person(connection, person_id)
+            await connection.execute(update(PEOPLE).where(PEOPLE.c.id == person_id).values(password_hash=password_hash))
+
+    async def password_hash(self, person_id: str) -> str:
+        """What was set. Raises PersonUnknown, DatabaseFault."""
+        columns = select(PEOPLE.c.password_hash).where(PEOPLE.c.id == person_id)
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(columns)).first()
+        if row is None:
+            raise PersonUnknown(f"there is no {person_id}")
+        return str(row.password_hash)
+
+    async def open_session(self, session: Session) -> None:
+        """Keep a session. Raises PersonUnknown, DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await require_person(connection, session.person_id)
+            await connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= session.created))
+            await connection.execute(
+                insert(SESSIONS).values(
+                    hash=session.hash,
+                    person_id=session.person_id,
+                    created=session.created,
+                    expires=session.expires,
+                )
+            )
+
+    async def session(self, session_hash: str) -> Session | None:
+        """The session of that hash. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(select(SESSIONS).where(SESSIONS.c.hash == session_hash))).first()
+        return None if row is None else Session(row.hash, row.person_id, Epoch(row.created), Epoch(row.expires))
+
+    async def end_session(self, session_hash: str) -> None:
+        """Forget it, if there is one. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(SESSIONS).where(SESSIONS.c.hash == session_hash))
+
+    async def end_sessions(self, person_id: str) -> None:
+        """Forget all of a person. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(SESSIONS).where(SESSIONS.c.person_id == person_id))
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Keep a key. Raises PersonUnknown, DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await require_person(connection, key.person_id)
+            await connection.execute(
+                insert(API_KEYS).values(
+                    id=key.id,
+                    hash=key.hash,
+                    person_id=key.person_id,
+                    label=key.label,
+                    roles=" ".join(str(binding) for binding in key.roles),
+                    created=key.created,
+                    expires=key.expires,
+                    is_revoked=key.is_revoked,
+                )
+            )
+
+    async def key(self, key_id: str) -> ApiKey | None:
+        """The key of that id. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(select(API_KEYS).where(API_KEYS.c.id == key_id))).first()
+        return None if row is None else _key(row)
+
+    async def keys(self) -> list[ApiKey]:
+        """All of them, the newest first. Raises DatabaseFault."""
+        columns = select(API_KEYS).order_by(API_KEYS.c.created.desc(), API_KEYS.c.id)
+        async with self._database.transaction() as connection:
+            return [_key(row) for row in await connection.execute(columns)]
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """End it. Raises DatabaseFault."""
+        is_live = (API_KEYS.c.id == key_id) & (API_KEYS.c.is_revoked.is_(False))
+        async with self._database.transaction() as connection:
+            return (await connection.execute(update(API_KEYS).where(is_live).values(is_revoked=True))).rowcount == 1
+
+    async def put_code(self, code_hash: str, person_id: str, expires: Epoch) -> None:
+        """Keep a code, instead of those of before. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(CODES).where(CODES.c.person_id == person_id))
+            await connection.execute(insert(CODES).values(hash=code_hash, person_id=person_id, expires=expires))
+
+    async def take_code(self, code_hash: str, now: Epoch) -> str | None:
+        """Whose code it is, which it is no more. Raises DatabaseFault."""
+        taken = delete(CODES).where(CODES.c.hash == code_hash).returning(CODES.c.person_id, CODES.c.expires)
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(taken)).first()
+        return None if row is None or row.expires <= now else str(row.person_id)
+
+    async def failures(self, name: str) -> Failures:
+        """How often in a row signing in has failed for that name. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(select(FAILURES).where(FAILURES.c.name == name))).first()
+        return Failures(0, Epoch(0.0)) if row is None else Failures(row.failures, Epoch(row.last))
+
+    async def note_failure(self, name: str, now: Epoch) -> None:
+        """Count one more. Raises DatabaseFault."""
+        more = update(FAILURES).where(FAILURES.c.name == name).values(failures=FAILURES.c.failures + 1, last=now)
+        async with self._database.transaction() as connection:
+            if (await connection.execute(more)).rowcount == 0:
+                await connection.execute(insert(FAILURES).values(name=name, failures=1, last=now))
+
+    async def forget_failures(self, name: str) -> None:
+        """Begin from none. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(FAILURES).where(FAILURES.c.name == name))
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        row.id,
+        row.hash,
+        row.person_id,
+        row.label,
+        tuple(RoleBinding.parse(text) for text in row.roles.split()),
+        Epoch(row.created),
+        Epoch(row.expires),
+        row.is_revoked,
+    )

@@ -1,0 +1,140 @@
+"""The tables of the control plane's database. Migrations make them; a test holds the two to each other."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Times are seconds since the epoch. What is secret is kept as a hash alone."""
+
+_ID, _HASH = String(128), String(64)
+
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("password_hash", String(256), nullable=False),
+)
+
+MEMBERSHIPS = Table(
+    "memberships",
+    METADATA,
+    Column("person_id", _ID, ForeignKey("people.id"), primary_key=True),
+    Column("kind", String(8), primary_key=True),  # "group" or "role"
+    Column("value", String(260), primary_key=True),
+)
+
+ADDRESSES = Table(
+    "addresses",
+    METADATA,
+    Column("person_id", _ID, ForeignKey("people.id"), primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("address", String(256), nullable=False),
+    UniqueConstraint("channel", "address"),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("hash", _HASH, primary_key=True),
+    Column("person_id", _ID, ForeignKey("people.id"), nullable=False, index=True),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("hash", _HASH, nullable=False),
+    Column("person_id", _ID, ForeignKey("people.id"), nullable=False, index=True),
+    Column("label", String(128), nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("is_revoked", Boolean, nullable=False),
+)
+
+CODES = Table(
+    "codes",
+    METADATA,
+    Column("hash", _HASH, primary_key=True),
+    Column("person_id", String(128), nullable=False),  # "" for the first owner, who is nobody yet
+    Column("expires", Double, nullable=False),
+)
+
+FAILURES = Table(
+    "failures",
+    METADATA,
+    Column("name", String(256), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last", Double, nullable=False),
+)
+
+CHANGE_LOG = Table(
+    "change_log",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(512), nullable=False),
+    Column("domain", String(128), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("previous", _HASH, nullable=False),
+    Column("hash", _HASH, nullable=False, unique=True),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("approval_id", String(64), nullable=False),
+    Column("place", String(320), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("receipt", String(512), nullable=False),
+    Column("trouble", String(512), nullable=False),
+    Column("due", Double, nullable=False),
+    Column("ended", Double),
+    UniqueConstraint("approval_id", "place", "kind"),
+    Index("ix_outbox_channel", "channel", "state", "due"),
+)
+
+APPROVAL_HISTORY = Table(
+    "approval_history",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("approval_id", String(64), nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("document", JSON, nullable=False),
+)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, insert
+
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.tables import METADATA, PEOPLE
+from aegis_authz.ports.database import DatabaseFault
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "control.db"
+
+
+async def made(file: Path) -> None:
+    database = Database(f"sqlite:///{file}")
+    try:
+        await database.migrate()
+    finally:
+        await database.close()
+
+
+async def test_the_migrations_make_the_tables_that_the_code_reads(file: Path) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+
+    database = Database(f"sqlite:///{file}")
+    await database.migrate()
+    async with database.transaction() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+async def test_a_database_is_brought_up_to_date_once(file: Path) -> None:
+    await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("INSERT INTO failures VALUES ('ann', 1, 1.0)")
+        raw.commit()
+    await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        assert raw.execute("SELECT count(*) FROM failures").fetchone() == (1,)
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_database_of_a_newer_version_is_left_as_it_is(file: Path) -> None:
+    await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+        raw.commit()
+    with pytest.raises(DatabaseFault, match=r"newer version of Aegis \(it is at 9999\): start that version"):
+        await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+
+
+async def test_what_fails_in_the_middle_leaves_nothing(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("CREATE TABLE outbox (id text)")
+    with pytest.raises(DatabaseFault, match="outbox"):
+        await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        assert raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [("outbox",)]
+
+
+@pytest.mark.parametrize("verb", ["UPDATE change_log SET reason = 'x'", "DELETE FROM change_log"])
+async def test_the_database_itself_keeps_the_change_log(file: Path, verb: str) -> None:
+    await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("INSERT INTO change_log VALUES (1, 1, 'ann', 'a', 's', '*', '', '0', 'h')")
+        with pytest.raises(sqlite3.IntegrityError, match="stays as it was written"):
+            raw.execute(verb)
+
+
+async def test_a_file_that_is_no_database_is_a_fault(file: Path) -> None:
+    file.write_bytes(b"no database" * 200)
+    with pytest.raises(DatabaseFault, match="not a database"):
+        await made(file)
+
+
+async def test_a_fault_tells_no_value_of_the_statement(file: Path) -> None:
+    database = Database(f"sqlite:///{file}")
+    await database.migrate()
+    row = {"id": "ann", "name": "s3cret", "is_disabled": False, "created": 1.0, "password_hash": "s3cret"}
+    with pytest.raises(DatabaseFault, match="UNIQUE") as fault:
+        async with database.transaction() as connection:
+            await connection.execute(insert(PEOPLE), [row, row])
+    await database.close()
+    assert "s3cret" not in str(fault.value)
+    assert fault.value.__cause__ is None
+
+
+@pytest.mark.parametrize("url", ["", "x", "mysql://a/b", "sqlite://", "sqlite:///", "postgresql+asyncpg://a/b"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(DatabaseFault, match="must be"):
+        Database(url)
+
+
+async def test_a_server_that_is_away_is_a_fault_without_the_password() -> None:
+    database = Database("postgresql://ann:s3cret@127.0.0.1:1/aegis")
+    with pytest.raises(DatabaseFault, match=r"ann:\*\*\*@127\.0\.0\.1:1") as fault:
+        await database.migrate()
+    await database.close()
+    assert "s3cret" not in str(fault.value)
