@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from aegis_authz.approvals.rules import STEPS, Event, principals, require_step, sought
 from aegis_authz.core.approval import (
@@ -20,6 +20,7 @@ from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch, Jti
 from aegis_authz.identity.mint import mint_override
+from aegis_authz.identity.signing_pool import SigningPool
 from aegis_authz.ports.data_plane import Approvals, Clock, Ids, RecordLog, StoreDown
 from aegis_authz.ports.key_rings import SigningKey
 
@@ -43,12 +44,14 @@ class Approver:
         records: RecordLog,
         is_stale: Callable[[ApprovalRequest], bool],
         mint: Callable[[ApprovalRequest, Epoch], str],
+        signatures: SigningPool,
         clock: Clock,
     ) -> None:
         self._approvals = approvals
         self._records = records
         self._is_stale = is_stale
         self._mint = mint
+        self._signatures = signatures
         self._clock = clock
 
     async def page(self, state: ApprovalState | None, limit: int, after: str) -> ApprovalPage:
@@ -69,7 +72,7 @@ class Approver:
         approval, now = await self._decidable(approval_id, ApprovalState.APPROVED, by)
         # Minted before the decision is written: an approval can never be given without its token.
         try:
-            token = await asyncio.to_thread(self._mint, approval.request, now)  # a key service may be asked
+            token = await self._signatures.sign(partial(self._mint, approval.request, now))
         except ValueError:
             raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
         after = await self._decide(approval, ApprovalState.APPROVED, by, note, now)

@@ -43,6 +43,7 @@ from aegis_authz.core.limit import Limit
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
+from aegis_authz.identity.signing_pool import SigningPool
 from aegis_authz.ports.control_plane import (
     Routes,
 )
@@ -75,6 +76,7 @@ def _token_issuer(
     return TokenIssuer(
         terms,
         lambda: stores.rings["issuer"].signing_key,
+        SigningPool(),
         directory,
         stores.uses,
         stores.journal,
@@ -84,6 +86,13 @@ def _token_issuer(
         clock,
         ids,
     )
+
+
+def _approver(settings: ControlSettings, stores: ControlStores, bulletin: Bulletin, clock: Clock, ids: Ids) -> Approver:
+    ring = stores.rings["approvals"]
+    mint = override_mint(lambda: ring.signing_key, settings.issuer, settings.audience, ids)
+    # a pool of its own: a flood of token requests must not keep an approver waiting
+    return Approver(stores.approvals, stores.records, bulletin.is_stale, mint, SigningPool(), clock)
 
 
 def _mesh_place(settings: ControlSettings) -> MeshPlace:
@@ -165,7 +174,6 @@ def control_services(
     Without `routes` nobody's routes follow what is published.
     """
     bulletin, board = Bulletin(), StatusBoard(clock)
-    rings = stores.rings
     builder = _builder(settings, keys, stores, clock)
     discovery = Discovery(keys.root, lambda: stores.bundle_ring.trusted(clock.now()))
     discovery.refresh()
@@ -185,13 +193,7 @@ def control_services(
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     return ControlServices(
         publisher=publisher,
-        approver=Approver(
-            stores.approvals,
-            stores.records,
-            bulletin.is_stale,
-            override_mint(lambda: rings["approvals"].signing_key, settings.issuer, settings.audience, ids),
-            clock,
-        ),
+        approver=_approver(settings, stores, bulletin, clock, ids),
         expiry=ExpiryWatch(stores.approvals, stores.records, clock),
         bulletin=bulletin,
         discovery=discovery,
@@ -208,7 +210,7 @@ def control_services(
         mesh=_mesh_place(settings),
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
-        token_jwks=lambda: public_jwks(rings["issuer"].trusted(clock.now())),
+        token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
         authentication=AdminTokenHolder(keys.admin_token),
         opa_token=keys.opa_token,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.exchanging import Exchanger
@@ -23,6 +23,7 @@ from aegis_authz.identity.exchange import MAX_ACTORS, VerifiedSubject
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.identity.mint import MAX_TTL, MIN_TTL, mint_token
 from aegis_authz.identity.proof import PROOF_LIFE
+from aegis_authz.identity.signing_pool import SigningPool
 from aegis_authz.identity.token import MAX_TOKEN_BYTES, is_agent_token
 from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
 from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
@@ -103,6 +104,7 @@ class TokenIssuer:
         self,
         terms: TokenTerms,
         signing_key: Callable[[], SigningKey],
+        signatures: SigningPool,
         directory: Callable[[], Directory],
         uses: SingleUses,
         journal: Journal,
@@ -115,6 +117,7 @@ class TokenIssuer:
         """`signing_key` and `directory` are asked for each token: what is served changes while this runs."""
         self._terms = terms
         self._signing_key = signing_key
+        self._signatures = signatures
         self._directory = directory
         self._uses = uses
         self._journal = journal
@@ -167,7 +170,7 @@ class TokenIssuer:
         life = Seconds(min(claimant.life, agent.token_life or self._terms.max_life))
         bound_to = claimant.bound_to or binding.key_id
         jti = Jti(self._ids.token())
-        token = await asyncio.to_thread(  # a key service may be asked
+        mint = partial(
             mint_token,
             self._signing_key(),
             issuer=self._terms.issuer,
@@ -181,6 +184,7 @@ class TokenIssuer:
             bound_to=bound_to,
             grant=claimant.grant,
         )
+        token = await self._signatures.sign(mint)
         if len(token) > MAX_TOKEN_BYTES:
             raise NotIssued(Denial.GRANT_LARGE, str(claimant.agent))
         issued = replace(
