@@ -17,9 +17,10 @@ import pytest
 
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.rotating import Rotator
-from aegis_authz.core.release import Sources
+from aegis_authz.core.release import ReleasesFault, Sources
 from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data
+from aegis_authz.ports.key_rings import Rotatable
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 
@@ -104,6 +105,58 @@ async def test_a_former_key_is_dropped_when_all_that_it_signed_has_ended(plane: 
     await plane.rotator.drop()
 
 
+class Unreached:
+    """A way to verifiers that are away."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    async def publish(self, by: str, words: str, wait: float) -> bool:
+        self.tries += 1
+        return False
+
+    async def sign_anew(self, by: str, words: str) -> None:
+        raise AssertionError("nothing signs with a key that nobody has")
+
+    def may_withdraw(self) -> bool:
+        return False
+
+    async def withdraw(self, words: str) -> None:
+        raise AssertionError("there is nothing to withdraw")
+
+
+class Interrupted(Unreached):
+    """A way to verifiers on which the first withdrawal fails; it sees whether the ring has the key then."""
+
+    def __init__(self, ring: Rotatable) -> None:
+        super().__init__()
+        self.ring = ring
+        self.withdrawals: list[bool] = []
+
+    def may_withdraw(self) -> bool:
+        return True
+
+    async def withdraw(self, words: str) -> None:
+        self.withdrawals.append(self.ring.is_outlived(Epoch(time.time())))
+        if len(self.withdrawals) == 1:
+            raise ReleasesFault("the disk is full")
+
+
+async def test_a_former_key_is_kept_until_nobody_is_served_it_any_more(plane: ControlServices) -> None:
+    rotation = plane.rotator.rotations["issuer"]
+    rotation.ring.prepare()
+    rotation.ring.switch(Epoch(time.time() - 1))
+    way = Interrupted(rotation.ring)
+    rotator = Rotator({"issuer": replace(rotation, distribution=way)}, Hours())
+    with pytest.raises(ReleasesFault):
+        await rotator.drop()
+    await rotator.drop()
+    assert way.withdrawals == [True, True]
+    assert not rotation.ring.is_outlived(Epoch(time.time()))
+    await rotator.drop()
+    assert len(way.withdrawals) == 2
+
+
 async def test_only_the_admin_rotates_and_only_keys_that_there_are(plane: ControlServices, client: Client) -> None:
     async with client(plane, "0" * 64) as anyone:
         assert (await anyone.post("/v1/keys/issuer/rotate", json={})).status_code == 401
@@ -158,23 +211,3 @@ async def test_a_rotation_on_schedule_that_fails_changes_nothing_and_is_tried_ag
     await rotator.rotate_due()
     assert distribution.tries == 2
     assert "the bundle key is due and cannot be rotated" in caplog.text
-
-
-class Unreached:
-    """A way to verifiers that are away."""
-
-    def __init__(self) -> None:
-        self.tries = 0
-
-    async def publish(self, by: str, words: str, wait: float) -> bool:
-        self.tries += 1
-        return False
-
-    async def sign_anew(self, by: str, words: str) -> None:
-        raise AssertionError("nothing signs with a key that nobody has")
-
-    def may_withdraw(self) -> bool:
-        return False
-
-    async def withdraw(self, words: str) -> None:
-        raise AssertionError("there is nothing to withdraw")

@@ -99,8 +99,9 @@ class Rotator:
             if not rotation.ring.is_outlived(now) or not rotation.distribution.may_withdraw():
                 continue
             async with self._change:
-                await asyncio.to_thread(rotation.ring.drop, now)
+                # a ring believes no key whose time is over; dropped first, a withdrawal that failed would stay undone
                 await rotation.distribution.withdraw(f"former keys are dropped: {name}")
+                await asyncio.to_thread(rotation.ring.drop, now)
 
     async def rotate_due(self) -> None:
         """Rotate every key whose time has come; one that cannot be rotated is tried again after minutes."""
