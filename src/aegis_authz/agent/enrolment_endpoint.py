@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
+from aegis_authz.agent.answers import AnswerTooLong, whole_body
 from aegis_authz.agent.enrolment import Enrolment, EnrolmentFault
 from aegis_authz.agent.proof import ProofKey
 from aegis_authz.core.json_value import Json
@@ -14,7 +15,6 @@ from aegis_authz.encoding.narrowing import mapping, text
 
 PATH = "/v1/enroll"
 _SECONDS = 20
-_MOST_BYTES = 64 * 1024
 
 
 async def enrol(session: aiohttp.ClientSession, control: str, code: str, key: ProofKey) -> Enrolment:
@@ -28,8 +28,9 @@ async def enrol(session: aiohttp.ClientSession, control: str, code: str, key: Pr
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=_SECONDS),
         ) as response:
-            body = await response.content.read(_MOST_BYTES)
-            status = response.status
+            body, status = await whole_body(response), response.status
+    except AnswerTooLong as fault:
+        raise EnrolmentFault(f"the control plane at {url} answered {fault}") from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
         raise EnrolmentFault(f"the control plane does not answer at {url}: {fault or type(fault).__name__}") from None
     try:

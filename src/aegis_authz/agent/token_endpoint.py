@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from aegis_authz.agent.answers import AnswerTooLong, whole_body
 from aegis_authz.agent.proof import ProofKey
 from aegis_authz.agent.tokens import AgentToken, TokenFault
 from aegis_authz.core.json_value import Json
@@ -19,7 +20,6 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"  # noqa: S105  # a name space
 _SECONDS = 10
-_MOST_BYTES = 64 * 1024
 _LONGEST_LIFE = 86_400.0
 
 
@@ -80,8 +80,9 @@ class TokenEndpoint:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=_SECONDS),
             ) as response:
-                body = await response.content.read(_MOST_BYTES)
-                status = response.status
+                body, status = await whole_body(response), response.status
+        except AnswerTooLong as fault:
+            raise TokenFault(f"the control plane at {self._url} answered {fault}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             why = str(fault) or type(fault).__name__
             raise TokenFault(f"the control plane does not answer at {self._url}: {why}") from None
