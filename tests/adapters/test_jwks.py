@@ -170,10 +170,24 @@ async def test_a_configuration_that_misleads_is_refused(
         await sets.discover(_configuration(server, **changes))
 
 
-def test_an_issuer_elsewhere_sends_nobody_to_this_machine() -> None:
-    for place in ("http://127.0.0.1/k", "http://localhost/k", "http://[::1]/k"):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_issuer_elsewhere_sends_nobody_to_this_machine(scheme: str) -> None:
+    for host in ("127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST.", "[::1]"):
+        place = f"{scheme}://{host}/k"
         assert not is_as_private(place, "https://ci.example")
         assert is_as_private(place, "http://127.0.0.1:9000")
+    assert not is_as_private("http://ci.example/k", "http://127.0.0.1:9000")
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "0", "[::ffff:127.0.0.1]", "[::]"])
+async def test_another_spelling_of_this_machine_is_not_connected_to(
+    server: Server, sets: HttpKeySets, host: str
+) -> None:
+    _configuration(server)
+    for scheme in ("http", "https"):
+        with pytest.raises(KeysUnavailable, match="leads to this machine itself"):
+            await sets.fetch(server.url.replace("http://127.0.0.1", f"{scheme}://{host}"))
+    assert server.paths == []
 
 
 @pytest.mark.parametrize(

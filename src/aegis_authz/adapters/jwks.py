@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from aegis_authz.adapters.elsewhere import ElsewhereTransport, Resolver, resolve, says_loopback
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
@@ -21,15 +22,16 @@ _SECONDS = 5.0
 _MAX_BYTES = 256 * 1024
 _MOST_KEYS = 100
 _WELL_KNOWN = "/.well-known/openid-configuration"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class HttpKeySets:
     """`ports.KeySets` over HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Resolver = resolve) -> None:
         # trust_env: neither a proxy nor other credentials of this process are for strangers
-        self._http = httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(
+            transport=ElsewhereTransport(resolver), timeout=_SECONDS, follow_redirects=False, trust_env=False
+        )
 
     async def fetch(self, url: str) -> tuple[VerifyingKey, ...]:
         """The keys of the set at this URL that can verify anything here. Raises KeysUnavailable."""
@@ -83,14 +85,20 @@ class HttpKeySets:
 
 
 def is_as_private(url: str, issuer: str) -> bool:
-    """Whether the URL is https, or stays on loopback as its issuer does: one elsewhere sends us to no place of ours."""
+    """Whether the URL is https, or stays on loopback as its issuer does: one elsewhere sends us to no place of ours.
+
+    A name that leads to loopback is found out when it is connected to.
+    """
     try:
         parts, origin = urlsplit(url), urlsplit(issuer)
         _ = parts.port
     except ValueError:
         return False
-    is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK and origin.hostname in _LOOPBACK
-    return (parts.scheme == "https" or is_local) and bool(parts.hostname) and parts.username is None
+    if not parts.hostname or parts.username is not None:
+        return False
+    if says_loopback(parts.hostname.rstrip(".")):
+        return parts.scheme in ("http", "https") and says_loopback(origin.hostname or "")
+    return parts.scheme == "https"
 
 
 def _keys(data: Mapping[str, Json]) -> tuple[VerifyingKey, ...]:

@@ -1,0 +1,87 @@
+"""HTTP to other machines: a name is resolved once, and one that leads back to this machine is not connected to.
+
+Who controls a name's DNS, or a URL that is read from a stranger's answer, would else reach whatever listens on our
+loopback. A URL that says loopback itself is taken at its word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address, ip_address
+
+import httpx
+
+from aegis_authz.core.address import is_loopback
+
+Resolver = Callable[[str, int], Awaitable[list[str]]]
+"""The addresses of a host and port, best first. Raises OSError, ValueError."""
+
+_NAME = "localhost"
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses that the system knows for a name. Raises OSError, ValueError."""
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(place[0]) for *_, place in entries))
+
+
+def says_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name: an address of loopback, or localhost."""
+    return host == _NAME or is_loopback(host)
+
+
+class ElsewhereTransport(httpx.AsyncBaseTransport):
+    """Connects to the addresses of a host, none of which is this machine unless the host says so.
+
+    What was looked at is what is connected to: nothing is resolved a second time. No connection is kept, for it is the
+    certificate's name that makes one another host's.
+    """
+
+    def __init__(self, resolver: Resolver = resolve, authorities: ssl.SSLContext | None = None) -> None:
+        """Servers are verified by these authorities, those of httpx where there are none."""
+        limits = httpx.Limits(max_connections=16, max_keepalive_connections=0)
+        verify = True if authorities is None else authorities
+        self._http = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
+        self._resolver = resolver
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it to the first address that can be connected to. Raises httpx.TransportError, OSError, ValueError."""
+        host = request.url.raw_host.decode("ascii").rstrip(".").lower()
+        addresses = await self._addresses(host, request)
+        for last, address in enumerate(addresses, 1 - len(addresses)):
+            try:
+                return await self._http.handle_async_request(_to(address, host, request))
+            except httpx.ConnectError:
+                if last == 0:
+                    raise
+        raise httpx.ConnectError(f"{host} has no address", request=request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _addresses(self, host: str, request: httpx.Request) -> list[str]:
+        default = 443 if request.url.scheme == "https" else 80
+        addresses = await self._resolver(host, request.url.port or default)
+        if not says_loopback(host) and any(map(_is_here, addresses)):
+            raise httpx.ConnectError(
+                f"{host} leads to this machine itself, which its URL does not say", request=request
+            )
+        return addresses
+
+
+def _to(address: str, host: str, request: httpx.Request) -> httpx.Request:
+    """The same request, its host header included, to this address; TLS still asks for the host's certificate."""
+    extensions = {**request.extensions, "sni_hostname": host}
+    url = request.url.copy_with(host=address)
+    return httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
+
+
+def _is_here(text: str) -> bool:
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_unspecified or is_loopback(str(address))  # the unspecified address connects to loopback
