@@ -118,6 +118,10 @@ format: setup ## Sort imports and format Python and Rego
 envoy-config: setup ## Write deploy/envoy/*.yaml from the settings
 	@$(BIN)/python -m aegis_authz.proxy deploy/envoy
 
+.PHONY: chart-renders
+chart-renders: setup ## Render the chart for each set of values that its tests read (needs helm)
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/deploy/test_chart_renders.py
+
 .PHONY: docs-fail-closed
 docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fail-closed.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_fail_closed.py

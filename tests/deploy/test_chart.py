@@ -1,0 +1,158 @@
+"""What the chart puts into a cluster, by its renders: settings that our own readers take, secrets for their process
+alone, and no right that a container does not need.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.config.certificates import CertificateSettings
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.routes import RoutesSettings
+from tests.deploy.conftest import CHART, HERE, SETS
+
+KINDS = {
+    "authz.yaml": AuthzSettings,
+    "routes.yaml": RoutesSettings,
+    "certificates.yaml": CertificateSettings,
+    "control.yaml": ControlSettings,
+}
+SECRETS = {
+    "control": {"control"},
+    "authz": {"authz"},
+    "opa": {"opa"},
+    "certificates": {"certificates"},
+    "redis": {"redis"},
+}
+"""Which Secrets each kind of container is given, `public` aside."""
+
+
+def objects(name: str) -> list[dict[str, Any]]:
+    text = (HERE / "renders" / f"{name}.yaml").read_text("utf-8")
+    return [entry for entry in yaml.safe_load_all(text) if entry is not None]
+
+
+def pod_specs(name: str) -> Iterator[dict[str, Any]]:
+    for entry in objects(name):
+        if entry["kind"] in ("Deployment", "StatefulSet"):
+            yield entry["spec"]["template"]["spec"]
+        elif entry["kind"] == "Pod":
+            yield entry["spec"]
+
+
+def settings(name: str) -> Iterator[tuple[str, str]]:
+    for entry in objects(name):
+        if entry["kind"] == "ConfigMap":
+            yield from ((file, text) for file, text in (entry.get("data") or {}).items() if file in KINDS)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_settings_are_what_the_processes_read(name: str, tmp_path: Path) -> None:
+    files = list(settings(name))
+    assert files
+    for file, text in files:
+        for part in ("authz", "control"):  # of secrets the files alone are there, as in a pod
+            text = text.replace(f"/run/secrets/{part}/redis.url", str(tmp_path / "redis.url"))
+        (tmp_path / "redis.url").write_text("redis://aegis:word@redis:6379\n", "utf-8")
+        (tmp_path / "redis.url").chmod(0o600)
+        (tmp_path / file).write_text(text, "utf-8")
+        load_settings(tmp_path / file, KINDS[file])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_containers_have_no_right_that_they_do_not_need(name: str) -> None:
+    for spec in pod_specs(name):
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not any(spec.get(word) for word in ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"))
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            rights = container["securityContext"]
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["readOnlyRootFilesystem"] is True
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert rights.get("runAsUser", spec["securityContext"]["runAsUser"]) > 0
+            assert container["resources"]["limits"]["memory"]
+            assert all(
+                mount["readOnly"] for mount in container.get("volumeMounts", []) if "secrets" in mount["mountPath"]
+            )
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_secret_is_given_to_its_process_alone(name: str) -> None:
+    for spec in pod_specs(name):
+        secrets = (
+            {entry["name"]: entry["secret"]["secretName"] for entry in spec["volumes"] if "secret" in entry}
+            if "volumes" in spec
+            else {}
+        )
+        for container in spec["containers"]:
+            part = container["name"].removeprefix("aegis-").partition("-")[0]
+            mounted = {
+                secrets[mount["name"]] for mount in container.get("volumeMounts", []) if mount["name"] in secrets
+            }
+            assert {secret.removeprefix("aegis-") for secret in mounted} - {"public"} == SECRETS.get(part, set())
+
+
+def test_envoy_has_a_user_of_its_own() -> None:
+    users = {
+        container["name"]: container["securityContext"].get("runAsUser", spec["securityContext"]["runAsUser"])
+        for spec in pod_specs("trial")
+        for container in spec["containers"]
+    }
+    assert [name for name, user in users.items() if user == 1337] == ["aegis-envoy"]
+
+
+def test_agents_reach_the_gateway_and_nothing_else() -> None:
+    (policy,) = (entry for entry in objects("trial") if entry["metadata"]["name"] == "aegis-agents")
+    (egress,) = policy["spec"]["egress"]
+    assert policy["spec"]["podSelector"] == {}
+    assert [port["port"] for port in egress["ports"]] == [10000, 10001, 10002]
+    (place,) = egress["to"]
+    assert place["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+
+
+def test_nobody_but_gateways_and_operators_reaches_the_control_plane() -> None:
+    policies = {
+        entry["metadata"]["name"]: entry["spec"] for entry in objects("trial") if entry["kind"] == "NetworkPolicy"
+    }
+    (ingress,) = policies["aegis-control"]["ingress"]
+    (place,) = ingress["from"]
+    assert place["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+
+
+def test_values_are_what_their_schema_says_and_nothing_else_is_taken() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    jsonschema.validate(values, schema)
+    assert paths(values) <= described(schema)
+    with pytest.raises(jsonschema.ValidationError, match="'replica' was unexpected"):
+        jsonschema.validate({"gateway": {"replica": 2}}, schema)
+
+
+def paths(values: object, place: str = "") -> set[str]:
+    """Every place of a value, maps included."""
+    if not isinstance(values, dict):
+        return set()
+    return {f"{place}/{key}" for key in values} | {
+        deep for key in values for deep in paths(values[key], f"{place}/{key}")
+    }
+
+
+def described(schema: dict[str, Any], place: str = "") -> set[str]:
+    """Every place that the schema names; below a map of anything, those of the values themselves."""
+    names: set[str] = set()
+    for key, part in schema.get("properties", {}).items():
+        names |= {f"{place}/{key}"} | described(part, f"{place}/{key}")
+        if part.get("type") == "object" and "properties" not in part:
+            names |= {f"{place}/{key}/{word}" for word in ("requests", "limits")}
+            names |= {f"{place}/{key}/{word}/{kind}" for word in ("requests", "limits") for kind in ("cpu", "memory")}
+    return names

@@ -1,0 +1,71 @@
+"""The chart, rendered by Helm: the renders that the other tests read are what it gives today, and faults are named."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deploy.conftest import CHART, HERE, SETS
+
+pytestmark = pytest.mark.slow
+
+CLUSTER = ("--kube-version", "1.36", "--api-versions", "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy")
+
+
+def render(helm: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [helm, "template", "aegis", str(CHART), "--namespace", "mesh", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_render_in_the_repository_is_that_of_the_chart(helm: str, name: str) -> None:
+    done = render(helm, *CLUSTER, "-f", str(HERE / "values" / f"{name}.yaml"))
+    assert done.stderr == ""
+    page = HERE / "renders" / f"{name}.yaml"
+    if os.environ.get("AEGIS_WRITE_DOCS"):
+        page.write_text(done.stdout, "utf-8")
+    assert done.stdout == page.read_text("utf-8"), "make chart-renders"
+
+
+@pytest.mark.parametrize("name", [name for name in SETS if name not in ("both", "sidecar")])
+def test_the_chart_passes_lint(helm: str, name: str) -> None:  # with sidecars it wants to know the cluster
+    command = [helm, "lint", "--strict", str(CHART), "-f", str(HERE / "values" / f"{name}.yaml")]
+    done = subprocess.run([*command, "--kube-version", "1.36"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_cluster_would_take_every_object(name: str, tmp_path: Path) -> None:
+    validate = importlib.util.find_spec("kubernetes_validate")
+    if validate is None:
+        pytest.skip("NO KUBERNETES-VALIDATE: pip install kubernetes-validate")
+    objects = yaml.safe_load_all((HERE / "renders" / f"{name}.yaml").read_text("utf-8"))
+    known = [entry for entry in objects if entry and entry["kind"] != "ServiceMonitor"]
+    path = tmp_path / "objects.yaml"
+    path.write_text(yaml.safe_dump_all(known), "utf-8")
+    command = [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", "1.36", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--set", "networkPolicy.enabled=true"), "networkPolicy.redis: say where Redis is"),
+        (("--set", "control.enabled=false"), "control.url: where is the control plane"),
+        (("--set", "gateway.enabled=false,redis.bundled=true"), "control.publicUrl: where do agents"),
+        (("--set", "gateway.replica=2"), "replica"),
+        (("--set", "redis.bundled=true,sidecar.enabled=true"), "this cluster has no MutatingAdmissionPolicy"),
+        ((*CLUSTER[2:], "--set", "redis.bundled=true,sidecar.enabled=true"), "sidecar.records.claim: name a"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_with_what_to_say(helm: str, words: tuple[str, ...], sentence: str) -> None:
+    done = render(helm, "--kube-version", "1.36", *words)
+    assert done.returncode != 0
+    assert sentence in done.stderr
