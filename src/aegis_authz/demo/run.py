@@ -14,6 +14,7 @@ from rich.table import Table
 from aegis_authz.commands.tokens import issuer_key
 from aegis_authz.demo import scenario
 from aegis_authz.demo.agent import Agent, Tokens
+from aegis_authz.demo.around_chapter import way_around
 from aegis_authz.demo.evidence import evidence
 from aegis_authz.demo.https_chapter import https_calls
 from aegis_authz.demo.limits_chapter import limits
@@ -30,6 +31,7 @@ CHAPTERS: Sequence[Chapter] = (
     limits,
     mcp_calls,
     https_calls,
+    way_around,
     scenario.shadow,
     scenario.publish,
     scenario.opa_outage,
@@ -38,6 +40,8 @@ CHAPTERS: Sequence[Chapter] = (
 )
 
 
+_PORT_OF_ITS_OWN = ("--workload", "acme/emea/finance-agent")
+"""Words for `aegis up`: the mesh holds a token of this agent, for a listener that stands for it."""
 _WIDE = 160
 """Columns of a terminal that all of the table fits into."""
 
@@ -47,7 +51,7 @@ async def run_demo(policies: Path, console: Console) -> bool:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="aegis-demo-") as folder:
         with console.status("Starting Redis, the control plane, OPA, two authorizers and Envoy"):
-            context = demo_mesh(Path(folder), policies)
+            context = demo_mesh(Path(folder), policies, _PORT_OF_ITS_OWN)
             mesh = await context.__aenter__()
         try:
             agent = agent_of(mesh)
