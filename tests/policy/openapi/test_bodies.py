@@ -84,6 +84,16 @@ def test_an_upload_is_a_file(file: dict[str, str]) -> None:
     assert kinds(body) == {"purpose": "string", "file": "file"}
 
 
+def test_an_upload_that_is_put_together_is_a_file() -> None:
+    document = {"Upload": {"type": "string", "format": "binary"}}
+    parts = [
+        {"properties": {"purpose": {"type": "string"}}},
+        {"properties": {"file": {"allOf": [{"$ref": "#/Upload"}]}}},
+    ]
+    body = body_fields(Description(document), {"content": {"multipart/form-data": {"schema": {"allOf": parts}}}})
+    assert kinds(body) == {"purpose": "string", "file": "file"}
+
+
 @pytest.mark.parametrize(
     ("media", "fields"), [("text/plain", {"text"}), ("application/jsonl", {"lines"}), ("image/png", set())]
 )

@@ -44,3 +44,12 @@ def test_what_is_no_object_says_nothing(value: object) -> None:
 def test_a_reference_that_leads_to_nothing_is_named(target: str, sentence: str) -> None:
     with pytest.raises(ReferenceUnresolved, match=sentence):
         Description(DOCUMENT).resolved({"$ref": target})
+
+
+def test_what_stands_beside_a_reference_counts_from_3_1_on() -> None:
+    schema = {"$ref": "#/a", "description": "x"}
+    document = {"openapi": "3.1.0", "a": {"$ref": "#/b", "readOnly": True}, "b": {"type": "string"}}
+    parts = [{"description": "x"}, {"readOnly": True}, {"type": "string"}]
+    assert Description(document).applying(schema) == parts
+    assert Description({**document, "openapi": "3.0.3"}).applying(schema) == parts[2:]
+    assert Description({}).applying(True) == []

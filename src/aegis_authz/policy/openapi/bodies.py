@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.openapi.references import Description
-from aegis_authz.policy.openapi.schemas import Kind, Members, members_of
+from aegis_authz.policy.openapi.schemas import Kind, Members, described_members, members_of
 
 JSON, FORM, MULTIPART = "json", "form", "multipart"
 _WITH_FIELDS = (JSON, FORM, MULTIPART)
@@ -98,15 +98,12 @@ def _members(description: Description, media: Json, body_format: str) -> Members
 
 def _files(description: Description, media: Json) -> frozenset[str]:
     """The members that are uploaded files (OpenAPI 3.0.4, section 4.7.14.2; 3.1.1, section 4.8.14.4)."""
-    properties = description.resolved(description.resolved(media).get("schema")).get("properties")
-    if not isinstance(properties, Mapping):
-        return frozenset()
-    schemas = {name: description.resolved(schema) for name, schema in properties.items()}
-    return frozenset(
-        name
-        for name, schema in schemas.items()
-        if schema.get("format") == "binary" or isinstance(schema.get("contentMediaType"), str)
-    )
+    members = described_members(description, description.resolved(media).get("schema"))
+    return frozenset(name for name, facets in members.items() if any(map(_is_file, facets)))
+
+
+def _is_file(facet: Mapping[str, Json]) -> bool:
+    return facet.get("format") == "binary" or isinstance(facet.get("contentMediaType"), str)
 
 
 def _same_fields(shape: Members | None, rival: Members | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.pointer import split
@@ -20,6 +20,24 @@ class Description:
 
     def __init__(self, document: Mapping[str, Json]) -> None:
         self.document = document
+
+    def applying(self, schema: Json) -> Sequence[Mapping[str, Json]]:
+        """All that a schema says at once: itself, or what it refers to and what stands beside its references.
+
+        That counts from 3.1 on (JSON Schema 2020-12, section 8.2.3.1); in 3.0 it is ignored (3.0.4, section 4.7.23).
+        Raises ReferenceUnresolved.
+        """
+        parts: list[Mapping[str, Json]] = []
+        for _ in range(_MOST_STEPS):
+            if not isinstance(schema, Mapping):
+                return parts
+            target = schema.get("$ref")
+            if not isinstance(target, str):
+                return [*parts, schema]
+            if len(schema) > 1 and not str(self.document.get("openapi", "")).startswith("3.0"):
+                parts.append({word: value for word, value in schema.items() if word != "$ref"})
+            schema = self._at(target)
+        raise ReferenceUnresolved("references go in a circle")
 
     def resolved(self, value: Json) -> Mapping[str, Json]:
         """An object, or what it refers to; an empty one for what is no object. Raises ReferenceUnresolved."""
