@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.policy.load import load
 from tests.support.page_steps import Command, problems, steps, stop_mesh, terminal
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -25,6 +29,27 @@ host: api.stripe.example
 upstream: http://127.0.0.1:9001
 actions:
   create_payment: {match: POST /v1/payments}
+"""
+CONTROL = """\
+listen: 127.0.0.1:7000
+public_url: http://127.0.0.1:7000
+state: /srv/control
+keys: /srv/keys
+records: /srv/records
+policies: /srv/agents
+tools: /srv/tools
+redis: redis://127.0.0.1:6379
+"""
+AUTHZ = """\
+listen: unix:/run/authz.sock
+opa_socket: /run/opa.sock
+redis: redis://127.0.0.1:6379
+records: /srv/records
+record_key: /srv/keys/records.pem
+session_keys: /srv/keys/sessions
+metrics: 127.0.0.1:9101
+metrics_dir: /run/metrics
+ready_socket: /run/ready.sock
 """
 
 
@@ -52,3 +77,25 @@ def test_no_command_stands_on_the_pages_that_nobody_runs() -> None:
         run = [step.text for step in steps(page) if isinstance(step, Command)]
         assert any(text.startswith("aegis ") for text in run), name
         assert re.findall(r"^ {4}aegis .*$", page, re.MULTILINE) == [], name
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        assert {kind for kind, _ in blocks} == {"console", "yaml"}, name  # the first are run, the others read below
+        prompts = sum(text.count("\n$ ") + text.startswith("$ ") for kind, text in blocks if kind == "console")
+        assert len(run) == prompts == page.count("\n$ "), name
+
+
+def test_every_document_and_every_setting_on_the_pages_is_read_as_it_stands(tmp_path: Path) -> None:
+    seen = set[str]()
+    for page in PAGES.values():
+        for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+            member = text.partition(":")[0]
+            seen.add(member)
+            if member == "trust":
+                assert [trust.document.trust for trust in load({"trust.yaml": text}, {}).identities.trusts] == [
+                    "cluster"
+                ]
+                continue
+            kind, base = (AuthzSettings, AUTHZ) if member == "identity" else (ControlSettings, CONTROL)
+            file = tmp_path / "settings.yaml"
+            file.write_text(base + text)
+            assert member in load_settings(file, kind).model_fields_set
+    assert seen == {"trust", "clusters", "rotate_every", "key_service", "identity"}
