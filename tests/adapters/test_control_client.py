@@ -116,4 +116,4 @@ def test_an_id_that_would_be_another_door_is_not_sent(name: str) -> None:
         raise AssertionError("was sent")
 
     with client(answer) as control, pytest.raises(ControlRefused):
-        control.approve(name, "")
+        control.approve(name, "", {})

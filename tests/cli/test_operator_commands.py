@@ -27,7 +27,9 @@ from aegis_authz.bootstrap.control_services import control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.cli import agents, approvals, limits, token
 from aegis_authz.cli import keys as keys_cli
+from aegis_authz.cli.approvals_text import waiting_line
 from aegis_authz.cli.policy import app as policy
+from aegis_authz.commands.approvals import watch_approvals
 from aegis_authz.commands.proof import static_keys
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
@@ -136,6 +138,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         tools=edited / "tools",
         redis="unix:///nowhere",
         max_token_life=120,
+        bootstrap_owner_decides=True,
     )
     for folder, name, text in ((settings.policies, "finance.yaml", POLICY), (settings.tools, "stripe.yaml", TOOL)):
         folder.mkdir(parents=True)
@@ -407,14 +410,44 @@ def test_the_admin_token_decides_under_its_own_name_whoever_the_operating_system
 ) -> None:
     monkeypatch.setenv("LOGNAME", "carol")
     mesh.held()
-    assert json.loads(aegis(approvals.app, "deny", HELD, "--json").stdout)["decided_by"] == "bootstrap-owner"
-
-
-def test_an_approval_says_that_nobody_enforces_its_groups(mesh: Mesh, aegis: Aegis) -> None:
-    mesh.held()
     assert (
-        '["finance"] (not enforced yet: whoever decides has to honour it)' in aegis(approvals.app, "show", HELD).stdout
+        json.loads(aegis(approvals.app, "deny", HELD, "--note", "no", "--json").stdout)["decided_by"]
+        == "bootstrap-owner"
     )
+
+
+def test_an_approval_says_how_many_of_which_groups_it_needs(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.held()
+    assert 'needs: one person of ["finance"]' in aegis(approvals.app, "show", HELD).stdout
+
+
+def test_a_denial_needs_a_reason(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.held()
+    refused = aegis(approvals.app, "deny", HELD)
+    assert (refused.exit_code, "--note" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("typed", [["--confirm", "amount"], ["--confirm", "a=1", "--confirm", "a=2"]])
+def test_what_is_typed_is_a_name_and_a_value(mesh: Mesh, aegis: Aegis, typed: list[str]) -> None:
+    mesh.held()
+    refused = aegis(approvals.app, "approve", HELD, *typed)
+    assert (refused.exit_code, "NAME=VALUE" in refused.stderr) == (2, True)
+
+
+def test_what_waits_is_watched_and_each_call_is_told_once(mesh: Mesh) -> None:
+    mesh.held()
+    looks = []
+
+    def wait() -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        told.extend(waiting_line(approval) for approval in watch_approvals(mesh.state, wait))
+    assert len(told) == 1
+    assert told[0].startswith(f"{HELD}  ")
 
 
 def test_nothing_an_agent_wrote_reaches_the_terminal_raw(mesh: Mesh, aegis: Aegis) -> None:

@@ -18,7 +18,7 @@ def person(person_id: str, *roles: str, groups: tuple[str, ...] = ()) -> Person:
     return Person(person_id, person_id.title(), frozenset(groups), tuple(RoleBinding.parse(role) for role in roles))
 
 
-OWNERS = (person("ann", "owner"), person("bob", "owner"), person("finance-agent", "owner"))
+OWNERS = tuple(person(name, "owner", groups=("finance",)) for name in ("ann", "bob", "finance-agent"))
 
 
 def by(person_id: str) -> Mapping[str, str]:

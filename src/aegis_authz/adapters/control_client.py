@@ -10,7 +10,14 @@ import httpx
 from pydantic import ValidationError
 
 from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer, TargetRequest
-from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest
+from aegis_authz.api.approvals import (
+    ApprovalAnswer,
+    ApprovalDecision,
+    ApprovalsAnswer,
+    ApprovedAnswer,
+    DecisionRequest,
+    DenialRequest,
+)
 from aegis_authz.api.enrolment import InvitationAnswer, InvitationRequest, RegisteredAgentsAnswer
 from aegis_authz.api.keys import RotatedAnswer, RotationRequest
 from aegis_authz.api.limits import (
@@ -112,14 +119,14 @@ class ControlClient:
         """One approval."""
         return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}", ApprovalAnswer)
 
-    def approve(self, approval_id: str, note: str) -> ApprovedAnswer:
-        """Approve; the answer holds the override token."""
-        body = DecisionRequest.model_construct(note=note)
+    def approve(self, approval_id: str, note: str, confirm: Mapping[str, str]) -> ApprovedAnswer:
+        """Approve; the answer holds the override token, once enough people have approved."""
+        body = ApprovalDecision.model_construct(note=note, confirm=dict(confirm))
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/approve", ApprovedAnswer, body)
 
     def deny(self, approval_id: str, note: str) -> ApprovalAnswer:
-        """Deny."""
-        body = DecisionRequest.model_construct(note=note)
+        """Deny, for a reason."""
+        body = DenialRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", ApprovalAnswer, body)
 
     def cancel(self, approval_id: str, note: str) -> ApprovalAnswer:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from aegis_authz.api.model import Answer, Note, Request
 from aegis_authz.api.standing import WORDS
@@ -17,11 +17,24 @@ class DecisionRequest(Request):
     note: Note = ""
 
 
+class ApprovalDecision(DecisionRequest):
+    """An approval; `confirm` holds the values that the rule wants typed, by the names of their parameters."""
+
+    confirm: dict[str, str] = Field(default_factory=dict)
+
+
+class DenialRequest(Request):
+    """Why it is denied. Whoever asked must learn what to change, so a denial has a reason."""
+
+    note: Annotated[Note, Field(min_length=1)]
+
+
 class ApprovalAnswer(Answer):
     """Everything an approver may see: all of it, for it is what will run. `detail` says how it stands.
 
     `besides` is what reaches the tool beside the parameters: the address, on whose behalf, what no rule judges.
-    Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided.
+    Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided; `approved_by`
+    are those who have approved so far, of as many as `approvals` says.
     """
 
     id: str
@@ -44,6 +57,10 @@ class ApprovalAnswer(Answer):
     besides: dict[str, JsonValue]
     decided_by: str
     decided_at: float | None
+    approvals: int
+    approved_by: tuple[str, ...]
+    confirm: tuple[str, ...]
+    notify: tuple[str, ...]
 
     @classmethod
     def of(cls, approval: Approval) -> ApprovalAnswer:
@@ -70,11 +87,18 @@ class ApprovalAnswer(Answer):
             besides=cast("dict[str, JsonValue]", dict(request.besides)),
             decided_by=approval.decided_by,
             decided_at=approval.decided_at,
+            approvals=request.approvals,
+            approved_by=approval.approved_by,
+            confirm=request.confirm,
+            notify=request.notify,
         )
 
 
 class ApprovedAnswer(ApprovalAnswer):
-    """An approval that was just given, and its one-time token. The token is answered once and kept nowhere."""
+    """An approval that was just given, and its one-time token, "" while more people must approve.
+
+    The token is answered once and kept nowhere.
+    """
 
     override_token: str
 

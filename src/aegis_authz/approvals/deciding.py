@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from aegis_authz.approvals.rules import STEPS, Event, principals, require_step, sought
+from aegis_authz.approvals.rules import STEPS, Event, require_approver, require_confirmation, require_step, sought
 from aegis_authz.core.approval import (
     Approval,
     ApprovalConflict,
@@ -16,6 +16,7 @@ from aegis_authz.core.approval import (
     ApprovalRequest,
     ApprovalState,
 )
+from aegis_authz.core.person import Person
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch, Jti
@@ -35,7 +36,8 @@ _STEPS = {
 class Approver:
     """The approver's side of held calls. What is decided is on record before it counts.
 
-    `is_stale` says whether what judges a call is another than when it was held.
+    `is_stale` says whether what judges a call is another than when it was held. `holds_every_group` says who may decide
+    for any group: nobody, but on a machine where there is one person alone.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Approver:
         mint: Callable[[ApprovalRequest, Epoch], str],
         signatures: SigningPool,
         clock: Clock,
+        holds_every_group: Callable[[Person], bool],
     ) -> None:
         self._approvals = approvals
         self._records = records
@@ -53,6 +56,7 @@ class Approver:
         self._mint = mint
         self._signatures = signatures
         self._clock = clock
+        self._holds_every_group = holds_every_group
 
     async def page(self, state: ApprovalState | None, limit: int, after: str) -> ApprovalPage:
         """At most `limit` approvals that stand in that state (None: any), last to expire first. Raises StoreDown."""
@@ -64,39 +68,50 @@ class Approver:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         return self._standing(await self._approvals.get(approval_id))
 
-    async def approve(self, approval_id: ApprovalId, by: str, note: str) -> tuple[Approval, str]:
+    async def approve(
+        self, approval_id: ApprovalId, person: Person, note: str, values: Mapping[str, str]
+    ) -> tuple[Approval, str]:
         """Approve a pending call; returns it and its override token, "" while more people must approve it.
 
-        Raises ApprovalNotFound, ApprovalConflict, StoreDown, KeyServiceDown.
+        `values` are what the person typed of the parameters that the rule wants confirmed. Raises ApprovalNotFound,
+        ApprovalConflict, ApprovalForbidden, StoreDown, KeyServiceDown.
         """
-        approval, now = await self._decidable(approval_id, ApprovalState.APPROVED, by)
+        approval, now = await self._decidable(approval_id, ApprovalState.APPROVED, person)
+        require_confirmation(approval.request, values)
         # Minted before the decision is written: an approval can never be given without its token.
         try:
             token = await self._signatures.sign(partial(self._mint, approval.request, now))
         except ValueError:
             raise ApprovalConflict("the approval has expired; the agent must repeat the call") from None
-        after = await self._decide(approval, ApprovalState.APPROVED, by, note, now)
+        after = await self._decide(approval, ApprovalState.APPROVED, person, note, now)
         return after, token if after.state is ApprovalState.APPROVED else ""
 
-    async def deny(self, approval_id: ApprovalId, by: str, note: str) -> Approval:
-        """Deny a pending call. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
-        approval, now = await self._decidable(approval_id, ApprovalState.DENIED, by)
-        return await self._decide(approval, ApprovalState.DENIED, by, note, now)
+    async def deny(self, approval_id: ApprovalId, person: Person, note: str) -> Approval:
+        """Deny a pending call, for a reason.
 
-    async def cancel(self, approval_id: ApprovalId, by: str, note: str) -> Approval:
-        """Take back what is pending, or granted and not used. Raises ApprovalNotFound, ApprovalConflict, StoreDown."""
-        approval, now = await self._decidable(approval_id, ApprovalState.CANCELLED, by)
-        return await self._decide(approval, ApprovalState.CANCELLED, by, note, now)
+        Raises ApprovalNotFound, ApprovalConflict, ApprovalForbidden, StoreDown.
+        """
+        if not note.strip():
+            raise ApprovalConflict("a denial needs a reason: whoever asked must learn what to change")
+        approval, now = await self._decidable(approval_id, ApprovalState.DENIED, person)
+        return await self._decide(approval, ApprovalState.DENIED, person, note, now)
 
-    async def _decidable(self, approval_id: ApprovalId, to: ApprovalState, by: str) -> tuple[Approval, Epoch]:
+    async def cancel(self, approval_id: ApprovalId, person: Person, note: str) -> Approval:
+        """Take back what is pending, or granted and not used.
+
+        Raises ApprovalNotFound, ApprovalConflict, ApprovalForbidden, StoreDown.
+        """
+        approval, now = await self._decidable(approval_id, ApprovalState.CANCELLED, person)
+        return await self._decide(approval, ApprovalState.CANCELLED, person, note, now)
+
+    async def _decidable(self, approval_id: ApprovalId, to: ApprovalState, person: Person) -> tuple[Approval, Epoch]:
         approval = await self.get(approval_id)
-        require_step(approval, to, by)
-        if by.strip().casefold() in principals(approval.request):
-            raise ApprovalConflict(f"approval {approval_id} cannot be decided by its own requester")
+        require_step(approval, to, person.id)
+        require_approver(approval, to, person, self._holds_every_group(person))
         return approval, self._clock.now()
 
-    async def _decide(self, approval: Approval, to: ApprovalState, by: str, note: str, now: Epoch) -> Approval:
-        request = approval.request
+    async def _decide(self, approval: Approval, to: ApprovalState, person: Person, note: str, now: Epoch) -> Approval:
+        request, by = approval.request, person.id
         await self._record(record_of(request, _STEPS[to], by, note, now))
         try:
             decided = await self._approvals.decide(request.id, to, by, now)

@@ -44,6 +44,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.identity.signing_pool import SigningPool
+from aegis_authz.people.permissions import BOOTSTRAP_OWNER
 from aegis_authz.ports.control_plane import (
     Routes,
 )
@@ -92,7 +93,16 @@ def _approver(settings: ControlSettings, stores: ControlStores, bulletin: Bullet
     ring = stores.rings["approvals"]
     mint = override_mint(lambda: ring.signing_key, settings.issuer, settings.audience, ids)
     # a pool of its own: a flood of token requests must not keep an approver waiting
-    return Approver(stores.approvals, stores.records, bulletin.is_stale, mint, SigningPool(), clock)
+    pool = SigningPool()
+    return Approver(
+        stores.approvals,
+        stores.records,
+        bulletin.is_stale,
+        mint,
+        pool,
+        clock,
+        lambda person: settings.bootstrap_owner_decides and person.id == BOOTSTRAP_OWNER.id,
+    )
 
 
 def _mesh_place(settings: ControlSettings) -> MeshPlace:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -59,25 +61,36 @@ def show(approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, as_json: AsJ
 
 @app.command("approve")
 def approve_(
-    approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False
+    approval_id: ApprovalId,
+    state: MeshState = DEFAULT_STATE,
+    note: Note = "",
+    confirm: Annotated[
+        list[str] | None, typer.Option("--confirm", help="NAME=VALUE of the call, where its rule wants it typed.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Approve a held call and print its one-time override token.
 
-    Example: aegis approvals approve apr_3f... --dir DIR --as ann --note "invoice 1181"
+    Example: aegis approvals approve apr_3f... --dir DIR --note "invoice 1181" --confirm payee=ACME
     """
     from aegis_authz.cli.approvals_text import approved_text
     from aegis_authz.commands.approvals import approve
 
     with exits_on_faults("approvals approve"):
-        approved = approve(state, approval_id, note)
+        approved = approve(state, approval_id, note, _pairs(confirm or []))
     typer.echo(approved.model_dump_json(indent=2) if as_json else approved_text(approved))
 
 
 @app.command("deny")
-def deny_(approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, note: Note = "", as_json: AsJson = False) -> None:
-    """Deny a held call.
+def deny_(
+    approval_id: ApprovalId,
+    note: Annotated[str, typer.Option("--note", help="Why; whoever asked must learn what to change.")],
+    state: MeshState = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Deny a held call, for a reason.
 
-    Example: aegis approvals deny apr_3f... --dir DIR
+    Example: aegis approvals deny apr_3f... --dir DIR --note "not this payee"
     """
     from aegis_authz.cli.approvals_text import denied_text
     from aegis_authz.commands.approvals import deny
@@ -101,3 +114,28 @@ def cancel_(
     with exits_on_faults("approvals cancel"):
         cancelled = cancel(state, approval_id, note)
     typer.echo(cancelled.model_dump_json(indent=2) if as_json else cancelled_text(cancelled))
+
+
+@app.command()
+def watch(
+    state: MeshState = DEFAULT_STATE,
+    every: Annotated[float, typer.Option("--every", min=0.2, max=60, help="Seconds between two looks.")] = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """Print what waits for somebody, and what comes to wait, a line each, until it is stopped.
+
+    Example: aegis approvals watch --dir DIR
+    """
+    from aegis_authz.cli.approvals_text import waiting_line
+    from aegis_authz.commands.approvals import watch_approvals
+
+    with exits_on_faults("approvals watch"), suppress(KeyboardInterrupt):
+        for approval in watch_approvals(state, lambda: time.sleep(every)):
+            typer.echo(approval.model_dump_json() if as_json else waiting_line(approval))
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = dict(text.partition("=")[::2] for text in texts)
+    if len(pairs) != len(texts) or not all("=" in text for text in texts):
+        raise typer.BadParameter("must be NAME=VALUE, each name once", param_hint="--confirm")
+    return pairs

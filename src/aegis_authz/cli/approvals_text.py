@@ -13,11 +13,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
+from aegis_authz.core.approval import ApprovalState
 from aegis_authz.policy.source.problems import printable
 
 _COLUMNS = ("id", "state", "expires", "agent", "call", "parameters")
 _SHORT = 60
-_NOT_ENFORCED = "(not enforced yet: whoever decides has to honour it)"
 
 
 def approvals_table(page: ApprovalsAnswer, standing: str) -> None:
@@ -57,6 +57,9 @@ def approval_sheet(approval: ApprovalAnswer) -> None:
 
 def approved_text(approved: ApprovedAnswer) -> str:
     """What an approver passes on: the token, and how it is used."""
+    if not approved.override_token:
+        count = f"{len(approved.approved_by)} of {approved.approvals}"
+        return f"approved by {count}: {_scope(approved)} may run {_call(approved)} once the others have approved, too"
     return "\n".join(
         (
             f"approved: {_scope(approved)} may run {_call(approved)} once, with exactly {_ascii(approved.parameters)}",
@@ -76,6 +79,11 @@ def denied_text(denied: ApprovalAnswer) -> str:
 def cancelled_text(cancelled: ApprovalAnswer) -> str:
     """One line that says what will not run after all."""
     return f"cancelled: {_scope(cancelled)} may not run {_call(cancelled)} with {_ascii(cancelled.parameters)}"
+
+
+def waiting_line(approval: ApprovalAnswer) -> str:
+    """One line about a call that waits for somebody."""
+    return "  ".join((*_columns(approval)[:1], *_columns(approval)[2:]))
 
 
 def _columns(approval: ApprovalAnswer) -> tuple[str, ...]:
@@ -101,7 +109,14 @@ def _rows(approval: ApprovalAnswer) -> Iterator[tuple[str, str]]:
     yield "policies", _ascii(list(approval.policies))
     yield "basis", f"{printable(approval.basis)} (of revision {printable(approval.revision)})"
     yield "held by", f"decision {printable(approval.decision_id)}"
-    yield "meant for", f"{_ascii(list(approval.groups))} {_NOT_ENFORCED}" if approval.groups else "any approver"
+    people = "one person" if approval.approvals == 1 else f"{approval.approvals} different people"
+    yield "needs", f"{people} of {_ascii(list(approval.groups))}" if approval.groups else f"{people}, any approver"
+    if approval.approved_by and approval.state is ApprovalState.PENDING:
+        yield "approved so far by", printable(", ".join(approval.approved_by))
+    if approval.confirm:
+        yield "to be typed", _ascii(list(approval.confirm))
+    if approval.notify:
+        yield "told at", _ascii(list(approval.notify))
     yield "asked", _local_time(approval.requested_at)
     yield "expires", _local_time(approval.expires_at)
     if approval.decided_by and approval.decided_at is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
 from aegis_authz.commands.control import control_plane
 
 _MOST_PAGES = 50
+_PAGE = 200
 
 
 def list_approvals(state: Path, standing: str, limit: int, after: str) -> ApprovalsAnswer:
@@ -27,10 +29,10 @@ def get_approval(state: Path, approval_id: str) -> ApprovalAnswer:
         return control.approval(approval_id)
 
 
-def approve(state: Path, approval_id: str, note: str) -> ApprovedAnswer:
-    """Approve a held call; the answer holds its one-time override token."""
+def approve(state: Path, approval_id: str, note: str, confirm: Mapping[str, str]) -> ApprovedAnswer:
+    """Approve a held call; the answer holds its override token. `confirm` are the values that must be typed."""
     with control_plane(state) as control:
-        return control.approve(approval_id, note)
+        return control.approve(approval_id, note, confirm)
 
 
 def cancel(state: Path, approval_id: str, note: str) -> ApprovalAnswer:
@@ -40,6 +42,25 @@ def cancel(state: Path, approval_id: str, note: str) -> ApprovalAnswer:
 
 
 def deny(state: Path, approval_id: str, note: str) -> ApprovalAnswer:
-    """Deny a held call."""
+    """Deny a held call, for a reason."""
     with control_plane(state) as control:
         return control.deny(approval_id, note)
+
+
+def watch_approvals(state: Path, wait: Callable[[], None]) -> Iterator[ApprovalAnswer]:
+    """What waits for somebody, and what comes to wait; `wait` is called between two looks. Never ends by itself."""
+    known: set[str] = set()
+    with control_plane(state) as control:
+        while True:
+            waiting, after = list[ApprovalAnswer](), ""
+            for _ in range(_MOST_PAGES):
+                page = control.approvals("pending", _PAGE, after)
+                waiting += page.approvals
+                after = page.after
+                if not after:
+                    break
+            for approval in sorted(waiting, key=lambda approval: approval.requested_at):
+                if approval.id not in known:
+                    yield approval
+            known = {approval.id for approval in waiting}
+            wait()

@@ -95,6 +95,8 @@ class ControlSettings(Settings):
     (X-Forwarded-For) is believed. `proxy` is the file of an Envoy's settings (ProxySettings): its
     routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
     document of trust may name.
+    With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
+    where nobody else is. Without it the admin token decides only what names no groups.
     """
 
     listen: ListenAddress
@@ -115,6 +117,7 @@ class ControlSettings(Settings):
     max_token_life: float = Field(default=300, gt=0, le=3600)
     clock_skew: float = Field(default=5, ge=0, le=60)
     approval_life: float = Field(default=900, gt=0)
+    bootstrap_owner_decides: bool = False
     clusters: Mapping[str, ClusterSettings] = {}
     rotate_every: RotationSettings = RotationSettings()
     key_service: KeyServiceSettings | None = None

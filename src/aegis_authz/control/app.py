@@ -43,7 +43,7 @@ from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trusted_keys import TrustedKeys
-from aegis_authz.core.approval import ApprovalConflict, ApprovalNotFound
+from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -105,6 +105,7 @@ def create_app(services: ControlServices) -> FastAPI:
             RevisionUnknown: _on_domain_fault,
             ApprovalNotFound: _on_domain_fault,
             ApprovalConflict: _on_domain_fault,
+            ApprovalForbidden: _on_domain_fault,
             NotRevoked: _on_domain_fault,
             NotQuarantined: _on_domain_fault,
             NotEnrolled: _on_domain_fault,
@@ -161,6 +162,8 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():
             return HttpProblem(404, "there is no such approval, or its time is long over")
+        case ApprovalForbidden():
+            return HttpProblem(403, str(fault))
         case NotRotated():
             return HttpProblem(409, str(fault))
         case NotEnrolled():

@@ -117,6 +117,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         proxy=layout.state / "proxy.yaml",
         redis=f"unix://{layout.socket('redis')}",
         clock_skew=0,  # one machine has one clock
+        bootstrap_owner_decides=True,  # and often one person, who holds its admin token
     )
 
 

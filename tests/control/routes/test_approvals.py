@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
@@ -20,7 +22,7 @@ from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_override_token
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
-from tests.support.people import by
+from tests.support.people import by, person, with_people
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 HELD = "apr_0a0123456789abcdef0123456789abcdef"
@@ -54,7 +56,15 @@ def identity(now: float, jti: str = "j1") -> Identity:
 
 
 async def hold(
-    store: MemoryStore, approval_id: str = HELD, life: float = 900, age: float = 0, jti: str = "j1", basis: str = "b1"
+    store: MemoryStore,
+    approval_id: str = HELD,
+    life: float = 900,
+    age: float = 0,
+    jti: str = "j1",
+    basis: str = "b1",
+    approvals: int = 1,
+    confirm: tuple[str, ...] = (),
+    behalf: str = "",
 ) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
@@ -69,11 +79,11 @@ async def hold(
         groups=("finance",),
         requested_at=now - age,
         expires_at=now - age + life,
-        besides={"request": "POST api.stripe.example/v1/payments"},
+        besides={"request": "POST api.stripe.example/v1/payments", **({"on_behalf_of": behalf} if behalf else {})},
         basis=basis,
         decision_id="d-1",
-        approvals=1,
-        confirm=(),
+        approvals=approvals,
+        confirm=confirm,
         notify=(),
     )
     settled = await store.settle(Settlement(identity(now, jti), None, opens, now, (), None, None), 0)
@@ -123,7 +133,7 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
 async def test_denying_yields_no_token(plane: ControlServices, store: MemoryStore, client: Client) -> None:
     await hold(store)
     async with client(plane, "ann") as admin:
-        said = (await admin.post(f"/v1/approvals/{HELD}/deny", json={})).json()
+        said = (await admin.post(f"/v1/approvals/{HELD}/deny", json={"note": "not now"})).json()
     assert (said["state"], said["decided_by"]) == ("denied", "ann")
     assert "override_token" not in said
 
@@ -135,8 +145,8 @@ async def test_a_decision_is_made_once(
 ) -> None:
     await hold(store)
     async with client(plane, "ann") as admin:
-        assert (await admin.post(f"/v1/approvals/{HELD}/{first}", json={})).status_code == 200
-        answer = await admin.post(f"/v1/approvals/{HELD}/{second}", json={}, headers=by("bob"))
+        assert (await admin.post(f"/v1/approvals/{HELD}/{first}", json={"note": "n"})).status_code == 200
+        answer = await admin.post(f"/v1/approvals/{HELD}/{second}", json={"note": "n"}, headers=by("bob"))
         shown = (await admin.get(f"/v1/approvals/{HELD}")).json()
     assert answer.status_code == 409
     assert answer.json()["detail"]
@@ -151,7 +161,7 @@ async def test_the_requester_cannot_approve_its_own_call(
     async with client(plane, "ann") as admin:
         answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by("finance-agent"))
         shown = (await admin.get(f"/v1/approvals/{HELD}")).json()
-    assert answer.status_code == 409
+    assert answer.status_code == 403
     assert shown["state"] == "pending"
 
 
@@ -159,7 +169,7 @@ async def test_what_has_expired_cannot_be_decided(plane: ControlServices, store:
     await hold(store, age=900)
     async with client(plane, "ann") as admin:
         approved = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
-        denied = await admin.post(f"/v1/approvals/{HELD}/deny", json={})
+        denied = await admin.post(f"/v1/approvals/{HELD}/deny", json={"note": "not now"})
     assert (approved.status_code, denied.status_code) == (409, 409)
     assert "expired" in approved.json()["detail"]
 
@@ -218,7 +228,7 @@ async def test_what_cannot_be_recorded_is_not_decided(
     await hold(store)
     records.failing = "no space left on the device"
     async with client(plane, "ann") as admin:
-        answer = await admin.post(f"/v1/approvals/{HELD}/{verb}", json={})
+        answer = await admin.post(f"/v1/approvals/{HELD}/{verb}", json={"note": "n"})
         assert (answer.status_code, "override_token" in answer.json()) == (503, False)
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
 
@@ -288,7 +298,7 @@ async def test_the_status_door_says_what_became_of_a_call(
         for number, name in enumerate(names):
             await hold(store, name, jti=f"t{number}", age=900 if number == 3 else 0)
         await admin.post(f"/v1/approvals/{names[0]}/approve", json={})
-        await admin.post(f"/v1/approvals/{names[1]}/deny", json={})
+        await admin.post(f"/v1/approvals/{names[1]}/deny", json={"note": "not now"})
         await admin.post(f"/v1/approvals/{names[2]}/cancel", json={})
         assert (await words(names[0])).startswith("approved: It is approved. Repeat the call unchanged")
         assert (await words(names[1])).startswith("denied: It was denied. Do not repeat")
@@ -348,3 +358,116 @@ async def test_no_override_token_enters_the_log(
     assert "approved by 'ann': 'why'" in caplog.text
     assert said["override_token"] not in caplog.text
     assert keys.admin_token not in caplog.text
+
+
+APPROVER = "approver@acme/emea"
+STRANGERS = (
+    person("eve", APPROVER),
+    person("fay", APPROVER, groups=("staff",)),
+    person("gus", "viewer", groups=("finance",)),
+    person("hal", "approver@acme/apac", groups=("finance",)),
+)
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny", "cancel"])
+@pytest.mark.parametrize(("name", "status"), [("eve", 403), ("fay", 403), ("gus", 403), ("hal", 404)])
+async def test_nobody_decides_who_is_in_none_of_the_groups_or_has_not_the_role_in_the_tenant(
+    plane: ControlServices, store: MemoryStore, client: Client, verb: str, name: str, status: int
+) -> None:
+    await hold(store)
+    plane = with_people(plane, *STRANGERS)
+    async with client(plane, name) as stranger:
+        answer = await stranger.post(f"/v1/approvals/{HELD}/{verb}", json={"note": "n"})
+    assert answer.status_code == status
+    assert (await store.get(HELD)).state is ApprovalState.PENDING
+
+
+async def test_a_member_of_the_group_decides_with_the_role_of_the_tenant_alone(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    async with client(with_people(plane, person("ivy", APPROVER, groups=("finance",))), "ivy") as member:
+        assert (await member.post(f"/v1/approvals/{HELD}/approve", json={})).json()["decided_by"] == "ivy"
+
+
+async def test_nobody_decides_a_call_that_is_made_on_their_behalf(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store, behalf="Ann")
+    async with client(plane, "ann") as admin:
+        answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
+        assert (answer.status_code, "its own requester" in answer.json()["detail"]) == (403, True)
+        assert (await admin.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by("bob"))).status_code == 200
+
+
+async def test_two_people_approve_before_there_is_a_token(
+    plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog
+) -> None:
+    await hold(store, approvals=2)
+    async with client(plane, "ann") as admin:
+        first = (await admin.post(f"/v1/approvals/{HELD}/approve", json={})).json()
+        assert (first["state"], first["override_token"], first["approved_by"]) == ("pending", "", ["ann"])
+        again = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
+        assert (again.status_code, "already" in again.json()["detail"]) == (409, True)
+        second = (await admin.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by("bob"))).json()
+    assert (second["state"], second["decided_by"], bool(second["override_token"])) == ("approved", "ann, bob", True)
+    kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
+    assert [(record.step, record.by) for record in kept] == [
+        (ApprovalStep.APPROVED, "ann"),
+        (ApprovalStep.APPROVED, "bob"),
+    ]
+
+
+async def test_what_cannot_be_undone_is_approved_by_who_typed_it(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store, confirm=("amount",))
+    async with client(plane, "ann") as admin:
+        for typed in ({}, {"amount": "700"}, {"other": "7000"}):
+            answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={"confirm": typed})
+            assert (answer.status_code, "type the value of amount" in answer.json()["detail"]) == (409, True)
+        answer = await admin.post(f"/v1/approvals/{HELD}/approve", json={"confirm": {"amount": "7000"}})
+    assert answer.json()["state"] == "approved"
+
+
+@pytest.mark.parametrize("body", [{}, {"note": ""}, {"note": "  "}])
+async def test_a_denial_needs_a_reason(
+    plane: ControlServices, store: MemoryStore, client: Client, body: dict[str, str]
+) -> None:
+    await hold(store)
+    async with client(plane, "ann") as admin:
+        assert (await admin.post(f"/v1/approvals/{HELD}/deny", json=body)).status_code in (400, 409)
+    assert (await store.get(HELD)).state is ApprovalState.PENDING
+
+
+async def test_the_admin_token_decides_for_every_group_where_the_settings_say_so_alone(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, client: Client, settings: ControlSettings, keys: Keys
+) -> None:
+    await hold(store)
+    plane = new_plane(approvals=store)
+    token = keys.admin_token
+    async with client(plane, token) as admin:
+        refused = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
+        assert (refused.status_code, "in none of the groups" in refused.json()["detail"]) == (403, True)
+    alone = settings.model_copy(update={"bootstrap_owner_decides": True})
+    async with client(new_plane(approvals=store, settings=alone), token) as admin:
+        assert (await admin.post(f"/v1/approvals/{HELD}/approve", json={})).json()["decided_by"] == "bootstrap-owner"
+
+
+async def test_32_approvers_at_once_make_one_decision_and_the_others_are_taken_back_on_record(
+    plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog
+) -> None:
+    await hold(store)
+    crowd = [person(f"approver-{number}", APPROVER, groups=("finance",)) for number in range(32)]
+    async with client(with_people(plane, *crowd), "ann") as admin:
+        answers = await asyncio.gather(
+            *(admin.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by(member.id)) for member in crowd)
+        )
+    granted = [answer.json() for answer in answers if answer.status_code == 200]
+    assert [answer["state"] for answer in granted] == ["approved"]
+    assert {answer.status_code for answer in answers} == {200, 409}
+    kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
+    taken_back = {record.by for record in kept if record.step is ApprovalStep.UNDONE}
+    assert {record.by for record in kept if record.step is ApprovalStep.APPROVED} - taken_back == {
+        granted[0]["decided_by"]
+    }

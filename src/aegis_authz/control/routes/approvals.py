@@ -6,7 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer, DecisionRequest, StandingAnswer
+from aegis_authz.api.approvals import (
+    ApprovalAnswer,
+    ApprovalDecision,
+    ApprovalsAnswer,
+    ApprovedAnswer,
+    DecisionRequest,
+    DenialRequest,
+    StandingAnswer,
+)
 from aegis_authz.api.standing import WORDS
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
@@ -53,23 +61,23 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
         return ApprovalAnswer.of(await visible_approval(approval_id, caller))
 
     @people.post("/v1/approvals/{approval_id}/approve", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
-    async def approve(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovedAnswer:
-        """Approve a pending call; the answer holds its one-time override token."""
+    async def approve(approval_id: ApprovalId, decision: ApprovalDecision, caller: Asker) -> ApprovedAnswer:
+        """Approve a pending call; the answer holds its one-time override token, once enough people have approved."""
         await visible_approval(approval_id, caller)
-        approval, token = await approver.approve(approval_id, caller.id, decision.note)
+        approval, token = await approver.approve(approval_id, caller.person, decision.note, decision.confirm)
         return ApprovedAnswer.with_token(approval, token)
 
     @people.post("/v1/approvals/{approval_id}/deny", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
-    async def deny(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
+    async def deny(approval_id: ApprovalId, decision: DenialRequest, caller: Asker) -> ApprovalAnswer:
         """Deny a pending call."""
         await visible_approval(approval_id, caller)
-        return ApprovalAnswer.of(await approver.deny(approval_id, caller.id, decision.note))
+        return ApprovalAnswer.of(await approver.deny(approval_id, caller.person, decision.note))
 
     @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
     async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
         """Take an approval back that is pending, or granted and not used."""
         await visible_approval(approval_id, caller)
-        return ApprovalAnswer.of(await approver.cancel(approval_id, caller.id, decision.note))
+        return ApprovalAnswer.of(await approver.cancel(approval_id, caller.person, decision.note))
 
     @everyone.get("/v1/approvals/{approval_id}/status")
     async def get_approval_status(approval_id: ApprovalId, response: Response) -> StandingAnswer:
