@@ -98,6 +98,25 @@ def test_an_answer_that_is_too_long_is_not_kept() -> None:
     assert reader.finish() is None
 
 
+SPENT = {"prompt_tokens": 3, "completion_tokens": 2}
+
+
+@pytest.mark.parametrize(
+    "content", [[0] * 30_000, {str(number): {} for number in range(13_000)}, json.loads("[" * 70 + "]" * 70)]
+)
+def test_an_answer_of_too_many_values_is_not_read(content: Any) -> None:
+    answer = {"choices": content, "usage": SPENT}
+    assert read(json.dumps(answer).encode(), False, 65_536) is None
+    # an earlier word of a stream is not the last one
+    assert read(events({"usage": SPENT}, answer), True, 65_536) is None
+    assert read(events(answer, {"usage": SPENT}), True, 65_536) is None
+
+
+def test_what_is_no_usage_in_an_answer_of_many_texts_costs_nothing() -> None:
+    answer = {"choices": ["[,{" * 1000] * 20, "usage": SPENT}
+    assert read(json.dumps(answer).encode(), False, 65_536) == Usage(3, 0, 0, 2)
+
+
 @given(st.binary(max_size=300), st.booleans(), st.integers(1, 9))
 def test_any_bytes_are_read_without_a_fault(data: bytes, is_events: bool, size: int) -> None:
     read(data + b'data: {"usage":', is_events, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.costs.usage import Usage
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.usage_streams import UsageHandler
+from aegis_authz.server.usage_streams import MOST_WATCHED, UsageHandler
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 
 TERMS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
@@ -97,6 +98,31 @@ async def test_an_answer_that_cannot_be_read_tells_no_usage(first: bytes) -> Non
 
 async def test_an_answer_that_is_cut_off_tells_no_usage() -> None:
     assert await watched(head(), body(USED, False)) == [("d-1", None)]
+
+
+async def test_no_more_than_so_many_answers_are_read_at_once() -> None:
+    ledger, over = Ledger(), asyncio.Event()
+    handler = UsageHandler(echo, ledger)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield head()
+        begun.release()
+        await over.wait()
+        yield body(USED)
+
+    async def watch(messages: AsyncIterator[bytes]) -> None:
+        assert [reply async for reply in handler.process(messages)] == []
+
+    begun = asyncio.Semaphore(0)
+    watching = [asyncio.create_task(watch(slow())) for _ in range(MOST_WATCHED)]
+    for _ in watching:
+        await begun.acquire()
+    await watch(stream(head(), body(USED)))
+    assert ledger.usages == [("d-1", None)]
+    over.set()
+    await asyncio.gather(*watching)
+    await watch(stream(head(), body(USED)))
+    assert ledger.usages[1:] == [("d-1", Usage(3, 0, 0, 2))] * (MOST_WATCHED + 1)
 
 
 async def test_every_other_stream_is_left_to_others() -> None:

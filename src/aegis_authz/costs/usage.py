@@ -16,6 +16,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import MOST_TOKENS
 from aegis_authz.costs.estimate import TokenTerms, cost_of_tokens
+from aegis_authz.encoding import strict_json
+from aegis_authz.encoding.json_outline import Outline
 
 MOST_JSON = 4 * 1024 * 1024
 """Bytes of a JSON answer, and of one line of an event stream, beyond which no usage is looked for."""
@@ -66,7 +68,7 @@ class UsageReader:
             self._take_line(bytes(self._rest))
         else:
             self._take(bytes(self._rest))
-        return _usage(self._members)
+        return None if self.is_lost else _usage(self._members)
 
     def _take_line(self, line: bytes) -> None:
         if line.startswith(b"data:"):
@@ -75,6 +77,10 @@ class UsageReader:
     def _take(self, text: bytes) -> None:
         if _WORD not in text:
             return
+        if _is_excessive(text):
+            # what an event left out might have corrected: no usage is better than an earlier, smaller one
+            self.is_lost = True
+            return
         try:
             event = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -82,6 +88,12 @@ class UsageReader:
         for usage in _usages(event):
             # of a stream the last word counts: each event says what it is so far
             self._members.update({name: value for name, value in usage.items() if value is not None})
+
+
+def _is_excessive(text: bytes) -> bool:
+    """Whether a JSON text has more values, or is deeper, than one of a request may be."""
+    outline = Outline(text)
+    return outline.values > strict_json.MAX_VALUES or outline.depth > strict_json.MAX_DEPTH
 
 
 def _usages(event: Json) -> Iterator[Mapping[str, Json]]:

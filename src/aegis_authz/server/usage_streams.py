@@ -22,6 +22,8 @@ from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
 from aegis_authz.wire.envoy.ext_proc import MessagePart, Piece, read_piece
 
 _log = logging.getLogger(__name__)
+MOST_WATCHED = 64
+"""Answers that are read at once, each of which may be kept up to `MOST_JSON`; of more the estimate stands."""
 
 
 class Usages(Protocol):
@@ -38,6 +40,7 @@ class UsageHandler:
     def __init__(self, others: Process, usages: Usages) -> None:
         self._others = others
         self._usages = usages
+        self._watched = 0
 
     async def process(self, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Watch one stream, without a reply. Raises what `others` raises."""
@@ -65,9 +68,13 @@ class UsageHandler:
         if estimate is None or estimate.tokens is None or _status(head) not in GOOD:
             return
         usage = None
+        is_read = self._watched < MOST_WATCHED
+        self._watched += is_read
         try:
-            usage = await _usage(head, messages)
+            if is_read:
+                usage = await _usage(head, messages)
         finally:
+            self._watched -= is_read
             await self._usages.measure(noted.get(DECISION_METADATA, ""), ticket, estimate, usage)
 
 
