@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,8 +16,8 @@ from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.costs.usage import Usage
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.usage_streams import MOST_WATCHED, UsageHandler
-from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
+from aegis_authz.server.usage_streams import MOST_WATCHED, UsageWatch
+from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE, read_piece
 
 TERMS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
 TICKET = Ticket(Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True)
@@ -62,14 +62,13 @@ async def stream(*messages: bytes) -> AsyncIterator[bytes]:
         yield message
 
 
-async def echo(messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    async for message in messages:
-        yield message
+async def watch(answers: UsageWatch, messages: AsyncIterator[bytes]) -> None:
+    await answers.watch(read_piece(await anext(messages)), messages)
 
 
 async def watched(*messages: bytes) -> list[tuple[str, Usage | None]]:
     ledger = Ledger()
-    assert [reply async for reply in UsageHandler(echo, ledger).process(stream(*messages))] == []
+    await watch(UsageWatch(ledger), stream(*messages))
     return ledger.usages
 
 
@@ -102,7 +101,7 @@ async def test_an_answer_that_is_cut_off_tells_no_usage() -> None:
 
 async def test_no_more_than_so_many_answers_are_read_at_once() -> None:
     ledger, over = Ledger(), asyncio.Event()
-    handler = UsageHandler(echo, ledger)
+    answers = UsageWatch(ledger)
 
     async def slow() -> AsyncIterator[bytes]:
         yield head()
@@ -110,30 +109,20 @@ async def test_no_more_than_so_many_answers_are_read_at_once() -> None:
         await over.wait()
         yield body(USED)
 
-    async def watch(messages: AsyncIterator[bytes]) -> None:
-        assert [reply async for reply in handler.process(messages)] == []
-
     begun = asyncio.Semaphore(0)
-    watching = [asyncio.create_task(watch(slow())) for _ in range(MOST_WATCHED)]
+    watching = [asyncio.create_task(watch(answers, slow())) for _ in range(MOST_WATCHED)]
     for _ in watching:
         await begun.acquire()
-    await watch(stream(head(), body(USED)))
+    await watch(answers, stream(head(), body(USED)))
     assert ledger.usages == [("d-1", None)]
     over.set()
     await asyncio.gather(*watching)
-    await watch(stream(head(), body(USED)))
+    await watch(answers, stream(head(), body(USED)))
     assert ledger.usages[1:] == [("d-1", Usage(3, 0, 0, 2))] * (MOST_WATCHED + 1)
-
-
-async def test_every_other_stream_is_left_to_others() -> None:
-    messages = [head(observed=False), body(USED)]
-    replies = [reply async for reply in UsageHandler(echo, Ledger()).process(stream(*messages))]
-    assert replies == messages
-    assert [reply async for reply in UsageHandler(echo, Ledger()).process(stream())] == []
 
 
 async def test_a_message_that_is_none_ends_its_stream_in_an_error() -> None:
     ledger = Ledger()
     with pytest.raises(StreamAborted):
-        await anext(UsageHandler(echo, ledger).process(stream(head(), b"\xff\xff")))
+        await watch(UsageWatch(ledger), stream(head(), b"\xff\xff"))
     assert ledger.usages == [("d-1", None)]

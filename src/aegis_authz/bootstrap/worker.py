@@ -47,10 +47,11 @@ from aegis_authz.server.grpc.host import GrpcHost
 from aegis_authz.server.host import Process
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.outcomes import OutcomeHandler
+from aegis_authz.server.processing import ProcessingHandler
 from aegis_authz.server.readiness import Probe, Readiness
-from aegis_authz.server.session_heads import SessionHeadHandler
+from aegis_authz.server.session_heads import SessionHeads
 from aegis_authz.server.status import StatusServer, status_app, unix_listener
-from aegis_authz.server.usage_streams import UsageHandler
+from aegis_authz.server.usage_streams import UsageWatch
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
@@ -167,8 +168,8 @@ def _streams(
     bodies: BodyHandler, outcomes: OutcomeHandler, settler: Settler, session_keys: SessionKeyFile
 ) -> tuple[Process, Process]:
     """What the host serves as streams: bodies that are processed or watched, and access logs."""
-    heads = SessionHeadHandler(bodies.process, session_keys)
-    return UsageHandler(heads.process, settler).process, outcomes.process
+    processing = ProcessingHandler(bodies.process, SessionHeads(session_keys), UsageWatch(settler))
+    return processing.process, outcomes.process
 
 
 def _tune() -> None:

@@ -7,17 +7,14 @@ when nobody listens.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from aegis_authz.core.decision import Target
-from aegis_authz.core.refused import Refused
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
 from aegis_authz.costs.usage import GOOD, Usage, UsageReader
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.server.host import Process
 from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
 from aegis_authz.wire.envoy.ext_proc import MessagePart, Piece, read_piece
 
@@ -34,30 +31,18 @@ class Usages(Protocol):
         ...
 
 
-class UsageHandler:
-    """Answers the streams that Envoy lets it watch, and leaves all others to `others`."""
+class UsageWatch:
+    """Reads the answers that Envoy shows as they pass."""
 
-    def __init__(self, others: Process, usages: Usages) -> None:
-        self._others = others
+    def __init__(self, usages: Usages) -> None:
         self._usages = usages
         self._watched = 0
 
-    async def process(self, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Watch one stream, without a reply. Raises what `others` raises."""
-        try:
-            first = await anext(messages, None)
-        except Exception as fault:
-            raise StreamAborted("the messages could not be read") from fault
-        head = _observed(first) if first is not None else None
-        if head is None:
-            async with aclosing(self._others(_with_first(first, messages))) as replies:
-                async for reply in replies:
-                    yield reply
-            return
-        await self._watch(head, messages)
+    async def watch(self, head: Piece, messages: AsyncIterator[bytes]) -> None:
+        """Read an answer to its end; what is cut off, or tells nothing, leaves the estimate as it is.
 
-    async def _watch(self, head: Piece, messages: AsyncIterator[bytes]) -> None:
-        """Read an answer to its end; what is cut off, or tells nothing, leaves the estimate as it is."""
+        Raises StreamAborted for messages that cannot be read.
+        """
         noted = head.metadata or {}
         try:
             ticket = read_ticket(noted.get(COST_METADATA, ""))
@@ -95,16 +80,6 @@ async def _usage(head: Piece, messages: AsyncIterator[bytes]) -> Usage | None:
     return None
 
 
-def _observed(message: bytes) -> Piece | None:
-    """The head of an answer that is to be watched; None for the first message of any other stream."""
-    try:
-        piece = read_piece(message)
-    except Refused:
-        return None
-    is_head = piece.target is Target.RESPONSE and piece.part is MessagePart.HEADERS
-    return piece if piece.observed and is_head else None
-
-
 def _status(head: Piece) -> int:
     text = "".join(head.headers.get(":status", ()))
     return int(text) if text.isdecimal() else 0
@@ -121,10 +96,3 @@ def _reader_for(head: Piece) -> UsageReader | None:
 
 def _is_encoded(headers: Mapping[str, tuple[str, ...]]) -> bool:
     return any(value.strip().lower() not in ("", "identity") for value in headers.get("content-encoding", ()))
-
-
-async def _with_first(first: bytes | None, messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first is not None:
-        yield first
-    async for message in messages:
-        yield message
