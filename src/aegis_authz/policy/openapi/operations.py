@@ -10,7 +10,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import read_template
 from aegis_authz.policy.language.header_names import check_header_name
 from aegis_authz.policy.openapi.bodies import JSON, body_fields
-from aegis_authz.policy.openapi.references import Description
+from aegis_authz.policy.openapi.references import Description, elements
 from aegis_authz.policy.openapi.schemas import Kind, kind_of
 from aegis_authz.policy.openapi.serialisations import TEXT, pairs_of, text_of
 
@@ -53,7 +53,7 @@ def operation_of(description: Description, base: str, path: str, method: str, pa
     template, variables = _template(base + path)
     draft = _Draft(description)
     declared = {}
-    for parameter in (*_list(item.get("parameters")), *_list(operation.get("parameters"))):
+    for parameter in (*elements(item.get("parameters")), *elements(operation.get("parameters"))):
         plain = description.resolved(parameter)
         declared[plain.get("in"), plain.get("name")] = plain  # the operation's own stand for those of its path
     for original, variable in variables.items():
@@ -69,7 +69,7 @@ def operation_of(description: Description, base: str, path: str, method: str, pa
         entry["body"] = draft.formats[0] if len(draft.formats) == 1 else list(draft.formats)
     entry |= {"parameters": draft.parameters} if draft.parameters else {}
     entry |= {"others": "allow"} if draft.is_open and (draft.parameters or draft.formats != (JSON,)) else {}
-    tags = tuple(tag for tag in _list(operation.get("tags")) if isinstance(tag, str))
+    tags = tuple(tag for tag in elements(operation.get("tags")) if isinstance(tag, str))
     return Operation(_name(operation, method, path), f"{method.upper()} {template}", tags, entry, tuple(draft.gaps))
 
 
@@ -188,7 +188,3 @@ def operations(description: Description) -> Iterator[tuple[str, str, Json, Json]
         for method in METHODS:
             if method in plain:
                 yield path, method, plain, plain[method]
-
-
-def _list(value: Json) -> Sequence[Json]:
-    return value if isinstance(value, list) else ()

@@ -62,3 +62,8 @@ class Description:
             else:
                 raise ReferenceUnresolved(f"{target[:100]!r} leads nowhere")
         return value
+
+
+def elements(value: Json) -> Sequence[Json]:
+    """The elements of a list, none of what is no list."""
+    return value if isinstance(value, list) else ()

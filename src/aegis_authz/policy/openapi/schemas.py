@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.openapi.references import Description
+from aegis_authz.policy.openapi.references import Description, elements
 
 ANY_KIND = "any"
 _NULL = "null"
@@ -58,7 +58,7 @@ def described_members(description: Description, schema: Json) -> Mapping[str, Se
 
 def _facets(description: Description, schema: Json, depth: int) -> list[Mapping[str, Json]]:
     facets = [*description.applying(schema)] if depth <= _MOST_DEPTH else []
-    inherited = [part for facet in facets for part in _list(facet.get("allOf"))]
+    inherited = [part for facet in facets for part in elements(facet.get("allOf"))]
     return [*facets, *(facet for part in inherited for facet in _facets(description, part, depth + 1))]
 
 
@@ -132,7 +132,7 @@ class _Reader:
         return names | {_NULL} if names and part.get("nullable") is True else names
 
     def _all_names(self, schemas: Json, depth: int) -> list[set[str]]:
-        return [self.names(schema, depth + 1) for schema in _list(schemas)]
+        return [self.names(schema, depth + 1) for schema in elements(schemas)]
 
     def _elements(self, schema: Json, depth: int) -> set[str]:
         """The names of all types that an element of an array may have, none where the schema does not say."""
@@ -142,9 +142,9 @@ class _Reader:
         for part in self._description.applying(schema):
             if "prefixItems" not in part:  # beside which `items` is about the rest
                 known.append(self.names(part.get("items"), depth + 1))
-            known += (self._elements(inherited, depth + 1) for inherited in _list(part.get("allOf")))
+            known += (self._elements(inherited, depth + 1) for inherited in elements(part.get("allOf")))
             for word in ("oneOf", "anyOf"):
-                lists = [choice for choice in _list(part.get(word)) if self._may_be(choice, "array", depth)]
+                lists = [choice for choice in elements(part.get(word)) if self._may_be(choice, "array", depth)]
                 known.append(_in_any([self._elements(choice, depth + 1) for choice in lists]))
         return _in_all(known)
 
@@ -162,9 +162,9 @@ class _Reader:
         return self._shapes[id(schema)][1]
 
     def _shape_of(self, part: Mapping[str, Json], depth: int) -> _Shape:
-        shapes = [self._own(part), *(self.shape(inherited, depth + 1) for inherited in _list(part.get("allOf")))]
+        shapes = [self._own(part), *(self.shape(inherited, depth + 1) for inherited in elements(part.get("allOf")))]
         for word in ("oneOf", "anyOf"):
-            objects = [choice for choice in _list(part.get(word)) if self._may_be(choice, "object", depth)]
+            objects = [choice for choice in elements(part.get(word)) if self._may_be(choice, "object", depth)]
             shapes.append(_either([self.shape(choice, depth + 1) for choice in objects]))
         dependent = part.get("dependentSchemas")
         conditional = [
@@ -194,7 +194,7 @@ def _declared(part: Mapping[str, Json]) -> set[str]:
     """The types that `type` names, one or, from 3.1 on, several; none where it is not what a schema has there."""
     declared = part.get("type")
     words = {word for word in (declared if isinstance(declared, list) else [declared]) if isinstance(word, str)}
-    is_whole = isinstance(declared, str) or len(words) == len(_list(declared))
+    is_whole = isinstance(declared, str) or len(words) == len(elements(declared))
     return words if is_whole and words <= _KINDS | {_NULL} else set()
 
 
@@ -251,7 +251,3 @@ def _names_of_values(plain: Mapping[str, Json]) -> set[str]:
     if not isinstance(values, list) or not values:
         values = [plain["const"]] if "const" in plain else []
     return {kind_name(value) for value in values}
-
-
-def _list(value: Json) -> Sequence[Json]:
-    return value if isinstance(value, list) else ()
