@@ -21,7 +21,7 @@ from aegis_authz.policy.compile.redactions import redaction_obligations
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.language.document import PolicyDocument
 from aegis_authz.policy.language.document_limits import BreakerTerms, LimitEntry
-from aegis_authz.policy.language.limits import FlagTerms, Limited, SetFlags, seconds_of
+from aegis_authz.policy.language.limits import LIMIT_WORDS, FlagTerms, Limited, SetFlags, seconds_of
 from aegis_authz.policy.language.rule import Approval, ToolRule
 from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.source.reader import Location
@@ -116,13 +116,12 @@ def effective(limited: Limited, words: LimitTerms) -> Exceed:
 
 def written_limits(limited: Limited) -> Iterator[tuple[str, Location, LimitTerms]]:
     """Each limit of a rule or entry with its word and its place inside, in order of words."""
-    for word in ("budget", "rate_limit", "count", "distinct"):
-        several: Sequence[LimitTerms] = getattr(limited, word) or ()
-        yield from ((word, (word, position), words) for position, words in enumerate(several))
-    for word in ("concurrency", "sets", "requires", "unless"):
-        words: LimitTerms | None = getattr(limited, word)
-        if words is not None:
-            yield word, (word,), words
+    for word in LIMIT_WORDS:
+        terms: tuple[LimitTerms, ...] | LimitTerms | None = getattr(limited, word)
+        if isinstance(terms, tuple):
+            yield from ((word, (word, position), limit) for position, limit in enumerate(terms))
+        elif terms is not None:
+            yield word, (word,), terms
 
 
 @dataclass(frozen=True, slots=True)
