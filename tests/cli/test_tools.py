@@ -216,6 +216,20 @@ async def test_the_tools_that_an_mcp_server_lists_are_written_as_an_entry(tmp_pa
     assert (tmp_path / "issues.yaml").read_text("utf-8") == output
 
 
-def test_what_is_no_mcp_server_is_refused() -> None:
-    code, _, said = run("import", "mcp", "notes")
-    assert (code, "not a URL" in said) == (2, True)
+async def test_secrets_in_the_url_of_an_mcp_server_are_left_out_and_named() -> None:
+    async with serving(mcp_app()) as port:
+        url = f"http://user:hidden@127.0.0.1:{port}/mcp?key=hidden"
+        code, output, said = await asyncio.to_thread(run, "import", "mcp", url, "--name", "issues", "--out", "-")
+    assert (code, "hidden" in output + said) == (0, False)
+    assert yaml.safe_load(output)["upstream"] == f"http://127.0.0.1:{port}/mcp"
+    advice = "if it is none, write it into upstream, or what agents may add into mcp.query"
+    assert said.splitlines() == [
+        f"note: issues: the query of its URL may be a secret and is left out; {advice}",
+        "note: issues: the credential in its URL is left out; inject it (inject_credentials)",
+    ]
+
+
+@pytest.mark.parametrize("url", ["notes", "ftp://user:hidden@notes.example"])
+def test_what_is_no_mcp_server_is_refused(url: str) -> None:
+    code, _, said = run("import", "mcp", url)
+    assert (code, "not a URL" in said, "hidden" in said) == (2, True, False)

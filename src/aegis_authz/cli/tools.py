@@ -143,11 +143,14 @@ def mcp(
     from aegis_authz.commands.mcp_import import entry_of_server
 
     with exits_on_faults("tools import mcp"):
-        tool, text = entry_of_server(url, name, owner)
-        path = _write_text(tool, text, out, as_json)
+        entry = entry_of_server(url, name, owner)
+        path = _write_text(entry.tool, entry.text, out, as_json)
     if as_json:
-        typer.echo(json.dumps({"tool": tool, "file": path, "text": text}, indent=2))
-    elif path:
+        document = {"tool": entry.tool, "file": path, "text": entry.text, "gaps": list(entry.notes)}
+        typer.echo(json.dumps(document, indent=2))
+    for sentence in entry.notes:
+        typer.echo(f"note: {sentence}", err=True)
+    if path and not as_json:
         typer.echo(f"wrote {path}", err=True)
 
 

@@ -64,21 +64,30 @@ def import_servers(settings: Path, folder: Path, agent: Scope, owner: str) -> Im
     return Import(_write(texts, folder), tuple(listed), commands, tuple(_notes(listed)), tuple(faults))
 
 
-def entry_of_server(url: str, name: str, owner: str) -> tuple[str, str]:
-    """The name of the tool and the text of its catalogue entry, from the tools that the MCP server at a URL lists.
+@dataclass(frozen=True, slots=True)
+class ServerEntry:
+    """The name of a tool and the text of its catalogue entry, with a sentence on each thing it leaves out."""
+
+    tool: str
+    text: str
+    notes: tuple[str, ...]
+
+
+def entry_of_server(url: str, name: str, owner: str) -> ServerEntry:
+    """The entry of the MCP server at a URL, from the tools that it lists.
 
     `name` is "" for one made of the host. Raises Unable, PolicyErrors.
     """
     host = urlsplit(url).hostname
     if not url.startswith(("http://", "https://")) or not host:
-        raise Unable(f"{url[:100]!r} is not a URL of http or https")
+        raise Unable(f"{url.rpartition('@')[2][:100]!r} is not a URL of http or https")
     listed, faults = asyncio.run(_listed([Server((name or host.replace(".", "-"),), url, "", (), {}, {})]))
     if not listed:
         raise Unable("; ".join(faults))
     path = f"{listed[0].tool}.yaml"
     text = formatted(path, catalogue_text(listed[0], owner))
     load({}, {path: text})
-    return listed[0].tool, text
+    return ServerEntry(listed[0].tool, text, tuple(_notes(listed)))
 
 
 def _servers(settings: Path) -> list[Server]:
@@ -191,7 +200,8 @@ def _notes(servers: Sequence[ListedServer]) -> list[str]:
             names = ", ".join(sorted(listed.server.headers))
             notes.append(f"{listed.tool}: {names} of the settings is not taken over; inject it (inject_credentials)")
         if "?" in listed.server.url:
-            notes.append(
-                f"{listed.tool}: the query of its URL may hold a secret and is left out; add it to upstream if not"
-            )
+            advice = "if it is none, write it into upstream, or what agents may add into mcp.query"
+            notes.append(f"{listed.tool}: the query of its URL may be a secret and is left out; {advice}")
+        if "@" in urlsplit(listed.server.url).netloc:
+            notes.append(f"{listed.tool}: the credential in its URL is left out; inject it (inject_credentials)")
     return notes
