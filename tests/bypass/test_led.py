@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aegis_authz.core.effect import Effect
 from aegis_authz.intercept.redirection import Redirection
 from aegis_authz.local.namespaces import inside, namespace, run
 from aegis_authz.wire.envoy.ext_authz import read_check_request
@@ -25,6 +26,7 @@ from tests.bypass.conftest import (
     Bypass,
     gateway,
 )
+from tests.proxy.conftest import ALLOWED
 
 if TYPE_CHECKING:
     from aegis_authz.wire.http.call import HttpCall
@@ -34,6 +36,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 OUTSIDE = {"do": "http", "to": "EVIL4", "port": 80}
 LISTED = {**OUTSIDE, "host": "pay.example"}
 OTHER_UID, THIRD_UID = 10002, 10003
+DENIED = replace(ALLOWED, effect=Effect.DENY, grpc_code=7, status=403, metadata={})
 AEGIS = (sys.executable, "-m", "aegis_authz.cli")
 
 
@@ -60,6 +63,18 @@ async def test_a_call_out_of_tls_is_judged_as_https_of_the_workload(bypass: Bypa
     call = last(bypass)
     assert (call.listener, call.is_redirected, call.scheme, call.host) == ("pod", True, "https", "bank.example")
     assert (call.tunnel, call.over_tls) == (None, True)
+
+
+async def test_what_is_passed_through_is_judged_first_as_a_connect_of_the_workload(bypass: Bypass) -> None:
+    await bypass.rules(RULES)
+    probe = {**OUTSIDE, "do": "https", "port": 443, "sni": "pinned.example", "host": "pinned.example"}
+    assert await bypass.attempt(probe, TOOL4) == ("200 tool", {TOOL4})
+    call = last(bypass)
+    assert (call.method, call.host, call.port, call.path) == ("CONNECT", "pinned.example", 443, "")
+    assert (call.listener, call.is_redirected, call.source) == ("pod", True, POD4)
+    assert (call.opens_tunnel, call.tunnel) == (False, None)
+    bypass.authorizer.answer = DENIED
+    assert await bypass.attempt(probe, TOOL4) == ("closed", set())
 
 
 async def test_a_name_that_nobody_listed_is_in_the_access_log(bypass: Bypass) -> None:

@@ -9,6 +9,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import ClusterDiscoveryType
 from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 from envoy_data_plane.envoy.extensions.filters.network.rbac.v3 import Rbac
+from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import TcpProxy
 from envoy_data_plane.envoy.extensions.filters.udp.dns_filter.v3 import DnsFilterConfig
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ from aegis_authz.proxy.example import EXAMPLE
 from aegis_authz.proxy.interception import interception_clusters
 from aegis_authz.proxy.render import config_files
 from aegis_authz.proxy.routes import route_configs
-from aegis_authz.proxy.transparent import ANSWERS, transparent_listeners
+from aegis_authz.proxy.transparent import ANSWERS, transparent_clusters, transparent_listeners
 
 CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
 CATALOGUE = Catalogue.of(
@@ -49,7 +50,10 @@ def test_there_are_none_unless_they_are_set_up() -> None:
 
 
 def test_all_listen_on_loopback_alone() -> None:
-    for listener in listeners().values():
+    for name, listener in listeners().items():
+        if name.startswith("opaque:"):
+            assert listener.internal_listener is not None  # Envoy alone connects to it
+            continue
         places = [listener.address, *(other.address for other in listener.additional_addresses)]
         assert [place.socket_address.address for place in places if place and place.socket_address] == [
             "127.0.0.1",
@@ -58,7 +62,9 @@ def test_all_listen_on_loopback_alone() -> None:
 
 
 def test_no_cluster_leads_where_the_client_dialled() -> None:
-    for cluster in [*clusters(settings(), CATALOGUE), *interception_clusters(settings(), CATALOGUE)]:
+    own = transparent_clusters(settings(), CATALOGUE)
+    assert [cluster.name for cluster in own] == ["opaque:job", "opaque:pod"]
+    for cluster in [*clusters(settings(), CATALOGUE), *interception_clusters(settings(), CATALOGUE), *own]:
         assert cluster.type in (ClusterDiscoveryType.STATIC, ClusterDiscoveryType.STRICT_DNS)
 
 
@@ -76,22 +82,26 @@ def test_each_chain_says_what_it_takes_and_none_takes_the_rest() -> None:
         "http:443": ("raw_buffer", 443, []),
         "http:8443": ("raw_buffer", 8443, []),
         "pay.example:443": ("tls", 443, ["pay.example"]),
+        "pinned.example:443": ("tls", 443, ["pinned.example"]),
         "bank.example:8443": ("tls", 8443, ["bank.example"]),
     }
 
 
-def test_without_interception_no_tls_is_taken() -> None:
-    (chain,) = listeners(interception=None)["pod"].filter_chains
-    assert chain.name == "http:any"
+def test_without_interception_no_tls_is_opened() -> None:
+    chains = {chain.name: chain for chain in listeners(interception=None)["pod"].filter_chains}
+    assert chains.keys() == {"http:any", "http:443", "pinned.example:443"}
+    assert [chain.transport_socket for chain in chains.values()] == [None, None, None]
 
 
 def test_what_was_dialled_is_closed_before_anything_reads_it() -> None:
     for name, port in (("pod", 15001), ("job", 15002)):
         for chain in listeners()[name].filter_chains:
-            first, second = (entry.typed_config.unpack() for entry in chain.filters if entry.typed_config is not None)
+            first, *_, second = (
+                entry.typed_config.unpack() for entry in chain.filters if entry.typed_config is not None
+            )
             assert isinstance(first, Rbac)
-            assert isinstance(second, HttpConnectionManager)
-            assert second.upgrade_configs == []
+            assert isinstance(second, TcpProxy if chain.name == "pinned.example:443" else HttpConnectionManager)
+            assert not getattr(second, "upgrade_configs", [])
             assert first.rules is not None
             assert first.rules.policies["dialled"].permissions[0].destination_port == port
 

@@ -92,7 +92,7 @@ class ProxySettings(Settings):
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
     `xds` is the folder of routes and clusters, which Envoy watches. `tools` says by a tool's name how it is spoken to.
-    Without `interception`, what `transparent` listeners get in TLS is closed.
+    Without `interception`, `transparent` listeners open no TLS.
     """
 
     bind: str = "127.0.0.1"

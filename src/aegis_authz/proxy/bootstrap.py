@@ -63,7 +63,7 @@ def bootstrap(settings: ProxySettings) -> Bootstrap:
         admin=_admin(settings.admin_socket),
         static_resources=BootstrapStaticResources(listeners=listeners(settings), clusters=_services(settings)),
         dynamic_resources=_watched(settings),
-        bootstrap_extensions=[bootstrap_extension()] if settings.interception is not None else [],
+        bootstrap_extensions=[bootstrap_extension()] if has_watched_listeners(settings) else [],
         overload_manager=_overload(),
         watchdogs=_watchdogs(),
     )

@@ -73,7 +73,11 @@ def interception_listeners(settings: ProxySettings, catalogue: Catalogue) -> lis
 
 def interception_clusters(settings: ProxySettings, catalogue: Catalogue) -> list[Cluster]:
     """The way from a CONNECT to the listener of its port."""
-    return [_cluster(port) for port in _by_port(catalogue)] if settings.interception is not None else []
+    return (
+        [internal_cluster(tunnel_cluster(port)) for port in _by_port(catalogue)]
+        if settings.interception is not None
+        else []
+    )
 
 
 def _by_port(catalogue: Catalogue) -> Mapping[int, Sequence[OpenedHost]]:
@@ -166,10 +170,9 @@ def _routed(manager: HttpConnectionManager, routes: RouteConfiguration) -> Filte
     return manager_filter(own)
 
 
-def _cluster(port: int) -> Cluster:
-    name = tunnel_cluster(port)
+def internal_cluster(name: str) -> Cluster:
+    """The way to the internal listener of the same name, which filter state goes along."""
     raw = TransportSocket(name="envoy.transport_sockets.raw_buffer", typed_config=packed(RawBuffer()))
-    # takes the filter state of the CONNECT over to the connection inside
     carrying = InternalUpstreamTransport(transport_socket=raw)
     place = Address(envoy_internal_address=EnvoyInternalAddress(server_listener_name=name))
     return Cluster(

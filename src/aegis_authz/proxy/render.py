@@ -19,7 +19,7 @@ from aegis_authz.proxy.bootstrap import CLUSTERS_FILE, LISTENERS_FILE, bootstrap
 from aegis_authz.proxy.clusters import clusters
 from aegis_authz.proxy.interception import interception_clusters, interception_listeners
 from aegis_authz.proxy.routes import route_configs, routes_file
-from aegis_authz.proxy.transparent import transparent_listeners
+from aegis_authz.proxy.transparent import transparent_clusters, transparent_listeners
 from aegis_authz.proxy.typed import packed
 
 BOOTSTRAP_FILE = "envoy.yaml"
@@ -60,7 +60,11 @@ def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
 
 def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str | bytes]:
     """What Envoy watches, by file name, in the order to be written: a route must find its cluster."""
-    all_clusters = [*clusters(settings, catalogue), *interception_clusters(settings, catalogue)]
+    all_clusters = [
+        *clusters(settings, catalogue),
+        *interception_clusters(settings, catalogue),
+        *transparent_clusters(settings, catalogue),
+    ]
     listeners = [*interception_listeners(settings, catalogue), *transparent_listeners(settings, catalogue)]
     return {
         CLUSTERS_FILE: to_yaml(discovery(all_clusters)),

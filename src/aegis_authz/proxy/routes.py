@@ -6,7 +6,7 @@ is routed. What no tool claims ends here, after ext_authz has judged and recorde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -33,7 +33,7 @@ from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
 from aegis_authz.proxy.places import PLACES, WITHHELD_HEADER, inside_hosts, tool_metadata
 from aegis_authz.proxy.shared_address import action_matches
-from aegis_authz.proxy.tunnels import CARRY, carries, connect_route, unclaimed_route
+from aegis_authz.proxy.tunnels import CARRY, carries, connect_route, end_route, unclaimed_route
 from aegis_authz.proxy.typed import packed
 from aegis_authz.wire.envoy.ext_authz import (
     INSIDE,
@@ -114,6 +114,20 @@ def redirected_routes(name: str, host: OpenedHost, catalogue: Catalogue) -> Rout
     """The routes of requests that a transparent listener took out of TLS to a host: to its tools alone."""
     hosts = _hosts_behind(host)
     return _configuration(name, hosts, inside_hosts(catalogue.by_name.values()), _REDIRECTED_EXTENSIONS)
+
+
+def redirected_tunnels(name: str, hosts: Sequence[OpenedHost]) -> RouteConfiguration:
+    """The routes of connections that a transparent listener passes through unread: to each host its tool."""
+    places = [
+        VirtualHost(
+            name=f"{_CONNECT}{host.target}",
+            domains=[host.target],
+            routes=[_tunnel(end_route(f"{_CONNECT}{host.target}", cluster_name(host.tools[0])), host.tools[0])],
+        )
+        for host in hosts
+    ]
+    other = VirtualHost(name="unclaimed", domains=["*"], routes=[_refused_tunnel()])
+    return _configuration(name, [*places, other], inside_hosts(()), _REDIRECTED_EXTENSIONS)
 
 
 def _hosts_behind(host: OpenedHost) -> list[VirtualHost]:

@@ -15,6 +15,7 @@ from copy import copy
 from datetime import timedelta
 
 from betterproto2 import Message
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
     SocketAddress,
@@ -57,6 +58,8 @@ from aegis_authz.intercept.opened import OpenedHost, opened_hosts
 from aegis_authz.proxy.access_log import connection_log
 from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
 from aegis_authz.proxy.handshakes import certificate_of
+from aegis_authz.proxy.interception import internal_cluster
+from aegis_authz.proxy.opaque import opaque_chain, opaque_listener, opaque_name
 from aegis_authz.proxy.routes import redirected_routes, routes_file
 from aegis_authz.proxy.typed import packed, watched_file
 
@@ -80,15 +83,33 @@ def transparent_listeners(settings: ProxySettings, catalogue: Catalogue) -> list
     if transparent is None:
         return []
     ports = sorted(transparent.listeners.items())
+    opaque = _opaque_hosts(catalogue)
     return [
         *(_listener(name, port, settings, catalogue) for name, port in ports),
+        *(opaque_listener(name, opaque, settings) for name, _ in ports if opaque),
         _names_listener(transparent.dns_port, catalogue),
     ]
 
 
+def transparent_clusters(settings: ProxySettings, catalogue: Catalogue) -> list[Cluster]:
+    """The ways from a connection that is passed through to where it is judged."""
+    if settings.transparent is None or not _opaque_hosts(catalogue):
+        return []
+    return [internal_cluster(opaque_name(name)) for name in sorted(settings.transparent.listeners)]
+
+
+def _opaque_hosts(catalogue: Catalogue) -> list[OpenedHost]:
+    return [host for host in opened_hosts(catalogue) if host.is_opaque]
+
+
 def _listener(name: str, port: int, settings: ProxySettings, catalogue: Catalogue) -> Listener:
     opened = [] if settings.interception is None else [host for host in opened_hosts(catalogue) if not host.is_opaque]
-    chains = _opened_chains(name, port, opened, settings, catalogue)
+    opaque = _opaque_hosts(catalogue)
+    dialled = _never_dialled(port)
+    chains = [
+        *_opened_chains(name, dialled, opened, settings, catalogue),
+        *(opaque_chain(name, host, dialled) for host in opaque),
+    ]
     listener = _on_loopback(name, port, SocketAddressProtocol.TCP)
     listener.traffic_direction = TrafficDirection.OUTBOUND
     listener.per_connection_buffer_limit_bytes = buffer_limit(settings)
@@ -103,7 +124,7 @@ def _listener(name: str, port: int, settings: ProxySettings, catalogue: Catalogu
         _inspector("http_inspector", HttpInspector()),
     ]
     listener.listener_filters_timeout = _FIRST_BYTES
-    listener.filter_chains = [*_plain_chains(name, port, opened, settings), *chains]
+    listener.filter_chains = [*_plain_chains(name, dialled, [*opened, *opaque], settings), *chains]
     listener.access_log = [connection_log(settings.access_log, name)]
     return listener
 
@@ -112,11 +133,13 @@ def _inspector(name: str, message: Message) -> ListenerFilter:
     return ListenerFilter(name=f"envoy.filters.listener.{name}", typed_config=packed(message))
 
 
-def _plain_chains(name: str, port: int, opened: Sequence[OpenedHost], settings: ProxySettings) -> list[FilterChain]:
+def _plain_chains(
+    name: str, dialled: Filter, hosts: Sequence[OpenedHost], settings: ProxySettings
+) -> list[FilterChain]:
     """HTTP in the clear, at whatever port: Envoy looks at the port first, and where a chain names it at no others."""
     manager = connection_manager(name, "http", settings)
     manager.rds = Rds(config_source=watched_file(str(settings.xds), routes_file(name)), route_config_name=name)
-    filters = [_never_dialled(port), manager_filter(manager)]
+    filters = [dialled, manager_filter(manager)]
     return [
         FilterChain(
             name=f"http:{number or 'any'}",
@@ -125,12 +148,12 @@ def _plain_chains(name: str, port: int, opened: Sequence[OpenedHost], settings: 
             ),
             filters=filters,
         )
-        for number in (None, *sorted({host.port for host in opened}))
+        for number in (None, *sorted({host.port for host in hosts}))
     ]
 
 
 def _opened_chains(
-    name: str, port: int, opened: Sequence[OpenedHost], settings: ProxySettings, catalogue: Catalogue
+    name: str, dialled: Filter, opened: Sequence[OpenedHost], settings: ProxySettings, catalogue: Catalogue
 ) -> list[FilterChain]:
     manager = connection_manager(name, "https", settings)
     return [
@@ -141,7 +164,7 @@ def _opened_chains(
             ),
             transport_socket=certificate_of(host.host),
             transport_socket_connect_timeout=_HANDSHAKE,
-            filters=[_never_dialled(port), _routed(manager, redirected_routes(name, host, catalogue))],
+            filters=[dialled, _routed(manager, redirected_routes(name, host, catalogue))],
         )
         for host in opened
     ]

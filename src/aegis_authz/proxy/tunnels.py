@@ -37,15 +37,17 @@ CREDENTIAL_STATE = "aegis.connect_credential"
 PROOF_STATE = "aegis.connect_proof"
 TLS_STATE = "aegis.connect_tls"
 """Filter state, by which Envoy alone says what it knows: no client writes it."""
+REMOTE_STATE = "envoy.filters.listener.original_dst.remote_ip"
+LOCAL_STATE = "envoy.filters.listener.original_dst.local_ip"
+"""From where and to where a connection is, for the listener filter original_dst of an internal listener."""
 
 _CARRIED = {
     ID_STATE: "%REQ(X-REQUEST-ID)%",
     CREDENTIAL_STATE: "%REQ(PROXY-AUTHORIZATION)%",
     PROOF_STATE: "%REQ(X-AEGIS-PROOF)%",
     TLS_STATE: "%DOWNSTREAM_TLS_VERSION%",
-    # read by the listener filter original_dst
-    "envoy.filters.listener.original_dst.remote_ip": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
-    "envoy.filters.listener.original_dst.local_ip": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    REMOTE_STATE: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+    LOCAL_STATE: "%DOWNSTREAM_LOCAL_ADDRESS%",
 }
 _NAME_AT_443 = r"[A-Za-z0-9_.-]*\.[A-Za-z][A-Za-z0-9-]*:443"  # no address, and no name without a dot
 _UNTIMED = timedelta(0)
@@ -58,18 +60,23 @@ def tunnel_cluster(port: int) -> str:
 
 def carry_filter() -> Message:
     """The filter. It changes no request and answers none; only CONNECT has a use for it."""
-    return Config(on_request_headers=[_value(key, form) for key, form in _CARRIED.items()])
+    return Config(on_request_headers=[state_value(key, form) for key, form in _CARRIED.items()])
 
 
 def carries() -> FilterConfig:
     """What a route says so that `carry_filter` runs on it: with the target, for Envoy takes no word that is empty."""
-    return FilterConfig(config=packed(Config(on_request_headers=[_value(TARGET_STATE, "%REQ(:AUTHORITY)%")])))
+    return FilterConfig(config=packed(Config(on_request_headers=[state_value(TARGET_STATE, "%REQ(:AUTHORITY)%")])))
 
 
 def connect_route(name: str, port: int) -> Route:
     """Takes a tunnel to the listener of its port."""
+    return end_route(name, tunnel_cluster(port))
+
+
+def end_route(name: str, cluster: str) -> Route:
+    """Ends CONNECT here, and takes the bytes of the tunnel to a cluster."""
     connect = RouteActionUpgradeConfig(upgrade_type="CONNECT", connect_config=RouteActionUpgradeConfigConnectConfig())
-    action = RouteAction(cluster=tunnel_cluster(port), timeout=_UNTIMED, upgrade_configs=[connect])
+    action = RouteAction(cluster=cluster, timeout=_UNTIMED, upgrade_configs=[connect])
     return Route(name=name, match=RouteMatch(connect_matcher=RouteMatchConnectMatcher()), route=action)
 
 
@@ -82,7 +89,8 @@ def unclaimed_route(name: str) -> Route:
     return route
 
 
-def _value(key: str, form: str) -> FilterStateValue:
+def state_value(key: str, form: str) -> FilterStateValue:
+    """Filter state that the connection to an internal listener is told: a key, and how its value is written."""
     return FilterStateValue(
         object_key=key,
         factory_key="" if key.startswith("envoy.") else "envoy.hashable_string",
