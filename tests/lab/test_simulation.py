@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aegis_authz.commands.lab import bench_of
+from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.lab.call_sources import PlacedCall
-from aegis_authz.lab.calls import TriedCall
-from aegis_authz.lab.opa import LabOpa, lab_opa
-from aegis_authz.lab.simulation import Flip, flips, simulated, simulated_under, summary_of
+from aegis_authz.lab.calls import CallContext, TriedCall
+from aegis_authz.lab.opa import LabError, LabOpa, lab_opa
+from aegis_authz.lab.simulation import Flip, flips, limited, simulated, simulated_under, summary_of
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import Loaded, load
 from tests.support.tried_policies import POLICIES, TOOLS
@@ -101,3 +104,59 @@ def test_a_lost_redaction_is_a_change(opa: LabOpa) -> None:
 
 def test_another_name_of_a_document_changes_nothing(opa: LabOpa) -> None:
     assert changes(opa, payments(10, 200), "name: paying", "name: spending") == []
+
+
+LIMITED = POLICIES.replace("approval: {groups: [finance]}", "approval: {groups: [finance]}\n    count: 2/hour", 1)
+HELD = LIMITED.replace("count: 2/hour", "count: {max: 2, per: hour, on_exceed: approval_needed}")
+BROKEN = POLICIES.replace("name: paying", "name: paying\nbreaker: {refusals: 2, within: 60s, quarantine: 15m}", 1)
+
+
+@pytest.fixture(scope="module")
+def counting(opa_binary: Path, redis_binary: Path) -> Iterator[Workbench]:
+    with bench_of(loaded(), plays_sequences=True) as bench:
+        yield bench
+
+
+def at(minute: int, amount: float = 5) -> PlacedCall:
+    (placed,) = payments(amount)
+    time = f"2026-03-02T10:{minute:02}:00Z"
+    return replace(placed, call=placed.call.model_copy(update={"context": CallContext(time=time)}))
+
+
+def counted(bench: Workbench, text: str, calls: list[PlacedCall]) -> list[str]:
+    return [call.reason for call in simulated_under(bench, loaded(text).compiled, calls, counts=True)]
+
+
+def test_limits_are_counted_in_the_order_of_times_and_told_in_the_order_of_calls(counting: Workbench) -> None:
+    calls = [at(59), at(1), at(30), at(31, amount=1000)]
+    assert counted(counting, LIMITED, calls) == ["COUNT_EXCEEDED", "ALLOWED", "ALLOWED", "POLICY_DENIED"]
+
+
+def test_each_simulation_begins_with_nothing_used(counting: Workbench) -> None:
+    for _ in range(2):
+        assert counted(counting, LIMITED, [at(1), at(2)]) == ["ALLOWED", "ALLOWED"]
+
+
+def test_beyond_a_limit_whoever_the_rule_names_is_asked(counting: Workbench) -> None:
+    *_, last = simulated_under(counting, loaded(HELD).compiled, [at(1), at(2), at(3)], counts=True)
+    assert (last.effect, last.reason) == (Effect.APPROVAL_NEEDED, "APPROVAL_NEEDED")
+    assert isinstance(last.decided, Decision)
+    assert last.decided.approval is not None
+    assert last.decided.approval.groups == ("finance",)
+
+
+def test_breakers_count_refusals(counting: Workbench) -> None:
+    calls = [at(1, amount=1000), at(1, amount=1000), at(2), at(40)]
+    reasons = ["POLICY_DENIED", "POLICY_DENIED", "QUARANTINED", "ALLOWED"]
+    assert counted(counting, BROKEN, calls) == reasons
+
+
+def test_without_counting_it_is_known_how_many_calls_meet_a_limit(opa: LabOpa) -> None:
+    decided = simulated(Workbench(loaded(LIMITED), opa), [at(1), at(2), at(3), at(4, amount=1000)])
+    assert ([call.reason for call in decided][:3], limited(decided)) == (["ALLOWED"] * 3, 3)
+    assert limited(simulated(Workbench(loaded(), opa), [at(1)])) == 0
+
+
+def test_a_bench_without_a_store_counts_nothing(opa: LabOpa) -> None:
+    with pytest.raises(LabError, match="no store"):
+        simulated(Workbench(loaded(), opa), [at(1)], counts=True)

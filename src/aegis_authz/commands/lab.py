@@ -16,9 +16,11 @@ from aegis_authz.commands.lab_store import LabStore, lab_redis
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import Case, cases_of
 from aegis_authz.lab.identity_cases import IdentityCase, identity_cases_of
 from aegis_authz.lab.opa import LabError, lab_opa
+from aegis_authz.lab.sequence_cases import Play
 from aegis_authz.lab.sequences import Played, played
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.local.servers import ServerMissing, find_opa, find_redis
@@ -47,7 +49,7 @@ def loaded_folders(policies: Path, tools: Path) -> Loaded:
 
 @contextmanager
 def bench_of(loaded: Loaded, plays_sequences: bool = False) -> Iterator[Workbench]:
-    """These documents, running in an OPA, and beside a Redis where sequences are to be played.
+    """These documents, running in an OPA, and beside a Redis where sequences are to be played or calls settled.
 
     Raises Unable, also for what these fail at inside the block.
     """
@@ -58,10 +60,12 @@ def bench_of(loaded: Loaded, plays_sequences: bool = False) -> Iterator[Workbenc
 
 
 def _settled(
-    address: Path, steps: Sequence[Case], decisions: Sequence[Decision | Refused], snapshot: Snapshot
+    address: Path,
+    plays: Sequence[tuple[TriedCall, Play]],
+    decisions: Sequence[Decision | Refused],
+    snapshot: Snapshot,
 ) -> list[list[Played]]:
-    """Play the steps on the Redis at a socket."""
-    plays = [(step.call, step.play) for step in steps if step.play is not None]
+    """Play the calls on the Redis at a socket."""
 
     async def play() -> list[list[Played]]:
         own = LabStore(address)

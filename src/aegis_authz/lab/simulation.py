@@ -60,20 +60,30 @@ class Summary:
     reasons: Mapping[str, int]
 
 
-def simulated(bench: Workbench, calls: Sequence[PlacedCall]) -> list[Simulated]:
-    """Decide all calls under the documents on the bench, in order. Raises LabError, Refused."""
+def simulated(bench: Workbench, calls: Sequence[PlacedCall], counts: bool = False) -> list[Simulated]:
+    """Decide all calls under the documents on the bench, in order. Raises LabError, Refused.
+
+    Where it `counts`, calls are settled in the order of their times, too: limits and breakers refuse what is beyond
+    them. Else each call is decided as if nothing had been used.
+    """
     if not calls:
         return []
-    decided = bench.decide([call.call for call in calls])
+    tried = [call.call for call in calls]
+    decided: Sequence[Decision | Refused] = bench.settle(tried) if counts else bench.decide(tried)
     return [Simulated(call, decision) for call, decision in zip(calls, decided, strict=True)]
 
 
 def simulated_under(
-    bench: Workbench, policies: Sequence[CompiledDocument], calls: Sequence[PlacedCall]
+    bench: Workbench, policies: Sequence[CompiledDocument], calls: Sequence[PlacedCall], counts: bool = False
 ) -> list[Simulated]:
     """The same under other policies, which are on the bench from then on. Raises LabError, Refused."""
     bench.put(policies)
-    return simulated(bench, calls)
+    return simulated(bench, calls, counts)
+
+
+def limited(calls: Sequence[Simulated]) -> int:
+    """How many of calls that were decided alone meet limits, which nobody counted."""
+    return sum(isinstance(call.decided, Decision) and bool(call.decided.limits) for call in calls)
 
 
 def flips(before: Sequence[Simulated], after: Sequence[Simulated]) -> list[Flip]:

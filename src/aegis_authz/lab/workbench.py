@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import Catalogue
@@ -14,6 +15,7 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.lab.calls import TriedCall, question_of
 from aegis_authz.lab.cases import Case
 from aegis_authz.lab.opa import LabError, LabOpa
+from aegis_authz.lab.sequence_cases import Play
 from aegis_authz.lab.sequences import Played
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
@@ -21,8 +23,8 @@ from aegis_authz.policy.compile.limits import limited_calls
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.load import Loaded
 
-Settle = Callable[[Sequence[Case], Sequence[Decision | Refused], Snapshot], list[list[Played]]]
-"""Settles the steps of sequences, whose decisions are made, under a snapshot."""
+Settle = Callable[[Sequence[tuple[TriedCall, Play]], Sequence[Decision | Refused], Snapshot], list[list[Played]]]
+"""Settles the calls of sequences, whose decisions are made, under a snapshot."""
 
 _NOBODY = trust_to_data("lab", "lab", [], [], 300, 0)  # tried calls carry no token
 
@@ -58,11 +60,23 @@ class Workbench:
 
     def play(self, steps: Sequence[Case]) -> list[list[Played]]:
         """What becomes of the steps of sequences, each repetition by itself. Raises LabError, Refused."""
+        settled = self._settled([(step.call, step.play) for step in steps if step.play is not None])
+        return [[self._named(repetition) for repetition in step] for step in settled]
+
+    def settle(self, calls: Sequence[TriedCall]) -> list[Decision]:
+        """What becomes of the calls, in order, made one after another at their times. Raises LabError, Refused.
+
+        The store is empty before the first of them.
+        """
+        order = sorted(range(len(calls)), key=lambda place: datetime.fromisoformat(calls[place].context.time))
+        settled = self._settled([(calls[place], Play(0, 1, "")) for place in order])
+        decisions = {place: _whole(step[0]) for place, step in zip(order, settled, strict=True)}
+        return [decisions[place] for place in range(len(calls))]
+
+    def _settled(self, plays: Sequence[tuple[TriedCall, Play]]) -> list[list[Played]]:
         if self._settle is None or self._snapshot is None:
             raise LabError("there is no store to play sequences on")
-        decisions = self.decide([step.call for step in steps])
-        settled = self._settle(steps, decisions, self._snapshot)
-        return [[self._named(repetition) for repetition in step] for step in settled]
+        return self._settle(plays, self.decide([call for call, _ in plays]), self._snapshot)
 
     def _named(self, settled: Played) -> Played:
         """With what is left by the words of limits; of several with one word, the least."""
@@ -81,3 +95,8 @@ class Workbench:
 
     def _questions(self, calls: Sequence[TriedCall], kind: CallKind | None = None) -> list[Json]:
         return [question_of(call, self.catalogue, kind) for call in calls]
+
+
+def _whole(settled: Played) -> Decision:
+    """The decision, with who may let the call pass where a limit asks for that."""
+    return settled.decided if settled.approval is None else replace(settled.decided, approval=settled.approval)

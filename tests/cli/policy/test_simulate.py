@@ -174,3 +174,37 @@ def test_a_file_that_is_not_there_cannot_be_simulated(tmp_path: Path) -> None:
     )
 
     assert (result.exit_code, "nowhere.yaml" in result.stderr) == (2, True)
+
+
+def test_limits_are_counted_where_that_is_asked_for_and_else_it_is_said_that_they_are_not(
+    run: Run, tmp_path: Path, redis_binary: Path
+) -> None:
+    file = tmp_path / "policies" / "agents.yaml"
+    text = file.read_text("utf-8").replace(
+        "approval: {groups: [finance]}", "count: 1/day\n    approval: {groups: [finance]}", 1
+    )
+    file.write_text(text, "utf-8")
+    calls = "\n".join([payment(5), payment(6)])
+
+    alone, counted = run(calls=calls), run("--limits", calls=calls)
+
+    assert alone.output.splitlines()[-2:] == [
+        "2 calls: 2 allow (ALLOWED 2)",
+        "2 calls meet limits, which are not counted here; --limits counts them, each call at its time",
+    ]
+    assert counted.output.splitlines()[-1] == "2 calls: 1 allow, 1 deny (ALLOWED 1, COUNT_EXCEEDED 1)"
+    assert json.loads(run("--json", calls=calls).output)["uncounted"] == 2
+    assert json.loads(run("--json", "--limits", calls=calls).output)["uncounted"] == 0
+
+
+def test_a_lower_limit_changes_what_is_counted(run: Run, tmp_path: Path, redis_binary: Path) -> None:
+    file, earlier = tmp_path / "policies" / "agents.yaml", tmp_path / "earlier"
+    earlier.mkdir()
+    approval = "approval: {groups: [finance]}"
+    text = file.read_text("utf-8")
+    (earlier / "agents.yaml").write_text(text.replace(approval, f"count: 2/day\n    {approval}", 1), "utf-8")
+    file.write_text(text.replace(approval, f"count: 1/day\n    {approval}", 1), "utf-8")
+
+    result = run("--limits", "--against", earlier, calls="\n".join([payment(5), payment(6)]))
+
+    assert result.output.splitlines()[-1] == "1 of 2 calls changed: 1 decided more strictly"

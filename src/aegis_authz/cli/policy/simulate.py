@@ -24,6 +24,7 @@ class SimulateOptions:
     policies: Path
     tools: Path
     against: Path | None
+    counts: bool
     show_all: bool
     as_json: bool
 
@@ -39,12 +40,16 @@ def simulate(
     fail_on_change: Annotated[
         bool, typer.Option("--fail-on-change", help="With --against: exit with 1 when a call is decided differently.")
     ] = False,
+    counts: Annotated[
+        bool, typer.Option("--limits", help="Count limits and breakers, each call at its time (context: {time: ...}).")
+    ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show every call and not the first ones alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, always with every call.")] = False,
 ) -> None:
     """Decide calls under a draft, without a mesh. Exits with 2 when that cannot be done; then nothing was decided.
 
     With --against, the draft is held against the policies there: what is stricter under the draft, and what is milder.
+    Without --limits each call is decided as if nothing had been used of any limit; how many meet one is said.
 
     Example: aegis policy simulate calls.jsonl --policies draft/agents --tools policies/tools --against policies/agents
     """
@@ -52,7 +57,7 @@ def simulate(
         raise unusable(COMMAND, "--fail-on-change needs --against, the policies as they are now")
     with exits_on_faults(COMMAND):
         folders = document_folders(COMMAND, policies, tools, state)
-        changed = _simulate(SimulateOptions(calls, *folders, against, show_all, as_json))
+        changed = _simulate(SimulateOptions(calls, *folders, against, counts, show_all, as_json))
     if changed and fail_on_change:
         raise typer.Exit(REFUSED)
 
@@ -64,10 +69,11 @@ def _simulate(options: SimulateOptions) -> bool:
         show_comparison,
         show_simulation,
         simulation_json,
+        uncounted_text,
     )
     from aegis_authz.commands.lab import bench_of, loaded_folders
     from aegis_authz.lab.call_sources import calls_of
-    from aegis_authz.lab.simulation import flips, simulated, simulated_under
+    from aegis_authz.lab.simulation import flips, limited, simulated, simulated_under
     from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
@@ -76,18 +82,21 @@ def _simulate(options: SimulateOptions) -> bool:
         calls = calls_of(*read_calls(COMMAND, options.source), loaded)
     except PolicyErrors as errors:
         raise problems_told(errors, options.as_json) from None
-    with bench_of(loaded) as bench:
-        after = simulated(bench, calls)
-        before = [] if earlier is None else simulated_under(bench, earlier.compiled, calls)
-    if earlier is None:
-        if options.as_json:
-            typer.echo(simulation_json(after))
-        else:
-            show_simulation(after, options.show_all)
-        return False
-    changes = flips(before, after)
+    with bench_of(loaded, plays_sequences=options.counts) as bench:
+        after = simulated(bench, calls, options.counts)
+        before = [] if earlier is None else simulated_under(bench, earlier.compiled, calls, options.counts)
+    changes = [] if earlier is None else flips(before, after)
+    uncounted = 0 if options.counts else max(limited(before), limited(after))
     if options.as_json:
-        typer.echo(comparison_json(before, after, changes))
+        is_alone = earlier is None
+        typer.echo(
+            simulation_json(after, uncounted) if is_alone else comparison_json(before, after, changes, uncounted)
+        )
+        return bool(changes)
+    if earlier is None:
+        show_simulation(after, options.show_all)
     else:
         show_comparison(before, after, changes, options.show_all)
+    if uncounted:
+        typer.echo(uncounted_text(uncounted))
     return bool(changes)

@@ -58,20 +58,30 @@ def show_comparison(
     console.print(_changed(changes, len(after)), soft_wrap=True)
 
 
-def simulation_json(calls: Sequence[Simulated]) -> str:
-    """Every call with its decision, and the summary, as one JSON object."""
+def uncounted_text(calls: int) -> str:
+    """What is said where calls meet limits that nobody counted."""
+    verb = "meets a limit, which is" if calls == 1 else "meet limits, which are"
+    return f"{_amount(calls, 'call')} {verb} not counted here; --limits counts them, each call at its time"
+
+
+def simulation_json(calls: Sequence[Simulated], uncounted: int) -> str:
+    """Every call with its decision, and the summary, as one JSON object; `uncounted` calls meet limits all the same."""
     report: Mapping[str, Json] = {
         "summary": asdict(summary_of(calls)),
+        "uncounted": uncounted,
         "calls": [{**_place(call), "call": _call(call), "decided": decided_data(call.decided)} for call in calls],
     }
     return json.dumps(report, indent=2)
 
 
-def comparison_json(before: Sequence[Simulated], after: Sequence[Simulated], changes: Sequence[Flip]) -> str:
-    """Every call that is decided differently, and both summaries, as one JSON object."""
+def comparison_json(
+    before: Sequence[Simulated], after: Sequence[Simulated], changes: Sequence[Flip], uncounted: int
+) -> str:
+    """Every call that is decided differently, and both summaries, as one JSON object; see `simulation_json`."""
     report: Mapping[str, Json] = {
         "before": asdict(summary_of(before)),
         "after": asdict(summary_of(after)),
+        "uncounted": uncounted,
         "changed": _counts(changes),
         "changes": [
             {
