@@ -90,6 +90,41 @@ def test_limits_are_counted_and_their_use_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "currency", "unit", "used", "left"),
+    [
+        ("budget", "USD", "USD", 12_500_000, 7_500_000),
+        ("count", "", "calls", 12, 8),
+        ("rate", "", "calls", 1, 2),
+        ("concurrency", "", "calls", 1, 2),
+        ("distinct", "", "values", 2, 1),
+    ],
+)
+def test_what_is_used_and_left_of_a_limit_has_a_gauge_in_its_unit(
+    kind: str, currency: str, unit: str, used: int, left: int
+) -> None:
+    registry = CollectorRegistry()
+    metrics = DecisionMetrics(registry, lambda delay, callback: None)
+    charge = ChargeRecord("l", "x", "p", "h", kind, currency, 1, used, left, used + left, 0, "within", "deny")
+    metrics.count(replace(DENIED, charges=(replace(charge, used=0, left=0), charge)))
+    metrics.write()
+    labels, size = {"policy": "p", "limit": "x", "unit": unit}, 1_000_000 if currency else 1
+    assert registry.get_sample_value("aegis_limit_used", labels) == used / size
+    assert registry.get_sample_value("aegis_limit_left", labels) == left / size
+
+
+def test_no_more_limits_have_a_gauge_than_labels_may_be() -> None:
+    registry = CollectorRegistry()
+    metrics = DecisionMetrics(registry, lambda delay, callback: None)
+    charge = ChargeRecord("l", "x", "p", "h", "count", "", 1, 1, 1, 2, 0, "within", "deny")
+    for number in range(600):
+        metrics.count(replace(DENIED, charges=(replace(charge, name=f"limit {number}"),)))
+        metrics.write()
+    for name in ("aegis_limit_used", "aegis_limit_left", "aegis_limit_used_ratio"):
+        (family,) = (family for family in registry.collect() if family.name == name)
+        assert len(family.samples) == 500
+
+
+@pytest.mark.parametrize(
     ("used", "amount", "percent"), [(79, 5, 0), (80, 1, 80), (85, 1, 0), (100, 1, 100), (120, 50, 100), (120, 1, 0)]
 )
 def test_a_limit_is_reached_by_the_call_that_passes_the_mark(used: int, amount: int, percent: int) -> None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from aegis_authz.core.money import MICRO
 from aegis_authz.core.record import ChargeRecord, DecisionRecord
 
 _LATENCY_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
 _WRITE_AFTER = 0.5
 _MOST_LIMITS = 500  # that have a gauge of their own: labels must not grow with what policies name
+
+
+_OF_LIMIT = ("policy", "limit")
+_UNITS = {"distinct": "values"}  # of limits without a currency that are not of calls
 
 
 class Later(Protocol):
@@ -44,13 +49,9 @@ class DecisionMetrics:
         self._reached = Counter(
             "aegis_limits_reached", "Limits used up to this percentage.", ["kind", "percent"], registry=registry
         )
-        self._used = Gauge(
-            "aegis_limit_used_ratio",
-            "The share of a limit that was used after the last call that met it, whoever's account it was.",
-            ["policy", "limit"],
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
+        self._share = _newest("aegis_limit_used_ratio", "The share of a limit that was used", _OF_LIMIT, registry)
+        self._used = _newest("aegis_limit_used", "What was used of a limit", (*_OF_LIMIT, "unit"), registry)
+        self._left = _newest("aegis_limit_left", "What was left of a limit", (*_OF_LIMIT, "unit"), registry)
         self._seconds = _GroupedHistogram(
             "aegis_decision_seconds",
             "Time from arrival to record.",
@@ -65,7 +66,7 @@ class DecisionMetrics:
         self._shadowed: Tally[str] = Tally()
         self._charged: Tally[tuple[str, str]] = Tally()
         self._percentages: Tally[tuple[str, str]] = Tally()
-        self._shares: dict[tuple[str, str], float] = {}
+        self._balances: dict[tuple[str, str], ChargeRecord] = {}
         self._limits: set[tuple[str, str]] = set()
         self._took: dict[str, _Observations] = {}
         self._stage_took: dict[str, _Observations] = {}
@@ -92,7 +93,7 @@ class DecisionMetrics:
         labels = (charge.policy, charge.name)
         if charge.of and (labels in self._limits or len(self._limits) < _MOST_LIMITS):
             self._limits.add(labels)
-            self._shares[labels] = charge.used / charge.of
+            self._balances[labels] = charge
 
     def write(self) -> None:
         """Bring everything tallied into the registry."""
@@ -105,17 +106,26 @@ class DecisionMetrics:
             self._charges.labels(*labels).inc(count)
         for labels, count in self._percentages.items():
             self._reached.labels(*labels).inc(count)
-        for labels, share in self._shares.items():
-            self._used.labels(*labels).set(share)
+        for labels, charge in self._balances.items():
+            unit, size = charge.currency or _UNITS.get(charge.kind, "calls"), MICRO if charge.currency else 1
+            self._share.labels(*labels).set(charge.used / charge.of)
+            self._used.labels(*labels, unit).set(charge.used / size)
+            self._left.labels(*labels, unit).set(charge.left / size)
         for effect, observations in self._took.items():
             self._seconds.labels(effect).observe_all(observations)
         for stage, observations in self._stage_took.items():
             self._stages.labels(stage).observe_all(observations)
         for tally in (
             *(self._decided, self._shadowed, self._took, self._stage_took),
-            *(self._charged, self._percentages, self._shares),
+            *(self._charged, self._percentages, self._balances),
         ):
             tally.clear()
+
+
+def _newest(name: str, subject: str, labels: Sequence[str], registry: CollectorRegistry | None) -> Gauge:
+    """A gauge of limits, which holds what is true of the newest call; budgets are in units of their currency."""
+    description = f"{subject} after the last call that met it, whoever's account it was."
+    return Gauge(name, description, labels, registry=registry, multiprocess_mode="mostrecent")
 
 
 class _Observations:
