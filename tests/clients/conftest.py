@@ -14,12 +14,16 @@ from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.serving import serving
 from aegis_authz.demo.tools import DemoTools
 from tests.clients.servers import http_app, mcp_app
+from tests.clients.stream_servers import payments, ticker
 from tests.support.registry_clients import node_clients, python_clients
 
 HERE = Path(__file__).parent
-PYTHON = ("mcp>=1.30,<2", "openai", "stripe", "requests", "slack_sdk", "PyGithub")
+PYTHON = (
+    *("mcp>=1.30,<2", "openai", "stripe", "requests", "slack_sdk", "PyGithub"),
+    *("aiohttp", "boto3", "grpcio", "websockets"),
+)
 """Clients that can stand beside each other; `mcp` 2 stands in our own environment."""
-NODE = ("@modelcontextprotocol/sdk@1.32.2", "@modelcontextprotocol/client@2.4.0", "undici@7.16.0")
+NODE = ("@modelcontextprotocol/sdk@1.32.2", "@modelcontextprotocol/client@2.4.0", "undici@7.16.0", "axios@1.21.1")
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +40,15 @@ def node() -> Path:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMesh]:
-    """A mesh before four APIs and an MCP server."""
+    """A mesh before APIs of several kinds and an MCP server."""
     running = DemoMesh(tmp_path_factory.mktemp("clients"), DemoTools(), ("--budget-ms", "1000"))
-    async with serving(http_app()) as http_port, serving(mcp_app()) as mcp_port:
-        ports = {"9001": http_port, "9002": mcp_port}
+    async with (
+        serving(http_app()) as http_port,
+        serving(mcp_app()) as mcp_port,
+        payments() as grpc_port,
+        ticker() as ticker_port,
+    ):
+        ports = {"9001": http_port, "9002": mcp_port, "9003": grpc_port, "9004": ticker_port}
         for source, target in ((HERE / "agents", running.policies), (HERE / "tools", running.catalogue)):
             target.mkdir(parents=True)
             for path in source.glob("*.yaml"):

@@ -1,4 +1,4 @@
-"""The tools behind the mesh of these tests: what four APIs answer, and an MCP server."""
+"""The tools behind the mesh of these tests: what APIs answer, and an MCP server."""
 
 from __future__ import annotations
 
@@ -81,6 +81,11 @@ async def _repository(request: Request) -> JSONResponse:
     return JSONResponse({"id": 1, "full_name": name, "url": f"http://api.github.example/repos/{name}"})
 
 
+async def _object(request: Request) -> Response:
+    digest = hashlib.sha256(await request.body()).hexdigest()
+    return Response(headers={"etag": f'"{request.path_params["key"]} {digest[:8]}"'})
+
+
 def http_app() -> Starlette:
     routes = [
         Route("/v1/chat/completions", _chat, methods=["POST"]),
@@ -89,6 +94,7 @@ def http_app() -> Starlette:
         Route("/v1/files", _file, methods=["POST"]),
         Route("/api/chat.postMessage", _message, methods=["POST"]),
         Route("/repos/{owner}/{repo}", _repository),
+        Route("/evidence/{key:path}", _object, methods=["PUT"]),
     ]
     return Starlette(routes=routes)
 

@@ -72,10 +72,26 @@ async def test_the_client_of_stripe_pays_by_a_form_and_uploads_in_parts(mesh: De
         ("requests_https.py", "acme/web"),
         ("github_https.py", "acme/web"),
         ("slack_https.py", "hi"),
+        ("aiohttp_https.py", "acme/web"),
+        ("stripe_https.py", "4200 o-7"),
+        ("websockets_https.py", "acme: 42"),
+        ("grpcio_https.py", "Create: 9 bytes"),
     ],
 )
 async def test_clients_of_apis_over_https(mesh: DemoMesh, python: Path, program: str, allowed: str) -> None:
     check(await outcome(mesh, str(python), str(PROGRAMS / program)), allowed)
+
+
+async def test_the_client_of_s3_puts_an_object_over_https(mesh: DemoMesh, python: Path) -> None:
+    told = await outcome(mesh, str(python), str(PROGRAMS / "boto3_https.py"))
+    digest = hashlib.sha256(b"\0what happened\n" * 100).hexdigest()
+    assert told["allowed"] == told["again"] == f'"2026/a b.bin {digest[:8]}"'
+    assert told["denied"] == "403 deny"
+
+
+async def test_axios_over_https(mesh: DemoMesh, node: Path) -> None:
+    shutil.copy(PROGRAMS / "axios_https.mjs", node)
+    check(await outcome(mesh, "node", "axios_https.mjs", cwd=node), "acme/web")
 
 
 async def test_curl_over_https(mesh: DemoMesh) -> None:
