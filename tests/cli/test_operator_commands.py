@@ -49,6 +49,7 @@ from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.control.conftest import NoClusters
 from tests.support.mesh_facts import made_facts
+from tests.support.people import memory_people
 
 POLICY = """\
 agent: finance-agent
@@ -174,6 +175,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             record_ring=RecordKeyRing(settings.keys),
             reviews=NoClusters(),
             limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store),
+            people=memory_people(),
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))

@@ -41,10 +41,11 @@ from aegis_authz.ports.control_plane import (
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.ports.key_rings import KeyRing
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
+from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryStore
-from tests.support.people import OWNERS, with_people
+from tests.support.people import OWNERS, memory_people, with_people
 
 _POLICY = """\
 agent: finance-agent
@@ -201,6 +202,7 @@ def new_plane(
         reviews: TokenReviews | None = None,
         rings: Mapping[str, KeyRing] | None = None,
         limits: LimitStores | None = None,
+        people: MemoryPeople | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -220,6 +222,7 @@ def new_plane(
             FileBundleKeyRing(folder),
             RecordKeyRing(folder),
             limits or begun_limits(settings),
+            memory_people(people),
         )
         return with_people(control_services(settings, keys, stores, clock, SystemIds()), *OWNERS)
 

@@ -16,6 +16,7 @@ from aegis_authz.people.permissions import Permission
 PAGE = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
 OPEN = {
     "/v1/enroll",
+    "/v1/password",
     "/v1/token",
     "/.well-known/jwks.json",
     "/healthz",
@@ -53,10 +54,10 @@ OPA = ("/bundles/aegis.tar.gz", "/bundles/opa.tar.gz", "/status")
 
 def test_every_operation_says_who_may_ask_and_that_problems_are_problem_documents(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             security = operation.get("security", [])
-            if path in OPEN or path in OPA:
-                assert security == ([] if path in OPEN else [{"opa": []}]), path
+            if path in OPEN or path in OPA or (method, path) == ("post", "/v1/session"):
+                assert security == ([{"opa": []}] if path in OPA else []), path
             else:
                 assert [Permission(word) for word in security[0]["person"]], path
             assert set(operation["responses"]["default"]["content"]) == {"application/problem+json"}

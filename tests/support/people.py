@@ -8,14 +8,22 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from aegis_authz.control.app import ControlServices
-from aegis_authz.control.gate import Authentication
+from aegis_authz.control.gate import Authentication, Proven
 from aegis_authz.control.http import bearer_of
+from aegis_authz.control.signing_in import PeopleStores
 from aegis_authz.core.person import Person, RoleBinding
+from aegis_authz.testing.people import MemoryPeople
 
 
 def person(person_id: str, *roles: str, groups: tuple[str, ...] = ()) -> Person:
     """A person of these roles, each as `RoleBinding.parse` reads it."""
     return Person(person_id, person_id.title(), frozenset(groups), tuple(RoleBinding.parse(role) for role in roles))
+
+
+def memory_people(kept: MemoryPeople | None = None) -> PeopleStores:
+    """Stores of people that forget everything at the end."""
+    kept = MemoryPeople(for_tests=True) if kept is None else kept
+    return PeopleStores(kept, kept, kept, kept)
 
 
 OWNERS = tuple(person(name, "owner", groups=("finance",)) for name in ("ann", "bob", "finance-agent"))
@@ -33,10 +41,11 @@ class ScriptedPeople:
         self._usual = usual
         self._people = {entry.id: entry for entry in people}
 
-    async def person(self, request: Request) -> Person | None:
+    async def proven(self, request: Request) -> Proven | None:
         """The person of the name that is borne."""
         name = bearer_of(request).decode("utf-8", "replace")
-        return self._people.get(name) or await self._usual.person(request)
+        person = self._people.get(name)
+        return await self._usual.proven(request) if person is None else Proven(person, "")
 
 
 def with_people(services: ControlServices, *people: Person) -> ControlServices:

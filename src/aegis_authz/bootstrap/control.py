@@ -35,6 +35,7 @@ from aegis_authz.bootstrap.bundles import REVOKED_FILE
 from aegis_authz.bootstrap.control_services import control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.key_service import signing_rings
+from aegis_authz.bootstrap.people import offer_first_owner, people_stores
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -46,6 +47,7 @@ from aegis_authz.ports.control_plane import (
     RevocationListFault,
     Routes,
 )
+from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.key_rings import KeyRingFault
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ _FAULTS = (
     RevocationListFault,
     ReleasesFault,
     RevisionUnknown,
+    DatabaseFault,
     FolderBusy,
     LogAltered,
     OSError,
@@ -115,9 +118,11 @@ async def _run(settings: ControlSettings) -> None:
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
             limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun"), accounts),
+            people=await stack.enter_async_context(people_stores(settings)),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
+        await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)

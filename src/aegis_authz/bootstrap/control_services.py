@@ -18,7 +18,9 @@ from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
-from aegis_authz.control.app import ControlServices
+from aegis_authz.control.app import ControlServices, PeopleServices
+from aegis_authz.control.appointing import Appointer
+from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
@@ -34,7 +36,9 @@ from aegis_authz.control.narrowing import Narrower
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.rotating import Rotation, Rotator
+from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.routing import RouteKeeper
+from aegis_authz.control.signing_in import SignIn
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.control.trusted_keys import TrustedKeys
@@ -200,6 +204,7 @@ def control_services(
         return published.with_enrolled(stores.enrolments.current)
 
     trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
+    sign_in, cookie = SignIn(stores.people, clock, ids), SessionCookie.of(base)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     return ControlServices(
         publisher=publisher,
@@ -221,6 +226,11 @@ def control_services(
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
-        authentication=AdminTokenHolder(keys.admin_token),
+        authentication=PeopleAuthentication(AdminTokenHolder(keys.admin_token), sign_in, cookie),
+        people=PeopleServices(
+            SignInDoor(sign_in, cookie, clock.now),
+            Appointer(stores.people, sign_in, clock),
+            stores.people.changes,
+        ),
         opa_token=keys.opa_token,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aegis_authz.control.signing_in import PeopleStores
 from aegis_authz.ports.control_plane import (
     Enrolments,
     FirstStart,
@@ -51,3 +52,4 @@ class ControlStores:
     bundle_ring: BundleKeyRing
     record_ring: Rotatable
     limits: LimitStores
+    people: PeopleStores

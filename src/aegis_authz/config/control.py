@@ -94,7 +94,8 @@ class ControlSettings(Settings):
     mesh, which those that enrol are told. `gateways` are the networks of proxies in front, whose word for who asks
     (X-Forwarded-For) is believed. `proxy` is the file of an Envoy's settings (ProxySettings): its
     routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
-    document of trust may name.
+    document of trust may name. `database` is where people, sessions and the change log are kept: a URL of
+    PostgreSQL, or of another SQLite file than `control.db` in `state`.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
     where nobody else is. Without it the admin token decides only what names no groups.
     """
@@ -112,6 +113,7 @@ class ControlSettings(Settings):
     tools: Path
     probe: Path | None = None
     redis: str
+    database: str = ""
     issuer: str = "aegis"
     audience: str = "aegis-mesh"
     max_token_life: float = Field(default=300, gt=0, le=3600)

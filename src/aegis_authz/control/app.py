@@ -18,6 +18,7 @@ from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.expiring import ExpiryWatch
+from aegis_authz.control.appointing import Appointer, NotAppointed
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.discovery import Discovery
@@ -32,26 +33,66 @@ from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approvals import approval_routes
+from aegis_authz.control.routes.changes import change_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.limits import limit_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
+from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
+from aegis_authz.control.routes.sessions import SignInDoor, session_routes
 from aegis_authz.control.routes.spend import Spend, spend_routes
 from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
+from aegis_authz.control.signing_in import NotSignedIn, SignInSlowed
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.people.passwords import WeakPassword
 from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
 from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.key_rings import KeyRingFault, KeyServiceDown
+from aegis_authz.ports.people import PersonConflict, PersonUnknown
 
 _log = logging.getLogger(__name__)
+_DOMAIN_FAULTS = (
+    PolicyErrors,
+    RevisionUnknown,
+    ApprovalNotFound,
+    ApprovalConflict,
+    ApprovalForbidden,
+    NotRevoked,
+    NotQuarantined,
+    NotEnrolled,
+    EnrolmentsFault,
+    RevocationListFault,
+    KeyRingFault,
+    NotRotated,
+    StoreDown,
+    ReleasesFault,
+    DatabaseFault,
+    NotSignedIn,
+    SignInSlowed,
+    WeakPassword,
+    NotAppointed,
+    PersonConflict,
+    PersonUnknown,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleServices:
+    """How people sign in, who appoints them, and what they did."""
+
+    door: SignInDoor
+    appointer: Appointer
+    changes: ChangeLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +125,7 @@ class ControlServices:
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     authentication: Authentication
+    people: PeopleServices
     opa_token: str = field(repr=False)
 
 
@@ -101,21 +143,8 @@ def create_app(services: ControlServices) -> FastAPI:
             HttpProblem: on_http_problem,
             HTTPException: on_http_problem,
             RequestValidationError: on_http_problem,
-            PolicyErrors: _on_domain_fault,
-            RevisionUnknown: _on_domain_fault,
-            ApprovalNotFound: _on_domain_fault,
-            ApprovalConflict: _on_domain_fault,
-            ApprovalForbidden: _on_domain_fault,
-            NotRevoked: _on_domain_fault,
-            NotQuarantined: _on_domain_fault,
-            NotEnrolled: _on_domain_fault,
-            EnrolmentsFault: _on_domain_fault,
-            RevocationListFault: _on_domain_fault,
-            KeyRingFault: _on_domain_fault,
-            NotRotated: _on_domain_fault,
+            **dict.fromkeys(_DOMAIN_FAULTS, _on_domain_fault),
             NotIssued: _on_not_issued,
-            StoreDown: _on_domain_fault,
-            ReleasesFault: _on_domain_fault,
             Exception: on_http_problem,
         },
     )
@@ -131,6 +160,9 @@ def create_app(services: ControlServices) -> FastAPI:
             services.enroller, services.directory, services.terms, services.mesh, services.authentication
         ),
         *key_routes(services.rotator, services.authentication),
+        *session_routes(services.people.door, services.authentication),
+        *person_routes(services.people.appointer, services.authentication),
+        *change_routes(services.people.changes, services.authentication),
         *open_routes(services.bulletin, services.keeper, services.token_jwks),
     ):
         app.include_router(router)
@@ -171,8 +203,18 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
         case KeyServiceDown():
             _log.error("%s %s: %s", request.method, request.url.path, fault)
             return HttpProblem(503, "the key service signs nothing now; try again")
-        case ApprovalConflict() | NotRevoked() | NotQuarantined():
+        case ApprovalConflict() | NotRevoked() | NotQuarantined() | PersonConflict():
             return HttpProblem(409, str(fault))
+        case NotSignedIn():
+            return HttpProblem(401, "nobody signs in so: the person, the password or the code is another")
+        case SignInSlowed():
+            return HttpProblem(429, str(fault), retry_after=fault.wait)
+        case WeakPassword():
+            return HttpProblem(400, f"password: {fault}")
+        case NotAppointed():
+            return HttpProblem(403, str(fault))
+        case PersonUnknown():
+            return HttpProblem(404, "there is no such person")
         case _:
             _log.error("%s %s: %s", request.method, request.url.path, fault)
             return HttpProblem(503, "the store behind the control plane cannot be used now; its log says more")

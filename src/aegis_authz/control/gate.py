@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Protocol
 
@@ -18,15 +18,26 @@ from aegis_authz.control.http import SMALL_BODY_BYTES, HttpProblem, StrictReques
 from aegis_authz.core.person import WHOLE_MESH, Domain, Person
 from aegis_authz.core.scope import Scope
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may, may_somewhere
+from aegis_authz.people.secrets import csrf_token, is_csrf_token
 
 _BEARER = HTTPBearer(scheme_name="person", auto_error=False)
+_SAFE = ("GET", "HEAD")
+CSRF_HEADER = "x-csrf-token"
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A person, and the secret of the session in whose cookie that was shown; "" for who bears a token or a key."""
+
+    person: Person
+    session: str = field(repr=False)
 
 
 class Authentication(Protocol):
     """What tells people by what their requests show."""
 
-    async def person(self, request: Request) -> Person | None:
-        """Who sends it, None when nothing proves it. Raises HttpProblem."""
+    async def proven(self, request: Request) -> Proven | None:
+        """Who sends it, None when nothing proves it. Raises HttpProblem, DatabaseFault."""
         ...
 
 
@@ -36,10 +47,11 @@ class AdminTokenHolder:
     def __init__(self, admin_token: str) -> None:
         self._expected = admin_token.encode("ascii")
 
-    async def person(self, request: Request) -> Person | None:
+    async def proven(self, request: Request) -> Proven | None:
         """The bootstrap owner, or nobody."""
         # Compared whole and in constant time, so that time tells nothing.
-        return BOOTSTRAP_OWNER if hmac.compare_digest(bearer_of(request), self._expected) else None
+        is_holder = hmac.compare_digest(bearer_of(request), self._expected)
+        return Proven(BOOTSTRAP_OWNER, "") if is_holder else None
 
 
 class Reach(Enum):
@@ -82,6 +94,12 @@ class Caller:
 
     person: Person
     permission: Permission
+    session: str = field(repr=False)
+
+    @property
+    def csrf(self) -> str:
+        """What a page must send along with a change, as `x-csrf-token`; "" for who is in no session."""
+        return csrf_token(self.session) if self.session else ""
 
     @property
     def id(self) -> str:
@@ -128,22 +146,27 @@ def people_router(authentication: Authentication, max_body_bytes: int = SMALL_BO
 
 
 async def _caller(authentication: Authentication, request: Request, need: Needs) -> Caller:
-    person, permission = await authentication.person(request), need.permission
-    if person is None or permission is None:
+    proven, permission = await authentication.proven(request), need.permission
+    if proven is None or permission is None:
         raise HttpProblem(401, "this needs a bearer token")
-    if not _may_enter(person, permission, need.reach, request):
-        raise HttpProblem(403, f"{person.id} may not do this: it needs {permission.value}, here")
-    return Caller(person, permission)
+    caller = Caller(proven.person, permission, proven.session)
+    if not _may_enter(caller, need.reach, request):
+        raise HttpProblem(403, f"{caller.id} may not do this: it needs {permission.value}, here")
+    is_change = bool(caller.session) and request.method not in _SAFE
+    # a browser sends the cookie by itself, for pages of others as well
+    if is_change and not is_csrf_token(request.headers.get(CSRF_HEADER, ""), caller.session):
+        raise HttpProblem(403, f"a change by a session needs its {CSRF_HEADER}")
+    return caller
 
 
-def _may_enter(person: Person, permission: Permission, reach: Reach, request: Request) -> bool:
+def _may_enter(caller: Caller, reach: Reach, request: Request) -> bool:
     match reach:
         case Reach.MESH:
-            return may(person, permission, WHOLE_MESH)
+            return caller.sees_all
         case Reach.PATH:
-            return Caller(person, permission).may_in(request.path_params["org"], request.path_params["tenant"])
+            return caller.may_in(request.path_params["org"], request.path_params["tenant"])
         case Reach.EACH:
-            return may_somewhere(person, permission)
+            return may_somewhere(caller.person, caller.permission)
     return False
 
 

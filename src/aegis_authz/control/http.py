@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
@@ -45,10 +46,17 @@ class HttpProblem(Exception):
     """Ends a request with a problem document (RFC 9457). All of it is shown to the caller."""
 
     def __init__(
-        self, status: int, detail: str, problems: Sequence[Problem] = (), errors: Sequence[FieldError] = ()
+        self,
+        status: int,
+        detail: str,
+        problems: Sequence[Problem] = (),
+        errors: Sequence[FieldError] = (),
+        retry_after: float = 0.0,
     ) -> None:
+        """`retry_after` is in how many seconds asking again is of use, 0 to say nothing of it."""
         super().__init__(detail)
         self.status = status
+        self.retry_after = retry_after
         self.document = ProblemDocument(
             type="about:blank",
             status=status,
@@ -153,7 +161,9 @@ class StrictRequest(Request):
 def problem_response(problem: HttpProblem) -> Response:
     """The problem document (RFC 9457)."""
     content = problem.document.model_dump(mode="json", exclude_defaults=True)
-    headers = {"www-authenticate": 'Bearer realm="aegis"'} if problem.status == 401 else None
+    headers = {"www-authenticate": 'Bearer realm="aegis"'} if problem.status == 401 else {}
+    if problem.retry_after:
+        headers["retry-after"] = str(math.ceil(problem.retry_after))
     return JSONResponse(content, problem.status, headers, PROBLEM_MEDIA_TYPE)
 
 

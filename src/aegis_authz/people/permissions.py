@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from types import MappingProxyType
 
@@ -55,11 +56,24 @@ PERMISSIONS: Mapping[Permission, frozenset[Role]] = MappingProxyType(
 BOOTSTRAP_OWNER = Person("bootstrap-owner", "Bootstrap owner", frozenset(), (RoleBinding(Role.OWNER, WHOLE_MESH),))
 """Whoever holds the admin token of the key folder: named as such in records, because nothing proves another name."""
 
+RESERVED_IDS = frozenset({BOOTSTRAP_OWNER.id, "control"})
+"""Who is nobody to sign in: the holder of the admin token, and the control plane, which publishes by itself."""
+
 
 def may(person: Person, permission: Permission, domain: Domain) -> bool:
     """Whether the person may do it everywhere in that domain. A permission that is not in the table, nobody has."""
     roles = PERMISSIONS.get(permission, frozenset())
     return any(binding.role in roles and binding.domain.covers(domain) for binding in person.roles)
+
+
+def narrowed(person: Person, roles: tuple[RoleBinding, ...]) -> Person:
+    """The same person with those of these roles whose every permission the person has where the role holds."""
+
+    def has(binding: RoleBinding) -> bool:
+        permissions = [permission for permission, carriers in PERMISSIONS.items() if binding.role in carriers]
+        return all(may(person, permission, binding.domain) for permission in permissions)
+
+    return replace(person, roles=tuple(binding for binding in roles if has(binding)))
 
 
 def may_somewhere(person: Person, permission: Permission) -> bool:

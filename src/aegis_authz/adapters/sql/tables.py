@@ -103,7 +103,7 @@ CHANGE_LOG = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(512), nullable=False),
     Column("domain", String(128), nullable=False),
-    Column("reason", String(512), nullable=False),
+    Column("reason", Text, nullable=False),
     Column("previous", _HASH, nullable=False),
     Column("hash", _HASH, nullable=False, unique=True),
 )

@@ -107,7 +107,7 @@ def _logs() -> None:
         sa.Column("action", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.String(length=512), nullable=False),
         sa.Column("domain", sa.String(length=128), nullable=False),
-        sa.Column("reason", sa.String(length=512), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("previous", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_change_log"),

@@ -1,0 +1,54 @@
+"""The database of people, opened and brought up to date, and the code of the first owner."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aegis_authz import durable
+from aegis_authz.adapters.sql.change_log import SqlChangeLog
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.people import SqlPeople
+from aegis_authz.adapters.sql.sign_in import SqlSignIn
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.control.signing_in import PeopleStores, SignIn
+
+_log = logging.getLogger(__name__)
+
+DATABASE_FILE = "control.db"
+FIRST_OWNER_FILE = "first-owner.code"
+"""Where the code of the first owner is until it is used: in the state folder, for the user of the control plane."""
+
+
+def database_url(settings: ControlSettings) -> str:
+    """Where the database is."""
+    return settings.database or f"sqlite:///{settings.state.resolve() / DATABASE_FILE}"
+
+
+@asynccontextmanager
+async def people_stores(settings: ControlSettings) -> AsyncIterator[PeopleStores]:
+    """The stores of people on the settings' database, until the block ends. Raises DatabaseFault, OSError."""
+    if not settings.database:
+        (settings.state / DATABASE_FILE).touch(mode=0o600)
+    database = Database(database_url(settings))
+    try:
+        await database.migrate()
+        yield PeopleStores(SqlPeople(database), SqlSignIn(database), SqlChangeLog(database), database)
+    finally:
+        await database.close()
+
+
+async def offer_first_owner(state: Path, stores: PeopleStores, sign_in: SignIn) -> None:
+    """While there is nobody: make a code by which the first owner signs up, and leave it in a file that only the user
+    of this process reads. Each start makes a new one, and those before are worth nothing. Raises DatabaseFault,
+    OSError.
+    """
+    path = state / FIRST_OWNER_FILE
+    path.unlink(missing_ok=True)
+    if await stores.people.accounts():
+        return
+    code, _ = await sign_in.make_code("")
+    durable.create(path, code.encode("ascii") + b"\n")
+    _log.info("nobody signs in yet: the first owner does with the code in %s (aegis login --first)", path)

@@ -1,0 +1,63 @@
+"""Who sends a request: the holder of the admin token, the bearer of an API key, or whoever is in a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aegis_authz.control.gate import AdminTokenHolder, Proven
+from aegis_authz.control.http import bearer_of
+from aegis_authz.control.signing_in import OpenedSession, SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """The cookie of sessions: never shown to scripts nor sent from other sites, and over TLS alone where there is."""
+
+    name: str
+    is_secure: bool
+
+    @staticmethod
+    def of(public_url: str) -> SessionCookie:
+        """That of a control plane that is reached by this URL."""
+        is_secure = public_url.startswith("https://")
+        # by the prefix a browser knows that no other host and no clear connection has set it
+        return SessionCookie("__Host-aegis-session" if is_secure else "aegis-session", is_secure)
+
+    def put(self, response: Response, opened: OpenedSession, now: float) -> None:
+        """Have the browser keep it until the session is over."""
+        life = max(0, int(opened.expires - now))
+        response.set_cookie(
+            self.name, opened.secret, life, path="/", secure=self.is_secure, httponly=True, samesite="strict"
+        )
+
+    def drop(self, response: Response) -> None:
+        """Have the browser forget it."""
+        response.delete_cookie(self.name, path="/", secure=self.is_secure, httponly=True, samesite="strict")
+
+    def secret(self, request: Request) -> str:
+        """The secret that the request shows, "" for none."""
+        return request.cookies.get(self.name, "")
+
+
+class PeopleAuthentication:
+    """Tells people by their one proof: an `Authorization` is the only one looked at where there is one."""
+
+    def __init__(self, admin: AdminTokenHolder, sign_in: SignIn, cookie: SessionCookie) -> None:
+        self._admin = admin
+        self._sign_in = sign_in
+        self._cookie = cookie
+
+    async def proven(self, request: Request) -> Proven | None:
+        """Who sends it, None when nothing proves it. Raises DatabaseFault."""
+        if "authorization" in request.headers:
+            holder = await self._admin.proven(request)
+            if holder is not None:
+                return holder
+            person = await self._sign_in.by_key(bearer_of(request).decode("utf-8", "replace"))
+            return None if person is None else Proven(person, "")
+        secret = self._cookie.secret(request)
+        person = await self._sign_in.by_session(secret) if secret else None
+        return None if person is None else Proven(person, secret)

@@ -1,0 +1,82 @@
+"""The routes of people: who there is, what they may, and where they are in channels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from aegis_authz.api.people import (
+    AddressRequest,
+    CodeAnswer,
+    NewPersonRequest,
+    PeopleAnswer,
+    PersonAnswer,
+    PersonRequest,
+    ReasonRequest,
+)
+from aegis_authz.control.appointing import Appointer
+from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
+from aegis_authz.control.http import HttpProblem
+from aegis_authz.core.person import Person, RoleBinding
+from aegis_authz.people.permissions import Permission
+
+PersonId = Annotated[str, Path(max_length=128, description="The person's id.")]
+Channel = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,31}$", description="A channel, such as `slack`.")]
+
+
+def person_routes(appointer: Appointer, authentication: Authentication) -> list[APIRouter]:
+    """Everything under `/v1/people`, for those who may."""
+    people = people_router(authentication)
+    appoint = needs(Permission.APPOINT_PEOPLE, Reach.EACH)
+
+    @people.get("/v1/people", dependencies=[needs(Permission.READ_PEOPLE, Reach.EACH)])
+    async def list_people(caller: Asker) -> PeopleAnswer:
+        """List the people whose roles are all where the caller may look."""
+        accounts = await appointer.visible(caller.person, caller.permission)
+        return PeopleAnswer(
+            people=tuple(PersonAnswer.of(account.person, disabled=account.is_disabled) for account in accounts)
+        )
+
+    @people.post("/v1/people", dependencies=[appoint])
+    async def add_person(body: NewPersonRequest, caller: Asker) -> CodeAnswer:
+        """Add a person; the answer holds the code by which that person sets a password."""
+        person = _person(body.id, body.name, body.groups, body.roles)
+        code, expires = await appointer.add(caller.person, person, body.note)
+        return CodeAnswer(person=person.id, code=code, expires_at=expires)
+
+    @people.put("/v1/people/{person_id}", dependencies=[appoint])
+    async def change_person(person_id: PersonId, body: PersonRequest, caller: Asker) -> PersonAnswer:
+        """Replace name, groups and roles, and disable or enable."""
+        person = _person(person_id, body.name, body.groups, body.roles)
+        account = await appointer.change(caller.person, person, body.disabled, body.note)
+        return PersonAnswer.of(account.person, disabled=account.is_disabled)
+
+    @people.post("/v1/people/{person_id}/code", dependencies=[appoint])
+    async def make_code(person_id: PersonId, body: ReasonRequest, caller: Asker) -> CodeAnswer:
+        """Make another code for a password; those before are worth nothing any more."""
+        code, expires = await appointer.code(caller.person, person_id, body.note)
+        return CodeAnswer(person=person_id, code=code, expires_at=expires)
+
+    @people.put("/v1/people/{person_id}/addresses/{channel}", status_code=204, dependencies=[appoint])
+    async def link_person(person_id: PersonId, channel: Channel, body: AddressRequest, caller: Asker) -> None:
+        """Note where the person is in a channel: who decides there is that person."""
+        await appointer.link(caller.person, person_id, channel, body.address, body.note)
+
+    return [people]
+
+
+def roles_of(words: list[str]) -> tuple[RoleBinding, ...]:
+    """The roles that a request names. Raises HttpProblem with 400."""
+    try:
+        return tuple(RoleBinding.parse(word) for word in dict.fromkeys(words))
+    except ValueError as fault:
+        raise HttpProblem(400, f"roles: {fault}") from None
+
+
+def _person(person_id: str, name: str, groups: list[str], roles: list[str]) -> Person:
+    bindings = roles_of(roles)
+    try:
+        return Person(person_id, name, frozenset(groups), bindings)
+    except ValueError as fault:
+        raise HttpProblem(400, str(fault)) from None

@@ -1,0 +1,40 @@
+"""Secrets that are made here and shown once: of sessions, API keys and codes. Kept is their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+_KEY = re.compile(r"aegis_([0-9a-f]{16})_([0-9a-f]{64})\Z")
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret of 256 random bits: no slower hash is needed where nothing can be guessed."""
+    return hashlib.sha256(secret.encode("utf-8")).hexdigest()
+
+
+def is_secret_of(secret: str, kept: str) -> bool:
+    """Whether it is the secret of that digest, in constant time."""
+    return hmac.compare_digest(digest(secret), kept)
+
+
+def key_text(key_id: str, secret: str) -> str:
+    """An API key as its bearer sends it. The prefix is for scanners of leaked secrets."""
+    return f"aegis_{key_id}_{secret}"
+
+
+def split_key(text: str) -> tuple[str, str] | None:
+    """The id and the secret of an API key, None for any other text."""
+    match = _KEY.match(text)
+    return None if match is None else (match[1], match[2])
+
+
+def csrf_token(session_secret: str) -> str:
+    """What a page of this session must send along with a change: only who reads our answers can know it."""
+    return hmac.new(session_secret.encode("utf-8"), b"aegis csrf", hashlib.sha256).hexdigest()
+
+
+def is_csrf_token(token: str, session_secret: str) -> bool:
+    """Whether it is that of the session, in constant time."""
+    return hmac.compare_digest(token.encode("utf-8"), csrf_token(session_secret).encode("ascii"))
