@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.core.charge import Marks, Member, Pace, Rolling, Slot, Sum
+from aegis_authz.core.charge import Marks, Member, Pace, Rolling, Slot, Sum, since_of
 from aegis_authz.core.limit import (
     MOST_WINDOW,
     Budget,
@@ -58,7 +58,8 @@ def test_the_account_is_that_of_the_agent_or_of_its_tenant() -> None:
 def test_a_charge_says_since_when_nothing_may_be_forgotten() -> None:
     kinds: list[Terms] = [Count(1, ROLLING), Concurrency(1, 500), Rate(1, 1000, 2), Flags(("a",), (), ("b",), 100)]
     kinds.append(Flags(("a",), ("b",), (), 100))
-    sinces = [charge.since for charge in charges_of([limit(kind) for kind in kinds], {}, BOT, NOBODY, None, 1000.0)]
+    charges = charges_of([limit(kind) for kind in kinds], {}, BOT, NOBODY, None, 1000.0)
+    sinces = [since_of(charge.measure, 1_000_000) for charge in charges]
     # a flag may have been set by another limit, for as long as any is: this one's own life says nothing of it
     assert sinces == [940_000, 999_500, 997_999, 1_000_000 - MOST_WINDOW, 1_000_000]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
@@ -36,6 +36,12 @@ def test_an_amount_is_charged_to_the_micro_unit(value: Any, worth: int, micros: 
 def test_what_is_no_amount_is_refused(value: Any) -> None:
     with pytest.raises(Refused, match="amount"):
         micros_of(value, 1_000_000, "amount")
+
+
+@given(st.floats(min_value=1e-9, max_value=1e9), st.sampled_from([1, 10_000, 1_000_000]))
+def test_a_part_of_a_micro_unit_counts_as_a_whole_one(amount: float, worth: int) -> None:
+    exact = (Decimal(repr(amount)) * worth).to_integral_value(ROUND_CEILING)
+    assert micros_of(amount, worth, "amount") == int(exact)
 
 
 @given(st.decimals(min_value=Decimal("0.000001"), max_value=10**8, places=6))

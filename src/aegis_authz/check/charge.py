@@ -14,7 +14,8 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import ChargeRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Millis
-from aegis_authz.limits.charges import Sessions, charges_of, resolved
+from aegis_authz.limits.charges import Sessions, charges_by
+from aegis_authz.limits.sheets import Sheets
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
@@ -22,6 +23,7 @@ SESSION_HEADER = "x-aegis-session"
 """In which an agent says to which of its sessions a call belongs."""
 _RESERVE = Millis(3_600_000)
 """How long what was charged waits for what became of the call; then it stays charged."""
+_SHEETS = Sheets()
 _REASONS = {
     Excess.FLAG_MISSING: Reason.FLAG_MISSING,
     Excess.FLAG_SET: Reason.FLAG_SET,
@@ -40,17 +42,16 @@ def charging_of(decision: Decision, draft: Draft) -> Charging | None:
     call, identity, snapshot = draft.call, draft.identity, draft.snapshot
     if call is None or identity is None or snapshot is None or snapshot.revision != decision.revision:
         raise ValueError("what was not judged is not charged")
-    limits = resolved(decision.limits, snapshot.limits)
+    now = Millis(int(draft.time * 1000))
+    sheet = _SHEETS.of(decision.limits, snapshot.limits, identity.scope, now)
     cost = draft.cost.money if draft.cost is not None else None
     mcp = draft.session.agent_id if draft.session is not None else ""
     header = _session(draft.http) if draft.http is not None else ""
     sessions = Sessions(header, mcp, identity.session)
-    charges = charges_of(limits, call.parameters, identity.scope, sessions, cost, draft.time)
-    has_account = any(isinstance(charge.measure, Sum | Slot) for charge in charges)
     return Charging(
         decision_id=draft.decision_id,
-        charges=charges,
-        reserve=_RESERVE if has_account else Millis(0),
+        charges=charges_by(sheet, call.parameters, sessions, cost, now),
+        reserve=_RESERVE if sheet.has_account else Millis(0),
         is_held_when_over=decision.effect is not Effect.APPROVAL_NEEDED,
     )
 
@@ -96,7 +97,7 @@ def excesses(charging: Charging | None, accounts: tuple[Account, ...]) -> list[t
         return []
     pairs = zip(charging.charges, accounts, strict=False)  # none where it did not come to them
     over = [(charge, account) for charge, account in pairs if account.excess is not Excess.WITHIN]
-    return sorted(over, key=lambda pair: -pair[0].limit.on_exceed.strictness)
+    return sorted(over, key=lambda pair: -pair[0].limit.on_exceed.strictness) if len(over) > 1 else over
 
 
 def charge_records(charging: Charging | None, accounts: tuple[Account, ...]) -> tuple[ChargeRecord, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from aegis_authz.core.limit import MOST_MICROS, Limit
+from aegis_authz.core.limit import MOST_MICROS, MOST_WINDOW, Limit
 from aegis_authz.core.units import DecisionId, LimitId, Millis
 
 
@@ -92,14 +92,28 @@ Measure = Sum | Pace | Member | Slot | Marks
 class Charge:
     """What a call uses of one limit.
 
-    `holder` is whose account it is, an agent or a tenant. `since` is the moment from which on the store must have
-    forgotten nothing for the measure to be right.
+    `holder` is whose account it is, an agent or a tenant.
     """
 
     limit: Limit
     holder: str
     measure: Measure
-    since: Millis
+
+
+def since_of(measure: Measure, now: Millis) -> Millis:
+    """The moment from which on the store must have forgotten nothing for the measure to be right."""
+    match measure:
+        case Sum(span=Fixed(starts_at=starts_at)) | Member(span=Fixed(starts_at=starts_at)):
+            return starts_at
+        case Sum(span=Rolling(length=length)) | Member(span=Rolling(length=length)):
+            return Millis(now - length)
+        case Pace(calls, per, burst):
+            return Millis(now - (burst * per // calls + 1))
+        case Slot(life=life):
+            return Millis(now - life)
+        case Marks(unless=unless):
+            return Millis(now - MOST_WINDOW) if unless else now
+    raise AssertionError("every measure is one of these")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ def idle_charge(limit: Limit, scope: Scope, now: Epoch) -> Charge | None:
     """A charge of nothing to an agent's account; None for flags, which have none."""
     moment = Millis(int(now * 1000))
     measure = _measure(limit, moment)
-    return None if measure is None else Charge(limit, limit.holder_of(scope), measure, moment)
+    return None if measure is None else Charge(limit, limit.holder_of(scope), measure)
 
 
 def _measure(limit: Limit, now: Millis) -> Measure | None:

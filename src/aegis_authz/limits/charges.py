@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from aegis_authz.core.charge import Charge, Fixed, Marks, Measure, Member, Pace, Rolling, Slot, Sum
+from aegis_authz.core.charge import Charge, Marks, Measure, Member, Pace, Slot, Sum
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import (
-    MOST_WINDOW,
     Budget,
     Concurrency,
     Count,
@@ -20,6 +19,7 @@ from aegis_authz.core.limit import (
     Limit,
     OfParameter,
     Rate,
+    Terms,
 )
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
@@ -48,10 +48,47 @@ class Sessions:
 
 def resolved(ids: Sequence[LimitId], limits: Mapping[LimitId, Limit]) -> tuple[Limit, ...]:
     """The limits of these ids. Raises Refused(LIMIT_UNKNOWN)."""
-    missing = [limit_id for limit_id in ids if limit_id not in limits]
-    if missing:
-        raise Refused(Reason.LIMIT_UNKNOWN, f"the snapshot has no limit {missing[0]}")
-    return tuple(limits[limit_id] for limit_id in ids)
+    try:
+        return tuple([limits[limit_id] for limit_id in ids])
+    except KeyError as missing:
+        raise Refused(Reason.LIMIT_UNKNOWN, f"the snapshot has no limit {missing.args[0]}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What limits charge an agent: each limit, whose account it is, and the charge, None where the call decides of it.
+
+    The charges are those of `QUARTER` milliseconds: no part of the calendar begins within one. `has_account`: some of
+    it can be given back.
+    """
+
+    rows: tuple[tuple[Limit, str, Charge | None], ...]
+    has_account: bool
+
+
+def sheet_of(limits: Sequence[Limit], scope: Scope, now: Millis) -> Sheet:
+    """What these limits charge the agent at a moment, and until its `QUARTER` is over."""
+    rows: list[tuple[Limit, str, Charge | None]] = []
+    for limit in limits:
+        holder, measure = limit.holder_of(scope), _measure_of_any(limit.terms, now)
+        rows.append((limit, holder, None if measure is None else Charge(limit, holder, measure)))
+    return Sheet(tuple(rows), any(isinstance(limit.terms, Budget | Count | Concurrency) for limit in limits))
+
+
+def charges_by(
+    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis
+) -> tuple[Charge, ...]:
+    """What a call with these parameters uses, in the order of the sheet's limits.
+
+    `cost` is what the catalogue's prices make of the call, None where it has none. Raises Refused(CHARGE_INVALID) for
+    a call whose use of a limit cannot be told: it is never free.
+    """
+    return tuple(
+        [
+            charge or Charge(limit, holder, _measure(limit.terms, parameters, sessions, cost, now))
+            for limit, holder, charge in sheet.rows
+        ]
+    )
 
 
 def charges_of(
@@ -62,40 +99,38 @@ def charges_of(
     cost: Money | None,
     now: Epoch,
 ) -> tuple[Charge, ...]:
-    """What a call with these parameters uses, in the order of the limits.
-
-    `cost` is what the catalogue's prices make of the call, None where it has none. Raises Refused(CHARGE_INVALID) for
-    a call whose use of a limit cannot be told: it is never free.
-    """
+    """What a call with these parameters uses of these limits, as `charges_by` says."""
     moment = Millis(int(now * 1000))
-    charges: list[Charge] = []
-    for limit in limits:
-        measure = _measure(limit, parameters, sessions, cost, moment)
-        charges.append(Charge(limit, limit.holder_of(scope), measure, _since(measure, moment)))
-    return tuple(charges)
+    return charges_by(sheet_of(limits, scope, moment), parameters, sessions, cost, moment)
+
+
+def _measure_of_any(terms: Terms, now: Millis) -> Measure | None:
+    """What every call uses alike; None where the call decides."""
+    match terms:
+        case Rate(calls, per, burst):
+            return Pace(calls, per, burst)
+        case Count(most, window):
+            return Sum(1, most, span_of(window, now), False)
+        case Concurrency(most, life):
+            return Slot(most, life)
+        case Budget() | Distinct() | Flags():
+            return None
 
 
 def _measure(
-    limit: Limit, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis
+    terms: Terms, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis
 ) -> Measure:
-    match limit.terms:
-        case Rate(calls, per, burst):
-            return Pace(calls, per, burst)
-        case Budget(most, currency, window, None):
-            return Sum(_cost(cost, currency), most, span_of(window, now), True)
-        case Budget(most, currency, window, OfParameter() as of):
-            return Sum(_paid(of, currency, parameters), most, span_of(window, now), False)
-        case Count(most, window):
-            return Sum(1, most, span_of(window, now), False)
-        case Distinct(parameter, most, window):
-            return Member(_values(parameter, parameters), most, span_of(window, now))
-        case Concurrency(most, life):
-            return Slot(most, life)
-        case Flags(sets, requires, unless, life):
-            session = sessions.header or sessions.mcp or sessions.token
-            return Marks(_hash(session), _hash(sessions.token), sets, requires, unless, life)
-        case Budget():
-            raise AssertionError("a budget is of cost or of a parameter")
+    # by isinstance: to match patterns of classes costs several times as much, and calls do it again and again
+    if isinstance(terms, Budget):
+        of, span = terms.of, span_of(terms.window, now)
+        amount = _cost(cost, terms.currency) if of is None else _paid(of, terms.currency, parameters)
+        return Sum(amount, terms.amount, span, of is None)
+    if isinstance(terms, Distinct):
+        return Member(_values(terms.parameter, parameters), terms.most, span_of(terms.window, now))
+    if isinstance(terms, Flags):
+        session = sessions.header or sessions.mcp or sessions.token
+        return Marks(_hash(session), _hash(sessions.token), terms.sets, terms.requires, terms.unless, terms.life)
+    raise AssertionError("every call uses the others alike")
 
 
 def _cost(cost: Money | None, currency: str) -> Micros:
@@ -137,18 +172,3 @@ def _hash(session: str) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
-
-
-def _since(measure: Measure, now: Millis) -> Millis:
-    match measure:
-        case Sum(span=Fixed(starts_at=starts_at)) | Member(span=Fixed(starts_at=starts_at)):
-            return starts_at
-        case Sum(span=Rolling(length=length)) | Member(span=Rolling(length=length)):
-            return Millis(now - length)
-        case Pace(calls, per, burst):
-            return Millis(now - (burst * per // calls + 1))
-        case Slot(life=life):
-            return Millis(now - life)
-        case Marks(unless=unless):
-            return Millis(now - MOST_WINDOW) if unless else now
-    raise AssertionError("every measure is one of these")

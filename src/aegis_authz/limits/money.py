@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import MOST_MICROS
@@ -23,8 +23,17 @@ def micros_of(value: Json, worth: Micros, label: str) -> Micros:
         raise Refused(Reason.CHARGE_INVALID, f"{label} is not above zero")
     if value > MOST_MICROS:
         raise Refused(Reason.CHARGE_INVALID, f"{label} is more than can be counted")
-    # of a float, the shortest decimal that is this float: what its text said
-    micros = int((Decimal(repr(value)) * worth).to_integral_value(ROUND_CEILING))
+    micros = _rounded_up(value, worth)
     if micros > MOST_MICROS:
         raise Refused(Reason.CHARGE_INVALID, f"{label} is more than can be counted")
     return Micros(micros)
+
+
+def _rounded_up(value: float, worth: int) -> int:
+    # of a float, the shortest decimal that is this float: what its text said
+    text = repr(value)
+    if "e" in text:
+        return math.ceil(Fraction(text) * worth)
+    whole, _, fraction = text.partition(".")
+    parts: int = 10 ** len(fraction)
+    return -(-int(whole + fraction) * worth // parts)

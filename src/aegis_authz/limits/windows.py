@@ -14,7 +14,8 @@ from aegis_authz.core.charge import Fixed, Rolling, Span
 from aegis_authz.core.limit import CalendarWindow, Period, Window
 from aegis_authz.core.units import Millis
 
-_QUARTER = 900_000  # every offset from UTC is a multiple of it since 1972, and so is every change of one
+QUARTER = 900_000
+"""Milliseconds in which no part of the calendar begins: since 1972 offsets and their changes are multiples of it."""
 _HOUR = 3600
 
 
@@ -25,24 +26,24 @@ def span_of(window: Window, now: Millis) -> Span:
 
 def fixed_window(window: CalendarWindow, now: Millis) -> Fixed:
     """The window of the calendar that a moment lies in."""
-    return _window_at(window, now // _QUARTER)
+    return _window_at(window.period.value, window.zone, now // QUARTER)
 
 
-@lru_cache(maxsize=1024)
-def _window_at(window: CalendarWindow, quarter: int) -> Fixed:
-    moment, zone = quarter * _QUARTER // 1000, ZoneInfo(window.zone)
+@lru_cache(maxsize=1024)  # by texts, whose hashes are remembered
+def _window_at(name: str, place: str, quarter: int) -> Fixed:
+    period, moment, zone = Period(name), quarter * QUARTER // 1000, ZoneInfo(place)
     local = datetime.fromtimestamp(moment, zone)
-    if window.period is Period.HOUR:
+    if period is Period.HOUR:
         offset = int((local.utcoffset() or timedelta()).total_seconds())
         starts_at = (moment + offset) // _HOUR * _HOUR - offset
         return Fixed(Millis(starts_at * 1000), Millis((starts_at + _HOUR) * 1000))
-    first = _first(window.period, local.date())
-    starts_at, ends_at = _midnight(first, zone), _midnight(_next(window.period, first), zone)
+    first = _first(period, local.date())
+    starts_at, ends_at = _midnight(first, zone), _midnight(_next(period, first), zone)
     if moment < starts_at:  # a clock that was put back over midnight: the new date had begun before
-        first, ends_at = _first(window.period, first - timedelta(days=1)), starts_at
+        first, ends_at = _first(period, first - timedelta(days=1)), starts_at
         starts_at = _midnight(first, zone)
     elif moment >= ends_at:
-        starts_at, ends_at = ends_at, _midnight(_next(window.period, _next(window.period, first)), zone)
+        starts_at, ends_at = ends_at, _midnight(_next(period, _next(period, first)), zone)
     return Fixed(Millis(starts_at * 1000), Millis(ends_at * 1000))
 
 

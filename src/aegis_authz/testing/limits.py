@@ -22,6 +22,7 @@ from aegis_authz.core.charge import (
     Slot,
     Span,
     Sum,
+    since_of,
 )
 from aegis_authz.core.limit import Exceed
 from aegis_authz.core.scope import Scope
@@ -70,8 +71,9 @@ class Ledger:
             stand = self._stand(charge, now)
             if isinstance(charge.measure, Sum) and stand.total + charge.measure.amount > _EXACT:
                 over.append(Exceed.DENY)
-            if stand.excess is Excess.WITHIN and epoch > charge.since:
-                ends_at = stand.ends_at if stand.ends_at is not None else epoch + now - charge.since
+            since = since_of(charge.measure, Millis(now))
+            if stand.excess is Excess.WITHIN and epoch > since:
+                ends_at = stand.ends_at if stand.ends_at is not None else epoch + now - since
                 stand = _Stand(stand.total, 0, stand.most, ends_at, Excess.LOST)
             if stand.excess is not Excess.WITHIN:
                 over.append(charge.limit.on_exceed)

@@ -17,12 +17,15 @@ from aegis_authz.adapters.redis import wire as redis_wire
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.charge import Charging, Excess
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
+from aegis_authz.core.limit import CalendarWindow, Count, Exceed, Limit, Per, Period, Rate
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
 
@@ -452,6 +455,48 @@ async def test_an_answer_that_cannot_be_read_is_never_an_allow(answer: bytes) ->
     async with speaking(answer) as (url, _):
         store = RedisStore(url, SystemClock(), 0, 60)
         assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+        await store.close()
+
+
+HOUR = CalendarWindow(Period.HOUR, "UTC")
+PLAIN = tuple(
+    Limit(terms.kind, "p", "n", Per.AGENT, Exceed.DENY, (), None, terms) for terms in (Count(5, HOUR), Rate(2, 1000, 3))
+)
+
+
+def charged() -> Settlement:
+    """A call that is charged what is told in numbers."""
+    uncharged = settlement()
+    charges = charges_of(PLAIN, {}, uncharged.identity.scope, Sessions("", "", ""), None, uncharged.now)
+    return replace(uncharged, charging=Charging(secrets.token_hex(8), charges, 3_600_000, is_held_when_over=True))
+
+
+async def test_how_plain_charges_stand_is_told_in_numbers() -> None:
+    async with speaking(b"*2\r\n$5\r\nclear\r\n*2\r\n:4\r\n:1500\r\n") as (url, _):
+        store, call = RedisStore(url, SystemClock(), 0, 60), charged()
+        count, rate = (await settle(store, call)).accounts
+        assert (count.used, count.left, count.of, count.excess) == (4, 1, 5, Excess.WITHIN)
+        assert (rate.used, rate.left, rate.of, rate.resets_at) == (3, 0, 3, int(call.now * 1000) + 750)
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param(b"*1\r\n:4\r\n", id="too few"),
+        pytest.param(b"*3\r\n:4\r\n:0\r\n:0\r\n", id="too many"),
+        pytest.param(b"*2\r\n:6\r\n:0\r\n", id="more than the limit"),
+        pytest.param(b"*2\r\n:-1\r\n:0\r\n", id="less than nothing"),
+        pytest.param(b"*2\r\n:4\r\n:2001\r\n", id="more than the burst"),
+        pytest.param(b"*2\r\n$1\r\n4\r\n:0\r\n", id="a text"),
+        pytest.param(b"$3\r\n4 0\r\n", id="no list"),
+    ],
+)
+async def test_numbers_that_cannot_be_how_charges_stand_are_never_an_allow(numbers: bytes) -> None:
+    async with speaking(b"*2\r\n$5\r\nclear\r\n" + numbers) as (url, _):
+        store = RedisStore(url, SystemClock(), 0, 60)
+        assert (await refusal(store, charged())).reason is Reason.STORE_UNAVAILABLE
+        assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE, "nor where nothing was charged"
         await store.close()
 
 

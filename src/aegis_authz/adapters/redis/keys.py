@@ -45,7 +45,12 @@ REVOCATIONS_WHOLE = "aegis:revocations"
 
 def partition_of(scope: Scope) -> str:
     """The hash tag of a tenant's keys: two hex digits, the same on every machine."""
-    return ALL_PARTITIONS[zlib.crc32(scope.tenant_path.encode()) % len(ALL_PARTITIONS)]
+    return _partition(scope.tenant_path)
+
+
+@lru_cache(maxsize=1024)
+def _partition(tenant_path: str) -> str:
+    return ALL_PARTITIONS[zlib.crc32(tenant_path.encode()) % len(ALL_PARTITIONS)]
 
 
 def approval_id(scope: Scope, token: str) -> ApprovalId:
@@ -90,19 +95,19 @@ def refusals(scope: Scope, breaker: LimitId) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4096)  # hashing costs more than all else of a charge, and most are of accounts seen before
-def limit(scope: Scope, limit_id: LimitId, holder: str, window: str) -> str:
+def limit(partition: str, limit_id: LimitId, holder: str, window: str | int) -> str:
     """What is used of a limit: by its holder, within a window that stands still ("" for none)."""
-    return f"aegis:{{{partition_of(scope)}}}:limit:{_hashed(limit_id, holder, window)}"
+    return f"aegis:{{{partition}}}:limit:{_hashed(limit_id, holder, str(window))}"
 
 
-def flags(scope: Scope, holder: str) -> str:
+def flags(partition: str, holder: str) -> str:
     """The flags that are set for an agent or a tenant."""
-    return f"aegis:{{{partition_of(scope)}}}:flags:{_hashed(holder)}"
+    return f"aegis:{{{partition}}}:flags:{_hashed(holder)}"
 
 
-def reserved(scope: Scope, decision_id: DecisionId) -> str:
+def reserved(partition: str, decision_id: DecisionId) -> str:
     """What a decision charged and may still be adjusted."""
-    return f"aegis:{{{partition_of(scope)}}}:reserved:{_hashed(decision_id)}"
+    return f"aegis:{{{partition}}}:reserved:{_hashed(decision_id)}"
 
 
 def counted(partition: str) -> str:
@@ -144,7 +149,7 @@ def pending(scope: Scope, digest: Digest) -> str:
 
 def _hashed(*parts: str) -> str:
     # each part with its length: no text that holds the separator can pass for two others
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    text = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 

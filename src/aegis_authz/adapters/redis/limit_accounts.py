@@ -41,16 +41,16 @@ class RedisLimitAccounts:
 
 
 def _ask(pipeline: Any, scope: Scope, charge: Charge, now: int) -> None:
-    def key(window: str) -> str:
-        return redis_keys.limit(scope, charge.limit.id, charge.holder, window)
+    def key(window: str | int) -> str:
+        return redis_keys.limit(redis_keys.partition_of(scope), charge.limit.id, charge.holder, window)
 
     match charge.measure:
         case Sum(_, _, Fixed(starts_at, _)):
-            pipeline.get(key(str(starts_at)))
+            pipeline.get(key(starts_at))
         case Sum():
             pipeline.hgetall(key(""))
         case Member(_, _, Fixed(starts_at, _)):
-            pipeline.zcard(key(str(starts_at)))
+            pipeline.zcard(key(starts_at))
         case Member(_, _, Rolling(length)):
             pipeline.zcount(key(""), f"({now - length}", "+inf")
         case Slot():

@@ -21,11 +21,10 @@ class RedisReservations:
     async def adjust(self, scope: Scope, decision_id: DecisionId, adjustment: Adjustment) -> bool:
         """Settle what the decision charged, as `ports.Reservations` says. Raises StoreDown."""
         cost = "" if adjustment.cost is None else str(adjustment.cost)
+        key = redis_keys.reserved(redis_keys.partition_of(scope), decision_id)
         arguments = (decision_id, str(int(adjustment.gives_back)), cost)
         async with answering():
-            answer: object = await self._redis.eval(
-                self._adjust, 1, redis_keys.reserved(scope, decision_id), *arguments
-            )
+            answer: object = await self._redis.eval(self._adjust, 1, key, *arguments)
         return answer == 1
 
     async def close(self) -> None:

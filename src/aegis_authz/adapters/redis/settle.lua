@@ -13,10 +13,11 @@
 --           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
 --                                                         is for a call over its limits
 --   grant   calls of a grant                              granted at, ms  most calls  keep for, ms
---   and those of charge.lua, which come before these
+--   and those of charge.lua and plain.lua, which come before these
 --
 -- Answers {outcome, approval id, approval expiry in ms, who granted it}, and where the call has operations or is refused, how
 -- each charge stands ("used left most resets-at excess", a comma between), and until when the agent is quarantined, 0 for not.
+-- plain.lua says what it answers.
 -- Outcomes are those of core/settlement.py.
 --
 -- Phase 1 looks at everything and writes nothing; the first refusal is the outcome. Phase 2 writes. The token is spent in
@@ -36,7 +37,11 @@
 -- expiry is judged by the caller's `now`: a caller's clock set it, and the record of the call shows that time. What is
 -- forgotten is forgotten after a span that Redis counts itself, so no clock running ahead can make it forget a token early.
 
-local epoch, life = string.match(redis.call("GET", KEYS[1]) or "", "^(%d+) (%x+)$")
+local KEYS, ARGV = KEYS, ARGV
+
+-- What is kept as text, nil for all else: in one command where it is more than the epoch.
+local kept = ARGV[10] == "plain" and redis.call("MGET", unpack(KEYS)) or {redis.call("GET", KEYS[1])}
+local epoch, life = string.match(kept[1] or "", "^(%d+) (%x+)$")
 epoch = life == ARGV[5] and tonumber(epoch) or nil
 
 local function is_revoked()
@@ -62,69 +67,23 @@ local function quarantined_until()
   return until_ > now() and until_ or 0
 end
 
--- Most calls that meet limits are within all of them, and those are sums and paces: settled here, they cost a third of what
--- they cost below. Nothing is written before all were looked at; nil where the call is another.
-local function settle_plain()
-  local k, a, keys, values, lives, rows, lines = 7, 14, {}, {}, {}, {}, {}
-  local is_counted, time = redis.call("GET", KEYS[5]) == ARGV[5], redis.call("TIME")
-  local now, server_time, margin = tonumber(ARGV[4]), time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[13])
-  while ARGV[a] do
-    if ARGV[a] ~= "sum" and ARGV[a] ~= "pace" or not is_counted and epoch > tonumber(ARGV[a + 2]) then
-      return nil
-    end
-    local place = #keys + 1
-    keys[place] = KEYS[k]
-    if ARGV[a] == "sum" then
-      local sum = tonumber(redis.call("GET", KEYS[k]) or "0") + tonumber(ARGV[a + 3])
-      local left = tonumber(ARGV[a + 4]) - sum
-      if left < 0 then
-        return nil
-      end
-      values[place] = string.format("%.0f", sum)
-      lives[place] = math.max(tonumber(ARGV[a + 6]) - server_time, 0) + margin
-      rows[place] = string.format("%.0f %.0f %s %s 0", sum, left, ARGV[a + 4], ARGV[a + 6])
-      lines[#lines + 1] = string.format("sum %s - %s %s", KEYS[k], ARGV[a + 3], ARGV[a + 7])
-      a = a + 8
-    else
-      local calls, per, burst = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
-      local at, rest = string.match(redis.call("GET", KEYS[k]) or "", "^(%d+) (%d+)$")
-      local debt = at and math.max((tonumber(at) - now) * calls + tonumber(rest), 0) or 0
-      if debt > (burst - 1) * per then
-        return nil
-      end
-      local resets_at, after = now + math.ceil(debt / calls), debt + per
-      local life = math.floor(after / calls)
-      values[place] = string.format("%.0f %.0f", now + life, after % calls)
-      lives[place] = life + margin
-      rows[place] = string.format("%.0f %.0f %s %.0f 0", math.ceil(after / per), burst - math.ceil(after / per), ARGV[a + 5],
-        resets_at)
-      a = a + 6
-    end
-    k = k + 1
-  end
-  if not redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX") then
-    return {"replayed", "", "0", "", "", "0"}
-  end
-  for place, key in ipairs(keys) do
-    redis.call("SET", key, values[place], "PX", string.format("%.0f", lives[place]))
-  end
-  if ARGV[12] ~= "0" and #lines > 0 then
-    redis.call("SET", KEYS[6], table.concat(lines, "\n"), "PX", ARGV[12])
-  end
-  return {"clear", "", "0", "", table.concat(rows, ","), "0"}
-end
+-- @include plain.lua
 
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
+local function is_clear()
+  return epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0
+end
 if not ARGV[10] then
-  if epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0 then
+  if is_clear() then
     local spent = redis.call("SET", KEYS[2], "1", "PX", ARGV[2], "NX")
     return {spent and "clear" or "replayed", "", "0", ""}
   end
-elseif ARGV[10] == "ledger" and epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0 then
-  local answer = settle_plain()
+elseif ARGV[10] == "plain" then
+  local answer = is_clear() and settle_plain()
   if answer then
     return answer
   end
+  expand_plain()
 end
 
 local OPERATIONS = {

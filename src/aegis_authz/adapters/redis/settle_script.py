@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from aegis_authz.adapters.redis import keys as redis_keys
-from aegis_authz.adapters.redis.charge_script import operations_of, read_accounts
+from aegis_authz.adapters.redis.charge_script import operations_of, read_accounts, read_plain_accounts
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT, ApprovalNotFound, ApprovalRequest
-from aegis_authz.core.charge import Charging
 from aegis_authz.core.revocation import marks_of
 from aegis_authz.core.settlement import NAMES_APPROVAL, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Epoch, Millis, Seconds
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 NEVER = Millis(0)
+_CLEAR = b"clear"
+_NO_APPROVAL, _NO_MOMENT = ApprovalId(""), Epoch(0.0)
 _KEEP_APPROVALS_MS = 86_400_000
 _ARGUMENTS_OF_THE_CALL = 4
 
@@ -26,6 +27,7 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     """
     identity, spending = settlement.identity, settlement.identity.spending
     partition = redis_keys.partition_of(identity.scope)
+    now = Millis(to_ms(settlement.now))
     keys: Arguments = (
         redis_keys.epoch(partition),
         redis_keys.jti(identity.scope, spending.names),
@@ -37,13 +39,13 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         to_ms(spending.issued_at),
         to_ms(spending.life + jti_margin),
         str(identity.scope),
-        to_ms(settlement.now),
+        now,
         tenant,
         token,
         "\n".join(marks),
     )
     is_for_over = "1" if settlement.charging is not None and settlement.charging.is_held_when_over else "0"
-    for operation in operations_of(settlement, to_ms(jti_margin)):
+    for operation in operations_of(settlement, partition, now, to_ms(jti_margin)):
         keys += operation.keys
         arguments += (operation.name, *operation.arguments)
     if settlement.claims is not None:
@@ -72,10 +74,14 @@ def to_ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def read_settled(reply: object, charging: Charging | None) -> Settled:
-    """The script's answer to what was charged. Raises ValueError for anything but the texts it gives."""
+def read_settled(reply: object, settlement: Settlement) -> Settled:
+    """The script's answer to a settlement. Raises ValueError for anything but what it gives."""
+    charging = settlement.charging
+    if isinstance(reply, list) and len(reply) == 2 and reply[0] == _CLEAR:
+        accounts = read_plain_accounts(reply[1], charging, Millis(to_ms(settlement.now)))
+        return Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NO_MOMENT, "", accounts, NEVER)
     if not isinstance(reply, list) or len(reply) not in (4, 6) or not all(isinstance(part, bytes) for part in reply):
-        raise ValueError("not four or six texts")
+        raise ValueError("neither an account of plain charges, nor four or six texts")
     outcome = _OUTCOMES.get(reply[0])
     if outcome is None or (outcome in NAMES_APPROVAL) != (reply[1] != b""):
         raise ValueError("not a known outcome")

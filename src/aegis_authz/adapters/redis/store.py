@@ -80,7 +80,7 @@ class RedisStore:
         arguments = settle_arguments(settlement, self._jti_margin)
         try:
             reply = await self._batcher.ask(arguments, deadline)
-            return read_settled(reply, settlement.charging)
+            return read_settled(reply, settlement)
         except TimeoutError:
             raise Refused(Reason.STORE_TIMEOUT, "no answer in time") from None
         except ValueError:
