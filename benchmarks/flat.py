@@ -56,6 +56,7 @@ class Size:
     pids: Mapping[str, tuple[int, ...]]
     judges: bool = True
     proves: bool = False
+    agent: str = AGENT
 
     @property
     def name(self) -> str:

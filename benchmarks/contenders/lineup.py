@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -26,12 +26,12 @@ from aegis_authz.local.settings import trusted_authorities
 from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.policy.load import load
 from benchmarks.contenders import peer
-from benchmarks.contenders.documents import ALLOWED, FINANCE, REFUSED, peer_data, write_documents
+from benchmarks.contenders.documents import ALLOWED, FINANCE, REFUSED, SPENDER, peer_data, write_documents
 from benchmarks.contenders.missing_part import PARTS
 from benchmarks.measure.bare_envoy import floor
 from benchmarks.measure.front_envoy import front
 from benchmarks.measure.processes import process, proven
-from benchmarks.measure.results import BOUND, FLOOR, NAIVE, PEER
+from benchmarks.measure.results import BOUND, FLOOR, LIMITED, NAIVE, PEER
 from benchmarks.measure.rounds import Say
 from benchmarks.measure.run import LineUp
 
@@ -41,7 +41,7 @@ _HOSTS = ("http2", "grpc")
 _HOST_NAMES = {f"Aegis ({host})": host for host in _HOSTS}
 _WITHOUT = {f"Aegis without {part}": part for part in PARTS}
 _NOOP_GRPC = "no-op (grpc.aio)"
-NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *_HOST_NAMES, BOUND, *_WITHOUT)
+NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *_HOST_NAMES, BOUND, LIMITED, *_WITHOUT)
 """Everyone, in the order of the table."""
 QUICK = (FLOOR, PEER, DEFAULT)
 """Those of a quick run."""
@@ -57,6 +57,7 @@ class Member:
     pids: Mapping[str, tuple[int, ...]]
     judges: bool
     proves: bool = False
+    agent: str = FINANCE.agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -
                 continue
             binary = peer.find_peer() if name == PEER else binary
             calls = (ALLOWED, REFUSED) if member.judges else (ALLOWED,)
-            await proven(name, member.url, world.signer, calls, start.log)
+            signer = replace(world.signer, scope=replace(FINANCE, agent=member.agent))
+            await proven(name, member.url, signer, calls, start.log)
             members.append(member)
         yield LiveLineUp(LineUp(members, DEFAULT, left_out), world.signer, ALLOWED, REFUSED, binary)
 
@@ -191,7 +193,8 @@ class _Start:
         envoy = front(self._folder / "front", address, self._world.catalogue, joined=joined)
         url, front_pid = await self._stack.enter_async_context(envoy)
         pids = {"authz": (pid,), **self._world.parts(*shared), "envoy": (front_pid,)}
-        return Member(self._name, url, pids, judges, proves=self._name == BOUND)
+        agent = SPENDER if self._name == LIMITED else FINANCE
+        return Member(self._name, url, pids, judges, proves=self._name == BOUND, agent=agent.agent)
 
     async def _peer(self) -> Member:
         ports = choose_ports({"check": 0, "server": 0, "diagnostic": 0}, {})
@@ -213,7 +216,7 @@ class _Start:
         return await self._behind(command, ("opa", "redis"), judges=True)
 
     async def _variant(self) -> Member:
-        """Aegis in another host, for calls with proofs, or with a part missing, beside the mesh's own worker."""
+        """Aegis in another host, for calls with proofs or limits, or with a part missing; beside the mesh's worker."""
         config = self._folder / "authz.yaml"
         part = _WITHOUT.get(self._name, "")
         settings = yaml.safe_load((self._world.mesh.state / "authz.yaml").read_text("utf-8"))

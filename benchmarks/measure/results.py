@@ -11,6 +11,7 @@ FLOOR = "Envoy alone"
 PEER = "opa-envoy-plugin (Go)"
 NAIVE = "naive Python"
 BOUND = "Aegis (bound token)"
+LIMITED = "Aegis with three limits"
 
 DECIDING = ("authz", "opa", "redis")
 """The parts whose CPU is the cost of a decision. The Envoy in front is shown beside it: everyone has it."""

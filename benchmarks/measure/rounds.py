@@ -54,6 +54,10 @@ class Entrant(Protocol):
     def proves(self) -> bool:
         """Whether its calls show one token that is bound to a key, each with a proof, and not a token each."""
 
+    @property
+    def agent(self) -> str:
+        """The agent that calls it."""
+
 
 class Loads(Protocol):
     """Makes calls ready, and sends them; apart, as only the sending is to be measured."""

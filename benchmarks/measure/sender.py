@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Vegeta:
             calls.unlink()  # noqa: ASYNC240  # a file that is gone at once
 
     def _tokens(self, contender: Entrant, count: int) -> Iterable[str]:
-        tokens = self._signer.tokens(secrets.token_hex(8), Epoch(time.time()))
+        signer = replace(self._signer, scope=replace(self._signer.scope, agent=contender.agent))
+        tokens = signer.tokens(secrets.token_hex(8), Epoch(time.time()))
         # signing takes long, and whoever does not read tokens cannot tell: same size, one token
         return islice(tokens, count) if contender.judges else repeat(next(tokens), count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.measure.results import BOUND, NAIVE, PEER, Contender, Point, Results
+from benchmarks.measure.results import BOUND, LIMITED, NAIVE, PEER, Contender, Point, Results
 
 TIMES_PEER = 1.5
 TIMES_NAIVE = 5.0
@@ -19,6 +19,7 @@ EVIDENCE = ("span", "metrics", "record")
 MOST_FLAT = 1.3
 MOST_IDLE = 0.01
 MOST_BOUND = 1.0
+MOST_LIMITED = 1.5
 REFUSED_FOR_LOAD = frozenset({"OVERLOADED"})
 
 
@@ -44,6 +45,7 @@ def goals(results: Results) -> list[Goal]:
         *_flat(results),
         _idle(results),
         _bound(results),
+        _limited(results),
     ]
 
 
@@ -152,6 +154,17 @@ def _bound(results: Results) -> Goal:
     spent, proven = mine.cpu_us_per_decision["authz"], bound.cpu_us_per_decision["authz"]
     times = proven / spent
     return Goal(7, text, f"{times:.2f}x", times <= MOST_BOUND, f"{proven:.0f} µs against {spent:.0f} µs")
+
+
+def _limited(results: Results) -> Goal:
+    text = f"settling a call with a rate, a budget and a count costs at most {MOST_LIMITED:g}x of settling one without"
+    names = (results.default, without("settle"), LIMITED)
+    mine, bare, limited = (results.contender(name) for name in names)
+    if mine is None or bare is None or limited is None or mine.total <= bare.total:
+        return _unmeasured(8, text, f"needs {', '.join(names)}, and a settle that costs anything")
+    settle, charged = mine.total - bare.total, limited.total - bare.total
+    why = f"{charged:.0f} µs against {settle:.0f} µs; the evidence of what was charged included"
+    return Goal(8, text, f"{charged / settle:.2f}x", charged <= MOST_LIMITED * settle, why)
 
 
 def _point(results: Results, share: float) -> Point | None:

@@ -100,6 +100,7 @@ async def test_all_agents_call_in_turn_each_with_tokens_of_its_own(mesh: LoneMes
 async def test_only_a_size_can_be_loaded(tmp_path: Path, mesh: LoneMesh) -> None:
     class Somebody:
         name, url, pids, judges, proves = "somebody", "", dict[str, tuple[int, ...]](), True, False
+        agent = "bot"
 
     with pytest.raises(TypeError, match="somebody has no agents"):
         await AgentsLoad(Path("/bin/true"), tmp_path).prepare(Somebody(), 1)
@@ -108,6 +109,6 @@ async def test_only_a_size_can_be_loaded(tmp_path: Path, mesh: LoneMesh) -> None
 def test_many_policies_share_few_files(mesh: LoneMesh) -> None:
     write_documents(mesh.mesh, 250, 9001)
     files = sorted(path.name for path in mesh.mesh.policies.glob("*.yaml"))
-    assert files == ["finance-agent.yaml", "others-0.yaml", "others-100.yaml", "others-200.yaml"]
+    assert files == ["finance-agent.yaml", "others-0.yaml", "others-100.yaml", "others-200.yaml", "spending-agent.yaml"]
     text = "".join((mesh.mesh.policies / name).read_text("utf-8") for name in files)
     assert all(f"agent: {other_agent(number)}\n" in text for number in range(250))

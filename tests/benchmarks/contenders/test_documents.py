@@ -16,6 +16,7 @@ from benchmarks.contenders.documents import (
     MOST,
     PATH,
     REFUSED,
+    SPENDER,
     TOOL,
     peer_data,
     write_documents,
@@ -33,9 +34,18 @@ def loaded(tmp_path: Path) -> Loaded:
 
 
 def test_the_product_takes_the_policy_and_so_many_others_like_it(loaded: Loaded) -> None:
-    assert len(loaded.policies) == OTHERS + 1
-    assert len({document.scope for document in loaded.policies}) == OTHERS + 1
-    assert len({document.model_dump_json(exclude={"agent"}) for document in loaded.policies}) == 1
+    assert len(loaded.policies) == OTHERS + 2
+    assert len({document.scope for document in loaded.policies}) == OTHERS + 2
+    assert len({document.model_dump_json(exclude={"agent", "limits"}) for document in loaded.policies}) == 1
+
+
+def test_one_agent_has_a_rate_a_budget_and_a_count_that_no_run_uses_up(loaded: Loaded) -> None:
+    (document,) = (document for document in loaded.policies if document.limits)
+    (limit,) = document.limits
+    assert document.scope == str(SPENDER)
+    (budget,) = limit.budget
+    assert all((limit.rate_limit, limit.count))
+    assert budget.amount > 500_000 * json.loads(ALLOWED.body)["amount"]
 
 
 def test_the_policy_has_three_conditions(loaded: Loaded) -> None:

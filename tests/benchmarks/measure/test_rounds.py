@@ -24,6 +24,7 @@ class Somebody:
     pids: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: {"authz": (os.getpid(),)})
     judges: bool = True
     proves: bool = False
+    agent: str = "bot"
 
 
 def outcome(right: int, seconds: float = 1.0, offered: float | None = None, at: float = 0.01, **more: int) -> Outcome:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,6 +18,7 @@ from benchmarks.measure.sender import Vegeta
 class Somebody:
     judges: bool
     proves: bool = False
+    agent: str = "bot"
     name: str = "a"
     url: str = "http://127.0.0.1:1"
     pids: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -27,12 +30,12 @@ def vegeta(tmp_path: Path) -> Vegeta:
     return Vegeta(Path("/bin/true"), tmp_path, signer, Call("/allowed"), Call("/denied", DENIED))
 
 
-async def targets(vegeta: Vegeta, contender: Somebody, count: int) -> list[dict[str, str]]:
+async def targets(vegeta: Vegeta, contender: Somebody, count: int) -> list[dict[str, Any]]:
     path = await vegeta.prepare(contender, count)
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def tokens(written: list[dict[str, str]]) -> set[str]:
+def tokens(written: list[dict[str, Any]]) -> set[str]:
     return {json.dumps(target["header"]) for target in written}
 
 
@@ -40,6 +43,12 @@ async def test_a_judge_gets_a_token_for_each_call_and_one_call_in_twenty_to_deny
     written = await targets(vegeta, Somebody(judges=True), 40)
     assert len(tokens(written)) == 40
     assert sum("/denied#403" in target["url"] for target in written) == 2
+
+
+async def test_each_is_called_by_its_own_agent(vegeta: Vegeta) -> None:
+    (target,) = await targets(vegeta, Somebody(judges=True, agent="spending-agent"), 1)
+    (token,) = target["header"]["X-Aegis-Token"]
+    assert jwt.decode(token, options={"verify_signature": False})["sub"] == "acme/emea/spending-agent"
 
 
 async def test_two_loads_share_no_token(vegeta: Vegeta) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.measure.results import BOUND, NAIVE, PEER, Flat, Idle, Results
+from benchmarks.measure.results import BOUND, LIMITED, NAIVE, PEER, Flat, Idle, Results
 from benchmarks.report.goals import Goal, goals
 from tests.support.sample_runs import DEFAULT, answers, contender, point, run
 
@@ -13,7 +13,7 @@ def named(found: list[Goal], words: str) -> Goal:
 
 def test_a_run_that_meets_them_says_so(good_run: Results) -> None:
     found = goals(good_run)
-    assert [goal.number for goal in found] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 7]
+    assert [goal.number for goal in found] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 7, 8]
     assert [goal.met for goal in found if goal.number < 5] == [True] * 8
 
 
@@ -93,13 +93,28 @@ def test_flat_is_the_dearest_size_against_the_cheapest(good_run: Results) -> Non
 @pytest.mark.parametrize(("opa", "met"), [(0.004, True), (0.006, False)])
 def test_idle_counts_every_process(good_run: Results, opa: float, met: bool) -> None:
     idle = Idle(cores={"authz": 0.004, "opa": opa}, seconds=30)
-    assert goals(good_run.model_copy(update={"idle": idle}))[-2].met is met
+    assert goals(good_run.model_copy(update={"idle": idle}))[-3].met is met
 
 
 @pytest.mark.parametrize(("proven", "met"), [(500.0, True), (510.0, False)])
 def test_a_bound_token_may_cost_the_authorizer_what_a_token_for_each_call_does(proven: float, met: bool) -> None:
     goal = named(goals(run(contender(DEFAULT, 500.0), contender(BOUND, proven))), "bound token")
     assert (goal.number, goal.met) == (7, met)
+
+
+@pytest.mark.parametrize(("limited", "met", "times"), [(650.0, True, "1.50x"), (651.0, False, "1.51x")])
+def test_limits_may_cost_half_as_much_again_as_the_settle_without_them(limited: float, met: bool, times: str) -> None:
+    bare = contender("Aegis without settle", 500.0)
+    goal = named(
+        goals(run(contender(DEFAULT, 600.0), contender(LIMITED, limited), bare)), "a rate, a budget and a count"
+    )
+    assert (goal.number, goal.met, goal.measured) == (8, met, times)
+
+
+@pytest.mark.parametrize("bare", [600.0, 601.0])
+def test_a_settle_that_cannot_be_told_from_nothing_has_no_ratio(bare: float) -> None:
+    found = goals(run(contender(DEFAULT, 600.0), contender(LIMITED, 650.0), contender("Aegis without settle", bare)))
+    assert named(found, "a rate, a budget and a count").met is None
 
 
 def test_without_the_bound_token_its_goal_is_not_measured() -> None:
