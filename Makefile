@@ -72,6 +72,10 @@ bench-flat: setup ## What a decision costs with 10 to 10,000 policies and 1 to 1
 bench-idle: setup ## What a mesh costs that nobody calls
 	@$(BIN)/python -m benchmarks.idle $(ARGS)
 
+.PHONY: bench-bodies
+bench-bodies: setup ## What a form or a body of parts costs to read, beside JSON; ARGS=--write for the page
+	@$(BIN)/python -m benchmarks.bodies $(ARGS)
+
 .PHONY: bench-redaction
 bench-redaction: setup ## What redaction costs a KiB, for each kind of body and each detector; ARGS=--write for the page
 	@$(BIN)/python -m benchmarks.redaction $(ARGS)
