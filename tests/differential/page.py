@@ -20,7 +20,9 @@ no reader (the last of two wins, the first wins, case does not matter) finds ano
 path or caller (`x-http-method-override`, `x-original-url`, `forwarded`) is taken off on the way. Everything else was refused: with its reason, by Envoy before
 anybody was asked, or by closing the connection.
 
-HTTP/1.1 and HTTP/2 are plain on the proxy's listener, HTTPS is inside a tunnel that was opened by `CONNECT`.
+HTTP/1.1 and HTTP/2 are plain on the proxy's listener, HTTPS is inside a tunnel that was opened by `CONNECT`. What rules of the packet filter lead to a
+[transparent listener](intercept.md#the-listener), in the clear or in TLS, is answered as it is there, or closed where its first line is not taken for HTTP
+([the comparison](../tests/differential/test_redirected.py)).
 (Written by `make docs-judged` from [the requests](../tests/differential/requests/); a test compares.)
 
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,25 @@ async def play(case: Case, way: Way, names: Names, port: int, trusting: ssl.SSLC
             try:
                 if way == "https":
                     await _open_tunnel(reader, writer, names.host, trusting)
+                writer.write(raw_request(case, names))
+                await writer.drain()
+                return await _status(reader)
+            finally:
+                writer.transport.abort()
+    except TimeoutError:
+        return WAITING
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return CLOSED
+
+
+async def play_redirected(case: Case, names: Names, connection: socket.socket, trusting: ssl.SSLContext | None) -> str:
+    """Send a case on a connection to anywhere, that rules lead to the gateway; in TLS where `trusting` says so."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(sock=connection)
+            try:
+                if trusting is not None:
+                    await writer.start_tls(trusting, server_hostname=names.host)
                 writer.write(raw_request(case, names))
                 await writer.drain()
                 return await _status(reader)

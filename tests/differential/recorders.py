@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from tests.proxy.conftest import TIMEOUT
+from tests.support.inside_sockets import serving, socket_inside
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Recorder:
 
 
 @asynccontextmanager
-async def strict_tool() -> AsyncIterator[Recorder]:
-    """uvicorn on h11, which refuses what RFC 9112 does not allow."""
+async def strict_tool(pod: int) -> AsyncIterator[Recorder]:
+    """uvicorn on h11, which refuses what RFC 9112 does not allow; on the same port in the namespace of `pod`, unless 0."""
     recorder = Recorder()
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -60,11 +62,13 @@ async def strict_tool() -> AsyncIterator[Recorder]:
     config.ws = "none"  # what asks for a WebSocket is kept as the request it is
     config.timeout_keep_alive = 600  # or a request meets the end of a connection that was idle
     server = _Server(config)
-    task = asyncio.create_task(server.serve())
+    own = serving(0)
+    sockets = [own, *([socket_inside(pod, lambda: serving(own.getsockname()[1]))] if pod else [])]
+    task = asyncio.create_task(server.serve(sockets))
     try:
         async with asyncio.timeout(TIMEOUT):
             await server.is_up.wait()
-        recorder.port = server.servers[0].sockets[0].getsockname()[1]
+        recorder.port = own.getsockname()[1]
         yield recorder
     finally:
         server.should_exit = True
@@ -87,8 +91,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def naive_tool() -> AsyncIterator[Recorder]:
-    """`http.server` of the standard library: what it does not understand it takes as it comes."""
+async def naive_tool(pod: int) -> AsyncIterator[Recorder]:
+    """`http.server` of the standard library: what it does not understand it takes as it comes. Also in `pod`, unless 0."""
     recorder = Recorder()
 
     class Handler(BaseHTTPRequestHandler):
@@ -121,14 +125,25 @@ async def naive_tool() -> AsyncIterator[Recorder]:
         def log_message(self, *_: object) -> None:
             """The receipts say it all."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    recorder.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
+    own = serving(0)
+    recorder.port = own.getsockname()[1]
+    sockets = [own, *([socket_inside(pod, lambda: serving(recorder.port))] if pod else [])]
+    servers = [_on(listener, Handler) for listener in sockets]
+    threads = [threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}) for server in servers]
+    for thread in threads:
+        thread.start()
     try:
         yield recorder
     finally:
-        await asyncio.to_thread(server.shutdown)
-        server.server_close()
-        thread.join()
+        for server, thread in zip(servers, threads, strict=True):
+            await asyncio.to_thread(server.shutdown)
+            server.server_close()
+            thread.join()
+
+
+def _on(listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(listener.getsockname(), handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.daemon_threads = True
+    return server

@@ -18,6 +18,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
+    Http1ProtocolOptions,
     SocketAddress,
     SocketAddressProtocol,
     TrafficDirection,
@@ -138,6 +139,7 @@ def _plain_chains(
 ) -> list[FilterChain]:
     """HTTP in the clear, at whatever port: Envoy looks at the port first, and where a chain names it at no others."""
     manager = connection_manager(name, "http", settings)
+    manager.http_protocol_options = Http1ProtocolOptions(accept_http_10=True)  # as the proxy's listener does
     manager.rds = Rds(config_source=watched_file(str(settings.xds), routes_file(name)), route_config_name=name)
     filters = [dialled, manager_filter(manager)]
     return [
