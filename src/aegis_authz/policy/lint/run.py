@@ -8,6 +8,7 @@ from datetime import datetime
 from aegis_authz.policy.lint.bodies import body_findings
 from aegis_authz.policy.lint.bounds import bound_findings
 from aegis_authz.policy.lint.breadth import breadth_findings
+from aegis_authz.policy.lint.breakers import breaker_findings
 from aegis_authz.policy.lint.codes import INVALID
 from aegis_authz.policy.lint.finding import Finding, finding_of
 from aegis_authz.policy.lint.ground import Ground, ground_of
@@ -26,6 +27,7 @@ _FAMILIES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
     body_findings,
     bound_findings,
     breadth_findings,
+    breaker_findings,
     identity_findings,
     limit_findings,
     pattern_findings,
