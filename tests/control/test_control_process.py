@@ -12,10 +12,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
 
+from aegis_authz.adapters.control_client import ControlUnreachable
 from aegis_authz.adapters.files.keys import open_keys
-from aegis_authz.config.control import ControlSettings
+from aegis_authz.commands.control import control_plane
+from aegis_authz.commands.faults import Unable
+from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.core.release import Sources
+from tests.support.authority import Authority
 
 Documents = Callable[..., Sources]
 PROGRAM = """
@@ -143,3 +148,42 @@ async def test_a_key_that_others_can_read_stops_the_start(
     async with started(placed, tmp_path / "control.yaml") as process:
         await said(process, "issuer.pem: mode 0644")
         assert await asyncio.wait_for(process.wait(), 5) == 1
+
+
+async def test_it_speaks_tls_and_believes_the_certificates_of_its_authorities(
+    placed: ControlSettings, documents: Documents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(placed, documents())
+    authority = Authority(tmp_path)
+    server, ann = (authority.leaf(f"{name}.pem", x509.DNSName(name)) for name in ("localhost", "ann"))
+    for file in (server, ann):
+        file.chmod(0o600)
+    tls = TlsSettings(certificate=server, key=server, client_ca=authority.file)
+    secured = placed.model_copy(update={"tls": tls})
+    url = f"https://localhost:{placed.listen.rpartition(':')[2]}"
+    async with started(secured, tmp_path / "control.yaml") as process:
+        await said(process, "listens on")
+        monkeypatch.setenv("AEGIS_CONTROL", url)
+        monkeypatch.setenv("AEGIS_ADMIN_TOKEN_FILE", str(placed.keys / "admin.token"))
+        with control_plane(tmp_path) as client, pytest.raises(ControlUnreachable):
+            await asyncio.to_thread(client.status)  # an authority that nobody named
+        monkeypatch.setenv("AEGIS_CONTROL_CA", str(authority.file))
+        for certificate in ("", str(ann)):
+            monkeypatch.setenv("AEGIS_CONTROL_CERTIFICATE", certificate)
+            with control_plane(tmp_path) as client:
+                assert (await asyncio.to_thread(client.status)).revision
+        monkeypatch.setenv("AEGIS_CONTROL_CERTIFICATE", str(tmp_path / "away"))
+        with pytest.raises(Unable, match="away: no such file"), control_plane(tmp_path):
+            pass
+    away = placed.model_copy(update={"tls": tls.model_copy(update={"key": tmp_path / "away.key"})})
+    async with started(away, tmp_path / "control.yaml") as process:
+        log = await said(process, "the control plane cannot run:")
+        assert await asyncio.wait_for(process.wait(), 5) == 1
+    assert "away.key" in log
+    assert "Traceback" not in log
+
+
+def test_a_unix_socket_needs_no_tls(placed: ControlSettings, tmp_path: Path) -> None:
+    tls = {"certificate": str(tmp_path / "a"), "key": str(tmp_path / "b")}
+    with pytest.raises(ValueError, match="tls is for a listener of host:port"):
+        ControlSettings.model_validate({**placed.model_dump(), "listen": f"unix:{tmp_path}/c.sock", "tls": tls})

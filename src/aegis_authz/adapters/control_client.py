@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -68,14 +69,21 @@ class ControlClient:
     Every method raises ControlUnreachable or ControlRefused.
     """
 
-    def __init__(self, url: str, admin_token: str, transport: httpx.BaseTransport | None = None) -> None:
-        """`transport` replaces the network in tests."""
+    def __init__(
+        self,
+        url: str,
+        admin_token: str,
+        transport: httpx.BaseTransport | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`transport` replaces the network in tests; without `tls` a server is verified by the usual authorities."""
         self._url = url
         self._http = httpx.Client(
             base_url=url,
             headers={"authorization": f"Bearer {admin_token}"},
             timeout=_SECONDS,
             transport=transport,
+            verify=True if tls is None else tls,
             trust_env=False,  # the admin token must not travel through a proxy named in the environment
         )
 

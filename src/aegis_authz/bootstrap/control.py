@@ -30,13 +30,14 @@ from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.adapters.tls import ServerTls, TlsUnusable
 from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
 from aegis_authz.bootstrap.bundles import REVOKED_FILE
 from aegis_authz.bootstrap.control_services import control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.key_service import signing_rings
 from aegis_authz.bootstrap.people import offer_first_owner, people_stores
-from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.address import UnixAddress, read_address
@@ -62,6 +63,7 @@ _FAULTS = (
     DatabaseFault,
     FolderBusy,
     LogAltered,
+    TlsUnusable,
     OSError,
 )
 WRITER = "control"
@@ -124,12 +126,19 @@ async def _run(settings: ControlSettings) -> None:
         services = control_services(settings, keys, stores, clock, SystemIds(), routes)
         await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
+        tls = None if settings.tls is None else _tls(settings.tls)
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
-        await _serve(services, listening, settings.gateways)
+        await _serve(services, listening, settings.gateways, tls)
 
 
-async def _serve(services: ControlServices, listening: socket.socket, gateways: Sequence[str]) -> None:
+def _tls(settings: TlsSettings) -> ServerTls:
+    return ServerTls(settings.certificate, settings.key, settings.client_ca)
+
+
+async def _serve(
+    services: ControlServices, listening: socket.socket, gateways: Sequence[str], tls: ServerTls | None
+) -> None:
     async with asyncio.TaskGroup() as group:
         always = (
             services.expiry.watch(),
@@ -139,9 +148,12 @@ async def _serve(services: ControlServices, listening: socket.socket, gateways: 
             services.rotator.watch(),
         )
         watches = [group.create_task(watch) for watch in always]
+        if tls is not None:
+            watches.append(group.create_task(tls.watch()))
         if services.keeper is not None:
             watches.append(group.create_task(services.keeper.watch()))
-        await ControlHost(services, gateways).serve(sockets=[listening])
+        context = None if tls is None else tls.context
+        await ControlHost(services, gateways, context).serve(sockets=[listening])
         for watch in watches:
             watch.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
+from aegis_authz.adapters.tls import TlsUnusable, client_context
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.local.mesh_facts import FACTS_FILE, MeshFacts, MeshNotRunning, left_facts
 
@@ -20,6 +22,10 @@ URL_VARIABLE = "AEGIS_CONTROL"
 """Where a control plane listens that `aegis up` did not start."""
 TOKEN_VARIABLE = "AEGIS_ADMIN_TOKEN_FILE"  # noqa: S105  # a name
 """The file of its admin token; by default where the state folder has one."""
+CA_VARIABLE = "AEGIS_CONTROL_CA"
+"""The file of the authorities that its certificate is verified by, in place of the usual ones."""
+CERTIFICATE_VARIABLE = "AEGIS_CONTROL_CERTIFICATE"
+"""The file of a certificate to show it, and its key; none is shown by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ def control_plane(state: Path) -> Iterator[ControlClient]:
     Raises Unable, and Rejected for what it refuses inside the block.
     """
     with unable_on(KeyFolderError, ControlUnreachable):
-        client = ControlClient(*_admin(state))
+        client = ControlClient(*_admin(state), tls=_tls())
         try:
             with client as control:
                 yield control
@@ -60,6 +66,15 @@ def _admin(state: Path) -> tuple[str, str]:
     if not is_usable:
         raise Unable(f"{URL_VARIABLE} must be http:// or https:// and a host")
     return url, load_token(token)
+
+
+def _tls() -> ssl.SSLContext | None:
+    """How TLS is spoken to it, None as usual. Raises Unable."""
+    authorities, certificate = (os.environ.get(name, "") for name in (CA_VARIABLE, CERTIFICATE_VARIABLE))
+    if not authorities and not certificate:
+        return None
+    with unable_on(TlsUnusable):
+        return client_context(Path(authorities) if authorities else None, Path(certificate) if certificate else None)
 
 
 def mesh_folders(state: Path) -> MeshFolders:

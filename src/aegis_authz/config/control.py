@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
+from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.units import Seconds
 
 
@@ -82,6 +83,18 @@ class ClusterSettings(Settings):
     authorities: Path | None = None
 
 
+class TlsSettings(Settings):
+    """TLS of the control plane's own port, in files of PEM that are read again when they are replaced.
+
+    `certificate` begins with the server's own, `key` is its private key. Clients may show certificates of `client_ca`;
+    without it none is asked for.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
 class ControlSettings(Settings):
     """The control plane (`aegis serve control`).
 
@@ -95,7 +108,8 @@ class ControlSettings(Settings):
     (X-Forwarded-For) is believed. `proxy` is the file of an Envoy's settings (ProxySettings): its
     routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
     document of trust may name. `database` is where people, sessions and the change log are kept: a URL of
-    PostgreSQL, or of another SQLite file than `control.db` in `state`.
+    PostgreSQL, or of another SQLite file than `control.db` in `state`. `tls` is what `listen`, a host and port then,
+    speaks; without it HTTP in the clear.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
     where nobody else is. Without it the admin token decides only what names no groups.
     """
@@ -123,3 +137,10 @@ class ControlSettings(Settings):
     clusters: Mapping[str, ClusterSettings] = {}
     rotate_every: RotationSettings = RotationSettings()
     key_service: KeyServiceSettings | None = None
+    tls: TlsSettings | None = None
+
+    @model_validator(mode="after")
+    def _is_reached_by_tls(self) -> ControlSettings:
+        if self.tls is not None and isinstance(read_address(self.listen), UnixAddress):
+            raise ValueError("tls is for a listener of host:port, and listen is a unix socket")
+        return self

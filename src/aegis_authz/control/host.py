@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
 
 from aegis_authz.control.app import ControlServices, create_app
+from aegis_authz.control.client_certificates import CertificateProtocol
 
 _GRACE_SECONDS = 3
 _TICK_SECONDS = 1.0
@@ -20,11 +22,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class ControlHost(uvicorn.Server):
     """`await serve(sockets=[...])` serves the control plane until SIGTERM, SIGINT or `should_exit`."""
 
-    def __init__(self, services: ControlServices, gateways: Sequence[str] = ()) -> None:
-        """`gateways` are the networks (CIDR) of proxies that say rightly who asks."""
+    def __init__(
+        self, services: ControlServices, gateways: Sequence[str] = (), tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`gateways` are the networks (CIDR) of proxies that say rightly who asks; without `tls` it speaks HTTP."""
         super().__init__(
             uvicorn.Config(
                 create_app(services),
+                http=CertificateProtocol,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
                 log_config=None,
                 access_log=False,
                 server_header=False,
