@@ -6,6 +6,7 @@ import pytest
 
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.local.settings import write_settings
 
@@ -119,7 +120,62 @@ def test_a_file_that_is_no_secret_is_named_and_not_shown(
     assert "sesame" not in str(refused.value)
 
 
-@pytest.mark.parametrize("value", ["{file: /absent/redis.url}", "{file: 1}", "{file: /x, mode: 1}", "{path: /x}"])
+def test_a_secret_may_stand_in_a_variable_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEGIS_REDIS", "redis://aegis:sesame@redis:6379/0")
+    text = AUTHZ.replace("redis://127.0.0.1", "{env: AEGIS_REDIS}").replace("identity:\n", "")
+    assert load_settings(written(tmp_path, text), AuthzSettings).redis == "redis://aegis:sesame@redis:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "AEGIS_REDIS: no such variable in the environment"),
+        ("", "AEGIS_REDIS: not one line of text"),
+        ("redis://:sesame@redis\nredis://:sesame@other", "AEGIS_REDIS: not one line of text"),
+        ("redis://:sesam\u00e9@redis", "AEGIS_REDIS: not ASCII"),
+    ],
+)
+def test_a_variable_that_is_no_secret_is_named_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, complaint: str
+) -> None:
+    monkeypatch.delenv("AEGIS_REDIS", raising=False)
+    if content is not None:
+        monkeypatch.setenv("AEGIS_REDIS", content)
+    text = AUTHZ.replace("redis://127.0.0.1", "{env: AEGIS_REDIS}").replace("identity:\n", "")
+    with pytest.raises(SettingsError, match=complaint) as refused:
+        load_settings(written(tmp_path, text), AuthzSettings)
+    assert "sesam" not in str(refused.value)
+
+
+def test_the_url_of_the_database_is_such_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "database.url"
+    file.touch(0o600)
+    file.write_text("postgresql://aegis:sesame@db/aegis\n")
+    text = f"""listen: 127.0.0.1:7400
+public_url: http://127.0.0.1:7400
+state: /srv/state
+keys: /srv/keys
+records: /srv/records
+policies: /srv/policies
+tools: /srv/tools
+redis: redis://127.0.0.1
+database: {{file: {file}}}
+"""
+    assert load_settings(written(tmp_path, text), ControlSettings).database == "postgresql://aegis:sesame@db/aegis"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{file: /absent/redis.url}",
+        "{file: 1}",
+        "{file: /x, mode: 1}",
+        "{path: /x}",
+        "{env: 1}",
+        "{env: 'A B'}",
+        "{env: A, file: /x}",
+    ],
+)
 def test_a_file_that_is_not_named_rightly_is_an_error(tmp_path: Path, value: str) -> None:
     text = AUTHZ.replace("redis://127.0.0.1", value).replace("identity:\n", "")
     with pytest.raises(SettingsError, match="redis"):

@@ -1,10 +1,13 @@
 """Settings files: YAML into the frozen tree, every doubt an error that names the file and the key.
 
-A setting that may hold a secret may name its file instead: `redis: {file: /run/secrets/redis.url}`.
+A setting that may hold a secret may say where it is instead: `redis: {file: /run/secrets/redis.url}`, or
+`redis: {env: AEGIS_REDIS}` for a variable of the environment. What it is stands in no complaint.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +19,8 @@ from aegis_authz.policy.source.reader import read_source
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
-_SECRETS = ("redis",)
+_SECRETS = ("redis", "database")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 
 
 class SettingsError(Exception):
@@ -44,20 +48,29 @@ def load_settings(path: Path, kind: type[Settings]) -> Settings:
 
 
 def _with_secrets(document: Json) -> Json:
-    """The document with each secret in the place of its file's name. Raises SecretUnusable."""
+    """The document with each secret in place of where it is. Raises SecretUnusable."""
     if not isinstance(document, dict):
         return document
     return {key: _secret(value) if key in _SECRETS else value for key, value in document.items()}
 
 
 def _secret(value: Json) -> Json:
-    if not isinstance(value, dict) or value.keys() != {"file"} or not isinstance(value["file"], str):
-        return value  # no file is meant: the model judges it
-    path = Path(value["file"])
+    match value:
+        case {"file": str() as name, **rest} if not rest:
+            return _one_line(read_secret(Path(name)), name)
+        case {"env": str() as name, **rest} if not rest and _VARIABLE.match(name):
+            if name not in os.environ:
+                raise SecretUnusable(f"{name}: no such variable in the environment")
+            return _one_line(os.fsencode(os.environ[name]), name)
+        case _:
+            return value  # no place is meant: the model judges it
+
+
+def _one_line(content: bytes, place: str) -> str:
     try:
-        text = read_secret(path).decode("ascii").strip()
+        text = content.decode("ascii").strip()
     except UnicodeDecodeError:
-        raise SecretUnusable(f"{path}: not ASCII") from None
+        raise SecretUnusable(f"{place}: not ASCII") from None
     if not text.isprintable() or not text:
-        raise SecretUnusable(f"{path}: not one line of text")
+        raise SecretUnusable(f"{place}: not one line of text")
     return text
