@@ -154,6 +154,16 @@ async def test_a_connection_from_before_the_rules_is_cut(bypass: Bypass) -> None
         assert any(f"early{reaches}".encode() in frame for frame in frames) is reaches, answer
 
 
+async def test_nobody_speaks_in_a_flow_of_the_gateway(bypass: Bypass) -> None:
+    """A packet that the agent writes itself, with the addresses and ports of what the gateway may say; no device is held."""
+    flow = {"do": "udp", "to": "EVIL4", "port": 9999, "uid": GATEWAY_UID, "from": "POD4", "source_port": 4444}
+    forged = {"do": "written", "to": "EVIL4", "capabilities": ["net_raw"]}  # from port 4444 to 9999
+    await bypass.rules(replace(RULES, devices=()))
+    assert await bypass.attempt(flow) == ("answered", {EVIL4})
+    answer, places = await bypass.attempt(forged)
+    assert (answer.startswith("refused"), places) == (True, set())
+
+
 @pytest.mark.parametrize("port", [8000, 15021])
 async def test_nobody_from_outside_gets_an_answer_of_an_agent(bypass: Bypass, port: int) -> None:
     """Also not at the port of the health check, where only the gateway may answer."""

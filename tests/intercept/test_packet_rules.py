@@ -46,6 +46,7 @@ def test_what_nobody_thought_of_is_refused() -> None:
             assert leave.policy == "drop"
             assert last.startswith("meta skuid 0-4294967295 ")
             assert [rule for rule in leave.rules[leave.rules.index(last) :] if "accept" in rule] == [
+                "ct mark 0xae915 ct state established,related accept",
                 "oifname lo ct state related accept",
                 "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } ip6 hoplimit 255 accept",
             ]

@@ -151,9 +151,11 @@ def _going_out(redirection: Redirection) -> Chain:
             "ct state invalid drop",
             f"meta skuid @gateways ct mark set {_MARK} accept",
             *passing,
+            # a tool in the pod answers the gateway, whoever it is; out of it, nobody speaks in a flow of the gateway
+            f"oifname lo ct mark {_MARK} ct state established,related accept",
+            f"{_ANY_USER} {_REFUSE}",
             # a socket that was closed has no user any more, and its last packets are still to be sent
             f"ct mark {_MARK} ct state established,related accept",
-            f"{_ANY_USER} {_REFUSE}",
             "oifname lo ct state related accept",  # the kernel's own word of a refusal
             _NEIGHBOURS,
             "counter name refused",
@@ -164,7 +166,9 @@ def _going_out(redirection: Redirection) -> Chain:
         " ct direction original counter name strangers reject with icmpx admin-prohibited"
         for port in redirection.listeners
     ]
-    established = [f"{user} ct mark {_MARK} ct state established,related accept" for user, _ in _users(redirection)]
+    established = [
+        f"{user} oifname lo ct mark {_MARK} ct state established,related accept" for user, _ in _users(redirection)
+    ]
     refusals = [f"{user} {_REFUSE}" for user, _ in _users(redirection)]
     return Chain("leave", "filter", "output", 0, "accept", (*strangers, *passing, *established, *refusals))
 

@@ -19,8 +19,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-TIMEOUT = 3.0
-PATIENCE = 8.0
+TIMEOUT = 5.0
+PATIENCE = 12.0
 CAPABILITIES = {"net_bind_service": 10, "net_admin": 12, "net_raw": 13}
 PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 8, 38, 24
 IPPROTO_MPTCP, IPPROTO_UDPLITE, SO_BINDTODEVICE = 262, 136, 25

@@ -11,6 +11,7 @@ import json
 import socket
 import ssl
 import sys
+from typing import cast
 
 ETH_P_ALL = 3
 OUTGOING = 4
@@ -23,10 +24,9 @@ class Echo(asyncio.DatagramProtocol):
     """Sends back what it gets."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, peer: tuple[str, int]) -> None:
-        assert isinstance(self.transport, asyncio.DatagramTransport)
         self.transport.sendto(data, peer)
 
 
