@@ -22,6 +22,7 @@ Client = Callable[[ControlServices, str], httpx.AsyncClient]
 
 OPEN = {
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/approvals/style.css"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/approvals/{approval_id}/status"),

@@ -33,6 +33,7 @@ from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.narrowing import Narrower
+from aegis_authz.control.pages import Pages
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.rotating import Rotation, Rotator
@@ -206,9 +207,11 @@ def control_services(
     trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
     sign_in, cookie = SignIn(stores.people, clock, ids), SessionCookie.of(base)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
+    approver = _approver(settings, stores, bulletin, clock, ids)
     return ControlServices(
         publisher=publisher,
-        approver=_approver(settings, stores, bulletin, clock, ids),
+        approver=approver,
+        pages=Pages(f"{ids.token()}{ids.token()}".encode("ascii"), settings.public_url),
         expiry=ExpiryWatch(stores.approvals, stores.records, clock),
         bulletin=bulletin,
         discovery=discovery,

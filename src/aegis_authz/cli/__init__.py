@@ -20,6 +20,7 @@ EXTRAS: Final = MappingProxyType(
         "genai_prices": "prices",
         "httpx": "control",
         "httpx2": "demo",
+        "jinja2": "control",
         "jwt": "control",
         "mcp": "agent",
         "pkcs11": "pkcs11",

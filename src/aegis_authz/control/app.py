@@ -28,10 +28,12 @@ from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
+from aegis_authz.control.pages import Pages, ProblemPages
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
 from aegis_authz.control.routes.agents import agent_routes
+from aegis_authz.control.routes.approval_pages import approval_page_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.changes import change_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
@@ -102,7 +104,7 @@ class ControlServices:
     `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's.
     `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
     routes, None for none; `expiry` records what ran out. `token_jwks` are the public keys agent tokens are verified
-    with.
+    with. `pages` are what people read in a browser.
     """
 
     publisher: Publisher
@@ -126,6 +128,7 @@ class ControlServices:
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     authentication: Authentication
     people: PeopleServices
+    pages: Pages
     opa_token: str = field(repr=False)
 
 
@@ -138,7 +141,7 @@ def create_app(services: ControlServices) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
-        middleware=[Middleware(SecurityHeaders), Middleware(HeadAsGet)],
+        middleware=[Middleware(SecurityHeaders), Middleware(ProblemPages), Middleware(HeadAsGet)],
         exception_handlers={
             HttpProblem: on_http_problem,
             HTTPException: on_http_problem,
@@ -152,6 +155,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
         *approval_routes(services.approver, services.authentication),
+        *approval_page_routes(services.approver, services.authentication, services.pages),
         *limit_routes(services.limits, services.limit_book, services.authentication),
         *spend_routes(services.spend, services.authentication),
         *agent_routes(services.revoker, services.authentication),

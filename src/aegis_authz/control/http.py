@@ -206,7 +206,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a page has a policy of its own
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 

@@ -1,0 +1,167 @@
+"""How pages are rendered, and which forms are taken."""
+
+from __future__ import annotations
+
+import hmac
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from urllib.parse import parse_qsl, urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
+from aegis_authz.control.http import HttpProblem
+from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.person import Person
+from aegis_authz.notices.words import ascii_line, explanation, headline, moment, outcome
+
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_PACKAGE, _FOLDER = "aegis_authz.control", "pages"
+_MOST_BYTES = 64 * 1024
+_MOST = 64  # fields
+_MOST_NOTE = 500
+_CALL = re.compile(r'<pre id="call">(.*?)</pre>', re.DOTALL)
+_TYPED = "value "
+"""Before the names of fields in which values of the call are typed."""
+_templates = Environment(
+    loader=PackageLoader(_PACKAGE, _FOLDER),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a form, each once."""
+
+    fields: Mapping[str, str]
+
+    @classmethod
+    async def read(cls, request: Request) -> Form:
+        """Read the body of a form. Raises HttpProblem with 400, 413 or 415."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            raise HttpProblem(415, "the body must be a form")
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_BYTES:
+                raise HttpProblem(413, f"the form is larger than {_MOST_BYTES} bytes")
+        try:
+            text = body.decode("ascii")
+            pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MOST)
+        except ValueError:
+            raise HttpProblem(400, "the body is no form") from None
+        fields = dict(pairs)
+        if len(fields) != len(pairs):
+            raise HttpProblem(400, "a field of the form is there twice")
+        return cls(fields)
+
+    def text(self, name: str) -> str:
+        """The field on one line, "" where it is not there. Raises HttpProblem for one that is too long."""
+        value = " ".join(self.fields.get(name, "").split())
+        if len(value) > _MOST_NOTE or not value.isprintable():
+            raise HttpProblem(400, f"{name} must be at most {_MOST_NOTE} printable characters")
+        return value
+
+    def values(self) -> dict[str, str]:
+        """What was typed of the call's values, by the names of its parameters."""
+        return {name.removeprefix(_TYPED): value for name, value in self.fields.items() if name.startswith(_TYPED)}
+
+
+class Pages:
+    """Renders pages. `key` seals forms: one is good for the sign-in, the approval and the call it was rendered for."""
+
+    def __init__(self, key: bytes, public_url: str) -> None:
+        self._key = key
+        parts = urlsplit(public_url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+
+    def style(self) -> Response:
+        """The one style sheet."""
+        content = files(_PACKAGE).joinpath(_FOLDER, "style.css").read_bytes()
+        return Response(content, media_type="text/css", headers={"cache-control": "max-age=3600"})
+
+    def listing(self, approvals: Sequence[Approval]) -> Response:
+        """What waits for somebody, those that expire first at the top."""
+        rows = [
+            {
+                "id": approval.request.id,
+                "headline": headline(approval.request),
+                "until": moment(approval.request.expires_at),
+            }
+            for approval in sorted(approvals, key=lambda approval: approval.request.expires_at)
+        ]
+        return _page("approvals.html", 200, rows=rows)
+
+    def sheet(self, approval: Approval, person: Person, request: Request, refusal: str) -> Response:
+        """One call, whole, with the form to decide it; `refusal` says why the last form was not taken.
+
+        What does not read back from the page as this very call is not shown, and cannot be decided here.
+        """
+        held = approval.request
+        content: dict[str, object] = {
+            "id": held.id,
+            "headline": headline(held),
+            "explanation": explanation(held),
+            "outcome": outcome(approval),
+            "asked": moment(held.requested_at),
+            "decision_id": ascii_line(held.decision_id),
+            "revision": ascii_line(held.revision),
+            "approved_by": ", ".join(map(ascii_line, approval.approved_by)),
+            "person": ascii_line(person.id),
+            "refusal": ascii_line(refusal),
+            "confirm": [{"field": f"{_TYPED}{name}", "label": ascii_line(name)} for name in held.confirm],
+            "seal": self._seal(approval, person, request),
+            "is_open": approval.state is ApprovalState.PENDING,
+            "call": statement_text(held),
+        }
+        response = _page("approval.html", 409 if refusal else 200, **content)
+        match = _CALL.findall(bytes(response.body).decode("utf-8"))
+        if len(match) != 1 or not is_statement_of(html.unescape(match[0]), held):
+            return problem_page(HttpProblem(500, "this call cannot be shown as it is, and so not be decided here"))
+        return response
+
+    def require_own(self, form: Form, approval: Approval, person: Person, request: Request) -> None:
+        """Refuse a form that another site sent, or that was rendered for somebody or something else.
+
+        Raises HttpProblem.
+        """
+        sites = request.headers.getlist("sec-fetch-site")
+        origins = request.headers.getlist("origin")
+        is_foreign = any(site != "same-origin" for site in sites) or any(origin != self._origin for origin in origins)
+        seal = form.fields.get("seal", "").encode("utf-8")
+        if is_foreign or not hmac.compare_digest(seal, self._seal(approval, person, request).encode("ascii")):
+            raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
+
+    def _seal(self, approval: Approval, person: Person, request: Request) -> str:
+        parts = (
+            approval.request.id,
+            statement_digest(approval.request),
+            person.id,
+            request.headers.get("cookie", ""),
+            request.headers.get("authorization", ""),
+        )
+        text = "".join(f"{len(part)}:{part}" for part in parts)
+        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
+
+
+def problem_page(problem: HttpProblem) -> Response:
+    """A problem as a page that a person can read."""
+    response = _page("problem.html", problem.status, detail=problem.document.detail)
+    if problem.status == 401:
+        response.headers["www-authenticate"] = 'Bearer realm="aegis"'
+    return response
+
+
+def _page(template: str, status: int, **content: object) -> Response:
+    text = _templates.get_template(template).render(**content)
+    return Response(text, status, {"content-security-policy": _POLICY}, "text/html; charset=utf-8")

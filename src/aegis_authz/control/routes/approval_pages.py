@@ -1,0 +1,81 @@
+"""The pages on which whoever signed in reads a held call, whole, and decides it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from aegis_authz.approvals.deciding import Approver
+from aegis_authz.approvals.rules import not_found
+from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
+from aegis_authz.control.http import HttpProblem, open_router
+from aegis_authz.control.pages import Form, Pages
+from aegis_authz.core import units
+from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden, ApprovalState
+from aegis_authz.people.permissions import Permission
+
+ApprovalId = Annotated[units.ApprovalId, Path()]
+_MOST_LISTED = 100
+
+
+def approval_page_routes(approver: Approver, authentication: Authentication, pages: Pages) -> list[APIRouter]:
+    """Everything under `/approvals`."""
+    people, everyone = people_router(authentication), open_router()
+
+    async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
+        approval = await approver.get(approval_id)
+        if not caller.may_for(approval.request.scope):
+            raise not_found(approval_id)
+        return approval
+
+    @everyone.get("/approvals/style.css", include_in_schema=False)
+    async def get_style() -> Response:
+        """The one style sheet of the pages."""
+        return pages.style()
+
+    @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
+    async def list_approvals_page(caller: Asker) -> Response:
+        """List what waits for somebody."""
+        page = await approver.page(ApprovalState.PENDING, _MOST_LISTED, "")
+        return pages.listing([approval for approval in page.approvals if caller.may_for(approval.request.scope)])
+
+    @people.get(
+        "/approvals/{approval_id}",
+        include_in_schema=False,
+        dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)],
+    )
+    async def show_approval_page(approval_id: ApprovalId, caller: Asker, request: Request) -> Response:
+        """Show one held call."""
+        return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, "")
+
+    @people.post(
+        "/approvals/{approval_id}",
+        include_in_schema=False,
+        dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)],
+    )
+    async def decide_on_page(approval_id: ApprovalId, caller: Asker, request: Request) -> Response:
+        """Decide one, as the form says; a refusal is told on the page, with the call."""
+        approval = await visible_approval(approval_id, caller)
+        form = await Form.read(request)
+        pages.require_own(form, approval, caller.person, request)
+        try:
+            await _decide(approver, approval, caller, form)
+        except (ApprovalConflict, ApprovalForbidden) as refusal:
+            return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, str(refusal))
+        return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
+
+    return [everyone, people]
+
+
+async def _decide(approver: Approver, approval: Approval, caller: Caller, form: Form) -> None:
+    approval_id, note = approval.request.id, form.text("note")
+    match form.text("verdict"):
+        case "approve":
+            await approver.approve(approval_id, caller.person, note, form.values())
+        case "deny":
+            await approver.deny(approval_id, caller.person, note)
+        case _:
+            raise HttpProblem(400, "the form says neither approve nor deny")

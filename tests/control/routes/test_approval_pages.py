@@ -1,0 +1,123 @@
+"""A person reads a held call on a page and decides it there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.control.app import ControlServices
+from aegis_authz.core.approval import ApprovalState
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep
+from aegis_authz.testing.record_log import MemoryRecordLog
+from aegis_authz.testing.store import MemoryStore
+from tests.control.routes.test_approvals import HELD, hold
+from tests.support.people import by, person, with_people
+
+Client = Callable[[ControlServices, str], httpx.AsyncClient]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(SystemClock(), 60, for_tests=True)
+
+
+@pytest.fixture
+def plane(new_plane: Callable[..., ControlServices], store: MemoryStore) -> ControlServices:
+    return new_plane(approvals=store)
+
+
+async def decide(browser: httpx.AsyncClient, name: str = "ann", **fields: str) -> httpx.Response:
+    page = (await browser.get(f"/approvals/{HELD}", headers=by(name))).text
+    (seal,) = re.findall(r'name="seal" value="([0-9a-f]{64})"', page)
+    return await browser.post(f"/approvals/{HELD}", data={"seal": seal, **fields}, headers=by(name))
+
+
+async def test_what_waits_is_listed_and_leads_to_its_page(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    async with client(plane, "ann") as browser:
+        listing = await browser.get("/approvals")
+        page = await browser.get(f"/approvals/{HELD}")
+        style = await browser.get("/approvals/style.css", headers={"authorization": ""})
+    assert f'href="/approvals/{HELD}"' in listing.text
+    assert "acme/emea/finance-agent wants to run create_payment on stripe-payments" in page.text
+    assert (style.status_code, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    for answer in (listing, page):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_call_is_approved_on_its_page_and_passes_once(
+    plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog
+) -> None:
+    await hold(store)
+    async with client(plane, "ann") as browser:
+        answer = await decide(browser, verdict="approve", note="invoice 1181")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/approvals/{HELD}")
+        page = (await browser.get(f"/approvals/{HELD}")).text
+    assert "Approved by ann." in page
+    assert "<form" not in page
+    assert (await store.get(HELD)).state is ApprovalState.APPROVED
+    kept = [record for record in records.records if isinstance(record, ApprovalRecord)]
+    assert [(record.step, record.by, record.note) for record in kept] == [
+        (ApprovalStep.APPROVED, "ann", "invoice 1181")
+    ]
+
+
+async def test_a_denial_without_a_reason_is_told_on_the_page_with_the_call(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    async with client(plane, "ann") as browser:
+        answer = await decide(browser, verdict="deny", note=" ")
+        assert (answer.status_code, "a denial needs a reason" in answer.text) == (409, True)
+        assert '<pre id="call">' in answer.text
+        assert (await decide(browser, verdict="deny", note="not this payee")).status_code == 303
+    assert (await store.get(HELD)).state is ApprovalState.DENIED
+
+
+async def test_what_must_be_typed_is_typed_on_the_page(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store, confirm=("amount",))
+    async with client(plane, "ann") as browser:
+        wrong = await decide(browser, verdict="approve", **{"value amount": "700"})
+        assert (wrong.status_code, "type the value of amount" in wrong.text) == (409, True)
+        assert (await decide(browser, verdict="approve", **{"value amount": "7000"})).status_code == 303
+
+
+async def test_a_form_without_the_seal_of_the_page_decides_nothing(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    async with client(plane, "ann") as browser:
+        answer = await browser.post(f"/approvals/{HELD}", data={"verdict": "approve", "seal": "0" * 64})
+        odd = await decide(browser, verdict="maybe")
+    assert (answer.status_code, "open the page again" in answer.text) == (403, True)
+    assert odd.status_code == 400
+    assert (await store.get(HELD)).state is ApprovalState.PENDING
+
+
+async def test_who_is_nobody_or_of_another_tenant_reads_a_page_that_says_so(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    plane = with_people(plane, person("hal", "approver@acme/apac"))
+    async with client(plane, "hal") as browser:
+        assert HELD not in (await browser.get("/approvals")).text
+        other = await browser.get(f"/approvals/{HELD}")
+        missing = await browser.get("/approvals/apr_00ff")
+        nobody = await browser.get("/approvals", headers=by("who"))
+    assert (other.status_code, nobody.status_code) == (404, 401)
+    assert (other.text, other.status_code) == (missing.text, missing.status_code)
+    for answer in (other, nobody):
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
