@@ -18,7 +18,7 @@ from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control_services import control_services
+from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
@@ -203,6 +203,7 @@ def new_plane(
         rings: Mapping[str, KeyRing] | None = None,
         limits: LimitStores | None = None,
         people: MemoryPeople | None = None,
+        notices: Notices | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -224,7 +225,7 @@ def new_plane(
             limits or begun_limits(settings),
             memory_people(people),
         )
-        return with_people(control_services(settings, keys, stores, clock, SystemIds()), *OWNERS)
+        return with_people(control_services(settings, keys, stores, clock, SystemIds(), None, notices), *OWNERS)
 
     return put_together
 

@@ -26,6 +26,7 @@ OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/approvals/{approval_id}/status"),
+    ("POST", "/v1/channels/slack/interactions"),
     ("POST", "/v1/enroll"),
     ("POST", "/v1/password"),
     ("POST", "/v1/session"),

@@ -42,10 +42,17 @@ class SlackServer:
     replies: list[dict[str, Any]] = field(default_factory=list)
     failing: list[int | str] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
     released: asyncio.Event | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request, and tell who waits for news."""
+        answer = await self._answer(request)
+        async with self.news:
+            self.news.notify_all()
+        return answer
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         content = json.loads(await request.read())
         self.begun.set()
         if self.released is not None:

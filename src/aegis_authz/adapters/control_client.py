@@ -29,6 +29,7 @@ from aegis_authz.api.limits import (
     QuarantinesAnswer,
 )
 from aegis_authz.api.model import Answer, Request
+from aegis_authz.api.notices import UndeliveredAnswer
 from aegis_authz.api.policies import (
     PublishRequest,
     ReleaseAnswer,
@@ -141,6 +142,10 @@ class ControlClient:
         """Take back."""
         body = DecisionRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/cancel", ApprovalAnswer, body)
+
+    def undelivered_notices(self) -> UndeliveredAnswer:
+        """The notices of held calls that reached nobody."""
+        return self._ask("GET", "/v1/notices/undelivered", UndeliveredAnswer)
 
     def revocations(self) -> RevocationsAnswer:
         """The revoked agents, newest first."""

@@ -17,6 +17,7 @@ from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, load_keys
+from aegis_authz.adapters.files.outbox import SqliteOutbox
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
@@ -33,10 +34,13 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.adapters.tls import ServerTls, TlsUnusable
 from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
 from aegis_authz.bootstrap.bundles import REVOKED_FILE
-from aegis_authz.bootstrap.control_services import control_services
+from aegis_authz.bootstrap.channels import open_channels
+from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.key_service import signing_rings
 from aegis_authz.bootstrap.people import offer_first_owner, people_stores
+from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.config.channels import ChannelSettings
 from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -48,6 +52,7 @@ from aegis_authz.ports.control_plane import (
     RevocationListFault,
     Routes,
 )
+from aegis_authz.ports.data_plane import Clock
 from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.key_rings import KeyRingFault
 
@@ -55,6 +60,7 @@ _log = logging.getLogger(__name__)
 _BACKLOG = 128
 _FAULTS = (
     KeyFolderError,
+    SettingsError,
     EnrolmentsFault,
     KeyRingFault,
     RevocationListFault,
@@ -123,7 +129,8 @@ async def _run(settings: ControlSettings) -> None:
             people=await stack.enter_async_context(people_stores(settings)),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
-        services = control_services(settings, keys, stores, clock, SystemIds(), routes)
+        notices = None if settings.channels is None else _notices(settings, settings.channels, clock, stack)
+        services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices)
         await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         tls = None if settings.tls is None else _tls(settings.tls)
@@ -148,14 +155,21 @@ async def _serve(
             services.rotator.watch(),
         )
         watches = [group.create_task(watch) for watch in always]
-        if tls is not None:
-            watches.append(group.create_task(tls.watch()))
-        if services.keeper is not None:
-            watches.append(group.create_task(services.keeper.watch()))
+        outreach = services.outreach
+        sometimes = (services.keeper, outreach.courier, outreach.presses, tls)
+        watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])
         for watch in watches:
             watch.cancel()
+
+
+def _notices(settings: ControlSettings, channels: ChannelSettings, clock: Clock, stack: AsyncExitStack) -> Notices:
+    opened = open_channels(channels, settings.public_url, clock)
+    stack.push_async_callback(opened.close)
+    outbox = SqliteOutbox(settings.state / "outbox.db", clock.now())
+    stack.push_async_callback(outbox.close)
+    return Notices(outbox, opened)
 
 
 def _token_reviews(settings: ControlSettings) -> HttpTokenReviews:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.bootstrap.bundles import policy_builder
+from aegis_authz.bootstrap.channels import OpenChannels
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
-from aegis_authz.control.app import ControlServices, PeopleServices
+from aegis_authz.control.app import ControlServices, Outreach, PeopleServices
 from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.building import PolicyBuilder
@@ -34,6 +36,7 @@ from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.narrowing import Narrower
 from aegis_authz.control.pages import Pages
+from aegis_authz.control.pressing import SlackPresses
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.rotating import Rotation, Rotator
@@ -45,15 +48,19 @@ from aegis_authz.control.trust import public_jwks
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
+from aegis_authz.core.person import Person
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.identity.signing_pool import SigningPool
+from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER
 from aegis_authz.ports.control_plane import (
     Routes,
 )
 from aegis_authz.ports.data_plane import Clock, Ids
+from aegis_authz.ports.notices import Outbox
+from aegis_authz.ports.people import PeopleStore, PersonUnknown
 
 _log = logging.getLogger(__name__)
 _BUNDLE_LIFE = Seconds(3600.0)
@@ -176,6 +183,59 @@ def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """Where notices of held calls are kept until they are delivered, and the channels that deliver them."""
+
+    outbox: Outbox
+    channels: OpenChannels
+
+
+def _courier(notices: Notices, stores: ControlStores, approver: Approver, clock: Clock) -> Courier:
+    return Courier(notices.outbox, stores.approvals, approver.get, notices.channels.channels, clock, _log_outcome)
+
+
+def _log_outcome(channel: str, outcome: str) -> None:
+    _log.info("a notice on %s: %s", channel, outcome)
+
+
+def _presses(notices: Notices, people: PeopleStore, approver: Approver, clock: Clock) -> SlackPresses | None:
+    app = notices.channels.slack
+    if app is None:
+        return None
+    named = app.people
+
+    async def person_of(user: str) -> Person:
+        """Whom the settings name for that user of Slack, else who is linked to it and not disabled."""
+        if user in named:
+            return named[user]
+        account = await people.at_address("slack", user)
+        if account.is_disabled:
+            raise PersonUnknown(user)
+        return account.person
+
+    return SlackPresses(app.signing_secret, approver, person_of, app.channel, clock)
+
+
+def _outreach(
+    settings: ControlSettings,
+    notices: Notices | None,
+    stores: ControlStores,
+    approver: Approver,
+    clock: Clock,
+    ids: Ids,
+) -> Outreach:
+    pages = Pages(f"{ids.token()}{ids.token()}".encode("ascii"), settings.public_url)
+    if notices is None:
+        return Outreach(pages, None, None)
+    presses = _presses(notices, stores.people.people, approver, clock)
+    return Outreach(pages, _courier(notices, stores, approver, clock), presses)
+
+
+def _catalogue_of(builder: PolicyBuilder, stores: ControlStores, revision: Revision) -> Catalogue:
+    return builder.catalogue(stores.releases.sources(revision))
+
+
 def control_services(
     settings: ControlSettings,
     keys: Keys,
@@ -183,10 +243,11 @@ def control_services(
     clock: Clock,
     ids: Ids,
     routes: Routes | None = None,
+    notices: Notices | None = None,
 ) -> ControlServices:
     """The control plane's services on these ports; nothing is served before `publisher.start`.
 
-    Without `routes` nobody's routes follow what is published.
+    Without `routes` nobody's routes follow what is published; without `notices` nobody is told of held calls.
     """
     bulletin, board = Bulletin(), StatusBoard(clock)
     builder = _builder(settings, keys, stores, clock)
@@ -194,9 +255,7 @@ def control_services(
     discovery.refresh()
     publisher = Publisher(stores.releases, builder, bulletin, clock)
 
-    def catalogue_of(revision: Revision) -> Catalogue:
-        return builder.catalogue(stores.releases.sources(revision))
-
+    catalogue_of = partial(_catalogue_of, builder, stores)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
 
@@ -211,7 +270,7 @@ def control_services(
     return ControlServices(
         publisher=publisher,
         approver=approver,
-        pages=Pages(f"{ids.token()}{ids.token()}".encode("ascii"), settings.public_url),
+        outreach=_outreach(settings, notices, stores, approver, clock, ids),
         expiry=ExpiryWatch(stores.approvals, stores.records, clock),
         bulletin=bulletin,
         discovery=discovery,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState, OptionalState
 
 app = typer.Typer(help="See the calls that wait for a human, and decide them.", no_args_is_help=True)
 
@@ -132,6 +135,58 @@ def watch(
     with exits_on_faults("approvals watch"), suppress(KeyboardInterrupt):
         for approval in watch_approvals(state, lambda: time.sleep(every)):
             typer.echo(approval.model_dump_json() if as_json else waiting_line(approval))
+
+
+@app.command()
+def undelivered(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
+    """List the notices of held calls that reached nobody, and why.
+
+    Example: aegis approvals undelivered --dir DIR
+    """
+    from aegis_authz.cli.approvals_text import undelivered_lines
+    from aegis_authz.commands.approvals import undelivered_notices
+
+    with exits_on_faults("approvals undelivered"):
+        answer = undelivered_notices(state)
+    typer.echo(answer.model_dump_json(indent=2) if as_json else "\n".join(undelivered_lines(answer)))
+
+
+@app.command()
+def figures(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False),
+    ] = None,
+    state: OptionalState = None,
+    by: Annotated[str, typer.Option("--by", help="What to group by: tenant, rule or person.")] = "person",
+    since: Annotated[
+        str,
+        typer.Option("--since", help="Only what was asked from then on: 10m, 2h, 1d ago, or 2026-11-29T13:00Z."),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Count how people decided, from the records: how many, how fast, and what nobody can have read.
+
+    Reads without verifying; `aegis audit verify` does that. Exits with 2 when the records cannot be read.
+
+    Example: aegis approvals figures --by rule --since 7d
+    """
+    from aegis_authz.cli.approvals_text import figures_table
+    from aegis_authz.cli.moments import read_moment
+    from aegis_authz.commands.approvals import read_grouping, recorded_oversight
+
+    try:
+        grouping = read_grouping(by)
+        moment = read_moment(since, time.time()) if since else 0.0
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
+    records = folder if folder is not None else (state or DEFAULT_STATE) / "records"
+    with exits_on_faults("approvals figures"):
+        rows = recorded_oversight(records, grouping, moment)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        figures_table(rows, grouping)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import typer
 from pydantic import JsonValue
@@ -13,7 +13,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
+from aegis_authz.api.notices import UndeliveredAnswer
 from aegis_authz.core.approval import ApprovalState
+from aegis_authz.evidence.oversight import Figures, Grouping
 from aegis_authz.policy.source.problems import printable
 
 _COLUMNS = ("id", "state", "expires", "agent", "call", "parameters")
@@ -84,6 +86,29 @@ def cancelled_text(cancelled: ApprovalAnswer) -> str:
 def waiting_line(approval: ApprovalAnswer) -> str:
     """One line about a call that waits for somebody."""
     return "  ".join((*_columns(approval)[:1], *_columns(approval)[2:]))
+
+
+def undelivered_lines(answer: UndeliveredAnswer) -> Iterator[str]:
+    """A line for each notice that reached nobody."""
+    if not answer.undelivered:
+        yield "every notice was delivered, or waits to be"
+    for notice in answer.undelivered:
+        yield printable(f"{notice.approval}  {notice.place}  {notice.notice}  {notice.trouble}")
+
+
+def figures_table(rows: Sequence[Figures], by: Grouping) -> None:
+    """Print how people decided, a line for each group."""
+    heads = (by.value, "asked", "approved", "denied", "cancelled", "expired", "median s", "under 3 s")
+    cells = [tuple(map(str, _figures(row))) for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for row in (heads, *cells):
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _figures(row: Figures) -> tuple[object, ...]:
+    seconds = "-" if row.median_seconds is None else f"{row.median_seconds:.1f}"
+    name = printable(row.key) or "(nobody)"
+    return name, row.asked, row.approved, row.denied, row.cancelled, row.expired, seconds, row.hasty
 
 
 def _columns(approval: ApprovalAnswer) -> tuple[str, ...]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from aegis_authz.adapters.records import oversight
+from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
+from aegis_authz.api.notices import UndeliveredAnswer
 from aegis_authz.commands.control import control_plane
+from aegis_authz.commands.faults import unable_on
+from aegis_authz.evidence.oversight import Figures, Grouping
 
 _MOST_PAGES = 50
 _PAGE = 200
@@ -64,3 +69,24 @@ def watch_approvals(state: Path, wait: Callable[[], None]) -> Iterator[ApprovalA
                     yield approval
             known = {approval.id for approval in waiting}
             wait()
+
+
+def undelivered_notices(state: Path) -> UndeliveredAnswer:
+    """The notices of held calls that reached nobody."""
+    with control_plane(state) as control:
+        return control.undelivered_notices()
+
+
+def read_grouping(name: str) -> Grouping:
+    """What figures are grouped by. Raises ValueError for another word."""
+    try:
+        return Grouping(name)
+    except ValueError:
+        names = ", ".join(grouping.value for grouping in Grouping)
+        raise ValueError(f"figures are by {names}, not by {name!r}") from None
+
+
+@unable_on(NoRecords, OSError)
+def recorded_oversight(folder: Path, by: Grouping, since: float) -> list[Figures]:
+    """How people decided, from all logs of `folder`, without verifying. Raises Unable."""
+    return oversight.recorded_oversight(folder, by, since)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from aegis_authz.config.channels import ChannelSettings
 from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.units import Seconds
@@ -111,7 +112,8 @@ class ControlSettings(Settings):
     PostgreSQL, or of another SQLite file than `control.db` in `state`. `tls` is what `listen`, a host and port then,
     speaks; without it HTTP in the clear.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
-    where nobody else is. Without it the admin token decides only what names no groups.
+    where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
+    people learn of held calls.
     """
 
     listen: ListenAddress
@@ -134,6 +136,7 @@ class ControlSettings(Settings):
     clock_skew: float = Field(default=5, ge=0, le=60)
     approval_life: float = Field(default=900, gt=0)
     bootstrap_owner_decides: bool = False
+    channels: ChannelSettings | None = None
     clusters: Mapping[str, ClusterSettings] = {}
     rotate_every: RotationSettings = RotationSettings()
     key_service: KeyServiceSettings | None = None

@@ -29,6 +29,7 @@ from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
 from aegis_authz.control.pages import Pages, ProblemPages
+from aegis_authz.control.pressing import SlackPresses
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
@@ -39,11 +40,13 @@ from aegis_authz.control.routes.changes import change_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.limits import limit_routes
+from aegis_authz.control.routes.notices import notice_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
+from aegis_authz.control.routes.slack import slack_routes
 from aegis_authz.control.routes.spend import Spend, spend_routes
 from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
@@ -53,6 +56,7 @@ from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.passwords import WeakPassword
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.change_log import ChangeLog
@@ -98,13 +102,24 @@ class PeopleServices:
 
 
 @dataclass(frozen=True, slots=True)
+class Outreach:
+    """How people meet held calls: `pages` are what they read in a browser; `courier` tells them, and `presses` takes
+    what they press in Slack, None where no such channel is set up.
+    """
+
+    pages: Pages
+    courier: Courier | None
+    presses: SlackPresses | None
+
+
+@dataclass(frozen=True, slots=True)
 class ControlServices:
     """What `create_app` serves.
 
     `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's.
     `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
     routes, None for none; `expiry` records what ran out. `token_jwks` are the public keys agent tokens are verified
-    with. `pages` are what people read in a browser.
+    with.
     """
 
     publisher: Publisher
@@ -128,7 +143,7 @@ class ControlServices:
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     authentication: Authentication
     people: PeopleServices
-    pages: Pages
+    outreach: Outreach
     opa_token: str = field(repr=False)
 
 
@@ -155,7 +170,9 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
         *approval_routes(services.approver, services.authentication),
-        *approval_page_routes(services.approver, services.authentication, services.pages),
+        *approval_page_routes(services.approver, services.authentication, services.outreach.pages),
+        *slack_routes(services.outreach.presses),
+        *notice_routes(services.outreach.courier, services.authentication),
         *limit_routes(services.limits, services.limit_book, services.authentication),
         *spend_routes(services.spend, services.authentication),
         *agent_routes(services.revoker, services.authentication),

@@ -123,10 +123,13 @@ class Caller:
         return self.may_in(scope.org, scope.tenant)
 
 
-def people_router(authentication: Authentication, max_body_bytes: int = SMALL_BODY_BYTES) -> APIRouter:
+def people_router(
+    authentication: Authentication, max_body_bytes: int = SMALL_BODY_BYTES, *, takes_forms: bool = False
+) -> APIRouter:
     """Routes for people: 401 for who is nobody, 403 for who may not. Each declares its permission with `needs`.
 
-    A body is read as strict JSON of at most that size, before FastAPI sees it.
+    A body is read as strict JSON of at most that size, before FastAPI sees it. Routes that take forms of pages check
+    the seal of each themselves, for no form can send a header.
     """
 
     class PersonRoute(APIRoute):
@@ -135,7 +138,9 @@ def people_router(authentication: Authentication, max_body_bytes: int = SMALL_BO
             answer, need = super().get_route_handler(), declared(self)
 
             async def enter(request: Request) -> Response:
-                request.state.caller = await _caller(authentication, request, need)
+                caller = request.state.caller = await _caller(authentication, request, need)
+                if not takes_forms:
+                    _require_csrf(caller, request)
                 if self.body_field is None:
                     return await answer(request)
                 return await answer(await StrictRequest.read(request, max_body_bytes))
@@ -152,11 +157,14 @@ async def _caller(authentication: Authentication, request: Request, need: Needs)
     caller = Caller(proven.person, permission, proven.session)
     if not _may_enter(caller, need.reach, request):
         raise HttpProblem(403, f"{caller.id} may not do this: it needs {permission.value}, here")
+    return caller
+
+
+def _require_csrf(caller: Caller, request: Request) -> None:
     is_change = bool(caller.session) and request.method not in _SAFE
     # a browser sends the cookie by itself, for pages of others as well
     if is_change and not is_csrf_token(request.headers.get(CSRF_HEADER, ""), caller.session):
         raise HttpProblem(403, f"a change by a session needs its {CSRF_HEADER}")
-    return caller
 
 
 def _may_enter(caller: Caller, reach: Reach, request: Request) -> bool:

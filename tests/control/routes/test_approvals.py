@@ -65,6 +65,7 @@ async def hold(
     approvals: int = 1,
     confirm: tuple[str, ...] = (),
     behalf: str = "",
+    notify: tuple[str, ...] = (),
 ) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
@@ -84,7 +85,7 @@ async def hold(
         decision_id="d-1",
         approvals=approvals,
         confirm=confirm,
-        notify=(),
+        notify=notify,
     )
     settled = await store.settle(Settlement(identity(now, jti), None, opens, now, (), None, None), 0)
     assert settled.outcome is SettleOutcome.OPENED

@@ -23,7 +23,7 @@ _MOST_LISTED = 100
 
 def approval_page_routes(approver: Approver, authentication: Authentication, pages: Pages) -> list[APIRouter]:
     """Everything under `/approvals`."""
-    people, everyone = people_router(authentication), open_router()
+    people, everyone = people_router(authentication, takes_forms=True), open_router()
 
     async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
         approval = await approver.get(approval_id)

@@ -1,0 +1,107 @@
+"""The channels of a control plane, as its settings say, with their secrets read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aegis_authz.adapters.channels.hooks import Hook, TeamsChannel, WebhookChannel
+from aegis_authz.adapters.channels.mail import MailChannel, MailServer
+from aegis_authz.adapters.channels.slack import SlackChannel
+from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
+from aegis_authz.core.person import Person, RoleBinding
+from aegis_authz.ports.data_plane import Clock
+from aegis_authz.ports.notices import Channel
+
+_MOST_SECRET = 4096
+_LEAST_KEY = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SlackApp:
+    """The channel of a Slack app, who its users are here, and the secret with which Slack signs."""
+
+    channel: SlackChannel
+    people: Mapping[str, Person]
+    signing_secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannels:
+    """The channels there are by their kind, and what closes them."""
+
+    channels: Mapping[str, Channel]
+    slack: SlackApp | None
+    closes: tuple[Callable[[], Awaitable[None]], ...]
+
+    async def close(self) -> None:
+        """Close the connections of all."""
+        for close in self.closes:
+            await close()
+
+
+def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> OpenChannels:
+    """The channels of these settings; nothing is connected yet. Raises SettingsError for a secret that is not there."""
+    slack = None if settings.slack is None else _slack(settings.slack, public_url)
+    kinds: dict[str, SlackChannel | TeamsChannel | WebhookChannel | MailChannel] = {}
+    if slack is not None:
+        kinds["slack"] = slack.channel
+    if settings.teams is not None:
+        urls = {name: secret_text(path, "") for name, path in settings.teams.webhooks.items()}
+        kinds["teams"] = TeamsChannel(urls, public_url)
+    if settings.webhook:
+        hooks = {name: Hook(hook.url, _key(hook.secret_file)) for name, hook in settings.webhook.items()}
+        kinds["webhook"] = WebhookChannel(hooks, public_url, clock)
+    if settings.email is not None:
+        kinds["email"] = MailChannel(_mail_server(settings.email), public_url, clock)
+    return OpenChannels(kinds, slack, tuple(channel.close for channel in kinds.values()))
+
+
+def secret_text(path: Path | None, variable: str) -> str:
+    """The secret in this file, or in this variable of the environment where no file is named.
+
+    Raises SettingsError, which names the place and never the secret.
+    """
+    if path is None:
+        text = os.environ.get(variable, "")
+        place = f"{variable} of the environment"
+    else:
+        place = str(path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, ValueError) as fault:
+            raise SettingsError(f"{place} cannot be read as a secret: {type(fault).__name__}") from None
+    text = text.strip()
+    if not 0 < len(text) <= _MOST_SECRET or not (text.isascii() and text.isprintable()):
+        raise SettingsError(f"{place} holds no secret: it must be one line of 1 to {_MOST_SECRET} printable characters")
+    return text
+
+
+def _slack(settings: SlackSettings, public_url: str) -> SlackApp:
+    token = secret_text(settings.bot_token_file, "AEGIS_SLACK_BOT_TOKEN")
+    secret = secret_text(settings.signing_secret_file, "AEGIS_SLACK_SIGNING_SECRET")
+    channel = SlackChannel(token, public_url, settings.api, settings.response_hosts)
+    people = {user: _person(user, entry) for user, entry in settings.people.items()}
+    return SlackApp(channel, people, secret.encode("ascii"))
+
+
+def _person(user: str, entry: SlackPerson) -> Person:
+    try:
+        return Person(entry.id, entry.id, frozenset(entry.groups), tuple(map(RoleBinding.parse, entry.roles)))
+    except ValueError as fault:
+        raise SettingsError(f"channels.slack.people.{user}: {fault}") from None
+
+
+def _key(path: Path) -> bytes:
+    key = secret_text(path, "").encode("ascii")
+    if len(key) < _LEAST_KEY:
+        raise SettingsError(f"{path} holds a key of {len(key)} bytes; at least {_LEAST_KEY} are needed")
+    return key
+
+
+def _mail_server(settings: MailSettings) -> MailServer:
+    password = secret_text(settings.password_file, "AEGIS_SMTP_PASSWORD") if settings.user else ""
+    return MailServer(settings.host, settings.port, settings.sender, settings.user, password)

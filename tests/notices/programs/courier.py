@@ -1,0 +1,36 @@
+"""Deliver notices of ten held calls from an outbox on disk to a Slack at the given URL, until this process is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from aegis_authz.adapters.channels.slack import SlackChannel
+from aegis_authz.adapters.files.outbox import SqliteOutbox
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.settlement import Settlement
+from aegis_authz.notices.delivery import Courier
+from aegis_authz.testing.store import MemoryStore
+from tests.support.held_calls import REQUEST
+
+CALLS = 10
+
+
+async def main(folder: Path, url: str) -> None:
+    clock = SystemClock()
+    now = clock.now()
+    store = MemoryStore(clock, 60, for_tests=True)
+    for number in range(CALLS):
+        request = replace(REQUEST, id=f"apr_{number:034x}", digest=f"d{number}", requested_at=now, expires_at=now + 900)
+        who = Identity(REQUEST.scope, "aegis", "k", f"j{number}", now, now + 60, (), "", Way.TOKEN, None, "", None)
+        await store.settle(Settlement(who, None, request, now, (), None, None), 0)
+    outbox = SqliteOutbox(folder / "outbox.db", now)
+    channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api")
+    await Courier(outbox, store, store.get, {"slack": channel}, clock, lambda channel, outcome: None).watch()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
