@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from aegis_authz.demo.approval_page import approve_on_page
 from aegis_authz.demo.mcp_server import mcp_app
 from aegis_authz.demo.serving import serving
 from aegis_authz.demo.tools import DemoTools
@@ -77,6 +78,12 @@ class DemoMesh:
             "--json",
         )
         return str(json.loads(await self.aegis(*arguments))["override_token"])
+
+    async def approve_on_page(self, approval_id: str, note: str) -> bool:
+        """Approve on the page of the control plane; returns whether it shows the approval then."""
+        token = (self.state / "keys" / "admin.token").read_text("ascii").strip()
+        page = await approve_on_page(self._facts().control, token, approval_id, note)
+        return "Approved by bootstrap-owner." in page
 
     async def up(self) -> None:
         """`aegis up --detach`. Raises CommandFailed with what it printed."""

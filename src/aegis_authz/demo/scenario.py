@@ -82,11 +82,11 @@ async def approvals(mesh: DemoMesh, agent: Agent) -> list[Row]:
     thief = await agent.call("clinic-agent", "POST", PAYMENTS, {"amount": 7000}, override=override)
     paid = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7000}, override=override)
     again = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7000}, override=override)
-    deploy = await agent.call("deploy-agent", "POST", DEPLOYMENTS, {"environment": "production", "version": "1.2"})
-    released = await mesh.approve(deploy.approval_id)
-    rolled = await agent.call(
-        "deploy-agent", "POST", DEPLOYMENTS, {"environment": "production", "version": "1.2"}, override=released
-    )
+    release = {"environment": "production", "version": "1.2"}
+    deploy = await agent.call("deploy-agent", "POST", DEPLOYMENTS, release)
+    is_shown = await mesh.approve_on_page(deploy.approval_id, "the release of today")
+    rolled = await agent.call("deploy-agent", "POST", DEPLOYMENTS, release)
+    once_more = await agent.call("deploy-agent", "POST", DEPLOYMENTS, release)
     name = "approvals"
     return [
         row(name, "pay 7,000", hold, "approval_needed", "APPROVAL_NEEDED", hold.approval_id.startswith("apr_")),
@@ -95,7 +95,8 @@ async def approvals(mesh: DemoMesh, agent: Agent) -> list[Row]:
         row(name, "approved; pay 7,000", paid, "allow", "APPROVED", paid.status == 201),
         row(name, "the same override again", again, "deny", "APPROVAL_USED"),
         row(name, "deploy to production", deploy, "approval_needed", "APPROVAL_NEEDED"),
-        row(name, "approved; deploy", rolled, "allow", "APPROVED", rolled.status == 202),
+        row(name, "approved on its page; deploy", rolled, "allow", "APPROVED", rolled.status == 202 and is_shown),
+        row(name, "deploy once more", once_more, "approval_needed", "APPROVAL_NEEDED"),
     ]
 
 
