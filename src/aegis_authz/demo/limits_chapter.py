@@ -1,22 +1,26 @@
-"""The scenario's chapter of limits: the table of the pack `spending`, played by its three agents."""
+"""The scenario's chapter of limits: the table of the pack `spending`, played by its three agents, and a breaker."""
 
 from __future__ import annotations
 
 import asyncio
 
 from aegis_authz.demo.agent import Agent, Reply
-from aegis_authz.demo.mesh import SPENDING_TENANT, DemoMesh
+from aegis_authz.demo.mesh import BREAKER_REFUSALS, SPENDING_TENANT, DemoMesh
 from aegis_authz.demo.scenario import Row, row
 
 SUPPLIERS = "http://suppliers.example/v1/payments"
 MODEL = "http://api.openai.example/v1/chat/completions"
 DEPLOYS = "http://deploy-service.example/deployments"
 _QUESTION = {"model": "o1-pro", "max_completion_tokens": 10_000, "messages": [{"role": "user", "content": "Hello"}]}
+_RELEASE = {"service": "shop", "version": "1.2"}
 _AT_ONCE = 12
 
 
 async def limits(mesh: DemoMesh, agent: Agent) -> list[Row]:
-    """What three agents may spend in a day and call in a second, and what becomes of the call beyond it."""
+    """What three agents may spend in a day and call in a second, and what becomes of the call beyond it.
+
+    Then one that is refused too often: it is quarantined until an operator lets it go.
+    """
 
     async def call(name: str, url: str, body: object, override: str = "") -> Reply:
         token = agent.tokens.mint(name, SPENDING_TENANT)
@@ -29,10 +33,13 @@ async def limits(mesh: DemoMesh, agent: Agent) -> list[Row]:
     approved = await pay(200, await mesh.approve(beyond.approval_id))
     answers = [await call("llm-agent", MODEL, _QUESTION) for _ in range(4)]
     has_answers = all(answer.decision == "allow" for answer in answers[:3])
-    deploys = await asyncio.gather(
-        *(call("devops-agent", DEPLOYS, {"service": "shop", "version": "1.2"}) for _ in range(_AT_ONCE))
-    )
+    deploys = await asyncio.gather(*(call("devops-agent", DEPLOYS, _RELEASE) for _ in range(_AT_ONCE)))
     waiting = next((reply for reply in deploys if reply.decision != "allow"), deploys[0])
+    refusals = [await call("devops-agent", SUPPLIERS, {"amount": 1}) for _ in range(BREAKER_REFUSALS)]
+    are_refused = all(reply.reason == "POLICY_DENIED" for reply in refusals)
+    quarantined = await call("devops-agent", DEPLOYS, _RELEASE)
+    await mesh.aegis("agents", "release", f"acme/{SPENDING_TENANT}/devops-agent", "--dir", str(mesh.state))
+    released = await call("devops-agent", DEPLOYS, _RELEASE)
     name = "limits"
     refused = answers[3]
     is_told = refused.status == 429 and "20" in refused.body
@@ -42,4 +49,6 @@ async def limits(mesh: DemoMesh, agent: Agent) -> list[Row]:
         row(name, "approved; pay 200 more", approved, "allow", "APPROVED", approved.status == 201),
         row(name, "ask a model beyond 20 USD", refused, "deny", "BUDGET_EXCEEDED", has_answers and is_told),
         row(name, "deploy more than 2 a second", waiting, "approval_needed", "APPROVAL_NEEDED"),
+        row(name, "deploy after 3 refusals", quarantined, "deny", "QUARANTINED", are_refused),
+        row(name, "released by a person; deploy", released, "allow", "ALLOWED"),
     ]

@@ -18,6 +18,17 @@ from aegis_authz.local.mesh_facts import MeshFacts, read_facts
 
 SPENDING_TENANT = "apac"
 """The tenant that the pack `spending` is about in the demo."""
+BREAKER_REFUSALS = 3
+"""So many refused calls quarantine one of its agents."""
+_BREAKER = f"""\
+org: acme
+tenant: {SPENDING_TENANT}
+agent: devops-agent
+name: breaker
+description: An agent that is refused again and again is looked at before it goes on.
+owner: platform
+breaker: {{refusals: {BREAKER_REFUSALS}, within: 60s, quarantine: 15m}}
+"""
 _SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
 _HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
@@ -157,3 +168,4 @@ def _copy_pack(pack: Path, mesh: DemoMesh, port: int) -> None:
                 text = text.replace(example, own)
             text = _HOST.sub(rf"\g<0>\nupstream: http://127.0.0.1:{port}", text)
             (target / f"spending-{path.name}").write_text(text, "utf-8")
+    (mesh.policies / "spending-breaker.yaml").write_text(_BREAKER, "utf-8")
