@@ -19,11 +19,11 @@ from aegis_authz.demo.mesh import demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.local.documents import example_documents
 from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, unpacked
-from tests.support.fail_closed.doors import DOORS, PLAIN, Caller, Door, Seen, Sent
-from tests.support.fail_closed.faults import FAULTS, Fault
-from tests.support.fail_closed.mesh import AUTHORIZERS, BreakableMesh
+from tests.support.fail_closed.doors import CHARGED, DOORS, PLAIN, Caller, Door, Seen, Sent
+from tests.support.fail_closed.faults import FAULTS, LIMIT_FAULTS, Fault
+from tests.support.fail_closed.mesh import AUTHORIZERS, PATIENCE, BreakableMesh
 from tests.support.fail_closed.requests import BAD_REQUESTS, BadRequest
-from tests.support.fail_closed.table import DENIED, WRITE, Table, rows_of_page
+from tests.support.fail_closed.table import DENIED, LIMITED, WRITE, Table, rows_of_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,6 +36,19 @@ SOON = {Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT, Reason.STORE_UNAVAILABLE, Re
 """Denials that must be as quick as a good answer, however long the server behind would take."""
 
 
+SPENDER = """
+org: acme
+tenant: emea
+agent: spender
+allowed_tools:
+  - name: stripe-payments
+    actions: [create_payment]
+    budget: {amount: 100000, currency: USD, per: day, of: {parameter: amount}}
+    count: 10000/day
+    rate_limit: 100/s
+"""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakableMesh]:
     """A mesh of these tests' own: it is broken all the time."""
@@ -43,6 +56,8 @@ async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brea
         agent = agent_of(running)
         caller = Caller(running.proxy, running.state / "records", agent.tokens)
         mesh = BreakableMesh(running, caller)
+        (running.policies / "spender.yaml").write_text(SPENDER, "utf-8")
+        await running.publish()
         await mesh.until_whole()
         yield mesh
         await caller.close()
@@ -80,6 +95,20 @@ async def test_a_request_that_cannot_be_judged_is_denied_at_every_door(
     assert broken.demo.tools.received == {}
     assert {one.recorded for one in seen.values()} == {bad.recorded}
     table.denied("Requests that cannot be judged", bad.name, seen)
+
+
+@pytest.mark.parametrize("fault", LIMIT_FAULTS, ids=lambda fault: fault.name)
+async def test_a_fault_denies_a_charged_call_and_limits_hold_again_once_they_are_reset(
+    fault: Fault, broken: BreakableMesh, table: Table
+) -> None:
+    await _charges_again(broken)
+    async with fault.breaks(broken):
+        broken.demo.tools.received.clear()
+        seen = await _denied_by(fault, broken, CHARGED, "")
+        assert broken.demo.tools.received == {}
+    await broken.until_whole()
+    assert seen.recorded
+    table.limited(fault.room, fault.name, seen)
 
 
 async def test_a_crash_of_one_authorizer_lets_nothing_through_and_stops_nothing(
@@ -134,6 +163,14 @@ async def test_the_page_lists_every_fault_and_nothing_else() -> None:
         pytest.skip("the page is being written")
     names = [fault.name for fault in FAULTS] + [bad.name for bad in BAD_REQUESTS]
     assert [row[0] for row in rows_of_page() if len(row) == len(DENIED)] == names
+    charged = [row[0] for row in rows_of_page() if len(row) == len(LIMITED)]
+    assert charged == [fault.name for fault in LIMIT_FAULTS]
+
+
+async def _charges_again(mesh: BreakableMesh) -> None:
+    """Until a charged call passes: what was charged before the faults is given up by an operator."""
+    await mesh.demo.aegis("limits", "reset", "--dir", str(mesh.state), "--note", "nothing here was paid")
+    await mesh.caller.until_open(PATIENCE, (CHARGED,))
 
 
 async def _judged(mesh: BreakableMesh) -> tuple[Seen, Seen]:

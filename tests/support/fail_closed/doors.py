@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ TOOLS_LIST = Door("other MCP", "coding-agent", "POST", GITHUB, _rpc("tools/list"
 REDACTED = Door("redacted", "clinic-agent", "PUT", "http://ehr.example/records/p-17", b'{"note":"SSN 078-05-1120"}')
 MCP_DOORS = (TOOLS_CALL, TOOLS_LIST)
 DOORS = (PLAIN, *MCP_DOORS, REDACTED)
+CHARGED = Door("a charged call", "spender", "POST", "http://api.stripe.example/v1/payments", b'{"amount":1}')
+"""Not among the doors: what it may be charged is not known after each fault of Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,10 @@ class Caller:
         assert (record["reason"], record["effect"]) == (facts["reason"], decision)
         return Seen(reply.status_code, decision, facts["reason"], form, record["total_ms"])
 
-    async def until_open(self, seconds: float) -> None:
+    async def until_open(self, seconds: float, doors: Sequence[Door] = DOORS) -> None:
         """Return once a good call passes each door. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
-            for door in DOORS:
+            for door in doors:
                 while not (await self.call(door)).let_through:
                     await asyncio.sleep(0.05)
 

@@ -66,6 +66,32 @@ def _nobody_answers(name: str, breaks: Breaks) -> Fault:
     return Fault("Authorizers", name, Reason.INTERNAL_FAULT, breaks, recorded=False)
 
 
+_OUT_OF_MEMORY = _told("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")
+_REPLICA = _told("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")
+_LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
+_LIMITS = "Limits"
+LIMIT_FAULTS = (
+    Fault(_LIMITS, "Redis dies under a charged call", Reason.STORE_UNAVAILABLE, lambda mesh: mesh.killed("redis")),
+    Fault(_LIMITS, "Redis hangs under a charged call", Reason.STORE_TIMEOUT, lambda mesh: mesh.hung("redis")),
+    Fault(_LIMITS, "Redis has no memory for a charge", Reason.STORE_FULL, _OUT_OF_MEMORY),
+    Fault(
+        *(_LIMITS, "Redis became a replica and takes no charge", Reason.STORE_READONLY, _REPLICA),
+        at_first=frozenset({Reason.STORE_UNAVAILABLE}),
+    ),
+    Fault(
+        *(_LIMITS, "Redis loads, whatever is charged", Reason.STORE_UNAVAILABLE),
+        lambda mesh: mesh.replaced("redis", redis_answering(_LOADING)),
+        at_first=frozenset({Reason.STORE_TIMEOUT}),
+    ),
+    Fault(_LIMITS, "Redis lost what was charged", Reason.LIMIT_LOST, _told("FLUSHALL", "")),
+    Fault(
+        *(_LIMITS, "Redis was started again and may have lost what was charged"),
+        *(Reason.LIMIT_LOST, lambda mesh: mesh.restarted("redis")),
+        at_first=frozenset({Reason.STORE_UNAVAILABLE, Reason.STORE_TIMEOUT}),
+    ),
+)
+"""What a call that is charged meets, beside what every call does."""
+
 FAULTS = (
     Fault("Policy engine", "OPA is dead", Reason.PDP_UNAVAILABLE, lambda mesh: mesh.killed("opa")),
     Fault("Policy engine", "OPA hangs", Reason.PDP_TIMEOUT, lambda mesh: mesh.hung("opa")),
@@ -84,11 +110,11 @@ FAULTS = (
     _opa("allows under a revision without a snapshot", Reason.PDP_UNAVAILABLE, opa_deciding()),
     _redis("is dead", Reason.STORE_UNAVAILABLE, lambda mesh: mesh.killed("redis")),
     _redis("hangs", Reason.STORE_TIMEOUT, lambda mesh: mesh.hung("redis")),
-    _redis("is out of memory", Reason.STORE_FULL, _told("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")),
+    _redis("is out of memory", Reason.STORE_FULL, _OUT_OF_MEMORY),
     _redis(
         "failed over and became a replica",
         Reason.STORE_READONLY,
-        _told("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        _REPLICA,
         at_first=frozenset({Reason.STORE_UNAVAILABLE}),
     ),
     Fault(
@@ -111,7 +137,7 @@ FAULTS = (
     _redis(
         "answers that it is loading, whatever it is asked",
         Reason.STORE_UNAVAILABLE,
-        lambda mesh: mesh.replaced("redis", redis_answering(b"-LOADING Redis is loading the dataset in memory\r\n")),
+        lambda mesh: mesh.replaced("redis", redis_answering(_LOADING)),
         at_first=frozenset({Reason.STORE_TIMEOUT}),
     ),
     _records("The disk of the records is full", lambda mesh: mesh.no_room_for_records()),

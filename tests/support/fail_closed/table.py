@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.fail_closed.doors import DOORS, Door, Seen
+from tests.support.fail_closed.doors import CHARGED, DOORS, Door, Seen
 
 PAGE = Path(__file__).parents[3] / "docs" / "fail-closed.md"
 WRITE = "AEGIS_WRITE_DOCS"
@@ -28,9 +28,15 @@ only the times are not held against this page.
 - Once a fault is gone, calls pass again within 15 seconds, without anybody's doing.
 """
 DENIED = ("Fault", "Reason", *(door.name for door in DOORS), "Recorded", "ms")
+LIMITED = ("Fault", "Reason", CHARGED.name, "Recorded", "ms")
 _GOING_ON = ("Fault", "A good call", "A forbidden call", "Recorded")
 _GOES_ON = "Faults that stop nothing"
 _GOES_ON_WORDS = "Calls go on, judged by the last good policy.\n"
+_LIMITED_WORDS = """\
+A call that is charged for a budget, a count and a rate. After these faults what was charged before may be forgotten: it
+counts as used until its window is over, or until an operator says `aegis limits reset`.
+"""
+_HEADS = {_GOES_ON: (_GOING_ON, _GOES_ON_WORDS), "Limits": (LIMITED, _LIMITED_WORDS)}
 
 
 @dataclass
@@ -47,6 +53,12 @@ class Table:
         doors = (f"{seen[door].status} {seen[door].form}" if door in seen else "-" for door in DOORS)
         slowest = f"{max(times):.1f}" if times else "-"
         self._note(room, (name, ", ".join(f"`{reason}`" for reason in reasons), *doors, recorded, slowest), timed=True)
+
+    def limited(self, room: str, name: str, seen: Seen) -> None:
+        """Note how a charged call was answered, and hold it against the page."""
+        slowest = "-" if seen.ms is None else f"{seen.ms:.1f}"
+        cells = (name, f"`{seen.reason}`", f"{seen.status} {seen.form}", "yes" if seen.recorded else "no", slowest)
+        self._note(room, cells, timed=True)
 
     def going_on(self, name: str, good: Seen, forbidden: Seen) -> None:
         """Note a fault under which calls are judged as before, and hold it against the page."""
@@ -68,9 +80,9 @@ class Table:
     def _page(self) -> str:
         parts = [_INTRODUCTION]
         for room, rows in self.rows.items():
-            goes_on = room == _GOES_ON
-            parts += [f"## {room}\n", *([_GOES_ON_WORDS] if goes_on else [])]
-            parts.append(_markdown(_GOING_ON if goes_on else DENIED, rows))
+            head, words = _HEADS.get(room, (DENIED, ""))
+            parts += [f"## {room}\n", *([words] if words else [])]
+            parts.append(_markdown(head, rows))
         return "\n".join(parts)
 
 
