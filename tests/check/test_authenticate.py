@@ -6,6 +6,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -379,6 +380,20 @@ def test_the_proof_of_another_connect_of_another_key_or_of_a_call_opens_nothing(
 def test_the_proof_of_a_connect_that_others_could_read_on_its_way_counts_for_nothing_inside() -> None:
     assert reason_of(inside(CONNECTED, source="192.0.2.7")) is Reason.CREDENTIAL_NOT_ACCEPTED
     assert identify(inside(CONNECTED, source="192.0.2.7", over_tls=True)).way is Way.BOUND
+
+
+@pytest.mark.parametrize(
+    ("source", "counts"), [("10.231.77.9", True), ("10.231.78.9", False), ("", False), ("?", False)]
+)
+def test_it_counts_inside_where_nobody_sits_on_the_way(source: str, counts: bool) -> None:
+    bridge = replace(DEFAULT, private_networks=(ip_network("10.231.77.0/24"), ip_network("fd77::/64")))
+    authenticator = Authenticator(bridge, new_id)
+    if counts:
+        assert authenticator.identify(inside(CONNECTED, source=source), SNAPSHOT, NOW).way is Way.BOUND
+        return
+    with pytest.raises(Refused) as refused:
+        authenticator.identify(inside(CONNECTED, source=source), SNAPSHOT, NOW)
+    assert refused.value.reason is Reason.CREDENTIAL_NOT_ACCEPTED
 
 
 def test_a_credential_inside_beside_that_of_the_connect_is_one_too_many() -> None:

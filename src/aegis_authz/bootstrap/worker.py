@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -202,6 +203,7 @@ def _authenticator(settings: IdentitySettings, ids: Ids, workloads: Sequence[Ope
     acceptance = Acceptance(
         otherwise=frozenset(settings.accept),
         listeners={name: frozenset(ways) for name, ways in settings.listeners.items()},
+        private_networks=tuple(ip_network(network) for network in settings.private_networks),
     )
     return Authenticator(acceptance, ids.token, {entry.listener: entry.workload for entry in workloads})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import MappingProxyType
 
 from aegis_authz.check.credentials import credentials_of
@@ -30,14 +31,28 @@ NO_WORKLOADS: Mapping[str, Workload] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Which ways of proving an identity a listener takes; `otherwise` is for those that `listeners` does not name."""
+    """Which ways of proving an identity a listener takes; `otherwise` is for those that `listeners` does not name.
+
+    `private_networks` are those in which nobody sits between an agent and Envoy, as on loopback.
+    """
 
     otherwise: frozenset[Way]
     listeners: Mapping[str, frozenset[Way]]
+    private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def takes(self, way: Way, listener: str) -> bool:
         """Whether the listener takes that way."""
         return way in self.listeners.get(listener, self.otherwise)
+
+    def is_private(self, http: HttpCall) -> bool:
+        """Whether nobody on the way could read or change what came."""
+        if http.over_tls or is_loopback(http.source):
+            return True
+        try:
+            source = ip_address(http.source)
+        except ValueError:
+            return False
+        return any(source in network for network in self.private_networks)
 
     def require(self, way: Way, listener: str) -> None:
         """Raise Refused(CREDENTIAL_NOT_ACCEPTED) unless the listener takes that way."""
@@ -91,7 +106,7 @@ class Authenticator:
         if certificate is not None:
             return read_certificate(certificate.spiffe_id, certificate.fingerprint, snapshot.agents, now, jti)
         self._acceptance.require(Way.AGENT_KEY, http.listener)
-        is_private = http.over_tls or is_loopback(http.source)
+        is_private = self._acceptance.is_private(http)
         return read_agent_key(credentials.agent_keys[0], http.source, is_private, snapshot.agents, now, jti)
 
     def _by_token(self, text: str, proofs: tuple[str, ...], http: HttpCall, snapshot: Snapshot, now: Epoch) -> Identity:
@@ -126,9 +141,9 @@ class Authenticator:
         if not token.bound_key:
             raise Refused(Reason.CREDENTIAL_AMBIGUOUS, "a proof beside a token that is bound to no key")
         self._acceptance.require(Way.BOUND, http.listener)
-        if not (http.over_tls or is_loopback(http.source)):
+        if not self._acceptance.is_private(http):
             raise Refused(
-                Reason.CREDENTIAL_NOT_ACCEPTED, "the proof of a CONNECT that came neither by TLS nor loopback"
+                Reason.CREDENTIAL_NOT_ACCEPTED, "the proof of a CONNECT that came neither by TLS nor a private way"
             )
         request = ProvenRequest("CONNECT", (tunnel_target(tunnel.target),), b"")
         proof = read_past_proof(tunnel.proof, token.bound_key, digest, request)

@@ -14,6 +14,7 @@ from aegis_authz.config.values import (
     AgentName,
     ListenAddress,
     ListenerName,
+    Network,
     PortAddress,
     PrivateUrl,
     Settings,
@@ -94,13 +95,16 @@ class WorkloadSettings(Settings):
 class IdentitySettings(Settings):
     """Which ways of proving an identity are taken (docs/identity.md).
 
-    `accept` holds for every listener of Envoy that `listeners` does not name (`forward`, `reverse`). A listener that
-    `workload` names stands for its agent and takes no credential.
+    `private_networks` are those in which nobody sits between an agent and Envoy, as on loopback: there the proof of a
+    CONNECT counts inside its tunnel, and an agent key may come in the clear. `accept` holds for every listener of Envoy
+    that `listeners` does not name (`forward`, `reverse`). A listener that `workload` names stands for its agent and
+    takes no credential.
     """
 
     accept: Ways = (Way.TOKEN, Way.BOUND)
     listeners: Mapping[str, Ways] = {}
     workload: Mapping[ListenerName, WorkloadSettings] = {}
+    private_networks: tuple[Network, ...] = ()
 
     @model_validator(mode="after")
     def _has_one_meaning(self) -> IdentitySettings:
