@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from aegis_authz.server.readiness import Probe, Readiness
 
 
@@ -76,3 +78,13 @@ async def test_what_one_caller_alone_needs_keeps_it_from_being_ready_and_not_fro
     troubles["workload"] = ""
     await ready.look()
     assert sink.told == [(False, False), (False, True), (True, True)]
+
+
+async def test_what_is_not_ready_is_in_the_log_once_and_that_all_is_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "aegis_authz.server.readiness")
+    troubles = {"bundle": "waits", "store": ""}
+    ready, _, _ = readiness(troubles)
+    for bundle in ("waits", "waits", "", "", "gone"):
+        troubles["bundle"] = bundle
+        await ready.look()
+    assert caplog.messages == ["not ready: bundle: waits", "ready", "not ready: bundle: gone"]

@@ -231,7 +231,7 @@ def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) 
         try:
             await store.ready()
         except StoreDown as fault:
-            return str(fault)
+            return f"{fault} (`redis` of the settings says where it is)"
         return ""
 
     async def record_log() -> str:

@@ -9,8 +9,11 @@ not asked does neither.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
+
+_log = logging.getLogger(__name__)
 
 Probe = Callable[[], Awaitable[str]]
 """Looks at one control; returns "" when it is ready, else why it is not. Never raises."""
@@ -49,6 +52,7 @@ class Readiness:
         self._controls: Mapping[str, str] = dict.fromkeys(probes, "not looked at yet")
         self._could_serve = False
         self._draining = False
+        self._logged = "never looked"
 
     @property
     def ready(self) -> bool:
@@ -71,6 +75,7 @@ class Readiness:
         """Look at every control once and tell the sink."""
         troubles = await asyncio.gather(*(probe() for probe in self._probes.values()))
         self._controls = dict(zip(self._probes, troubles, strict=True))
+        self._tell_log()
         missing = any(trouble for name, trouble in self._controls.items() if name not in self._apart)
         self._could_serve = self._could_serve or not (missing or self._draining)
         await self._tell()
@@ -79,6 +84,13 @@ class Readiness:
         """Turn red for good."""
         self._draining = True
         await self._tell()
+
+    def _tell_log(self) -> None:
+        """Say what is not ready, and that all is, each time that changes: a container that is red shows its log."""
+        words = "; ".join(f"{name}: {trouble}" for name, trouble in self._controls.items() if trouble)
+        if words != self._logged:
+            _log.log(logging.WARNING if words else logging.INFO, "%s", f"not ready: {words}" if words else "ready")
+            self._logged = words
 
     async def _tell(self) -> None:
         await self._sink.set_health(self.ready, self._could_serve and not self._draining)
