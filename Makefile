@@ -56,6 +56,10 @@ test-all: setup rego ## Run every test, the slow ones and those of the Rego incl
 test-bypass: setup ## Try every way around the gateway, in network namespaces; needs root, nftables and iproute2
 	@$(PYTEST) -rs tests/bypass $(ARGS)
 
+.PHONY: test-compose
+test-compose: setup ## Build the images and try docker-compose.yml on a real engine, as root; says what it needs
+	@$(PYTEST) -rs tests/deploy $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more
 	@$(BIN)/python -m benchmarks $(ARGS)

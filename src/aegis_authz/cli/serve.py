@@ -34,7 +34,7 @@ def serve(arguments: Sequence[str]) -> None:
     elif options.process == "certificates":
         _certificates(options.config)
     elif options.process == "echo":
-        _echo(options.port, options.ready)
+        _echo(options.port, options.ready, options.host)
     else:
         _control(options.config)
 
@@ -50,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     certificates = processes.add_parser("certificates", help="Serve Envoy the certificates of opened HTTPS.")
     routes = processes.add_parser("routes", help="Keep the configuration of the Envoy beside it.")
     echo = processes.add_parser("echo", help="Stand in for tools on this machine: answer with what arrives.")
-    echo.add_argument("--port", type=int, action="append", required=True, help="A loopback port; may be repeated.")
+    echo.add_argument("--port", type=int, action="append", required=True, help="A port; may be repeated.")
+    echo.add_argument("--host", default="127.0.0.1", help="The address to listen on; default: loopback.")
     echo.add_argument("--ready", type=Path, required=True, help="A unix socket for GET /readyz.")
     for process in (authz, control, routes, certificates, echo):
         process.add_argument(
@@ -126,11 +127,11 @@ def _certificates(config: Path) -> None:
         raise _unable("certificates", fault) from None
 
 
-def _echo(ports: Sequence[int], ready: Path) -> None:
+def _echo(ports: Sequence[int], ready: Path, host: str) -> None:
     from aegis_authz.local.stand_in import serve_echo
 
     try:
-        serve_echo(ports, ready)
+        serve_echo(ports, ready, host)
     except OSError as fault:
         raise _unable("echo", fault) from None
 

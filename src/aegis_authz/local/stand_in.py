@@ -27,10 +27,10 @@ def echo_ports(tools: Iterable[Tool]) -> list[int]:
     return [port for port in ports if _is_free(port)]
 
 
-def serve_echo(ports: Sequence[int], ready: Path) -> None:
-    """Answer on these loopback ports, and GET /readyz on the socket `ready`, until told to stop. Raises OSError."""
+def serve_echo(ports: Sequence[int], ready: Path, host: str = "127.0.0.1") -> None:
+    """Answer on these ports of `host`, and GET /readyz on the socket `ready`, until told to stop. Raises OSError."""
     ready.unlink(missing_ok=True)  # of a stand-in that was killed
-    listeners = [socket.create_server(("127.0.0.1", port)) for port in ports]
+    listeners = [socket.create_server((host, port)) for port in ports]
     listeners.append(socket.socket(socket.AF_UNIX))
     listeners[-1].bind(str(ready))
     config = uvicorn.Config(echo_app(), log_config=None, access_log=False, server_header=False, lifespan="off")

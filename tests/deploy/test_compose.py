@@ -1,0 +1,284 @@
+"""docker-compose.yml on a real engine: the calls of an agent in its container, and every way around the gateway tried
+from there. The images are built here, on a Debian that was made here; nothing is got from a registry of images.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.container_engine import (
+    NAMES,
+    PROGRAMS,
+    ROOT,
+    WORLD,
+    WORLD6,
+    Engine,
+    EngineFault,
+    load_bases,
+    missing,
+    running_engine,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=f"the containers are NOT tested: {missing()}"),
+]
+
+AGENT = "acme/emea/finance-agent"
+IMAGE = "aegis:" + tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+SERVICES = {"redis", "control", "opa", "authz-0", "authz-1", "certificates", "routes", "gateway", "tools", "agent"}
+CALL = """
+import json, sys, urllib.error, urllib.request
+amount, url, approval = json.loads(sys.argv[1])
+headers = {"content-type": "application/json"} | ({"x-aegis-approval": approval} if approval else {})
+request = urllib.request.Request(url, json.dumps({"amount": amount}).encode(), headers)
+try:
+    reply = urllib.request.urlopen(request, timeout=30)
+except urllib.error.HTTPError as refusal:
+    reply = refusal
+body = json.loads(reply.read())
+print(json.dumps({"status": reply.status, "decision": reply.headers["x-aegis-decision"], "body": body}))
+"""
+LEAKS_WITHOUT_RULES = {
+    "http": "GET /http HTTP",
+    "other-port": "GET /other-port HTTP",
+    "mapped": "GET /mapped HTTP",
+    "host": "GET /host HTTP",
+    "datagram": "b'datagram'",
+    "name": r"\x04name\x06secret",
+    "name-server": r"\x0bname-server\x06secret",
+}
+"""What the world reads from a container on a usual network: if it did not, a probe would prove nothing."""
+WAYS = (
+    *("http", "other-port", "datagram", "ipv6", "mapped", "name", "name-server", "host", "metadata", "frame", "raw"),
+    *("route", "direct-control", "direct-redis", "direct-metrics", "direct-tools", "direct-gateway-inside"),
+    *("proxy-world", "proxy-control", "proxy-redis", "tunnel-world", "tunnel-control", "no-credential"),
+    *("reverse-no-credential", "door-admin", "door-bundle", "door-escape", "envoy-admin", "files"),
+)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The mesh of docker-compose.yml, up."""
+
+    engine: Engine
+    secrets: Path
+    file: Path
+
+    def compose(self, *words: str) -> str:
+        project = ("--project-name", "aegis", "--project-directory", str(ROOT), "--file", str(self.file))
+        return self.engine.run("docker-compose", *project, *words)
+
+    def inside(self, service: str, *command: str, given: str | None = None) -> str:
+        return self.engine.docker(
+            "exec", *(["-i"] if given is not None else []), f"aegis_{service}_1", *command, given=given
+        )
+
+    def state(self, service: str) -> dict[str, dict[str, object]]:
+        [state] = json.loads(self.engine.docker("inspect", f"aegis_{service}_1"))
+        return state
+
+    def address(self, service: str, network: str) -> str:
+        networks = json.loads(json.dumps(self.state(service)["NetworkSettings"]["Networks"]))
+        return str(networks[f"aegis_{network}"]["IPAddress"])
+
+    def call(
+        self, amount: int, url: str = "http://api.stripe.example/v1/payments", approval: str = ""
+    ) -> dict[str, str]:
+        words = ("aegis", "agent", "run", "--agent", AGENT, "--", "/usr/bin/python3", "-c", CALL)
+        said = self.inside("agent", *words, json.dumps([amount, url, approval]))
+        reply: dict[str, str] = json.loads(said)
+        return reply
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    folder = Path(tempfile.mkdtemp(prefix="aegis-engine-", dir="/tmp"))  # its socket needs a short path
+    try:
+        with running_engine(folder) as running:
+            load_bases(running)
+            running.run(str(ROOT / "deploy" / "images" / "fetch-wheels"))
+            running.run(str(ROOT / "deploy" / "images" / "build"), "aegis", "aegis-envoy", "aegis-init")
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def mesh(engine: Engine) -> Iterator[Mesh]:
+    file, secrets = engine.folder / "compose.yml", engine.folder / "secrets"
+    # the compose of Debian 12 knows no name of a project
+    file.write_text(re.sub(r"(?m)^name: .*\n", "", (ROOT / "docker-compose.yml").read_text("utf-8")), "utf-8")
+    engine.environment |= {"AEGIS_SECRETS": str(secrets), "COMPOSE_HTTP_TIMEOUT": "300"}
+    mesh = Mesh(engine, secrets, file)
+    mesh.compose("--profile", "init", "run", "--rm", "init")
+    try:
+        mesh.compose("--profile", "demo", "up", "--detach", "--no-build")
+        code = json.loads(mesh.inside("control", "aegis", "agents", "invite", AGENT, "--json"))["code"]
+        mesh.inside("agent", "aegis", "agent", "enroll", code, "--control", "http://gateway:10002")
+        yield mesh
+    except BaseException:
+        print(mesh.compose("logs", "--tail", "30"))  # noqa: T201  # shown where a test fails
+        raise
+    finally:
+        mesh.compose("--profile", "demo", "down", "--volumes", "--timeout", "20")
+
+
+def test_every_part_is_up_and_says_that_it_is_well(mesh: Mesh) -> None:
+    states = {service: mesh.state(service)["State"] for service in SERVICES}
+    assert {service for service, state in states.items() if state["Status"] != "running"} == set()
+    health = {
+        service: json.loads(json.dumps(state["Health"]))["Status"]
+        for service, state in states.items()
+        if "Health" in state
+    }
+    assert set(health) == SERVICES - {"opa", "agent"}
+    assert set(health.values()) == {"healthy"}
+
+
+def test_no_container_has_more_than_it_needs(mesh: Mesh) -> None:
+    for service in SERVICES:
+        state = mesh.state(service)
+        host, config = state["HostConfig"], state["Config"]
+        assert host["ReadonlyRootfs"] is True, service
+        assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False), service
+        assert "no-new-privileges:true" in json.dumps(host["SecurityOpt"]), service
+        assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", str(config["User"])), service
+        assert all(int(str(host[limit])) > 0 for limit in ("Memory", "PidsLimit", "NanoCpus")), service
+        processes = mesh.engine.docker("top", f"aegis_{service}_1", "-eo", "uid").split()[1:]
+        assert "0" not in processes, service
+
+
+def test_a_call_passes_as_policy_says(mesh: Mesh) -> None:
+    paid = mesh.call(4200)
+    assert (paid["status"], paid["decision"]) == (200, "allow")
+    assert paid["body"] == {"echo": {"method": "POST", "path": "/v1/payments", "body": {"amount": 4200}}}
+
+
+def test_a_call_over_https_is_opened_and_passes_as_policy_says(mesh: Mesh) -> None:
+    assert mesh.call(4200, "https://api.stripe.example/v1/payments")["decision"] == "allow"
+    refused = mesh.call(50000, "https://api.stripe.example/v1/payments")
+    assert json.loads(json.dumps(refused["body"]))["reason"] == "POLICY_DENIED"
+
+
+def test_a_call_over_the_limit_is_refused_and_read_by_its_agent(mesh: Mesh) -> None:
+    refused = mesh.call(50000)
+    assert (refused["status"], json.loads(json.dumps(refused["body"]))["reason"]) == (403, "POLICY_DENIED")
+
+
+def test_a_held_call_passes_once_a_person_approved_it(mesh: Mesh) -> None:
+    assert mesh.call(7000)["decision"] == "approval_needed"
+    listed = json.loads(mesh.inside("control", "aegis", "approvals", "list", "--json"))["approvals"]
+    [held] = [entry["id"] for entry in listed if entry["state"] == "pending"]
+    approved = json.loads(mesh.inside("control", "aegis", "approvals", "approve", held, "--json"))
+    assert mesh.call(7000, approval=approved["override_token"])["decision"] == "allow"
+    again = mesh.call(7000, approval=approved["override_token"])
+    assert json.loads(json.dumps(again["body"]))["reason"] == "APPROVAL_USED"
+
+
+def test_every_answer_is_in_the_records_and_they_are_intact(mesh: Mesh) -> None:
+    mesh.call(4200)
+    assert "intact: " in mesh.inside("control", "aegis", "audit", "verify")
+
+
+def ways(mesh: Mesh, network: str, host: str, *run: str) -> dict[str, str]:
+    places = {
+        "world": WORLD,
+        "world6": WORLD6,
+        "names": NAMES,
+        "host": host,
+        "admin_token": (mesh.secrets / "operator" / "admin.token").read_text("ascii").strip(),
+        "ways": list(WAYS),
+        "parts": {
+            "control": (mesh.address("control", "mesh"), 7400),
+            "redis": (mesh.address("redis", "mesh"), 6379),
+            "metrics": (mesh.address("authz-0", "mesh"), 9100),
+            "tools": (mesh.address("tools", "tools"), 9001),
+            "gateway-inside": (mesh.address("gateway", "mesh"), 10002),
+        },
+    }
+    program = (PROGRAMS / "ways_around.py").read_text("utf-8")
+    said = mesh.engine.docker(*run, "/usr/bin/python3", "-", json.dumps(places), given=program)
+    outcomes: dict[str, str] = json.loads(said)
+    assert outcomes.keys() == set(WAYS), network
+    return outcomes
+
+
+def test_on_a_usual_network_the_probes_do_reach_the_world(mesh: Mesh) -> None:
+    before = len(mesh.engine.world)
+    run = ("run", "--rm", "--interactive", "--user", "10003:10003", "--cap-drop", "ALL", "--entrypoint", "", IMAGE)
+    ways(mesh, "bridge", "10.123.0.1", *run)
+    read = mesh.engine.world[before:]
+    assert {way for way, mark in LEAKS_WITHOUT_RULES.items() if mark not in read} == set(), read
+
+
+def test_no_way_leads_around_the_gateway(mesh: Mesh) -> None:
+    before = mesh.engine.world
+    outcomes = ways(mesh, "agents", "10.231.77.1", "exec", "--interactive", "aegis_agent_1")
+    assert mesh.engine.world == before, outcomes
+    unreached = {
+        way: said for way, said in outcomes.items() if not re.match(r"\w+(Error|timeout|gaierror): |gaierror: ", said)
+    }
+    answered = {way: said.partition(" ")[2][11:14] for way, said in unreached.items() if said.startswith("answered: ")}
+    # what the gateway itself answered, as a refusal each
+    assert answered == {
+        "proxy-world": "403",
+        "proxy-control": "403",
+        "proxy-redis": "403",
+        "tunnel-world": "403",
+        "tunnel-control": "403",
+        "no-credential": "401",
+        "reverse-no-credential": "401",
+        "door-admin": "404",
+        "door-bundle": "404",
+        "door-escape": "404",
+    }, outcomes
+    assert unreached.keys() - answered.keys() == {"files"}
+    assert outcomes["files"] == "none is there"
+
+
+def test_the_init_image_puts_up_its_rules_with_one_capability_and_not_without(mesh: Mesh) -> None:
+    tag = IMAGE.partition(":")[2]
+    run = ("run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+    mesh.engine.docker(*run, "--cap-add", "NET_ADMIN", f"aegis-init:{tag}")
+    with pytest.raises(EngineFault):
+        mesh.engine.docker(*run, f"aegis-init:{tag}")
+
+
+def test_without_its_secrets_a_process_says_what_is_missing_and_ends(mesh: Mesh) -> None:
+    for process, settings, word in (
+        ("authz", "authz.yaml", "redis.url: no such file; the secrets of a mesh are made once, by: aegis init"),
+        ("control", "control.yaml", "redis.url: no such file; the secrets of a mesh are made once, by: aegis init"),
+        ("certificates", "certificates.yaml", "signing.pem: no such file; an authority is made once, by: aegis init"),
+    ):
+        name = f"bare-{process}"
+        mount = f"{ROOT}/deploy/compose/{settings}:/etc/aegis/{settings}:ro"
+        run = ("run", "--name", name, "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run", "--volume", mount, IMAGE)
+        mesh.engine.docker(*run, "serve", process, "--config", f"/etc/aegis/{settings}", check=False)
+        [state] = json.loads(mesh.engine.docker("inspect", name))
+        log = mesh.engine.run("sh", "-c", f"/usr/bin/docker logs {name} 2>&1")
+        mesh.engine.docker("rm", name)
+        assert state["State"]["ExitCode"] == 2, log
+        assert word in log.splitlines()[0]
+
+
+def test_when_the_gateway_is_gone_nothing_passes_and_when_it_is_back_calls_do(mesh: Mesh) -> None:
+    before = mesh.engine.world
+    mesh.engine.docker("stop", "aegis_gateway_1")
+    try:
+        outcomes = ways(mesh, "agents", "10.231.77.1", "exec", "--interactive", "aegis_agent_1")
+        assert mesh.engine.world == before, outcomes
+        assert not any(said.startswith("answered") for said in outcomes.values()), outcomes
+    finally:
+        mesh.engine.docker("start", "aegis_gateway_1")
+    mesh.compose("--profile", "demo", "up", "--detach", "--no-build")  # waits for its health
+    assert mesh.call(4200)["decision"] == "allow"

@@ -1,0 +1,192 @@
+"""docker-compose.yml as it is written: every service with the least it needs, and no way for an agent but the gateway."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.commands.secrets import IMAGE_USERS, MeshAddresses, make_mesh_secrets
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.config.certificates import CertificateSettings
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.routes import RoutesSettings
+from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.policy.load import load
+from aegis_authz.proxy.render import config_files
+from aegis_authz.redact.detectors.table import DETECTORS
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy" / "compose"
+FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+RUNNING = sorted(set(SERVICES) - {"init"})
+AGENT_UID, GATEWAY_UID = "10003", "1337"
+SECRETS = "${AEGIS_SECRETS:-./secrets}"
+
+
+def mounts(service: str) -> dict[str, str]:
+    """What a service mounts: the place inside, and what is there."""
+    pairs = (
+        re.fullmatch(r"(\$\{[^}]*\}[^:]*|[^:]+):([^:]+)(:ro)?", text) for text in SERVICES[service].get("volumes", ())
+    )
+    return {match[2] + (match[3] or ""): match[1] for match in pairs if match}
+
+
+def test_it_is_of_the_compose_specification() -> None:
+    assert "version" not in FILE
+    assert FILE.keys() <= {"name", "services", "networks", "volumes", "secrets"} | {
+        key for key in FILE if key.startswith("x-")
+    }
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_every_service_is_contained(service: str) -> None:
+    given = SERVICES[service]
+    assert given["read_only"] is True
+    assert given["cap_drop"] == ["ALL"]
+    assert given["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit", "cpus", "restart"} <= given.keys()
+    assert not given.keys() & {"privileged", "devices", "pid", "ipc", "userns_mode", "cgroup_parent", "extra_hosts"}
+    assert given.get("network_mode", "none") == "none"
+    assert all("noexec" in line and "nosuid" in line for line in given.get("tmpfs", ()))
+
+
+@pytest.mark.parametrize("service", RUNNING)
+def test_nothing_that_runs_is_root_or_has_a_capability(service: str) -> None:
+    user, _, group = SERVICES[service]["user"].partition(":")
+    assert int(user) > 0 and int(group) > 0
+    assert "cap_add" not in SERVICES[service]
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+def test_what_is_run_once_has_no_network_and_three_capabilities() -> None:
+    init = SERVICES["init"]
+    assert (init["network_mode"], init["profiles"], init["restart"]) == ("none", ["init"], "no")
+    assert set(init["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER"}
+
+
+def test_users_are_those_that_the_secrets_are_made_for() -> None:
+    made_for = {
+        "control": "control",
+        "authz-0": "authz",
+        "authz-1": "authz",
+        "opa": "opa",
+        "redis": "redis",
+        "certificates": "certificates",
+    }
+    for service, folder in made_for.items():
+        assert int(SERVICES[service]["user"].partition(":")[0]) == IMAGE_USERS[folder], service
+    users = {service: SERVICES[service]["user"].partition(":")[0] for service in RUNNING}
+    assert [service for service, user in users.items() if user == GATEWAY_UID] == ["gateway"]
+    assert [service for service, user in users.items() if user == AGENT_UID] == ["agent"]
+
+
+def test_an_agent_shares_a_network_with_the_gateway_alone_and_no_folder_with_anybody() -> None:
+    agent = SERVICES["agent"]
+    assert agent["networks"] == ["agents"]
+    assert [service for service, given in SERVICES.items() if "agents" in given.get("networks", ())] == [
+        "gateway",
+        "agent",
+    ]
+    assert mounts("agent") == {"/etc/aegis/ca-bundle.pem:ro": f"{SECRETS}/public/ca-bundle.pem"}
+    assert "secrets" not in agent
+    assert not agent["user"].endswith(":10001")
+    assert agent["dns"] == ["127.0.0.1"]
+
+
+def test_the_gateway_alone_has_a_way_out() -> None:
+    networks = FILE["networks"]
+    assert {name for name, given in networks.items() if given.get("internal")} == {"agents", "mesh", "tools"}
+    assert [service for service, given in SERVICES.items() if "egress" in given.get("networks", ())] == ["gateway"]
+    assert networks["agents"]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
+
+
+def test_only_the_gateway_publishes_ports_and_to_this_machine_alone() -> None:
+    published = {service: given["ports"] for service, given in SERVICES.items() if "ports" in given}
+    ports = ["127.0.0.1:10000:10000", "127.0.0.1:10001:10001", "127.0.0.1:10002:10002"]
+    assert published == {"gateway": ports}
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    assert all(port.partition(":10")[0] + ":" + port.rpartition(":")[2] in page for port in ports)
+
+
+def test_each_secret_is_given_to_those_it_was_made_for(tmp_path: Path) -> None:
+    make_mesh_secrets(
+        tmp_path, MeshAddresses("redis:6379", "http://control:7400", Path("/run/secrets/opa.token")), for_images=False
+    )
+    for name, given in FILE["secrets"].items():
+        file = given["file"].removeprefix(SECRETS + "/")
+        assert (tmp_path / file).is_file(), name
+        folder = file.partition("/")[0]
+        holders = {service.partition("-")[0] for service in RUNNING if name in SERVICES[service].get("secrets", ())}
+        assert holders == {folder}, name
+    folders = [place for service in RUNNING for place in mounts(service).values() if place.startswith(SECRETS)]
+    assert sorted(folders) == [f"{SECRETS}/control", f"{SECRETS}/public/ca-bundle.pem"]
+
+
+def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
+    for service in RUNNING:
+        for inside, place in mounts(service).items():
+            if place.startswith("./"):
+                assert inside.endswith(":ro"), (service, inside)
+                assert (ROOT / place).exists(), place
+
+
+def test_each_waits_for_what_it_needs_to_be_well() -> None:
+    for service in RUNNING:
+        for needed, terms in SERVICES[service].get("depends_on", {}).items():
+            is_checked = "healthcheck" in SERVICES[needed]
+            assert terms == {"condition": "service_healthy" if is_checked else "service_started"}, (service, needed)
+    assert {service for service in RUNNING if "healthcheck" not in SERVICES[service]} == {"opa", "agent"}
+
+
+def test_sockets_are_in_a_folder_of_their_own_in_memory_for_one_group() -> None:
+    run = FILE["volumes"]["run"]["driver_opts"]
+    assert (run["type"], set(run["o"].split(",")) >= {"mode=0770", "gid=10001", "noexec", "nosuid", "nodev"}) == (
+        "tmpfs",
+        True,
+    )
+    holders = {service for service in RUNNING if "/run/aegis" in mounts(service)}
+    assert holders == {"opa", "authz-0", "authz-1", "certificates", "routes", "gateway"}
+    assert {SERVICES[service]["user"].partition(":")[2] for service in holders} == {"10001"}
+
+
+def test_the_settings_are_read_as_their_processes_read_them(tmp_path: Path) -> None:
+    secret = tmp_path / "redis.url"
+    secret.touch(0o600)
+    secret.write_text("redis://aegis:x@redis:6379/0\n")
+    for name, kind in (
+        ("authz", AuthzSettings),
+        ("control", ControlSettings),
+        ("certificates", CertificateSettings),
+        ("routes", RoutesSettings),
+    ):
+        text = re.sub(r"(?m)^redis: .*$", f"redis: {{file: {secret}}}", (FOLDER / f"{name}.yaml").read_text("utf-8"))
+        (tmp_path / f"{name}.yaml").write_text(text)
+        settings = load_settings(tmp_path / f"{name}.yaml", kind)
+        if isinstance(settings, AuthzSettings):
+            [network] = settings.identity.private_networks
+            assert FILE["networks"]["agents"]["ipam"] == {"config": [{"subnet": network}]}
+
+
+def test_the_documents_and_the_gateway_they_make_are_valid() -> None:
+    policies, tools = (
+        {str(path): path.read_text("utf-8") for path in (FOLDER / "documents" / name).iterdir()}
+        for name in ("agents", "tools")
+    )
+    loaded = load(policies, tools, DETECTORS)
+    settings = load_settings(FOLDER / "routes.yaml", RoutesSettings)
+    assert "envoy.yaml" in config_files(settings.proxy, Catalogue.of(loaded.tools))
+
+
+def test_the_page_of_deployment_says_the_same_users() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    rows = re.findall(r"(?m)^\| `([a-z]+)(?:-N)?` \| `[^|]+` \| \*{0,2}(\d+)\*{0,2} : (\d+) \|", page)
+    services = {"authz": "authz-0", "envoy": "gateway"}
+    said = {services.get(process, process): f"{user}:{group}" for process, user, group in rows}
+    assert said == {service: SERVICES[service]["user"] for service in said}
+    assert set(said) == {"redis", "control", "opa", "authz-0", "routes", "certificates", "gateway"}
