@@ -162,6 +162,7 @@ def test_tail_can_be_narrowed(state: Path) -> None:
     assert ids("--agent", "clinic-agent") == ids("--agent", "acme/emea/clinic-agent") == ["0190-other"]
     assert ids("--agent", "acme/apac/clinic-agent") == []
     assert ids("-n", "2") == ["0190-other", "0190-other"]
+    assert ids("--limit-at", "80") == []
 
 
 @pytest.mark.parametrize(
@@ -170,6 +171,7 @@ def test_tail_can_be_narrowed(state: Path) -> None:
         (["--effect", "denied"], "an effect is one of"),
         (["--reason", "REPLAYD"], "REPLAYED"),
         (["--since", "yesterday"], "is no moment"),
+        (["--limit-at", "90"], "a mark is one of 80, 100"),
     ],
 )
 def test_tail_refuses_a_word_that_would_match_nothing(state: Path, words: list[str], message: str) -> None:

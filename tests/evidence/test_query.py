@@ -9,7 +9,15 @@ import pytest
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalRecord, ApprovalStep, CutRecord, DecisionRecord, Record, RedactionRecord
+from aegis_authz.core.record import (
+    ApprovalRecord,
+    ApprovalStep,
+    ChargeRecord,
+    CutRecord,
+    DecisionRecord,
+    Record,
+    RedactionRecord,
+)
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import encode_record, link
 from aegis_authz.evidence.query import RecordFilter, last_records, matching, new_records
@@ -45,6 +53,25 @@ def log(records: Iterable[Record], writer: str = "w") -> list[LogLine]:
 LINES = log(EVERY)
 SPOILED = LogLine("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
 LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":4', b'"v":5'))
+
+
+SPENT = ChargeRecord("l", "500 USD a day", "p", "acme/emea", "budget", "USD", 10, 85, 15, 100, 0.0, "within", "deny")
+
+
+def test_calls_that_bring_a_limit_to_a_mark_are_found() -> None:
+    passed = replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, decision_id="d-4", charges=(SPENT,))
+    full = replace(passed, decision_id="d-5", charges=(replace(SPENT, used=100, amount=15, left=0), SPENT))
+    before = replace(passed, decision_id="d-6", charges=(replace(SPENT, used=79),))
+    refused = replace(DENIED, decision_id="d-7", charges=(replace(SPENT, excess="over"),))
+    by_the_second = replace(passed, decision_id="d-8", charges=(replace(SPENT, kind="rate", currency=""),))
+    lines = log([passed, full, before, refused, by_the_second, *EVERY, APPROVED])
+
+    def ids(mark: int) -> list[str]:
+        found = matching(lines, RecordFilter(mark=mark))
+        return [stored.record.decision_id for stored in found if isinstance(stored.record, DecisionRecord)]
+
+    assert (ids(80), ids(100)) == (["d-4", "d-5"], ["d-5"])
+    assert all(isinstance(stored.record, DecisionRecord) for stored in matching(lines, RecordFilter(mark=80)))
 
 
 @pytest.mark.parametrize(

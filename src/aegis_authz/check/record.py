@@ -17,7 +17,6 @@ from aegis_authz.core.decision import Decision, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.limit import Budget, Count
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord, FindingName, WholePath
 from aegis_authz.core.refused import Refused
@@ -28,7 +27,6 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 
 _log = logging.getLogger(__name__)
-_AMOUNTS = frozenset((Budget.kind, Count.kind))
 _COUNT_SECONDS = 1.0
 _MOST_REQUEST_ID = 128  # characters; Envoy makes 36, and takes over what a caller made
 _NOT_IN_AN_ID = re.compile(r"[^!-~]")
@@ -134,8 +132,8 @@ def _tell_of_limits(record: DecisionRecord) -> None:
     """Log what operators may want to hear of before the next call is refused, once each time it comes about."""
     if record.effect.lets_through:
         for charge in record.charges:
-            if charge.reached and charge.kind in _AMOUNTS:
-                facts = (charge.name, charge.policy, charge.holder, charge.reached)
+            if charge.mark:
+                facts = (charge.name, charge.policy, charge.holder, charge.mark)
                 _log.warning("the limit %s of %s is used by %s to %d %%", *facts)
     if record.quarantined_until and record.reason is not Reason.QUARANTINED and record.identity is not None:
         _log.warning("%s is quarantined: decision %s", record.identity.scope, record.decision_id)

@@ -96,6 +96,9 @@ def tail(
     since: Annotated[
         str, typer.Option("--since", help="Only from then on: 90s, 10m, 2h, 1d ago, or 2026-11-29T13:00Z.")
     ] = "",
+    mark: Annotated[
+        int, typer.Option("--limit-at", metavar="80|100", help="Only calls that brought a limit to 80 or 100 % of it.")
+    ] = 0,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new records until interrupted.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --follow, a line a record.")] = False,
 ) -> None:
@@ -105,9 +108,12 @@ def tail(
     """
     from aegis_authz.cli.audit_text import records_json, table
     from aegis_authz.commands.records import last_records
+    from aegis_authz.core.record import MARKS
     from aegis_authz.evidence.query import RecordFilter
 
-    record_filter = RecordFilter("", agent, _effect(effect), _reason(reason), tool, _moment(since))
+    if mark not in (0, *MARKS):
+        raise typer.BadParameter(f"a mark is one of {', '.join(map(str, sorted(MARKS)))}", param_hint="--limit-at")
+    record_filter = RecordFilter("", agent, _effect(effect), _reason(reason), tool, _moment(since), mark)
     amount = count if count is not None else _ALL if since else _LAST
     records = _records(folder, state)
     if follow:

@@ -12,13 +12,16 @@ from aegis_authz.core.decision import Obligation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.limit import Budget, Count
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 
 DECISION_VERSION = 4
 """The version of the decision records that are written."""
-_PERCENTAGES = (100, 80)
+MARKS = (100, 80)
+"""The percentages of a limit of which people are told when a call brings it there."""
+_USED_UP = frozenset((Budget.kind, Count.kind))
 MOST_PATH = 2048
 """Characters of a path that a record holds: who has no token must not fill the disk."""
 
@@ -73,10 +76,15 @@ class ChargeRecord:
     @property
     def reached(self) -> int:
         """The percentage of the limit, 80 or 100, that this call's charge reached or passed; 0 for neither."""
-        for percent in _PERCENTAGES:
+        for percent in MARKS:
             if self.of and (self.used - self.amount) * 100 < percent * self.of <= self.used * 100:
                 return percent
         return 0
+
+    @property
+    def mark(self) -> int:
+        """What was `reached` of a limit that is used up over a time; rates and the like come and go by the second."""
+        return self.reached if self.kind in _USED_UP else 0
 
 
 @dataclass(frozen=True, slots=True)

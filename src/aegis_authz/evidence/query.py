@@ -40,7 +40,8 @@ class StoredRecord:
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
     """Which records are wanted: of one decision or one approval, of an agent (its name or org/tenant/agent), of an
-    effect, a reason, a tool, and from a moment on (epoch seconds); "", None and 0 are any.
+    effect, a reason, a tool, from a moment on (epoch seconds), and those that brought a limit to `mark` percent of it,
+    80 or 100, or beyond; "", None and 0 are any.
     """
 
     decision_id: str = ""
@@ -49,6 +50,7 @@ class RecordFilter:
     reason: Reason | None = None
     tool: str = ""
     since: float = 0.0
+    mark: int = 0
 
     def accepts(self, record: Record) -> bool:
         """Whether the record is wanted."""
@@ -60,20 +62,21 @@ class RecordFilter:
             case RefusalsRecord():
                 is_named = not self.decision_id or self.decision_id in record.decision_ids
                 is_refused = self.effect in (None, Effect.DENY) and self.reason in (None, record.reason)
-                return is_named and is_refused and not self.agent and not self.tool
+                return is_named and is_refused and not self.agent and not self.tool and not self.mark
             case DecisionRecord():
                 return self.decision_id in ("", record.decision_id, record.approval_id) and self._is_about(record)
             case ApprovalRecord():
                 is_named = self.decision_id in ("", record.decision_id, record.approval_id)
                 is_of_agent = self.agent in ("", record.scope.agent, str(record.scope))
-                is_any = self.effect is None and self.reason is None
+                is_any = self.effect is None and self.reason is None and not self.mark
                 return is_named and is_of_agent and is_any and self.tool in ("", record.tool)
             case RedactionRecord() | OutcomeRecord() | UsageRecord():
                 return self.decision_id in ("", record.decision_id) and self._is_of_any_call
 
     @property
     def _is_of_any_call(self) -> bool:
-        return not self.agent and not self.tool and self.effect is None and self.reason is None
+        is_any = not self.agent and not self.tool and not self.mark
+        return is_any and self.effect is None and self.reason is None
 
     def _is_about(self, record: DecisionRecord) -> bool:
         scope = None if record.identity is None else record.identity.scope
@@ -81,8 +84,14 @@ class RecordFilter:
             self.effect in (None, record.effect)
             and self.reason in (None, record.reason)
             and self.tool in ("", record.tool)
+            and (not self.mark or _highest_mark(record) >= self.mark)
             and (not self.agent or (scope is not None and self.agent in (scope.agent, str(scope))))
         )
+
+
+def _highest_mark(record: DecisionRecord) -> int:
+    """The highest mark to which a call brought a limit; one that did not pass used nothing."""
+    return max((charge.mark for charge in record.charges), default=0) if record.effect.lets_through else 0
 
 
 def matching(lines: Iterable[LogLine], criteria: RecordFilter) -> Iterator[StoredRecord]:
