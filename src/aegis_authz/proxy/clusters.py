@@ -1,7 +1,7 @@
 """Where Envoy connects to: the authorizers, and one cluster for each tool.
 
-Tools are the hosts that an operator wrote into the catalogue, never hosts that a client names, so their
-addresses need no filter. A dynamic forward proxy would have to refuse private, link-local and metadata addresses.
+Tools are the hosts that an operator wrote into the catalogue, never hosts that a client names. Whoever answers for such
+a name says where it leads: that is looked at before Envoy connects (proxy/tool_addresses.py).
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
 from aegis_authz.config.proxy import ProxySettings, ToolConnection
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.proxy.tool_addresses import address_filter
 from aegis_authz.proxy.typed import packed
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -108,18 +109,28 @@ def _tool_cluster(tool: Tool, settings: ProxySettings) -> Cluster:
         connect_timeout=_CONNECT_TIMEOUT,
         load_assignment=members(name, [Address(socket_address=SocketAddress(address=host, port_value=port))]),
         circuit_breakers=roomy(),
-        typed_extension_protocol_options={HTTP_OPTIONS: packed(_protocol(is_http2))},
+        typed_extension_protocol_options={HTTP_OPTIONS: packed(_protocol(is_http2, _address_filters(tool)))},
         transport_socket=_tls(host, connection, is_http2, settings.ca_file) if scheme == "https" else None,
     )
 
 
-def _protocol(is_http2: bool) -> HttpProtocolOptions:
+def _address_filters(tool: Tool) -> list[HttpFilter]:
+    """What looks at the address that a tool's name led to. An address that the catalogue names needs no look, and of a
+    tool that is passed through no filter of HTTP sees anything.
+    """
+    if tool.is_opaque or is_ip(tool.place.host):
+        return []
+    return [address_filter(is_own_place=bool(tool.upstream))]
+
+
+def _protocol(is_http2: bool, filters: list[HttpFilter]) -> HttpProtocolOptions:
     if not is_http2:
         # HTTP/1.1 upstream: no request trailers, which nobody judged, can pass
         explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
-        return HttpProtocolOptions(explicit_http_config=explicit)
+        chain = [*filters, _codec()] if filters else []
+        return HttpProtocolOptions(explicit_http_config=explicit, http_filters=chain)
     explicit = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
-    return HttpProtocolOptions(explicit_http_config=explicit, http_filters=[_no_trailers(), _codec()])
+    return HttpProtocolOptions(explicit_http_config=explicit, http_filters=[*filters, _no_trailers(), _codec()])
 
 
 def _no_trailers() -> HttpFilter:
