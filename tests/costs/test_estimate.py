@@ -177,19 +177,33 @@ def test_a_call_of_a_model_whose_cost_has_no_bound_is_refused(body: Mapping[str,
     "limits",
     [
         {"max_tokens": 5, "max_completion_tokens": 500},
-        {"generationConfig": {"maxOutputTokens": 5, "max_output_tokens": 500}},
-        {"generation_config": {"maxOutputTokens": 500, "max_output_tokens": 5}},
-        {"generationConfig": {"maxOutputTokens": 5}, "generation_config": {"maxOutputTokens": 500}},
-        {"generationConfig": {"max_output_tokens": 500}, "generation_config": {"max_output_tokens": 5}},
-        {"generationConfig": {"maxOutputTokens": 5, "candidateCount": 1, "candidate_count": 100}},
-        {"generationConfig": {"maxOutputTokens": 5}, "generation_config": {"candidateCount": 100}},
+        {"contents": [], "generationConfig": {"maxOutputTokens": 5, "max_output_tokens": 500}},
+        {"contents": [], "generation_config": {"maxOutputTokens": 500, "max_output_tokens": 5}},
+        {"contents": [], "generationConfig": {"maxOutputTokens": 5}, "generation_config": {"maxOutputTokens": 500}},
+        {"contents": [], "generationConfig": {"max_output_tokens": 500}, "generation_config": {"max_output_tokens": 5}},
+        {"contents": [], "generationConfig": {"maxOutputTokens": 5, "candidateCount": 1, "candidate_count": 100}},
+        {"contents": [], "generationConfig": {"maxOutputTokens": 5}, "generation_config": {"candidateCount": 100}},
         {"max_tokens": 5, "generationConfig": {"max_output_tokens": 500}},
-        {"generationConfig": {"maxOutputTokens": None, "max_output_tokens": 500}},
+        {"contents": [], "generationConfig": {"maxOutputTokens": None, "max_output_tokens": 500}},
     ],
 )
 def test_the_larger_of_two_limits_counts_however_they_are_spelt(limits: Mapping[str, Json]) -> None:
     found = estimate(call({"model": "gpt-4o", **limits}), (), 0, priced(LLM))
     assert found is not None and found.tokens is not None and found.tokens.output == 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [], "generationConfig": {"maxOutputTokens": 1}},
+        {"contents": [], "max_tokens": 1},
+        {"contents": [], "max_output_tokens": 1},
+    ],
+)
+def test_a_limit_in_the_words_of_another_provider_limits_nothing(body: Mapping[str, Json]) -> None:
+    found = estimate(call({"model": "gpt-4o", **body}), (), 0, priced(LLM))
+    assert found is not None and found.tokens is not None and found.tokens.output == 16_384
+    assert "how many tokens the answer has" in refusal({"model": "small-1", **body}, LLM)
 
 
 def test_a_limit_beside_a_listed_parameter_is_found() -> None:
@@ -199,7 +213,7 @@ def test_a_limit_beside_a_listed_parameter_is_found() -> None:
     )
     made = call(
         {"model": "gpt-4o", "config": {"maxOutputTokens": 5}},
-        besides={"/generation_config": {"max_output_tokens": 500}},
+        besides={"/generation_config": {"max_output_tokens": 500}, "/contents/0": {}},
     )
     found = estimate(made, listed, 0, priced(LLM))
     assert found is not None and found.tokens is not None and found.tokens.output == 500
@@ -211,7 +225,7 @@ def test_a_catalogue_that_lists_parameters_is_read_by_their_places() -> None:
         Parameter("config", ParameterSource.BODY, "/generationConfig", ParameterType.OBJECT, False, None),
     )
     body: Mapping[str, Json] = {"which": "gpt-4o", "config": {"maxOutputTokens": 3}}
-    found = estimate(call(body, besides={"/n": 2}), listed, 10, priced(LLM))
+    found = estimate(call(body, besides={"/n": 2, "/contents": []}), listed, 10, priced(LLM))
     assert found is not None and found.tokens is not None and found.tokens.output == 6
 
 

@@ -19,10 +19,10 @@ from aegis_authz.encoding.pointer import split
 
 _CONFIGS = ("/generationConfig", "/generation_config")
 """Gemini takes each name in either spelling, wherever it stands (protobuf JSON mapping): the largest of all counts."""
-_LIMITS = (
-    *("/max_completion_tokens", "/max_tokens", "/max_output_tokens"),
-    *(f"{config}/{name}" for config in _CONFIGS for name in ("maxOutputTokens", "max_output_tokens")),
-)
+_FLAT_LIMITS = ("/max_completion_tokens", "/max_tokens", "/max_output_tokens")
+_CONFIG_LIMITS = tuple(f"{config}/{name}" for config in _CONFIGS for name in ("maxOutputTokens", "max_output_tokens"))
+_CONTENTS = "/contents"
+"""By which a request is known as one of Gemini."""
 _ANSWERS = ("/n", *(f"{config}/{name}" for config in _CONFIGS for name in ("candidateCount", "candidate_count")))
 _MOST_ANSWERS = 1024
 _REFERENCES = frozenset(
@@ -57,9 +57,20 @@ def read_model_request(call: ToolCall, parameters: Sequence[Parameter], model_at
     model = _in_path(call, parameters, model_at) if model_at.startswith("{") else _at(parts, model_at)
     if not isinstance(model, str) or not model:
         raise _unknown(f"it names no model at {model_at}")
-    limits = [_whole(value, at, MOST_TOKENS) for at in _LIMITS if (value := _at(parts, at)) is not None]
+    flat, configured = (_limits(parts, places) for places in (_FLAT_LIMITS, _CONFIG_LIMITS))
+    own = configured if _has_contents(parts) else flat
+    # a limit in words that this provider does not read limits nothing; beside its own it may only raise the estimate
+    limits = [*flat, *configured] if own else []
     answers = [_whole(value, at, _MOST_ANSWERS) for at in _ANSWERS if (value := _at(parts, at)) is not None]
     return ModelRequest(model, max(limits, default=None), max(answers, default=1), _reference(parts))
+
+
+def _has_contents(parts: Mapping[str, Json]) -> bool:
+    return _at(parts, _CONTENTS) is not None or any(place.startswith(f"{_CONTENTS}/") for place in parts)
+
+
+def _limits(parts: Mapping[str, Json], places: Sequence[str]) -> list[int]:
+    return [_whole(value, at, MOST_TOKENS) for at in places if (value := _at(parts, at)) is not None]
 
 
 def _whole(value: Json, at: str, most: int) -> int:
