@@ -20,6 +20,8 @@ EXTRAS: Final = MappingProxyType(
         "genai_prices": "prices",
         "httpx": "control",
         "httpx2": "demo",
+        "openai": "demo",
+        "stripe": "demo",
         "jinja2": "control",
         "jwt": "control",
         "mcp": "agent",

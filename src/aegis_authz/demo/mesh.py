@@ -29,6 +29,8 @@ description: An agent that is refused again and again is looked at before it goe
 owner: platform
 breaker: {{refusals: {BREAKER_REFUSALS}, within: 60s, quarantine: 15m}}
 """
+_DOCUMENTS = Path(__file__).parent / "documents"
+"""What is about public APIs as their own clients call them; kept out of the examples, which are about no real host."""
 _SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
 _HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
@@ -139,7 +141,10 @@ async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ())
         mcp_port = await stack.enter_async_context(serving(mcp_app()))
         mesh = DemoMesh(folder, tools, options)
         ports = {"9001": http_port, "9002": http_port, "9003": http_port, "9004": mcp_port}
-        _copy_documents(policies, mesh, ports)
+        mesh.policies.mkdir(parents=True)
+        mesh.catalogue.mkdir()
+        for documents in (policies, _DOCUMENTS):
+            _copy_documents(documents, mesh, ports)
         _copy_pack(policies / "packs" / "spending", mesh, http_port)
         try:
             await mesh.up()
@@ -150,7 +155,6 @@ async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ())
 
 def _copy_documents(policies: Path, mesh: DemoMesh, ports: dict[str, int]) -> None:
     for source, target in ((policies / "agents", mesh.policies), (policies / "tools", mesh.catalogue)):
-        target.mkdir(parents=True)
         for path in sorted(source.glob("*.yaml")):
             text = path.read_text("utf-8")
             for example, port in ports.items():

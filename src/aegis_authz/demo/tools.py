@@ -6,10 +6,12 @@ Small but real HTTP servers. Each remembers the last body it received, so that t
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 PATIENT = {
@@ -22,6 +24,9 @@ PATIENT = {
     "status": "active",
 }
 """The record the health record API answers with."""
+
+ANSWER = ("Dear customer, ", "invoice 17 is due.")
+"""What the language model says, in the parts in which it streams."""
 
 
 class DemoTools:
@@ -37,6 +42,7 @@ class DemoTools:
             routes=[
                 Route("/v1/payments", self._pay, methods=["POST"]),
                 Route("/v1/payments/{id}", self._payment),
+                Route("/v1/payment_intents", self._intend, methods=["POST"]),
                 Route("/records/{id}", self._record, methods=["GET", "PUT"]),
                 Route("/deployments", self._deploy, methods=["POST"]),
                 Route("/v1/chat/completions", self._answer, methods=["POST"]),
@@ -52,6 +58,12 @@ class DemoTools:
         order = await request.json()
         return JSONResponse({"id": f"pay_{next(self._numbers)}", "amount": order["amount"], "status": "paid"}, 201)
 
+    async def _intend(self, request: Request) -> Response:
+        await self._remember(request)
+        form = await request.form()
+        amount = int(str(form["amount"]))
+        return JSONResponse({"id": f"pi_{next(self._numbers)}", "object": "payment_intent", "amount": amount})
+
     async def _payment(self, request: Request) -> Response:
         await self._remember(request)
         return JSONResponse({"id": request.path_params["id"], "status": "paid"})
@@ -62,8 +74,18 @@ class DemoTools:
 
     async def _answer(self, request: Request) -> Response:
         await self._remember(request)
-        return JSONResponse({"choices": [{"message": {"role": "assistant", "content": "Hello."}}]})
+        if (await request.json()).get("stream") is True:
+            return StreamingResponse(_events(), media_type="text/event-stream")
+        return JSONResponse({"choices": [{"message": {"role": "assistant", "content": "".join(ANSWER)}}]})
 
     async def _deploy(self, request: Request) -> Response:
         await self._remember(request)
         return JSONResponse({"deployment": f"dep_{next(self._numbers)}", "state": "rolling out"}, 202)
+
+
+def _events() -> Iterator[str]:
+    """The answer as OpenAI's API streams it."""
+    for part in ANSWER:
+        chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "small"}
+        yield f"data: {json.dumps({**chunk, 'choices': [{'index': 0, 'delta': {'content': part}}]})}\n\n"
+    yield "data: [DONE]\n\n"

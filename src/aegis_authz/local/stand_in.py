@@ -33,7 +33,9 @@ def serve_echo(ports: Sequence[int], ready: Path, host: str = "127.0.0.1") -> No
     listeners = [socket.create_server((host, port)) for port in ports]
     listeners.append(socket.socket(socket.AF_UNIX))
     listeners[-1].bind(str(ready))
-    config = uvicorn.Config(echo_app(), log_config=None, access_log=False, server_header=False, lifespan="off")
+    config = uvicorn.Config(
+        echo_app(), log_config=None, log_level="warning", access_log=False, server_header=False, lifespan="off"
+    )
     uvicorn.Server(config).run(sockets=listeners)
 
 
