@@ -22,10 +22,12 @@ Client = Callable[[ControlServices, str], httpx.AsyncClient]
 
 OPEN = {
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/approvals/sign-in"),
     ("GET", "/approvals/style.css"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/approvals/{approval_id}/status"),
+    ("POST", "/approvals/sign-in"),
     ("POST", "/v1/channels/slack/interactions"),
     ("POST", "/v1/enroll"),
     ("POST", "/v1/password"),

@@ -170,7 +170,9 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
         *approval_routes(services.approver, services.authentication),
-        *approval_page_routes(services.approver, services.authentication, services.outreach.pages),
+        *approval_page_routes(
+            services.approver, services.authentication, services.outreach.pages, services.people.door
+        ),
         *slack_routes(services.outreach.presses),
         *notice_routes(services.outreach.courier, services.authentication),
         *limit_routes(services.limits, services.limit_book, services.authentication),

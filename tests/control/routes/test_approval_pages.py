@@ -12,6 +12,8 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
+from aegis_authz.ports.people import Account
+from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import HELD, hold
@@ -121,3 +123,60 @@ async def test_who_is_nobody_or_of_another_tenant_reads_a_page_that_says_so(
     for answer in (other, nobody):
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+async def signed_up(new_plane: Callable[..., ControlServices], store: MemoryStore) -> ControlServices:
+    """A control plane at which ivy, an approver, has set a password."""
+    kept = MemoryPeople(for_tests=True)
+    plane = new_plane(approvals=store, people=kept)
+    ivy = person("ivy", "approver@acme/emea", groups=("finance",))
+    await kept.add(Account(ivy, is_disabled=False, created=1.0))
+    code, _ = await plane.people.door.sign_in.make_code("ivy")
+    await plane.people.door.sign_in.set_password(code, "ivy", PASSWORD, "")
+    return plane
+
+
+async def test_a_person_signs_in_on_a_page_and_decides_in_that_session(
+    signed_up: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    async with client(signed_up, "") as browser:
+        del browser.headers["authorization"]
+        nobody = await browser.get(f"/approvals/{HELD}")
+        assert (nobody.status_code, f'href="/approvals/sign-in?to={HELD}"' in nobody.text) == (401, True)
+        form = await browser.get(f"/approvals/sign-in?to={HELD}")
+        assert f'action="/approvals/sign-in?to={HELD}"' in form.text
+        answer = await browser.post(f"/approvals/sign-in?to={HELD}", data={"person": "ivy", "password": PASSWORD})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/approvals/{HELD}")
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        page = (await browser.get(f"/approvals/{HELD}")).text
+        (seal,) = re.findall(r'name="seal" value="([0-9a-f]{64})"', page)
+        unsealed = await browser.post(f"/approvals/{HELD}", data={"verdict": "approve", "note": ""})
+        assert unsealed.status_code == 403
+        decided = await browser.post(f"/approvals/{HELD}", data={"seal": seal, "verdict": "approve", "note": ""})
+        assert decided.status_code == 303
+    assert (await store.get(HELD)).decided_by == "ivy"
+
+
+async def test_a_wrong_password_opens_nothing_and_another_site_signs_nobody_in(
+    signed_up: ControlServices, client: Client
+) -> None:
+    async with client(signed_up, "") as browser:
+        del browser.headers["authorization"]
+        wrong = await browser.post("/approvals/sign-in", data={"person": "ivy", "password": "wrong"})
+        foreign = await browser.post(
+            "/approvals/sign-in",
+            data={"person": "ivy", "password": PASSWORD},
+            headers={"origin": "https://evil.example"},
+        )
+        elsewhere = await browser.get("/approvals/sign-in?to=https://evil.example")
+    assert (wrong.status_code, "set-cookie" in wrong.headers) == (401, False)
+    assert wrong.headers["content-type"] == "text/html; charset=utf-8"
+    assert (foreign.status_code, "set-cookie" in foreign.headers) == (403, False)
+    assert elsewhere.status_code == 400

@@ -38,7 +38,7 @@ class ProblemPages:
 
         await self._app(scope, receive, collect)
         if begin:
-            page = problem_page(HttpProblem(begin["status"], str(json.loads(body)["detail"])))
+            page = problem_page(HttpProblem(begin["status"], str(json.loads(body)["detail"])), path)
             await page(scope, receive, send)
 
 

@@ -26,6 +26,7 @@ _PACKAGE, _FOLDER = "aegis_authz.control", "pages"
 _MOST_BYTES = 64 * 1024
 _MOST = 64  # fields
 _MOST_NOTE = 500
+_APPROVAL = re.compile(r"/approvals/(apr_[0-9a-f]{34})")
 _CALL = re.compile(r'<pre id="call">(.*?)</pre>', re.DOTALL)
 _TYPED = "value "
 """Before the names of fields in which values of the call are typed."""
@@ -90,6 +91,10 @@ class Pages:
         content = files(_PACKAGE).joinpath(_FOLDER, "style.css").read_bytes()
         return Response(content, media_type="text/css", headers={"cache-control": "max-age=3600"})
 
+    def sign_in(self, to: str) -> Response:
+        """The form by which one signs in, to go on to that approval, "" for the list."""
+        return _page("sign_in.html", 200, to=to)
+
     def listing(self, approvals: Sequence[Approval]) -> Response:
         """What waits for somebody, those that expire first at the top."""
         rows = [
@@ -135,12 +140,17 @@ class Pages:
 
         Raises HttpProblem.
         """
+        self.require_same_site(request)
+        seal = form.fields.get("seal", "").encode("utf-8")
+        if not hmac.compare_digest(seal, self._seal(approval, person, request).encode("ascii")):
+            raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
+
+    def require_same_site(self, request: Request) -> None:
+        """Refuse a form that a page of another site sent. Raises HttpProblem."""
         sites = request.headers.getlist("sec-fetch-site")
         origins = request.headers.getlist("origin")
-        is_foreign = any(site != "same-origin" for site in sites) or any(origin != self._origin for origin in origins)
-        seal = form.fields.get("seal", "").encode("utf-8")
-        if is_foreign or not hmac.compare_digest(seal, self._seal(approval, person, request).encode("ascii")):
-            raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
+        if any(site != "same-origin" for site in sites) or any(origin != self._origin for origin in origins):
+            raise HttpProblem(403, "this form is of another site")
 
     def _seal(self, approval: Approval, person: Person, request: Request) -> str:
         parts = (
@@ -154,9 +164,12 @@ class Pages:
         return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
 
-def problem_page(problem: HttpProblem) -> Response:
-    """A problem as a page that a person can read."""
-    response = _page("problem.html", problem.status, detail=problem.document.detail)
+def problem_page(problem: HttpProblem, path: str = "") -> Response:
+    """A problem as a page that a person can read. Whoever is nobody yet is led to sign in, and back to `path`."""
+    match = _APPROVAL.fullmatch(path)
+    to = match.group(1) if match is not None else ""
+    is_nobody = problem.status == 401
+    response = _page("problem.html", problem.status, detail=problem.document.detail, is_nobody=is_nobody, to=to)
     if problem.status == 401:
         response.headers["www-authenticate"] = 'Bearer realm="aegis"'
     return response

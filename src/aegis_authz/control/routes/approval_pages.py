@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,28 +13,27 @@ from aegis_authz.approvals.rules import not_found
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.pages import Form, Pages
+from aegis_authz.control.routes.sessions import SignInDoor, source_of
 from aegis_authz.core import units
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden, ApprovalState
 from aegis_authz.people.permissions import Permission
 
 ApprovalId = Annotated[units.ApprovalId, Path()]
+Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]
 _MOST_LISTED = 100
 
 
-def approval_page_routes(approver: Approver, authentication: Authentication, pages: Pages) -> list[APIRouter]:
+def approval_page_routes(
+    approver: Approver, authentication: Authentication, pages: Pages, door: SignInDoor
+) -> list[APIRouter]:
     """Everything under `/approvals`."""
-    people, everyone = people_router(authentication, takes_forms=True), open_router()
+    people = people_router(authentication, takes_forms=True)
 
     async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
         approval = await approver.get(approval_id)
         if not caller.may_for(approval.request.scope):
             raise not_found(approval_id)
         return approval
-
-    @everyone.get("/approvals/style.css", include_in_schema=False)
-    async def get_style() -> Response:
-        """The one style sheet of the pages."""
-        return pages.style()
 
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def list_approvals_page(caller: Asker) -> Response:
@@ -67,7 +66,35 @@ def approval_page_routes(approver: Approver, authentication: Authentication, pag
             return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, str(refusal))
         return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
 
-    return [everyone, people]
+    return [_open_page_routes(pages, door), people]
+
+
+def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
+    """What is open to everyone: the style sheet, and signing in."""
+    everyone = open_router()
+
+    @everyone.get("/approvals/style.css", include_in_schema=False)
+    async def get_style() -> Response:
+        """The one style sheet of the pages."""
+        return pages.style()
+
+    @everyone.get("/approvals/sign-in", include_in_schema=False)
+    async def get_sign_in_page(to: Destination = "") -> Response:
+        """Ask who is there."""
+        return pages.sign_in(to)
+
+    @everyone.post("/approvals/sign-in", include_in_schema=False)
+    async def sign_in_on_page(request: Request, to: Destination = "") -> Response:
+        """Sign in by password, and go on to where one came from."""
+        pages.require_same_site(request)
+        form = await Form.read(request)
+        password = form.fields.get("password", "")
+        opened = await door.sign_in.by_password(form.text("person"), password, source_of(request))
+        response = RedirectResponse(f"/approvals/{to}" if to else "/approvals", status_code=303)
+        door.cookie.put(response, opened, door.now())
+        return response
+
+    return everyone
 
 
 async def _decide(approver: Approver, approval: Approval, caller: Caller, form: Form) -> None:
