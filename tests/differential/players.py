@@ -42,10 +42,10 @@ async def play(case: Case, way: Way, names: Names, port: int, trusting: ssl.SSLC
     """Send a case; returns the status of the answer, or that there was none."""
     try:
         async with asyncio.timeout(PATIENCE):
-            if way == "http2":
-                return await _by_http2(case, names, port)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
+                if way == "http2":
+                    return await _by_http2(case, names, reader, writer)
                 if way == "https":
                     await _open_tunnel(reader, writer, names.host, trusting)
                 writer.write(raw_request(case, names))
@@ -59,13 +59,17 @@ async def play(case: Case, way: Way, names: Names, port: int, trusting: ssl.SSLC
         return CLOSED
 
 
-async def play_redirected(case: Case, names: Names, connection: socket.socket, trusting: ssl.SSLContext | None) -> str:
-    """Send a case on a connection to anywhere, that rules lead to the gateway; in TLS where `trusting` says so."""
+async def play_redirected(
+    case: Case, way: Way, names: Names, connection: socket.socket, trusting: ssl.SSLContext
+) -> str:
+    """Send a case on a connection to anywhere, that rules lead to the gateway: for `https` in TLS of its own."""
     try:
         async with asyncio.timeout(PATIENCE):
             reader, writer = await asyncio.open_connection(sock=connection)
             try:
-                if trusting is not None:
+                if way == "http2":
+                    return await _by_http2(case, names, reader, writer)
+                if way == "https":
                     await writer.start_tls(trusting, server_hostname=names.host)
                 writer.write(raw_request(case, names))
                 await writer.drain()
@@ -133,7 +137,7 @@ def _pair(line: str) -> tuple[str, str]:
     return (f":{name}" if line.startswith(":") else name), value.removeprefix(" ")
 
 
-async def _by_http2(case: Case, names: Names, port: int) -> str:
+async def _by_http2(case: Case, names: Names, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     config = h2.config.H2Configuration(
         validate_outbound_headers=False, normalize_outbound_headers=False, header_encoding=None
     )
@@ -143,21 +147,17 @@ async def _by_http2(case: Case, names: Names, port: int) -> str:
     connection.send_headers(1, pairs, end_stream=not case.body)
     if case.body:
         connection.send_data(1, case.body, end_stream=True)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(connection.data_to_send())
-        await writer.drain()
-        while data := await reader.read(65_536):
-            try:
-                events: Sequence[Any] = connection.receive_data(data)
-            except h2.exceptions.ProtocolError:
+    writer.write(connection.data_to_send())
+    await writer.drain()
+    while data := await reader.read(65_536):
+        try:
+            events: Sequence[Any] = connection.receive_data(data)
+        except h2.exceptions.ProtocolError:
+            return CLOSED
+        for event in events:
+            if isinstance(event, h2.events.ResponseReceived):
+                return dict(event.headers)[b":status"].decode()
+            if isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
                 return CLOSED
-            for event in events:
-                if isinstance(event, h2.events.ResponseReceived):
-                    return dict(event.headers)[b":status"].decode()
-                if isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
-                    return CLOSED
-            writer.write(connection.data_to_send())
-        return CLOSED
-    finally:
-        writer.transport.abort()
+        writer.write(connection.data_to_send())
+    return CLOSED
