@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from aegis_authz.ports.database import Transactions
 from aegis_authz.ports.people import Account, PeopleStore, PersonConflict, PersonUnknown
 from aegis_authz.ports.sign_in import SignInStore
 from aegis_authz.testing.people import MemoryPeople
-from tests.support.real_postgres import postgres_programs, running_postgres
+from tests.support.real_postgres import new_database, postgres_programs, running_postgres
 
 ANN = Person("ann", "Ann Lee", frozenset({"finance", "ops"}), (RoleBinding.parse("approver@acme/emea"),))
 BOB = Person("bob@acme.example", "Bob", frozenset(), (RoleBinding.parse("auditor@acme"), RoleBinding.parse("owner")))
@@ -48,18 +47,6 @@ def postgres() -> Iterator[str]:
         pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql runs this suite on it")
     with running_postgres(programs) as url:
         yield url
-
-
-async def new_database(url: str) -> str:
-    """The URL of a database that nobody has used."""
-    from sqlalchemy.ext.asyncio import create_async_engine
-
-    name = f"t{secrets.token_hex(6)}"
-    engine = create_async_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    await engine.dispose()
-    return url.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+
+from sqlalchemy.ext.asyncio import create_async_engine
 
 _DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -47,3 +50,13 @@ def running_postgres(programs: Path) -> Iterator[str]:
 def _run(command: list[str], user: str | None, folder: Path) -> None:
     with (folder / "out").open("ab") as out:
         subprocess.run(command, user=user, cwd=folder, stdout=out, stderr=out, check=True)
+
+
+async def new_database(url: str) -> str:
+    """The URL of a database on that server that nobody has used."""
+    name = f"t{secrets.token_hex(6)}"
+    engine = create_async_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    await engine.dispose()
+    return url.replace("/postgres?", f"/{name}?")

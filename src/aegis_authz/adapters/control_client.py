@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -30,6 +30,21 @@ from aegis_authz.api.limits import (
 )
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.people import (
+    AddressRequest,
+    ApiKeyRequest,
+    ChangeLinesAnswer,
+    CodeAnswer,
+    NewApiKeyAnswer,
+    NewPersonRequest,
+    PasswordRequest,
+    PeopleAnswer,
+    PersonAnswer,
+    PersonRequest,
+    ReasonRequest,
+    SessionAnswer,
+    SignInRequest,
+)
 from aegis_authz.api.policies import (
     PublishRequest,
     ReleaseAnswer,
@@ -65,7 +80,7 @@ class ControlRefused(Exception):
 
 
 class ControlClient:
-    """One control plane and the right to administer it.
+    """One control plane, and what proves to it who asks.
 
     Every method raises ControlUnreachable or ControlRefused.
     """
@@ -73,19 +88,21 @@ class ControlClient:
     def __init__(
         self,
         url: str,
-        admin_token: str,
+        bearer: str,
         transport: httpx.BaseTransport | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`transport` replaces the network in tests; without `tls` a server is verified by the usual authorities."""
+        """`bearer` is an API key or the admin token, "" for who is about to sign in. `transport` replaces the network
+        in tests; without `tls` a server is verified by the usual authorities.
+        """
         self._url = url
         self._http = httpx.Client(
             base_url=url,
-            headers={"authorization": f"Bearer {admin_token}"},
+            headers={"authorization": f"Bearer {bearer}"} if bearer else {},
             timeout=_SECONDS,
             transport=transport,
             verify=True if tls is None else tls,
-            trust_env=False,  # the admin token must not travel through a proxy named in the environment
+            trust_env=False,  # what proves who asks must not travel through a proxy named in the environment
         )
 
     def __enter__(self) -> Self:
@@ -205,9 +222,90 @@ class ControlClient:
         body = InvitationRequest.model_construct(note=note, ttl=ttl)
         return self._ask("POST", f"{_agent(scope)}/invite", InvitationAnswer, body)
 
+    def sign_in(self, person_id: str, password: str) -> SessionAnswer:
+        """Begin a session; what is asked after is asked in it."""
+        return self._enter("/v1/session", SignInRequest.model_construct(person=person_id, password=password))
+
+    def set_password(self, code: str, person_id: str, password: str) -> SessionAnswer:
+        """Set a password for a code, and begin a session."""
+        body = PasswordRequest.model_construct(code=code, person=person_id, password=password)
+        return self._enter("/v1/password", body)
+
+    def sign_out(self) -> None:
+        """End the session."""
+        self._tell("DELETE", "/v1/session")
+
+    def session(self) -> SessionAnswer:
+        """Who asks."""
+        return self._ask("GET", "/v1/session", SessionAnswer)
+
+    def make_key(self, label: str, roles: Sequence[str], days: float) -> NewApiKeyAnswer:
+        """An API key of who asks; the answer holds it."""
+        body = ApiKeyRequest.model_construct(label=label, roles=list(roles), days=days)
+        return self._ask("POST", "/v1/api-keys", NewApiKeyAnswer, body)
+
+    def revoke_key(self, key_id: str) -> None:
+        """End an API key."""
+        self._tell("DELETE", f"/v1/api-keys/{_segment(key_id)}")
+
+    def people(self) -> PeopleAnswer:
+        """The people whom who asks may see."""
+        return self._ask("GET", "/v1/people", PeopleAnswer)
+
+    def add_person(
+        self, person_id: str, name: str, roles: Sequence[str], groups: Sequence[str], note: str
+    ) -> CodeAnswer:
+        """Add a person; the answer holds the code of their password."""
+        body = NewPersonRequest.model_construct(
+            id=person_id, name=name, roles=list(roles), groups=list(groups), note=note
+        )
+        return self._ask("POST", "/v1/people", CodeAnswer, body)
+
+    def change_person(self, person: PersonAnswer, note: str) -> PersonAnswer:
+        """Make a person what is given."""
+        body = PersonRequest.model_construct(
+            name=person.name,
+            groups=list(person.groups),
+            roles=list(person.roles),
+            disabled=person.disabled,
+            note=note,
+        )
+        return self._ask("PUT", f"/v1/people/{_segment(person.id)}", PersonAnswer, body)
+
+    def new_code(self, person_id: str, note: str) -> CodeAnswer:
+        """Another code for a password."""
+        body = ReasonRequest.model_construct(note=note)
+        return self._ask("POST", f"/v1/people/{_segment(person_id)}/code", CodeAnswer, body)
+
+    def link_person(self, person_id: str, channel: str, address: str, note: str) -> None:
+        """Note where a person is in a channel."""
+        body = AddressRequest.model_construct(address=address, note=note)
+        self._tell("PUT", f"/v1/people/{_segment(person_id)}/addresses/{_segment(channel)}", body)
+
+    def changes(self, after: int, limit: int) -> ChangeLinesAnswer:
+        """A page of the change log, in the order of writing."""
+        return self._ask("GET", f"/v1/changes?{urlencode({'after': after, 'limit': limit})}", ChangeLinesAnswer)
+
+    def _enter(self, path: str, body: Request) -> SessionAnswer:
+        session = self._ask("POST", path, SessionAnswer, body)
+        self._http.headers["x-csrf-token"] = session.csrf
+        return session
+
+    def _tell(self, method: str, path: str, body: Request | None = None) -> None:
+        """Ask what has no answer but that it was done."""
+        answer = self._send(method, path, body, 0)
+        if answer.status_code != 204:
+            raise self._refusal(answer)
+
     def _ask(
         self, method: str, path: str, kind: type[AnswerT], body: Request | None = None, wait: float = 0
     ) -> AnswerT:
+        answer = self._send(method, path, body, wait)
+        if answer.status_code == 200:
+            return self._read(answer, kind)
+        raise self._refusal(answer)
+
+    def _send(self, method: str, path: str, body: Request | None, wait: float) -> httpx.Response:
         params = {"wait": f"{wait:g}"} if wait else None
         content = None if body is None else body.model_dump(mode="json")
         try:
@@ -216,10 +314,11 @@ class ControlClient:
             raise ControlUnreachable(f"no control plane answers at {self._url}: {fault}") from None
         if len(answer.content) > _MAX_ANSWER_BYTES:
             raise ControlUnreachable(f"{self._url} answers more than a control plane would")
-        if answer.status_code == 200:
-            return self._read(answer, kind)
+        return answer
+
+    def _refusal(self, answer: httpx.Response) -> ControlRefused:
         problem = self._read(answer, ProblemDocument)
-        raise ControlRefused(answer.status_code, problem.detail, tuple(entry.problem() for entry in problem.problems))
+        return ControlRefused(answer.status_code, problem.detail, tuple(entry.problem() for entry in problem.problems))
 
     def _read(self, answer: httpx.Response, kind: type[AnswerT]) -> AnswerT:
         try:

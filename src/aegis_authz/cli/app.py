@@ -15,6 +15,7 @@ from aegis_authz.cli import (
     bench,
     ca,
     connect,
+    control,
     demo,
     doctor,
     envoy,
@@ -22,8 +23,10 @@ from aegis_authz.cli import (
     intercept,
     keys,
     limits,
+    login,
     mcp,
     mesh,
+    people,
     ready,
     secrets,
     serve,
@@ -50,6 +53,9 @@ app.command()(mesh.down)
 app.command()(mesh.status)
 app.command()(mesh.logs)
 app.command()(secrets.init)
+app.command()(login.login)
+app.command()(login.logout)
+app.command()(login.whoami)
 app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.command()(explain.explain)
@@ -60,6 +66,8 @@ app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(people.app, name="people")
+app.add_typer(control.app, name="control")
 app.add_typer(agents.app, name="agents")
 app.add_typer(limits.app, name="limits")
 app.add_typer(agent.app, name="agent")

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
+from aegis_authz.adapters.files.logins import FileLogins, LoginsFault, logins_path
+from aegis_authz.adapters.system import SystemClock
 from aegis_authz.adapters.tls import TlsUnusable, client_context
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.local.mesh_facts import FACTS_FILE, MeshFacts, MeshNotRunning, left_facts
@@ -26,6 +28,8 @@ CA_VARIABLE = "AEGIS_CONTROL_CA"
 """The file of the authorities that its certificate is verified by, in place of the usual ones."""
 CERTIFICATE_VARIABLE = "AEGIS_CONTROL_CERTIFICATE"
 """The file of a certificate to show it, and its key; none is shown by default."""
+KEY_VARIABLE = "AEGIS_API_KEY"
+"""An API key, which goes before a login and the admin token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,14 @@ class MeshFolders:
 
 @contextmanager
 def control_plane(state: Path) -> Iterator[ControlClient]:
-    """The control plane that the environment names, else that of the mesh in this folder, with the right to administer
-    it.
+    """The control plane that the environment names, else that of the mesh in this folder, asked by whoever signed in
+    there: the API key of the environment, else the login that is kept, else the admin token.
 
     Raises Unable, and Rejected for what it refuses inside the block.
     """
-    with unable_on(KeyFolderError, ControlUnreachable):
-        client = ControlClient(*_admin(state), tls=_tls())
+    with unable_on(KeyFolderError, ControlUnreachable, LoginsFault):
+        url = control_url(state)
+        client = ControlClient(url, _bearer(state, url), tls=control_tls())
         try:
             with client as control:
                 yield control
@@ -52,12 +57,11 @@ def control_plane(state: Path) -> Iterator[ControlClient]:
             raise Rejected(str(refused)) from None
 
 
-def _admin(state: Path) -> tuple[str, str]:
-    """Where the control plane is, and its admin token. Raises Unable, KeyFolderError."""
+def control_url(state: Path) -> str:
+    """Where the control plane is that the environment names, else that of the mesh in this folder. Raises Unable."""
     url = os.environ.get(URL_VARIABLE, "")
-    token = Path(os.environ.get(TOKEN_VARIABLE, "") or state / "keys" / ADMIN_TOKEN)
     if not url:
-        return mesh_facts(state).control, load_token(state / "keys" / ADMIN_TOKEN)
+        return mesh_facts(state).control
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
@@ -65,10 +69,25 @@ def _admin(state: Path) -> tuple[str, str]:
         is_usable = False
     if not is_usable:
         raise Unable(f"{URL_VARIABLE} must be http:// or https:// and a host")
-    return url, load_token(token)
+    return url
 
 
-def _tls() -> ssl.SSLContext | None:
+def _bearer(state: Path, url: str) -> str:
+    """What proves who asks. Raises Unable, KeyFolderError, LoginsFault."""
+    key = os.environ.get(KEY_VARIABLE, "")
+    if key:
+        return key
+    login = FileLogins(logins_path(os.environ)).of(url)
+    if login is not None:
+        if login.expires_at <= SystemClock().now():
+            # not the admin token instead: what is done would be somebody else's
+            raise Unable(f"the login of {login.person} is over: aegis login {login.person}, or aegis logout")
+        return login.key
+    named = os.environ.get(TOKEN_VARIABLE, "") if os.environ.get(URL_VARIABLE, "") else ""
+    return load_token(Path(named or state / "keys" / ADMIN_TOKEN))
+
+
+def control_tls() -> ssl.SSLContext | None:
     """How TLS is spoken to it, None as usual. Raises Unable."""
     authorities, certificate = (os.environ.get(name, "") for name in (CA_VARIABLE, CERTIFICATE_VARIABLE))
     if not authorities and not certificate:

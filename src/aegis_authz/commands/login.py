@@ -1,0 +1,65 @@
+"""Signing in from a command line: an API key of the person's own, kept for the control plane it is of."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+from aegis_authz.adapters.files.logins import FileLogins, Login, LoginsFault, logins_path
+from aegis_authz.api.people import PersonAnswer
+from aegis_authz.commands.control import control_plane, control_tls, control_url
+from aegis_authz.commands.faults import Rejected, Unable, unable_on
+from aegis_authz.core.units import Epoch
+
+
+def login(url: str, person_id: str, password: str, code: str, days: float) -> Login:
+    """Sign in at the control plane of this URL, with a code for a new password or without, and keep an API key that
+    lives so many days. Raises Unable, Rejected.
+    """
+    with unable_on(ControlUnreachable, LoginsFault):
+        try:
+            with ControlClient(url, "", tls=control_tls()) as control:
+                if code:
+                    control.set_password(code, person_id, password)
+                else:
+                    control.sign_in(person_id, password)
+                made = control.make_key(f"aegis login on {platform.node()}"[:128], (), days)
+                control.sign_out()
+        except ControlRefused as refused:
+            raise Rejected(str(refused)) from None
+        kept = Login(person_id, made.key, Epoch(made.expires_at))
+        FileLogins(logins_path(os.environ)).keep(url, kept)
+        return kept
+
+
+def logout(state: Path) -> None:
+    """End the API key of the login at the mesh in this folder, and forget it. Raises Unable, Rejected."""
+    url = control_url(state)
+    with unable_on(LoginsFault):
+        logins = FileLogins(logins_path(os.environ))
+        kept = logins.of(url)
+        if kept is None:
+            raise Rejected(f"nobody is signed in at {url}")
+        logins.forget(url)
+    with unable_on(ControlUnreachable), ControlClient(url, kept.key, tls=control_tls()) as control:
+        try:
+            control.revoke_key(kept.key.split("_")[1])
+        except ControlRefused as refused:
+            raise Unable(f"the login is forgotten here; its key could not be ended: {refused}") from None
+
+
+def whoami(state: Path) -> PersonAnswer:
+    """As whom commands act. Raises Unable, Rejected."""
+    with control_plane(state) as control:
+        return control.session().person
+
+
+def first_owner_code(state: Path) -> str:
+    """The code that the first start of the control plane left in a file. Raises Unable."""
+    path = state / "control" / "first-owner.code"
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeError):
+        raise Unable(f"{path}: there is no code of the first owner, or this user may not read it") from None

@@ -1,0 +1,191 @@
+"""`aegis login`, `people` and `control changes`, asked of a control plane that runs as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.cli.app import app
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.local.mesh_facts import write_facts
+from tests.support.mesh_facts import made_facts
+
+PASSWORD = "correct horse battery"
+Aegis = Callable[..., Result]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Plane:
+    state: Path
+    url: str
+
+
+def _started(folder: Path) -> Iterator[Plane]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = ControlSettings(
+        listen=f"127.0.0.1:{port}",
+        public_url=url,
+        state=folder / "control",
+        records=folder / "records",
+        keys=folder / "keys",
+        policies=folder / "policies",
+        tools=folder / "tools",
+        redis="unix:///nowhere",
+    )
+    open_keys(settings.keys)
+    for place in (settings.policies, settings.tools):
+        place.mkdir()
+    write_facts(folder / "mesh.json", made_facts(folder, control=url))
+    config = folder / "control.yaml"
+    config.write_text(json.dumps(settings.model_dump(mode="json")))
+    command = [sys.executable, "-m", "aegis_authz.cli", "serve", "control", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        log = ""
+        while "listens on" not in log:
+            line = process.stderr.readline()
+            assert line, log
+            log += line
+        try:
+            yield Plane(folder, url)
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    yield from _started(tmp_path_factory.mktemp("mesh"))
+
+
+@pytest.fixture
+def aegis(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aegis:
+    """`aegis(command, ..., secrets=)` of a user with a home of their own, `--dir` of the mesh added."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("AEGIS_API_KEY", raising=False)
+
+    def run(*arguments: str, secrets: tuple[str, ...] = ()) -> Result:
+        command = [*arguments, "--dir", str(plane.state)]
+        return CliRunner().invoke(app, command, input="".join(f"{secret}\n" for secret in secrets))
+
+    return run
+
+
+def code_of(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return str(json.loads(result.stdout)["code"])
+
+
+def test_the_first_owner_signs_up_with_the_code_of_the_first_start(plane: Plane, aegis: Aegis, tmp_path: Path) -> None:
+    code = plane.state / "control" / "first-owner.code"
+    assert code.stat().st_mode & 0o777 == 0o600
+    refused = aegis("login", "ann", "--first", secrets=("short",))
+    assert (refused.exit_code, "12 to 256 characters" in refused.stderr) == (1, True)
+    signed = aegis("login", "ann", "--first", secrets=(PASSWORD,))
+    assert (signed.exit_code, signed.stdout) == (0, f"signed in as ann at {plane.url}\n")
+    assert aegis("whoami").stdout == "ann (ann): owner\n"
+    assert aegis("login", "eve", "--first", secrets=(PASSWORD,)).exit_code == 1
+    kept = tmp_path / "home" / "aegis" / "logins.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert PASSWORD not in kept.read_text()
+
+
+def test_without_a_login_the_admin_token_acts_and_is_called_so(aegis: Aegis) -> None:
+    assert aegis("whoami").stdout == "bootstrap-owner (Bootstrap owner): owner\n"
+
+
+def test_a_person_is_added_signs_in_and_acts_under_their_name(aegis: Aegis, plane: Plane) -> None:
+    added = aegis("people", "add", "bob", "--role", "policy_admin", "--role", "viewer@acme", "--group", "ops", "--json")
+    signed = aegis("login", "bob", "--code", secrets=(code_of(added), PASSWORD))
+    assert signed.exit_code == 0, signed.output
+    made = aegis("agents", "invite", "acme/emea/bot", "--note", "first")
+    assert made.exit_code == 0, made.output
+    assert aegis("people", "list").exit_code == 1  # he may not see who else there is
+    assert aegis("keys", "rotate", "issuer").exit_code == 1
+    assert aegis("logout").stdout == "signed out\n"
+    assert aegis("whoami").stdout.startswith("bootstrap-owner")
+    again = aegis("login", "bob", secrets=("wrong password",))
+    assert (again.exit_code, "nobody signs in so" in again.stderr) == (1, True)
+
+
+def test_roles_are_given_and_taken_and_a_person_is_disabled(aegis: Aegis) -> None:
+    aegis("people", "add", "zoe", "--name", "Zoe Ray", "--role", "approver@acme/emea")
+    given = aegis("people", "role", "zoe", "--add", "approver@acme", "--remove", "approver@acme/emea")
+    assert given.stdout == "zoe  Zoe Ray  roles: approver@acme\n"
+    assert aegis("people", "role", "zoe", "--remove", "owner").exit_code == 1
+    assert aegis("people", "role", "zoe", "--add", "king").exit_code == 1
+    assert aegis("people", "link", "zoe", "slack", "U1").stdout == "zoe is U1 in slack\n"
+    assert aegis("people", "disable", "zoe", "--note", "left").stdout.endswith("disabled\n")
+    assert aegis("people", "disable", "zoe", "--undo").stdout == "zoe  Zoe Ray  roles: approver@acme\n"
+    assert aegis("people", "show", "nobody").exit_code == 1
+
+
+def test_a_code_is_printed_once_and_replaces_those_before(aegis: Aegis) -> None:
+    first = code_of(aegis("people", "add", "yan", "--role", "viewer", "--json"))
+    second = code_of(aegis("people", "code", "yan", "--json"))
+    assert aegis("login", "yan", "--code", secrets=(first, PASSWORD)).exit_code == 1
+    assert aegis("login", "yan", "--code", secrets=(second, PASSWORD)).exit_code == 0
+
+
+def test_an_api_key_of_the_environment_goes_first_and_a_wrong_one_is_nobody(
+    aegis: Aegis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AEGIS_API_KEY", "aegis_0000000000000000_" + "0" * 64)
+    refused = aegis("whoami")
+    assert refused.exit_code == 1
+    assert "0" * 64 not in refused.output
+
+
+def test_a_login_that_is_over_is_not_made_up_for_by_the_admin_token(aegis: Aegis, tmp_path: Path) -> None:
+    code = code_of(aegis("people", "add", "pat", "--role", "viewer", "--json"))
+    assert aegis("login", "pat", "--code", secrets=(code, PASSWORD)).exit_code == 0
+    kept = tmp_path / "home" / "aegis" / "logins.json"
+    logins = json.loads(kept.read_text())
+    for entry in logins.values():
+        entry["expires_at"] = 1.0
+    kept.write_text(json.dumps(logins))
+    over = aegis("whoami")
+    assert (over.exit_code, "the login of pat is over" in over.stderr) == (2, True)
+    kept.chmod(0o644)
+    assert "others can read it" in aegis("whoami").stderr
+
+
+def test_the_change_log_is_shown_verified_and_an_altered_line_is_told(aegis: Aegis, plane: Plane) -> None:
+    aegis("people", "add", "max", "--role", "viewer", "--note", "new here")
+    shown = aegis("control", "changes")
+    assert shown.exit_code == 0, shown.output
+    assert "bootstrap-owner  people:add  max  viewer: new here" in shown.stdout
+    assert "lines, none altered; the last hash is" in shown.stdout.splitlines()[-1]
+    with closing(sqlite3.connect(plane.state / "control" / "control.db")) as raw:
+        raw.execute("DROP TRIGGER change_log_no_UPDATE")
+        raw.execute("UPDATE change_log SET person = 'eve' WHERE number = 2")
+        raw.commit()
+    broken = aegis("control", "changes")
+    assert (broken.exit_code, broken.stdout) == (1, "")
+    assert "line 2 of the change log is not the line that was written: somebody wrote to the database" in broken.stderr
+
+
+def test_no_secret_is_taken_as_an_argument() -> None:
+    for command in (("login", "--help"), ("people", "add", "--help")):
+        shown = CliRunner().invoke(app, list(command), env={"COLUMNS": "200"}).output
+        assert "--password" not in shown
+    assert os.environ.get("AEGIS_PASSWORD") is None
