@@ -150,6 +150,10 @@ docs-architecture: setup ## Draw docs/architecture.svg and list the rooms from t
 docs-api: setup ## Write docs/api/openapi.json from the routes of the control plane
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/control/test_openapi.py
 
+.PHONY: docs-people
+docs-people: setup ## Write the table of docs/people.md from the permissions of roles
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_people_page.py
+
 .PHONY: lock
 lock: setup ## Lock the versions of pyproject.toml; ARGS="--upgrade" takes the newest
 	@scripts/lock $(ARGS)
