@@ -10,12 +10,19 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.requests import Request
 
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.control.app import ControlServices, create_app
-from aegis_authz.control.gate import AdminTokenHolder, Asker, Reach, declared, needs, people_router
+from aegis_authz.control.gate import AdminTokenHolder, Asker, Reach, act_words, declared, needs, people_router
+from aegis_authz.control.http import StrictRequest
+from aegis_authz.core.change_line import Act, ChangeLine
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.person import Role
+from aegis_authz.core.release import Sources
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, PERMISSIONS, Permission
+from aegis_authz.ports.database import DatabaseFault
+from aegis_authz.testing.people import MemoryPeople
 from tests.support.people import by, person, with_people
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -168,8 +175,103 @@ async def test_the_admin_token_is_the_bootstrap_owner_and_says_so(
     assert (answer.status_code, answer.json()["by"]) == (200, BOOTSTRAP_OWNER.id)
 
 
+async def test_what_is_changed_is_in_the_change_log_before_it_is_done(
+    new_plane: Callable[..., ControlServices], client: Client
+) -> None:
+    kept = MemoryPeople(for_tests=True)
+    async with client(new_plane(people=kept), "ann") as ann:
+        assert (await ann.post("/v1/limits/reset", json={"note": "nothing was lost"})).status_code == 200
+        await ann.post("/v1/agents/acme/emea/bot/release", json={"note": "all well"})  # which is not quarantined
+        await ann.get("/v1/status")
+    acts = [line.act for line in await kept.lines(0, 99)]
+    assert [(act.person, act.action, act.subject, act.domain, act.reason) for act in acts] == [
+        ("ann", "limits:reset", "", "*", "nothing was lost"),
+        ("ann", "agents:release", "acme/emea/bot", "acme/emea", "all well"),
+        ("ann", "agents:release", "acme/emea/bot", "acme/emea", "this was not done"),
+    ]
+
+
+async def test_every_change_is_a_line_or_says_that_it_writes_its_own(
+    new_plane: Callable[..., ControlServices], client: Client
+) -> None:
+    kept = MemoryPeople(for_tests=True)
+    plane = new_plane(people=kept)
+    own = {("POST", "/v1/people"), ("PUT", "/v1/people/{person_id}"), ("POST", "/v1/people/{person_id}/code")}
+    own |= {("PUT", "/v1/people/{person_id}/addresses/{channel}"), ("DELETE", "/v1/session")}
+    own |= {("POST", "/v1/api-keys"), ("DELETE", "/v1/api-keys/{key_id}")}
+    async with client(plane, "ann") as ann:
+        for method, path, _ in of_people(create_app(plane)):
+            before = len(await kept.lines(0, 999))
+            await ann.request(method, path_in(path, "acme/emea"), json={"note": "why"})
+            is_more = len(await kept.lines(0, 999)) > before
+            assert is_more == (method != "GET" and (method, path) not in own), (method, path)
+
+
+async def test_a_version_of_policy_is_kept_with_who_when_and_why(
+    new_plane: Callable[..., ControlServices], client: Client, documents: Callable[..., Sources]
+) -> None:
+    kept, sources = MemoryPeople(for_tests=True), documents()
+    async with client(new_plane(people=kept), "ann") as ann:
+        body = {"policies": dict(sources.policies), "tools": dict(sources.tools), "message": "the first"}
+        revision = (await ann.post("/v1/policies?wait=0", json=body)).json()["revision"]
+    acts = [line.act for line in await kept.lines(0, 9)]
+    assert [(act.action, act.subject, act.reason) for act in acts] == [
+        ("policies:publish", "", "the first"),
+        ("policies:version", revision, "the first"),
+    ]
+
+
+class NoChangeLog(MemoryPeople):
+    """A database that cannot be written."""
+
+    async def append(self, act: Act) -> ChangeLine:
+        raise DatabaseFault("the disk of /secret/path is full")
+
+
+async def test_without_a_change_log_nothing_is_changed_but_an_agent_is_stopped(
+    new_plane: Callable[..., ControlServices], client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane = new_plane(people=NoChangeLog(for_tests=True))
+    async with client(plane, "ann") as ann:
+        reset = await ann.post("/v1/limits/reset", json={})
+        stopped = await ann.post("/v1/agents/acme/emea/bot/quarantine", json={"note": "odd", "seconds": 600})
+        listed = (await ann.get("/v1/agents/quarantined")).json()["quarantines"]
+        release = await ann.post("/v1/agents/acme/emea/bot/release", json={})
+    assert (reset.status_code, "/secret/path" in reset.text) == (503, False)
+    assert release.status_code == 503
+    assert stopped.status_code == 200
+    assert [entry["agent"] for entry in listed] == ["bot"]
+    assert "agents:quarantine by ann on acme/emea/bot is in no change log" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"note": "a\x1b[2Jb"}, ("", "*", "a?[2Jb")),
+        ({"note": 5, "org": ["x"]}, ("", "*", "")),
+        ({"org": "ACME", "tenant": "emea", "name": "n"}, ("ACME/emea/n", "*", "")),
+        ({"kind": "tenant", "org": "acme", "tenant": "emea", "message": "m"}, ("tenant/acme/emea", "acme/emea", "m")),
+        ({"note": "n" * 9000, "revision": "r" * 9000}, ("r" * 500, "*", "n" * 500)),
+    ],
+    ids=str,
+)
+def test_what_a_request_says_of_itself_is_cut_to_a_line(body: dict[str, Json], words: tuple[str, str, str]) -> None:
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "path_params": {}}
+    assert act_words(StrictRequest(Request(scope), b"", body)) == words
+
+
+class AdminAlone(AdminTokenHolder):
+    """Authentication of a plane with nobody in it."""
+
+    def __init__(self) -> None:
+        super().__init__("s3cret")
+
+    async def note(self, *_: object) -> None:
+        raise AssertionError("nobody was let in")
+
+
 @pytest.mark.parametrize("sent", ["", "s3cre", "s3cret0", "S3CRET", "é"])
 async def test_what_is_not_the_admin_token_is_nobody(plane: ControlServices, client: Client, sent: str) -> None:
-    async with client(replace(plane, authentication=AdminTokenHolder("s3cret")), "") as anyone:
+    async with client(replace(plane, authentication=AdminAlone()), "") as anyone:
         headers = {b"authorization": f"Bearer {sent}".encode("latin-1")}
         assert (await anyone.get("/v1/status", headers=headers)).status_code == 401

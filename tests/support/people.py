@@ -47,6 +47,10 @@ class ScriptedPeople:
         person = self._people.get(name)
         return await self._usual.proven(request) if person is None else Proven(person, "")
 
+    async def note(self, person: Person, action: str, subject: str, domain: str, reason: str) -> None:
+        """Write what a person does to the usual change log."""
+        await self._usual.note(person, action, subject, domain, reason)
+
 
 def with_people(services: ControlServices, *people: Person) -> ControlServices:
     """The same services, for these people as well."""

@@ -264,7 +264,7 @@ def control_services(
         return published.with_enrolled(stores.enrolments.current)
 
     trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
-    sign_in, cookie = SignIn(stores.people, clock, ids), SessionCookie.of(base)
+    door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     approver = _approver(settings, stores, bulletin, clock, ids)
     return ControlServices(
@@ -288,11 +288,9 @@ def control_services(
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
-        authentication=PeopleAuthentication(AdminTokenHolder(keys.admin_token), sign_in, cookie),
-        people=PeopleServices(
-            SignInDoor(sign_in, cookie, clock.now),
-            Appointer(stores.people, sign_in, clock),
-            stores.people.changes,
+        authentication=PeopleAuthentication(
+            AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
         ),
+        people=PeopleServices(door, Appointer(stores.people, door.sign_in, clock), stores.people.changes),
         opa_token=keys.opa_token,
     )

@@ -10,6 +10,10 @@ from starlette.responses import Response
 from aegis_authz.control.gate import AdminTokenHolder, Proven
 from aegis_authz.control.http import bearer_of
 from aegis_authz.control.signing_in import OpenedSession, SignIn
+from aegis_authz.core.change_line import Act
+from aegis_authz.core.person import Person
+from aegis_authz.ports.change_log import ChangeLog
+from aegis_authz.ports.data_plane import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,12 @@ class SessionCookie:
 class PeopleAuthentication:
     """Tells people by their one proof: an `Authorization` is the only one looked at where there is one."""
 
-    def __init__(self, admin: AdminTokenHolder, sign_in: SignIn, cookie: SessionCookie) -> None:
+    def __init__(
+        self, admin: AdminTokenHolder, sign_in: SignIn, cookie: SessionCookie, changes: ChangeLog, clock: Clock
+    ) -> None:
         self._admin = admin
+        self._changes = changes
+        self._clock = clock
         self._sign_in = sign_in
         self._cookie = cookie
 
@@ -61,3 +69,7 @@ class PeopleAuthentication:
         secret = self._cookie.secret(request)
         person = await self._sign_in.by_session(secret) if secret else None
         return None if person is None else Proven(person, secret)
+
+    async def note(self, person: Person, action: str, subject: str, domain: str, reason: str) -> None:
+        """Write what the person does to the change log. Raises DatabaseFault."""
+        await self._changes.append(Act(self._clock.now(), person.id, action, subject, domain, reason))

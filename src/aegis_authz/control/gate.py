@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,10 +20,18 @@ from aegis_authz.core.person import WHOLE_MESH, Domain, Person
 from aegis_authz.core.scope import Scope
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may, may_somewhere
 from aegis_authz.people.secrets import csrf_token, is_csrf_token
+from aegis_authz.policy.source.problems import printable
+from aegis_authz.ports.database import DatabaseFault
 
+_log = logging.getLogger(__name__)
 _BEARER = HTTPBearer(scheme_name="person", auto_error=False)
 _SAFE = ("GET", "HEAD")
 CSRF_HEADER = "x-csrf-token"
+_STOPS = ("revoke", "revoke_target", "quarantine")
+"""The routes that stop an agent: the only changes that are made without a line of the change log, if need be."""
+_SUBJECTS = ("kind", "org", "tenant", "name", "revision")
+"""Members of bodies that say what a change is about, where the path does not."""
+_MOST_SUBJECT, _MOST_REASON = 500, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,10 @@ class Authentication(Protocol):
 
     async def proven(self, request: Request) -> Proven | None:
         """Who sends it, None when nothing proves it. Raises HttpProblem, DatabaseFault."""
+        ...
+
+    async def note(self, person: Person, action: str, subject: str, domain: str, reason: str) -> None:
+        """Write what the person does to the change log. Raises DatabaseFault."""
         ...
 
 
@@ -73,11 +86,16 @@ class Needs(params.Security):
 
     permission: Permission | None = None
     reach: Reach = Reach.MESH
+    is_logged: bool = True
 
 
-def needs(permission: Permission, reach: Reach = Reach.MESH) -> Needs:
-    """What a route of `people_router` declares, once, among its `dependencies`."""
-    return Needs(_BEARER, scopes=[permission.value], permission=permission, reach=reach)
+def needs(permission: Permission, reach: Reach = Reach.MESH, *, is_logged: bool = True) -> Needs:
+    """What a route of `people_router` declares, once, among its `dependencies`.
+
+    Where it changes something, that is a line of the change log before it is done; not `is_logged` is what writes its
+    own, in the transaction of the change.
+    """
+    return Needs(_BEARER, scopes=[permission.value], permission=permission, reach=reach, is_logged=is_logged)
 
 
 def declared(route: APIRoute) -> Needs:
@@ -141,9 +159,11 @@ def people_router(
                 caller = request.state.caller = await _caller(authentication, request, need)
                 if not takes_forms:
                     _require_csrf(caller, request)
-                if self.body_field is None:
+                if self.body_field is not None:
+                    request = await StrictRequest.read(request, max_body_bytes)
+                if request.method in _SAFE or not need.is_logged:
                     return await answer(request)
-                return await answer(await StrictRequest.read(request, max_body_bytes))
+                return await _on_record(authentication, caller, self.name, request, answer)
 
             return enter
 
@@ -165,6 +185,47 @@ def _require_csrf(caller: Caller, request: Request) -> None:
     # a browser sends the cookie by itself, for pages of others as well
     if is_change and not is_csrf_token(request.headers.get(CSRF_HEADER, ""), caller.session):
         raise HttpProblem(403, f"a change by a session needs its {CSRF_HEADER}")
+
+
+async def _on_record(
+    authentication: Authentication,
+    caller: Caller,
+    name: str,
+    request: Request,
+    answer: Callable[[Request], Awaitable[Response]],
+) -> Response:
+    """Answer once the act is a line of the change log; what then was not done is another line."""
+    action = f"{caller.permission.value.partition(':')[0]}:{name}"
+    subject, domain, reason = act_words(request)
+    try:
+        await authentication.note(caller.person, action, subject, domain, reason)
+    except DatabaseFault as fault:
+        if name not in _STOPS:
+            raise
+        # a database that is away must not keep an agent going
+        _log.error("%s by %s on %s is in no change log: %s", action, caller.id, subject, fault)
+        return await answer(request)
+    is_done = False
+    try:
+        response = await answer(request)
+        is_done = response.status_code < 400
+        return response
+    finally:
+        if not is_done:
+            await authentication.note(caller.person, action, subject, domain, "this was not done")
+
+
+def act_words(request: Request) -> tuple[str, str, str]:
+    """What a request is about, where that is, and why, as it says so itself: cut to what a line takes."""
+    body = request.parsed if isinstance(request, StrictRequest) else {}
+    words = {name: value for name, value in {**body, **request.path_params}.items() if isinstance(value, str)}
+    subject = "/".join(words[name] for name in dict.fromkeys((*request.path_params, *_SUBJECTS)) if name in words)
+    try:
+        domain = str(Domain(words["org"], words["tenant"]))
+    except (KeyError, ValueError):
+        domain = str(WHOLE_MESH)
+    reason = words.get("note") or words.get("message") or ""
+    return printable(subject)[:_MOST_SUBJECT], domain, printable(reason)[:_MOST_REASON]
 
 
 def _may_enter(caller: Caller, reach: Reach, request: Request) -> bool:

@@ -151,6 +151,11 @@ class StrictRequest(Request):
         except Refused as refused:
             raise HttpProblem(400, f"the body is not acceptable JSON: {refused.detail}") from None
 
+    @property
+    def parsed(self) -> dict[str, Json]:
+        """The object in the body."""
+        return self._parsed
+
     async def body(self) -> bytes:
         return self._raw
 

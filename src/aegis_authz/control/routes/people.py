@@ -28,7 +28,7 @@ Channel = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,31}$", description="A c
 def person_routes(appointer: Appointer, authentication: Authentication) -> list[APIRouter]:
     """Everything under `/v1/people`, for those who may."""
     people = people_router(authentication)
-    appoint = needs(Permission.APPOINT_PEOPLE, Reach.EACH)
+    appoint = needs(Permission.APPOINT_PEOPLE, Reach.EACH, is_logged=False)
 
     @people.get("/v1/people", dependencies=[needs(Permission.READ_PEOPLE, Reach.EACH)])
     async def list_people(caller: Asker) -> PeopleAnswer:

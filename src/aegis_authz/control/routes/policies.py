@@ -17,12 +17,13 @@ from aegis_authz.api.policies import (
     StatusAnswer,
 )
 from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.gate import Asker, Authentication, needs, people_router
+from aegis_authz.control.gate import Asker, Authentication, Caller, needs, people_router
 from aegis_authz.control.http import Wait
 from aegis_authz.control.publishing import Published, Publisher
 from aegis_authz.control.routing import RouteKeeper
-from aegis_authz.control.status_board import Activation, StatusBoard
+from aegis_authz.control.status_board import Activation, OpaState, StatusBoard
 from aegis_authz.core import units
+from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
 from aegis_authz.people.permissions import Permission
 
@@ -46,7 +47,8 @@ def policy_routes(
         live = bulletin.live
         return live.revision if live is not None else ""
 
-    async def outcome(published: Published, wait: float) -> ReleaseAnswer:
+    async def outcome(published: Published, wait: float, caller: Caller, why: str) -> ReleaseAnswer:
+        await authentication.note(caller.person, "policies:version", published.revision, str(WHOLE_MESH), why)
         activation = await board.activation(published.revision, wait)
         if keeper is not None and activation.active_on:
             await keeper.until(published.revision, max(0.0, wait - activation.seconds))
@@ -56,12 +58,14 @@ def policy_routes(
     async def publish(documents: PublishRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Validate, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
-        return await outcome(await publisher.publish(sources, caller.id, documents.message), wait)
+        published = await publisher.publish(sources, caller.id, documents.message)
+        return await outcome(published, wait, caller, documents.message)
 
     @people.post("/v1/rollback", dependencies=[needs(Permission.PUBLISH_POLICIES)])
     async def rollback(target: RollbackRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
         """Serve the documents of an earlier revision again."""
-        return await outcome(await publisher.rollback(units.Revision(target.revision), caller.id, target.message), wait)
+        published = await publisher.rollback(units.Revision(target.revision), caller.id, target.message)
+        return await outcome(published, wait, caller, target.message)
 
     @people.get("/v1/revisions", dependencies=[needs(Permission.READ_POLICIES)])
     async def list_revisions() -> RevisionsAnswer:
@@ -80,18 +84,19 @@ def policy_routes(
         return StatusAnswer(
             revision=current(),
             routes="" if keeper is None else keeper.current,
-            opa=tuple(
-                OpaEntry(
-                    instance=state.instance,
-                    version=state.version,
-                    active_revision=state.active_revision,
-                    trouble=state.trouble,
-                )
-                for state in board.states()
-            ),
+            opa=tuple(_entry(state) for state in board.states()),
         )
 
     return [uploads, people]
+
+
+def _entry(state: OpaState) -> OpaEntry:
+    return OpaEntry(
+        instance=state.instance,
+        version=state.version,
+        active_revision=state.active_revision,
+        trouble=state.trouble,
+    )
 
 
 def _release(published: Published, activation: Activation) -> ReleaseAnswer:

@@ -45,7 +45,7 @@ class SignInDoor:
 def session_routes(door: SignInDoor, authentication: Authentication) -> list[APIRouter]:
     """`/v1/session`, `/v1/password` and `/v1/api-keys`."""
     everyone, people = strict_router(), people_router(authentication)
-    own = needs(Permission.OWN_SESSION, Reach.EACH)
+    own = needs(Permission.OWN_SESSION, Reach.EACH, is_logged=False)
 
     @everyone.post("/v1/session")
     async def sign_in(body: SignInRequest, request: Request, response: Response) -> SessionAnswer:
