@@ -47,6 +47,15 @@ def test_a_limit_that_was_changed_holds_at_once_under_its_old_id() -> None:
         assert getattr(charge.measure, "most", None) == most
 
 
+def test_nothing_is_kept_of_a_snapshot_that_was_replaced() -> None:
+    kept = Sheets()
+    for agent in (BOT, CAT):
+        kept.of(IDS, FIVE, agent, 0)
+    kept.of(IDS, SIX, BOT, 0)
+    assert len(kept._sheets) == 1
+    assert kept._limits is SIX
+
+
 def test_what_the_snapshot_does_not_have_is_refused_each_time() -> None:
     kept = Sheets()
     for _ in range(2):
