@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -101,6 +102,7 @@ def _authz(config: Path, worker: int) -> None:
 
 
 def _control(config: Path) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its own parts before we say what is wrong
     from aegis_authz.bootstrap.control import run_control
     from aegis_authz.config.control import ControlSettings
 
