@@ -22,6 +22,7 @@ def opened(**settings: object) -> OpenChannels:
 def secret(folder: Path, name: str, text: str) -> str:
     path = folder / name
     path.write_text(text)
+    path.chmod(0o600)
     return str(path)
 
 
@@ -65,8 +66,20 @@ def test_a_secret_that_is_nowhere_is_told_by_the_name_of_its_place(
     monkeypatch.delenv("AEGIS_SLACK_BOT_TOKEN", raising=False)
     with pytest.raises(SettingsError, match="AEGIS_SLACK_BOT_TOKEN of the environment holds no secret"):
         opened(slack={})
-    with pytest.raises(SettingsError, match="cannot be read as a secret: FileNotFoundError"):
+    with pytest.raises(SettingsError, match="no such file"):
         opened(teams={"webhooks": {"payments": str(tmp_path / "nowhere")}})
+
+
+def test_a_secret_that_others_can_read_is_refused_and_so_is_what_is_no_text(tmp_path: Path) -> None:
+    path = Path(secret(tmp_path, "token", "xoxb-1"))
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match="lets others use this secret"):
+        secret_text(path, "")
+    path.chmod(0o600)
+    path.write_bytes(b"secret \xff")
+    with pytest.raises(SettingsError, match="it is no text") as caught:
+        secret_text(path, "")
+    assert "secret \\" not in str(caught.value)
 
 
 def test_a_key_of_signatures_is_long_enough(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from aegis_authz.adapters.channels.hooks import Hook, TeamsChannel, WebhookChannel
 from aegis_authz.adapters.channels.mail import MailChannel, MailServer
 from aegis_authz.adapters.channels.slack import SlackChannel
+from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
 from aegis_authz.core.person import Person, RoleBinding
@@ -71,13 +72,17 @@ def secret_text(path: Path | None, variable: str) -> str:
     else:
         place = str(path)
         try:
-            text = path.read_text("utf-8")
-        except (OSError, ValueError) as fault:
-            raise SettingsError(f"{place} cannot be read as a secret: {type(fault).__name__}") from None
+            text = read_secret(path, _MOST_SECRET + 1).decode("utf-8")
+        except (SecretUnusable, UnicodeDecodeError) as fault:
+            raise SettingsError(f"{place} cannot be used as a secret: {_told(fault)}") from None
     text = text.strip()
     if not 0 < len(text) <= _MOST_SECRET or not (text.isascii() and text.isprintable()):
         raise SettingsError(f"{place} holds no secret: it must be one line of 1 to {_MOST_SECRET} printable characters")
     return text
+
+
+def _told(fault: SecretUnusable | UnicodeDecodeError) -> str:
+    return str(fault) if isinstance(fault, SecretUnusable) else "it is no text"  # a decoder's fault shows what it read
 
 
 def _slack(settings: SlackSettings, public_url: str) -> SlackApp:

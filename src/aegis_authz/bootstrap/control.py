@@ -165,7 +165,7 @@ async def _serve(
 
 
 def _notices(settings: ControlSettings, channels: ChannelSettings, clock: Clock, stack: AsyncExitStack) -> Notices:
-    opened = open_channels(channels, settings.public_url, clock)
+    opened = open_channels(channels, settings.people_url or settings.public_url, clock)
     stack.push_async_callback(opened.close)
     outbox = SqliteOutbox(settings.state / "outbox.db", clock.now())
     stack.push_async_callback(outbox.close)

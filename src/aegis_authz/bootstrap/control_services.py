@@ -225,7 +225,8 @@ def _outreach(
     clock: Clock,
     ids: Ids,
 ) -> Outreach:
-    pages = Pages(f"{ids.token()}{ids.token()}".encode("ascii"), settings.public_url)
+    key = f"{ids.token()}{ids.token()}".encode("ascii")
+    pages = Pages(key, settings.people_url or settings.public_url)
     if notices is None:
         return Outreach(pages, None, None)
     presses = _presses(notices, stores.people.people, approver, clock)
@@ -264,7 +265,7 @@ def control_services(
         return published.with_enrolled(stores.enrolments.current)
 
     trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
-    door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(base), clock.now)
+    door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     approver = _approver(settings, stores, bulletin, clock, ids)
     return ControlServices(

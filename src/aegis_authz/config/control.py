@@ -111,6 +111,8 @@ class ControlSettings(Settings):
     document of trust may name. `database` is where people, sessions and the change log are kept: a URL of
     PostgreSQL, or of another SQLite file than `control.db` in `state`. `tls` is what `listen`, a host and port then,
     speaks; without it HTTP in the clear.
+    `people_url` is where people reach its pages, where that is another place than agents have: the links of messages
+    lead there, and its forms are taken from there alone.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
     where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
     people learn of held calls.
@@ -118,6 +120,7 @@ class ControlSettings(Settings):
 
     listen: ListenAddress
     public_url: str
+    people_url: PublicUrl | None = None
     public_proxy: PublicUrl | None = None
     public_reverse: PublicUrl | None = None
     gateways: tuple[Network, ...] = ()

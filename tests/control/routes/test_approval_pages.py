@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
@@ -180,3 +181,15 @@ async def test_a_wrong_password_opens_nothing_and_another_site_signs_nobody_in(
     assert wrong.headers["content-type"] == "text/html; charset=utf-8"
     assert (foreign.status_code, "set-cookie" in foreign.headers) == (403, False)
     assert elsewhere.status_code == 400
+
+
+async def test_forms_are_taken_from_where_people_reach_the_pages(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, client: Client, settings: ControlSettings
+) -> None:
+    await hold(store)
+    apart = settings.model_copy(update={"people_url": "https://people.acme.example"})
+    async with client(new_plane(approvals=store, settings=apart), "ann") as browser:
+        browser.headers["origin"] = settings.public_url
+        assert (await decide(browser, verdict="approve")).status_code == 403
+        browser.headers["origin"] = "https://people.acme.example"
+        assert (await decide(browser, verdict="approve")).status_code == 303
