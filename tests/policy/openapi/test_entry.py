@@ -137,6 +137,15 @@ def test_an_operation_below_another_path_of_the_same_server_is_taken_over_there(
     assert (imported.document["actions"], imported.gaps) == ({"a": {"match": "GET /v3/a"}}, ())
 
 
+@pytest.mark.parametrize(
+    "url", ["https://{tenant}.shop.example/v3", "wss://eu.shop.example/v3", "//up.shop.example/v3"]
+)
+def test_an_operation_of_a_server_that_nothing_says_the_host_of_is_left_out(url: str) -> None:
+    paths = {"/a": {"get": {"servers": [{"url": url}]}, "post": {}}}
+    imported = entry_of(changed(paths=paths), Choice(host="here.example"))
+    assert [(gap.operation, "a server of its own" in gap.sentence) for gap in imported.gaps] == [("GET /a", True)]
+
+
 def test_operations_of_another_server_are_an_entry_of_their_own() -> None:
     document = changed(paths={"/a": {"post": UPLOAD}, "/b": {"get": {}}})
     imported = entry_of(document, Choice(name="uploads", host="up.shop.example", only=("upload",)))

@@ -32,7 +32,8 @@ def address(servers: object, location: str = "") -> Address | None:
     ],
 )
 def test_the_first_server_is_the_address(server: object, location: str, host: str, base: str) -> None:
-    assert address([server, {"url": "https://other.example"}], location) == Address(host, base)
+    is_relative = server == {"url": "/v1"} and not location
+    assert address([server, {"url": "https://other.example"}], location) == Address(host, base, is_relative)
 
 
 @pytest.mark.parametrize("servers", [None, []])

@@ -116,10 +116,11 @@ def _actions(
             continue
         if not choice.takes(action, path):
             continue
-        if own.host in ("", server.host, choice.host):
+        if own is server or own.is_relative or (own.host and own.host in (server.host, choice.host)):
             selection.append(action)
         else:
-            sentence = f"is of a server of its own, {own.host}{own.base}: import it by itself (--only, --host, --name)"
+            place = f"{own.host}{own.base}" if own.host else "whose host is not said"
+            sentence = f"is of a server of its own, {place}: import it by itself (--only, --host, --name)"
             note(Gap(f"{method.upper()} {path}", sentence, True))
     return selection
 
@@ -141,7 +142,7 @@ def _server(description: Description, choice: Choice) -> Address:
     """The host that agents call, and the path below which everything lies."""
     try:
         declared = address_of(description, description.document, choice.location)
-        address = declared or Address(host_of(choice.location), "")
+        address = declared or Address(host_of(choice.location), "", is_relative=not choice.location)
     except ServersUnreadable as fault:
         raise DescriptionUnusable(str(fault)) from None
     if not address.host and not choice.host:

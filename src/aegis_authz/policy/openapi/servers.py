@@ -21,11 +21,12 @@ class ServersUnreadable(Exception):
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a server is: `host`, with its port where that is not the scheme's, "" where nothing says it; and `base`,
-    the path below which its paths lie, "" for the root.
+    the path below which its paths lie, "" for the root. It `is_relative` where it is on the host of the description.
     """
 
     host: str
     base: str
+    is_relative: bool
 
 
 def address_of(description: Description, holder: Mapping[str, Json], location: str) -> Address | None:
@@ -70,7 +71,8 @@ def host_of(text: str) -> str:
 def _address(text: str, location: str) -> Address:
     try:
         url = urljoin(location, text)
-        return Address(host_of(url), urlsplit(url).path.rstrip("/"))
+        parts = urlsplit(url)
+        return Address(host_of(url), parts.path.rstrip("/"), not parts.scheme and not parts.netloc)
     except ValueError as fault:
         raise ServersUnreadable(f"servers[0].url is no URL: {fault}") from None
 
