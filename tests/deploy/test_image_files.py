@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from aegis_authz.commands.secrets import IMAGE_USERS
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "deploy" / "images"
+EXTRAS = ("control", "cli", "agent")
+"""What the image holds beside a worker."""
 FILES = sorted(IMAGES.glob("*.Dockerfile"))
 SCRIPTS = [path for path in IMAGES.iterdir() if path.is_file() and path.read_text("utf-8").startswith("#!/bin/sh")]
 
@@ -72,3 +75,12 @@ def test_scripts_are_of_a_plain_shell(script: Path) -> None:
     assert subprocess.run(["/bin/sh", "-n", script], check=False).returncode == 0
     assert script.stat().st_mode & 0o111
     assert "set -eu" in script.read_text("utf-8")
+
+
+def test_the_lock_of_the_image_has_every_package_that_its_processes_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = [*project["dependencies"], *(name for extra in EXTRAS for name in project["optional-dependencies"][extra])]
+    packages = {re.split(r"[\[<>=; ]", name)[0].lower() for name in named} - {project["name"]}
+    text = (ROOT / "requirements" / "image.txt").read_text("utf-8")
+    locked = set(re.findall(r"(?m)^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==", text))
+    assert packages <= locked, "make lock"
