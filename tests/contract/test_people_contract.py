@@ -15,7 +15,7 @@ from aegis_authz.adapters.sql.people import SqlPeople
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, verify_lines
 from aegis_authz.core.person import Person, RoleBinding
-from aegis_authz.core.sign_in import ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.database import Transactions
@@ -194,6 +194,19 @@ async def test_failures_are_counted_in_a_row(contract: Contract) -> None:
     assert (await sign_in.failures("bob")).count == 0
     await sign_in.forget_failures("ann")
     assert (await sign_in.failures("ann")).count == 0
+
+
+async def test_failures_at_once_are_all_counted(contract: Contract) -> None:
+    await asyncio.gather(*(contract.sign_in.note_failure("ann", Epoch(5.0)) for _ in range(12)))
+    assert (await contract.sign_in.failures("ann")).count == 12
+
+
+async def test_failures_of_long_ago_are_forgotten(contract: Contract) -> None:
+    sign_in = contract.sign_in
+    await sign_in.note_failure("ann", Epoch(1.0))
+    await sign_in.note_failure("bob", Epoch(2.0))
+    await sign_in.note_failure("eve", Epoch(1.5 + FAILURES_LIFE))
+    assert [(await sign_in.failures(name)).count for name in ("ann", "bob", "eve")] == [0, 1, 1]
 
 
 def act(number: int) -> Act:

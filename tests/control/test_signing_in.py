@@ -264,6 +264,15 @@ async def test_a_flood_is_sent_away_before_it_takes_memory(ann: Person, sign_in:
     assert sum(isinstance(answer, SignInSlowed) for answer in answers) == 8
 
 
+async def test_a_host_with_a_network_of_its_own_is_one_source(ann: Person, sign_in: SignIn) -> None:
+    for number in range(5):
+        with pytest.raises(NotSignedIn):
+            await sign_in.by_password(f"guess{number}", PASSWORD, f"2001:db8:1:2::{number}")
+    with pytest.raises(SignInSlowed):
+        await sign_in.by_password("ann", PASSWORD, "2001:db8:1:2:ffff::1")
+    assert (await sign_in.by_password("ann", PASSWORD, "2001:db8:1:3::1")).person == ann
+
+
 def test_the_pause_doubles_up_to_a_quarter_of_an_hour() -> None:
     pauses = [pause_after(Failures(count, Epoch(100.0)), Epoch(100.0)) for count in (0, 4, 5, 6, 9, 15, 4000)]
     assert pauses == [0, 0, 1, 2, 16, 900, 900]

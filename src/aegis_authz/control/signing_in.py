@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import PERSON_ID, WHOLE_MESH, Person, Role, RoleBinding
@@ -156,7 +157,7 @@ class SignIn:
         A code of the first owner makes the person of that id, while there is nobody yet.
         """
         require_strength(password, person_id)
-        names = (f"source {source}",)
+        names = (f"source {network_of(source)}",)
         async with self._look():
             await self._require_pause(names)
             password_hash = await asyncio.to_thread(hash_password, password)
@@ -246,4 +247,13 @@ def pause_after(failures: Failures, now: Epoch) -> float:
 
 def _names(person_id: str, source: str) -> tuple[str, str]:
     name = person_id if PERSON_ID.match(person_id) else "nobody"
-    return f"person {name}", f"source {source}"
+    return f"person {name}", f"source {network_of(source)}"
+
+
+def network_of(source: str) -> str:
+    """What is slowed as one source: an IPv4 address, or the /64 of IPv6 that a single host has to itself."""
+    try:
+        address = ip_address(source)
+    except ValueError:
+        return "unknown"
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aegis_authz.core.person import RoleBinding
-from aegis_authz.core.units import Epoch
+from aegis_authz.core.units import Epoch, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class ApiKey:
     created: Epoch
     expires: Epoch
     is_revoked: bool
+
+
+FAILURES_LIFE = Seconds(86_400.0)
+"""After how long failures in a row are forgotten: many times the longest pause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class SignInStore(Protocol):
         ...
 
     async def note_failure(self, name: str, now: Epoch) -> None:
-        """Count one more."""
+        """Count one more, and forget what is older than FAILURES_LIFE, of whatever name."""
         ...
 
     async def forget_failures(self, name: str) -> None:

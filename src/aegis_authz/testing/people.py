@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, ChangeLine
-from aegis_authz.core.sign_in import ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
 from aegis_authz.testing.warning import warn_outside_tests
@@ -153,7 +153,8 @@ class MemoryPeople:
 
     async def note_failure(self, name: str, now: Epoch) -> None:
         """Count one more."""
-        self._kept.failures[name] = Failures((await self.failures(name)).count + 1, now)
+        young = {key: entry for key, entry in self._kept.failures.items() if entry.last >= now - FAILURES_LIFE}
+        self._kept.failures = {**young, name: Failures(young.get(name, Failures(0, now)).count + 1, now)}
 
     async def forget_failures(self, name: str) -> None:
         """Begin from none."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import require_person
 from aegis_authz.adapters.sql.tables import API_KEYS, CODES, FAILURES, PEOPLE, SESSIONS
 from aegis_authz.core.person import RoleBinding
-from aegis_authz.core.sign_in import ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import PersonUnknown
 
@@ -122,10 +123,13 @@ class SqlSignIn:
 
     async def note_failure(self, name: str, now: Epoch) -> None:
         """Count one more. Raises DatabaseFault."""
-        more = update(FAILURES).where(FAILURES.c.name == name).values(failures=FAILURES.c.failures + 1, last=now)
+        enter = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
+        first = enter(FAILURES).values(name=name, failures=1, last=now)
+        more = {"failures": FAILURES.c.failures + 1, "last": now}
         async with self._database.transaction() as connection:
-            if (await connection.execute(more)).rowcount == 0:
-                await connection.execute(insert(FAILURES).values(name=name, failures=1, last=now))
+            # whoever tries names without end fills no disk
+            await connection.execute(delete(FAILURES).where(FAILURES.c.last < now - FAILURES_LIFE))
+            await connection.execute(first.on_conflict_do_update(index_elements=[FAILURES.c.name], set_=more))
 
     async def forget_failures(self, name: str) -> None:
         """Begin from none. Raises DatabaseFault."""
