@@ -105,6 +105,9 @@ async def test_who_pressed_a_button_is_answered_at_slack_and_nowhere_else(
     async with serving(server.handle) as elsewhere:
         with pytest.raises(ChannelFault, match="not Slack's"):
             await channel.reply(f"{elsewhere}/actions/T1/1/x", "no")
+    for odd in ("http://[", "", "ftp://hooks.slack.com/x", "https://hooks.slack.com@evil.example/x"):
+        with pytest.raises(ChannelFault, match="not Slack's"):
+            await channel.reply(odd, "no")
     assert server.replies == []
     await channel.reply(f"http://{channel._response_hosts[0]}/actions/T1/1/x", "done")
     assert server.replies == [{"response_type": "ephemeral", "replace_original": False, "text": "done"}]
@@ -179,6 +182,19 @@ async def test_a_mail_is_handed_in_and_a_refusal_is_final_where_the_server_says_
     assert isinstance(received, EmailMessage)
     assert is_statement_of(mail.shown_text(received), REQUEST)
     assert f"Decide: {URL}/approvals/{REQUEST.id}" in received.get_content()
+
+
+@pytest.mark.parametrize(
+    "address", ["", "<", "a", "a@", "@b", "a@b@c", "a,b@c.example", '"a"@b', "a@b.example>", "a:b@c;"]
+)
+async def test_what_is_no_address_of_mail_is_given_up_and_sent_to_no_server(address: str) -> None:
+    server = SmtpServer()
+    async with mail_server(server) as port:
+        channel = MailChannel(MailServer("127.0.0.1", port, "aegis@acme.example", "", ""), URL, SystemClock())
+        with pytest.raises(ChannelFault, match="is no address of mail") as caught:
+            await channel.deliver(notice(f"email:{address}"), HELD)
+    assert caught.value.is_final
+    assert server.recipients == []
 
 
 async def test_a_mail_server_that_is_not_there_is_tried_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from aegis_authz.notices.mail import mail
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.ports.notices import ChannelFault
 
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 _SECONDS = 5.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PERMANENT = 500
@@ -45,6 +47,8 @@ class MailChannel:
 
     async def deliver(self, notice: Notice, approval: Approval) -> str:
         """Hand the mail in."""
+        if _ADDRESS.fullmatch(notice.address) is None:  # no reader of headers gets what it may stumble over
+            raise ChannelFault(f"{notice.place} is no address of mail", is_final=True)
         message = mail(approval, self._public_url, self._server.sender, notice.address, self._clock.now())
         await asyncio.to_thread(self._send, message)
         return ""

@@ -60,11 +60,17 @@ class SlackChannel:
 
     async def reply(self, response_url: str, text: str) -> None:
         """Tell whoever pressed a button, and nobody else. Raises ChannelFault."""
-        parts = urlsplit(response_url)
-        if parts.scheme not in ("https", "http") or parts.netloc not in self._response_hosts:
+        if not self._is_for_answers(response_url):
             raise ChannelFault("the address for answers is not Slack's", is_final=True)
         content: dict[str, Json] = {"response_type": "ephemeral", "replace_original": False, "text": text}
         await self._poster.post(response_url, orjson.dumps(content), {"content-type": "application/json"})
+
+    def _is_for_answers(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return parts.scheme in ("https", "http") and parts.netloc in self._response_hosts
 
     async def close(self) -> None:
         """Close the connections."""
