@@ -154,6 +154,22 @@ async def test_a_form_is_taken_from_its_own_page_and_from_nowhere_else() -> None
 
 
 @pytest.mark.parametrize(
+    ("public_url", "origin"),
+    [
+        ("https://Aegis.Acme.example:443/", "https://aegis.acme.example"),
+        ("http://aegis.acme.example:80", "http://aegis.acme.example"),
+        ("https://aegis.acme.example:8443/", "https://aegis.acme.example:8443"),
+        ("http://[::1]:7300", "http://[::1]:7300"),
+    ],
+)
+def test_the_origin_of_our_forms_is_as_a_browser_writes_it(public_url: str, origin: str) -> None:
+    pages = Pages(b"k" * 32, public_url)
+    pages.require_same_site(asked({"origin": origin}))
+    with pytest.raises(HttpProblem):
+        pages.require_same_site(asked({"origin": f"{origin}0"}))
+
+
+@pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
         ("application/json", b"{}", 415),

@@ -56,6 +56,8 @@ async def test_what_waits_is_listed_and_leads_to_its_page(
         assert "script" not in policy
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+        # under no-referrer a browser says of our own forms that their origin is null (Fetch, "append Origin")
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 async def test_a_call_is_approved_on_its_page_and_passes_once(

@@ -22,6 +22,12 @@ from aegis_authz.core.person import Person
 from aegis_authz.notices.words import ascii_line, explanation, headline, moment, outcome
 
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    # with no-referrer browsers write `Origin: null` on our own forms (Fetch, "append a request Origin header")
+    "referrer-policy": "same-origin",
+}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PACKAGE, _FOLDER = "aegis_authz.control", "pages"
 _MOST_BYTES = 64 * 1024
 _MOST = 64  # fields
@@ -83,8 +89,7 @@ class Pages:
 
     def __init__(self, key: bytes, public_url: str) -> None:
         self._key = key
-        parts = urlsplit(public_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = _origin(public_url)
 
     def style(self) -> Response:
         """The one style sheet."""
@@ -177,4 +182,13 @@ def problem_page(problem: HttpProblem, path: str = "") -> Response:
 
 def _page(template: str, status: int, **content: object) -> Response:
     text = _templates.get_template(template).render(**content)
-    return Response(text, status, {"content-security-policy": _POLICY}, "text/html; charset=utf-8")
+    return Response(text, status, _HEADERS, "text/html; charset=utf-8")
+
+
+def _origin(url: str) -> str:
+    """The origin of a URL as browsers write it (RFC 6454 section 6.2)."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    is_usual = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
+    return f"{parts.scheme}://{host}" if is_usual else f"{parts.scheme}://{host}:{parts.port}"
