@@ -133,3 +133,17 @@ def test_for_images_each_folder_belongs_to_its_process(tmp_path: Path) -> None:
     assert (tmp_path / "operator" / "admin.token").stat().st_uid == 0
     # and once more on what belongs to others by now
     assert make_mesh_secrets(tmp_path, ADDRESSES, for_images=True) == ()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files are given to other users, which is NOT tested here")
+def test_what_a_process_links_to_from_its_folder_is_given_to_nobody(tmp_path: Path) -> None:
+    out = tmp_path / "secrets"
+    make_mesh_secrets(out, ADDRESSES, for_images=True)
+    foreign = tmp_path / "of_root"
+    foreign.write_text("root's alone")
+    # the folder is its process's own: whoever took that over can put into it whatever it likes
+    (out / "control" / "link").symlink_to(foreign)
+    (out / "control" / "neighbour").symlink_to(out / "redis" / "users.acl")
+    make_mesh_secrets(out, ADDRESSES, for_images=True)
+    assert foreign.stat().st_uid == 0
+    assert (out / "redis" / "users.acl").stat().st_uid == IMAGE_USERS["redis"]

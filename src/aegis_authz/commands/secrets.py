@@ -152,7 +152,8 @@ def _write_public(path: Path, content: bytes) -> None:
 def _give_to_users(out: Path) -> None:
     for name, user in IMAGE_USERS.items():
         for path in (out / name, *(out / name).iterdir()):
-            os.chown(path, user, _GROUP)
+            # never what a link leads to: the folder is its process's own, and the next run is root's again
+            os.chown(path, user, _GROUP, follow_symlinks=False)
 
 
 def _files(out: Path) -> Iterator[Path]:
