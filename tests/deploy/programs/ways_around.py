@@ -7,11 +7,11 @@ counts is what the world saw.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 PLACES = json.loads(sys.argv[1])
 PATIENCE = 3
@@ -78,7 +78,7 @@ def proxied(line: str, port: int = 10000, *headers: str) -> str:
 
 
 def files(*places: str) -> str:
-    there = [place for place in places if Path(place).exists()]
+    there = [place for place in places if os.path.exists(place)]  # a folder that is closed to us holds nothing for us
     return f"there: {there}" if there else "none is there"
 
 
