@@ -17,6 +17,7 @@ WORKERS = {
     "e2e": "meshes",
     "docs": "meshes",
     "load": "meshes",
+    "sdk": "meshes",
     "proxy": "envoys",
     "differential": "envoys",
     "bypass": "envoys",
@@ -60,7 +61,8 @@ class PoliteWorker:
 
 
 def _room(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).parts[0]
+    # the tests of an SDK stand with it
+    return item.path.relative_to(TESTS if item.path.is_relative_to(TESTS) else TESTS.parent).parts[0]
 
 
 @pytest.fixture(scope="session")
