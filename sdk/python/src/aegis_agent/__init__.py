@@ -1,8 +1,10 @@
 """Calls tools through an Aegis mesh as an agent: a proof for each call, refusals as exceptions.
 
-The core needs `cryptography` alone.
+The core needs `cryptography` alone. A module for each client (`aegis_agent.httpx`, `.httpx2`, `.requests`, `.openai`)
+needs that client.
 """
 
+from aegis_agent.aegis import Aegis
 from aegis_agent.errors import AegisDenied, AegisError, AegisUnavailable, ApprovalNeeded
 
-__all__ = ["AegisDenied", "AegisError", "AegisUnavailable", "ApprovalNeeded"]
+__all__ = ["Aegis", "AegisDenied", "AegisError", "AegisUnavailable", "ApprovalNeeded"]

@@ -1,0 +1,120 @@
+"""An agent of a mesh, ready to call: where calls go, and what each of them shows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from aegis_agent.control_plane import ControlPlane
+from aegis_agent.enrolment import KEY_FILE, Enrolment, find_enrolment
+from aegis_agent.errors import AegisUnavailable, Standing
+from aegis_agent.key import AgentKey, load_key, target_uri
+from aegis_agent.tokens import TokenKeeper
+
+
+class Aegis:
+    """One agent. Threads and forked processes may share it; close it, or use it as a context, when done."""
+
+    def __init__(self, enrolment: Enrolment, key: AgentKey) -> None:
+        """Raises AegisUnavailable for a file of authorities that holds none."""
+        self.agent = enrolment.agent
+        """org/tenant/agent."""
+        self.tls = _tls(enrolment.authorities)
+        """Verifies the mesh, and the tools that it opens HTTPS to; None is for the authorities of the system."""
+        self.authorities = enrolment.authorities
+        """The file that `tls` was made of, or ""."""
+        self._enrolment = enrolment
+        self._key = key
+        self._control = ControlPlane(enrolment, key, self.tls)
+        self._tokens = TokenKeeper(self._control.obtain)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> Aegis:
+        """The agent that was enrolled on this machine: `aegis agent enroll`, or `aegis up` for its own.
+
+        `AEGIS_AGENT_FOLDER`, `AEGIS_DIR` and `AEGIS_AGENT` say which (docs/sdk-python.md). Asks nobody for anything
+        yet. Raises AegisUnavailable, which says what to do.
+        """
+        chosen = os.environ if environment is None else environment
+        enrolment = find_enrolment(chosen, Path.home(), Path.cwd())
+        return cls(enrolment, load_key(enrolment.folder / KEY_FILE))
+
+    def __repr__(self) -> str:
+        return f"Aegis({self.agent})"
+
+    def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """What this one request has to carry, once: a retry and each hop of a redirect need their own.
+
+        `url` and `body` are as they are sent, to the byte. Raises AegisUnavailable, and ValueError for a URL that is
+        none of a call: then nothing may be sent.
+        """
+        token = self._tokens.token()
+        return {"x-aegis-token": token, "x-aegis-proof": self._key.proof(method, url, token, body)}
+
+    async def headers_async(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """As `headers`; the event loop does not wait while a token is obtained."""
+        if self._tokens.current() is None:
+            await asyncio.to_thread(self._tokens.token)
+        return self.headers(method, url, body)
+
+    def proxy_for(self, url: str) -> str | None:
+        """The forward proxy that a request for this URL goes through, None for one at the mesh's reverse routes.
+
+        Raises AegisUnavailable where the mesh has no way there, and ValueError for a URL that is none of a call.
+        """
+        origin = _origin(url)
+        if self._enrolment.reverse and origin == _origin(self._enrolment.reverse):
+            return None
+        if not self._enrolment.proxy:
+            raise AegisUnavailable(f"the mesh of {self.agent} has no forward proxy, and {origin} is not the mesh")
+        return self._enrolment.proxy
+
+    def tool_url(self, tool: str) -> str:
+        """The base URL of a tool of the catalogue at the mesh's reverse routes. Raises AegisUnavailable."""
+        if not self._enrolment.reverse:
+            raise AegisUnavailable(f"the mesh of {self.agent} has no reverse routes; call the tool's own URL")
+        return f"{self._enrolment.reverse}/{tool}"
+
+    def standing(self, approval_id: str) -> Standing:
+        """How a held call stands. Raises AegisUnavailable."""
+        return self._control.standing(approval_id)
+
+    def close(self) -> None:
+        """Stop renewing the token. Calls that are made afterwards raise AegisUnavailable."""
+        self._tokens.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(target_uri(url))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _tls(authorities: str) -> ssl.SSLContext | None:
+    if not authorities:
+        return None
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as fault:
+        raise AegisUnavailable(f"{authorities}: no certificate authorities: {fault.strerror or fault}") from None
