@@ -15,7 +15,7 @@ from aegis_authz.adapters.sql.people import SqlPeople
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, verify_lines
 from aegis_authz.core.person import Person, RoleBinding
-from aegis_authz.core.sign_in import FAILURES_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.database import Transactions
@@ -183,6 +183,22 @@ async def test_of_many_who_take_a_code_at_once_one_gets_it(contract: Contract) -
     await contract.sign_in.put_code("c1", "ann", Epoch(10.0))
     answers = await asyncio.gather(*(contract.sign_in.take_code("c1", Epoch(1.0)) for _ in range(16)))
     assert sorted(answers, key=str) == [None] * 15 + ["ann"]
+
+
+async def test_where_a_person_has_signed_in_is_kept_for_a_while(contract: Contract) -> None:
+    await contract.hire(ANN, BOB)
+    sign_in, late = contract.sign_in, Epoch(5.0 + PLACE_LIFE)
+    assert not await sign_in.has_place("ann", "192.0.2.7", Epoch(5.0))
+    for _ in range(2):
+        await sign_in.note_place("ann", "192.0.2.7", Epoch(5.0))
+    assert await sign_in.has_place("ann", "192.0.2.7", Epoch(late - 1))
+    assert not await sign_in.has_place("ann", "192.0.2.7", late)
+    assert not await sign_in.has_place("ann", "192.0.2.8", Epoch(5.0))
+    assert not await sign_in.has_place(BOB.id, "192.0.2.7", Epoch(5.0))
+    await sign_in.note_place("ann", "192.0.2.8", late)
+    assert not await sign_in.has_place("ann", "192.0.2.7", Epoch(6.0)), "what is over is forgotten"
+    with pytest.raises(PersonUnknown):
+        await sign_in.note_place("eve", "192.0.2.7", Epoch(5.0))
 
 
 async def test_failures_are_counted_in_a_row(contract: Contract) -> None:

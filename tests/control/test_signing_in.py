@@ -240,6 +240,25 @@ async def test_who_guesses_is_slowed_and_on_record(
     assert (await sign_in.by_password("ann", PASSWORD, "198.51.100.1")).person == ann
 
 
+async def test_who_guesses_from_elsewhere_keeps_nobody_from_where_they_have_signed_in(
+    ann: Person, sign_in: SignIn, clock: StillClock
+) -> None:
+    await sign_in.by_password("ann", PASSWORD, HERE)
+    for number in range(5):
+        with pytest.raises(NotSignedIn):
+            await sign_in.by_password("ann", "wrong", f"198.51.100.{number}")
+    with pytest.raises(SignInSlowed):
+        await sign_in.by_password("ann", PASSWORD, "198.51.100.9")
+    assert (await sign_in.by_password("ann", PASSWORD, HERE)).person == ann
+    with pytest.raises(SignInSlowed):  # that she is in is no leave for who guesses
+        await sign_in.by_password("ann", PASSWORD, "198.51.100.9")
+    for _ in range(5):
+        with pytest.raises(NotSignedIn):
+            await sign_in.by_password("ann", "wrong", HERE)
+    with pytest.raises(SignInSlowed):
+        await sign_in.by_password("ann", PASSWORD, HERE)
+
+
 async def test_a_source_is_slowed_whoever_it_tries(ann: Person, sign_in: SignIn) -> None:
     for number in range(5):
         with pytest.raises(NotSignedIn):

@@ -77,8 +77,8 @@ class SignIn:
 
     async def by_password(self, person_id: str, password: str, source: str) -> OpenedSession:
         """Open a session. `source` is the address it is asked from. Raises NotSignedIn, SignInSlowed."""
-        names = _names(person_id, source)
         async with self._look():  # whatever is tried at once is counted before the next is looked at
+            names = await self._names(person_id, source)
             await self._require_pause(names)
             account, kept = await self._account(person_id)
             is_right = await asyncio.to_thread(is_password, password, kept)
@@ -95,6 +95,7 @@ class SignIn:
         session = Session(digest(secret), person.id, now, Epoch(now + SESSION_LIFE))
         async with self._stores.transactions.transaction():
             await self._stores.sign_in.open_session(session)
+            await self._stores.sign_in.note_place(person.id, network_of(source), now)
             await self._write(person.id, "sessions:open", person.id, f"from {source}")
         return OpenedSession(person, secret, session.expires)
 
@@ -207,6 +208,16 @@ class SignIn:
         account = await self._live_account(person_id)
         return None if account is None else account.person
 
+    async def _names(self, person_id: str, source: str) -> tuple[str, str]:
+        """Under which names a try is counted: the person's and the source's.
+
+        Where a person has signed in before, failures elsewhere do not count: whoever guesses a name's password from
+        anywhere would else lock out its owner, for good.
+        """
+        name, network = person_id if PERSON_ID.match(person_id) else "", network_of(source)
+        is_own = await self._stores.sign_in.has_place(name, network, self._clock.now())
+        return f"person {name} at {network}" if is_own else f"person {name}", f"source {network}"
+
     async def _require_pause(self, names: tuple[str, ...]) -> None:
         now = self._clock.now()
         waits = [pause_after(await self._stores.sign_in.failures(name), now) for name in names]
@@ -243,11 +254,6 @@ def pause_after(failures: Failures, now: Epoch) -> float:
         return 0.0
     pause = min(_LONGEST_PAUSE, 2.0 ** min(failures.count - _FREE_FAILURES, 20))
     return max(0.0, failures.last + pause - now)
-
-
-def _names(person_id: str, source: str) -> tuple[str, str]:
-    name = person_id if PERSON_ID.match(person_id) else "nobody"
-    return f"person {name}", f"source {network_of(source)}"
 
 
 def network_of(source: str) -> str:

@@ -39,6 +39,10 @@ FAILURES_LIFE = Seconds(86_400.0)
 """After how long failures in a row are forgotten: many times the longest pause."""
 
 
+PLACE_LIFE = Seconds(90 * 86_400.0)
+"""After how long it is forgotten that somebody has signed in from a place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failures:
     """How often in a row signing in failed under a name, and when last."""

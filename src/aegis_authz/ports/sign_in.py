@@ -67,6 +67,17 @@ class SignInStore(Protocol):
         """Count one more, and forget what is older than FAILURES_LIFE, of whatever name."""
         ...
 
+    async def note_place(self, person_id: str, network: str, now: Epoch) -> None:
+        """Keep that the person has signed in from there, and forget where that is longer ago than PLACE_LIFE.
+
+        Raises PersonUnknown.
+        """
+        ...
+
+    async def has_place(self, person_id: str, network: str, now: Epoch) -> bool:
+        """Whether the person has signed in from there within PLACE_LIFE."""
+        ...
+
     async def forget_failures(self, name: str) -> None:
         """Begin from none."""
         ...

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, ChangeLine
-from aegis_authz.core.sign_in import FAILURES_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
 from aegis_authz.testing.warning import warn_outside_tests
@@ -23,6 +23,7 @@ class _Kept:
     keys: dict[str, ApiKey] = field(default_factory=dict)
     codes: dict[str, tuple[str, Epoch]] = field(default_factory=dict)
     failures: dict[str, Failures] = field(default_factory=dict)
+    places: dict[tuple[str, str], Epoch] = field(default_factory=dict)
     lines: list[ChangeLine] = field(default_factory=list)
 
 
@@ -155,6 +156,17 @@ class MemoryPeople:
         """Count one more."""
         young = {key: entry for key, entry in self._kept.failures.items() if entry.last >= now - FAILURES_LIFE}
         self._kept.failures = {**young, name: Failures(young.get(name, Failures(0, now)).count + 1, now)}
+
+    async def note_place(self, person_id: str, network: str, now: Epoch) -> None:
+        """Keep that the person has signed in from there."""
+        await self.account(person_id)
+        young = {key: last for key, last in self._kept.places.items() if key[0] != person_id or last > now - PLACE_LIFE}
+        self._kept.places = {**young, (person_id, network): now}
+
+    async def has_place(self, person_id: str, network: str, now: Epoch) -> bool:
+        """Whether the person has signed in from there within PLACE_LIFE."""
+        last = self._kept.places.get((person_id, network))
+        return last is not None and last > now - PLACE_LIFE
 
     async def forget_failures(self, name: str) -> None:
         """Begin from none."""

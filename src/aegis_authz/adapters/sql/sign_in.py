@@ -9,9 +9,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import require_person
-from aegis_authz.adapters.sql.tables import API_KEYS, CODES, FAILURES, PEOPLE, SESSIONS
+from aegis_authz.adapters.sql.tables import API_KEYS, CODES, FAILURES, PEOPLE, SESSIONS, SIGN_IN_PLACES
 from aegis_authz.core.person import RoleBinding
-from aegis_authz.core.sign_in import FAILURES_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import PersonUnknown
 
@@ -130,6 +130,23 @@ class SqlSignIn:
             # whoever tries names without end fills no disk
             await connection.execute(delete(FAILURES).where(FAILURES.c.last < now - FAILURES_LIFE))
             await connection.execute(first.on_conflict_do_update(index_elements=[FAILURES.c.name], set_=more))
+
+    async def note_place(self, person_id: str, network: str, now: Epoch) -> None:
+        """Keep that the person has signed in from there. Raises PersonUnknown, DatabaseFault."""
+        place = SIGN_IN_PLACES.c
+        is_same = (place.person_id == person_id) & (place.network == network)
+        async with self._database.transaction() as connection:
+            await require_person(connection, person_id)
+            is_old = (place.person_id == person_id) & (place.last <= now - PLACE_LIFE)
+            await connection.execute(delete(SIGN_IN_PLACES).where(is_old | is_same))
+            await connection.execute(insert(SIGN_IN_PLACES).values(person_id=person_id, network=network, last=now))
+
+    async def has_place(self, person_id: str, network: str, now: Epoch) -> bool:
+        """Whether the person has signed in from there within PLACE_LIFE. Raises DatabaseFault."""
+        place = SIGN_IN_PLACES.c
+        is_place = (place.person_id == person_id) & (place.network == network) & (place.last > now - PLACE_LIFE)
+        async with self._database.transaction() as connection:
+            return (await connection.execute(select(place.last).where(is_place))).first() is not None
 
     async def forget_failures(self, name: str) -> None:
         """Begin from none. Raises DatabaseFault."""

@@ -94,6 +94,14 @@ FAILURES = Table(
     Column("last", Double, nullable=False),
 )
 
+SIGN_IN_PLACES = Table(
+    "sign_in_places",
+    METADATA,
+    Column("person_id", _ID, ForeignKey("people.id"), primary_key=True),
+    Column("network", String(64), primary_key=True),
+    Column("last", Double, nullable=False),
+)
+
 CHANGE_LOG = Table(
     "change_log",
     METADATA,
