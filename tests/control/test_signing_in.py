@@ -173,6 +173,7 @@ async def test_the_first_owner_needs_a_name_of_their_own(sign_in: SignIn, stores
     with pytest.raises(NotSignedIn):
         await sign_in.set_password(code, name, PASSWORD, HERE)
     assert await stores.people.accounts() == []
+    assert (await sign_in.set_password(code, "ann", PASSWORD, HERE)).id == "ann", "no name of anybody spends the code"
 
 
 async def test_there_is_one_first_owner(ann: Person, sign_in: SignIn, stores: PeopleStores) -> None:

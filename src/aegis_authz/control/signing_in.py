@@ -163,9 +163,10 @@ class SignIn:
             await self._require_pause(names)
             password_hash = await asyncio.to_thread(hash_password, password)
         async with self._stores.transactions.transaction():
-            holder = await self._stores.sign_in.take_code(digest(code), self._clock.now())
+            # a name that is nobody's, such as one in capitals, does not spend the code of the first owner
             is_name = PERSON_ID.match(person_id) is not None and person_id not in RESERVED_IDS
-            if holder == "" and is_name and not await self._stores.people.accounts():
+            holder = await self._stores.sign_in.take_code(digest(code), self._clock.now()) if is_name else None
+            if holder == "" and not await self._stores.people.accounts():
                 await self._make_first_owner(person_id)
                 holder = person_id
             account = None if holder != person_id else await self._live_account(person_id)

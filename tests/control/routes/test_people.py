@@ -120,6 +120,8 @@ async def test_an_api_key_acts_for_its_person_and_is_told_once(plane: ControlSer
     async with client(plane, made["key"]) as program:
         assert (await program.get("/v1/session")).json()["person"]["roles"] == ["viewer@acme"]
         assert (await program.post("/v1/limits/reset", json={})).status_code == 403
+        another = await program.post("/v1/api-keys", json={"label": "for later", "days": 400})
+        assert (another.status_code, "an API key makes no other" in another.text) == (403, True)
         assert (await program.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
         assert (await program.get("/v1/session")).status_code == 401
 

@@ -83,6 +83,8 @@ def session_routes(door: SignInDoor, authentication: Authentication) -> list[API
         """Make an API key of the caller's; the answer holds it, once."""
         if caller.person == BOOTSTRAP_OWNER:
             raise HttpProblem(409, "whoever has the admin token is no person: add one, and make the key as that person")
+        if not caller.session:  # a key that leaked would else live on in those that it made
+            raise HttpProblem(403, "an API key makes no other: sign in, and make it in that session")
         made = await door.sign_in.make_key(caller.person, body.label, roles_of(body.roles), Seconds(body.days * _DAY))
         return NewApiKeyAnswer(**dict(ApiKeyAnswer.of(made.key)), key=made.text)
 
