@@ -18,6 +18,9 @@ from aegis_authz.core.scope import Scope
 _WORKER = "{worker}"
 SHARED_LISTENERS = ("forward", "reverse")
 """The listeners of every agent."""
+DOOR = "door"
+"""The listener by which agents reach the control plane."""
+_NAMES_TAKEN = (*SHARED_LISTENERS, DOOR)
 _LISTENER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])\Z")
@@ -34,8 +37,9 @@ def _port_address(text: str) -> str:
 
 
 def _listener_name(text: str) -> str:
-    if _LISTENER_NAME.match(text) is None or text in SHARED_LISTENERS:
-        raise ValueError(f"must be a name of lower-case letters, digits and dashes, and none of {SHARED_LISTENERS}")
+    if _LISTENER_NAME.match(text) is None or text in _NAMES_TAKEN:
+        taken = ", ".join(_NAMES_TAKEN)
+        raise ValueError(f"must be a name of lower-case letters, digits and dashes, and none of {taken}")
     return text
 
 

@@ -27,14 +27,12 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
 from aegis_authz.config.proxy import DoorSettings, ProxySettings
+from aegis_authz.config.values import DOOR
 from aegis_authz.core.address import TcpAddress, read_address
 from aegis_authz.proxy.access_log import access_log
 from aegis_authz.proxy.clusters import is_ip, members, roomy
 from aegis_authz.proxy.connection import connection_manager
 from aegis_authz.proxy.typed import address_of, overwritten, packed
-
-DOOR = "door"
-"""The name of the listener."""
 
 _CONTROL = "aegis_control"
 _ANSWER_TIMEOUT = timedelta(seconds=10)

@@ -25,9 +25,10 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 
 from aegis_authz.config.proxy import ProxySettings, WorkloadListener
+from aegis_authz.config.values import DOOR
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
-from aegis_authz.proxy.door import DOOR, door_manager
+from aegis_authz.proxy.door import door_manager
 from aegis_authz.proxy.listener_tls import transport_socket
 from aegis_authz.proxy.routes import FORWARD, REVERSE, routes_file
 from aegis_authz.proxy.tunnels import CARRY, carry_filter
