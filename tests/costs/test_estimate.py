@@ -185,6 +185,7 @@ def test_a_call_of_a_model_whose_cost_has_no_bound_is_refused(body: Mapping[str,
         {"contents": [], "generationConfig": {"maxOutputTokens": 5}, "generation_config": {"candidateCount": 100}},
         {"max_tokens": 5, "generationConfig": {"max_output_tokens": 500}},
         {"contents": [], "generationConfig": {"maxOutputTokens": None, "max_output_tokens": 500}},
+        {"messages": [], "contents": [], "generationConfig": {"maxOutputTokens": 5}, "max_tokens": 500},
     ],
 )
 def test_the_larger_of_two_limits_counts_however_they_are_spelt(limits: Mapping[str, Json]) -> None:
@@ -198,6 +199,10 @@ def test_the_larger_of_two_limits_counts_however_they_are_spelt(limits: Mapping[
         {"messages": [], "generationConfig": {"maxOutputTokens": 1}},
         {"contents": [], "max_tokens": 1},
         {"contents": [], "max_output_tokens": 1},
+        {"messages": [], "contents": [], "generationConfig": {"maxOutputTokens": 1}},
+        {"input": "", "contents": [], "generationConfig": {"maxOutputTokens": 1}},
+        {"prompt": "", "contents": [], "generation_config": {"max_output_tokens": 1}},
+        {"messages": [], "contents": [], "max_tokens": 1},
     ],
 )
 def test_a_limit_in_the_words_of_another_provider_limits_nothing(body: Mapping[str, Json]) -> None:

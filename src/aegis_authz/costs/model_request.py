@@ -21,8 +21,10 @@ _CONFIGS = ("/generationConfig", "/generation_config")
 """Gemini takes each name in either spelling, wherever it stands (protobuf JSON mapping): the largest of all counts."""
 _FLAT_LIMITS = ("/max_completion_tokens", "/max_tokens", "/max_output_tokens")
 _CONFIG_LIMITS = tuple(f"{config}/{name}" for config in _CONFIGS for name in ("maxOutputTokens", "max_output_tokens"))
-_CONTENTS = "/contents"
+_CONTENTS = ("/contents",)
 """By which a request is known as one of Gemini."""
+_PROMPTS = ("/messages", "/input", "/prompt")
+"""By which it is known as one of any other provider. Some ignore words that they do not know: both may stand there."""
 _ANSWERS = ("/n", *(f"{config}/{name}" for config in _CONFIGS for name in ("candidateCount", "candidate_count")))
 _MOST_ANSWERS = 1024
 _REFERENCES = frozenset(
@@ -58,15 +60,20 @@ def read_model_request(call: ToolCall, parameters: Sequence[Parameter], model_at
     if not isinstance(model, str) or not model:
         raise _unknown(f"it names no model at {model_at}")
     flat, configured = (_limits(parts, places) for places in (_FLAT_LIMITS, _CONFIG_LIMITS))
-    own = configured if _has_contents(parts) else flat
+    is_gemini = _names(parts, _CONTENTS)
+    own = [configured] if is_gemini else [flat]
+    if is_gemini and _names(parts, _PROMPTS):
+        own = [configured, flat]  # whichever of the two providers reads it
     # a limit in words that this provider does not read limits nothing; beside its own it may only raise the estimate
-    limits = [*flat, *configured] if own else []
+    limits = [*flat, *configured] if all(own) else []
     answers = [_whole(value, at, _MOST_ANSWERS) for at in _ANSWERS if (value := _at(parts, at)) is not None]
     return ModelRequest(model, max(limits, default=None), max(answers, default=1), _reference(parts))
 
 
-def _has_contents(parts: Mapping[str, Json]) -> bool:
-    return _at(parts, _CONTENTS) is not None or any(place.startswith(f"{_CONTENTS}/") for place in parts)
+def _names(parts: Mapping[str, Json], members: Sequence[str]) -> bool:
+    return any(
+        _at(parts, member) is not None or any(place.startswith(f"{member}/") for place in parts) for member in members
+    )
 
 
 def _limits(parts: Mapping[str, Json], places: Sequence[str]) -> list[int]:
