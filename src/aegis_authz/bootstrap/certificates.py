@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from aegis_authz.adapters.files.authority_folder import SIGNING, AuthorityFile
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.config.certificates import CertificateSettings
 from aegis_authz.core.units import Seconds
 from aegis_authz.intercept.authority import AuthorityUnreadable
@@ -26,7 +27,7 @@ _GRACE = 1.0
 
 
 class CertificatesFault(Exception):
-    """The service cannot start; the message is fit to show."""
+    """The service cannot start or go on; the message is fit to show."""
 
 
 def serve_certificates(settings: CertificateSettings) -> None:
@@ -57,11 +58,13 @@ async def _run(settings: CertificateSettings) -> None:
     status = StatusServer(Starlette(routes=[Route("/readyz", _readyz(service))]))
     ready = asyncio.create_task(status.serve(sockets=[unix_listener(settings.ready_socket)]))
     watch = asyncio.create_task(service.watch())
-    await stop.wait()
+    trouble = await end_of(stop, {"what renews certificates": watch, "what answers /readyz": ready})
     watch.cancel()
     await server.stop(_GRACE)
     status.end()
     await asyncio.gather(ready, watch, return_exceptions=True)
+    if trouble:
+        raise CertificatesFault(trouble)
 
 
 def _readyz(service: CertificateService) -> Callable[[Request], Awaitable[Response]]:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from aegis_authz.adapters.opa.http import OpaHttp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
+from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.config.routes import RoutesSettings
 from aegis_authz.core.catalogue import Catalogue
@@ -34,7 +35,7 @@ _LOOK_EVERY = 1.0
 
 
 class RoutesFault(Exception):
-    """The process cannot start; the message is fit to show."""
+    """The process cannot start or go on; the message is fit to show."""
 
 
 class RouteWriter:
@@ -91,11 +92,13 @@ async def _run(settings: RoutesSettings) -> None:
     ready = asyncio.create_task(status.serve(sockets=[unix_listener(settings.ready_socket)]))
     watch = asyncio.create_task(_watch(snapshots, writer))
     _log.info("waits for the bundle of the OPA at %s", settings.opa_socket)
-    await stop.wait()
+    trouble = await end_of(stop, {"what follows the bundle": watch, "what answers /readyz": ready})
     watch.cancel()
     status.end()
     await asyncio.gather(ready, watch, return_exceptions=True)
     await snapshots.close()
+    if trouble:
+        raise RoutesFault(trouble)
 
 
 async def _watch(snapshots: OpaSnapshots, writer: RouteWriter) -> None:

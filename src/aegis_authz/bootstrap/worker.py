@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
+from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _GRACE = 5.0  # seconds a stopping worker waits for what is under way
 _WORKLOAD = "workload"
+_STATUS = "what answers /readyz"
 _SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
 
@@ -132,14 +134,12 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     readiness = Readiness(probes, host, apart=(_WORKLOAD,))
 
     await host.start()
-    renewals = (entry.keeper.keep() for entry in workloads)
-    watches = (snapshots.watch(), readiness.watch(), recorder.watch_counts(), *renewals)
-    tasks = [asyncio.create_task(watch) for watch in watches]
+    parts = _watches(snapshots, readiness, recorder, workloads)
     status = _status_server(readiness)
-    tasks.append(asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker))))
+    parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
     _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
-    await stop.wait()
+    trouble = await end_of(stop, parts)
 
     await readiness.drain()
     await asyncio.sleep(settings.drain_ms / 1000)  # Envoy looks once a second
@@ -147,16 +147,32 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await host.stop(_GRACE)
     for served in (handler, bodies, outcomes):
         await served.drain()
-    await _ended(status, tasks, len(watches))
+    await _ended(status, parts)
     await recorder.keep_counts()
+    if trouble:
+        raise WorkerFault(trouble)
 
 
-async def _ended(status: StatusServer, tasks: Sequence[asyncio.Task[None]], watches: int) -> None:
-    """Wait for all tasks; those that watch, which come first, would never end by themselves."""
+def _watches(
+    snapshots: OpaSnapshots, readiness: Readiness, recorder: Recorder, workloads: Sequence[OpenWorkload]
+) -> dict[str, asyncio.Task[None]]:
+    """What watches beside the calls, by what is said where it ends."""
+    watches = {
+        "what follows OPA": snapshots.watch(),
+        "what looks at readiness": readiness.watch(),
+        "what keeps counts": recorder.watch_counts(),
+        **{f"what renews the token of {entry.listener}": entry.keeper.keep() for entry in workloads},
+    }
+    return {name: asyncio.create_task(watch) for name, watch in watches.items()}
+
+
+async def _ended(status: StatusServer, parts: Mapping[str, asyncio.Task[None]]) -> None:
+    """Wait for all parts; but for the one that is told so, none would ever end by itself."""
     status.end()
-    for task in tasks[:watches]:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for name, part in parts.items():
+        if name != _STATUS:
+            part.cancel()
+    await asyncio.gather(*parts.values(), return_exceptions=True)
 
 
 def _reservations(settings: AuthzSettings, stack: AsyncExitStack) -> RedisReservations:
