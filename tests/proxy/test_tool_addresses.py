@@ -30,22 +30,31 @@ def test_an_address_of_a_private_network_is_of_no_public_name(address: IPv4Addre
 @pytest.mark.parametrize(
     "address",
     ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "::ffff:169.254.169.254",
-     "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "0.0.0.1", "fe80::1", "224.0.0.1", "255.255.255.255"],
+     "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b::a83f:8110", "64:ff9b::6464:64c8", "0.0.0.1", "fe80::1", "224.0.0.1", "255.255.255.255"],
 )  # fmt: skip
 def test_no_name_leads_to_metadata_or_to_nobody(address: str) -> None:
     assert within(ip_address(address), NOBODYS)
 
 
 @pytest.mark.parametrize(
-    "address", ["10.1.2.3", "172.31.0.1", "192.168.0.1", "127.0.0.1", "::1", "fd12::1", "100.64.0.1"]
+    "address",
+    ["10.1.2.3", "172.31.0.1", "192.168.0.1", "127.0.0.1", "::1", "fd12::1", "100.64.0.1", "64:ff9b::a01:203"],
 )
 def test_only_the_name_of_an_own_place_leads_to_a_private_network(address: str) -> None:
     assert within(ip_address(address), PRIVATE)
     assert not within(ip_address(address), NOBODYS)
 
 
+@given(st.ip_addresses(v=4))
+def test_a_translator_leads_nowhere_that_the_address_itself_may_not(address: IPv4Address) -> None:
+    translated = IPv6Address(int(IPv6Address("64:ff9b::")) | int(address))
+    for ranges in (NOBODYS, PRIVATE):
+        assert within(translated, ranges) == within(address, ranges)
+
+
 @pytest.mark.parametrize(
-    "address", ["1.1.1.1", "8.8.8.8", "140.82.121.6", "2606:4700::1111", "100.128.0.1", "172.32.0.1"]
+    "address",
+    ["1.1.1.1", "8.8.8.8", "140.82.121.6", "2606:4700::1111", "100.128.0.1", "172.32.0.1", "64:ff9b::808:808"],
 )
 def test_public_addresses_are_followed(address: str) -> None:
     assert not within(ip_address(address), (*NOBODYS, *PRIVATE))

@@ -9,7 +9,7 @@ envoy/extensions/rbac/matchers/upstream_ip_port/v3; the IANA registries of speci
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 
 from envoy_data_plane.envoy.config.core.v3 import CidrRange
 from envoy_data_plane.envoy.config.rbac.v3 import Permission, PermissionSet, Policy, Principal, RbacAction
@@ -23,19 +23,37 @@ from aegis_authz.proxy.typed import extension, packed
 POLICY = "tool_address"
 """What the access log names where an address was refused: `rbac_access_denied`."""
 
-NOBODYS = (
-    *("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
-    *("::/128", "fe80::/10", "ff00::/8"),
-    # metadata services of clouds outside of 169.254.0.0/16: Azure, Alibaba, Oracle; AWS and Google by IPv6
-    *("168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128", "fd20:ce::254/128"),
-    # IPv4 in another coat: mapped, and link-local behind a translator
-    *("::ffff:0.0.0.0/96", "64:ff9b::169.254.0.0/112"),
+_TRANSLATOR = IPv6Address("64:ff9b::")
+"""Before an IPv4 address by which a network of IPv6 alone reaches it (RFC 6052)."""
+
+
+def _translated(networks: tuple[str, ...]) -> tuple[str, ...]:
+    """The networks, and the same behind a translator."""
+    behind = (
+        f"{IPv6Address(int(_TRANSLATOR) | int(network.network_address))}/{96 + network.prefixlen}"
+        for network in map(ip_network, networks)
+        if network.version == 4
+    )
+    return (*networks, *behind)
+
+
+NOBODYS = _translated(
+    (
+        *("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
+        *("::/128", "fe80::/10", "ff00::/8"),
+        # metadata services of clouds outside of 169.254.0.0/16: Azure, Alibaba, Oracle; AWS and Google by IPv6
+        *("168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128", "fd20:ce::254/128"),
+        "::ffff:0.0.0.0/96",  # IPv4 in another coat: mapped
+    )
 )
 """No tool is here, whatever a name says: link-local, metadata, multicast, this very host as 0.0.0.0."""
 
-PRIVATE = (
-    *("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15"),
-    *("::1/128", "fc00::/7", "64:ff9b:1::/48", "2002::/16"),
+PRIVATE = _translated(
+    (
+        *("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+        *("::1/128", "fc00::/7", "64:ff9b:1::/48", "2002::/16"),
+    )
 )
 """Nobody's public name leads here; the name of a place in one's own network may."""
 
