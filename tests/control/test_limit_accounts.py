@@ -13,7 +13,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.api.limits import LimitAnswer
 from aegis_authz.bootstrap.control_stores import LimitStores
 from aegis_authz.cli.limits_text import limits_table
-from aegis_authz.config import ControlSettings
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
 from aegis_authz.testing.store import MemoryStore
@@ -82,6 +82,6 @@ async def test_limits_are_shown_while_a_document_registers_an_agent_of_this_mach
     )
     own = json.dumps({"agents": {"acme/emea/bot": {"keys": [public_jwk(private_key(b"o"))]}}})
     await plane.publisher.publish(Sources({**POLICIES, "who.yaml": own}, {"bank.yaml": TOOL}), "ann", "")
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         answer = await admin.get("/v1/limits/acme/emea/bot")
     assert (answer.status_code, len(answer.json()["limits"])) == (200, 3)

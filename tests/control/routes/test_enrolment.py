@@ -52,7 +52,7 @@ async def test_an_agent_is_told_where_others_reach_the_mesh_and_not_where_envoy_
     public = {"public_proxy": "http://gateway:10000", "public_reverse": "http://gateway:10001"}
     plane = new_plane(settings=settings.model_copy(update=public))
     plane.publisher.start(documents)
-    async with client(plane, plane.admin_token) as admin:
+    async with client(plane, "ann") as admin:
         enrolled = await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
     assert enrolled.json()["mesh"] == {"forward_proxy": "http://gateway:10000", "reverse": "http://gateway:10001"}
 
