@@ -99,7 +99,7 @@ def down() -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Say what is in force in this network namespace. Exits with 1 for nothing, and for rules that were changed.
+    """Say what is in force in this network namespace. Exits with 1 for nothing, and where chains or rules are missing.
 
     Example: aegis intercept status --json
     """
