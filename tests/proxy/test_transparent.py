@@ -13,7 +13,13 @@ from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import TcpPr
 from envoy_data_plane.envoy.extensions.filters.udp.dns_filter.v3 import DnsFilterConfig
 from pydantic import ValidationError
 
-from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, TransparentSettings, WorkloadListener
+from aegis_authz.config.proxy import (
+    DoorSettings,
+    InterceptionSettings,
+    ProxySettings,
+    TransparentSettings,
+    WorkloadListener,
+)
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.proxy.clusters import clusters
 from aegis_authz.proxy.example import EXAMPLE
@@ -141,6 +147,19 @@ def test_names_of_the_catalogue_are_answered_with_addresses_that_lead_nowhere() 
         ({"transparent": {"listeners": {}}}, "at least 1"),
         ({"transparent": {"listeners": {"pod": 15001, "job": 15001}}}, "a port of its own"),
         ({"transparent": {"listeners": {"pod": 15053}}}, "a port of its own"),
+        ({"transparent": {"listeners": {"pod": EXAMPLE.forward_port}}}, "pod and forward listen at the same port"),
+        (
+            {"transparent": {"listeners": {"pod": 15001}}, "reverse_port": 15001},
+            "pod and reverse listen at the same port",
+        ),
+        (
+            {"transparent": {"listeners": {"pod": 15001}}, "door": DoorSettings(port=15001, control="control:7400")},
+            "pod and door listen at the same port",
+        ),
+        (
+            {"transparent": {"listeners": {"pod": 15001}}, "workload": {"job": WorkloadListener(listen="[::1]:15001")}},
+            "pod and job listen at the same port",
+        ),
         ({"transparent": {"listeners": {"forward": 15001}}}, "must be a name"),
         ({"transparent": {"listeners": {"pod": 0}}}, "greater than or equal to 1"),
         (

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from aegis_authz.config.values import ListenAddress, ListenerName, LoopbackAddress, Settings
+from aegis_authz.config.values import DOOR, ListenAddress, ListenerName, LoopbackAddress, Settings
+from aegis_authz.core.address import TcpAddress, read_address
 
 
 class ListenerTls(Settings):
@@ -119,3 +120,20 @@ class ProxySettings(Settings):
         for name in self.workload.keys() & set(transparent):
             raise ValueError(f"the listener {name} is either under workload or under transparent")
         return self
+
+    @model_validator(mode="after")
+    def _leads_to_no_port_of_another(self) -> ProxySettings:
+        # Envoy would go on without the listener, and say so in its log alone
+        others = self._dialled_ports()
+        transparent = {} if self.transparent is None else self.transparent.listeners
+        for name, port in sorted(transparent.items()):
+            if port in others:
+                raise ValueError(f"{name} and {others[port]} listen at the same port, {port}")
+        return self
+
+    def _dialled_ports(self) -> dict[int, str]:
+        """The names of the listeners that clients dial, by their ports."""
+        door = {} if self.door is None else {self.door.port: DOOR}
+        places = {name: read_address(entry.listen) for name, entry in self.workload.items()}
+        own = {place.port: name for name, place in places.items() if isinstance(place, TcpAddress)}
+        return {**own, **door, self.reverse_port: "reverse", self.forward_port: "forward"}
