@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -29,7 +28,7 @@ class Hand:
         return self.time
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self.time
 
 
 class Scripted:
@@ -46,6 +45,21 @@ class Scripted:
             raise self.faults.pop(0)
         self.messages.append((notice.place, notice.kind.value, approval.state.value, notice.receipt))
         return notice.receipt or f"message {len(self.messages)}"
+
+
+class DeadPlace(Scripted):
+    """A channel at one place of which nobody answers, which takes five seconds to see."""
+
+    def __init__(self, clock: Hand, place: str) -> None:
+        super().__init__()
+        self.clock, self.place, self.tries = clock, place, 0
+
+    async def deliver(self, notice: Notice, approval: Approval) -> str:
+        if notice.place != self.place:
+            return await super().deliver(notice, approval)
+        self.tries += 1
+        self.clock.time += 5
+        raise ChannelFault("cannot be reached: ConnectTimeout", is_final=False)
 
 
 class Desk:
@@ -127,6 +141,31 @@ async def test_a_channel_that_is_for_the_beginning_alone_is_not_told_the_end(des
     await desk.round()
     assert len(desk.slack.messages) == 1
     assert await desk.outbox.unsettled() == []
+
+
+async def test_a_place_that_is_dead_keeps_no_other_place_of_its_channel_waiting(desk: Desk) -> None:
+    dead = DeadPlace(desk.clock, "slack:#dead")
+    desk.courier = replace(desk.courier, channels={"slack": dead})
+    begun = desk.clock.time
+    for number in range(1, 19):
+        await desk.hold(number, "slack:#dead")
+    await desk.courier.look()
+    await desk.courier.empty("slack")
+    await desk.hold(19, "slack:#finance")
+    await desk.courier.look()
+    await desk.courier.empty("slack")
+    assert [place for place, *_ in dead.messages] == ["slack:#finance"]
+    assert desk.clock.time - begun < 60, "the call would be over before anybody is told"
+    while desk.clock.time < begun + 300:  # it is tried again, now and then
+        before = dead.tries
+        await desk.courier.empty("slack")
+        desk.clock.time += 1
+        assert dead.tries - before <= 1
+    assert 4 <= dead.tries < 20
+    dead.place = ""
+    desk.clock.time += 61
+    await desk.courier.empty("slack")
+    assert len(dead.messages) == 19, "all of them are told once it answers again"
 
 
 async def test_a_channel_that_fails_is_tried_again_later_and_later(desk: Desk) -> None:

@@ -2,7 +2,8 @@
 
 Nothing here is on the path of a decision: what cannot be delivered is told in the log, in metrics and by `aegis
 approvals undelivered`, and nobody waits for it. A notice is claimed before it is sent and completed after; a crash in
-between sends that one message again, and a channel has one message under way at a time.
+between sends that one message again, and a channel has one message under way at a time. A place that keeps a channel
+waiting is left alone for a while, so that the other places of the channel have their turn.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE, Approval, ApprovalNotFound, ApprovalState
@@ -27,6 +28,8 @@ _CLAIM = 20.0
 _PATIENCE = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
 """Seconds until a second attempt, doubled each time."""
+_SLOW = 0.5
+"""Seconds after which a fault has kept the other places of a channel waiting."""
 _MOST_ATTEMPTS = 12
 """Of a notice about what is settled; one about a held call is tried until nobody can decide it any more."""
 _MOST = 200
@@ -50,6 +53,8 @@ class Courier:
     channels: Mapping[str, Channel]
     clock: Clock
     count: NoticeCount
+    rests: dict[str, Epoch] = field(default_factory=dict)
+    """Until when a place is left alone; places are those that policies name."""
 
     async def watch(self) -> None:
         """Look and deliver until cancelled."""
@@ -101,16 +106,22 @@ class Courier:
             why = notice.trouble or "there was no time"
             await self._abandon(notice, f"it is {approval.state.value} by now: {why}")
             return
+        rest = self.rests.get(notice.place)
+        if rest is not None and rest > self.clock.now():
+            await self.outbox.postpone(notice, notice.trouble or "its place gave no answer to others", rest)
+            return
+        begun = self.clock.monotonic()
         try:
             async with asyncio.timeout(_PATIENCE):
                 receipt = await channel.deliver(notice, approval)
         except (ChannelFault, TimeoutError) as fault:
-            await self._retry(notice, fault)
+            await self._retry(notice, fault, is_slow=self.clock.monotonic() - begun >= _SLOW)
             return
+        self.rests.pop(notice.place, None)
         await self.outbox.complete(notice, receipt, self.clock.now())
         self.count(notice.channel, "delivered")
 
-    async def _retry(self, notice: Notice, fault: ChannelFault | TimeoutError) -> None:
+    async def _retry(self, notice: Notice, fault: ChannelFault | TimeoutError, *, is_slow: bool) -> None:
         trouble = str(fault) or "no answer in time"
         is_final = isinstance(fault, ChannelFault) and fault.is_final
         if is_final or (notice.kind is NoticeKind.SETTLED and notice.attempts >= _MOST_ATTEMPTS):
@@ -120,7 +131,10 @@ class Courier:
         if isinstance(fault, ChannelFault):
             pause = max(pause, min(fault.wait, _LAST_PAUSE))
         _log.warning("%s of %s is not delivered yet: %s", notice.place, notice.approval_id, trouble)
-        await self.outbox.postpone(notice, trouble, Epoch(self.clock.now() + pause))
+        until = Epoch(self.clock.now() + pause)
+        if is_slow:
+            self.rests[notice.place] = until
+        await self.outbox.postpone(notice, trouble, until)
         self.count(notice.channel, "postponed")
 
     async def _abandon(self, notice: Notice, trouble: str) -> None:
