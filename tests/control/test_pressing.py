@@ -22,9 +22,13 @@ from aegis_authz.bootstrap.channels import OpenChannels, SlackApp
 from aegis_authz.bootstrap.control_services import Notices
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.change_line import Act, ChangeLine
 from aegis_authz.core.person import Person
 from aegis_authz.core.record import ApprovalRecord
+from aegis_authz.ports.database import DatabaseFault
+from aegis_authz.ports.people import Account
 from aegis_authz.testing.outbox import MemoryOutbox
+from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import HELD, hold
@@ -88,11 +92,27 @@ class Desk:
         return answer
 
 
+class Ledger(MemoryPeople):
+    """People and a change log whose disk can be full."""
+
+    is_full = False
+
+    async def append(self, act: Act) -> ChangeLine:
+        if self.is_full:
+            raise DatabaseFault("the disk is full")
+        return await super().append(act)
+
+
 @pytest.fixture
-async def desk(new_plane: Callable[..., ControlServices]) -> AsyncIterator[Desk]:
+def kept() -> Ledger:
+    return Ledger(for_tests=True)
+
+
+@pytest.fixture
+async def desk(new_plane: Callable[..., ControlServices], kept: Ledger) -> AsyncIterator[Desk]:
     store, server = MemoryStore(SystemClock(), 60, for_tests=True), SlackServer()
     async with serving(server.handle) as url, opened(url) as notices:
-        plane = new_plane(approvals=store, notices=notices)
+        plane = new_plane(approvals=store, notices=notices, people=kept)
         assert plane.outreach.presses is not None
         watch = asyncio.create_task(plane.outreach.presses.watch())
         await hold(store, notify=("slack:#finance",))
@@ -161,6 +181,34 @@ async def test_the_approver_is_the_person_the_user_is_here_and_never_the_user(
 ) -> None:
     await desk.press(client, desk.payload(user, "aegis_approve"))
     assert desk.slack.replies[-1]["text"] == words
+    assert (await desk.store.get(HELD)).state is ApprovalState.PENDING
+
+
+async def test_who_is_disabled_decides_nothing_even_where_the_settings_name_that_person(
+    desk: Desk, client: Client, kept: Ledger
+) -> None:
+    await kept.add(Account(PEOPLE["U0ANN"], is_disabled=True, created=1.0))
+    await desk.press(client, desk.payload("U0ANN", "aegis_approve"))
+    assert "is linked to no person" in desk.slack.replies[-1]["text"]
+    assert (await desk.store.get(HELD)).state is ApprovalState.PENDING
+
+
+async def test_what_is_decided_in_slack_is_in_the_change_log(desk: Desk, client: Client, kept: Ledger) -> None:
+    await desk.press(client, desk.payload("U0EVE", "aegis_approve", "mine"))
+    await desk.press(client, desk.payload("U0GUS", "aegis_approve", "no approver here"))
+    await desk.press(client, desk.payload("U0ANN", "aegis_deny", "not this payee"))
+    acts = [line.act for line in await kept.lines(0, 99)]
+    assert [(act.person, act.action, act.subject, act.domain, act.reason) for act in acts] == [
+        ("eve", "approvals:approve", HELD, "acme/emea", "mine"),
+        ("eve", "approvals:approve", HELD, "acme/emea", "this was not done"),
+        ("ann", "approvals:deny", HELD, "acme/emea", "not this payee"),
+    ]
+
+
+async def test_without_a_change_log_nothing_is_decided_in_slack(desk: Desk, client: Client, kept: Ledger) -> None:
+    kept.is_full = True
+    await desk.press(client, desk.payload("U0ANN", "aegis_approve"))
+    assert "cannot decide this now" in desk.slack.replies[-1]["text"]
     assert (await desk.store.get(HELD)).state is ApprovalState.PENDING
 
 

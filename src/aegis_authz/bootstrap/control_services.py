@@ -25,6 +25,7 @@ from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.deciding_on_record import Note
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
 from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
@@ -199,22 +200,28 @@ def _log_outcome(channel: str, outcome: str) -> None:
     _log.info("a notice on %s: %s", channel, outcome)
 
 
-def _presses(notices: Notices, people: PeopleStore, approver: Approver, clock: Clock) -> SlackPresses | None:
+def _presses(
+    notices: Notices, people: PeopleStore, approver: Approver, note: Note, clock: Clock
+) -> SlackPresses | None:
     app = notices.channels.slack
     if app is None:
         return None
     named = app.people
 
     async def person_of(user: str) -> Person:
-        """Whom the settings name for that user of Slack, else who is linked to it and not disabled."""
-        if user in named:
-            return named[user]
-        account = await people.at_address("slack", user)
+        """Whom the settings name for that user of Slack, else who is linked to it; nobody who is disabled."""
+        person = named.get(user)
+        try:
+            account = await (people.at_address("slack", user) if person is None else people.account(person.id))
+        except PersonUnknown:
+            if person is None:
+                raise
+            return person  # the settings alone know that person
         if account.is_disabled:
             raise PersonUnknown(user)
-        return account.person
+        return account.person if person is None else person
 
-    return SlackPresses(app.signing_secret, approver, person_of, app.channel, clock)
+    return SlackPresses(app.signing_secret, approver, person_of, app.channel, note, clock)
 
 
 def _outreach(
@@ -222,6 +229,7 @@ def _outreach(
     notices: Notices | None,
     stores: ControlStores,
     approver: Approver,
+    note: Note,
     clock: Clock,
     ids: Ids,
 ) -> Outreach:
@@ -229,7 +237,7 @@ def _outreach(
     pages = Pages(key, settings.people_url or settings.public_url)
     if notices is None:
         return Outreach(pages, None, None)
-    presses = _presses(notices, stores.people.people, approver, clock)
+    presses = _presses(notices, stores.people.people, approver, note, clock)
     return Outreach(pages, _courier(notices, stores, approver, clock), presses)
 
 
@@ -268,10 +276,13 @@ def control_services(
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     approver = _approver(settings, stores, bulletin, clock, ids)
+    authentication = PeopleAuthentication(
+        AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
+    )
     return ControlServices(
         publisher=publisher,
         approver=approver,
-        outreach=_outreach(settings, notices, stores, approver, clock, ids),
+        outreach=_outreach(settings, notices, stores, approver, authentication.note, clock, ids),
         expiry=ExpiryWatch(stores.approvals, stores.records, clock),
         bulletin=bulletin,
         discovery=discovery,
@@ -289,9 +300,7 @@ def control_services(
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
-        authentication=PeopleAuthentication(
-            AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
-        ),
+        authentication=authentication,
         people=PeopleServices(door, Appointer(stores.people, door.sign_in, clock), stores.people.changes),
         opa_token=keys.opa_token,
     )

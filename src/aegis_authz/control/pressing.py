@@ -10,8 +10,10 @@ from typing import Protocol
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.statement import statement_digest
+from aegis_authz.control.deciding_on_record import Note, on_record
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.person import Domain, Person
+from aegis_authz.core.units import ApprovalId
 from aegis_authz.notices.slack import Press, press_of, require_signature
 from aegis_authz.notices.words import outcome
 from aegis_authz.people.permissions import Permission, may
@@ -53,12 +55,14 @@ class SlackPresses:
         approver: Approver,
         person_of: Callable[[str], Awaitable[Person]],
         replies: Replies,
+        note: Note,
         clock: Clock,
     ) -> None:
         self._secret = signing_secret
         self._approver = approver
         self._person_of = person_of
         self._replies = replies
+        self._note = note
         self._clock = clock
         self._queue: asyncio.Queue[Press] = asyncio.Queue(_MOST_WAITING)
 
@@ -105,8 +109,14 @@ class SlackPresses:
             raise ApprovalForbidden(f"{person.id} may not decide approvals of {request.scope.tenant_path}")
         if not hmac.compare_digest(statement_digest(request), press.statement):
             raise ApprovalConflict("the call is another than the message shows; decide on its page")
+        verb = "approve" if press.approves else "deny"
+        return await on_record(
+            self._note, person, verb, request, press.reason, lambda: self._verdict(press, request.id, person)
+        )
+
+    async def _verdict(self, press: Press, approval_id: ApprovalId, person: Person) -> str:
         if press.approves:
-            after, _ = await self._approver.approve(request.id, person, press.reason, {})
+            after, _ = await self._approver.approve(approval_id, person, press.reason, {})
         else:
-            after = await self._approver.deny(request.id, person, press.reason)
+            after = await self._approver.deny(approval_id, person, press.reason)
         return outcome(after)

@@ -89,6 +89,24 @@ async def test_a_denial_without_a_reason_is_told_on_the_page_with_the_call(
     assert (await store.get(HELD)).state is ApprovalState.DENIED
 
 
+async def test_each_verdict_is_in_the_change_log_of_its_tenant(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, client: Client
+) -> None:
+    kept = MemoryPeople(for_tests=True)
+    await hold(store)
+    async with client(new_plane(approvals=store, people=kept), "ann") as browser:
+        await decide(browser, verdict="deny", note=" ")
+        await decide(browser, verdict="approve", note="invoice 1181")
+        await browser.post(f"/v1/approvals/{HELD}/cancel", json={"note": "paid already"})
+    acts = [line.act for line in await kept.lines(0, 99)]
+    assert [(act.person, act.action, act.subject, act.domain, act.reason) for act in acts] == [
+        ("ann", "approvals:deny", HELD, "acme/emea", ""),
+        ("ann", "approvals:deny", HELD, "acme/emea", "this was not done"),
+        ("ann", "approvals:approve", HELD, "acme/emea", "invoice 1181"),
+        ("ann", "approvals:cancel", HELD, "acme/emea", "paid already"),
+    ]
+
+
 async def test_what_must_be_typed_is_typed_on_the_page(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:

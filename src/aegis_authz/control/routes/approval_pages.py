@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
+from aegis_authz.control.deciding_on_record import Note, on_record
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.pages import Form, Pages
@@ -53,7 +54,7 @@ def approval_page_routes(
     @people.post(
         "/approvals/{approval_id}",
         include_in_schema=False,
-        dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)],
+        dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH, is_logged=False)],
     )
     async def decide_on_page(approval_id: ApprovalId, caller: Asker, request: Request) -> Response:
         """Decide one, as the form says; a refusal is told on the page, with the call."""
@@ -61,7 +62,7 @@ def approval_page_routes(
         form = await Form.read(request)
         pages.require_own(form, approval, caller.person, request)
         try:
-            await _decide(approver, approval, caller, form)
+            await _decide(approver, approval, caller, form, authentication.note)
         except (ApprovalConflict, ApprovalForbidden) as refusal:
             return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, str(refusal))
         return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
@@ -97,12 +98,15 @@ def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
     return everyone
 
 
-async def _decide(approver: Approver, approval: Approval, caller: Caller, form: Form) -> None:
-    approval_id, note = approval.request.id, form.text("note")
+async def _decide(approver: Approver, approval: Approval, caller: Caller, form: Form, note: Note) -> None:
+    request, person, reason = approval.request, caller.person, form.text("note")
     match form.text("verdict"):
         case "approve":
-            await approver.approve(approval_id, caller.person, note, form.values())
+            values = form.values()
+            await on_record(
+                note, person, "approve", request, reason, lambda: approver.approve(request.id, person, reason, values)
+            )
         case "deny":
-            await approver.deny(approval_id, caller.person, note)
+            await on_record(note, person, "deny", request, reason, lambda: approver.deny(request.id, person, reason))
         case _:
             raise HttpProblem(400, "the form says neither approve nor deny")

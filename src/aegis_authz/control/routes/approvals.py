@@ -18,6 +18,7 @@ from aegis_authz.api.approvals import (
 from aegis_authz.api.standing import WORDS
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
+from aegis_authz.control.deciding_on_record import Note, on_record
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import open_router
 from aegis_authz.core import units
@@ -37,13 +38,6 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
     """Everything under `/v1/approvals`; all but `{approval_id}/status` for those who may."""
     people, everyone = people_router(authentication), open_router()
 
-    async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
-        """The approval; to who may not see its tenant it is as if there were none."""
-        approval = await approver.get(approval_id)
-        if not caller.may_for(approval.request.scope):
-            raise not_found(approval_id)
-        return approval
-
     @people.get("/v1/approvals", dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def list_approvals(
         caller: Asker, state: StateFilter = None, limit: Limit = 50, after: After = ""
@@ -58,26 +52,9 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
     @people.get("/v1/approvals/{approval_id}", dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def get_approval(approval_id: ApprovalId, caller: Asker) -> ApprovalAnswer:
         """Show exactly what would run."""
-        return ApprovalAnswer.of(await visible_approval(approval_id, caller))
+        return ApprovalAnswer.of(await _visible(approver, approval_id, caller))
 
-    @people.post("/v1/approvals/{approval_id}/approve", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
-    async def approve(approval_id: ApprovalId, decision: ApprovalDecision, caller: Asker) -> ApprovedAnswer:
-        """Approve a pending call; the answer holds its one-time override token, once enough people have approved."""
-        await visible_approval(approval_id, caller)
-        approval, token = await approver.approve(approval_id, caller.person, decision.note, decision.confirm)
-        return ApprovedAnswer.with_token(approval, token)
-
-    @people.post("/v1/approvals/{approval_id}/deny", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
-    async def deny(approval_id: ApprovalId, decision: DenialRequest, caller: Asker) -> ApprovalAnswer:
-        """Deny a pending call."""
-        await visible_approval(approval_id, caller)
-        return ApprovalAnswer.of(await approver.deny(approval_id, caller.person, decision.note))
-
-    @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[needs(Permission.DECIDE_APPROVALS, Reach.EACH)])
-    async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
-        """Take an approval back that is pending, or granted and not used."""
-        await visible_approval(approval_id, caller)
-        return ApprovalAnswer.of(await approver.cancel(approval_id, caller.person, decision.note))
+    _add_decisions(people, approver, authentication.note)
 
     @everyone.get("/v1/approvals/{approval_id}/status")
     async def get_approval_status(approval_id: ApprovalId, response: Response) -> StandingAnswer:
@@ -93,3 +70,44 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
         )
 
     return [people, everyone]
+
+
+def _add_decisions(people: APIRouter, approver: Approver, log: Note) -> None:
+    """The routes by which a person decides; each writes its own line of the change log, in the call's tenant."""
+    decides = needs(Permission.DECIDE_APPROVALS, Reach.EACH, is_logged=False)
+
+    @people.post("/v1/approvals/{approval_id}/approve", dependencies=[decides])
+    async def approve(approval_id: ApprovalId, decision: ApprovalDecision, caller: Asker) -> ApprovedAnswer:
+        """Approve a pending call; the answer holds its one-time override token, once enough people have approved."""
+        request = (await _visible(approver, approval_id, caller)).request
+        person, note = caller.person, decision.note
+        approval, token = await on_record(
+            log, person, "approve", request, note, lambda: approver.approve(request.id, person, note, decision.confirm)
+        )
+        return ApprovedAnswer.with_token(approval, token)
+
+    @people.post("/v1/approvals/{approval_id}/deny", dependencies=[decides])
+    async def deny(approval_id: ApprovalId, decision: DenialRequest, caller: Asker) -> ApprovalAnswer:
+        """Deny a pending call."""
+        request = (await _visible(approver, approval_id, caller)).request
+        person, note = caller.person, decision.note
+        return ApprovalAnswer.of(
+            await on_record(log, person, "deny", request, note, lambda: approver.deny(request.id, person, note))
+        )
+
+    @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[decides])
+    async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
+        """Take an approval back that is pending, or granted and not used."""
+        request = (await _visible(approver, approval_id, caller)).request
+        person, note = caller.person, decision.note
+        return ApprovalAnswer.of(
+            await on_record(log, person, "cancel", request, note, lambda: approver.cancel(request.id, person, note))
+        )
+
+
+async def _visible(approver: Approver, approval_id: units.ApprovalId, caller: Caller) -> Approval:
+    """The approval; to who may not see its tenant it is as if there were none."""
+    approval = await approver.get(approval_id)
+    if not caller.may_for(approval.request.scope):
+        raise not_found(approval_id)
+    return approval
