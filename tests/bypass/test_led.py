@@ -129,6 +129,24 @@ async def test_on_a_host_one_user_is_held_and_the_others_are_left_alone(bypass: 
     )
 
 
+@pytest.mark.parametrize("is_pod", [True, False])
+async def test_what_the_rules_of_others_lead_to_a_port_of_our_number_goes_nowhere(bypass: Bypass, is_pod: bool) -> None:
+    await bypass.rules(Redirection((GATEWAY_UID,), {AGENT_UID: 15001}, is_pod=is_pod))
+    # as a container engine does with a port that it publishes
+    published = (
+        "table ip engine { chain output { type nat hook output priority -100; policy accept;"
+        f" ip daddr {POD4} tcp dport 8088 dnat to {EVIL4}:15001;"
+        f" ip daddr {POD4} udp dport 8088 dnat to {EVIL4}:15053; }}; }}"
+    )
+    await run(inside(bypass.pod, "nft", "-f", "-"), published)
+    try:
+        for probe in ({"do": "http", "to": "POD4", "port": 8088}, {"do": "udp", "to": "POD4", "port": 8088}):
+            answer, places = await bypass.attempt(probe)
+            assert (answer.startswith(("refused", "silence", "closed")), places) == (True, set()), answer
+    finally:
+        await run(inside(bypass.pod, "nft", "delete", "table", "ip", "engine"))
+
+
 async def test_without_a_gateway_nothing_goes_out(bypass: Bypass) -> None:
     await bypass.rules(replace(RULES, port=15099, names_port=15098))
     for probe in (

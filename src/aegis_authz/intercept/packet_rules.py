@@ -141,9 +141,11 @@ def _redirecting(redirection: Redirection) -> Chain:
 def _going_out(redirection: Redirection) -> Chain:
     passing: list[str] = []
     for user, port in _users(redirection):
-        # led there by us, and not dialled: who dials a listener would be taken for its agent
-        passing.append(f"{user} ct status dnat tcp dport {port} ct mark set {_MARK} accept")
-        passing.append(f"{user} ct status dnat udp dport {redirection.names_port} accept")
+        # led there by us, and not dialled: who dials a listener would be taken for its agent. And to this machine:
+        # rules of others, such as a container engine's, may lead to a port of the same number elsewhere
+        led = f"{user} ct status dnat fib daddr type local"
+        passing.append(f"{led} tcp dport {port} ct mark set {_MARK} accept")
+        passing.append(f"{led} udp dport {redirection.names_port} accept")
         if redirection.local:
             passing.append(f"{user} oifname lo tcp dport @local ct mark set {_MARK} accept")
     if redirection.is_pod:
