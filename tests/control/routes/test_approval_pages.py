@@ -13,6 +13,7 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
+from aegis_authz.core.scope import Scope
 from aegis_authz.ports.people import Account
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -58,6 +59,33 @@ async def test_what_waits_is_listed_and_leads_to_its_page(
         assert answer.headers["x-content-type-options"] == "nosniff"
         # under no-referrer a browser says of our own forms that their origin is null (Fetch, "append Origin")
         assert answer.headers["referrer-policy"] == "same-origin"
+
+
+async def test_what_waits_is_listed_however_much_waits_in_another_tenant(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    for number in range(220):
+        bot = Scope("acme", "apac", f"bot{number // 20}")
+        await hold(store, f"apr_{number:034x}", life=1000, jti=f"j{number}", agent=bot)
+    await hold(store)
+    async with client(with_people(plane, person("eva", "approver@acme/emea")), "eva") as browser:
+        listing = (await browser.get("/approvals")).text
+    assert HELD in listing
+    assert "bot0" not in listing
+
+
+async def test_of_more_than_a_page_holds_those_that_expire_first_are_listed(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    for number in range(210):
+        bot = Scope("acme", "apac", f"bot{number // 20}")
+        await hold(store, f"apr_{number:034x}", life=1000, jti=f"j{number}", agent=bot)
+    await hold(store)
+    async with client(plane, "ann") as browser:
+        listing = (await browser.get("/approvals")).text
+    assert listing.count("<li>") == 200
+    assert HELD in listing
+    assert "And 11 more, which expire later." in listing
 
 
 async def test_a_call_is_approved_on_its_page_and_passes_once(

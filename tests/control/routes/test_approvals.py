@@ -38,9 +38,12 @@ def plane(new_plane: Callable[..., ControlServices], store: MemoryStore) -> Cont
     return new_plane(approvals=store)
 
 
-def identity(now: float, jti: str = "j1") -> Identity:
+AGENT = Scope("acme", "emea", "finance-agent")
+
+
+def identity(now: float, jti: str = "j1", agent: Scope = AGENT) -> Identity:
     return Identity(
-        scope=Scope("acme", "emea", "finance-agent"),
+        scope=agent,
         issuer="aegis",
         key_id="k",
         jti=jti,
@@ -66,11 +69,12 @@ async def hold(
     confirm: tuple[str, ...] = (),
     behalf: str = "",
     notify: tuple[str, ...] = (),
+    agent: Scope = AGENT,
 ) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
         id=approval_id,
-        scope=Scope("acme", "emea", "finance-agent"),
+        scope=agent,
         tool="stripe-payments",
         action="create_payment",
         parameters={"amount": 7000},
@@ -87,7 +91,7 @@ async def hold(
         confirm=confirm,
         notify=notify,
     )
-    settled = await store.settle(Settlement(identity(now, jti), None, opens, now, (), None, None), 0)
+    settled = await store.settle(Settlement(identity(now, jti, agent), None, opens, now, (), None, None), 0)
     assert settled.outcome is SettleOutcome.OPENED
 
 

@@ -32,6 +32,7 @@ _PACKAGE, _FOLDER = "aegis_authz.control", "pages"
 _MOST_BYTES = 64 * 1024
 _MOST = 64  # fields
 _MOST_NOTE = 500
+_MOST_ROWS = 200
 _APPROVAL = re.compile(r"/approvals/(apr_[0-9a-f]{34})")
 _CALL = re.compile(r'<pre id="call">(.*?)</pre>', re.DOTALL)
 _TYPED = "value "
@@ -101,16 +102,17 @@ class Pages:
         return _page("sign_in.html", 200, to=to)
 
     def listing(self, approvals: Sequence[Approval]) -> Response:
-        """What waits for somebody, those that expire first at the top."""
+        """What waits for somebody, those that expire first at the top; how many more there are than a page holds."""
+        first = sorted(approvals, key=lambda approval: approval.request.expires_at)[:_MOST_ROWS]
         rows = [
             {
                 "id": approval.request.id,
                 "headline": headline(approval.request),
                 "until": moment(approval.request.expires_at),
             }
-            for approval in sorted(approvals, key=lambda approval: approval.request.expires_at)
+            for approval in first
         ]
-        return _page("approvals.html", 200, rows=rows)
+        return _page("approvals.html", 200, rows=rows, more=len(approvals) - len(rows))
 
     def sheet(self, approval: Approval, person: Person, request: Request, refusal: str) -> Response:
         """One call, whole, with the form to decide it; `refusal` says why the last form was not taken.

@@ -21,7 +21,7 @@ from aegis_authz.people.permissions import Permission
 
 ApprovalId = Annotated[units.ApprovalId, Path()]
 Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]
-_MOST_LISTED = 100
+_PAGE, _MOST_PAGES = 200, 50
 
 
 def approval_page_routes(
@@ -39,8 +39,7 @@ def approval_page_routes(
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def list_approvals_page(caller: Asker) -> Response:
         """List what waits for somebody."""
-        page = await approver.page(ApprovalState.PENDING, _MOST_LISTED, "")
-        return pages.listing([approval for approval in page.approvals if caller.may_for(approval.request.scope)])
+        return pages.listing(await _waiting(approver, caller))
 
     @people.get(
         "/approvals/{approval_id}",
@@ -96,6 +95,19 @@ def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
         return response
 
     return everyone
+
+
+async def _waiting(approver: Approver, caller: Caller) -> list[Approval]:
+    """What the caller may see of all that waits: pages end with what expires first, and are of every tenant's."""
+    approvals: list[Approval] = []
+    after = ""
+    for _ in range(_MOST_PAGES):
+        page = await approver.page(ApprovalState.PENDING, _PAGE, after)
+        approvals += (approval for approval in page.approvals if caller.may_for(approval.request.scope))
+        after = page.after
+        if not after:
+            break
+    return approvals
 
 
 async def _decide(approver: Approver, approval: Approval, caller: Caller, form: Form, note: Note) -> None:
