@@ -87,7 +87,17 @@ def test_a_key_of_signatures_is_long_enough(tmp_path: Path) -> None:
         opened(webhook={"soc": {"url": "https://soc.example/in", "secret_file": secret(tmp_path, "key", "k" * 31)}})
 
 
-@pytest.mark.parametrize("entry", [{"id": "Ann"}, {"id": "ann", "roles": ["king"]}, {"id": "ann", "groups": ["A b"]}])
+@pytest.mark.parametrize("url", ["http://x.example/hook", "https://", "x.example/hook", "https://u:p@x.example/h"])
+def test_a_webhook_of_teams_is_a_url_by_which_nobody_else_reads_a_call(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="holds no URL of a webhook") as caught:
+        opened(teams={"webhooks": {"payments": secret(tmp_path, "teams", url)}})
+    assert "x.example" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"id": "bootstrap-owner"}, {"id": "Ann"}, {"id": "ann", "roles": ["king"]}, {"id": "ann", "groups": ["A b"]}],
+)
 def test_a_person_who_can_be_nobody_is_told(entry: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AEGIS_SLACK_BOT_TOKEN", "xoxb-1")
     monkeypatch.setenv("AEGIS_SLACK_SIGNING_SECRET", "s" * 32)

@@ -6,14 +6,17 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aegis_authz.adapters.channels.hooks import Hook, TeamsChannel, WebhookChannel
 from aegis_authz.adapters.channels.mail import MailChannel, MailServer
 from aegis_authz.adapters.channels.slack import SlackChannel
+from aegis_authz.adapters.elsewhere import says_loopback
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
 from aegis_authz.core.person import Person, RoleBinding
+from aegis_authz.people.permissions import RESERVED_IDS
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.ports.notices import Channel
 
@@ -51,7 +54,7 @@ def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> O
     if slack is not None:
         kinds["slack"] = slack.channel
     if settings.teams is not None:
-        urls = {name: secret_text(path, "") for name, path in settings.teams.webhooks.items()}
+        urls = {name: _url(path) for name, path in settings.teams.webhooks.items()}
         kinds["teams"] = TeamsChannel(urls, public_url)
     if settings.webhook:
         hooks = {name: Hook(hook.url, _key(hook.secret_file)) for name, hook in settings.webhook.items()}
@@ -94,10 +97,26 @@ def _slack(settings: SlackSettings, public_url: str) -> SlackApp:
 
 
 def _person(user: str, entry: SlackPerson) -> Person:
+    if entry.id in RESERVED_IDS:
+        raise SettingsError(f"channels.slack.people.{user}: {entry.id} stands in records for what is no person")
     try:
         return Person(entry.id, entry.id, frozenset(entry.groups), tuple(map(RoleBinding.parse, entry.roles)))
     except ValueError as fault:
         raise SettingsError(f"channels.slack.people.{user}: {fault}") from None
+
+
+def _url(path: Path) -> str:
+    """The URL of a webhook, which is a secret by itself: over TLS, or on this machine."""
+    url = secret_text(path, "")
+    try:
+        parts = urlsplit(url)
+        is_here = parts.scheme == "http" and says_loopback(parts.hostname or "")
+        is_usable = (parts.scheme == "https" or is_here) and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise SettingsError(f"{path} holds no URL of a webhook: it must be https:// and a host")
+    return url
 
 
 def _key(path: Path) -> bytes:

@@ -108,6 +108,10 @@ async def test_who_pressed_a_button_is_answered_at_slack_and_nowhere_else(
     for odd in ("http://[", "", "ftp://hooks.slack.com/x", "https://hooks.slack.com@evil.example/x"):
         with pytest.raises(ChannelFault, match="not Slack's"):
             await channel.reply(odd, "no")
+    usual = SlackChannel("xoxb-1", "https://aegis.acme.example")
+    with pytest.raises(ChannelFault, match="not Slack's"):
+        await usual.reply("http://hooks.slack.com/actions/T1/1/x", "no")  # in the clear
+    await usual.close()
     assert server.replies == []
     await channel.reply(f"http://{channel._response_hosts[0]}/actions/T1/1/x", "done")
     assert server.replies == [{"response_type": "ephemeral", "replace_original": False, "text": "done"}]
