@@ -30,8 +30,6 @@ def database_url(settings: ControlSettings) -> str:
 @asynccontextmanager
 async def people_stores(settings: ControlSettings) -> AsyncIterator[PeopleStores]:
     """The stores of people on the settings' database, until the block ends. Raises DatabaseFault, OSError."""
-    if not settings.database:
-        (settings.state / DATABASE_FILE).touch(mode=0o600)
     database = Database(database_url(settings))
     try:
         await database.migrate()

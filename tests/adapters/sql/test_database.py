@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -47,6 +48,20 @@ async def test_a_database_is_brought_up_to_date_once(file: Path) -> None:
     with closing(sqlite3.connect(file)) as raw:
         assert raw.execute("SELECT count(*) FROM failures").fetchone() == (1,)
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_file_is_for_its_user_alone_to_read(file: Path) -> None:
+    await made(file)
+    database = Database(f"sqlite:///{file}")
+    async with database.transaction():
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
+    await database.close()
+    assert set(modes.values()) == {0o600}, modes
+
+
+async def test_a_file_in_no_folder_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseFault, match="nowhere"):
+        await made(tmp_path / "nowhere" / "control.db")
 
 
 async def test_a_database_of_a_newer_version_is_left_as_it_is(file: Path) -> None:

@@ -47,10 +47,19 @@ class Database:
 
         Raises DatabaseFault, for a database of a newer version as well: it is left as it is.
         """
+        self._make_file()
         async with self.transaction() as connection:
             if self.dialect == "postgresql":
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             await connection.run_sync(_upgrade, self._shown)
+
+    def _make_file(self) -> None:
+        """Make the file of SQLite, which would give it to everyone to read: it holds hashes of passwords."""
+        if self.dialect == "sqlite" and self._url.database:
+            try:
+                Path(self._url.database).touch(mode=0o600)
+            except OSError as fault:
+                raise DatabaseFault(f"the database {self._shown}: {fault.strerror}") from None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
