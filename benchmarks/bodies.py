@@ -52,7 +52,7 @@ def call_of(body_format: BodyFormat, count: int) -> tuple[HttpCall, Catalogue]:
     )
     bodies = JSON_ALONE if body_format is BodyFormat.JSON else (body_format,)
     action = Action("pay", "POST", ("v1", "payments"), parameters, False, bodies)
-    catalogue = Catalogue.of((Tool("bank", "bank.example", None, "", (action,), "", "", None, False),))
+    catalogue = Catalogue.of((Tool("bank", "bank.example", None, "", (action,), "", "", None, False, False),))
     headers = {"content-type": (_TYPES[body_format],)}
     body = _body(body_format, fields)
     return HttpCall(

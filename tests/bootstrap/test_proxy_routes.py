@@ -9,7 +9,7 @@ from aegis_authz.bootstrap.proxy_routes import ProxyRoutes
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.core.catalogue import Catalogue, Tool
 
-PAY = Tool("pay", "pay.example", None, "http://127.0.0.1:9001", (), "/mcp", "", None, False)
+PAY = Tool("pay", "pay.example", None, "http://127.0.0.1:9001", (), "/mcp", "", None, False, False)
 
 
 def settings_file(folder: Path) -> Path:
@@ -37,7 +37,8 @@ def test_what_is_shown_is_written_where_envoy_watches(tmp_path: Path) -> None:
 def test_clusters_of_the_routes_in_force_stay_until_the_next_change(tmp_path: Path) -> None:
     routes = ProxyRoutes(settings_file(tmp_path))
     places = [
-        Tool("pay", "pay.example", None, f"http://127.0.0.1:{port}", (), "/mcp", "", None, False) for port in (1, 2, 3)
+        Tool("pay", "pay.example", None, f"http://127.0.0.1:{port}", (), "/mcp", "", None, False, False)
+        for port in (1, 2, 3)
     ]
     for place in places:
         routes.show(Catalogue.of((place,)))

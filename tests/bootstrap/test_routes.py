@@ -14,7 +14,9 @@ from aegis_authz.core.units import Revision
 
 
 def served(revision: str, *ports: int) -> tuple[Revision, Catalogue]:
-    tools = [Tool(f"t{n}", f"t{n}.example", None, f"http://127.0.0.1:{n}", (), "/mcp", "", None, False) for n in ports]
+    tools = [
+        Tool(f"t{n}", f"t{n}.example", None, f"http://127.0.0.1:{n}", (), "/mcp", "", None, False, False) for n in ports
+    ]
     return Revision(revision), Catalogue.of(tools)
 
 

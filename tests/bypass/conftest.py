@@ -140,9 +140,9 @@ def catalogue() -> Catalogue:
     connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
     return Catalogue.of(
         (
-            Tool("pay", "pay.example", None, f"http://{TOOL4}:9001", (), "", "", None, False),
-            Tool("bank", "bank.example", None, f"https://{TOOL4}:9443", (), "", "", None, False),
-            Tool("pinned", "pinned.example", None, f"tls://{TOOL4}:9443", (connect,), "", "", None, False),
+            Tool("pay", "pay.example", None, f"http://{TOOL4}:9001", (), "", "", None, False, False),
+            Tool("bank", "bank.example", None, f"https://{TOOL4}:9443", (), "", "", None, False, False),
+            Tool("pinned", "pinned.example", None, f"tls://{TOOL4}:9443", (connect,), "", "", None, False, False),
         )
     )
 

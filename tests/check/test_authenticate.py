@@ -29,7 +29,7 @@ from tests.support.proven_calls import BODY, MINT, NOW, STRANGER, TARGET, TOKEN,
 from tests.support.proven_calls import claims as proof_claims
 from tests.support.proven_calls import header as proof_header
 
-BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None, False)
+BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None, False, False)
 SNAPSHOT = Snapshot(
     "r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset()
 )

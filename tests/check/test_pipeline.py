@@ -77,8 +77,9 @@ STRIPE = Tool(
     "",
     None,
     False,
+    False,
 )
-GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None, False)
+GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None, False, False)
 TRUST = Trust(
     "aegis",
     "mesh",
@@ -701,6 +702,7 @@ async def test_what_nobody_can_be_shown_is_denied_instead_of_held() -> None:
         "",
         None,
         False,
+        False,
     )
     snapshot = replace(SNAPSHOT, catalogue=Catalogue.of((noting,)))
     for size, reason in ((30_000, Reason.APPROVAL_NEEDED), (40_000, Reason.APPROVAL_TOO_LARGE)):
@@ -745,7 +747,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), (), False, JSON_ALONE)
-    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None, False)
+    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None, False, False)
     snapshot = Snapshot(
         "r1",
         Catalogue.of((crm,)),

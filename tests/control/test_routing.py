@@ -46,7 +46,9 @@ class ShownRoutes:
 def catalogue_of(revision: Revision) -> Catalogue:
     if not revision.startswith("r"):
         raise RevisionUnknown(revision)
-    return Catalogue.of((Tool("pay", "pay.example", None, f"http://{revision}.example", (), "/mcp", "", None, False),))
+    return Catalogue.of(
+        (Tool("pay", "pay.example", None, f"http://{revision}.example", (), "/mcp", "", None, False, False),)
+    )
 
 
 def report(instance: str, revision: str) -> dict[str, Json]:

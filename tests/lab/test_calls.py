@@ -22,6 +22,7 @@ BANK = Tool(
     "",
     None,
     False,
+    False,
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.local.stand_in import echo_app, echo_ports
 
-HTTP = Tool("pay", "pay.example", None, "http://127.0.0.1:9", (), "", "", None, False)
+HTTP = Tool("pay", "pay.example", None, "http://127.0.0.1:9", (), "", "", None, False, False)
 
 
 async def send(method: str, target: str, body: bytes = b"") -> httpx.Response:

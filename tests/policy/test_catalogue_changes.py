@@ -102,6 +102,7 @@ def test_whether_an_mcp_server_lists_its_tools_counts() -> None:
 
 def test_what_a_connection_is_counts() -> None:
     assert changes(SHOP, {**SHOP, "websocket": "opaque"}) == [("~", "", "websocket: none -> opaque")]
+    assert changes(SHOP, {**SHOP, "decode": True}) == [("~", "", "decode: none -> true")]
     assert changes({"tool": "a", "tls": "passthrough"}, {"tool": "a"}) == [("~", "", "tls: passthrough -> none")]
     with_query = {**HUB, "mcp": {**HUB["mcp"], "query": ["project"]}}
     assert changes(HUB, with_query) == [("~", "", 'mcp.query: none -> ["project"]')]

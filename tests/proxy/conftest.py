@@ -372,7 +372,7 @@ async def _read_all(stream: StreamReader, lines: list[str]) -> None:
 
 
 def tool(name: str, host: str, upstream: str, *actions: Action, port: int | None = None, mcp_path: str = "") -> Tool:
-    return Tool(name, host, port, upstream, actions, mcp_path, "", None, False)
+    return Tool(name, host, port, upstream, actions, mcp_path, "", None, False, False)
 
 
 @pytest.fixture(scope="session")

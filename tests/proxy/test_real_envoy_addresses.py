@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def tool(name: str, host: str, port: int | None, upstream: str) -> Tool:
-    return Tool(name, host, port, upstream, (), "", "", None, False)
+    return Tool(name, host, port, upstream, (), "", "", None, False, False)
 
 
 async def test_a_public_name_that_leads_to_this_machine_is_not_followed(

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, server: ToolServer, scheme: str = "http", where: str = "127.0.0.1") -> Tool:
-    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None, False)
+    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None, False, False)
 
 
 async def test_a_new_catalogue_takes_effect_while_envoy_runs(
@@ -121,9 +121,11 @@ async def test_tools_that_share_an_address_each_get_their_own_actions(
     async with AsyncExitStack() as stack:
         others = [await stack.enter_async_context(type(server)().serving()) for _ in range(2)]
         tools = (
-            Tool("finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", "", None, False),
-            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", "", None, False),
-            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", "", None, False),
+            Tool(
+                "finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", "", None, False, False
+            ),
+            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", "", None, False, False),
+            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", "", None, False, False),
         )
         running = envoys.running("shared", Catalogue.of(tools), authorizer.place)
         proxy = await stack.enter_async_context(running)
@@ -146,7 +148,18 @@ async def test_tails_texts_beside_variables_and_head_are_routed_as_they_are_judg
     async with AsyncExitStack() as stack:
         places = {name: await stack.enter_async_context(type(server)().serving()) for name, _ in actions}
         tools = tuple(
-            Tool(name, "api.example", None, f"http://127.0.0.1:{places[name].port}", (action,), "", "", None, False)
+            Tool(
+                name,
+                "api.example",
+                None,
+                f"http://127.0.0.1:{places[name].port}",
+                (action,),
+                "",
+                "",
+                None,
+                False,
+                False,
+            )
             for name, action in actions
         )
         running = envoys.running("tails", Catalogue.of(tools), authorizer.place)

@@ -23,7 +23,9 @@ URL = "http://pay.example/"
 
 
 def catalogue(server: ToolServer) -> Catalogue:
-    return Catalogue.of((Tool("pay", "pay.example", None, f"http://127.0.0.1:{server.port}", (), "", "", None, False),))
+    return Catalogue.of(
+        (Tool("pay", "pay.example", None, f"http://127.0.0.1:{server.port}", (), "", "", None, False, False),)
+    )
 
 
 async def test_without_an_authorizer_everything_is_503_at_once_until_one_comes(

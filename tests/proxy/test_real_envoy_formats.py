@@ -29,7 +29,7 @@ def catalogue(*parameters: tuple[str, ParameterType], bodies: tuple[BodyFormat, 
         Parameter(at[1:].replace("/", "_"), ParameterSource.BODY, at, kind, False, None) for at, kind in parameters
     )
     action = Action("record", "POST", ("v1", "records"), listed, False, bodies)
-    return Catalogue.of((Tool("pay", "pay.example", None, "", (action,), "", "", None, False),))
+    return Catalogue.of((Tool("pay", "pay.example", None, "", (action,), "", "", None, False, False),))
 
 
 def judged(authorizer: Authorizer, tools: Catalogue) -> tuple[ToolCall, bytes]:

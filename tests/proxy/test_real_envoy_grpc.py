@@ -31,7 +31,9 @@ def tools(port: int) -> Catalogue:
         Action(name.lower(), "POST", (SERVICE, name), (), False, (BodyFormat.MESSAGE,))
         for name in ("Create", "Watch", "Talk")
     )
-    return Catalogue.of((Tool("rpc", "rpc.example", None, f"http://127.0.0.1:{port}", actions, "", "", None, False),))
+    return Catalogue.of(
+        (Tool("rpc", "rpc.example", None, f"http://127.0.0.1:{port}", actions, "", "", None, False, False),)
+    )
 
 
 async def create(message: bytes, context: grpc.aio.ServicerContext) -> bytes:

@@ -89,7 +89,7 @@ async def clients(
     authority = Authority(tmp_path_factory.mktemp("certificates"))
     own = authority.leaf("listener.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     tls = ListenerTls(certificate=own, key=own, client_ca=authority.file)
-    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False)
+    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
     async with envoys.running("mtls", Catalogue.of((tool,)), one_authorizer.place, tls=tls) as proxy:
         yield Clients(proxy, authority)
 
@@ -158,7 +158,7 @@ async def sidecar(
         "pod": WorkloadListener(listen=f"127.0.0.1:{port}"),
         "job": WorkloadListener(listen=f"unix:{socket}", mode="0620"),
     }
-    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False)
+    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
     async with envoys.running("pods", Catalogue.of((tool,)), one_authorizer.place, workload=workload) as proxy:
         yield Sidecar(proxy, port, socket)
 

@@ -57,7 +57,7 @@ async def test_a_tool_that_is_not_there_was_not_reached(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        catalogue = Catalogue.of((Tool("pay", "pay.example", None, nowhere, (), "", "", None, False),))
+        catalogue = Catalogue.of((Tool("pay", "pay.example", None, nowhere, (), "", "", None, False, False),))
         async with envoys.running("nobody", catalogue, authorizer.place) as proxy:
             await authorizer_seen(proxy)
             authorizer.answer = allowing(authorizer, "lost")

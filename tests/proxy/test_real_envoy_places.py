@@ -24,10 +24,10 @@ REDIRECT = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(envoys: Starter, one_tool: ToolServer, one_authorizer: Authorizer) -> AsyncIterator[Proxy]:
     tools = (
-        Tool("api", CALLED, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False),
-        Tool("named", "named.example", 8080, f"http://localhost:{one_tool.port}", (), "", "", None, False),
-        Tool("other", "other.example", None, "http://payments.corp.example:9000", (), "", "", None, False),
-        Tool("public", "public.example", None, "http://public.example", (), "", "", None, False),
+        Tool("api", CALLED, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False),
+        Tool("named", "named.example", 8080, f"http://localhost:{one_tool.port}", (), "", "", None, False, False),
+        Tool("other", "other.example", None, "http://payments.corp.example:9000", (), "", "", None, False, False),
+        Tool("public", "public.example", None, "http://public.example", (), "", "", None, False, False),
     )
     async with envoys.running("places", Catalogue.of(tools), one_authorizer.place) as proxy:
         yield proxy

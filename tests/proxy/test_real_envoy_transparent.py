@@ -41,7 +41,7 @@ async def test_who_dials_it_is_closed_and_names_are_those_of_the_catalogue(
     one_tool.reset()
     ports = choose_ports({"pod": 0, "names": 0}, {})
     transparent = TransparentSettings(listeners={"pod": ports["pod"]}, dns_port=ports["names"])
-    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False)
+    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
     async with envoys.running(
         "transparent", Catalogue.of((tool,)), one_authorizer.place, transparent=transparent
     ) as proxy:

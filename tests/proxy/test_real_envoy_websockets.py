@@ -26,8 +26,8 @@ SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnectio
 
 def tools(port: int) -> Catalogue:
     upstream = f"http://127.0.0.1:{port}"
-    ticker = Tool("ticker", "ticker.example", None, upstream, ACTIONS, "", "", None, True)
-    return Catalogue.of((ticker, Tool("plain", "plain.example", None, upstream, ACTIONS, "", "", None, False)))
+    ticker = Tool("ticker", "ticker.example", None, upstream, ACTIONS, "", "", None, True, False)
+    return Catalogue.of((ticker, Tool("plain", "plain.example", None, upstream, ACTIONS, "", "", None, False, False)))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -32,7 +32,7 @@ DEPLOYED, TOOLS = ROOT / "deploy" / "envoy", ROOT / "policies" / "tools"
 
 
 def _tool(name: str, host: str, upstream: str = "", port: int | None = None) -> Tool:
-    return Tool(name, host, port, upstream, (), "", "", None, False)
+    return Tool(name, host, port, upstream, (), "", "", None, False, False)
 
 
 def _settings(**changes: object) -> ProxySettings:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, port: int, *actions: Action) -> Tool:
-    return Tool(name, host, None, f"http://127.0.0.1:{port}", actions, "", "", None, False)
+    return Tool(name, host, None, f"http://127.0.0.1:{port}", actions, "", "", None, False, False)
 
 
 X, Y = at("x", "x.example", 9001), at("y", "y.example", 9002)

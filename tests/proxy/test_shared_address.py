@@ -32,6 +32,7 @@ def _tools(*templates: tuple[str, ...]) -> tuple[Tool, ...]:
             "",
             None,
             False,
+            False,
         )
         for number, template in enumerate(templates)
     )
@@ -111,8 +112,9 @@ def test_the_mcp_endpoint_comes_before_all_actions() -> None:
         "",
         None,
         False,
+        False,
     )
-    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None, False)
+    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None, False, False)
     (first, match), *_ = action_matches((http, mcp))
     assert (first.name, match.path) == ("mcp", "/mcp")
 

@@ -71,7 +71,7 @@ def test_public_addresses_are_followed(address: str) -> None:
     ],
 )
 def test_the_filter_stands_before_every_name(upstream: str, ranges: tuple[str, ...] | None) -> None:
-    tool = Tool("t", "api.example", None, upstream, (), "", "", None, False)
+    tool = Tool("t", "api.example", None, upstream, (), "", "", None, False, False)
     cluster = yaml.safe_load(to_yaml(clusters(EXAMPLE, Catalogue.of((tool,)))[0]))
     filters = cluster["typed_extension_protocol_options"][HTTP_OPTIONS].get("http_filters", [])
     if ranges is None:

@@ -31,10 +31,10 @@ from aegis_authz.proxy.transparent import ANSWERS, transparent_clusters, transpa
 CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
 CATALOGUE = Catalogue.of(
     (
-        Tool("pay", "pay.example", None, "http://10.0.0.1:9001", (), "", "", None, False),
-        Tool("bank", "bank.example", 8443, "https://bank.internal", (), "", "", None, False),
-        Tool("pinned", "pinned.example", None, "tls://10.0.0.1:443", (CONNECT,), "", "", None, False),
-        Tool("number", "10.9.8.7", None, "http://10.9.8.7", (), "", "", None, False),
+        Tool("pay", "pay.example", None, "http://10.0.0.1:9001", (), "", "", None, False, False),
+        Tool("bank", "bank.example", 8443, "https://bank.internal", (), "", "", None, False, False),
+        Tool("pinned", "pinned.example", None, "tls://10.0.0.1:443", (CONNECT,), "", "", None, False, False),
+        Tool("number", "10.9.8.7", None, "http://10.9.8.7", (), "", "", None, False, False),
     )
 )
 INTERCEPTION = InterceptionSettings(certificates="unix:/run/aegis/certs.sock")

@@ -14,7 +14,7 @@ from aegis_authz.policy.language.rule import Conditions
 
 REGIONS = {"bank": "eu", "shop": "us"}
 TOOLS = [
-    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None, False)
+    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None, False, False)
     for name in ("bank", "shop", "desk")
 ]
 

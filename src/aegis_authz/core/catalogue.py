@@ -134,7 +134,8 @@ class Tool:
     `mcp_endpoint` is that of an MCP server: its path, the query that it gets, and in braces the names that an agent may
     add to it (`/mcp?toolsets=issues{&project}`, RFC 6570 section 3.2.9); "" for a plain HTTP tool. `region` is where it
     is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed. `websocket`
-    says that a call may become a WebSocket, whose frames are judged by nobody.
+    says that a call may become a WebSocket, whose frames are judged by nobody. `decode` says that its calls may have
+    bodies under a `content-encoding`, which are judged and forwarded decoded.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Tool:
     region: str
     mcp_tools: Mapping[str, McpTool] | None
     websocket: bool
+    decode: bool
 
     @property
     def has_operations(self) -> bool:

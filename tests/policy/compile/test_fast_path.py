@@ -194,8 +194,8 @@ DOCUMENTS = st.fixed_dictionaries(
     optional={"regions": st.sampled_from([["eu"], ["us"]])},
 )
 TOOLS = [
-    Tool("bank", "bank.example", None, "", (), "", "eu", None, False),
-    Tool("shop", "shop.example", None, "", (), "", "us", None, False),
+    Tool("bank", "bank.example", None, "", (), "", "eu", None, False, False),
+    Tool("shop", "shop.example", None, "", (), "", "us", None, False, False),
 ]
 CALLS = st.tuples(
     st.sampled_from(["a", "ab", "b", "c"]),

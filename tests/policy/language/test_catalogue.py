@@ -63,6 +63,7 @@ actions:
         region="eu",
         mcp_tools=None,
         websocket=False,
+        decode=False,
     )
 
 
@@ -255,3 +256,21 @@ actions:
     assert tools_from_data(tools_to_data([tool])) == (tool,)
     for body in ("xml", "[]", "[form, form]"):
         assert "tools.yaml:7:" in problems(text.replace("multipart", body))[0]
+
+
+def test_a_tool_says_whether_it_takes_encoded_bodies_and_none_does_by_itself() -> None:
+    text = "tool: a\nhost: a.example\n{}actions: {{pay: {{match: POST /v1}}}}\n"
+    for line, decodes in (("", False), ("decode: false\n", False), ("decode: true\n", True)):
+        loaded = tools(text.format(line))
+        assert loaded[0].decode is decodes
+        assert tools_from_data(tools_to_data(loaded)) == loaded
+
+
+@pytest.mark.parametrize("value", ["yes please", "gzip", "1", '"true"', "[gzip]", "null"])
+def test_encoded_bodies_are_taken_by_a_truth_alone(value: str) -> None:
+    assert problems(f"tool: a\nhost: a.example\ndecode: {value}\nactions: {{pay: {{match: POST /v1}}}}\n")
+
+
+def test_nothing_is_decoded_that_is_passed_through_unopened() -> None:
+    found = problems("tool: a\nhost: a.example\ntls: passthrough\ndecode: true\n")
+    assert "there is no body to decode" in found[0]

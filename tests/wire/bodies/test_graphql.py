@@ -211,7 +211,7 @@ FIND = Action(
     False,
     (BodyFormat.GRAPHQL,),
 )
-CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None, False),))
+CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None, False, False),))
 
 
 def http(method: str, body: Any = None, query: str = "") -> HttpCall:

@@ -43,7 +43,7 @@ PAY = Action(
 
 def read(body: bytes, content_type: str | None = FORM, action: Action = PAY, **changes: Any) -> ToolCall:
     headers = {} if content_type is None else {"content-type": (content_type,)}
-    tool = Tool("t", "t.example", None, "", (action,), "", "", None, False)
+    tool = Tool("t", "t.example", None, "", (action,), "", "", None, False, False)
     call = HttpCall(
         "", action.method, "http", "t.example", None, f"/{'/'.join(action.template)}", "", headers, body, "", "", "", "",
         "", False,

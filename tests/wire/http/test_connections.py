@@ -14,10 +14,10 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
-PINNED = Tool("pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None, False)
-HIGH = Tool("high", "pinned.example", 8443, "tls://pinned.example:8443", (CONNECT,), "", "", None, False)
-PLAIN = Tool("plain", "api.example", None, "", (), "", "", None, False)
-WRITTEN = Tool("written", "written.example", 443, "", (), "", "", None, False)
+PINNED = Tool("pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None, False, False)
+HIGH = Tool("high", "pinned.example", 8443, "tls://pinned.example:8443", (CONNECT,), "", "", None, False, False)
+PLAIN = Tool("plain", "api.example", None, "", (), "", "", None, False, False)
+WRITTEN = Tool("written", "written.example", 443, "", (), "", "", None, False, False)
 CATALOGUE = Catalogue.of((PINNED, HIGH, PLAIN, WRITTEN))
 
 

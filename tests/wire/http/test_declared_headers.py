@@ -15,7 +15,7 @@ ACCOUNT = Parameter("account", ParameterSource.HEADER, "x-account", ParameterTyp
 LIMIT = Parameter("limit", ParameterSource.HEADER, "x-limit", ParameterType.INTEGER, False, None)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
 PAY = Action("pay", "POST", ("pay",), (ACCOUNT, AMOUNT, LIMIT), False, JSON_ALONE)
-CATALOGUE = Catalogue.of((Tool("bank", "bank.example", None, "", (PAY,), "", "", None, False),))
+CATALOGUE = Catalogue.of((Tool("bank", "bank.example", None, "", (PAY,), "", "", None, False, False),))
 
 
 def request(*headers: tuple[str, str]) -> HttpCall:

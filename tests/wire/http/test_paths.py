@@ -40,7 +40,7 @@ FILES = (
 def read(request: str, actions: tuple[Action, ...] = FILES) -> ToolCall:
     method, _, path = request.partition(" ")
     path, _, query = path.partition("?")
-    tool = Tool("files", "files.example", None, "", actions, "", "", None, False)
+    tool = Tool("files", "files.example", None, "", actions, "", "", None, False, False)
     call = HttpCall("", method, "http", "files.example", None, path, query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 

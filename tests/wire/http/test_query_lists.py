@@ -35,7 +35,7 @@ FIND = Action(
 
 
 def read(query: str) -> ToolCall:
-    tool = Tool("t", "t.example", None, "", (FIND,), "", "", None, False)
+    tool = Tool("t", "t.example", None, "", (FIND,), "", "", None, False, False)
     call = HttpCall("", "GET", "http", "t.example", None, "/find", query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 
@@ -107,7 +107,16 @@ def test_the_order_of_elements_is_part_of_what_an_approval_is_for() -> None:
 def test_the_elements_of_a_list_in_a_body_have_their_type_too() -> None:
     ids = Parameter("ids", ParameterSource.BODY, "/ids", ParameterType.ARRAY, False, ParameterType.INTEGER)
     tool = Tool(
-        "t", "t.example", None, "", (Action("put", "POST", ("ids",), (ids,), False, JSON_ALONE),), "", "", None, False
+        "t",
+        "t.example",
+        None,
+        "",
+        (Action("put", "POST", ("ids",), (ids,), False, JSON_ALONE),),
+        "",
+        "",
+        None,
+        False,
+        False,
     )
 
     def put(body: bytes) -> ToolCall:

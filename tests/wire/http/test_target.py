@@ -8,7 +8,7 @@ from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.target import targets
 
-BANK = Tool("bank", "api.bank.example", 8080, "http://127.0.0.1:9001", (), "", "", None, False)
+BANK = Tool("bank", "api.bank.example", 8080, "http://127.0.0.1:9001", (), "", "", None, False, False)
 CATALOGUE = Catalogue.of((BANK,))
 
 

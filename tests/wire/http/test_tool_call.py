@@ -44,6 +44,7 @@ STRIPE = Tool(
     "",
     None,
     False,
+    False,
 )
 CATALOGUE = Catalogue.of((STRIPE,))
 
@@ -102,7 +103,7 @@ def test_a_query_of_structured_names_is_read_name_by_name() -> None:
 
 def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -> None:
     noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True, bodies=JSON_ALONE)
-    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", "", None, False),))
+    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", "", None, False, False),))
     body = b'{"amount":1,"note":"x","to":[{"name":"bob","iban":"y"},5]}'
     call = read_tool_call(http("POST", "/notes?dry=1", body, host="notes.example"), catalogue)
     assert call.parameters == {"amount": 1, "payee": "bob"}
@@ -121,7 +122,7 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
         False,
         JSON_ALONE,
     )
-    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None, False),))
+    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None, False, False),))
     call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
     assert call.parameters == {"q": "x"}
 

@@ -13,9 +13,9 @@ from aegis_authz.wire.http.tool_call import read_tool_call
 
 FOLLOW = Action("follow", "GET", ("stream",), (), False, JSON_ALONE)
 PUT = Action("put", "PUT", ("plain",), (), False, JSON_ALONE)
-TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True)
-PLAIN = Tool("plain", "t.example", None, "", (PUT, replace(FOLLOW, template=("plain",))), "", "", None, False)
-NOTES = Tool("notes", "t.example", None, "", (), "/mcp", "", None, False)
+TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True, False)
+PLAIN = Tool("plain", "t.example", None, "", (PUT, replace(FOLLOW, template=("plain",))), "", "", None, False, False)
+NOTES = Tool("notes", "t.example", None, "", (), "/mcp", "", None, False, False)
 CATALOGUE = Catalogue.of((TICKER, PLAIN, NOTES))
 
 

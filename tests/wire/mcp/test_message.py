@@ -15,7 +15,7 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 from aegis_authz.wire.mcp.endpoint import endpoint_target
 
-GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "", None, False)
+GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "", None, False, False)
 CATALOGUE = Catalogue.of((GITHUB,))
 
 
@@ -175,6 +175,7 @@ LISTED = Tool(
         "ping": McpTool((), False),
     },
     False,
+    False,
 )
 
 
@@ -330,7 +331,9 @@ def test_headers_that_contradict_are_named() -> None:
     assert (fault.where, fault.at, '"list_issues"' in fault.problem) == ("headers", "mcp-name", True)
 
 
-HUB = Tool("hub", "github.mcp.example", None, "http://h", (), "/mcp/?set=a%20b&x=1{&branch,project}", "", None, False)
+HUB = Tool(
+    "hub", "github.mcp.example", None, "http://h", (), "/mcp/?set=a%20b&x=1{&branch,project}", "", None, False, False
+)
 HUBS = Catalogue.of((HUB,))
 ROOT = Catalogue.of((replace(HUB, mcp_endpoint="/"),))
 

@@ -10,7 +10,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.encoding.pointer import is_pointer
 
-_TOOL = {"name", "host", "port", "upstream", "mcp_endpoint", "region", "actions", "mcp_tools", "websocket"}
+_TOOL = {"name", "host", "port", "upstream", "mcp_endpoint", "region", "actions", "mcp_tools", "websocket", "decode"}
 
 
 def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
@@ -24,6 +24,7 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
             "mcp_endpoint": tool.mcp_endpoint,
             "region": tool.region,
             "websocket": tool.websocket,
+            "decode": tool.decode,
             "mcp_tools": None
             if tool.mcp_tools is None
             else {
@@ -81,6 +82,7 @@ def _tool(data: Json) -> Tool:
         region=text(item["region"], "a tool's region"),
         mcp_tools=_mcp_tools(item["mcp_tools"]),
         websocket=_truth(item["websocket"], "websocket"),
+        decode=_truth(item["decode"], "decode"),
     )
 
 

@@ -175,6 +175,7 @@ _TOOLS: Mapping[str, str] = {
     "McpToolEntry.parameters": "The arguments of the tool: their types, or {type: string, optional: true}.",
     "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",
     "websocket": "opaque: a call may become a WebSocket, whose frames are judged by nobody. Left out, none may.",
+    "decode": "true: compressed request bodies are taken, judged decoded and forwarded decoded. Default: refused.",
     "ActionEntry.body": "The format of the body, or a list of those it may have; default json. All others are refused.",
     "ParameterEntry.from": 'Where it is: "/pointer" into the body, "{variable}" of the path, "?name" of the query or "header:name".',
     "ParameterEntry.type": "The type of the parameter.",

@@ -190,7 +190,7 @@ class ToolEntry(Part):
 
     With `tls: passthrough` its connections are judged by address alone, as action `connect`, and passed through.
     `region` is what documents and conditions name; `owner` decides nothing. `cost` is that of every call that has none
-    of its own. `websocket` lets calls become WebSockets.
+    of its own. `websocket` lets calls become WebSockets. `decode` takes compressed bodies, which the tool gets decoded.
     """
 
     tool: Name
@@ -205,12 +205,15 @@ class ToolEntry(Part):
     actions: dict[str, ActionEntry] | None = None
     mcp: McpEntry | None = None
     websocket: Literal["opaque"] | None = None
+    decode: bool = False
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> ToolEntry:
         if self.tls == "passthrough":
             if self.actions is not None or self.mcp is not None:
                 raise ValueError("is passed through unopened: it has neither actions nor mcp, for nobody sees them")
+            if self.decode:
+                raise ValueError("is passed through unopened: there is no body to decode, for nobody sees it")
             if self.upstream.startswith("http://"):
                 raise ValueError("is passed through unopened: its upstream speaks TLS (https://)")
         elif (self.actions is None) == (self.mcp is None):
@@ -258,6 +261,7 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         region=entry.region or "",
         mcp_tools=_mcp_tools(entry),
         websocket=entry.websocket is not None,
+        decode=entry.decode,
     )
     return tool, []
 
