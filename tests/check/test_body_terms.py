@@ -7,6 +7,7 @@ from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.decision import FilterTools
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.bodies.coding import Decoding
 
 GOOD = {
     "decision_id": "d-1",
@@ -17,7 +18,11 @@ GOOD = {
 
 
 def test_terms_are_read_from_the_metadata_of_ext_authz() -> None:
-    assert read_terms(GOOD) == BodyTerms("d-1", (FilterTools(("a",)),), Rpc(RpcShape.REQUEST, 7, "tools/list"))
+    assert read_terms(GOOD) == BodyTerms("d-1", (FilterTools(("a",)),), Rpc(RpcShape.REQUEST, 7, "tools/list"), None)
+
+
+def test_terms_say_how_a_body_is_decoded_and_what_must_come_out() -> None:
+    assert read_terms({**GOOD, "coding": "br", "body_sha256": "0" * 64}).decoding == Decoding("br", "0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +46,11 @@ def test_the_shape_of_an_answer_follows_id_and_method(rpc_id: str, method: str, 
         ({"obligations": '[{"kind":"notify"}]'}, Reason.OBLIGATION_UNKNOWN),
         ({"rpc_id": "true"}, Reason.INTERNAL_FAULT),
         ({"rpc_id": "x"}, Reason.INTERNAL_FAULT),
+        ({"coding": "gzip"}, Reason.INTERNAL_FAULT),
+        ({"body_sha256": "0" * 64}, Reason.INTERNAL_FAULT),
+        ({"coding": "GZIP", "body_sha256": "0" * 64}, Reason.INTERNAL_FAULT),
+        ({"coding": "gzip", "body_sha256": "0" * 63}, Reason.INTERNAL_FAULT),
+        ({"coding": "gzip", "body_sha256": "A" * 64}, Reason.INTERNAL_FAULT),
     ],
 )
 def test_terms_in_any_other_form_are_refused(change: dict[str, str], reason: Reason) -> None:

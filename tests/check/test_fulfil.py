@@ -22,6 +22,7 @@ from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
+from aegis_authz.wire.bodies.coding import Decoding
 
 REDACTED = Redact(Target.RESPONSE, ("us_ssn",), ("/patient/notes",))
 COST = SetHeader("x-cost-center", "4711")
@@ -56,11 +57,20 @@ LENT = InjectCredential("authorization", "stripe", "Bearer ")
 
 
 def fulfilled(*obligations: Obligation, rpc: Rpc = NO_RPC, identity: Identity | None = WHO) -> Fulfilment:
-    return fulfil(decision(*obligations), rpc, identity, OneSecret())
+    return fulfil(decision(*obligations), rpc, identity, OneSecret(), None)
 
 
 def test_without_obligations_there_is_nothing_to_fulfil() -> None:
     assert fulfilled() is NOTHING_TO_FULFIL
+
+
+def test_a_body_that_was_judged_decoded_passes_the_processor_whatever_else_is_to_be_done() -> None:
+    decoding = Decoding("gzip", "0" * 64)
+    bare = fulfil(decision(), NO_RPC, None, OneSecret(), decoding)
+    assert (bare.processing, bare.metadata["obligations"]) == ("request", "[]")
+    assert (bare.metadata["coding"], bare.metadata["body_sha256"]) == ("gzip", "0" * 64)
+    redacted = fulfil(decision(REDACTED), NO_RPC, None, OneSecret(), decoding)
+    assert (redacted.processing, redacted.metadata["coding"]) == ("both", "gzip")
 
 
 def test_a_header_needs_no_processor() -> None:

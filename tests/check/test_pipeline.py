@@ -7,6 +7,7 @@ tests/contract and tests/adapters, and run together in tests/e2e.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.authenticate import Acceptance, Authenticator
+from aegis_authz.check.content_coding import Reading
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
@@ -27,7 +29,6 @@ from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.breaker import NO_BREAKERS
-from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import (
     JSON_ALONE,
     NO_ROUTE,
@@ -62,6 +63,7 @@ from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import OPENED, ROUTE_EXTENSION, TUNNEL_EXTENSION
+from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.status_codes import STATUS_CODES
 from tests.support.session_keys import StillSessionKeys
 
@@ -462,10 +464,10 @@ async def test_refusals_without_a_token_are_counted_and_the_count_is_recorded() 
 
 
 async def test_a_dense_body_and_a_long_form_are_read_beside_the_loop_in_the_lane_of_its_agent() -> None:
-    class NotedLane(SlowLane[ToolCall]):
+    class NotedLane(SlowLane[Reading]):
         agents: ClassVar[list[Scope]] = []
 
-        async def do(self, agent: Scope, work: Callable[[], ToolCall]) -> ToolCall:
+        async def do(self, agent: Scope, work: Callable[[], Reading]) -> Reading:
             self.agents.append(agent)
             return await super().do(agent, work)
 
@@ -483,6 +485,39 @@ async def test_a_dense_body_and_a_long_form_are_read_beside_the_loop_in_the_lane
     await replace(world.pipeline(), slow_lane=lane).check(form, "", time.monotonic() + 5)
     assert lane.agents == [Scope("acme", "emea", "bot")] * 3
     lane.close()
+
+
+async def test_an_encoded_body_is_judged_decoded_where_the_tool_takes_it_and_the_processor_is_told_what_must_come_out() -> (
+    None
+):
+    decoding = replace(SNAPSHOT, catalogue=Catalogue.of((replace(STRIPE, decode=True), GITHUB)))
+    world = World(snapshots=[decoding])
+    body = b'{"amount":4200}'
+    answer = await world.check(payment(gzip.compress(body), content_encoding=b"gzip"))
+    assert (answer.effect, answer.upstream_headers[OBLIGATION_HEADER]) == (Effect.ALLOW, "request")
+    assert answer.metadata["coding"] == "gzip"
+    assert answer.metadata["body_sha256"] == hashlib.sha256(body).hexdigest()
+    await world.check(payment(body))
+    encoded, bare = world.records
+    assert (encoded.digest, encoded.parameters) == (bare.digest, bare.parameters)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (gzip.compress(b'{"amount":4200}') + b"x", Reason.MALFORMED_CALL),
+        (gzip.compress(b'{"amount":4200,"amount":1}'), Reason.DUPLICATE_KEY),
+        (gzip.compress(b" " * 2_000_000), Reason.BODY_TRUNCATED),
+    ],
+    ids=["two readings", "a member twice", "a bomb"],
+)
+async def test_an_encoded_body_that_cannot_be_judged_is_refused_and_spends_the_token(
+    body: bytes, reason: Reason
+) -> None:
+    world = World(snapshots=[replace(SNAPSHOT, catalogue=Catalogue.of((replace(STRIPE, decode=True), GITHUB)))])
+    answer = await world.check(payment(body, content_encoding=b"gzip"))
+    assert (answer.effect, world.records[0].reason) == (Effect.DENY, reason)
+    assert len(world.settled) == 1
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_what_changes_a_body_is_fulfilled_by_the_processor_alone() -> None:
             (Effect.SANITIZE, Reason.SANITIZED) if obligation.changes_bodies else (Effect.ALLOW, Reason.ALLOWED)
         )
         decision = Decision(effect, reason, "", (), "r", (obligation,), (), None, None, None, ())
-        done = fulfil(decision, NO_RPC, None, NOBODYS)
+        done = fulfil(decision, NO_RPC, None, NOBODYS, None)
         assert bool(done.processing) is obligation.changes_bodies
         assert bool(done.headers) is not obligation.changes_bodies
 

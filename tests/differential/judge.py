@@ -41,8 +41,10 @@ from aegis_authz.core.units import ApprovalId, Epoch, Jti, Millis, Revision, Sec
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.policy.language.operators import PHRASES
+from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.wire.envoy.ext_authz import SERVICE, write_check_response
+from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 from tests.support.session_keys import StillSessionKeys
 
 AGENT = Scope("acme", "emea", "bot")
@@ -93,6 +95,9 @@ class Judge:
             health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
             check = grpc.unary_unary_rpc_method_handler(self._check)
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),))
+            self._bodies = BodyHandler(records, SystemClock())
+            process = grpc.stream_stream_rpc_method_handler(self._process)
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(BODY_SERVICE, {"Process": process}),))
             server.add_insecure_port(self.place)
             await server.start()
             try:
@@ -149,6 +154,12 @@ class Judge:
         )
         self.judgements.setdefault(request_id, []).append(judgement)
         return write_check_response(answer)
+
+    async def _process(
+        self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> AsyncIterator[bytes]:
+        async for reply in self._bodies.process(messages):
+            yield reply
 
     # what the pipeline asks of its ports
 

@@ -6,14 +6,18 @@ count, and the SHA-256 of the body; and no reader finds another value in it than
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import uuid
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import brotli
 import pytest
+import zstandard
 
 from aegis_authz.core.call import CallKind
 from tests.differential import readings
@@ -31,6 +35,13 @@ CASES = cases()
 LEAST_CASES = 400
 HOSTS: dict[Way, tuple[str, ...]] = {"http1": (STRICT, NAIVE), "http2": (NAIVE,), "https": (STRICT,)}
 SINGLE = ("content-type", "content-length", "transfer-encoding", "host", "x-request-id")
+DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "br": brotli.decompress,
+    "deflate": zlib.decompress,
+    "gzip": gzip.decompress,
+    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
+}
 KEPT_BACK = (
     "x-aegis-",
     "x-envoy-",
@@ -86,9 +97,11 @@ def check(gate: Gate, host: str, receipts: list[Receipt], judgements: list[Judge
         # uvicorn tells nobody of a question mark with nothing behind it
         "target": (judgement.target.removesuffix("?"), receipt.target.removesuffix("?")),
         "host": ([judgement.host], receipt.all("host")),
-        "body": (digest(judgement.body), digest(receipt.body)),
+        "body": (digest(content_of(judgement)), digest(receipt.body)),
     }
     yield from (f"{name}: judged {was!r}, arrived {now!r}" for name, (was, now) in pairs.items() if was != now)
+    if receipt.all("content-encoding") not in ([], ["identity"]):
+        yield f"it arrived encoded: {receipt.all('content-encoding')}"
     for name in SINGLE:
         if len(receipt.all(name)) > 1:
             yield f"{name} arrived {len(receipt.all(name))} times"
@@ -104,6 +117,12 @@ def check(gate: Gate, host: str, receipts: list[Receipt], judgements: list[Judge
         yield f"judged as a call of {tool.host}"
     action = next(action for action in tool.actions if action.name == call.action)
     yield from readings.differences(action, call.parameters, receipt)
+
+
+def content_of(judgement: Judgement) -> bytes:
+    """The body as a tool must get it: decoded by readers that are not ours."""
+    coding = next((value for name, value in judgement.headers if name == "content-encoding"), "identity")
+    return DECODERS[coding](judgement.body)
 
 
 def digest(body: bytes) -> str:

@@ -19,15 +19,17 @@ YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_tools_of_the_page_load() -> None:
-    tool, conditions, graph, ticker = YAML
+    tool, conditions, graph, events, ticker = YAML
     loaded = load(
         {
             "p.yaml": f"org: acme\nagent: a\nowner: o\nallowed_tools:\n  - name: payments\n    actions: [upload]\n{indented(conditions)}"
         },
-        {"t.yaml": f"{tool}{graph}---\n{ticker}"},
+        {"t.yaml": f"{tool}{graph}---\n{events}---\n{ticker}"},
     )
-    payments, ticking = loaded.tools
-    assert tools_from_data(tools_to_data(loaded.tools)) == loaded.tools
+    by_name = {entry.name: entry for entry in loaded.tools}
+    payments, sending, ticking = by_name["payments"], by_name["events"], by_name["ticker"]
+    assert sorted(loaded.tools, key=lambda entry: entry.name) == list(tools_from_data(tools_to_data(loaded.tools)))
+    assert (payments.decode, sending.decode) == (False, True)
     assert (payments.websocket, ticking.websocket) == (False, True)
     assert {action.name for action in payments.actions} == {"create_charge", "upload", "graph"}
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import hashlib
 import json
 from collections.abc import AsyncIterator
 
@@ -417,3 +419,93 @@ async def test_a_host_that_would_have_to_be_redacted_is_refused(name: str) -> No
     headers = {":path": "/x", name: f"{SSN}.example"}
     talk = await Talk()(first(head(headers, of="request", end=True), BUFFERED, 0, "request"))
     assert talk.refusal()[0] == 403
+
+
+# Bodies that go on decoded.
+
+ENCODED_HEAD = {
+    ":method": "POST",
+    "content-type": "application/json",
+    "content-encoding": "gzip",
+    "content-digest": "x",
+}
+
+
+def first_encoded(
+    headers: dict[str, str] = ENCODED_HEAD,
+    judged: bytes = BODY,
+    *,
+    redacts: str = "",
+    coding: str = "gzip",
+    mode: int = BUFFERED,
+    end: bool = False,
+) -> bytes:
+    """The head of a request whose body ext_authz judged decoded."""
+    whole = pb.ProcessingRequest()
+    whole.ParseFromString(first(head(headers, end=end, of="request"), mode, 0, redacts))
+    fields = whole.metadata_context.filter_metadata[METADATA_NAMESPACE].fields
+    fields["coding"].string_value = coding
+    fields["body_sha256"].string_value = hashlib.sha256(judged).hexdigest()
+    return bytes(whole.SerializeToString())
+
+
+async def test_a_body_that_was_judged_decoded_goes_on_decoded_and_the_head_says_so() -> None:
+    talk = await Talk()(first_encoded(), body(gzip.compress(BODY), end=True, of="request"))
+    assert talk.kinds == ["request_headers", "request_body"] and not talk.aborted
+    removed = talk.replies[0].request_headers.response.header_mutation.remove_headers
+    assert {"content-encoding", "content-digest"} <= set(removed)
+    response = talk.replies[1].request_body.response
+    assert response.body_mutation.body == BODY
+    lengths = [option.header.raw_value for option in response.header_mutation.set_headers]
+    assert lengths == [str(len(BODY)).encode()]
+    assert talk.records.kept == [RedactionRecord("d-1", 5.0, "request", {}, "done")]
+
+
+async def test_what_is_to_be_redacted_is_redacted_in_the_decoded_body() -> None:
+    talk = await Talk()(first_encoded(redacts="request"), body(gzip.compress(BODY), end=True, of="request"))
+    assert talk.replies[1].request_body.response.body_mutation.body == CLEAN
+
+
+async def test_content_that_nobody_looks_into_goes_on_decoded_where_nothing_is_to_be_redacted() -> None:
+    content = bytes(range(256))
+    first_piece = first_encoded({**ENCODED_HEAD, "content-type": "image/png"}, content)
+    talk = await Talk()(first_piece, body(gzip.compress(content), end=True, of="request"))
+    assert talk.replies[1].request_body.response.body_mutation.body == content
+
+
+@pytest.mark.parametrize(
+    ("head_piece", "encoded"),
+    [
+        (first_encoded(judged=b"{}"), gzip.compress(BODY)),
+        (first_encoded(), gzip.compress(BODY) + b"x"),
+        (first_encoded(), gzip.compress(BODY)[:-1]),
+        (first_encoded(), BODY),
+        (first_encoded(), b""),
+        (first_encoded(coding="br"), gzip.compress(BODY)),
+        (first_encoded({**ENCODED_HEAD, "content-encoding": "br"}), gzip.compress(BODY)),
+        (first_encoded({":method": "POST"}), gzip.compress(BODY)),
+        (first_encoded(mode=DUPLEX), gzip.compress(BODY)),
+        (first_encoded(mode=STREAMED), gzip.compress(BODY)),
+        (first_encoded(mode=0), gzip.compress(BODY)),
+        (first_encoded(end=True), b""),
+    ],
+    ids=[
+        *("another body", "bytes behind it", "cut off", "not encoded", "nothing", "another coding"),
+        *("another head", "no coding in the head", "duplex", "streamed", "unseen", "a head alone"),
+    ],
+)
+async def test_no_body_but_the_one_that_was_judged_goes_on(head_piece: bytes, encoded: bytes) -> None:
+    talk = await Talk()(head_piece, body(encoded, end=True, of="request"))
+    assert talk.kinds[-1] == "immediate_response"
+    assert "request_body" not in talk.kinds
+    assert talk.refusal()[1]["decision"] == "deny"
+
+
+async def test_an_encoded_body_without_its_head_is_withheld() -> None:
+    whole, alone = pb.ProcessingRequest(), pb.ProcessingRequest()
+    whole.ParseFromString(first_encoded())
+    alone.ParseFromString(body(gzip.compress(BODY), end=True, of="request"))
+    alone.metadata_context.CopyFrom(whole.metadata_context)
+    alone.protocol_config.CopyFrom(whole.protocol_config)
+    talk = await Talk()(bytes(alone.SerializeToString()))
+    assert talk.kinds == ["immediate_response"]

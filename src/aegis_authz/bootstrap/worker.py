@@ -32,6 +32,7 @@ from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
 from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.check.authenticate import Acceptance, Authenticator
+from aegis_authz.check.content_coding import Reading
 from aegis_authz.check.pipeline import Limits, Pipeline
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.settling import Settler
@@ -39,7 +40,6 @@ from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.config.authz import AuthzSettings, IdentitySettings, RecordMode, WorkerHost
 from aegis_authz.core.address import read_tcp_address
-from aegis_authz.core.call import ToolCall
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import Ids, StoreDown
 from aegis_authz.server.admission import Admission
@@ -99,7 +99,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     records = _records(settings, worker, clock)
     session_keys = SessionKeyFile(settings.session_keys)
     telemetry = _telemetry(settings)
-    slow_lane: SlowLane[ToolCall] = SlowLane()
+    slow_lane: SlowLane[Reading] = SlowLane()
     stack.callback(slow_lane.close)
     admission = _admission(settings)
     stack.callback(telemetry.close)

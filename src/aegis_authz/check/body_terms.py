@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,18 +11,25 @@ from aegis_authz.core.decision import Obligation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
+from aegis_authz.wire.bodies.coding import CODINGS, Decoding
 from aegis_authz.wire.mcp.rpc import TOOLS_CALL
 from aegis_authz.wire.mcp.session import OWNER_METADATA
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 @dataclass(frozen=True, slots=True)
 class BodyTerms:
-    """The decision a body is processed under. `rpc` is the request's, NO_RPC when it was no JSON-RPC."""
+    """The decision a body is processed under.
+
+    `rpc` is the request's, NO_RPC when it was no JSON-RPC. `decoding` is None where the request's body came as it is.
+    """
 
     decision_id: str
     obligations: tuple[Obligation, ...]
     rpc: Rpc
+    decoding: Decoding | None
 
 
 def read_terms(metadata: Mapping[str, str] | None) -> BodyTerms:
@@ -40,7 +48,7 @@ def read_terms(metadata: Mapping[str, str] | None) -> BodyTerms:
         rpc = _rpc(metadata["rpc_id"], metadata["rpc_method"])
     except Refused:
         raise Refused(Reason.INTERNAL_FAULT, "the metadata is not readable") from None
-    return BodyTerms(metadata["decision_id"], obligations_from_data(obligations), rpc)
+    return BodyTerms(metadata["decision_id"], obligations_from_data(obligations), rpc, _decoding(metadata))
 
 
 def read_session_terms(metadata: Mapping[str, str] | None) -> tuple[str, BodyTerms]:
@@ -51,10 +59,19 @@ def read_session_terms(metadata: Mapping[str, str] | None) -> tuple[str, BodyTer
     try:
         members = metadata or {}
         return members[OWNER_METADATA], BodyTerms(
-            members["decision_id"], (), _rpc(members["rpc_id"], members["rpc_method"])
+            members["decision_id"], (), _rpc(members["rpc_id"], members["rpc_method"]), None
         )
     except KeyError as missing:
         raise Refused(Reason.INTERNAL_FAULT, f"the metadata lacks {missing}") from None
+
+
+def _decoding(metadata: Mapping[str, str]) -> Decoding | None:
+    coding, sha256 = metadata.get("coding"), metadata.get("body_sha256")
+    if coding is None and sha256 is None:
+        return None
+    if coding is None or coding not in CODINGS or sha256 is None or not _SHA256.fullmatch(sha256):
+        raise Refused(Reason.INTERNAL_FAULT, "the metadata does not say how the body is decoded")
+    return Decoding(coding, sha256)
 
 
 def _rpc(identifier_text: str, method: str) -> Rpc:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aegis_authz.core.fault import Fault, quoted
+from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.ext_authz import read_check_request
@@ -14,7 +14,7 @@ _SINGLE = ("content-type", "content-length", "content-encoding", "x-aegis-approv
 def decode(message: bytes) -> HttpCall:
     """Read what Envoy sent and make sure that it is the whole request.
 
-    Raises Refused with REQUEST_UNREADABLE, AMBIGUOUS_HEADERS, BODY_TRUNCATED or CONTENT_ENCODED.
+    Raises Refused with REQUEST_UNREADABLE, AMBIGUOUS_HEADERS or BODY_TRUNCATED.
     """
     http = read_check_request(message)
     for name in _SINGLE:
@@ -22,10 +22,6 @@ def decode(message: bytes) -> HttpCall:
             problem = f"The header {name} is given several times."
             raise Refused(Reason.AMBIGUOUS_HEADERS, f"{name} is given several times", Fault("headers", name, problem))
     _check_whole(http)
-    encoding = http.header("content-encoding")
-    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
-        problem = f"The header content-encoding says {quoted(encoding)}."
-        raise Refused(Reason.CONTENT_ENCODED, "the body is compressed", Fault("headers", "content-encoding", problem))
     return http
 
 

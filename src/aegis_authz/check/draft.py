@@ -14,6 +14,7 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.traceparent import caller_span
 
@@ -23,7 +24,7 @@ class Draft:
     """The notes of one check. A part is None until its stage is done.
 
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
-    `started` is that of arrival.
+    `started` is that of arrival. `decoding` is None for a body that came as it is.
     """
 
     decision_id: DecisionId
@@ -36,6 +37,7 @@ class Draft:
     override: Override | None = None
     snapshot: Snapshot | None = None
     call: ToolCall | None = None
+    decoding: Decoding | None = None
     session: Session | None = None
     cost: Estimate | None = None
     charging: Charging | None = None

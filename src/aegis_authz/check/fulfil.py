@@ -25,6 +25,7 @@ from aegis_authz.ports.data_plane import Credentials
 from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.fields import read_field
+from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.opa.obligations import obligations_to_data
 
 
@@ -42,13 +43,15 @@ class Fulfilment:
 NOTHING_TO_FULFIL = Fulfilment("", {}, {})
 
 
-def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials: Credentials) -> Fulfilment:
-    """Say how the obligations are met.
+def fulfil(
+    decision: Decision, rpc: Rpc, identity: Identity | None, credentials: Credentials, decoding: Decoding | None
+) -> Fulfilment:
+    """Say how the obligations are met, and that a body which was judged decoded is forwarded so.
 
     Raises Refused(OBLIGATION_UNKNOWN) for one that is not known, Refused(OBLIGATION_UNMET) for one that cannot be met
     at present.
     """
-    if not decision.obligations:
+    if not decision.obligations and decoding is None:
         return NOTHING_TO_FULFIL
     headers = _headers(decision, identity, credentials)
     bodily = [
@@ -56,14 +59,17 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
         for obligation in decision.obligations
         if isinstance(obligation, Redact | RedactionTerms | FilterTools | HideTools)
     ]
-    if not bodily:
+    if not bodily and decoding is None:
         return Fulfilment("", {}, headers)
     targets = {_target(obligation) for obligation in bodily}
+    if decoding is not None:
+        targets.add(Target.REQUEST)
     return Fulfilment(
         processing="both" if len(targets) == 2 else targets.pop().value,
         metadata={
             "obligations": orjson.dumps(obligations_to_data(bodily)).decode(),
             **rpc_metadata(rpc),
+            **({} if decoding is None else decoding_metadata(decoding)),
         },
         headers=headers,
     )
@@ -72,6 +78,11 @@ def fulfil(decision: Decision, rpc: Rpc, identity: Identity | None, credentials:
 def rpc_metadata(rpc: Rpc) -> dict[str, str]:
     """What an answer in place of the tool's must be shaped by."""
     return {"rpc_id": "" if rpc.id is None else orjson.dumps(rpc.id).decode(), "rpc_method": rpc.method}
+
+
+def decoding_metadata(decoding: Decoding) -> dict[str, str]:
+    """What the request's body must be decoded by, and what must come out."""
+    return {"coding": decoding.coding, "body_sha256": decoding.sha256}
 
 
 def _headers(decision: Decision, identity: Identity | None, credentials: Credentials) -> dict[str, str]:

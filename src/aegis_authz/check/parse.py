@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aegis_authz.check.content_coding import Reading, coding_of, plain
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.identity import Identity, Override
@@ -15,13 +16,16 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 
-def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Override | None) -> ToolCall:
-    """Say which call of which tool this is.
+def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Override | None) -> Reading:
+    """Say which call of which tool this is, from the body as the tool will get it.
 
-    Raises what `read_tool_call` raises; Refused(ROUTE_MISMATCH) when Envoy would forward the request elsewhere
-    than the snapshot says; and, when an override is shown, Refused(APPROVAL_MISMATCH) when it was given for another
-    call and Refused(APPROVAL_STALE) when what judges has changed since, whatever policy would say without it.
+    Raises what `coding_of`, `plain` and `read_tool_call` raise; Refused(ROUTE_MISMATCH) when Envoy would forward the
+    request elsewhere than the snapshot says; and, when an override is shown, Refused(APPROVAL_MISMATCH) when it was
+    given for another call and Refused(APPROVAL_STALE) when what judges has changed since, whatever policy would say
+    without it.
     """
+    coding = coding_of(http, snapshot.catalogue)
+    http, decoding = plain(http, coding) if coding else (http, None)
     call = _on_behalf(read_tool_call(http, snapshot.catalogue), identity)
     # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:
     # what is judged as one tool's call must never reach another's upstream.
@@ -32,7 +36,7 @@ def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Over
             raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")
         if override.basis != snapshot.basis_of(identity.scope, call.tool):
             raise Refused(Reason.APPROVAL_STALE, "a policy in scope or the tool was changed since")
-    return call
+    return Reading(http, call, decoding)
 
 
 def _on_behalf(call: ToolCall, identity: Identity) -> ToolCall:

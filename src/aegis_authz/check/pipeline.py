@@ -9,6 +9,7 @@ from functools import partial
 
 from aegis_authz.check.authenticate import Authenticator, read_override
 from aegis_authz.check.charge import charging_of
+from aegis_authz.check.content_coding import Reading, coding_of
 from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
@@ -21,7 +22,6 @@ from aegis_authz.check.settle import approval_terms, settled_decision, settlemen
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.check.tunnel import is_spent, opened, shows_credentials
-from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
@@ -64,7 +64,7 @@ class Pipeline:
     credentials: Credentials
     session_keys: SessionKeys
     limits: Limits
-    slow_lane: SlowLane[ToolCall]
+    slow_lane: SlowLane[Reading]
     shares: Shares
 
     async def check(self, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
@@ -77,7 +77,7 @@ class Pipeline:
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
-            fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials)  # 6
+            fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)  # 6
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
         except TimeoutError:
@@ -104,6 +104,7 @@ class Pipeline:
         draft.read(http)
         draft.done("decode", self.clock)
         snapshot = draft.snapshot = self.snapshots.current()
+        coding_of(http, snapshot.catalogue)  # refuses what no tool takes before anything is done for it
         if http.opens_tunnel and not shows_credentials(http):
             return opened(snapshot.revision)
         identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)  # 2
@@ -150,9 +151,10 @@ class Pipeline:
                 raise Refused(Reason.REVOKED, "by the bundle")
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
             work = partial(parse, http, snapshot, identity, draft.override)  # 3
-            slow = may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)
-            call = draft.call = await self.slow_lane.do(identity.scope, work) if slow else work()
-            draft.session = bound_session(http, call, identity, snapshot.catalogue, self.session_keys)
+            reading = await self.slow_lane.do(identity.scope, work) if _is_slow(http, snapshot) else work()
+            call, draft.decoding = reading.call, reading.decoding
+            draft.call = call
+            draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
             question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)
             decision = await self._evaluated(question, until)  # 4
@@ -172,3 +174,10 @@ class Pipeline:
             if refusal.reason is not Reason.PDP_TIMEOUT:
                 raise
         return await self.pdp.evaluate(question, until)
+
+
+def _is_slow(http: HttpCall, snapshot: Snapshot) -> bool:
+    """Whether others should not wait for the reading of this body. What is encoded says nothing of its length."""
+    if coding_of(http, snapshot.catalogue):
+        return True
+    return may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 
 from aegis_authz.core.decision import Target
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.redact.bodies import UNKNOWN_HEAD, BodyFacts, BodyFilter, filter_for
+from aegis_authz.redact.bodies import UNKNOWN_HEAD, BodyFacts, BodyFilter, OpaqueBody, filter_for
 from aegis_authz.redact.heads import judged_request_head, judged_response_head
 from aegis_authz.redact.sanitizer import Sanitizer
+from aegis_authz.wire.bodies.coding import Decoding, decoded
 from aegis_authz.wire.envoy.ext_proc import (
     BodyMode,
     MessagePart,
@@ -38,13 +42,14 @@ class State(Enum):
 
 
 class Side:
-    """Processes one direction by the obligations of `sanitizer`, in the dialect of `mode`.
+    """Processes one direction by the obligations of `sanitizer`, in the dialect of `mode`, after it decoded the body
+    by `decoding`, where that is not None.
 
     `released` turns true with the first reply that lets bytes or a head through: from then on a
     refusal cannot become a clean answer any more.
     """
 
-    def __init__(self, target: Target, mode: BodyMode, sanitizer: Sanitizer) -> None:
+    def __init__(self, target: Target, mode: BodyMode, sanitizer: Sanitizer, decoding: Decoding | None) -> None:
         self.target = target
         self.state = State.WAITING
         self.released = False
@@ -52,6 +57,7 @@ class Side:
         self.pending = 0
         self._mode = mode
         self._sanitizer = sanitizer
+        self._decoding = decoding
         self._filter: BodyFilter | None = None
         self._held: list[bytes] = []
 
@@ -62,8 +68,13 @@ class Side:
 
     @property
     def is_needed(self) -> bool:
-        """Whether obligations concern this direction."""
-        return self._sanitizer.has_work
+        """Whether obligations concern this direction, or its body must be decoded."""
+        return self._sanitizer.has_work or self.decodes
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the body goes on decoded."""
+        return self._decoding is not None
 
     @property
     def _is_duplex(self) -> bool:
@@ -103,13 +114,13 @@ class Side:
             self.state = State.DONE
             return [headers_reply(self.target, {}, ())]
         self._demand_mode()
-        facts = _facts(piece)
+        facts = _facts(piece) if self._decoding is None else _decoded_facts(piece, self._decoding)
         judged = judged_request_head if self.target is Target.REQUEST else judged_response_head
         head = judged(piece.headers, self._sanitizer)
         has_answer = self.target is Target.RESPONSE and not piece.end_of_stream
         added = _NOT_CACHED if has_answer else {}
-        self._filter = filter_for(facts, self._sanitizer)
-        stale = () if piece.end_of_stream else _STALE
+        self._filter = filter_for(facts, self._sanitizer) if self._sanitizer.has_work else OpaqueBody()
+        stale = () if piece.end_of_stream else (*_STALE, "content-encoding") if self.decodes else _STALE
         reply = headers_reply(self.target, {**head.changed, **added}, (*head.removed, *stale))
         if piece.end_of_stream:
             self.state = State.DONE
@@ -120,7 +131,7 @@ class Side:
 
     def _body(self, piece: Piece) -> list[bytes]:
         body_filter = self._chosen()
-        output = body_filter.feed(piece.body)
+        output = body_filter.feed(piece.body if self._decoding is None else _judged(piece.body, self._decoding))
         self.pending += len(piece.body)
         if not self._is_duplex:  # BUFFERED: one message holds it all, also when trailers follow it
             self.state = State.DONE
@@ -146,6 +157,8 @@ class Side:
         if self._filter is None:
             if self.target is Target.RESPONSE:
                 raise Refused(Reason.INTERNAL_FAULT, "a response without its head")
+            if self.decodes:
+                raise Refused(Reason.INTERNAL_FAULT, "an encoded body without its head")
             self._demand_mode()
             self._filter = filter_for(UNKNOWN_HEAD, self._sanitizer)
             self.state = State.OPEN
@@ -157,6 +170,8 @@ class Side:
         if self._mode not in (BodyMode.BUFFERED, BodyMode.FULL_DUPLEX_STREAMED):
             # STREAMED loses what is held when trailers follow; NONE shows nothing
             raise Refused(Reason.INTERNAL_FAULT, f"body mode {self._mode.name} cannot be redacted")
+        if self.decodes and self._mode is not BodyMode.BUFFERED:
+            raise Refused(Reason.INTERNAL_FAULT, f"body mode {self._mode.name} cannot be decoded")
 
 
 def streamed(target: Target, body: bytes, end: bool) -> list[bytes]:
@@ -175,3 +190,19 @@ def _facts(piece: Piece) -> BodyFacts:
         content_encoding=piece.headers.get("content-encoding", ()),
         is_partial="content-range" in piece.headers,
     )
+
+
+def _decoded_facts(piece: Piece, decoding: Decoding) -> BodyFacts:
+    """What the head says of a body that goes on decoded. Raises Refused where it is not the head that was judged."""
+    facts = _facts(piece)
+    if piece.end_of_stream or facts.content_encoding != (decoding.coding,):
+        raise Refused(Reason.INTERNAL_FAULT, "the head is not that of the body that was judged")
+    return replace(facts, content_encoding=())
+
+
+def _judged(body: bytes, decoding: Decoding) -> bytes:
+    """The decoded body. Raises Refused where it is not the one that was judged."""
+    content = decoded(body, decoding.coding)
+    if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), decoding.sha256):
+        raise Refused(Reason.INTERNAL_FAULT, "the body is not the one that was judged")
+    return content

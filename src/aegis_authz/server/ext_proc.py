@@ -73,7 +73,12 @@ class _Stream:
             raise Refused(Reason.INTERNAL_FAULT, "Envoy does not say how it sends bodies, or does not wait for answers")
         is_rpc = terms.rpc.shape is not RpcShape.NONE
         self.sides = {
-            target: Side(target, mode, Sanitizer(terms.obligations, target, is_rpc, terms.rpc.id, self.allowance.tick))
+            target: Side(
+                target,
+                mode,
+                Sanitizer(terms.obligations, target, is_rpc, terms.rpc.id, self.allowance.tick),
+                terms.decoding if target is Target.REQUEST else None,
+            )
             for target, mode in piece.modes.items()
         }
         if any(side.is_needed and piece.modes[target] is BodyMode.NONE for target, side in self.sides.items()):
@@ -186,7 +191,8 @@ class BodyHandler:
         stream.target = piece.target
         side = stream.sides[piece.target]
         stream.allowance.renew()
-        if piece.part is not MessagePart.HEADERS and len(piece.body) + side.pending > _THREAD_FROM:
+        is_long = side.decodes or len(piece.body) + side.pending > _THREAD_FROM
+        if piece.part is not MessagePart.HEADERS and is_long:
             replies = await asyncio.to_thread(side.accept, piece)
         else:
             replies = side.accept(piece)
