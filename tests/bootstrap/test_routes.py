@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from aegis_authz.bootstrap.routes import RouteWriter
-from aegis_authz.config.proxy import ProxySettings
+from aegis_authz.config.proxy import ListenerTls, ProxySettings
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.units import Revision
 
@@ -84,6 +84,22 @@ def test_what_cannot_be_written_is_its_trouble_until_it_can(tmp_path: Path, sett
     (tmp_path / "run").unlink()
     writer.follow(*served("r1", 1))
     assert writer.trouble == ""
+
+
+def test_an_envoy_does_not_start_from_what_other_settings_left(tmp_path: Path, settings: ProxySettings) -> None:
+    start = tmp_path / "run" / "envoy.yaml"
+    RouteWriter(tmp_path / "run", settings).begin()  # nothing is there yet
+    RouteWriter(tmp_path / "run", settings).follow(*served("r1", 1))
+    RouteWriter(tmp_path / "run", settings).begin()
+    assert start.exists()  # an Envoy that starts anew need not wait for OPA
+    encrypted = ListenerTls(certificate=Path("/c.pem"), key=Path("/k.pem"))
+    writer = RouteWriter(tmp_path / "run", settings.model_copy(update={"tls": encrypted}))
+    writer.begin()
+    assert not start.exists()
+    writer.follow(*served("r1", 1))
+    assert "/k.pem" in start.read_text("utf-8")
+    RouteWriter(tmp_path / "run", settings.model_copy(update={"authz": ()})).begin()
+    assert not start.exists()  # settings that cannot be rendered are those of no Envoy
 
 
 def test_settings_that_cannot_be_rendered_are_its_trouble(tmp_path: Path, settings: ProxySettings) -> None:

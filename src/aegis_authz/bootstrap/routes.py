@@ -26,7 +26,7 @@ from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.config.routes import RoutesSettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.units import NO_REVISION, Revision
-from aegis_authz.proxy.render import write_bootstrap, write_xds
+from aegis_authz.proxy.render import BOOTSTRAP_FILE, is_bootstrap_of, write_bootstrap, write_xds
 from aegis_authz.server.status import StatusServer, unix_listener
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,16 @@ class RouteWriter:
     def trouble(self) -> str:
         """Why Envoy's configuration is not that of the newest revision, "" when it is."""
         return self._trouble
+
+    def begin(self) -> None:
+        """Take away what an Envoy would start from by other settings than these; it waits then for what is written.
+
+        Raises OSError.
+        """
+        start = self._folder / BOOTSTRAP_FILE
+        if start.exists() and not is_bootstrap_of(self._folder, self._settings):
+            start.unlink()
+            _log.info("took away %s, which is of other settings", start)
 
     def follow(self, revision: Revision, catalogue: Catalogue) -> None:
         """Write the configuration of this revision, unless it is written; what stands in the way is logged."""
@@ -88,6 +98,7 @@ async def _run(settings: RoutesSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket))
     writer = RouteWriter(settings.folder, settings.proxy)
+    writer.begin()
     status = StatusServer(Starlette(routes=[Route("/readyz", _readyz(lambda: snapshots.trouble or writer.trouble))]))
     ready = asyncio.create_task(status.serve(sockets=[unix_listener(settings.ready_socket)]))
     watch = asyncio.create_task(_watch(snapshots, writer))

@@ -95,6 +95,14 @@ def write_bootstrap(folder: Path, settings: ProxySettings) -> None:
     write_files(folder, {BOOTSTRAP_FILE: to_yaml(bootstrap(settings))})
 
 
+def is_bootstrap_of(folder: Path, settings: ProxySettings) -> bool:
+    """Whether an Envoy that starts from `folder` is one of these settings. Raises OSError where it cannot be read."""
+    try:
+        return (folder / BOOTSTRAP_FILE).read_text("utf-8") == to_yaml(bootstrap(settings))
+    except ValueError:  # settings that cannot be rendered, or a file that nobody wrote so
+        return False
+
+
 def write_xds(settings: ProxySettings, catalogue: Catalogue) -> None:
     """Write routes and clusters where Envoy watches; a running Envoy takes them at once. Raises OSError, ValueError.
 
