@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.core.address import TcpAddress, UnixAddress, read_address, read_tcp_address
+from aegis_authz.core.address import TcpAddress, UnixAddress, network_of, read_address, read_tcp_address
 
 
 def test_a_unix_address_is_a_path() -> None:
@@ -33,3 +33,18 @@ def test_anything_else_is_no_address(text: str) -> None:
 def test_a_unix_address_is_no_port() -> None:
     with pytest.raises(ValueError):
         read_tcp_address("unix:/run/aegis/authz-0.sock")
+
+
+@pytest.mark.parametrize(
+    ("source", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        ("a.example", "unknown"),
+    ],
+)
+def test_what_a_single_host_can_be_is_one_source(source: str, network: str) -> None:
+    assert network_of(source) == network

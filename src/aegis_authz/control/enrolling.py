@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.throttle import Throttle
+from aegis_authz.core.address import network_of
 from aegis_authz.core.enrolment import EnrolledKey, Invitation
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import ChangeKind
@@ -82,7 +83,7 @@ class Enroller:
 
         Raises NotEnrolled, EnrolmentsFault, ReleasesFault.
         """
-        if not self._sources.admits(source, self._clock.monotonic()):
+        if not self._sources.admits(network_of(source), self._clock.monotonic()):
             raise NotEnrolled(429, "too many attempts; wait a moment")
         now = self._clock.now()
         try:

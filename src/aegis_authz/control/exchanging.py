@@ -8,6 +8,7 @@ from collections.abc import Callable
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.throttle import Throttle
 from aegis_authz.control.trusted_keys import TrustedKeys
+from aegis_authz.core.address import network_of
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.identity.exchange import (
     SUBJECT_TYPES,
@@ -51,7 +52,7 @@ class Exchanger:
         issuer = token.issuer
         if issuer.review:
             # each question is a request to the cluster's API server, whatever the token is worth
-            if not self._reviewers.admits(source, self._clock.monotonic()):
+            if not self._reviewers.admits(network_of(source), self._clock.monotonic()):
                 raise NotIssued(Denial.RATE, f"{issuer.name}: reviews")
             try:
                 user = await self._reviews.user(issuer.review, text, issuer.audience)

@@ -11,6 +11,7 @@ from aegis_authz.control.directory import Directory
 from aegis_authz.control.exchanging import Exchanger
 from aegis_authz.control.narrowing import BOUND_TO, DETAILS, Narrower
 from aegis_authz.control.throttle import Throttle
+from aegis_authz.core.address import network_of
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Way
 from aegis_authz.core.issuance import Issuance
@@ -131,7 +132,7 @@ class TokenIssuer:
 
     async def issue(self, request: TokenRequest) -> IssuedToken:
         """The token of whoever the request proves to ask. Raises NotIssued."""
-        if not self._sources.admits(request.source, self._clock.monotonic()):
+        if not self._sources.admits(network_of(request.source), self._clock.monotonic()):
             raise NotIssued(Denial.RATE)  # not in the journal: a flood must not fill the disk
         line = Issuance(
             self._clock.now(),

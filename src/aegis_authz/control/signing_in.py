@@ -7,8 +7,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
+from aegis_authz.core.address import network_of
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import PERSON_ID, WHOLE_MESH, Person, Role, RoleBinding
 from aegis_authz.core.sign_in import ApiKey, Failures, Session
@@ -255,12 +255,3 @@ def pause_after(failures: Failures, now: Epoch) -> float:
         return 0.0
     pause = min(_LONGEST_PAUSE, 2.0 ** min(failures.count - _FREE_FAILURES, 20))
     return max(0.0, failures.last + pause - now)
-
-
-def network_of(source: str) -> str:
-    """What is slowed as one source: an IPv4 address, or the /64 of IPv6 that a single host has to itself."""
-    try:
-        address = ip_address(source)
-    except ValueError:
-        return "unknown"
-    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 UNIX = "unix:"
 """What the address of a unix socket begins with."""
@@ -50,3 +50,18 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def network_of(source: str) -> str:
+    """What is slowed as one source: an IPv4 address, or the /64 of IPv6 that a single host has to itself.
+
+    An IPv4 address that a socket of both families wrote as one of IPv6 is that IPv4 address (RFC 4291, 2.5.5.2): all of
+    them are in one /64. Whatever is no address is "unknown".
+    """
+    try:
+        address = ip_address(source)
+    except ValueError:
+        return "unknown"
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))

@@ -57,12 +57,12 @@ async def test_an_agent_is_told_where_others_reach_the_mesh_and_not_where_envoy_
     assert enrolled.json()["mesh"] == {"forward_proxy": "http://gateway:10000", "reverse": "http://gateway:10001"}
 
 
-async def rates(url: str, attempts: int) -> list[int]:
-    """What attempts that cannot succeed are answered, each said to come from an address of its own."""
+async def rates(url: str, attempts: int, network: str = "10.0.0.") -> list[int]:
+    """What attempts that cannot succeed are answered, each said to come from an address of its own in the network."""
     body = {"code": "x", "jwk": {}, "proof": "x"}
     async with httpx.AsyncClient(base_url=url) as http:
         return [
-            (await http.post("/v1/enroll", json=body, headers={"x-forwarded-for": f"10.0.0.{n}"})).status_code
+            (await http.post("/v1/enroll", json=body, headers={"x-forwarded-for": f"{network}{n}"})).status_code
             for n in range(attempts)
         ]
 
@@ -78,6 +78,15 @@ async def test_who_asks_is_what_a_gateway_says_and_nobody_else(
         answers = await rates(url, 20)
     assert (429 in answers) is refused
     assert 400 in answers
+
+
+@pytest.mark.parametrize(("network", "refused"), [("2001:db8::", True), ("::ffff:192.0.2.", False)])
+async def test_a_host_with_a_network_of_its_own_is_one_source(
+    plane: ControlServices, serving: Callable[..., AbstractAsyncContextManager[str]], network: str, refused: bool
+) -> None:
+    async with serving(plane, gateways=("127.0.0.0/8",)) as url:
+        answers = await rates(url, 20, network)
+    assert (429 in answers) is refused
 
 
 async def test_an_agent_brings_its_key_for_a_code_and_gets_tokens_with_it(

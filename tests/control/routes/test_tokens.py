@@ -12,7 +12,7 @@ import pytest
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.agent.proof import ProofKey
-from aegis_authz.control.app import ControlServices
+from aegis_authz.control.app import ControlServices, create_app
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
@@ -219,6 +219,17 @@ async def test_a_source_that_asks_too_often_waits_and_does_not_fill_the_journal(
     refused(answer, Denial.RATE)
     assert answer.headers["retry-after"] == "1"
     assert all(line.error == "proof_form" for line in journal.lines)
+
+
+async def test_a_host_with_a_network_of_its_own_is_one_source(plane: ControlServices) -> None:
+    application = create_app(plane)
+    for number in range(400):
+        transport = httpx.ASGITransport(application, client=(f"2001:db8::{number}", 40_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://control") as anyone:
+            answer = await anyone.post("/v1/token", data={"grant_type": "x"})
+        if answer.status_code == 429:
+            break
+    refused(answer, Denial.RATE)
 
 
 async def test_an_agent_that_asks_too_often_waits(plane: ControlServices, client: Client) -> None:
