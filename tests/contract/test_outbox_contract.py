@@ -121,6 +121,19 @@ async def test_old_notices_go_and_those_that_wait_stay(tmp_path: Path) -> None:
     await after.close()
 
 
+async def test_old_notices_go_while_a_control_plane_runs(tmp_path: Path) -> None:
+    outbox, later = SqliteOutbox(tmp_path / "outbox.db", 0.0), 12.0 + 31 * 86_400
+    for name in ("apr_1", "apr_2"):
+        await outbox.enter(name, "slack:#a", HELD, 10.0)
+        notice = await outbox.claim("slack", 10.0, 11.0)
+        assert notice is not None
+        await outbox.abandon(notice, "no", 12.0 if name == "apr_1" else later - 86_400)
+    assert await outbox.enter("apr_3", "slack:#a", HELD, later)
+    assert [notice.approval_id for notice in await outbox.undelivered(10)] == ["apr_2"]
+    assert await outbox.claim("slack", later, 1e10) is not None
+    await outbox.close()
+
+
 def test_an_outbox_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     with sqlite3.connect(path) as database:

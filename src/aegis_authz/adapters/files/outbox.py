@@ -70,9 +70,10 @@ class SqliteOutbox:
             raise sqlite3.DatabaseError(f"it is of version {version}, and this program knows {_VERSION}")
         database.execute(_TABLE)
         database.execute("CREATE INDEX IF NOT EXISTS waiting ON notices (channel, state, due)")
+        database.execute("CREATE INDEX IF NOT EXISTS ends ON notices (ended)")
         database.execute(f"PRAGMA user_version = {_VERSION}")
         database.execute("UPDATE notices SET due = ? WHERE state = 'waiting' AND due > ?", (now, now))
-        database.execute("DELETE FROM notices WHERE ended < ?", (now - _KEEP,))
+        _forget(database, now)
 
     async def enter(self, approval_id: ApprovalId, place: str, kind: NoticeKind, now: Epoch) -> bool:
         """Keep a notice to be delivered; returns whether it is new. Raises StoreDown."""
@@ -81,7 +82,14 @@ class SqliteOutbox:
             "INSERT OR IGNORE INTO notices (approval_id, place, kind, channel, state, attempts, receipt, trouble, due) "
             "VALUES (?, ?, ?, ?, 'waiting', 0, '', '', ?)"
         )
-        return await self._do(lambda database: database.execute(text, row).rowcount == 1)
+
+        def insert(database: sqlite3.Connection) -> bool:
+            is_new = database.execute(text, row).rowcount == 1
+            if is_new:  # a control plane runs for months
+                _forget(database, now)
+            return is_new
+
+        return await self._do(insert)
 
     async def claim(self, channel: str, now: Epoch, until: Epoch) -> Notice | None:
         """The notice of that kind of channel that is due longest, as `ports.Outbox` says. Raises StoreDown."""
@@ -133,6 +141,10 @@ class SqliteOutbox:
                 return await asyncio.to_thread(step, self._database)
             except sqlite3.Error as fault:
                 raise StoreDown(f"the outbox cannot be used: {fault}") from None
+
+
+def _forget(database: sqlite3.Connection, now: Epoch) -> None:
+    database.execute("DELETE FROM notices WHERE ended < ?", (now - _KEEP,))
 
 
 def _notice(row: tuple[str, str, str, str, int, str, str]) -> Notice:
