@@ -26,6 +26,7 @@ from aegis_authz.core.approval import (
     ApprovalState,
 )
 from aegis_authz.core.person import Person
+from aegis_authz.people.permissions import BOOTSTRAP_OWNER
 from tests.support.held_calls import EXPIRY, HELD, REQUEST
 
 PENDING, APPROVED, DENIED, CANCELLED = (
@@ -135,6 +136,15 @@ def test_the_same_person_approves_once() -> None:
     with pytest.raises(ApprovalConflict, match="already"):
         require_approver(first, APPROVED, ANN)
     require_approver(first, DENIED, ANN)
+
+
+@pytest.mark.parametrize("holds_every_group", [False, True])
+def test_the_admin_token_is_none_of_several_people(holds_every_group: bool) -> None:
+    both = replace(HELD, request=replace(REQUEST, approvals=2, groups=()))
+    with pytest.raises(ApprovalForbidden, match="takes 2 people, and the admin token proves nobody"):
+        require_approver(both, APPROVED, BOOTSTRAP_OWNER, holds_every_group)
+    require_approver(both, DENIED, BOOTSTRAP_OWNER, holds_every_group)
+    require_approver(replace(HELD, request=replace(REQUEST, groups=())), APPROVED, BOOTSTRAP_OWNER, holds_every_group)
 
 
 def test_one_denial_is_enough() -> None:

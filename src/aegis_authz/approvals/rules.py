@@ -19,6 +19,7 @@ from aegis_authz.core.approval import (
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.person import Person
 from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.people.permissions import BOOTSTRAP_OWNER
 
 
 class Event(Enum):
@@ -93,7 +94,8 @@ def require_step(approval: Approval, to: ApprovalState, by: str) -> None:
 
 
 def require_approver(approval: Approval, to: ApprovalState, person: Person, holds_every_group: bool = False) -> None:
-    """Refuse who is of none of the groups, whose call it is, on whose behalf it is made, or who has approved already.
+    """Refuse who is of none of the groups, whose call it is, on whose behalf it is made, or who has approved already;
+    and the admin token where several people must approve.
 
     `holds_every_group` is for the owner of a mesh on one machine, where there is nobody else. Raises ApprovalForbidden,
     and ApprovalConflict for a second approval of one person.
@@ -104,6 +106,11 @@ def require_approver(approval: Approval, to: ApprovalState, person: Person, hold
         raise ApprovalForbidden(f"{person.id} is in none of the groups that may decide this: {groups}")
     if person.id.casefold() in principals(request):
         raise ApprovalForbidden(f"approval {request.id} cannot be decided by its own requester: {person.id}")
+    if to is ApprovalState.APPROVED and request.approvals > 1 and person.id == BOOTSTRAP_OWNER.id:
+        # it may be the token of whoever has approved by their own name
+        raise ApprovalForbidden(
+            f"approval {request.id} takes {request.approvals} people, and the admin token proves nobody"
+        )
     if to is ApprovalState.APPROVED and person.id in approval.approved_by:
         raise already(request.id, person.id)
 
