@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +21,7 @@ from tests.support.container_engine import (
     WORLD6,
     Engine,
     EngineFault,
-    load_bases,
     missing,
-    running_engine,
 )
 
 pytestmark = [
@@ -98,19 +94,6 @@ class Mesh:
         said = self.inside("agent", *words, json.dumps([amount, url, approval]))
         reply: dict[str, str] = json.loads(said)
         return reply
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    folder = Path(tempfile.mkdtemp(prefix="aegis-engine-", dir="/tmp"))  # its socket needs a short path
-    try:
-        with running_engine(folder) as running:
-            load_bases(running)
-            running.run(str(ROOT / "deploy" / "images" / "fetch-wheels"))
-            running.run(str(ROOT / "deploy" / "images" / "build"), "aegis", "aegis-envoy", "aegis-init")
-            yield running
-    finally:
-        subprocess.run(f"rm -rf {folder}".split(), check=False)  # layers of images: many thousand files
 
 
 @pytest.fixture(scope="module")

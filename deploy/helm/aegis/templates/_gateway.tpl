@@ -34,7 +34,7 @@ proxy:
     {{- range $worker := until (int $values.workers) }}
     - unix:/run/aegis/authz-{{ $worker }}.sock
     {{- end }}
-  xds: /run/aegis/envoy
+  xds: /run/aegis/envoy/xds
   access_log: /dev/stdout
   ca_file: /etc/ssl/certs/ca-certificates.crt
   {{- if $values.https }}
@@ -54,7 +54,7 @@ ready_socket: /run/aegis/certs-up.sock
 
 {{/* A probe by command: the sockets are of no network. */}}
 {{- define "aegis.probes" -}}
-{{- $ask := dict "command" (list "aegis" "ready" (index . 0) (index . 1)) -}}
+{{- $ask := dict "command" (list "/usr/bin/python3" "-P" "-m" "aegis_authz.cli" "ready" (index . 0) (index . 1)) -}}
 startupProbe: {exec: {{ toJson $ask }}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 90}
 readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2}
 {{- end }}
@@ -95,6 +95,7 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
   resources: {{- toYaml $values.resources.rest | nindent 4 }}
   volumeMounts:
     - {name: aegis-run, mountPath: /run/aegis}
+    - {name: aegis-tmp, mountPath: /tmp, subPath: "aegis-routes"}
     - {name: aegis-settings, mountPath: /etc/aegis, readOnly: true}
     - {name: aegis-public, mountPath: /run/secrets/public, readOnly: true}
 {{- if $values.https }}
@@ -114,6 +115,7 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
   resources: {{- toYaml $values.resources.rest | nindent 4 }}
   volumeMounts:
     - {name: aegis-run, mountPath: /run/aegis}
+    - {name: aegis-tmp, mountPath: /tmp, subPath: "aegis-certificates"}
     - {name: aegis-settings, mountPath: /etc/aegis, readOnly: true}
     - {name: aegis-certificates-secret, mountPath: /run/secrets/certificates, readOnly: true}
 {{- end }}
@@ -138,6 +140,7 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
   resources: {{- toYaml $values.resources.authz | nindent 4 }}
   volumeMounts:
     - {name: aegis-run, mountPath: /run/aegis}
+    - {name: aegis-tmp, mountPath: /tmp, subPath: "aegis-authz-{{ $worker }}"}
     - {name: aegis-settings, mountPath: /etc/aegis, readOnly: true}
     - {name: aegis-authz-secret, mountPath: /run/secrets/authz, readOnly: true}
     - name: aegis-records
@@ -181,6 +184,7 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
 {{- $root := index . 0 }}{{- $records := index . 2 }}{{- $secrets := $root.Values.secrets }}
 - {name: aegis-run, emptyDir: {medium: Memory, sizeLimit: 64Mi}}
 - {name: aegis-envoy, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+- {name: aegis-tmp, emptyDir: {medium: Memory, sizeLimit: 64Mi}}
 - {name: aegis-opa, emptyDir: {sizeLimit: 256Mi}}
 - {name: aegis-settings, configMap: {name: {{ index . 1 }}}}
 - {name: aegis-opa-secret, secret: {secretName: {{ $secrets.opa }}, defaultMode: 0440}}
