@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from aegis_authz.policy.openapi.references import Description
-from aegis_authz.policy.openapi.schemas import Kind, Members, kind_name, kind_of, members_of
+from aegis_authz.policy.openapi.schemas import Kind, Members, described_members, kind_name, kind_of, members_of
 
 DESCRIPTION = Description(
     {
@@ -196,6 +196,15 @@ def test_a_description_that_branches_without_end_is_read_in_no_time() -> None:
     assert kind_of(description, {"$ref": "#/S0"}).name == "object"
     members = members_of(description, {"$ref": "#/S0"})
     assert members == Members({"a": Kind("string", False, None)}, False)
+
+
+def test_a_part_that_is_put_together_of_another_twice_is_read_in_no_time() -> None:
+    doubling = {f"S{depth}": {"allOf": [{"$ref": f"#/S{depth + 1}"}] * 2} for depth in range(30)}
+    lists = {"type": "array", "items": {"type": "string"}, "format": "binary"}
+    description = Description({**doubling, "S30": lists})
+    assert kind_of(description, {"$ref": "#/S0"}) == Kind("array", False, "string")
+    members = described_members(description, {"properties": {"a": {"$ref": "#/S0"}}})
+    assert lists in members["a"]
 
 
 KINDS = ("string", "number", "integer", "boolean", "array", "null")  # an object says below whether it is open

@@ -87,6 +87,10 @@ paths:
         ("a: !!python/name:os.system x", "neither JSON nor YAML"),
         ("a: " + "[" * 200_000, "nested too deeply"),  # which ended the process
         ("- " * 20_000, "nested too deeply"),
+        (
+            "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
+            "too large",
+        ),
     ],
     ids=lambda words: words[:16],
 )

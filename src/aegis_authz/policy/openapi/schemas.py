@@ -53,13 +53,21 @@ def members_of(description: Description, schema: Json) -> Members | None:
 def described_members(description: Description, schema: Json) -> Mapping[str, Sequence[Mapping[str, Json]]]:
     """All that is said of each member of an object, with what is put together by allOf. Raises ReferenceUnresolved."""
     properties = _Reader(description).shape(schema, 0).properties
-    return {name: _facets(description, part, 0) for name, part in properties.items()}
+    return {name: _facets(description, part) for name, part in properties.items()}
 
 
-def _facets(description: Description, schema: Json, depth: int) -> list[Mapping[str, Json]]:
-    facets = [*description.applying(schema)] if depth <= _MOST_DEPTH else []
-    inherited = [part for facet in facets for part in elements(facet.get("allOf"))]
-    return [*facets, *(facet for part in inherited for facet in _facets(description, part, depth + 1))]
+def _facets(description: Description, schema: Json) -> list[Mapping[str, Json]]:
+    """All that a schema says, each part read once: one that is put together of another twice would double it."""
+    facets: list[Mapping[str, Json]] = []
+    visited: set[int] = set()
+    level = [schema]
+    for _ in range(_MOST_DEPTH + 1):
+        parts = {id(part): part for part in level if id(part) not in visited}
+        visited |= parts.keys()
+        fresh = [facet for part in parts.values() for facet in description.applying(part)]
+        facets += fresh
+        level = [inherited for facet in fresh for inherited in elements(facet.get("allOf"))]
+    return facets
 
 
 def kind_name(value: Json) -> str:
@@ -104,6 +112,7 @@ class _Reader:
         self._description = description
         self._names: dict[int, tuple[Json, set[str]]] = {}
         self._shapes: dict[int, tuple[Json, _Shape]] = {}
+        self._items: dict[int, tuple[Json, set[str]]] = {}
 
     def kind(self, schema: Json) -> Kind:
         names = self.names(schema, 0)
@@ -136,8 +145,13 @@ class _Reader:
 
     def _elements(self, schema: Json, depth: int) -> set[str]:
         """The names of all types that an element of an array may have, none where the schema does not say."""
-        if depth > _MOST_DEPTH:
-            return set()
+        if id(schema) not in self._items:
+            self._items[id(schema)] = schema, set()
+            if depth <= _MOST_DEPTH:
+                self._items[id(schema)] = schema, self._elements_of(schema, depth)
+        return self._items[id(schema)][1]
+
+    def _elements_of(self, schema: Json, depth: int) -> set[str]:
         known: list[set[str]] = []
         for part in self._description.applying(schema):
             if "prefixItems" not in part:  # beside which `items` is about the rest

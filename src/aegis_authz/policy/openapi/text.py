@@ -12,6 +12,8 @@ import yaml
 from aegis_authz.core.json_value import Json
 
 _MOST_DEPTH = 500
+_MOST_MERGED = 100_000
+"""Members that `<<` adds to mappings of one text, all together: each line that merges another twice doubles them."""
 _STRING = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN_VALUES = (
@@ -38,6 +40,16 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """YAML with the plain values of JSON, and texts for keys."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # as PyYAML has it
+
+    _merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """As PyYAML calls it."""
+        before = len(node.value)
+        super().flatten_mapping(node)
+        self._merged += max(len(node.value) - before, 0)
+        if self._merged > _MOST_MERGED:
+            raise yaml.YAMLError("merges make it too large")
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Json]:
         """As PyYAML calls it."""
