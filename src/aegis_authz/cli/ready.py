@@ -6,13 +6,11 @@ Works without any extra and imports little: it is run every few seconds.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.core.address import UnixAddress, read_address
-from aegis_authz.local.readiness import address_answers
 
 
 def ready(arguments: Sequence[str]) -> None:
@@ -21,6 +19,8 @@ def ready(arguments: Sequence[str]) -> None:
     parser.add_argument("address", type=_address, help="unix:/path or host:port, as in its settings.")
     parser.add_argument("path", nargs="?", default="/readyz", type=_path, help="What is asked for; default: /readyz.")
     options = parser.parse_args(arguments)
+    import asyncio  # only here: the help of every command passes this file
+
     trouble = asyncio.run(_ask(options.address, options.path))
     if trouble:
         sys.stderr.write(f"aegis ready: {trouble}\n")
@@ -28,6 +28,8 @@ def ready(arguments: Sequence[str]) -> None:
 
 
 async def _ask(address: str, path: str) -> str:
+    from aegis_authz.local.readiness import address_answers
+
     return await address_answers(address, path)()
 
 
