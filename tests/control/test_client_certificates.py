@@ -22,6 +22,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.control.client_certificates import ClientCertificate, client_certificate
 from aegis_authz.control.gate import AdminTokenHolder, Proven
 from aegis_authz.control.host import ControlHost
+from aegis_authz.core.person import Person
 from aegis_authz.core.release import Sources
 from tests.support.authority import Authority
 
@@ -38,6 +39,9 @@ class Watcher:
     async def proven(self, request: Request) -> Proven | None:
         self.shown.append(client_certificate(request))
         return await self.door.proven(request)
+
+    async def note(self, person: Person, action: str, subject: str, domain: str, reason: str) -> None:
+        raise AssertionError("what is only read changes nothing")
 
 
 @pytest.fixture
