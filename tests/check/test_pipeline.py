@@ -27,7 +27,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
-from aegis_authz.core.basis import Bases
+from aegis_authz.core.basis import Bases, approval_basis, judging_basis
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import (
     JSON_ALONE,
@@ -255,7 +255,7 @@ def token(**changes: Any) -> bytes:
 def override(digest: str, /, **changes: Any) -> bytes:
     now = 1_800_000_000
     claims = {"iss": "aegis", "aud": "mesh", "sub": "acme/emea/bot", "apr": "apr_1", "digest": digest}
-    claims |= {"basis": BASES.of(Scope("acme", "emea", "bot"), "stripe")}
+    claims |= {"basis": approval_basis(BASES.of(Scope("acme", "emea", "bot"), "stripe"), ("finance",), 1, ())}
     claims |= {"jti": "o1", "iat": now - 1, "exp": now + 60} | changes
     return jwt.encode(claims, KEY, "EdDSA", {"typ": "aegis-override+jwt", "kid": "kid-1"}).encode()
 
@@ -595,7 +595,8 @@ async def test_an_approval_is_bound_to_what_judges_and_to_no_more() -> None:
         await world.check()
         held = world.settled[0].opens
         assert held is not None
-        assert (held.revision, held.basis, held.decision_id) == (revision, snapshot.basis_of(agent, "stripe"), "d-1")
+        basis = approval_basis(snapshot.basis_of(agent, "stripe"), ("finance",), 1, ())
+        assert (held.revision, held.basis, held.decision_id) == (revision, basis, "d-1")
         bases.append(held.basis)
     assert bases[0] == bases[1] != bases[2]
 
@@ -605,9 +606,35 @@ async def test_where_a_bundle_tells_no_bases_every_publication_makes_approvals_s
     await world.check()
     held = world.settled[0].opens
     assert held is not None
-    assert held.basis == "r1"
+    assert judging_basis(held.basis) == "r1"
     await world.check(payment(x_aegis_approval=override(held.digest)))
     assert world.records[1].reason is Reason.APPROVAL_STALE
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        ApprovalTerms(("finance",), 900, 3, (), ()),
+        ApprovalTerms(("board",), 900, 1, (), ()),
+        ApprovalTerms(("finance",), 900, 1, ("amount",), ()),
+    ],
+    ids=["more people", "other groups", "a typed value"],
+)
+async def test_an_approval_given_on_milder_terms_lets_nothing_through_that_needs_stricter_ones(
+    terms: ApprovalTerms,
+) -> None:
+    """Rules differ by the hour: what judges is the same, and what an approval must be is not."""
+    stricter = replace(HELD, approval=terms)
+    world = World(answers=[HELD, stricter, stricter])
+    await world.check()
+    mild = world.settled[0].opens
+    await world.check()
+    strict = world.settled[1].opens
+    assert mild is not None and strict is not None and mild.digest == strict.digest
+    assert mild.basis != strict.basis  # to the store the former is stale
+    shown = override(mild.digest, basis=mild.basis)
+    assert (await world.check(payment(x_aegis_approval=shown))).effect is Effect.DENY
+    assert (world.records[2].reason, world.settled[2].claims) == (Reason.APPROVAL_STALE, None)
 
 
 async def _digest() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aegis_authz.check.content_coding import Reading, coding_of, plain
+from aegis_authz.core.basis import judging_basis
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE
 from aegis_authz.core.identity import Identity, Override
@@ -34,7 +35,7 @@ def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Over
     if override is not None:
         if override.digest != call.digest:
             raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")
-        if override.basis != snapshot.basis_of(identity.scope, call.tool):
+        if judging_basis(override.basis) != snapshot.basis_of(identity.scope, call.tool):
             raise Refused(Reason.APPROVAL_STALE, "a policy in scope or the tool was changed since")
     return Reading(http, call, decoding)
 

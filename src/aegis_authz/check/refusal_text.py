@@ -22,7 +22,7 @@ NEXT_STEP: Final = {
 """What to do after a refusal, but for one that waits for an approval: that sentence names it."""
 _STALE = (
     "The approval that was asked for before is stale: a policy of this agent, or the tool, was changed since, "
-    "so that the call must be approved anew."
+    "or asks for another approval at this hour, so that the call must be approved anew."
 )
 _CONTEXT = "context."
 _LIMIT = "{limit}"

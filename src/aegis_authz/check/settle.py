@@ -10,6 +10,7 @@ import orjson
 from aegis_authz.check.charge import approval_over, exceeded_reason, excesses, sanitized, tally_of
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest
+from aegis_authz.core.basis import approval_basis
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.charge import Account, Charge, Charging
 from aegis_authz.core.decision import (
@@ -31,7 +32,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
-from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.core.units import ApprovalId, Basis, Epoch
 from aegis_authz.wire.mcp.lifecycle import is_lifecycle
 
 _HELD = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED))
@@ -41,11 +42,15 @@ def approval_terms(decision: Decision, draft: Draft) -> ApprovalTerms | None:
     """What an approval of the call needs: one that policy demands, or one for a call that is over a limit.
 
     None where none is of use. Raises Refused where policy demands one that nobody can give: with APPROVAL_TOO_LARGE for
-    more than a person can be shown, with POLICY_DENIED where nobody may decide of the call and of its limits.
+    more than a person can be shown, with POLICY_DENIED where nobody may decide of the call and of its limits; and with
+    APPROVAL_STALE when an override is shown that was given on other terms.
     """
     charging = draft.charging
     terms = decision.approval if charging is None else approval_over(decision.approval, charging)
-    if terms is None or draft.override is not None or _is_showable(draft):
+    override = draft.override
+    if terms is not None and override is not None and override.basis != _basis(draft, terms):
+        raise Refused(Reason.APPROVAL_STALE, "given on other terms than an approval of the call must be now")
+    if terms is None or override is not None or _is_showable(draft):
         return terms
     if decision.approval is None:
         return None
@@ -153,12 +158,20 @@ def _request(
         requested_at=draft.time,
         besides=_besides(call, identity, decision.obligations) | _by_limits(charging),
         expires_at=Epoch(draft.time + terms.expires_in),
-        basis=snapshot.basis_of(identity.scope, call.tool),
+        basis=_basis(draft, terms),
         decision_id=draft.decision_id,
         approvals=terms.approvals,
         confirm=terms.confirm,
         notify=terms.notify,
     )
+
+
+def _basis(draft: Draft, terms: ApprovalTerms) -> Basis:
+    call, identity, snapshot = draft.call, draft.identity, draft.snapshot
+    if call is None or identity is None or snapshot is None:
+        raise ValueError("what is held was not judged")
+    judges = snapshot.basis_of(identity.scope, call.tool)
+    return approval_basis(judges, terms.groups, terms.approvals, terms.confirm)
 
 
 def _besides(call: ToolCall, identity: Identity, obligations: Sequence[Obligation]) -> dict[str, Json]:

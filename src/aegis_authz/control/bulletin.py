@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.notice import Notice
 from aegis_authz.core.approval import ApprovalRequest
-from aegis_authz.core.basis import Bases
+from aegis_authz.core.basis import Bases, judging_basis
 from aegis_authz.core.units import Revision
 
 
@@ -42,4 +42,4 @@ class Bulletin(Notice[Live]):
     def is_stale(self, request: ApprovalRequest) -> bool:
         """Whether what judges that call is known to be another now than when it was held."""
         bases = None if self.live is None else self.live.bases
-        return bases is not None and bases.of(request.scope, request.tool) != request.basis
+        return bases is not None and bases.of(request.scope, request.tool) != judging_basis(request.basis)

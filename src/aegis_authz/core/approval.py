@@ -58,7 +58,8 @@ class ApprovalRequest:
 
     `scope` is the requester. `parameters` and `besides` are what the approver sees; they are what will run, because
     `digest` binds them. `besides` holds the address, on whose behalf, and what no rule judges. `basis` is what judged
-    the call: once that is another, the approval is stale, whatever `revision` is served. `decision_id` is that of the
+    the call, and on which terms (`approval_basis`): once that is another, the approval is stale, whatever `revision`
+    is served. `decision_id` is that of the
     answer which held the call. So many `approvals` of different people are needed; whoever approves types the values of
     the parameters in `confirm`; `notify` are the places of channels where people learn of it.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.scope import Scope
@@ -13,6 +13,8 @@ from aegis_authz.core.units import Basis
 
 _DOMAIN = b"aegis-basis-v1\x00"
 _DIGITS = 32
+_TERMS_DIGITS = 16
+_SEAM = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,17 @@ class Bases:
         names = sorted(name for name in covering(str(scope), self.shapes) if name in self.documents)
         text = json.dumps([tool, self.tools.get(tool), [[name, self.documents[name]] for name in names]])
         return Basis(hashlib.sha256(_DOMAIN + text.encode()).hexdigest()[:_DIGITS])
+
+
+def approval_basis(basis: Basis, groups: Collection[str], approvals: int, confirm: Collection[str]) -> Basis:
+    """The basis of an approval: what judged the call, and what the approval must be.
+
+    The second may be another where the first is not: rules differ by the hour, and by other circumstances.
+    """
+    text = json.dumps([sorted(groups), approvals, sorted(confirm)])
+    return Basis(f"{basis}{_SEAM}{hashlib.sha256(_DOMAIN + text.encode()).hexdigest()[:_TERMS_DIGITS]}")
+
+
+def judging_basis(basis: Basis) -> Basis:
+    """What judged the call of an approval with this basis."""
+    return Basis(basis.partition(_SEAM)[0])

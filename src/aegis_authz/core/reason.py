@@ -295,8 +295,8 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         ),
         Reason.APPROVAL_STALE: _refusal(
             Retry.NEVER,
-            "The approval is stale: a policy of this agent, or the tool, was changed after it was asked for. "
-            "Ask for a new one by repeating the call without it.",
+            "The approval is stale: a policy of this agent, or the tool, was changed after it was asked for, "
+            "or asks for another approval at this hour. Ask for a new one by repeating the call without it.",
         ),
         Reason.APPROVAL_NOT_GRANTED: _refusal(Retry.NEVER, "The approval has not been granted."),
         Reason.APPROVAL_USED: _refusal(
