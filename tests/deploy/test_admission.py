@@ -114,7 +114,7 @@ async def test_the_gateway_of_a_pod_is_that_of_the_chart_to_the_letter(cluster: 
     assert envoy["args"] == ["serve", "envoy", "--config-path", "/run/aegis/envoy/envoy.yaml", "--concurrency", "1"]
     assert envoy["securityContext"]["runAsUser"] == 1337
     assert envoy["resources"] == {"limits": {"memory": "512Mi"}, "requests": {"cpu": "200m", "memory": "128Mi"}}
-    assert envoy["startupProbe"]["exec"]["command"][:2] == ["aegis", "ready"]
+    assert envoy["startupProbe"]["exec"]["command"][-3:] == ["ready", "unix:/run/envoy/envoy.sock", "/ready"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,36 @@ async def test_the_gateway_of_a_pod_is_that_of_the_chart_to_the_letter(cluster: 
         (pod(containers=[container(runAsUser=0)]), "runAsUser"),
         (pod(containers=[{"name": "agent", "image": "agent:1"}]), "runAsUser"),
         (pod(initContainers=[{**container(runAsUser=1337), "name": "prepare"}]), "runAsUser"),
+        (pod(volumes=[{"name": "x", "secret": {"secretName": "aegis-certificates"}}]), "for the gateway alone"),
+        (
+            pod(volumes=[{"name": "x", "projected": {"sources": [{"secret": {"name": "aegis-authz"}}]}}]),
+            "for the gateway alone",
+        ),
+        (
+            pod(
+                volumes=[
+                    {
+                        "name": "x",
+                        "projected": {"sources": [{"serviceAccountToken": {"audience": "aegis", "path": "t"}}]},
+                    }
+                ]
+            ),
+            "for the gateway alone",
+        ),
+        (pod(containers=[{**container(), "envFrom": [{"secretRef": {"name": "aegis-opa"}}]}]), "for the gateway alone"),
+        (
+            pod(
+                containers=[
+                    {
+                        **container(),
+                        "env": [
+                            {"name": "K", "valueFrom": {"secretKeyRef": {"name": "aegis-authz", "key": "records.pem"}}}
+                        ],
+                    }
+                ]
+            ),
+            "for the gateway alone",
+        ),
         (pod(volumes=[{"name": "host", "hostPath": {"path": "/"}}]), "hostPath"),
         (pod(securityContext={"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "0"}]}), "no sysctls"),
         (pod(securityContext={"seccompProfile": {"type": "Unconfined"}}), "switches neither seccomp"),

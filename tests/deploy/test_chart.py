@@ -5,6 +5,7 @@ alone, and no right that a container does not need.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,22 @@ def test_envoy_has_a_user_of_its_own() -> None:
         for container in spec["containers"]
     }
     assert [name for name, user in users.items() if user == 1337] == ["aegis-envoy"]
+
+
+def test_the_rules_of_a_pod_let_out_whoever_of_the_gateway_must_go_out() -> None:
+    """The authorizers ask Redis and OPA the control plane: held as agents are, a sidecar would never become ready."""
+    (policy,) = (entry for entry in objects("sidecar") if entry["kind"] == "MutatingAdmissionPolicy")
+    expression = policy["spec"]["mutations"][0]["jsonPatch"]["expression"]
+    users = set(re.findall(r'"runAsUser": dyn\((\d+)\)', expression)) - {"0"}
+    assert users == set(re.findall(r'dyn\("--gateway"\), dyn\("(\d+)"\)', expression)) == {"1337", "10001", "10002"}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_no_rule_of_the_network_leads_everywhere_for_being_empty(name: str) -> None:
+    for entry in objects(name):
+        if entry["kind"] == "NetworkPolicy":
+            rules = [*entry["spec"].get("ingress", []), *entry["spec"].get("egress", [])]
+            assert all(rule.get("from") or rule.get("to") for rule in rules), entry["metadata"]["name"]
 
 
 def test_agents_reach_the_gateway_and_nothing_else() -> None:

@@ -26,7 +26,7 @@
 name: aegis-rules
 image: {{ include "aegis.image" (list . "init") | quote }}
 imagePullPolicy: {{ .Values.images.init.pullPolicy }}
-args: [up, --pod, --port, "15001", --dns-port, "15053", --device, eth0]
+args: [up, --pod, --gateway, "1337", --gateway, "10001", --gateway, "10002", --port, "15001", --dns-port, "15053", --device, eth0]
 securityContext:
   runAsUser: 0
   runAsGroup: 0
