@@ -112,6 +112,12 @@ def test_an_answer_of_too_many_values_is_not_read(content: Any) -> None:
     assert read(events(answer, {"usage": SPENT}), True, 65_536) is None
 
 
+def test_a_usage_that_cannot_be_read_is_not_made_up_for_by_an_earlier_one() -> None:
+    broken = b'data: {"usage": {"prompt_tokens": 3, "completion_tokens": 900}\n\n'
+    assert read(events({"usage": SPENT}) + broken, True, 65_536) is None
+    assert read(broken + events({"usage": SPENT}), True, 65_536) is None
+
+
 def test_what_is_no_usage_in_an_answer_of_many_texts_costs_nothing() -> None:
     answer = {"choices": ["[,{" * 1000] * 20, "usage": SPENT}
     assert read(json.dumps(answer).encode(), False, 65_536) == Usage(3, 0, 0, 2)

@@ -77,13 +77,14 @@ class UsageReader:
     def _take(self, text: bytes) -> None:
         if _WORD not in text:
             return
+        # what an event left out might have corrected: no usage is better than an earlier, smaller one
         if _is_excessive(text):
-            # what an event left out might have corrected: no usage is better than an earlier, smaller one
             self.is_lost = True
             return
         try:
             event = orjson.loads(text)
         except orjson.JSONDecodeError:
+            self.is_lost = True
             return
         for usage in _usages(event):
             # of a stream the last word counts: each event says what it is so far
