@@ -124,6 +124,15 @@ def test_mistakes_are_named_with_their_place(text: str, expected: str) -> None:
     assert expected in problem
 
 
+@pytest.mark.parametrize("actions", ["", "actions: ['*']", "actions: [create_payment]"])
+def test_a_parameter_that_no_action_of_a_limit_declares_cannot_be_typed(actions: str) -> None:
+    text = (
+        "agent: a\nlimits:\n  - tools: [stripe-payments]\n    rate_limit: 1/s\n    on_exceed: approval_needed\n"
+        f"    approval: {{groups: [g], confirm: [payed]}}\n    {actions}\n"
+    )
+    assert any("declares no parameter 'payed'" in problem for problem in problems(text))
+
+
 def test_detectors_that_do_not_exist_are_named() -> None:
     text = rule("sanitize: {response: {detectors: [us_snn]}}")
     assert loaded(text).policies

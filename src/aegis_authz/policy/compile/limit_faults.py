@@ -78,7 +78,8 @@ def _entry_faults(
         yield ("sanitize",), "nothing here is sanitized beyond its limit; add on_exceed: sanitize"
     for tool in known_tools if entry.tools is not None else ():
         actions = tool.actions or {}
-        names = [name for name in entry.actions or actions if name in actions]
+        listed = entry.actions or (ANY,)
+        names = actions if ANY in listed else [name for name in listed if name in actions]
         for message in confirm_faults(entry.approval, actions, names):
             yield ("approval", "confirm"), message
     if entry.approval is not None and entry.approval.always:
