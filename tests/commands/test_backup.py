@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 import re
+import sqlite3
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,22 @@ def test_what_is_restored_is_what_was_there(
     people, password, lines = asyncio.run(kept(new))
     assert (people, password) == ([ANN], "$argon2id$x")
     assert verify_lines(lines) == 4
+
+
+def test_a_database_in_use_is_in_a_backup_as_of_one_moment(tmp_path: Path) -> None:
+    (old_file, old), (new_file, new) = configured(tmp_path / "old"), configured(tmp_path / "new")
+    asyncio.run(lived(old))
+    with closing(sqlite3.connect(old.state / "outbox.db")) as outbox:
+        outbox.execute("PRAGMA journal_mode=WAL")
+        outbox.execute("CREATE TABLE notices (id)")
+        outbox.execute("INSERT INTO notices VALUES (1)")
+        outbox.commit()
+        assert (old.state / "outbox.db-wal").stat().st_size
+        back_up(old_file, tmp_path / "backup.tar.gz")
+    restore(new_file, tmp_path / "backup.tar.gz")
+    assert not [path.name for path in new.state.iterdir() if path.name.startswith("outbox.db-")]
+    with closing(sqlite3.connect(new.state / "outbox.db")) as outbox:
+        assert outbox.execute("SELECT id FROM notices").fetchall() == [(1,)]
 
 
 def test_a_backup_is_written_over_nothing_and_restored_over_nothing(tmp_path: Path) -> None:

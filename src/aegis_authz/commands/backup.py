@@ -23,7 +23,7 @@ from aegis_authz.ports.database import DatabaseFault
 
 _FORMAT = 1
 _DATABASE, _STATE = "database.json", "state"
-_LEFT_OUT = (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm", FIRST_OWNER_FILE)
+_LEFT_OUT = (DATABASE_FILE, FIRST_OWNER_FILE)
 _SQLITE = b"SQLite format 3\x00"
 
 
@@ -88,15 +88,28 @@ async def _loaded(settings: ControlSettings, revision: str, rows: Rows) -> None:
 
 def _state_files(state: Path) -> Iterator[Path]:
     for path in sorted(state.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path.name not in _LEFT_OUT:
+        if path.is_file() and not path.is_symlink() and path.name not in _LEFT_OUT and not _is_of_database(path):
             yield path
+
+
+def _is_of_database(path: Path) -> bool:
+    """Whether SQLite writes it beside a database: what `_content` gives of that holds all of it already."""
+    owner, dash, suffix = path.name.rpartition("-")
+    return bool(dash) and suffix in ("wal", "shm") and _is_sqlite(path.with_name(owner))
+
+
+def _is_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except FileNotFoundError:
+        return False
 
 
 def _content(path: Path) -> bytes:
     """The bytes of a file; of an SQLite database, those of a moment between two transactions."""
-    content = path.read_bytes()
-    if not content.startswith(_SQLITE):
-        return content
+    if not _is_sqlite(path):
+        return path.read_bytes()
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as raw:
         return raw.serialize()
 
