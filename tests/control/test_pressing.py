@@ -193,6 +193,14 @@ async def test_who_is_disabled_decides_nothing_even_where_the_settings_name_that
     assert (await desk.store.get(HELD)).state is ApprovalState.PENDING
 
 
+async def test_the_roles_of_who_is_known_are_those_of_now_whatever_the_settings_say(
+    desk: Desk, client: Client, kept: Ledger
+) -> None:
+    await kept.add(Account(replace(PEOPLE["U0ANN"], roles=()), is_disabled=False, created=1.0))
+    await desk.press(client, desk.payload("U0ANN", "aegis_approve"))
+    assert (await desk.store.get(HELD)).state is ApprovalState.PENDING
+
+
 async def test_what_is_decided_in_slack_is_in_the_change_log(desk: Desk, client: Client, kept: Ledger) -> None:
     await desk.press(client, desk.payload("U0EVE", "aegis_approve", "mine"))
     await desk.press(client, desk.payload("U0GUS", "aegis_approve", "no approver here"))

@@ -209,7 +209,7 @@ def _presses(
     named = app.people
 
     async def person_of(user: str) -> Person:
-        """Whom the settings name for that user of Slack, else who is linked to it; nobody who is disabled."""
+        """Whom the settings name for that user of Slack, else who is linked to it; as the database knows them."""
         person = named.get(user)
         try:
             account = await (people.at_address("slack", user) if person is None else people.account(person.id))
@@ -219,7 +219,7 @@ def _presses(
             return person  # the settings alone know that person
         if account.is_disabled:
             raise PersonUnknown(user)
-        return account.person if person is None else person
+        return account.person  # roles that were taken are gone here, too
 
     return SlackPresses(app.signing_secret, approver, person_of, app.channel, note, clock)
 
