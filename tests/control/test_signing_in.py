@@ -284,6 +284,15 @@ async def test_a_flood_is_sent_away_before_it_takes_memory(ann: Person, sign_in:
     assert sum(isinstance(answer, SignInSlowed) for answer in answers) == 8
 
 
+async def test_who_must_wait_takes_nobodys_place(ann: Person, sign_in: SignIn) -> None:
+    for number in range(5):
+        with pytest.raises(NotSignedIn):
+            await sign_in.by_password(f"guess{number}", PASSWORD, HERE)
+    flood = [sign_in.by_password("ann", PASSWORD, HERE) for _ in range(100)]
+    *_, own = await asyncio.gather(*flood, sign_in.by_password("ann", PASSWORD, "198.51.100.1"), return_exceptions=True)
+    assert not isinstance(own, BaseException) and own.person == ann
+
+
 async def test_a_host_with_a_network_of_its_own_is_one_source(ann: Person, sign_in: SignIn) -> None:
     for number in range(5):
         with pytest.raises(NotSignedIn):

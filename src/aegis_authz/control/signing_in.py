@@ -77,6 +77,7 @@ class SignIn:
 
     async def by_password(self, person_id: str, password: str, source: str) -> OpenedSession:
         """Open a session. `source` is the address it is asked from. Raises NotSignedIn, SignInSlowed."""
+        await self._require_pause(await self._names(person_id, source))  # who must wait takes no other's place
         async with self._look():  # whatever is tried at once is counted before the next is looked at
             names = await self._names(person_id, source)
             await self._require_pause(names)
@@ -159,6 +160,7 @@ class SignIn:
         """
         require_strength(password, person_id)
         names = (f"source {network_of(source)}",)
+        await self._require_pause(names)
         async with self._look():
             await self._require_pause(names)
             password_hash = await asyncio.to_thread(hash_password, password)
