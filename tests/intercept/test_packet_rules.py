@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from aegis_authz.intercept.packet_rules import chains, frame_chains, removal_text, rules_text
+from aegis_authz.intercept.packet_rules import SETS, chains, frame_chains, removal_text, rules_text
 from aegis_authz.intercept.redirection import Redirection
 from aegis_authz.local.namespaces import in_namespace, missing
 
@@ -67,3 +68,8 @@ def test_calls_to_this_machine_itself_are_led_nowhere() -> None:
         local = divert.rules.index("fib daddr type local return")
         assert all("udp dport 53" in rule for rule in divert.rules[1:local])
         assert all("l4proto tcp" in rule for rule in divert.rules[local + 1 :])
+
+
+def test_every_set_that_is_written_is_one_that_is_looked_for() -> None:
+    (written, _) = rules_text(Redirection((1337,), {10001: 15001}, is_pod=True)).split("chain", 1)
+    assert re.findall(r"(?:set|map) (\w+) \{", written) == list(SETS)

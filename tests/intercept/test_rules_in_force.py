@@ -74,6 +74,12 @@ def test_a_rule_or_a_chain_that_is_missing_is_told() -> None:
     assert read_rules(packets, None).damage == ("the table netdev aegis is gone",)
 
 
+@pytest.mark.parametrize(("kind", "name"), [("set", "links"), ("set", "others"), ("set", "names"), ("map", "agents")])
+def test_a_set_that_is_missing_is_told_for_what_it_held_is_unknown(kind: str, name: str) -> None:
+    damage = read_rules(without(listing(REDIRECTION), kind, name), listing(REDIRECTION, frames=True)).damage
+    assert f"the set {name} is gone" in damage
+
+
 def test_a_chain_that_lets_through_by_default_is_told() -> None:
     opened = json.loads(json.dumps(listing(REDIRECTION)).replace('"policy": "drop"', '"policy": "accept"'))
     assert "the chain leave is not as it was written" in read_rules(opened, listing(REDIRECTION, frames=True)).damage

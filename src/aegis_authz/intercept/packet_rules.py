@@ -19,6 +19,8 @@ TABLE = "aegis"
 MARKER = "written_by_aegis_intercept"
 """An empty chain, by which a table of our name is known for ours."""
 FAMILIES = ("inet", "netdev")
+SETS = ("gateways", "agents", "others", "names", "inbound", "local", "links")
+"""The sets and maps of the table of Internet protocols: with what the rules were written, to be read again."""
 _BEFORE_OTHERS = -110  # the usual is -100, where a container engine may lead names to a resolver of its own
 _MARK = "0xae915"
 _ANY_USER = "meta skuid 0-4294967295"  # matches what a socket sent; what the kernel itself sends has no user

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.encoding.narrowing import integer, items, mapping, text
-from aegis_authz.intercept.packet_rules import MARKER, Chain, chains, frame_chains
+from aegis_authz.intercept.packet_rules import MARKER, SETS, Chain, chains, frame_chains
 from aegis_authz.intercept.redirection import NAMES_PORT, TRANSPARENT_PORT, Redirection
 
 
@@ -62,7 +62,9 @@ def read_rules(packets: Json, frames: Json | None) -> RulesInForce:
         local=_numbers(inet, "local"),
         devices=tuple(text(name, "a device") for name in inet.sets.get("links", ())),
     )
-    damage = list(_damage(chains(redirection), inet))
+    # a set that is gone reads as an empty one: nothing else would say what it held
+    damage = [f"the set {name} is gone" for name in SETS if name not in inet.sets]
+    damage += _damage(chains(redirection), inet)
     if netdev is not None:
         damage += _damage(frame_chains(redirection), netdev)
     elif redirection.devices:
