@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aegis_authz.check.content_coding import Reading, coding_of, plain
+from aegis_authz.check.content_coding import Reading, plain
 from aegis_authz.core.basis import judging_basis
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import NO_ROUTE
@@ -17,15 +17,14 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 
-def parse(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Override | None) -> Reading:
-    """Say which call of which tool this is, from the body as the tool will get it.
+def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, override: Override | None) -> Reading:
+    """Say which call of which tool this is, from the body as the tool will get it. `coding` is that of the body.
 
-    Raises what `coding_of`, `plain` and `read_tool_call` raise; Refused(ROUTE_MISMATCH) when Envoy would forward the
+    Raises what `plain` and `read_tool_call` raise; Refused(ROUTE_MISMATCH) when Envoy would forward the
     request elsewhere than the snapshot says; and, when an override is shown, Refused(APPROVAL_MISMATCH) when it was
     given for another call and Refused(APPROVAL_STALE) when what judges has changed since, whatever policy would say
     without it.
     """
-    coding = coding_of(http, snapshot.catalogue)
     http, decoding = plain(http, coding) if coding else (http, None)
     call = _on_behalf(read_tool_call(http, snapshot.catalogue), identity)
     # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:

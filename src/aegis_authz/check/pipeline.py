@@ -150,8 +150,11 @@ class Pipeline:
             if is_revoked(identity, snapshot.revoked):  # settling asks the store, too, which may have forgotten
                 raise Refused(Reason.REVOKED, "by the bundle")
             draft.override = read_override(http, identity, snapshot.trust, draft.time)
-            work = partial(parse, http, snapshot, identity, draft.override)  # 3
-            reading = await self.slow_lane.do(identity.scope, work) if _is_slow(http, snapshot) else work()
+            coding = coding_of(http, snapshot.catalogue)
+            work = partial(parse, http, coding, snapshot, identity, draft.override)  # 3
+            # what is encoded says nothing of its length
+            slow = coding or may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)
+            reading = await self.slow_lane.do(identity.scope, work) if slow else work()
             call, draft.decoding = reading.call, reading.decoding
             draft.call = call
             draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
@@ -174,10 +177,3 @@ class Pipeline:
             if refusal.reason is not Reason.PDP_TIMEOUT:
                 raise
         return await self.pdp.evaluate(question, until)
-
-
-def _is_slow(http: HttpCall, snapshot: Snapshot) -> bool:
-    """Whether others should not wait for the reading of this body. What is encoded says nothing of its length."""
-    if coding_of(http, snapshot.catalogue):
-        return True
-    return may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)
