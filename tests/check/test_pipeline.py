@@ -52,7 +52,7 @@ from aegis_authz.core.decision import (
 )
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
-from aegis_authz.core.price import NO_PRICES, OnError, ParameterPrice, Prices, Pricing
+from aegis_authz.core.price import NO_PRICES, ModelPrice, OnError, ParameterPrice, Prices, Pricing, TokenPrice
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
 from aegis_authz.core.refused import Refused
@@ -987,6 +987,21 @@ async def test_a_call_whose_cost_cannot_be_told_is_refused_and_spends_its_token(
     assert "amount" in world.records[0].detail
     assert len(world.settled) == 1
     assert (await World(snapshots=[PRICED]).check()).effect is Effect.ALLOW
+
+
+async def test_a_model_is_reserved_the_body_that_it_gets_and_not_the_smaller_one_that_came() -> None:
+    taking = replace(STRIPE, decode=True, actions=(replace(STRIPE.actions[0], others=True),))
+    prices = Prices(
+        {"stripe": {"": Pricing(TokenPrice("/model", 1), OnError.RELEASE)}},
+        {"m": ModelPrice("USD", *[10**9] * 4, None, None)},
+    )
+    world = World(snapshots=[replace(SNAPSHOT, catalogue=Catalogue.of((taking, GITHUB)), prices=prices)])
+    body = orjson.dumps({"amount": 4200, "model": "m", "text": "a" * 4000})
+    await world.check(payment(gzip.compress(body), content_encoding=b"gzip"))
+    await world.check(payment(body))
+    assert [record.reason for record in world.records] == [Reason.ALLOWED] * 2
+    encoded, bare = (record.cost for record in world.records)
+    assert encoded == bare and bare is not None
 
 
 async def test_what_policy_denies_is_denied_by_policy_whatever_it_would_cost() -> None:

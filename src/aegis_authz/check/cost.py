@@ -13,11 +13,11 @@ def estimate_of(decision: Decision, draft: Draft) -> Estimate | None:
 
     Raises Refused(COST_UNKNOWN) where the call has a price and its cost cannot be told: it is never free.
     """
-    call, snapshot, http = draft.call, draft.snapshot, draft.http
-    if call is None or snapshot is None or http is None or not snapshot.prices.by_action:
+    call, snapshot = draft.call, draft.snapshot
+    if call is None or snapshot is None or not snapshot.prices.by_action:
         return None
     if decision.effect is Effect.DENY:
         return None
     tool = snapshot.catalogue.by_name.get(call.tool)
     parameters = tool.parameters_of(call.action) if tool is not None else ()
-    return estimate(call, parameters, len(http.body), snapshot.prices)
+    return estimate(call, parameters, draft.size, snapshot.prices)

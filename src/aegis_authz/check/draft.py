@@ -24,7 +24,8 @@ class Draft:
     """The notes of one check. A part is None until its stage is done.
 
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
-    `started` is that of arrival. `decoding` is None for a body that came as it is.
+    `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
+    as the tool gets it, bytes.
     """
 
     decision_id: DecisionId
@@ -38,6 +39,7 @@ class Draft:
     snapshot: Snapshot | None = None
     call: ToolCall | None = None
     decoding: Decoding | None = None
+    size: int = 0
     session: Session | None = None
     cost: Estimate | None = None
     charging: Charging | None = None

@@ -155,8 +155,8 @@ class Pipeline:
             # what is encoded says nothing of its length
             slow = coding or may_be_dense(http.body, _MOST_VALUES) or takes_long(http, snapshot.catalogue)
             reading = await self.slow_lane.do(identity.scope, work) if slow else work()
-            call, draft.decoding = reading.call, reading.decoding
-            draft.call = call
+            call = draft.call = reading.call
+            draft.decoding, draft.size = reading.decoding, len(reading.http.body)
             draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
             question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)

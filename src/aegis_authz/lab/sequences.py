@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import orjson
 
 from aegis_authz.check.charge import charging_of
+from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.settle import approval_terms, settled_decision, settlement_of
 from aegis_authz.core.charge import Charge
@@ -20,7 +21,6 @@ from aegis_authz.core.money import MICRO
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import DecisionId, Jti, Monotonic, Seconds
-from aegis_authz.costs.estimate import estimate
 from aegis_authz.lab.calls import TriedCall, evaluation_of
 from aegis_authz.lab.sequence_cases import Play
 from aegis_authz.ports.data_plane import Store
@@ -88,19 +88,17 @@ async def _settled(
     evaluation = evaluation_of(call, snapshot.catalogue, None, Jti(f"lab-{serial}"), play.session)
     draft = Draft(DecisionId(f"lab-{serial}"), "", evaluation.environment, evaluation.time, Monotonic(0.0))
     draft.identity, draft.call, draft.snapshot = evaluation.identity, evaluation.call, snapshot
+    draft.size = len(orjson.dumps(evaluation.call.parameters))
     if isinstance(decision, Refused):
         decision = denied(decision.reason, decision.detail, snapshot.revision)
     try:
-        if decision.limits:
-            tool = snapshot.catalogue.by_name.get(call.tool)
-            parameters = tool.parameters_of(call.action) if tool is not None else ()
-            body = len(orjson.dumps(evaluation.call.parameters))
-            draft.cost = estimate(evaluation.call, parameters, body, snapshot.prices)
+        draft.cost = estimate_of(decision, draft)
         draft.charging = charging_of(decision, draft)
         draft.approval = approval_terms(decision, draft)
     except Refused as refusal:
-        draft.charging = None
-        decision = denied(refusal.reason, refusal.detail, snapshot.revision)
+        draft.cost = draft.charging = None
+        refused = denied(refusal.reason, refusal.detail, snapshot.revision, refusal.fault)
+        decision = replace(refused, policies=decision.policies)
     token = f"{serial:032x}"
     settlement = settlement_of(decision, draft, lambda scope: store.approval_id(scope, token))
     settled = await store.settle(settlement, Monotonic(asyncio.get_running_loop().time() + _PATIENCE))
