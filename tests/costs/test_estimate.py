@@ -203,6 +203,10 @@ def test_the_larger_of_two_limits_counts_however_they_are_spelt(limits: Mapping[
         {"input": "", "contents": [], "generationConfig": {"maxOutputTokens": 1}},
         {"prompt": "", "contents": [], "generation_config": {"max_output_tokens": 1}},
         {"messages": [], "contents": [], "max_tokens": 1},
+        {"messages": [], "max_output_tokens": 1},
+        {"input": "", "max_tokens": 1},
+        {"input": "", "messages": [], "max_tokens": 1},
+        {"prompt": "", "max_completion_tokens": 1},
     ],
 )
 def test_a_limit_in_the_words_of_another_provider_limits_nothing(body: Mapping[str, Json]) -> None:

@@ -21,10 +21,13 @@ _CONFIGS = ("/generationConfig", "/generation_config")
 """Gemini takes each name in either spelling, wherever it stands (protobuf JSON mapping): the largest of all counts."""
 _FLAT_LIMITS = ("/max_completion_tokens", "/max_tokens", "/max_output_tokens")
 _CONFIG_LIMITS = tuple(f"{config}/{name}" for config in _CONFIGS for name in ("maxOutputTokens", "max_output_tokens"))
-_CONTENTS = ("/contents",)
-"""By which a request is known as one of Gemini."""
-_PROMPTS = ("/messages", "/input", "/prompt")
-"""By which it is known as one of any other provider. Some ignore words that they do not know: both may stand there."""
+_OWN_LIMITS = {
+    "/contents": _CONFIG_LIMITS,
+    "/messages": ("/max_completion_tokens", "/max_tokens"),
+    "/prompt": ("/max_tokens",),
+    "/input": ("/max_output_tokens",),
+}
+"""In which words who reads that prompt reads a limit. Some ignore what they do not know: several may stand there."""
 _ANSWERS = ("/n", *(f"{config}/{name}" for config in _CONFIGS for name in ("candidateCount", "candidate_count")))
 _MOST_ANSWERS = 1024
 _REFERENCES = frozenset(
@@ -59,21 +62,17 @@ def read_model_request(call: ToolCall, parameters: Sequence[Parameter], model_at
     model = _in_path(call, parameters, model_at) if model_at.startswith("{") else _at(parts, model_at)
     if not isinstance(model, str) or not model:
         raise _unknown(f"it names no model at {model_at}")
-    flat, configured = (_limits(parts, places) for places in (_FLAT_LIMITS, _CONFIG_LIMITS))
-    is_gemini = _names(parts, _CONTENTS)
-    own = [configured] if is_gemini else [flat]
-    if is_gemini and _names(parts, _PROMPTS):
-        own = [configured, flat]  # whichever of the two providers reads it
-    # a limit in words that this provider does not read limits nothing; beside its own it may only raise the estimate
-    limits = [*flat, *configured] if all(own) else []
+    readers = [places for prompt, places in _OWN_LIMITS.items() if _names(parts, prompt)] or [_FLAT_LIMITS]
+    # a limit in words that a reader of it does not read limits nothing; beside its own it may only raise the estimate
+    is_limited = all(_limits(parts, places) for places in readers)
+    limits = _limits(parts, (*_FLAT_LIMITS, *_CONFIG_LIMITS))
     answers = [_whole(value, at, _MOST_ANSWERS) for at in _ANSWERS if (value := _at(parts, at)) is not None]
-    return ModelRequest(model, max(limits, default=None), max(answers, default=1), _reference(parts))
+    most = max(limits, default=None) if is_limited else None
+    return ModelRequest(model, most, max(answers, default=1), _reference(parts))
 
 
-def _names(parts: Mapping[str, Json], members: Sequence[str]) -> bool:
-    return any(
-        _at(parts, member) is not None or any(place.startswith(f"{member}/") for place in parts) for member in members
-    )
+def _names(parts: Mapping[str, Json], member: str) -> bool:
+    return _at(parts, member) is not None or any(place.startswith(f"{member}/") for place in parts)
 
 
 def _limits(parts: Mapping[str, Json], places: Sequence[str]) -> list[int]:
