@@ -17,7 +17,7 @@ from aegis_agent.key import AgentKey
 from aegis_agent.strict_json import parse_object
 
 SECONDS = 10
-"""How long an answer may take."""
+"""How long each read of an answer may take."""
 _MOST_BYTES = 65_536
 _LONGEST_LIFE = 86_400.0
 _APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
@@ -83,8 +83,6 @@ class ControlPlane:
 
     def _ask(self, url: str, form: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, Any], float]:
         request = urllib.request.Request(url, form, headers)  # noqa: S310  # of the enrolment, http or https
-        if request.type not in ("http", "https"):
-            raise AegisUnavailable(f"{url}: no URL of a control plane; enrol the agent anew")
         try:
             try:
                 response = self._opener.open(request, timeout=SECONDS)

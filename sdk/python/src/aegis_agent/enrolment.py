@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aegis_agent.errors import AegisUnavailable
 from aegis_agent.strict_json import parse_object
@@ -83,6 +84,7 @@ def _read(folder: Path) -> Enrolment:
     if not all(isinstance(value, str) for value in values) or not members["agent"] or not members["token_endpoint"]:
         raise AegisUnavailable(f"{path}: not what enrolment writes; enrol the agent anew: aegis agent enroll CODE")
     agent, endpoint, proxy, reverse, authorities = map(str, values)
+    _require_urls(path, endpoint, proxy, reverse)
     return Enrolment(agent, folder, endpoint, proxy, reverse.rstrip("/"), authorities)
 
 
@@ -93,6 +95,7 @@ def _at_its_mesh(enrolment: Enrolment, state: Path) -> Enrolment:
     control, proxy, reverse, folder = (facts.get(name) for name in ("control", "proxy", "reverse", "state"))
     if not (isinstance(control, str) and isinstance(proxy, str) and isinstance(reverse, str) and control):
         raise AegisUnavailable(f"{path}: not what a running mesh writes; start it with: aegis up --dir {state}")
+    _require_urls(path, control, proxy, reverse)
     bundle = Path(str(folder)) / "ca" / "bundle.pem"
     return replace(
         enrolment,
@@ -101,6 +104,17 @@ def _at_its_mesh(enrolment: Enrolment, state: Path) -> Enrolment:
         reverse=reverse.rstrip("/"),
         authorities=str(bundle) if bundle.is_file() else enrolment.authorities,
     )
+
+
+def _require_urls(path: Path, endpoint: str, *others: str) -> None:
+    for url in (endpoint, *(url for url in others if url)):
+        try:
+            parts = urlsplit(url)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_url = False
+        if not is_url:
+            raise AegisUnavailable(f"{path}: {url!r} is no http:// or https:// address")
 
 
 def _object(path: Path, missing: str) -> dict[str, Any]:
