@@ -12,6 +12,7 @@ from aegis_authz.api.people import PersonAnswer
 from aegis_authz.commands.control import control_plane, control_tls, control_url
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.core.units import Epoch
+from aegis_authz.people.secrets import split_key
 
 
 def login(url: str, person_id: str, password: str, code: str, days: float) -> Login:
@@ -42,12 +43,14 @@ def logout(state: Path) -> None:
         kept = logins.of(url)
         if kept is None:
             raise Rejected(f"nobody is signed in at {url}")
-        logins.forget(url)
-    with unable_on(ControlUnreachable), ControlClient(url, kept.key, tls=control_tls()) as control:
-        try:
-            control.revoke_key(kept.key.split("_")[1])
+    parts = split_key(kept.key)
+    with unable_on(ControlUnreachable, LoginsFault), ControlClient(url, kept.key, tls=control_tls()) as control:
+        try:  # the key first: once it is forgotten here, nobody could end it by its id
+            control.revoke_key("" if parts is None else parts[0])
         except ControlRefused as refused:
+            logins.forget(url)
             raise Unable(f"the login is forgotten here; its key could not be ended: {refused}") from None
+        logins.forget(url)
 
 
 def whoami(state: Path) -> PersonAnswer:
