@@ -28,4 +28,4 @@ LABEL org.opencontainers.image.title="aegis-init" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.description="Leads a pod's traffic into its gateway"
 ENTRYPOINT ["/usr/bin/python3", "-P", "-m", "aegis_authz.cli", "intercept"]
-CMD ["up", "--pod", "--gateway", "1337", "--inbound", "15021"]
+CMD ["up", "--pod", "--gateway", "1337", "--gateway", "10001", "--gateway", "10002"]

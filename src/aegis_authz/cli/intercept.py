@@ -52,7 +52,7 @@ def up(
 
     Exits with 1 where a table `aegis` is somebody else's, 2 when it cannot.
 
-    Example: aegis intercept up --pod --inbound 15021 --device eth0
+    Example: aegis intercept up --pod --device eth0
     """
     from aegis_authz.commands.intercept import put_up
 

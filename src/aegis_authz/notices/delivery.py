@@ -1,6 +1,6 @@
 """Notices brought to people: entered when a call is held or settled, tried again until they arrive or are of no use.
 
-Nothing here is on the path of a decision: what cannot be delivered is told in the log, in metrics and by `aegis
+Nothing here is on the path of a decision: what cannot be delivered is told in the log and by `aegis
 approvals undelivered`, and nobody waits for it. A notice is claimed before it is sent and completed after; a crash in
 between sends that one message again, and a channel has one message under way at a time. A place that keeps a channel
 waiting is left alone for a while, so that the other places of the channel have their turn.
