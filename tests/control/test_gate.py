@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -227,6 +228,24 @@ class NoChangeLog(MemoryPeople):
 
     async def append(self, act: Act) -> ChangeLine:
         raise DatabaseFault("the disk of /secret/path is full")
+
+
+class NoAnswer(MemoryPeople):
+    """A database that hangs."""
+
+    async def append(self, act: Act) -> ChangeLine:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_change_log_that_does_not_answer_keeps_no_agent_going(
+    new_plane: Callable[..., ControlServices], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis_authz.control.gate._STOP_PATIENCE", 0.01)
+    plane = new_plane(people=NoAnswer(for_tests=True))
+    async with asyncio.timeout(5), client(plane, "ann") as ann:
+        stopped = await ann.post("/v1/agents/acme/emea/bot/quarantine", json={"note": "odd", "seconds": 600})
+    assert stopped.status_code == 200
 
 
 async def test_without_a_change_log_nothing_is_changed_but_an_agent_is_stopped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ _SAFE = ("GET", "HEAD")
 CSRF_HEADER = "x-csrf-token"
 _STOPS = ("revoke", "revoke_target", "quarantine")
 """The routes that stop an agent: the only changes that are made without a line of the change log, if need be."""
+_STOP_PATIENCE = 2.0
 _SUBJECTS = ("kind", "org", "tenant", "name", "revision")
 """Members of bodies that say what a change is about, where the path does not."""
 _MOST_SUBJECT, _MOST_REASON = 500, 500
@@ -197,13 +199,16 @@ async def _on_record(
     """Answer once the act is a line of the change log; what then was not done is another line."""
     action = f"{caller.permission.value.partition(':')[0]}:{name}"
     subject, domain, reason = act_words(request)
+    is_stop = name in _STOPS
     try:
-        await authentication.note(caller.person, action, subject, domain, reason)
-    except DatabaseFault as fault:
-        if name not in _STOPS:
+        async with asyncio.timeout(_STOP_PATIENCE if is_stop else None):
+            await authentication.note(caller.person, action, subject, domain, reason)
+    except (DatabaseFault, TimeoutError) as fault:
+        if not is_stop:
             raise
-        # a database that is away must not keep an agent going
-        _log.error("%s by %s on %s is in no change log: %s", action, caller.id, subject, fault)
+        # a database that is away must not keep an agent going, nor one that does not answer
+        why = str(fault) or f"no answer within {_STOP_PATIENCE} seconds"
+        _log.error("%s by %s on %s is in no change log: %s", action, caller.id, subject, why)
         return await answer(request)
     is_done = False
     try:
