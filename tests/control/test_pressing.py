@@ -21,12 +21,13 @@ from aegis_authz.approvals.statement import statement_digest
 from aegis_authz.bootstrap.channels import OpenChannels, SlackApp
 from aegis_authz.bootstrap.control_services import Notices
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.pressing import SlackPresses
 from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.core.change_line import Act, ChangeLine
 from aegis_authz.core.person import Person
 from aegis_authz.core.record import ApprovalRecord
 from aegis_authz.ports.database import DatabaseFault
-from aegis_authz.ports.people import Account
+from aegis_authz.ports.people import Account, PersonUnknown
 from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -245,3 +246,32 @@ async def test_without_an_app_of_slack_there_is_no_such_thing(
 ) -> None:
     async with client(new_plane(), "") as anyone:
         assert (await anyone.post(PATH, content=b"x")).status_code == 404
+
+
+class SlowReplies:
+    """Tells nobody anything, and does not say so."""
+
+    async def reply(self, response_url: str, text: str) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_decision_waits_for_the_answer_to_no_other(desk: Desk) -> None:
+    decided: list[str] = []
+
+    async def person_of(user: str) -> Person:
+        decided.append(user)
+        raise PersonUnknown(user)
+
+    own = SlackPresses(
+        SECRET, desk.plane.approver, person_of, SlowReplies(), desk.plane.authentication.note, SystemClock()
+    )
+    watch = asyncio.create_task(own.watch())
+    for user in ("U0ONE", "U0TWO"):
+        raw, stamp = desk.payload(user, "aegis_approve"), str(int(time.time()))
+        mac = hmac.new(SECRET, f"v0:{stamp}:".encode() + raw, sha256).hexdigest()
+        own.take(stamp, f"v0={mac}", raw)
+    async with asyncio.timeout(5):
+        while len(decided) < 2:
+            await asyncio.sleep(0)
+    watch.cancel()
+    assert decided == ["U0ONE", "U0TWO"]

@@ -24,6 +24,7 @@ from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.ports.people import PersonUnknown
 
 _log = logging.getLogger(__name__)
+_PATIENCE = 10.0
 _MOST_WAITING = 100
 _TROUBLE = "The control plane cannot decide this now; try again in a moment."
 
@@ -79,13 +80,18 @@ class SlackPresses:
 
     async def watch(self) -> None:
         """Decide what was pressed, until cancelled."""
-        while True:
-            press = await self._queue.get()
-            text = await self._decided(press)
-            try:
+        async with asyncio.TaskGroup() as answers:  # nobody's decision waits for the answer to another
+            while True:
+                press = await self._queue.get()
+                answers.create_task(self._answer(press, await self._decided(press)))
+
+    async def _answer(self, press: Press, text: str) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
                 await self._replies.reply(press.response_url, text)
-            except ChannelFault as fault:
-                _log.warning("%s pressed a button and was not told what came of it: %s", press.user, fault)
+        except (ChannelFault, TimeoutError) as fault:
+            why = str(fault) or f"no answer within {_PATIENCE} seconds"
+            _log.warning("%s pressed a button and was not told what came of it: %s", press.user, why)
 
     async def _decided(self, press: Press) -> str:
         """What came of a press, in a sentence for who pressed."""
