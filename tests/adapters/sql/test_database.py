@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 from contextlib import closing
@@ -8,10 +9,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from aegis_authz.adapters.sql.database import Database
-from aegis_authz.adapters.sql.tables import METADATA, PEOPLE
+from aegis_authz.adapters.sql.tables import FAILURES, METADATA, PEOPLE
 from aegis_authz.ports.database import DatabaseFault
 
 
@@ -109,6 +110,41 @@ async def test_a_fault_tells_no_value_of_the_statement(file: Path) -> None:
     await database.close()
     assert "s3cret" not in str(fault.value)
     assert fault.value.__cause__ is None
+
+
+async def test_who_reads_sees_one_moment_and_keeps_nobody_from_writing(file: Path) -> None:
+    await made(file)
+    database, line = Database(f"sqlite:///{file}"), {"name": "ann", "failures": 1, "last": 1.0}
+    async with database.reading() as reader:
+        assert (await reader.execute(select(FAILURES))).all() == []
+        async with asyncio.timeout(5), database.transaction() as writer:
+            await writer.execute(insert(FAILURES).values(**line))
+        assert (await reader.execute(select(FAILURES))).all() == []
+    async with database.reading() as reader:
+        assert len((await reader.execute(select(FAILURES))).all()) == 1
+    await database.close()
+
+
+async def test_who_writes_keeps_nobody_from_reading(file: Path) -> None:
+    await made(file)
+    database, second = Database(f"sqlite:///{file}"), Database(f"sqlite:///{file}")
+    async with database.transaction() as writer:
+        await writer.execute(insert(FAILURES).values(name="ann", failures=1, last=1.0))
+        async with database.reading() as joined:
+            assert len((await joined.execute(select(FAILURES))).all()) == 1
+        async with asyncio.timeout(5), second.reading() as reader:
+            assert (await reader.execute(select(FAILURES))).all() == []
+    await database.close()
+    await second.close()
+
+
+async def test_who_reads_writes_nothing(file: Path) -> None:
+    await made(file)
+    database = Database(f"sqlite:///{file}")
+    with pytest.raises(DatabaseFault, match="readonly"):
+        async with database.reading() as reader:
+            await reader.execute(insert(FAILURES).values(name="ann", failures=1, last=1.0))
+    await database.close()
 
 
 @pytest.mark.parametrize("url", ["", "x", "mysql://a/b", "sqlite://", "sqlite:///", "postgresql+asyncpg://a/b"])

@@ -46,13 +46,13 @@ class SqlChangeLog:
     async def lines(self, after: int, limit: int) -> list[ChangeLine]:
         """At most `limit` lines whose number is above `after`, in their order. Raises DatabaseFault."""
         columns = select(CHANGE_LOG).where(CHANGE_LOG.c.number > after).order_by(CHANGE_LOG.c.number).limit(limit)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return [_line(row) for row in await connection.execute(columns)]
 
     async def latest(self, before: int | None, limit: int) -> list[ChangeLine]:
         """At most `limit` lines whose number is below `before`, the newest first. Raises DatabaseFault."""
         columns = _newest_first() if before is None else _newest_first().where(CHANGE_LOG.c.number < before)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return [_line(row) for row in await connection.execute(columns.limit(limit))]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Database:
         """Raises DatabaseFault for a URL that is none."""
         self._url = _read(url)
         self._engine = _engine(self._url)
+        self._readers = _readers(self._url, self._engine)
         self._open: ContextVar[AsyncConnection | None] = ContextVar("open transaction", default=None)
 
     @property
@@ -71,13 +72,32 @@ class Database:
         if joined is not None:
             yield joined
             return
-        try:
+        with self._faults():
             async with self._engine.begin() as connection:
                 token = self._open.set(connection)
                 try:
                     yield connection
                 finally:
                     self._open.reset(token)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """All as it is at one moment, for reading alone: it waits for no writer, and none waits for it.
+
+        One within a transaction is a part of it and reads what that has written. Raises DatabaseFault.
+        """
+        joined = self._open.get()
+        if joined is not None:
+            yield joined
+            return
+        with self._faults():
+            async with self._readers.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
         except (SQLAlchemyError, OSError) as fault:
             # the statement and its values are in the text of a DBAPIError; the driver's words alone are not secret
             words = str(fault.orig) if isinstance(fault, DBAPIError) else type(fault).__name__
@@ -86,6 +106,7 @@ class Database:
     async def close(self) -> None:
         """Give all connections back."""
         await asyncio.shield(self._engine.dispose())
+        await asyncio.shield(self._readers.dispose())
 
     @property
     def _shown(self) -> str:
@@ -114,6 +135,22 @@ def _engine(url: URL) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _readers(url: URL, writers: AsyncEngine) -> AsyncEngine:
+    """Connections on which one transaction sees one moment, and writes nothing."""
+    if url.get_backend_name() != "sqlite":
+        # of the same pool
+        return writers.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    engine = create_async_engine(url, pool_size=2, max_overflow=2)
+    event.listen(engine.sync_engine, "connect", _prepare_reader)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _prepare_reader(connection: Any, record: object) -> None:
+    _prepare_sqlite(connection, record)
+    connection.execute("PRAGMA query_only=ON").close()
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

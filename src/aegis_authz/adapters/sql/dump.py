@@ -18,9 +18,7 @@ Rows = Mapping[str, list[dict[str, Any]]]
 
 async def dump(database: Database) -> tuple[str, Rows]:
     """The revision of the tables, and all rows, as they were at one moment. Raises DatabaseFault."""
-    async with database.transaction() as connection:
-        if database.dialect == "postgresql":
-            await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    async with database.reading() as connection:
         rows = {
             table.name: [dict(row) for row in (await connection.execute(select(table))).mappings()]
             for table in METADATA.sorted_tables

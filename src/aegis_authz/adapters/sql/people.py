@@ -54,12 +54,12 @@ class SqlPeople:
 
     async def account(self, person_id: str) -> Account:
         """The account of that id. Raises PersonUnknown, DatabaseFault."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return _only(await _accounts(connection, PEOPLE.c.id == person_id))
 
     async def accounts(self) -> list[Account]:
         """All of them, in order of id. Raises DatabaseFault."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return await _accounts(connection, PEOPLE.c.id.is_not(None))
 
     async def link(self, person_id: str, channel: str, address: str) -> None:
@@ -79,7 +79,7 @@ class SqlPeople:
     async def at_address(self, channel: str, address: str) -> Account:
         """Whose address it is. Raises PersonUnknown, DatabaseFault."""
         place = (ADDRESSES.c.channel == channel) & (ADDRESSES.c.address == address)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             holders = select(ADDRESSES.c.person_id).where(place)
             return _only(await _accounts(connection, PEOPLE.c.id.in_(holders)))
 

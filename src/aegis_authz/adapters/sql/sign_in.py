@@ -31,7 +31,7 @@ class SqlSignIn:
     async def password_hash(self, person_id: str) -> str:
         """What was set. Raises PersonUnknown, DatabaseFault."""
         columns = select(PEOPLE.c.password_hash).where(PEOPLE.c.id == person_id)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(columns)).first()
         if row is None:
             raise PersonUnknown(f"there is no {person_id}")
@@ -53,7 +53,7 @@ class SqlSignIn:
 
     async def session(self, session_hash: str) -> Session | None:
         """The session of that hash. Raises DatabaseFault."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(select(SESSIONS).where(SESSIONS.c.hash == session_hash))).first()
         return None if row is None else Session(row.hash, row.person_id, Epoch(row.created), Epoch(row.expires))
 
@@ -86,14 +86,14 @@ class SqlSignIn:
 
     async def key(self, key_id: str) -> ApiKey | None:
         """The key of that id. Raises DatabaseFault."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(select(API_KEYS).where(API_KEYS.c.id == key_id))).first()
         return None if row is None else _key(row)
 
     async def keys(self) -> list[ApiKey]:
         """All of them, the newest first. Raises DatabaseFault."""
         columns = select(API_KEYS).order_by(API_KEYS.c.created.desc(), API_KEYS.c.id)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return [_key(row) for row in await connection.execute(columns)]
 
     async def revoke_key(self, key_id: str) -> bool:
@@ -117,7 +117,7 @@ class SqlSignIn:
 
     async def failures(self, name: str) -> Failures:
         """How often in a row signing in has failed for that name. Raises DatabaseFault."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(select(FAILURES).where(FAILURES.c.name == name))).first()
         return Failures(0, Epoch(0.0)) if row is None else Failures(row.failures, Epoch(row.last))
 
@@ -145,7 +145,7 @@ class SqlSignIn:
         """Whether the person has signed in from there within PLACE_LIFE. Raises DatabaseFault."""
         place = SIGN_IN_PLACES.c
         is_place = (place.person_id == person_id) & (place.network == network) & (place.last > now - PLACE_LIFE)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return (await connection.execute(select(place.last).where(is_place))).first() is not None
 
     async def forget_failures(self, name: str) -> None:
