@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from aegis_authz.ports.database import Transactions
 from aegis_authz.ports.people import Account, PeopleStore, PersonConflict, PersonUnknown
 from aegis_authz.ports.sign_in import SignInStore
 from aegis_authz.testing.people import MemoryPeople
-from tests.support.real_postgres import new_database, postgres_programs, running_postgres
+from tests.support.real_postgres import new_database
 
 ANN = Person("ann", "Ann Lee", frozenset({"finance", "ops"}), (RoleBinding.parse("approver@acme/emea"),))
 BOB = Person("bob@acme.example", "Bob", frozenset(), (RoleBinding.parse("auditor@acme"), RoleBinding.parse("owner")))
@@ -38,15 +38,6 @@ class Contract:
     async def hire(self, *people: Person) -> None:
         for person in people:
             await self.people.add(Account(person, is_disabled=False, created=Epoch(100.25)))
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql runs this suite on it")
-    with running_postgres(programs) as url:
-        yield url
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
