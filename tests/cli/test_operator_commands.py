@@ -232,6 +232,11 @@ def test_a_control_plane_that_aegis_up_did_not_start_is_named_by_the_environment
     wrong = aegis(agents.app, "invite", "acme/emea/finance-agent")
     assert (wrong.exit_code, "AEGIS_CONTROL must be http:// or https://" in wrong.stderr) == (2, True)
     assert "sesame" not in wrong.stderr
+    monkeypatch.setenv("AEGIS_CONTROL", "http://control.acme.example:1")
+    clear = aegis(agents.app, "invite", "acme/emea/finance-agent")
+    assert (clear.exit_code, "http:// to another machine" in clear.stderr) == (2, True)
+    monkeypatch.setenv("AEGIS_CONTROL_CLEAR", "1")
+    assert "no control plane answers" in aegis(agents.app, "invite", "acme/emea/finance-agent").stderr
 
 
 def trust_of(mesh: Mesh, name: str) -> Trust:

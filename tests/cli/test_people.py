@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -18,8 +19,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.sql.change_log import SqlChangeLog
+from aegis_authz.adapters.sql.database import Database
 from aegis_authz.cli.app import app
 from aegis_authz.config.control import ControlSettings
+from aegis_authz.core.change_line import Act
+from aegis_authz.core.units import Epoch
 from aegis_authz.local.mesh_facts import write_facts
 from tests.support.mesh_facts import made_facts
 
@@ -171,8 +176,10 @@ def test_a_login_that_is_over_is_not_made_up_for_by_the_admin_token(aegis: Aegis
 
 def test_the_change_log_is_shown_verified_and_an_altered_line_is_told(aegis: Aegis, plane: Plane) -> None:
     aegis("people", "add", "max", "--role", "viewer", "--note", "new here")
+    asyncio.run(_old_line(plane, "\x1b[2Jclean"))
     shown = aegis("control", "changes")
     assert shown.exit_code == 0, shown.output
+    assert "a:b  x  ?[2Jclean\n" in shown.stdout, "a line of before steers the terminal"
     assert "bootstrap-owner  people:add  max  viewer: new here" in shown.stdout
     assert "lines, none altered; the last hash is" in shown.stdout.splitlines()[-1]
     with closing(sqlite3.connect(plane.state / "control" / "control.db")) as raw:
@@ -182,6 +189,17 @@ def test_the_change_log_is_shown_verified_and_an_altered_line_is_told(aegis: Aeg
     broken = aegis("control", "changes")
     assert (broken.exit_code, broken.stdout) == (1, "")
     assert "line 2 of the change log is not the line that was written: somebody wrote to the database" in broken.stderr
+
+
+async def _old_line(plane: Plane, reason: str) -> None:
+    database = Database(f"sqlite:///{plane.state / 'control' / 'control.db'}")
+    await SqlChangeLog(database).append(Act(Epoch(1.0), "ann", "a:b", "x", "*", reason))
+    await database.close()
+
+
+def test_a_control_plane_on_another_machine_gets_no_password_in_the_clear(aegis: Aegis) -> None:
+    refused = aegis("login", "ann", "--url", "http://192.0.2.1:1", secrets=(PASSWORD,))
+    assert (refused.exit_code, "--url is http:// to another machine" in refused.stderr) == (2, True)
 
 
 def test_no_secret_is_taken_as_an_argument() -> None:

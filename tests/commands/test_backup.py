@@ -130,6 +130,14 @@ def test_a_backup_is_written_over_nothing_and_restored_over_nothing(tmp_path: Pa
     assert {path: path.read_bytes() for path in settings.state.rglob("*") if path.is_file()} == before
 
 
+def test_before_the_first_start_there_is_nothing_to_back_up_and_no_database_is_made(tmp_path: Path) -> None:
+    config, settings = configured(tmp_path / "new")
+    settings.state.mkdir()
+    with pytest.raises(Unable, match="no control plane has started with it"):
+        back_up(config, tmp_path / "backup")
+    assert (list(settings.state.iterdir()), (tmp_path / "backup").exists()) == ([], False)
+
+
 def test_a_backup_of_other_tables_is_refused_and_nothing_stays(tmp_path: Path) -> None:
     (old_file, old), (new_file, new) = configured(tmp_path / "old"), configured(tmp_path / "new")
     asyncio.run(lived(old))

@@ -29,6 +29,7 @@ from aegis_authz.core.sign_in import Failures
 from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.people.passwords import WeakPassword
 from aegis_authz.ports.people import Account
+from aegis_authz.testing.people import MemoryPeople
 from tests.support.people import memory_people, person
 
 PASSWORD = "correct horse battery"
@@ -97,6 +98,24 @@ async def test_a_password_opens_a_session_until_it_is_over(
 async def test_nobody_else_is_signed_in(ann: Person, sign_in: SignIn, who: str, password: str) -> None:
     with pytest.raises(NotSignedIn):
         await sign_in.by_password(who, password, HERE)
+
+
+async def test_a_request_in_a_session_reads_no_password(ann: Person, clock: StillClock) -> None:
+    class Asked(MemoryPeople):
+        hashes = 0
+
+        async def password_hash(self, person_id: str) -> str:
+            self.hashes += 1
+            return await super().password_hash(person_id)
+
+    kept = Asked(for_tests=True)
+    sign_in = SignIn(memory_people(kept), clock, SystemIds())
+    await hired(memory_people(kept), sign_in, ann)
+    opened = await sign_in.by_password("ann", PASSWORD, HERE)
+    key = await sign_in.make_key(ann, "ci", (), Seconds(60.0))
+    assert kept.hashes == 1
+    assert (await sign_in.by_session(opened.secret), await sign_in.by_key(key.text)) == (ann, ann)
+    assert kept.hashes == 1
 
 
 async def test_who_signs_out_is_out(ann: Person, sign_in: SignIn) -> None:

@@ -89,7 +89,7 @@ class ReasonRequest(Request):
 class AddressRequest(Request):
     """Where a person is in a channel; "" for nowhere."""
 
-    address: Annotated[str, Field(max_length=256)]
+    address: Annotated[str, Field(max_length=256, pattern=r"^([!-~]([ -~]*[!-~])?)?$")]
     note: Note = ""
 
 

@@ -25,6 +25,7 @@ def changes_(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     Example: aegis control changes --dir DIR
     """
     from aegis_authz.commands.people import verified_changes
+    from aegis_authz.policy.source.problems import printable
 
     with exits_on_faults("control changes"):
         changes = verified_changes(state)
@@ -33,7 +34,8 @@ def changes_(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
             typer.echo(line.model_dump_json())
             continue
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.at))
-        typer.echo(f"{line.number}  {at}  {line.person}  {line.action}  {line.subject}  {line.reason}".rstrip())
+        words = f"{line.number}  {at}  {line.person}  {line.action}  {line.subject}  {line.reason}".rstrip()
+        typer.echo(printable(words))  # what a caller once wrote must not steer this terminal
     if not as_json:
         typer.echo(changes.verdict)
 

@@ -32,7 +32,7 @@ def login(
     from aegis_authz.commands.control import control_url
 
     with exits_on_faults("login"):
-        place = url or control_url(state)
+        place = control_url(state, url)
         secret = commands.first_owner_code(state) if first else _secret("Code") if code else ""
         password = _secret("New password" if secret else "Password")
         kept = commands.login(place, person_id, password, secret, days)

@@ -13,6 +13,7 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+from aegis_authz.adapters.elsewhere import says_loopback
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.adapters.files.logins import FileLogins, LoginsFault, logins_path
 from aegis_authz.adapters.system import SystemClock
@@ -26,6 +27,8 @@ TOKEN_VARIABLE = "AEGIS_ADMIN_TOKEN_FILE"  # noqa: S105  # a name
 """The file of its admin token; by default where the state folder has one."""
 CA_VARIABLE = "AEGIS_CONTROL_CA"
 """The file of the authorities that its certificate is verified by, in place of the usual ones."""
+CLEAR_VARIABLE = "AEGIS_CONTROL_CLEAR"
+"""`1` lets what proves who asks go over a network in the clear, where something else keeps that private."""
 CERTIFICATE_VARIABLE = "AEGIS_CONTROL_CERTIFICATE"
 """The file of a certificate to show it, and its key; none is shown by default."""
 KEY_VARIABLE = "AEGIS_API_KEY"
@@ -57,19 +60,38 @@ def control_plane(state: Path) -> Iterator[ControlClient]:
             raise Rejected(str(refused)) from None
 
 
-def control_url(state: Path) -> str:
-    """Where the control plane is that the environment names, else that of the mesh in this folder. Raises Unable."""
+def control_url(state: Path, option: str = "") -> str:
+    """Where the control plane is that an option `--url` names, or the environment, else that of the mesh in this
+    folder. Raises Unable.
+    """
+    if option:
+        _require_private(option, "--url")
+        return option
     url = os.environ.get(URL_VARIABLE, "")
     if not url:
         return mesh_facts(state).control
+    _require_private(url, URL_VARIABLE)
+    return url
+
+
+def _require_private(url: str, name: str) -> None:
+    """Refuse a URL to which a password or a token would go in the clear, over a network that nobody vouches for.
+
+    `name` is what said the URL. Raises Unable.
+    """
     try:
         parts = urlsplit(url)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        host = parts.hostname or ""
+        is_usable = parts.scheme in ("http", "https") and bool(host) and parts.username is None
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise Unable(f"{URL_VARIABLE} must be http:// or https:// and a host")
-    return url
+        raise Unable(f"{name} must be http:// or https:// and a host")
+    if parts.scheme == "http" and not says_loopback(host) and os.environ.get(CLEAR_VARIABLE, "") != "1":
+        raise Unable(
+            f"{name} is http:// to another machine: what proves who asks would be there for all to read on the way. "
+            f"Give the control plane `tls`, or set {CLEAR_VARIABLE}=1 where that network is private"
+        )
 
 
 def _bearer(state: Path, url: str) -> str:

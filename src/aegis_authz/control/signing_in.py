@@ -204,8 +204,11 @@ class SignIn:
             return None, ""
 
     async def _live_account(self, person_id: str) -> Account | None:
-        account, _ = await self._account(person_id)
-        return None if account is None or account.is_disabled else account
+        try:
+            account = await self._stores.people.account(person_id)
+        except PersonUnknown:
+            return None
+        return None if account.is_disabled else account
 
     async def _live(self, person_id: str) -> Person | None:
         account = await self._live_account(person_id)

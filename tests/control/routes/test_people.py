@@ -233,6 +233,9 @@ async def test_an_address_in_a_channel_is_one_persons(plane: ControlServices, cl
         assert (await admin.put("/v1/people/zoe/addresses/slack", json={"address": "U1"})).status_code == 204
         assert (await admin.put("/v1/people/yan/addresses/slack", json={"address": "U1"})).status_code == 409
         assert (await admin.put("/v1/people/yan/addresses/Slack!", json={"address": "U1"})).status_code == 400
+        for address in ("U2\x1b[2J", "U2\n", " U2", "\u202eU2"):
+            answer = await admin.put("/v1/people/yan/addresses/slack", json={"address": address})
+            assert answer.status_code == 400, address
 
 
 @pytest.mark.parametrize(

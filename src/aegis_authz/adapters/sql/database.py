@@ -62,6 +62,13 @@ class Database:
             except OSError as fault:
                 raise DatabaseFault(f"the database {self._shown}: {fault.strerror}") from None
 
+    def require_file(self) -> None:
+        """Raises DatabaseFault where the file of SQLite is not there: to look into it would make it, for everyone to
+        read.
+        """
+        if self.dialect == "sqlite" and not Path(self._url.database or "").is_file():
+            raise DatabaseFault(f"the database {self._shown} is not there: no control plane has started with it")
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: kept when the block ends, undone when it raises. Raises DatabaseFault.

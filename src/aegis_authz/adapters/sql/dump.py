@@ -17,7 +17,10 @@ Rows = Mapping[str, list[dict[str, Any]]]
 
 
 async def dump(database: Database) -> tuple[str, Rows]:
-    """The revision of the tables, and all rows, as they were at one moment. Raises DatabaseFault."""
+    """The revision of the tables, and all rows, as they were at one moment. Raises DatabaseFault, also for a database
+    that no control plane has made yet.
+    """
+    database.require_file()
     async with database.reading() as connection:
         rows = {
             table.name: [dict(row) for row in (await connection.execute(select(table))).mappings()]
