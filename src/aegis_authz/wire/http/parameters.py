@@ -14,6 +14,7 @@ from aegis_authz.encoding import pointer, strict_json
 from aegis_authz.encoding.folding import folded, mistakable, stem
 from aegis_authz.wire.bodies.body import NO_BODY, Body, Upload
 from aegis_authz.wire.http.declared_headers import Headers, header_text
+from aegis_authz.wire.http.places import Places, places_of
 
 _ABSENT = object()
 _BODILESS = ("GET", "HEAD")
@@ -34,11 +35,6 @@ _ARTICLES = {kind: f"{'an' if kind.value[0] in 'aeio' else 'a'} {kind.value}" fo
 
 Query = Mapping[str, str | list[str]]
 """The values of a query by name; those of a name that is declared as a list are one."""
-
-_Places = dict[str, "_Places | None"]
-"""Where a body may have members: a name leads to the places below it,
-or to None where all that stands there is one parameter.
-"""
 
 
 def extract(
@@ -82,11 +78,11 @@ def unlisted(action: Action, body: Body, query: Query) -> dict[str, Json]:
     rest: dict[str, Json] = {
         f"?{name}": text for name, text in query.items() if isinstance(text, str) and name not in listed
     }
-    _collect(body.value, _places(action), "", rest)
+    _collect(body.value, places_of(action), "", rest)
     return rest
 
 
-def _collect(value: Json, places: _Places, at: str, rest: dict[str, Json]) -> None:
+def _collect(value: Json, places: Places, at: str, rest: dict[str, Json]) -> None:
     if isinstance(value, dict):
         members: Mapping[str, Json] = value
     elif isinstance(value, list):
@@ -226,7 +222,7 @@ def _content(body: Body) -> Json:
 
 def _refuse_unseen(action: Action, body: Body, variables: Mapping[str, str], query: Query) -> None:
     declared_query = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
-    places = _places(action)
+    places = places_of(action)
     content = _content(body)
     members = content if isinstance(content, dict) else {}
     # frameworks join path, query and body into one table: a name that is declared in one is refused in the others
@@ -252,20 +248,7 @@ def _refuse_unseen(action: Action, body: Body, variables: Mapping[str, str], que
     _refuse_undeclared_members(content, places, action.others, "/")
 
 
-def _places(action: Action) -> _Places:
-    root: _Places = {}
-    for parameter in action.parameters:
-        if parameter.source is ParameterSource.BODY:
-            here: _Places | None = root
-            *parents, last = pointer.split(parameter.at)
-            for name in parents:
-                here = None if here is None else here.setdefault(name, {})
-            if here is not None:
-                here[last] = None
-    return root
-
-
-def _refuse_undeclared_members(value: Json, places: _Places, others: bool, at: str) -> None:
+def _refuse_undeclared_members(value: Json, places: Places, others: bool, at: str) -> None:
     if isinstance(value, dict) and not isinstance(value, Upload):
         members: Mapping[str, Json] = value
     elif isinstance(value, list):
