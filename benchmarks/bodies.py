@@ -25,6 +25,7 @@ from aegis_authz.core.catalogue import (
     ParameterType,
     Tool,
 )
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
@@ -52,7 +53,9 @@ def call_of(body_format: BodyFormat, count: int) -> tuple[HttpCall, Catalogue]:
     )
     bodies = JSON_ALONE if body_format is BodyFormat.JSON else (body_format,)
     action = Action("pay", "POST", ("v1", "payments"), parameters, False, bodies)
-    catalogue = Catalogue.of((Tool("bank", "bank.example", None, "", (action,), "", "", None, False, False),))
+    catalogue = Catalogue.of(
+        (Tool("bank", "bank.example", None, "", (action,), "", "", None, False, False, NO_INTERFACE),)
+    )
     headers = {"content-type": (_TYPES[body_format],)}
     body = _body(body_format, fields)
     return HttpCall(

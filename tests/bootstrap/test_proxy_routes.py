@@ -8,8 +8,9 @@ import yaml
 from aegis_authz.bootstrap.proxy_routes import ProxyRoutes
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 
-PAY = Tool("pay", "pay.example", None, "http://127.0.0.1:9001", (), "/mcp", "", None, False, False)
+PAY = Tool("pay", "pay.example", None, "http://127.0.0.1:9001", (), "/mcp", "", None, False, False, NO_INTERFACE)
 
 
 def settings_file(folder: Path) -> Path:
@@ -37,7 +38,7 @@ def test_what_is_shown_is_written_where_envoy_watches(tmp_path: Path) -> None:
 def test_clusters_of_the_routes_in_force_stay_until_the_next_change(tmp_path: Path) -> None:
     routes = ProxyRoutes(settings_file(tmp_path))
     places = [
-        Tool("pay", "pay.example", None, f"http://127.0.0.1:{port}", (), "/mcp", "", None, False, False)
+        Tool("pay", "pay.example", None, f"http://127.0.0.1:{port}", (), "/mcp", "", None, False, False, NO_INTERFACE)
         for port in (1, 2, 3)
     ]
     for place in places:

@@ -10,12 +10,14 @@ import yaml
 from aegis_authz.bootstrap.routes import RouteWriter
 from aegis_authz.config.proxy import ListenerTls, ProxySettings
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.units import Revision
 
 
 def served(revision: str, *ports: int) -> tuple[Revision, Catalogue]:
     tools = [
-        Tool(f"t{n}", f"t{n}.example", None, f"http://127.0.0.1:{n}", (), "/mcp", "", None, False, False) for n in ports
+        Tool(f"t{n}", f"t{n}.example", None, f"http://127.0.0.1:{n}", (), "/mcp", "", None, False, False, NO_INTERFACE)
+        for n in ports
     ]
     return Revision(revision), Catalogue.of(tools)
 

@@ -26,6 +26,7 @@ from cryptography import x509
 
 from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, TransparentSettings
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import new_authority
 from aegis_authz.intercept.packet_rules import removal_text, rules_text
@@ -140,9 +141,21 @@ def catalogue() -> Catalogue:
     connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
     return Catalogue.of(
         (
-            Tool("pay", "pay.example", None, f"http://{TOOL4}:9001", (), "", "", None, False, False),
-            Tool("bank", "bank.example", None, f"https://{TOOL4}:9443", (), "", "", None, False, False),
-            Tool("pinned", "pinned.example", None, f"tls://{TOOL4}:9443", (connect,), "", "", None, False, False),
+            Tool("pay", "pay.example", None, f"http://{TOOL4}:9001", (), "", "", None, False, False, NO_INTERFACE),
+            Tool("bank", "bank.example", None, f"https://{TOOL4}:9443", (), "", "", None, False, False, NO_INTERFACE),
+            Tool(
+                "pinned",
+                "pinned.example",
+                None,
+                f"tls://{TOOL4}:9443",
+                (connect,),
+                "",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
+            ),
         )
     )
 

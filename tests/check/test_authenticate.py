@@ -15,6 +15,7 @@ from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.identity import Identity, Proof, Way
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -29,7 +30,7 @@ from tests.support.proven_calls import BODY, MINT, NOW, STRANGER, TARGET, TOKEN,
 from tests.support.proven_calls import claims as proof_claims
 from tests.support.proven_calls import header as proof_header
 
-BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None, False, False)
+BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None, False, False, NO_INTERFACE)
 SNAPSHOT = Snapshot(
     "r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset()
 )

@@ -8,6 +8,7 @@ import pytest
 
 from aegis_authz.check.content_coding import coding_of, plain
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.bodies.coding import Decoding
@@ -25,6 +26,7 @@ PAY = Tool(
     None,
     False,
     True,
+    NO_INTERFACE,
 )
 LOOK = replace(PAY, name="look", decode=False)
 CALL = HttpCall(

@@ -52,6 +52,7 @@ from aegis_authz.core.decision import (
 )
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.price import NO_PRICES, ModelPrice, OnError, ParameterPrice, Prices, Pricing, TokenPrice
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
@@ -80,8 +81,9 @@ STRIPE = Tool(
     None,
     False,
     False,
+    NO_INTERFACE,
 )
-GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None, False, False)
+GITHUB = Tool("github", "github.example", None, "", (), "/mcp", "", None, False, False, NO_INTERFACE)
 TRUST = Trust(
     "aegis",
     "mesh",
@@ -765,6 +767,7 @@ async def test_what_nobody_can_be_shown_is_denied_instead_of_held() -> None:
         None,
         False,
         False,
+        NO_INTERFACE,
     )
     snapshot = replace(SNAPSHOT, catalogue=Catalogue.of((noting,)))
     for size, reason in ((30_000, Reason.APPROVAL_NEEDED), (40_000, Reason.APPROVAL_TOO_LARGE)):
@@ -809,7 +812,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
     shown = Action("show", "GET", ("people", "{id}"), (), False, JSON_ALONE)
-    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None, False, False)
+    crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None, False, False, NO_INTERFACE)
     snapshot = Snapshot(
         "r1",
         Catalogue.of((crm,)),

@@ -11,6 +11,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import RevisionUnknown, Sources
 from aegis_authz.core.units import Revision
@@ -47,7 +48,21 @@ def catalogue_of(revision: Revision) -> Catalogue:
     if not revision.startswith("r"):
         raise RevisionUnknown(revision)
     return Catalogue.of(
-        (Tool("pay", "pay.example", None, f"http://{revision}.example", (), "/mcp", "", None, False, False),)
+        (
+            Tool(
+                "pay",
+                "pay.example",
+                None,
+                f"http://{revision}.example",
+                (),
+                "/mcp",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
+            ),
+        )
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.intercept.opened import opened_hosts
 
 
 def tool(name: str, host: str, port: int | None) -> Tool:
-    return Tool(name, host, port, "http://127.0.0.1:9", (), "", "", None, False, False)
+    return Tool(name, host, port, "http://127.0.0.1:9", (), "", "", None, False, False, NO_INTERFACE)
 
 
 def test_hosts_without_a_port_are_opened_at_443_and_others_at_theirs() -> None:

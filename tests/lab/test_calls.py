@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.lab.calls import TriedCall, question_of
 
 NOTE = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True, None)
@@ -23,6 +24,7 @@ BANK = Tool(
     None,
     False,
     False,
+    NO_INTERFACE,
 )
 
 

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.local.stand_in import echo_app, echo_ports
 
-HTTP = Tool("pay", "pay.example", None, "http://127.0.0.1:9", (), "", "", None, False, False)
+HTTP = Tool("pay", "pay.example", None, "http://127.0.0.1:9", (), "", "", None, False, False, NO_INTERFACE)
 
 
 async def send(method: str, target: str, body: bytes = b"") -> httpx.Response:

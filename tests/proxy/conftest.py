@@ -31,6 +31,7 @@ from aegis_authz.config.proxy import (
 from aegis_authz.core.catalogue import Action, Catalogue, Tool
 from aegis_authz.core.decision import Target
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.render import write_config
 from aegis_authz.wire.envoy.access_log import LOG_REPLY, LOG_SERVICE, LogEntry, read_log
 from aegis_authz.wire.envoy.answer import Answer
@@ -372,7 +373,7 @@ async def _read_all(stream: StreamReader, lines: list[str]) -> None:
 
 
 def tool(name: str, host: str, upstream: str, *actions: Action, port: int | None = None, mcp_path: str = "") -> Tool:
-    return Tool(name, host, port, upstream, actions, mcp_path, "", None, False, False)
+    return Tool(name, host, port, upstream, actions, mcp_path, "", None, False, False, NO_INTERFACE)
 
 
 @pytest.fixture(scope="session")

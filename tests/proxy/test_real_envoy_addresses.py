@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from tests.support.authority import Authority
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def tool(name: str, host: str, port: int | None, upstream: str) -> Tool:
-    return Tool(name, host, port, upstream, (), "", "", None, False, False)
+    return Tool(name, host, port, upstream, (), "", "", None, False, False, NO_INTERFACE)
 
 
 async def test_a_public_name_that_leads_to_this_machine_is_not_followed(

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.render import write_xds
 from tests.support.authority import Authority
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, server: ToolServer, scheme: str = "http", where: str = "127.0.0.1") -> Tool:
-    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None, False, False)
+    return Tool(name, host, None, f"{scheme}://{where}:{server.port}", (), "", "", None, False, False, NO_INTERFACE)
 
 
 async def test_a_new_catalogue_takes_effect_while_envoy_runs(
@@ -122,10 +123,44 @@ async def test_tools_that_share_an_address_each_get_their_own_actions(
         others = [await stack.enter_async_context(type(server)().serving()) for _ in range(2)]
         tools = (
             Tool(
-                "finder", "api.example", None, f"http://127.0.0.1:{others[0].port}", (find,), "", "", None, False, False
+                "finder",
+                "api.example",
+                None,
+                f"http://127.0.0.1:{others[0].port}",
+                (find,),
+                "",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
             ),
-            Tool("payer", "api.example", None, f"http://127.0.0.1:{server.port}", (pay,), "", "", None, False, False),
-            Tool("mcp", "api.example", None, f"http://127.0.0.1:{others[1].port}", (), "/mcp", "", None, False, False),
+            Tool(
+                "payer",
+                "api.example",
+                None,
+                f"http://127.0.0.1:{server.port}",
+                (pay,),
+                "",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
+            ),
+            Tool(
+                "mcp",
+                "api.example",
+                None,
+                f"http://127.0.0.1:{others[1].port}",
+                (),
+                "/mcp",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
+            ),
         )
         running = envoys.running("shared", Catalogue.of(tools), authorizer.place)
         proxy = await stack.enter_async_context(running)
@@ -159,6 +194,7 @@ async def test_tails_texts_beside_variables_and_head_are_routed_as_they_are_judg
                 None,
                 False,
                 False,
+                NO_INTERFACE,
             )
             for name, action in actions
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.server.http2 import frames
 
 if TYPE_CHECKING:
@@ -24,7 +25,21 @@ URL = "http://pay.example/"
 
 def catalogue(server: ToolServer) -> Catalogue:
     return Catalogue.of(
-        (Tool("pay", "pay.example", None, f"http://127.0.0.1:{server.port}", (), "", "", None, False, False),)
+        (
+            Tool(
+                "pay",
+                "pay.example",
+                None,
+                f"http://127.0.0.1:{server.port}",
+                (),
+                "",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
+            ),
+        )
     )
 
 

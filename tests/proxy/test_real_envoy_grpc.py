@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Tool
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.ext_authz import read_check_request
@@ -32,7 +33,21 @@ def tools(port: int) -> Catalogue:
         for name in ("Create", "Watch", "Talk")
     )
     return Catalogue.of(
-        (Tool("rpc", "rpc.example", None, f"http://127.0.0.1:{port}", actions, "", "", None, False, False),)
+        (
+            Tool(
+                "rpc",
+                "rpc.example",
+                None,
+                f"http://127.0.0.1:{port}",
+                actions,
+                "",
+                "",
+                None,
+                False,
+                False,
+                NO_INTERFACE,
+            ),
+        )
     )
 
 

@@ -23,6 +23,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config.proxy import InterceptionSettings, ToolConnection
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import Authority, new_authority
 from aegis_authz.intercept.leaves import Allowance, Leaves
@@ -97,7 +98,7 @@ async def certificates(place: str, authority: Authority) -> AsyncIterator[Certif
 
 
 def secure(name: str, host: str, server: ToolServer, port: int | None = None) -> Tool:
-    return Tool(name, host, port, f"https://localhost:{server.port}", (), "", "", None, False, False)
+    return Tool(name, host, port, f"https://localhost:{server.port}", (), "", "", None, False, False, NO_INTERFACE)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -114,9 +115,13 @@ async def https_mesh(
         ToolServer().serving(context) as crm,
         certificates(place, authority),
     ):
-        wrong = Tool("wrong", WRONG, None, f"https://127.0.0.1:{pay.port}", (), "", "", None, False, False)
+        wrong = Tool(
+            "wrong", WRONG, None, f"https://127.0.0.1:{pay.port}", (), "", "", None, False, False, NO_INTERFACE
+        )
         connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
-        pinned = Tool("pinned", PINNED, None, f"tls://localhost:{crm.port}", (connect,), "", "", None, False, False)
+        pinned = Tool(
+            "pinned", PINNED, None, f"tls://localhost:{crm.port}", (connect,), "", "", None, False, False, NO_INTERFACE
+        )
         tools = (pinned, secure("pay", PAY, pay), secure("crm", CRM, crm), secure("high", HIGH, crm, 8443), wrong)
         opened = InterceptionSettings(certificates=place)
         async with envoys.running(
@@ -307,7 +312,7 @@ async def test_without_certificates_handshakes_fail_and_plain_calls_pass(
     one_tool.reset()
     one_authorizer.reset()
     away = InterceptionSettings(certificates=f"unix:{short_folder / 'away.sock'}")
-    tool = Tool("pay", PAY, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
+    tool = Tool("pay", PAY, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False, NO_INTERFACE)
     async with envoys.running("away", Catalogue.of((tool,)), one_authorizer.place, interception=away) as proxy:
         mesh = Https(proxy, new_authority(Epoch(time.time())), one_tool, one_tool, one_authorizer, ())
         with pytest.raises((OSError, ssl.SSLError, asyncio.IncompleteReadError)):
@@ -332,7 +337,7 @@ async def test_where_unclaimed_hosts_are_not_opened_their_connect_is_refused(
 ) -> None:
     one_authorizer.reset()
     opened = InterceptionSettings(certificates=f"unix:{short_folder / 'sds.sock'}", unclaimed=False)
-    tool = Tool("pay", PAY, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
+    tool = Tool("pay", PAY, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False, NO_INTERFACE)
     async with envoys.running("closed", Catalogue.of((tool,)), one_authorizer.place, interception=opened) as proxy:
         mesh = Https(proxy, new_authority(Epoch(time.time())), one_tool, one_tool, one_authorizer, ())
         _, writer, head = await mesh.connect("nobody.example:443")
@@ -381,7 +386,7 @@ async def test_a_tool_gets_a_certificate_of_ours_by_the_name_it_has(
     own = vouching.leaf("client.pem", x509.DNSName("gateway.example"))
     one_authorizer.reset()
     async with ToolServer().serving(context) as server:
-        tool = Tool("pay", PAY, None, f"https://127.0.0.1:{server.port}", (), "", "", None, False, False)
+        tool = Tool("pay", PAY, None, f"https://127.0.0.1:{server.port}", (), "", "", None, False, False, NO_INTERFACE)
         connection = ToolConnection(ca=vouching.file, client_certificate=own, sni="internal.example")
         catalogue, place = Catalogue.of((tool,)), one_authorizer.place
         async with envoys.running("mtls", catalogue, place, connections={"pay": connection}) as proxy:

@@ -16,6 +16,7 @@ from cryptography import x509
 
 from aegis_authz.config.proxy import ListenerTls, WorkloadListener
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.local.tcp_ports import choose_ports
@@ -89,7 +90,9 @@ async def clients(
     authority = Authority(tmp_path_factory.mktemp("certificates"))
     own = authority.leaf("listener.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     tls = ListenerTls(certificate=own, key=own, client_ca=authority.file)
-    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
+    tool = Tool(
+        "pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False, NO_INTERFACE
+    )
     async with envoys.running("mtls", Catalogue.of((tool,)), one_authorizer.place, tls=tls) as proxy:
         yield Clients(proxy, authority)
 
@@ -158,7 +161,9 @@ async def sidecar(
         "pod": WorkloadListener(listen=f"127.0.0.1:{port}"),
         "job": WorkloadListener(listen=f"unix:{socket}", mode="0620"),
     }
-    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
+    tool = Tool(
+        "pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False, NO_INTERFACE
+    )
     async with envoys.running("pods", Catalogue.of((tool,)), one_authorizer.place, workload=workload) as proxy:
         yield Sidecar(proxy, port, socket)
 

@@ -11,6 +11,7 @@ import pytest
 
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.envoy.answer import Answer
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ async def test_a_tool_that_is_not_there_was_not_reached(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        catalogue = Catalogue.of((Tool("pay", "pay.example", None, nowhere, (), "", "", None, False, False),))
+        catalogue = Catalogue.of(
+            (Tool("pay", "pay.example", None, nowhere, (), "", "", None, False, False, NO_INTERFACE),)
+        )
         async with envoys.running("nobody", catalogue, authorizer.place) as proxy:
             await authorizer_seen(proxy)
             authorizer.answer = allowing(authorizer, "lost")

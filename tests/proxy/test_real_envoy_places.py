@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 
 if TYPE_CHECKING:
     from conftest import Authorizer, Proxy, Reply, Starter, ToolServer
@@ -24,10 +25,34 @@ REDIRECT = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(envoys: Starter, one_tool: ToolServer, one_authorizer: Authorizer) -> AsyncIterator[Proxy]:
     tools = (
-        Tool("api", CALLED, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False),
-        Tool("named", "named.example", 8080, f"http://localhost:{one_tool.port}", (), "", "", None, False, False),
-        Tool("other", "other.example", None, "http://payments.corp.example:9000", (), "", "", None, False, False),
-        Tool("public", "public.example", None, "http://public.example", (), "", "", None, False, False),
+        Tool("api", CALLED, None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False, NO_INTERFACE),
+        Tool(
+            "named",
+            "named.example",
+            8080,
+            f"http://localhost:{one_tool.port}",
+            (),
+            "",
+            "",
+            None,
+            False,
+            False,
+            NO_INTERFACE,
+        ),
+        Tool(
+            "other",
+            "other.example",
+            None,
+            "http://payments.corp.example:9000",
+            (),
+            "",
+            "",
+            None,
+            False,
+            False,
+            NO_INTERFACE,
+        ),
+        Tool("public", "public.example", None, "http://public.example", (), "", "", None, False, False, NO_INTERFACE),
     )
     async with envoys.running("places", Catalogue.of(tools), one_authorizer.place) as proxy:
         yield proxy

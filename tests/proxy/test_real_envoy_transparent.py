@@ -11,6 +11,7 @@ import pytest
 
 from aegis_authz.config.proxy import TransparentSettings
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.local.tcp_ports import choose_ports
 from tests.proxy.conftest import ToolServer
 
@@ -41,7 +42,9 @@ async def test_who_dials_it_is_closed_and_names_are_those_of_the_catalogue(
     one_tool.reset()
     ports = choose_ports({"pod": 0, "names": 0}, {})
     transparent = TransparentSettings(listeners={"pod": ports["pod"]}, dns_port=ports["names"])
-    tool = Tool("pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False)
+    tool = Tool(
+        "pay", "pay.example", None, f"http://127.0.0.1:{one_tool.port}", (), "", "", None, False, False, NO_INTERFACE
+    )
     async with envoys.running(
         "transparent", Catalogue.of((tool,)), one_authorizer.place, transparent=transparent
     ) as proxy:

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.envoy.ext_authz import read_check_request
 from aegis_authz.wire.http.tool_call import read_tool_call
 
@@ -26,8 +27,10 @@ SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnectio
 
 def tools(port: int) -> Catalogue:
     upstream = f"http://127.0.0.1:{port}"
-    ticker = Tool("ticker", "ticker.example", None, upstream, ACTIONS, "", "", None, True, False)
-    return Catalogue.of((ticker, Tool("plain", "plain.example", None, upstream, ACTIONS, "", "", None, False, False)))
+    ticker = Tool("ticker", "ticker.example", None, upstream, ACTIONS, "", "", None, True, False, NO_INTERFACE)
+    return Catalogue.of(
+        (ticker, Tool("plain", "plain.example", None, upstream, ACTIONS, "", "", None, False, False, NO_INTERFACE))
+    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

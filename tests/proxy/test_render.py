@@ -17,6 +17,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.authorizers import authorizers
 from aegis_authz.proxy.bootstrap import bootstrap
 from aegis_authz.proxy.clusters import clusters
@@ -32,7 +33,7 @@ DEPLOYED, TOOLS = ROOT / "deploy" / "envoy", ROOT / "policies" / "tools"
 
 
 def _tool(name: str, host: str, upstream: str = "", port: int | None = None) -> Tool:
-    return Tool(name, host, port, upstream, (), "", "", None, False, False)
+    return Tool(name, host, port, upstream, (), "", "", None, False, False, NO_INTERFACE)
 
 
 def _settings(**changes: object) -> ProxySettings:

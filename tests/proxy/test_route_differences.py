@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.route_differences import DUMP_PATH, route_differences
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def at(name: str, host: str, port: int, *actions: Action) -> Tool:
-    return Tool(name, host, None, f"http://127.0.0.1:{port}", actions, "", "", None, False, False)
+    return Tool(name, host, None, f"http://127.0.0.1:{port}", actions, "", "", None, False, False, NO_INTERFACE)
 
 
 X, Y = at("x", "x.example", 9001), at("y", "y.example", 9002)

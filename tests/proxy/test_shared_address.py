@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.path_template import read_template
 from aegis_authz.core.refused import Refused
 from aegis_authz.proxy.shared_address import action_matches
@@ -33,6 +34,7 @@ def _tools(*templates: tuple[str, ...]) -> tuple[Tool, ...]:
             None,
             False,
             False,
+            NO_INTERFACE,
         )
         for number, template in enumerate(templates)
     )
@@ -113,8 +115,9 @@ def test_the_mcp_endpoint_comes_before_all_actions() -> None:
         None,
         False,
         False,
+        NO_INTERFACE,
     )
-    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None, False, False)
+    mcp = Tool("mcp", "api.example", None, "http://10.0.0.2", (), "/mcp", "", None, False, False, NO_INTERFACE)
     (first, match), *_ = action_matches((http, mcp))
     assert (first.name, match.path) == ("mcp", "/mcp")
 

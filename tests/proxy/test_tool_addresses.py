@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.clusters import HTTP_OPTIONS, clusters
 from aegis_authz.proxy.example import EXAMPLE
 from aegis_authz.proxy.render import to_yaml
@@ -71,7 +72,7 @@ def test_public_addresses_are_followed(address: str) -> None:
     ],
 )
 def test_the_filter_stands_before_every_name(upstream: str, ranges: tuple[str, ...] | None) -> None:
-    tool = Tool("t", "api.example", None, upstream, (), "", "", None, False, False)
+    tool = Tool("t", "api.example", None, upstream, (), "", "", None, False, False, NO_INTERFACE)
     cluster = yaml.safe_load(to_yaml(clusters(EXAMPLE, Catalogue.of((tool,)))[0]))
     filters = cluster["typed_extension_protocol_options"][HTTP_OPTIONS].get("http_filters", [])
     if ranges is None:

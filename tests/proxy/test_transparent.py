@@ -21,6 +21,7 @@ from aegis_authz.config.proxy import (
     WorkloadListener,
 )
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.clusters import clusters
 from aegis_authz.proxy.example import EXAMPLE
 from aegis_authz.proxy.interception import interception_clusters
@@ -31,10 +32,12 @@ from aegis_authz.proxy.transparent import ANSWERS, transparent_clusters, transpa
 CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
 CATALOGUE = Catalogue.of(
     (
-        Tool("pay", "pay.example", None, "http://10.0.0.1:9001", (), "", "", None, False, False),
-        Tool("bank", "bank.example", 8443, "https://bank.internal", (), "", "", None, False, False),
-        Tool("pinned", "pinned.example", None, "tls://10.0.0.1:443", (CONNECT,), "", "", None, False, False),
-        Tool("number", "10.9.8.7", None, "http://10.9.8.7", (), "", "", None, False, False),
+        Tool("pay", "pay.example", None, "http://10.0.0.1:9001", (), "", "", None, False, False, NO_INTERFACE),
+        Tool("bank", "bank.example", 8443, "https://bank.internal", (), "", "", None, False, False, NO_INTERFACE),
+        Tool(
+            "pinned", "pinned.example", None, "tls://10.0.0.1:443", (CONNECT,), "", "", None, False, False, NO_INTERFACE
+        ),
+        Tool("number", "10.9.8.7", None, "http://10.9.8.7", (), "", "", None, False, False, NO_INTERFACE),
     )
 )
 INTERCEPTION = InterceptionSettings(certificates="unix:/run/aegis/certs.sock")

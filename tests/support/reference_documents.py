@@ -9,12 +9,13 @@ from random import Random
 from typing import Any
 
 from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.policy.compile.conditions import value_conditions
 from aegis_authz.policy.language.rule import Conditions
 
 REGIONS = {"bank": "eu", "shop": "us"}
 TOOLS = [
-    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None, False, False)
+    Tool(name, f"{name}.example", None, "", (), "", REGIONS.get(name, ""), None, False, False, NO_INTERFACE)
     for name in ("bank", "shop", "desk")
 ]
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from aegis_authz.core.interface import Interface
 from aegis_authz.core.path_template import PathTemplate, read_template
 
 NO_ROUTE = "none"
@@ -135,7 +136,8 @@ class Tool:
     add to it (`/mcp?toolsets=issues{&project}`, RFC 6570 section 3.2.9); "" for a plain HTTP tool. `region` is where it
     is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed. `websocket`
     says that a call may become a WebSocket, whose frames are judged by nobody. `decode` says that its calls may have
-    bodies under a `content-encoding`, which are judged and forwarded decoded.
+    bodies under a `content-encoding`, which are judged and forwarded decoded. `interface` is what is known of the
+    messages that it is sent.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Tool:
     mcp_tools: Mapping[str, McpTool] | None
     websocket: bool
     decode: bool
+    interface: Interface
 
     @property
     def has_operations(self) -> bool:

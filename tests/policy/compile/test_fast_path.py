@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
@@ -194,8 +195,8 @@ DOCUMENTS = st.fixed_dictionaries(
     optional={"regions": st.sampled_from([["eu"], ["us"]])},
 )
 TOOLS = [
-    Tool("bank", "bank.example", None, "", (), "", "eu", None, False, False),
-    Tool("shop", "shop.example", None, "", (), "", "us", None, False, False),
+    Tool("bank", "bank.example", None, "", (), "", "eu", None, False, False, NO_INTERFACE),
+    Tool("shop", "shop.example", None, "", (), "", "us", None, False, False, NO_INTERFACE),
 ]
 CALLS = st.tuples(
     st.sampled_from(["a", "ab", "b", "c"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -64,6 +65,7 @@ actions:
         mcp_tools=None,
         websocket=False,
         decode=False,
+        interface=NO_INTERFACE,
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.bodies.graphql import read_graphql
@@ -211,7 +212,7 @@ FIND = Action(
     False,
     (BodyFormat.GRAPHQL,),
 )
-CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None, False, False),))
+CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None, False, False, NO_INTERFACE),))
 
 
 def http(method: str, body: Any = None, query: str = "") -> HttpCall:

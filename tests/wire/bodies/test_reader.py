@@ -10,6 +10,7 @@ import pytest
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -43,7 +44,7 @@ PAY = Action(
 
 def read(body: bytes, content_type: str | None = FORM, action: Action = PAY, **changes: Any) -> ToolCall:
     headers = {} if content_type is None else {"content-type": (content_type,)}
-    tool = Tool("t", "t.example", None, "", (action,), "", "", None, False, False)
+    tool = Tool("t", "t.example", None, "", (action,), "", "", None, False, False, NO_INTERFACE)
     call = HttpCall(
         "", action.method, "http", "t.example", None, f"/{'/'.join(action.template)}", "", headers, body, "", "", "", "",
         "", False,

@@ -8,16 +8,21 @@ import pytest
 
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
-PINNED = Tool("pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None, False, False)
-HIGH = Tool("high", "pinned.example", 8443, "tls://pinned.example:8443", (CONNECT,), "", "", None, False, False)
-PLAIN = Tool("plain", "api.example", None, "", (), "", "", None, False, False)
-WRITTEN = Tool("written", "written.example", 443, "", (), "", "", None, False, False)
+PINNED = Tool(
+    "pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None, False, False, NO_INTERFACE
+)
+HIGH = Tool(
+    "high", "pinned.example", 8443, "tls://pinned.example:8443", (CONNECT,), "", "", None, False, False, NO_INTERFACE
+)
+PLAIN = Tool("plain", "api.example", None, "", (), "", "", None, False, False, NO_INTERFACE)
+WRITTEN = Tool("written", "written.example", 443, "", (), "", "", None, False, False, NO_INTERFACE)
 CATALOGUE = Catalogue.of((PINNED, HIGH, PLAIN, WRITTEN))
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -15,7 +16,7 @@ ACCOUNT = Parameter("account", ParameterSource.HEADER, "x-account", ParameterTyp
 LIMIT = Parameter("limit", ParameterSource.HEADER, "x-limit", ParameterType.INTEGER, False, None)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
 PAY = Action("pay", "POST", ("pay",), (ACCOUNT, AMOUNT, LIMIT), False, JSON_ALONE)
-CATALOGUE = Catalogue.of((Tool("bank", "bank.example", None, "", (PAY,), "", "", None, False, False),))
+CATALOGUE = Catalogue.of((Tool("bank", "bank.example", None, "", (PAY,), "", "", None, False, False, NO_INTERFACE),))
 
 
 def request(*headers: tuple[str, str]) -> HttpCall:

@@ -8,6 +8,7 @@ import pytest
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -40,7 +41,7 @@ FILES = (
 def read(request: str, actions: tuple[Action, ...] = FILES) -> ToolCall:
     method, _, path = request.partition(" ")
     path, _, query = path.partition("?")
-    tool = Tool("files", "files.example", None, "", actions, "", "", None, False, False)
+    tool = Tool("files", "files.example", None, "", actions, "", "", None, False, False, NO_INTERFACE)
     call = HttpCall("", method, "http", "files.example", None, path, query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 

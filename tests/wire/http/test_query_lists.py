@@ -8,6 +8,7 @@ import pytest
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -35,7 +36,7 @@ FIND = Action(
 
 
 def read(query: str) -> ToolCall:
-    tool = Tool("t", "t.example", None, "", (FIND,), "", "", None, False, False)
+    tool = Tool("t", "t.example", None, "", (FIND,), "", "", None, False, False, NO_INTERFACE)
     call = HttpCall("", "GET", "http", "t.example", None, "/find", query, {}, b"", "", "", "", "", "", False)
     return read_tool_call(call, Catalogue.of((tool,)))
 
@@ -117,6 +118,7 @@ def test_the_elements_of_a_list_in_a_body_have_their_type_too() -> None:
         None,
         False,
         False,
+        NO_INTERFACE,
     )
 
     def put(body: bytes) -> ToolCall:

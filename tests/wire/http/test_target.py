@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from aegis_authz.core.catalogue import Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.target import targets
 
-BANK = Tool("bank", "api.bank.example", 8080, "http://127.0.0.1:9001", (), "", "", None, False, False)
+BANK = Tool("bank", "api.bank.example", 8080, "http://127.0.0.1:9001", (), "", "", None, False, False, NO_INTERFACE)
 CATALOGUE = Catalogue.of((BANK,))
 
 

@@ -20,6 +20,7 @@ from aegis_authz.core.catalogue import (
     Tool,
 )
 from aegis_authz.core.fault import Fault
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -45,6 +46,7 @@ STRIPE = Tool(
     None,
     False,
     False,
+    NO_INTERFACE,
 )
 CATALOGUE = Catalogue.of((STRIPE,))
 
@@ -103,7 +105,9 @@ def test_a_query_of_structured_names_is_read_name_by_name() -> None:
 
 def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -> None:
     noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True, bodies=JSON_ALONE)
-    catalogue = Catalogue.of((Tool("notes", "notes.example", None, "", (noting,), "", "", None, False, False),))
+    catalogue = Catalogue.of(
+        (Tool("notes", "notes.example", None, "", (noting,), "", "", None, False, False, NO_INTERFACE),)
+    )
     body = b'{"amount":1,"note":"x","to":[{"name":"bob","iban":"y"},5]}'
     call = read_tool_call(http("POST", "/notes?dry=1", body, host="notes.example"), catalogue)
     assert call.parameters == {"amount": 1, "payee": "bob"}
@@ -122,7 +126,9 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
         False,
         JSON_ALONE,
     )
-    catalogue = Catalogue.of((Tool("engine", "engine.example", None, "", (search,), "", "", None, False, False),))
+    catalogue = Catalogue.of(
+        (Tool("engine", "engine.example", None, "", (search,), "", "", None, False, False, NO_INTERFACE),)
+    )
     call = read_tool_call(http("GET", "/search", b'{"query":"x"}', host="engine.example"), catalogue)
     assert call.parameters == {"q": "x"}
 

@@ -6,6 +6,7 @@ import pytest
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
@@ -13,9 +14,21 @@ from aegis_authz.wire.http.tool_call import read_tool_call
 
 FOLLOW = Action("follow", "GET", ("stream",), (), False, JSON_ALONE)
 PUT = Action("put", "PUT", ("plain",), (), False, JSON_ALONE)
-TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True, False)
-PLAIN = Tool("plain", "t.example", None, "", (PUT, replace(FOLLOW, template=("plain",))), "", "", None, False, False)
-NOTES = Tool("notes", "t.example", None, "", (), "/mcp", "", None, False, False)
+TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True, False, NO_INTERFACE)
+PLAIN = Tool(
+    "plain",
+    "t.example",
+    None,
+    "",
+    (PUT, replace(FOLLOW, template=("plain",))),
+    "",
+    "",
+    None,
+    False,
+    False,
+    NO_INTERFACE,
+)
+NOTES = Tool("notes", "t.example", None, "", (), "/mcp", "", None, False, False, NO_INTERFACE)
 CATALOGUE = Catalogue.of((TICKER, PLAIN, NOTES))
 
 

@@ -9,13 +9,16 @@ import pytest
 
 from aegis_authz.core.call import CallKind, RpcShape, ToolCall
 from aegis_authz.core.catalogue import Catalogue, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 from aegis_authz.wire.mcp.endpoint import endpoint_target
 
-GITHUB = Tool("github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "", None, False, False)
+GITHUB = Tool(
+    "github", "github.mcp.example", None, "http://127.0.0.1:9004/mcp", (), "/mcp", "", None, False, False, NO_INTERFACE
+)
 CATALOGUE = Catalogue.of((GITHUB,))
 
 
@@ -176,6 +179,7 @@ LISTED = Tool(
     },
     False,
     False,
+    NO_INTERFACE,
 )
 
 
@@ -332,7 +336,17 @@ def test_headers_that_contradict_are_named() -> None:
 
 
 HUB = Tool(
-    "hub", "github.mcp.example", None, "http://h", (), "/mcp/?set=a%20b&x=1{&branch,project}", "", None, False, False
+    "hub",
+    "github.mcp.example",
+    None,
+    "http://h",
+    (),
+    "/mcp/?set=a%20b&x=1{&branch,project}",
+    "",
+    None,
+    False,
+    False,
+    NO_INTERFACE,
 )
 HUBS = Catalogue.of((HUB,))
 ROOT = Catalogue.of((replace(HUB, mcp_endpoint="/"),))

@@ -6,40 +6,57 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from aegis_authz.core.catalogue import Action, BodyFormat, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.json_value import Json
-from aegis_authz.encoding.narrowing import items, members, text
+from aegis_authz.encoding.narrowing import items, mapping, members, text
 from aegis_authz.encoding.pointer import is_pointer
+from aegis_authz.policy.bundle.interface_data import interface_from_data, interface_to_data
 
-_TOOL = {"name", "host", "port", "upstream", "mcp_endpoint", "region", "actions", "mcp_tools", "websocket", "decode"}
+_TOOL = {
+    "name",
+    "host",
+    "port",
+    "upstream",
+    "mcp_endpoint",
+    "region",
+    "actions",
+    "mcp_tools",
+    "websocket",
+    "decode",
+    "interface",
+}
 
 
 def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
     """The tools as JSON values, in order of name."""
-    return [
-        {
-            "name": tool.name,
-            "host": tool.host,
-            "port": tool.port,
-            "upstream": tool.upstream,
-            "mcp_endpoint": tool.mcp_endpoint,
-            "region": tool.region,
-            "websocket": tool.websocket,
-            "decode": tool.decode,
-            "mcp_tools": None
-            if tool.mcp_tools is None
-            else {
-                name: {"parameters": _parameters_to_data(mcp_tool.parameters), "others": mcp_tool.others}
-                for name, mcp_tool in tool.mcp_tools.items()
-            },
-            "actions": [_action_to_data(action) for action in sorted(tool.actions, key=lambda action: action.name)],
-        }
-        for tool in sorted(tools, key=lambda tool: tool.name)
-    ]
+    return [_tool_to_data(tool) for tool in sorted(tools, key=lambda tool: tool.name)]
 
 
 def tools_from_data(data: Json) -> tuple[Tool, ...]:
     """Read what `tools_to_data` wrote. Raises ValueError for anything else."""
     return tuple(_tool(item) for item in items(data, "tools"))
+
+
+def _tool_to_data(tool: Tool) -> Json:
+    return {
+        "name": tool.name,
+        "host": tool.host,
+        "port": tool.port,
+        "upstream": tool.upstream,
+        "mcp_endpoint": tool.mcp_endpoint,
+        "region": tool.region,
+        "websocket": tool.websocket,
+        "decode": tool.decode,
+        "mcp_tools": None
+        if tool.mcp_tools is None
+        else {
+            name: {"parameters": _parameters_to_data(mcp_tool.parameters), "others": mcp_tool.others}
+            for name, mcp_tool in tool.mcp_tools.items()
+        },
+        "actions": [_action_to_data(action) for action in sorted(tool.actions, key=lambda action: action.name)],
+        # a tool without one is what it was before there were any: its approvals go on
+        **({} if tool.interface == NO_INTERFACE else {"interface": interface_to_data(tool.interface)}),
+    }
 
 
 def _action_to_data(action: Action) -> Json:
@@ -68,7 +85,7 @@ def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
 
 
 def _tool(data: Json) -> Tool:
-    item = members(data, _TOOL, "a tool")
+    item = members({"interface": None, **mapping(data, "a tool")}, _TOOL, "a tool")
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
@@ -83,6 +100,7 @@ def _tool(data: Json) -> Tool:
         mcp_tools=_mcp_tools(item["mcp_tools"]),
         websocket=_truth(item["websocket"], "websocket"),
         decode=_truth(item["decode"], "decode"),
+        interface=NO_INTERFACE if item["interface"] is None else interface_from_data(item["interface"]),
     )
 
 

@@ -21,6 +21,7 @@ from aegis_authz.core.catalogue import (
     ParameterType,
     Tool,
 )
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.path_template import read_template
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.costs import Cost, SettleEntry
@@ -262,6 +263,7 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         mcp_tools=_mcp_tools(entry),
         websocket=entry.websocket is not None,
         decode=entry.decode,
+        interface=NO_INTERFACE,
     )
     return tool, []
 
