@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval_terms import ABSENT_TERMS
 from aegis_authz.core.scope import Scope
 
 _PLAIN = tuple(field.name for field in fields(ApprovalRequest) if field.name != "scope")
 
 _LISTS = ("policies", "groups", "confirm", "notify")
 
-_LATER: dict[str, Any] = {"besides": {}, "basis": "", "decision_id": "", "approvals": 1, "confirm": [], "notify": []}
+_LATER: dict[str, Any] = {"besides": {}, "basis": "", "decision_id": "", **ABSENT_TERMS}
 """What requests of before did not have; one without a basis is stale."""
 
 

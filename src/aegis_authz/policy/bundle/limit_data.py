@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
+from aegis_authz.core.approval_terms import read_terms
 from aegis_authz.core.breaker import Breaker, Breakers
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
@@ -42,12 +42,9 @@ from aegis_authz.core.limit import (
     Terms,
     Window,
 )
-from aegis_authz.core.units import LimitId, Micros, Millis, Seconds
-from aegis_authz.encoding.narrowing import integer, items, mapping, members, number, text
+from aegis_authz.core.units import LimitId, Micros, Millis
+from aegis_authz.encoding.narrowing import integer, items, mapping, members, text
 
-_APPROVAL = {"groups", "expires_in", "approvals", "confirm", "notify"}
-_BEFORE_APPROVALS: Mapping[str, Json] = MappingProxyType({"approvals": 1, "confirm": [], "notify": []})
-"""What the approvals of bundles of before did not ask for."""
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 
 
@@ -149,7 +146,7 @@ def _limit(limit_id: LimitId, data: Json) -> Limit:
     )
     if (on_exceed is Exceed.SANITIZE) != bool(obligations):
         raise ValueError("a limit that sanitizes without what to redact, or the reverse")
-    approval = _approval(entry["approval"])
+    approval = None if entry["approval"] is None else read_terms(entry["approval"])
     if (on_exceed is Exceed.APPROVAL_NEEDED) != (approval is not None):
         raise ValueError("a limit that asks for an approval without its terms, or the reverse")
     return Limit(
@@ -161,23 +158,6 @@ def _limit(limit_id: LimitId, data: Json) -> Limit:
         obligations=obligations,
         approval=approval,
         terms=read(members(terms, {"kind", *names}, f"the terms of a {kind}")),
-    )
-
-
-def _approval(data: Json) -> ApprovalTerms | None:
-    if data is None:
-        return None
-    written = mapping(data, "the approval of a limit")
-    entry = members({**_BEFORE_APPROVALS, **written}, _APPROVAL, "the approval of a limit")
-    life = number(entry["expires_in"], "expires_in")
-    if not 0 < life <= MAX_APPROVAL_LIFE:
-        raise ValueError("an approval that expires never or at once")
-    return ApprovalTerms(
-        groups=tuple(text(group, "a group") for group in items(entry["groups"], "groups")),
-        expires_in=Seconds(float(life)),
-        approvals=_bounded(entry["approvals"], "approvals", MOST_APPROVERS),
-        confirm=tuple(text(name, "a parameter") for name in items(entry["confirm"], "confirm")),
-        notify=tuple(text(place, "a place") for place in items(entry["notify"], "notify")),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from aegis_authz.core.approval_terms import present_terms
 from aegis_authz.core.catalogue import CONNECT_ACTION
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.effect import Effect
@@ -108,14 +109,15 @@ def _allowing(compiled: CompiledRule, limits: Sequence[str]) -> dict[str, Json]:
 
 
 def _terms(approval: Approval) -> Json:
-    """The terms of an approval; what few rules ask for stands there only where it is asked for."""
-    terms: dict[str, Json] = {"groups": sorted(approval.groups), "expires_in": approval.expires_in}
-    if approval.approvals > 1:
-        terms["approvals"] = approval.approvals
-    for word, names in (("confirm", approval.confirm), ("notify", approval.notify)):
-        if names:
-            terms[word] = sorted(names)
-    return terms
+    return present_terms(
+        {
+            "groups": sorted(approval.groups),
+            "expires_in": approval.expires_in,
+            "approvals": approval.approvals,
+            "confirm": sorted(approval.confirm),
+            "notify": sorted(approval.notify),
+        }
+    )
 
 
 def _denying(compiled: CompiledRule) -> dict[str, Json]:

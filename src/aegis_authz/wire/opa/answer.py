@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import orjson
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
+from aegis_authz.core.approval_terms import read_terms
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.circumstances import CIRCUMSTANCES
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding
@@ -19,12 +19,11 @@ from aegis_authz.core.grant import Grant, Narrowing, Scalar
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.units import Epoch, LimitId, Revision, Seconds
+from aegis_authz.core.units import Epoch, LimitId, Revision
 from aegis_authz.encoding import pointer
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
 _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would", "limits"}
-_TERMS, _MORE_TERMS = {"groups", "expires_in"}, {"approvals", "confirm", "notify"}
 _EFFECTS = {effect.value: effect for effect in Effect}
 _REASONS = {reason.value: reason for reason in Reason}
 _PORTS = {"http": 80, "https": 443}
@@ -163,21 +162,10 @@ def _terms(data: Json, effect: Effect) -> ApprovalTerms | None:
         if data is not None:
             raise _malformed("approval terms nobody needs")
         return None
-    if not isinstance(data, dict) or not _TERMS <= data.keys() <= _TERMS | _MORE_TERMS:
-        raise _malformed("approval_needed without its terms")
-    life = data["expires_in"]
-    if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life <= MAX_APPROVAL_LIFE:
-        raise _malformed("an approval that expires never or at once")
-    approvals = data.get("approvals", 1)
-    if isinstance(approvals, bool) or not isinstance(approvals, int) or not 1 <= approvals <= MOST_APPROVERS:
-        raise _malformed("an approval of nobody, or of more people than there may be")
-    return ApprovalTerms(
-        groups=tuple(_text(group) for group in _list(data["groups"])),
-        expires_in=Seconds(float(life)),
-        approvals=approvals,
-        confirm=tuple(_text(name) for name in _list(data.get("confirm", []))),
-        notify=tuple(_text(place) for place in _list(data.get("notify", []))),
-    )
+    try:
+        return read_terms(data)
+    except ValueError as fault:
+        raise _malformed(str(fault)) from None
 
 
 def _finding(data: Json) -> Finding:
