@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.core.address import TcpAddress, UnixAddress, network_of, read_address, read_tcp_address
+from aegis_authz.core.address import TcpAddress, UnixAddress, is_private_url, network_of, read_address, read_tcp_address
 
 
 def test_a_unix_address_is_a_path() -> None:
@@ -48,3 +48,20 @@ def test_a_unix_address_is_no_port() -> None:
 )
 def test_what_a_single_host_can_be_is_one_source(source: str, network: str) -> None:
     assert network_of(source) == network
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "is_private"),
+    [
+        ("https", "idp.example", True),
+        ("http", "localhost", True),
+        ("http", "127.0.0.9", True),
+        ("http", "::1", True),
+        ("http", "idp.example", False),
+        ("http", "localhost.example", False),
+        ("https", "", False),
+        ("ftp", "127.0.0.1", False),
+    ],
+)
+def test_a_url_is_private_over_tls_or_where_it_stays_on_this_machine(scheme: str, host: str, is_private: bool) -> None:
+    assert is_private_url(scheme, host) is is_private

@@ -14,23 +14,16 @@ from ipaddress import IPv6Address, ip_address
 
 import httpx
 
-from aegis_authz.core.address import is_loopback
+from aegis_authz.core.address import is_loopback, says_loopback
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host and port, best first. Raises OSError, ValueError."""
-
-_NAME = "localhost"
 
 
 async def resolve(host: str, port: int) -> list[str]:
     """The addresses that the system knows for a name. Raises OSError, ValueError."""
     entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(place[0]) for *_, place in entries))
-
-
-def says_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name: an address of loopback, or localhost."""
-    return host == _NAME or is_loopback(host)
 
 
 class ElsewhereTransport(httpx.AsyncBaseTransport):

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from aegis_authz.adapters.elsewhere import ElsewhereTransport, Resolver, resolve, says_loopback
+from aegis_authz.adapters.elsewhere import ElsewhereTransport, Resolver, resolve
+from aegis_authz.core.address import says_loopback
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json

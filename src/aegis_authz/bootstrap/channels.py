@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from aegis_authz.adapters.channels.hooks import Hook, TeamsChannel, WebhookChannel
 from aegis_authz.adapters.channels.mail import MailChannel, MailServer
 from aegis_authz.adapters.channels.slack import SlackChannel
-from aegis_authz.adapters.elsewhere import says_loopback
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
+from aegis_authz.core.address import is_private_url
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.people.permissions import RESERVED_IDS
 from aegis_authz.ports.data_plane import Clock
@@ -110,8 +110,7 @@ def _url(path: Path) -> str:
     url = secret_text(path, "")
     try:
         parts = urlsplit(url)
-        is_here = parts.scheme == "http" and says_loopback(parts.hostname or "")
-        is_usable = (parts.scheme == "https" or is_here) and bool(parts.hostname) and parts.username is None
+        is_usable = is_private_url(parts.scheme, parts.hostname or "") and parts.username is None
     except ValueError:
         is_usable = False
     if not is_usable:

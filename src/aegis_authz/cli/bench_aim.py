@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import secrets
 import signal
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from aegis_authz.commands.faults import Unable, unable_on
+from aegis_authz.core.address import says_loopback
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
 from aegis_authz.load.calls import DENIED, Call, Due, Signer, mixed
@@ -149,13 +149,6 @@ def _checked(text: str, allow_remote: bool) -> SplitResult:
         raise BadBench(f"{text} is no URL: {fault}") from None
     if url.scheme not in ("http", "https") or not name or url.username is not None or url.fragment:
         raise BadBench(f"{text} is no URL of a server: http://host:port/path")
-    if not (allow_remote or _is_here(name)):
+    if not (allow_remote or says_loopback(name)):
         raise BadBench(f"{name} is not this machine; load it only if you may, with --allow-remote")
     return url
-
-
-def _is_here(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from aegis_authz.core.address import UnixAddress, is_loopback, read_address, read_tcp_address
+from aegis_authz.core.address import UnixAddress, is_loopback, is_private_url, read_address, read_tcp_address
 from aegis_authz.core.scope import Scope
 
 _WORKER = "{worker}"
@@ -52,8 +52,7 @@ def _loopback_address(text: str) -> str:
 
 def _private_url(text: str) -> str:
     url = urlsplit(text)
-    is_local = url.scheme == "http" and (url.hostname == "localhost" or is_loopback(url.hostname or ""))
-    if (url.scheme != "https" and not is_local) or not url.hostname or url.username is not None or url.query:
+    if not is_private_url(url.scheme, url.hostname or "") or url.username is not None or url.query:
         raise ValueError("must be https://, a host and a path (http:// on loopback alone)")
     return text
 

@@ -9,6 +9,7 @@ UNIX = "unix:"
 """What the address of a unix socket begins with."""
 
 _PORTS = range(2**16)
+_NAME = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def says_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name: an address of loopback, or localhost."""
+    return host == _NAME or is_loopback(host)
+
+
+def is_private_url(scheme: str, host: str) -> bool:
+    """Whether nobody on the way reads what is sent to a URL: https, or http that stays on this machine."""
+    return bool(host) and (scheme == "https" or (scheme == "http" and says_loopback(host)))
 
 
 def network_of(source: str) -> str:

@@ -9,6 +9,7 @@ import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
+from aegis_authz.core.address import says_loopback
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.notice import Notice
 from aegis_authz.notices.mail import mail
@@ -17,7 +18,6 @@ from aegis_authz.ports.notices import ChannelFault
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 _SECONDS = 5.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PERMANENT = 500
 
 
@@ -60,7 +60,7 @@ class MailChannel:
         server = self._server
         try:
             with smtplib.SMTP(server.host, server.port, timeout=_SECONDS) as session:
-                if server.host not in _LOOPBACK:
+                if not says_loopback(server.host):
                     session.starttls(context=ssl.create_default_context())
                 if server.user:
                     session.login(server.user, server.password)

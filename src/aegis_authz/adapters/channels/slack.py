@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from aegis_authz.adapters.channels.http import Poster
-from aegis_authz.adapters.elsewhere import says_loopback
+from aegis_authz.core.address import is_private_url
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.notice import Notice, NoticeKind
@@ -71,8 +71,7 @@ class SlackChannel:
             parts = urlsplit(url)
         except ValueError:
             return False
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and says_loopback(parts.hostname or ""))
-        return is_safe and parts.netloc in self._response_hosts
+        return is_private_url(parts.scheme, parts.hostname or "") and parts.netloc in self._response_hosts
 
     async def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
+from aegis_authz.core.address import is_private_url
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.encoding.jwk import okp_jwk, raw_from_jwk
 from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, AddressRanges, AnyScalar, Day, Name, Words
@@ -22,7 +23,6 @@ PLACEHOLDER = re.compile(r"\{([^{}/]{1,128})\}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+\Z")
 _TRUST_DOMAIN = re.compile(r"spiffe://[a-z0-9._-]{1,255}\Z")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MAX_SPIFFE_ID = 2048
 
 
@@ -74,8 +74,7 @@ def _jwks_url(value: str) -> str:
         _ = url.port
     except ValueError:
         raise ValueError(f"{quoted(value)} is not a URL") from None
-    local = url.scheme == "http" and url.hostname in _LOOPBACK
-    if (url.scheme != "https" and not local) or not url.hostname or url.username is not None or url.fragment:
+    if not is_private_url(url.scheme, url.hostname or "") or url.username is not None or url.fragment:
         raise ValueError("must be https://, a host and a path (http:// on loopback alone)")
     return value
 
