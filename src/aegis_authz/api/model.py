@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from aegis_authz.core.change_line import MOST_NOTE
+
 
 class Request(BaseModel):
     """What a caller sends. An unknown member is an error: a misspelt option must not be taken for its default."""
@@ -29,5 +31,5 @@ def _one_line(text: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
 """Who asks, or what is asked for."""
 
-Note = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
+Note = Annotated[str, Field(max_length=MOST_NOTE), AfterValidator(_one_line)]
 """Why; kept where the change is kept."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Domain, Person
 from aegis_authz.policy.source.problems import printable
 
@@ -13,7 +14,6 @@ Note = Callable[[Person, str, str, str, str], Awaitable[None]]
 """Writes who does what (`noun:verb`), to what, where and why. Raises DatabaseFault."""
 
 Result = TypeVar("Result")
-_MOST_REASON = 500
 
 
 async def on_record(
@@ -26,7 +26,7 @@ async def on_record(
 ) -> Result:
     """Decide once it is a line of the change log of the call's tenant. Raises DatabaseFault, and what `decide` does."""
     action, domain = f"approvals:{verb}", str(Domain.of(request.scope))
-    await note(person, action, request.id, domain, printable(reason)[:_MOST_REASON])
+    await note(person, action, request.id, domain, printable(reason)[:MOST_NOTE])
     is_done = False
     try:
         result = await decide()

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aegis_authz.control.http import SMALL_BODY_BYTES, HttpProblem, StrictRequest, bearer_of
+from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import WHOLE_MESH, Domain, Person
 from aegis_authz.core.scope import Scope
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may, may_somewhere
@@ -33,7 +34,7 @@ _STOPS = ("revoke", "revoke_target", "quarantine")
 _STOP_PATIENCE = 2.0
 _SUBJECTS = ("kind", "org", "tenant", "name", "revision")
 """Members of bodies that say what a change is about, where the path does not."""
-_MOST_SUBJECT, _MOST_REASON = 500, 500
+_MOST_SUBJECT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def act_words(request: Request) -> tuple[str, str, str]:
     except (KeyError, ValueError):
         domain = str(WHOLE_MESH)
     reason = words.get("note") or words.get("message") or ""
-    return printable(subject)[:_MOST_SUBJECT], domain, printable(reason)[:_MOST_REASON]
+    return printable(subject)[:_MOST_SUBJECT], domain, printable(reason)[:MOST_NOTE]
 
 
 def _may_enter(caller: Caller, reach: Reach, request: Request) -> bool:

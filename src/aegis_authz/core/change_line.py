@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from aegis_authz.core.units import Epoch
 
+MOST_NOTE = 500
+"""The most characters of why somebody does something: one line, which is shown whole wherever it is kept."""
+
 FIRST_PREVIOUS = "0" * 64
 """What the first line has for the hash of the one before."""
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch
@@ -110,7 +111,7 @@ def _decision_blocks(request: ApprovalRequest, public_url: str, has_buttons: boo
         "block_id": _REASON_BLOCK,
         "optional": True,
         "label": _plain("Reason (a denial needs one)"),
-        "element": {"type": "plain_text_input", "action_id": _REASON, "max_length": 500},
+        "element": {"type": "plain_text_input", "action_id": _REASON, "max_length": MOST_NOTE},
     }
     value = f"{request.id} {statement_digest(request)}"
     approve = _button(APPROVE, "Approve", "primary", value, "It runs once, exactly as it is shown here.")

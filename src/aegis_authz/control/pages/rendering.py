@@ -18,6 +18,7 @@ from starlette.responses import Response
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Person
 from aegis_authz.notices.words import ascii_line, explanation, headline, moment, outcome
 
@@ -31,7 +32,6 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PACKAGE, _FOLDER = "aegis_authz.control", "pages"
 _MOST_BYTES = 64 * 1024
 _MOST = 64  # fields
-_MOST_NOTE = 500
 _MOST_ROWS = 200
 _APPROVAL = re.compile(r"/approvals/(apr_[0-9a-f]{34})")
 _CALL = re.compile(r'<pre id="call">(.*?)</pre>', re.DOTALL)
@@ -76,8 +76,8 @@ class Form:
     def text(self, name: str) -> str:
         """The field on one line, "" where it is not there. Raises HttpProblem for one that is too long."""
         value = " ".join(self.fields.get(name, "").split())
-        if len(value) > _MOST_NOTE or not value.isprintable():
-            raise HttpProblem(400, f"{name} must be at most {_MOST_NOTE} printable characters")
+        if len(value) > MOST_NOTE or not value.isprintable():
+            raise HttpProblem(400, f"{name} must be at most {MOST_NOTE} printable characters")
         return value
 
     def values(self) -> dict[str, str]:
@@ -135,6 +135,7 @@ class Pages:
             "seal": self._seal(approval, person, request),
             "is_open": approval.state is ApprovalState.PENDING,
             "call": statement_text(held),
+            "most_note": MOST_NOTE,
         }
         response = _page("approval.html", 409 if refusal else 200, **content)
         match = _CALL.findall(bytes(response.body).decode("utf-8"))
