@@ -21,5 +21,5 @@ def test_a_word_that_asks_for_nothing_is_left_out_and_read_all_the_same() -> Non
     [None, [], {"groups": []}, {**LEAST, "extra": 1}, {**LEAST, "groups": "finance"}, {**LEAST, "notify": [1]}],
 )
 def test_what_no_policy_can_ask_for_is_refused(data: Json) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"terms|list|texts"):
         read_terms(data)

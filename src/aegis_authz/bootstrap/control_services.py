@@ -20,12 +20,12 @@ from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
+from aegis_authz.control.acts import Note
 from aegis_authz.control.app import ControlServices, Outreach, PeopleServices
 from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.deciding_on_record import Note
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
 from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles

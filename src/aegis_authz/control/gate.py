@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, params
@@ -16,6 +17,7 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aegis_authz.control.acts import done_or_noted
 from aegis_authz.control.http import SMALL_BODY_BYTES, HttpProblem, StrictRequest, bearer_of
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import WHOLE_MESH, Domain, Person
@@ -211,14 +213,8 @@ async def _on_record(
         why = str(fault) or f"no answer within {_STOP_PATIENCE} seconds"
         _log.error("%s by %s on %s is in no change log: %s", action, caller.id, subject, why)
         return await answer(request)
-    is_done = False
-    try:
-        response = await answer(request)
-        is_done = response.status_code < 400
-        return response
-    finally:
-        if not is_done:
-            await authentication.note(caller.person, action, subject, domain, "this was not done")
+    note = partial(authentication.note, caller.person, action, subject, domain)
+    return await done_or_noted(partial(answer, request), note, lambda response: response.status_code < 400)
 
 
 def act_words(request: Request) -> tuple[str, str, str]:

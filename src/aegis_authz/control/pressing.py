@@ -10,10 +10,10 @@ from typing import Protocol
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.statement import statement_digest
-from aegis_authz.control.deciding_on_record import Note, on_record
+from aegis_authz.control.acts import Note
+from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.person import Domain, Person
-from aegis_authz.core.units import ApprovalId
 from aegis_authz.notices.slack import Press, press_of, require_signature
 from aegis_authz.notices.words import outcome
 from aegis_authz.people.permissions import Permission, may
@@ -63,7 +63,7 @@ class SlackPresses:
         self._approver = approver
         self._person_of = person_of
         self._replies = replies
-        self._note = note
+        self._deciding = Deciding(approver, note)
         self._clock = clock
         self._queue: asyncio.Queue[Press] = asyncio.Queue(_MOST_WAITING)
 
@@ -115,14 +115,6 @@ class SlackPresses:
             raise ApprovalForbidden(f"{person.id} may not decide approvals of {request.scope.tenant_path}")
         if not hmac.compare_digest(statement_digest(request), press.statement):
             raise ApprovalConflict("the call is another than the message shows; decide on its page")
-        verb = "approve" if press.approves else "deny"
-        return await on_record(
-            self._note, person, verb, request, press.reason, lambda: self._verdict(press, request.id, person)
-        )
-
-    async def _verdict(self, press: Press, approval_id: ApprovalId, person: Person) -> str:
-        if press.approves:
-            after, _ = await self._approver.approve(approval_id, person, press.reason, {})
-        else:
-            after = await self._approver.deny(approval_id, person, press.reason)
+        verdict = Verdict(Verb.APPROVE if press.approves else Verb.DENY, press.reason, {})
+        after, _ = await self._deciding.decide(person, request, verdict)
         return outcome(after)

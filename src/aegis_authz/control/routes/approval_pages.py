@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
-from aegis_authz.control.deciding_on_record import Note, on_record
+from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.pages import Form, Pages
@@ -22,6 +22,7 @@ from aegis_authz.people.permissions import Permission
 ApprovalId = Annotated[units.ApprovalId, Path()]
 Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]
 _PAGE, _MOST_PAGES = 200, 50
+_VERBS = {"approve": Verb.APPROVE, "deny": Verb.DENY}
 
 
 def approval_page_routes(
@@ -29,6 +30,7 @@ def approval_page_routes(
 ) -> list[APIRouter]:
     """Everything under `/approvals`."""
     people = people_router(authentication, takes_forms=True)
+    deciding = Deciding(approver, authentication.note)
 
     async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
         approval = await approver.get(approval_id)
@@ -61,7 +63,7 @@ def approval_page_routes(
         form = await Form.read(request)
         pages.require_own(form, approval, caller.person, request)
         try:
-            await _decide(approver, approval, caller, form, authentication.note)
+            await deciding.decide(caller.person, approval.request, _verdict(form))
         except (ApprovalConflict, ApprovalForbidden) as refusal:
             return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, str(refusal))
         return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
@@ -110,15 +112,9 @@ async def _waiting(approver: Approver, caller: Caller) -> list[Approval]:
     return approvals
 
 
-async def _decide(approver: Approver, approval: Approval, caller: Caller, form: Form, note: Note) -> None:
-    request, person, reason = approval.request, caller.person, form.text("note")
-    match form.text("verdict"):
-        case "approve":
-            values = form.values()
-            await on_record(
-                note, person, "approve", request, reason, lambda: approver.approve(request.id, person, reason, values)
-            )
-        case "deny":
-            await on_record(note, person, "deny", request, reason, lambda: approver.deny(request.id, person, reason))
-        case _:
-            raise HttpProblem(400, "the form says neither approve nor deny")
+def _verdict(form: Form) -> Verdict:
+    try:
+        verb = _VERBS[form.text("verdict")]
+    except KeyError:
+        raise HttpProblem(400, "the form says neither approve nor deny") from None
+    return Verdict(verb, form.text("note"), form.values())

@@ -18,7 +18,7 @@ from aegis_authz.api.approvals import (
 from aegis_authz.api.standing import WORDS
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
-from aegis_authz.control.deciding_on_record import Note, on_record
+from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import open_router
 from aegis_authz.core import units
@@ -54,7 +54,7 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
         """Show exactly what would run."""
         return ApprovalAnswer.of(await _visible(approver, approval_id, caller))
 
-    _add_decisions(people, approver, authentication.note)
+    _add_decisions(people, approver, Deciding(approver, authentication.note))
 
     @everyone.get("/v1/approvals/{approval_id}/status")
     async def get_approval_status(approval_id: ApprovalId, response: Response) -> StandingAnswer:
@@ -72,7 +72,7 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
     return [people, everyone]
 
 
-def _add_decisions(people: APIRouter, approver: Approver, log: Note) -> None:
+def _add_decisions(people: APIRouter, approver: Approver, deciding: Deciding) -> None:
     """The routes by which a person decides; each writes its own line of the change log, in the call's tenant."""
     decides = needs(Permission.DECIDE_APPROVALS, Reach.EACH, is_logged=False)
 
@@ -80,29 +80,23 @@ def _add_decisions(people: APIRouter, approver: Approver, log: Note) -> None:
     async def approve(approval_id: ApprovalId, decision: ApprovalDecision, caller: Asker) -> ApprovedAnswer:
         """Approve a pending call; the answer holds its one-time override token, once enough people have approved."""
         request = (await _visible(approver, approval_id, caller)).request
-        person, note = caller.person, decision.note
-        approval, token = await on_record(
-            log, person, "approve", request, note, lambda: approver.approve(request.id, person, note, decision.confirm)
-        )
+        verdict = Verdict(Verb.APPROVE, decision.note, decision.confirm)
+        approval, token = await deciding.decide(caller.person, request, verdict)
         return ApprovedAnswer.with_token(approval, token)
 
     @people.post("/v1/approvals/{approval_id}/deny", dependencies=[decides])
     async def deny(approval_id: ApprovalId, decision: DenialRequest, caller: Asker) -> ApprovalAnswer:
         """Deny a pending call."""
         request = (await _visible(approver, approval_id, caller)).request
-        person, note = caller.person, decision.note
-        return ApprovalAnswer.of(
-            await on_record(log, person, "deny", request, note, lambda: approver.deny(request.id, person, note))
-        )
+        approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.DENY, decision.note, {}))
+        return ApprovalAnswer.of(approval)
 
     @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[decides])
     async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
         """Take an approval back that is pending, or granted and not used."""
         request = (await _visible(approver, approval_id, caller)).request
-        person, note = caller.person, decision.note
-        return ApprovalAnswer.of(
-            await on_record(log, person, "cancel", request, note, lambda: approver.cancel(request.id, person, note))
-        )
+        approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.CANCEL, decision.note, {}))
+        return ApprovalAnswer.of(approval)
 
 
 async def _visible(approver: Approver, approval_id: units.ApprovalId, caller: Caller) -> Approval:
