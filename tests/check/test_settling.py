@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -14,6 +15,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CostState, OutcomeRecord, Record, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import DecisionId
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, read_ticket, ticket_text
 from aegis_authz.costs.usage import Usage
@@ -22,12 +24,13 @@ from aegis_authz.wire.envoy.access_log import LogEntry
 
 SCOPE = Scope("acme", "emea", "bot")
 COST = Money(42_000, "USD")
-FIXED = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, None), True)
-KEPT = Ticket(SCOPE, Estimate(COST, OnError.KEEP, None), True)
+FIXED = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, None), True, False)
+KEPT = Ticket(SCOPE, Estimate(COST, OnError.KEEP, None), True, False)
 TOKENS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
 MODEL_COST = Estimate(COST, OnError.RELEASE, TOKENS)
-MODEL = Ticket(SCOPE, MODEL_COST, True)
-FREE = Ticket(SCOPE, None, True)
+MODEL = Ticket(SCOPE, MODEL_COST, True, False)
+FREE = Ticket(SCOPE, None, True, False)
+PLACED = Ticket(SCOPE, None, True, True)
 DONE = LogEntry("d-1", ticket_text(FIXED), 2.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0)
 
 
@@ -67,13 +70,17 @@ def test_what_a_call_costs_in_the_end(ticket: Ticket, entry: LogEntry, state: Co
     assert cost.money == (Money(0, "USD") if state is CostState.RELEASED else COST)
 
 
-@pytest.mark.parametrize("ticket", [FIXED, KEPT, MODEL, FREE, Ticket(SCOPE, None, False)])
+@pytest.mark.parametrize("ticket", [FIXED, KEPT, MODEL, FREE, PLACED, Ticket(SCOPE, None, False, False)])
 def test_a_ticket_reads_as_it_was_written(ticket: Ticket) -> None:
     assert read_ticket(ticket_text(ticket)) == ticket
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "null", ticket_text(FIXED)[:-1], ticket_text(FIXED).replace("42000", "-1")]
+    "text",
+    [
+        *("", "{}", "[]", "null", ticket_text(FIXED)[:-1]),
+        *(ticket_text(FIXED).replace(*change) for change in (("42000", "-1"), ("true", "1"), ("false", "null"))),
+    ],
 )
 def test_another_text_is_no_ticket(text: str) -> None:
     with pytest.raises(ValueError):
@@ -88,6 +95,7 @@ class Log:
     is_down: bool = False
     records: list[Record] = field(default_factory=list)
     adjusted: list[tuple[str, bool, int | None]] = field(default_factory=list)
+    confirmed: list[list[str]] = field(default_factory=list)
 
     async def adjust(self, scope: Scope, decision_id: str, adjustment: Adjustment) -> bool:
         if self.is_down:
@@ -95,6 +103,12 @@ class Log:
         assert scope == SCOPE
         self.adjusted.append((decision_id, adjustment.gives_back, adjustment.cost))
         return True
+
+    async def confirm(self, decisions: Sequence[tuple[Scope, DecisionId]]) -> None:
+        if self.is_down:
+            raise StoreDown("gone")
+        assert {scope for scope, _ in decisions} == {SCOPE}
+        self.confirmed.append([decision_id for _, decision_id in decisions])
 
     def now(self) -> float:
         return 7.0
@@ -151,6 +165,7 @@ async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
         replace(ended(500), decision_id="back"),
         replace(DONE, decision_id="model", cost=ticket_text(MODEL)),
         replace(DONE, decision_id="free", cost=ticket_text(FREE)),
+        replace(DONE, decision_id="placed", cost=ticket_text(PLACED)),
         replace(ended(0, "", False), decision_id="nobody", cost=ticket_text(FREE)),
         replace(DONE, decision_id="unlimited", cost=ticket_text(replace(FIXED, reserved=False))),
         replace(DONE, decision_id="plain", cost=""),
@@ -158,16 +173,12 @@ async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
     await settler.settle(entries)
     await settler.measure("model", MODEL, MODEL_COST, Usage(9, 0, 0, 20))
     await settler.measure("silent", MODEL, MODEL_COST, None)
-    assert sorted(log.adjusted[:4]) == [
-        ("back", True, None),
-        ("free", False, None),
-        ("kept", False, None),
-        ("nobody", True, None),
-    ]
-    assert log.adjusted[4:] == [("model", False, 1), ("silent", False, None)]
+    assert sorted(log.adjusted[:3]) == [("back", True, None), ("nobody", True, None), ("placed", False, None)]
+    assert log.confirmed == [["kept", "free"]]  # all that stand as they were charged in one go
+    assert log.adjusted[3:] == [("model", False, 1), ("silent", False, None)]
 
 
 async def test_what_is_not_on_record_is_not_adjusted_and_a_store_that_is_down_stops_nobody() -> None:
     for log in (Log(refuses=True), Log(is_down=True)):
-        await Settler(log, log, log).settle([DONE])
-        assert log.adjusted == []
+        await Settler(log, log, log).settle([DONE, ended(500)])
+        assert (log.adjusted, log.confirmed) == ([], [])

@@ -155,6 +155,14 @@ async def test_a_call_under_way_ends_when_it_is_settled(contract: Contract) -> N
     assert (await contract.call(Concurrency(1, HOUR))).outcome is SettleOutcome.CLEAR
 
 
+async def test_what_is_confirmed_stays_as_it_was_charged(contract: Contract) -> None:
+    for name in ("a", "b"):
+        await contract.call(BUDGET, decision_id=name, cost=3_000_000)
+    await contract.reservations.confirm([(BOT, "a"), (BOT, "gone"), (Scope("acme", "apac", "bot"), "b")])
+    assert not await contract.adjust("a", gives_back=True)
+    assert (await contract.call(BUDGET, cost=1)).accounts[0].used == 6_000_001
+
+
 async def test_what_is_not_reserved_is_not_settled(contract: Contract) -> None:
     assert not await contract.adjust("gone", cost=5)
     await contract.call(BUDGET, decision_id="a", reserve=0)

@@ -20,7 +20,7 @@ from aegis_authz.server.usage_streams import MOST_WATCHED, UsageWatch
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE, read_piece
 
 TERMS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
-TICKET = Ticket(Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True)
+TICKET = Ticket(Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True, False)
 USED = b'{"usage":{"prompt_tokens":3,"completion_tokens":2}}'
 
 

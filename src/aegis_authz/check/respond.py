@@ -9,7 +9,7 @@ from aegis_authz.check.fulfil import Fulfilment, rpc_metadata
 from aegis_authz.check.limit_text import exceeded, limit_facts, limit_sentences, seconds_to_wait
 from aegis_authz.check.refusal_text import sentence, shown_findings
 from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
-from aegis_authz.core.charge import Account, Charge
+from aegis_authz.core.charge import Account, Charge, Slot
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
@@ -102,8 +102,13 @@ def _cost(draft: Draft) -> dict[str, str]:
     cost, is_reserved = draft.cost, draft.charging is not None and draft.charging.reserve > 0
     if draft.identity is None or (cost is None and not is_reserved):
         return {}
-    noted = {COST_METADATA: ticket_text(Ticket(draft.identity.scope, cost, is_reserved))}
+    noted = {COST_METADATA: ticket_text(Ticket(draft.identity.scope, cost, is_reserved, _is_under_way(draft)))}
     return noted if cost is None or cost.tokens is None else {**noted, USAGE_METADATA: "yes"}
+
+
+def _is_under_way(draft: Draft) -> bool:
+    """Whether the call has a place among calls under way, which ends with it."""
+    return draft.charging is not None and any(isinstance(charge.measure, Slot) for charge in draft.charging.charges)
 
 
 def _target(draft: Draft) -> dict[str, str]:

@@ -23,6 +23,7 @@ from aegis_authz.wire.envoy.access_log import LogEntry
 _log = logging.getLogger(__name__)
 _FROM_THE_TOOL = "via_upstream"  # of response code details: the answer is the tool's own, and none of Envoy's or ours
 _REFUSED = 400
+_AS_CHARGED = Adjustment(gives_back=False, cost=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,15 @@ class Settler:
     clock: Clock
 
     async def settle(self, entries: Sequence[LogEntry]) -> None:
-        """Take what Envoy tells of calls that are over."""
-        await asyncio.gather(*map(self._settle, entries))
+        """Take what Envoy tells of calls that are over; what stands as it was charged is confirmed in one go."""
+        settled = await asyncio.gather(*map(self._settle, entries))
+        confirmed = [decision for decision in settled if decision is not None]
+        if not confirmed:
+            return
+        try:
+            await self.reservations.confirm(confirmed)
+        except StoreDown as fault:
+            _log.error("%d decisions are not confirmed, and stay as they were charged: %s", len(confirmed), fault)
 
     async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
         """Take the usage of an answer that is over. One that was left out, or cannot be, leaves the estimate."""
@@ -51,14 +59,19 @@ class Settler:
             adjustment = Adjustment(gives_back=False, cost=None if money is None else money.micros)
             await self._adjust(ticket.scope, decision_id, adjustment)
 
-    async def _settle(self, entry: LogEntry) -> None:
+    async def _settle(self, entry: LogEntry) -> tuple[Scope, DecisionId] | None:
+        """Record what became of a call and adjust what it charged; returns it where nothing has to be adjusted."""
         ticket = _ticket(entry)
         estimate = ticket.estimate if ticket is not None else None
         cost = None if estimate is None else settled_cost(estimate, entry)
-        if await self._keep(outcome_of(entry, cost)) and ticket is not None and ticket.reserved:
-            adjustment = adjustment_of(estimate, entry)
-            if adjustment is not None:
-                await self._adjust(ticket.scope, entry.decision_id, adjustment)
+        if not await self._keep(outcome_of(entry, cost)) or ticket is None or not ticket.reserved:
+            return None
+        adjustment = adjustment_of(estimate, entry)
+        if adjustment == _AS_CHARGED and not ticket.under_way:
+            return ticket.scope, DecisionId(entry.decision_id)
+        if adjustment is not None:
+            await self._adjust(ticket.scope, entry.decision_id, adjustment)
+        return None
 
     async def _keep(self, record: OutcomeRecord | UsageRecord) -> bool:
         try:

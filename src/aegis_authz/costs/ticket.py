@@ -23,13 +23,16 @@ _TOKENS = {"input", "output", "context", "max_output", "prices"}
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a call of `scope` was estimated to cost, None for one without a price; `reserved` says that limits were
-    charged with what may still be adjusted.
+    """What a call of `scope` was estimated to cost, None for one without a price.
+
+    `reserved` says that limits were charged with what may still be adjusted, `under_way` that the call has a place
+    among calls under way, which ends with it.
     """
 
     scope: Scope
     estimate: Estimate | None
     reserved: bool
+    under_way: bool
 
 
 def ticket_text(ticket: Ticket) -> str:
@@ -39,6 +42,7 @@ def ticket_text(ticket: Ticket) -> str:
         {
             "scope": [scope.org, scope.tenant, scope.agent],
             "reserved": ticket.reserved,
+            "under_way": ticket.under_way,
             "cost": None if ticket.estimate is None else _estimate_to_data(ticket.estimate),
         }
     ).decode()
@@ -46,12 +50,13 @@ def ticket_text(ticket: Ticket) -> str:
 
 def read_ticket(ticket: str) -> Ticket:
     """Read what `ticket_text` wrote. Raises ValueError for anything else."""
-    item = members(orjson.loads(ticket), {"scope", "reserved", "cost"}, "a ticket")
+    item = members(orjson.loads(ticket), {"scope", "reserved", "under_way", "cost"}, "a ticket")
     org, tenant, agent = (text(name, "scope") for name in items(item["scope"], "scope"))
-    if not isinstance(item["reserved"], bool):
-        raise ValueError("reserved is neither true nor false")  # noqa: TRY004  # one error for every surprise
+    reserved, under_way = item["reserved"], item["under_way"]
+    if not isinstance(reserved, bool) or not isinstance(under_way, bool):
+        raise ValueError("neither true nor false")  # noqa: TRY004  # one error for every surprise
     estimate = None if item["cost"] is None else _estimate(item["cost"])
-    return Ticket(Scope(org, tenant, agent), estimate, item["reserved"])
+    return Ticket(Scope(org, tenant, agent), estimate, reserved, under_way)
 
 
 def _estimate_to_data(estimate: Estimate) -> Json:

@@ -6,7 +6,7 @@ driver exception crosses a port.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
@@ -124,6 +124,12 @@ class Reservations(Protocol):
 
         Returns False when nothing is reserved under that id: it was adjusted before, or stays as it was charged. It can
         be said again after any fault. Raises StoreDown.
+        """
+        ...
+
+    async def confirm(self, decisions: Sequence[tuple[Scope, DecisionId]]) -> None:
+        """Let stand what these decisions of calls without a place among calls under way charged: `adjust` finds
+        nothing of them any more. Raises StoreDown; some may be done then.
         """
         ...
 

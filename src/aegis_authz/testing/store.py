@@ -146,6 +146,11 @@ class MemoryStore:
         """Make what the decision charged into what its call came to."""
         return self._memory.ledger.adjust(decision_id, adjustment, _ms(self._clock.now()))
 
+    async def confirm(self, decisions: Sequence[tuple[Scope, DecisionId]]) -> None:
+        """Let stand what these decisions charged."""
+        for _, decision_id in decisions:
+            self._memory.ledger.reserved.pop(decision_id, None)
+
     async def is_counted(self) -> bool:
         """Whether nothing that was charged counts as forgotten."""
         return self._memory.is_counted

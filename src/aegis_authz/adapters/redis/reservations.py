@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering, open_redis, script
 from aegis_authz.core.charge import Adjustment
@@ -12,7 +15,7 @@ _CONNECTIONS = 2
 
 
 class RedisReservations:
-    """`ports.Reservations` over Redis: one script, one round trip."""
+    """`ports.Reservations` over Redis: one round trip, and a script where anything changes."""
 
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url, _CONNECTIONS)
@@ -26,6 +29,18 @@ class RedisReservations:
         async with answering():
             answer: object = await self._redis.eval(self._adjust, 1, key, *arguments)
         return answer == 1
+
+    async def confirm(self, decisions: Sequence[tuple[Scope, DecisionId]]) -> None:
+        """Let stand what the decisions charged, as `ports.Reservations` says. Raises StoreDown."""
+        names = defaultdict[str, list[str]](list)
+        for scope, decision_id in decisions:
+            partition = redis_keys.partition_of(scope)
+            names[partition].append(redis_keys.reserved(partition, decision_id))
+        async with answering():
+            pipeline = self._redis.pipeline(transaction=False)
+            for keys in names.values():
+                pipeline.delete(*keys)
+            await pipeline.execute()
 
     async def close(self) -> None:
         """Close the connections."""
