@@ -1,27 +1,39 @@
-"""What an outbox does, in memory and on disk alike."""
+"""What an outbox does, in memory, on SQLite and on a real PostgreSQL alike."""
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from aegis_authz.adapters.files.outbox import SqliteOutbox
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.core.notice import NoticeKind, NoticeState
+from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.notices import Outbox
 from aegis_authz.testing.outbox import MemoryOutbox
+from tests.support.real_postgres import new_database
 
 HELD, SETTLED = NoticeKind.HELD, NoticeKind.SETTLED
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Outbox:
+async def database_url(request: pytest.FixtureRequest, folder: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'control.db'}"
+    return await new_database(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Outbox]:
     if request.param == "memory":
-        return MemoryOutbox(for_tests=True)
-    outbox = SqliteOutbox(tmp_path / "outbox.db", 0.0)
-    request.addfinalizer(outbox._database.close)
-    return outbox
+        yield MemoryOutbox(for_tests=True)
+        return
+    database = Database(await database_url(request, tmp_path))
+    await database.migrate()
+    yield SqlOutbox(database)
+    await database.close()
 
 
 async def test_a_notice_is_entered_once(outbox: Outbox) -> None:
@@ -92,59 +104,70 @@ async def test_the_second_notice_knows_the_receipt_of_the_first(outbox: Outbox) 
     assert (settled.kind, settled.receipt) == (SETTLED, "C1 1.2")
 
 
-async def test_after_a_restart_everything_is_there_and_due(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    before = SqliteOutbox(path, 0.0)
+async def test_what_comes_late_of_a_claim_that_ran_out_changes_nothing(outbox: Outbox) -> None:
+    await outbox.enter("apr_1", "slack:#a", HELD, 10.0)
+    slow, swift = await outbox.claim("slack", 10.0, 30.0), await outbox.claim("slack", 31.0, 51.0)
+    assert slow is not None
+    assert swift is not None
+    await outbox.abandon(slow, "no answer", 32.0)
+    await outbox.postpone(slow, "no answer", 33.0)
+    assert await outbox.undelivered(10) == []
+    assert await outbox.claim("slack", 34.0, 54.0) is None
+    await outbox.complete(swift, "C1 1.2", 35.0)
+    await outbox.postpone(slow, "no answer", 36.0)
+    assert await outbox.claim("slack", 1000.0, 1020.0) is None
+    assert [notice.receipt for notice in await outbox.unsettled()] == ["C1 1.2"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[SqlOutbox, SqlOutbox]]:
+    """The outboxes of two processes, on one database."""
+    url = await database_url(request, tmp_path)
+    databases = Database(url), Database(url)
+    await databases[0].migrate()
+    yield SqlOutbox(databases[0]), SqlOutbox(databases[1])
+    for database in databases:
+        await database.close()
+
+
+async def test_of_several_who_claim_at_once_each_notice_is_one_ones(shared: tuple[SqlOutbox, SqlOutbox]) -> None:
+    names = [f"apr_{number}" for number in range(20)]
+    entered = await asyncio.gather(*(box.enter(name, "slack:#a", HELD, 10.0) for name in names for box in shared))
+    assert sum(entered) == len(names)
+    claims = await asyncio.gather(*(box.claim("slack", 11.0, 31.0) for _ in names for box in shared))
+    claimed = [notice.approval_id for notice in claims if notice is not None]
+    assert len(claimed) == len(set(claimed))
+    while (notice := await shared[0].claim("slack", 11.0, 31.0)) is not None:
+        claimed.append(notice.approval_id)  # who found all others taken at that moment was given none
+    assert sorted(claimed) == sorted(names)
+
+
+async def test_after_a_restart_everything_is_there_and_due(shared: tuple[SqlOutbox, SqlOutbox]) -> None:
+    before, after = shared
     await before.enter("apr_1", "slack:#a", HELD, 10.0)
     assert await before.claim("slack", 10.0, 1000.0) is not None
-    await before.close()
-    after = SqliteOutbox(path, 11.0)
+    await after.end_claims(11.0)
     notice = await after.claim("slack", 11.0, 1000.0)
-    await after.close()
     assert notice is not None
     assert (notice.approval_id, notice.attempts) == ("apr_1", 2)
-    assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_old_notices_go_and_those_that_wait_stay(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    before = SqliteOutbox(path, 0.0)
-    await before.enter("apr_1", "slack:#a", HELD, 10.0)
-    await before.enter("apr_2", "email:a@b.example", HELD, 10.0)
-    notice = await before.claim("slack", 10.0, 11.0)
-    assert notice is not None
-    await before.abandon(notice, "no", 12.0)
-    await before.close()
-    after = SqliteOutbox(path, 12.0 + 31 * 86_400)
-    assert await after.undelivered(10) == []
-    assert await after.claim("email", 12.0 + 31 * 86_400, 1e10) is not None
-    await after.close()
-
-
-async def test_old_notices_go_while_a_control_plane_runs(tmp_path: Path) -> None:
-    outbox, later = SqliteOutbox(tmp_path / "outbox.db", 0.0), 12.0 + 31 * 86_400
+async def test_old_notices_go_and_those_that_wait_stay(shared: tuple[SqlOutbox, SqlOutbox]) -> None:
+    outbox, later = shared[0], 12.0 + 31 * 86_400
     for name in ("apr_1", "apr_2"):
         await outbox.enter(name, "slack:#a", HELD, 10.0)
         notice = await outbox.claim("slack", 10.0, 11.0)
         assert notice is not None
         await outbox.abandon(notice, "no", 12.0 if name == "apr_1" else later - 86_400)
+    await outbox.enter("apr_4", "email:a@b.example", HELD, 10.0)
     assert await outbox.enter("apr_3", "slack:#a", HELD, later)
     assert [notice.approval_id for notice in await outbox.undelivered(10)] == ["apr_2"]
     assert await outbox.claim("slack", later, 1e10) is not None
-    await outbox.close()
+    assert await outbox.claim("email", later, 1e10) is not None
 
 
-def test_an_outbox_of_a_newer_program_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA user_version = 2")
-    database.close()
-    with pytest.raises(OSError, match="it is of version 2, and this program knows 1"):
-        SqliteOutbox(path, 0.0)
-
-
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    path.write_bytes(b"x" * 5000)
-    with pytest.raises(OSError, match="cannot be used as an outbox"):
-        SqliteOutbox(path, 0.0)
+async def test_an_outbox_whose_database_is_away_says_so() -> None:
+    database = Database("postgresql://aegis@127.0.0.1:1/aegis")
+    with pytest.raises(StoreDown, match="the outbox cannot be used"):
+        await SqlOutbox(database).unsettled()
+    await database.close()

@@ -17,7 +17,6 @@ from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, load_keys
-from aegis_authz.adapters.files.outbox import SqliteOutbox
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
@@ -30,6 +29,8 @@ from aegis_authz.adapters.redis.limit_accounts import RedisLimitAccounts
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.adapters.tls import ServerTls, TlsUnusable
 from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
@@ -38,9 +39,9 @@ from aegis_authz.bootstrap.channels import open_channels
 from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.key_service import signing_rings
-from aegis_authz.bootstrap.people import offer_first_owner, people_stores
+from aegis_authz.bootstrap.people import offer_first_owner, open_database, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
-from aegis_authz.config.channels import ChannelSettings
+from aegis_authz.bootstrap.state_import import import_outbox
 from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -52,7 +53,7 @@ from aegis_authz.ports.control_plane import (
     RevocationListFault,
     Routes,
 )
-from aegis_authz.ports.data_plane import Clock
+from aegis_authz.ports.data_plane import Clock, StoreDown
 from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.key_rings import KeyRingFault
 
@@ -67,6 +68,7 @@ _FAULTS = (
     ReleasesFault,
     RevisionUnknown,
     DatabaseFault,
+    StoreDown,
     FolderBusy,
     LogAltered,
     TlsUnusable,
@@ -111,6 +113,7 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(reviews.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
+        database = await stack.enter_async_context(open_database(settings))
         stores = ControlStores(
             releases=releases,
             approvals=approvals,
@@ -126,10 +129,10 @@ async def _run(settings: ControlSettings) -> None:
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
             limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun"), accounts),
-            people=await stack.enter_async_context(people_stores(settings)),
+            people=people_stores(database),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
-        notices = None if settings.channels is None else _notices(settings, settings.channels, clock, stack)
+        notices = await _notices(settings, database, clock, stack)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices)
         await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
@@ -164,11 +167,17 @@ async def _serve(
             watch.cancel()
 
 
-def _notices(settings: ControlSettings, channels: ChannelSettings, clock: Clock, stack: AsyncExitStack) -> Notices:
-    opened = open_channels(channels, settings.people_url or settings.public_url, clock)
+async def _notices(
+    settings: ControlSettings, database: Database, clock: Clock, stack: AsyncExitStack
+) -> Notices | None:
+    if settings.channels is None:
+        return None
+    opened = open_channels(settings.channels, settings.people_url or settings.public_url, clock)
     stack.push_async_callback(opened.close)
-    outbox = SqliteOutbox(settings.state / "outbox.db", clock.now())
-    stack.push_async_callback(outbox.close)
+    outbox = SqlOutbox(database)
+    await import_outbox(settings.state, outbox)
+    if database.dialect == "sqlite":  # which no other control plane uses
+        await outbox.end_claims(clock.now())
     return Notices(outbox, opened)
 
 

@@ -1,4 +1,4 @@
-"""The database of people, opened and brought up to date, and the code of the first owner."""
+"""The control plane's database, opened and brought up to date, and the code of the first owner."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ def database_url(settings: ControlSettings) -> str:
 
 
 @asynccontextmanager
-async def people_stores(settings: ControlSettings) -> AsyncIterator[PeopleStores]:
-    """The stores of people on the settings' database, until the block ends. Raises DatabaseFault, OSError."""
+async def open_database(settings: ControlSettings) -> AsyncIterator[Database]:
+    """The settings' database, until the block ends. Raises DatabaseFault."""
     database = Database(database_url(settings))
     try:
         await database.migrate()
-        yield PeopleStores(SqlPeople(database), SqlSignIn(database), SqlChangeLog(database), database)
+        yield database
     finally:
         await database.close()
+
+
+def people_stores(database: Database) -> PeopleStores:
+    """The stores of people on that database."""
+    return PeopleStores(SqlPeople(database), SqlSignIn(database), SqlChangeLog(database), database)
 
 
 async def offer_first_owner(state: Path, stores: PeopleStores, sign_in: SignIn) -> None:

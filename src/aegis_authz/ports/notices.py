@@ -38,7 +38,10 @@ class Channel(Protocol):
 
 
 class Outbox(Protocol):
-    """Notices that must be delivered, kept until they are, or until that is of no use any more."""
+    """Notices that must be delivered, kept until they are, or until that is of no use any more.
+
+    What is said of a notice counts while it belongs to who claimed it: once another one has, it changes nothing.
+    """
 
     async def enter(self, approval_id: ApprovalId, place: str, kind: NoticeKind, now: Epoch) -> bool:
         """Keep a notice to be delivered; returns whether it is new. Raises StoreDown."""

@@ -52,7 +52,8 @@ class MemoryOutbox:
 
     async def postpone(self, notice: Notice, trouble: str, until: Epoch) -> None:
         """It was not, and is tried again then."""
-        self._change(notice, trouble=trouble).due = until
+        if self._change(notice, trouble=trouble):
+            self._of(notice).due = until
 
     async def abandon(self, notice: Notice, trouble: str, now: Epoch) -> None:
         """It is not tried again."""
@@ -79,9 +80,15 @@ class MemoryOutbox:
             (row for row in self._rows if (row.notice.approval_id, row.notice.place, row.notice.kind) == key), None
         )
 
-    def _change(self, notice: Notice, **changes: object) -> _Row:
+    def _of(self, notice: Notice) -> _Row:
         row = self._row(notice.approval_id, notice.place, notice.kind)
         if row is None:
             raise ValueError("a notice that was never entered")
-        row.notice = replace(row.notice, **changes)  # type: ignore[arg-type]  # fields of the notice
         return row
+
+    def _change(self, notice: Notice, **changes: object) -> bool:
+        row = self._of(notice)
+        is_own = row.notice.attempts == notice.attempts and row.notice.state is NoticeState.WAITING
+        if is_own:
+            row.notice = replace(row.notice, **changes)  # type: ignore[arg-type]  # fields of the notice
+        return is_own

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from aegis_authz.adapters.channels.slack import SlackChannel
-from aegis_authz.adapters.files.outbox import SqliteOutbox
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.settlement import Settlement
@@ -27,7 +28,10 @@ async def main(folder: Path, url: str) -> None:
         request = replace(REQUEST, id=f"apr_{number:034x}", digest=f"d{number}", requested_at=now, expires_at=now + 900)
         who = Identity(REQUEST.scope, "aegis", "k", f"j{number}", now, now + 60, (), "", Way.TOKEN, None, "", None)
         await store.settle(Settlement(who, None, request, now, (), None, None), 0)
-    outbox = SqliteOutbox(folder / "outbox.db", now)
+    database = Database(f"sqlite:///{folder / 'control.db'}")
+    await database.migrate()
+    outbox = SqlOutbox(database)
+    await outbox.end_claims(now)
     channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api")
     await Courier(outbox, store, store.get, {"slack": channel}, clock, lambda channel, outcome: None).watch()
 

@@ -129,7 +129,7 @@ OUTBOX = Table(
     Column("receipt", String(512), nullable=False),
     Column("trouble", String(512), nullable=False),
     Column("due", Double, nullable=False),
-    Column("ended", Double),
+    Column("ended", Double, index=True),
     UniqueConstraint("approval_id", "place", "kind"),
     Index("ix_outbox_channel", "channel", "state", "due"),
 )
