@@ -13,12 +13,12 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
-from aegis_authz.adapters.elsewhere import says_loopback
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.adapters.files.logins import FileLogins, LoginsFault, logins_path
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.adapters.tls import TlsUnusable, client_context
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
+from aegis_authz.core.address import says_loopback
 from aegis_authz.local.mesh_facts import FACTS_FILE, MeshFacts, MeshNotRunning, left_facts
 
 URL_VARIABLE = "AEGIS_CONTROL"
