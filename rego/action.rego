@@ -1,7 +1,7 @@
 # Calls of one action: every rule that lists it gives a verdict, and the strictest verdict wins.
 package aegis.authz
 
-action(call, documents) := combined(effects, verdicts, documents) if {
+action(call, documents) := eased(combined(effects, verdicts, documents), verdicts, documents, call, seen) if {
 	seen := world(call)
 	judging := [verdict(document, rule, seen) |
 		some document in documents
@@ -158,7 +158,9 @@ combined(effects, verdicts, documents) := passed("ALLOWED", deciders(verdicts), 
 	contradictory(verdicts)
 }
 
-deciders(verdicts) := sort({given.policy | some given in verdicts})
+deciders(verdicts) := sort({given.policy | some given in verdicts} | waivers_among(verdicts))
+
+waivers_among(verdicts) := {name | some given in verdicts; some name in given.waived_by}
 
 reason_of(findings) := "PARAMETER_MISSING" if {
 	some finding in findings

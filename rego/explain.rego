@@ -7,9 +7,11 @@ explanations := [explained(question) | some question in input.calls]
 explained(question) := {
 	"decision": decide(question),
 	"grant": grant_of(question, call),
-	"documents": [looked_at(document, mode, call) |
-		some node in nodes_of(call.subject.properties)
+	"documents": [looked_at(document, mode, call, documents) |
+		nodes := nodes_of(call.subject.properties)
+		some node in nodes
 		some mode in ["enforce", "shadow"]
+		documents := [document | some sibling in nodes; some document in sibling[mode]]
 		some document in node[mode]
 	],
 } if {
@@ -69,7 +71,7 @@ seen_of(pin, seen) := value if {
 	value != absent
 } else := null
 
-looked_at(document, mode, call) := {
+looked_at(document, mode, call, documents) := {
 	"name": document.name,
 	"mode": mode,
 	"regions": document.regions,
@@ -79,7 +81,7 @@ looked_at(document, mode, call) := {
 	seen := world(call)
 	allowing := [{
 		"id": rule.id,
-		"outcome": verdict(document, rule, seen).effect,
+		"outcome": waived(verdict(document, rule, seen), documents, call, seen).effect,
 		"conditions": conditions_of(rule, seen),
 	} |
 		some rule in rules_of(document.tools, call)

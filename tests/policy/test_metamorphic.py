@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.core.decision import Decision
+from aegis_authz.core.effect import Effect
 from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
-from tests.support.reference_documents import TOOLS, call, documents
+from tests.support.reference_documents import TOOLS, call, documents, standing
 
 TRUST = trust_to_data("lab", "lab", [], [], 300, 0)
 CALLS_A_SET = 40
@@ -203,3 +204,14 @@ def test_how_much_is_allowed_changes_neither_decisions_nor_the_ids_of_limits(opa
 
     for asked, first, after in before_and_after(opa, seed, lambda _, written: [raised(one) for one in written]):
         assert replaced(first) == replaced(after), asked
+
+
+@SETTINGS
+@given(SEEDS)
+def test_a_waiver_lets_through_nothing_but_what_was_held(opa: LabOpa, seed: int) -> None:
+    for made, first, after in before_and_after(opa, seed, lambda draw, written: [*written, standing(draw)]):
+        if first.effect is Effect.APPROVAL_NEEDED:
+            assert after.effect is not Effect.DENY, made
+            assert set(first.limits) == set(after.limits), made
+        else:
+            assert (first.effect, first.obligations) == (after.effect, after.obligations), made

@@ -21,7 +21,7 @@ from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from tests.support.reference import Call, Outcome, decide
-from tests.support.reference_documents import REGIONS, TOOLS, call, documents
+from tests.support.reference_documents import REGIONS, TOOLS, call, documents_and_waivers
 
 TRUST = trust_to_data("lab", "lab", [], [], 300, 0)
 CALLS_A_SET = 40
@@ -38,7 +38,7 @@ def opa(opa_binary: Any) -> Iterator[LabOpa]:
 def drawn(seed: int) -> tuple[list[PolicyDocument], list[Call]]:
     """A set of documents and the calls made under it."""
     draw = Random(seed)  # noqa: S311  # no secret hangs on it
-    read = [PolicyDocument.model_validate(one) for one in documents(draw)]
+    read = [PolicyDocument.model_validate(one) for one in documents_and_waivers(draw)]
     return read, [call(draw) for _ in range(CALLS_A_SET)]
 
 

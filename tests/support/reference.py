@@ -7,13 +7,13 @@ A comparison is True, False, or None where what it needs cannot be read. In `all
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from aegis_authz.policy.language.document import EgressHost, PolicyDocument
-from aegis_authz.policy.language.rule import Conditions, DenyRule, ToolRule
+from aegis_authz.policy.language.rule import Conditions, DenyRule, ToolRule, Waiver
 from aegis_authz.policy.language.values import ParameterRule, TimeRule, TimeWindow
 from tests.support.reference_comparisons import (
     ABSENT,
@@ -52,6 +52,7 @@ class Verdict:
     effect: str
     faults: frozenset[str] = frozenset()
     rule: ToolRule | None = None
+    document: str = ""
 
 
 def decide(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[str, str]) -> Outcome:
@@ -81,7 +82,7 @@ def _judged(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[st
         place = call["resource"]["properties"]
         known = any(_knows(entry, place) for one in documents for entry in one.egress.allow)
         return Outcome("deny", "TOOL_UNKNOWN" if known else "EGRESS_DENIED", (), None)
-    verdicts = list(_verdicts(documents, call, regions))
+    verdicts = [*_verdicts(documents, call, regions)]
     if not verdicts:
         return Outcome("deny", "POLICY_DENIED", (), None)
     effect = max((one.effect for one in verdicts), key=_STRICTNESS.index)
@@ -95,8 +96,11 @@ def _judged(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[st
     headers = {header for rule in rules for header in _headers(rule)}
     if len({name for name, _ in headers}) < len(headers):
         return Outcome("deny", "POLICY_DENIED", (), None)
-    if effect == "approval_needed" and not _approvable(verdicts):
-        return Outcome("deny", "POLICY_DENIED", (), None)
+    if effect == "approval_needed":
+        if not _approvable(verdicts):
+            return Outcome("deny", "POLICY_DENIED", (), None)
+        eased = [_unasked(one, documents, call, regions) for one in verdicts]
+        effect = max((one.effect for one in eased), key=_STRICTNESS.index)
     reason = {"allow": "ALLOWED", "sanitize": "SANITIZED", "approval_needed": "APPROVAL_NEEDED"}[effect]
     return Outcome(effect, reason, (*_redactions(rules), *sorted(headers)), None)
 
@@ -130,7 +134,7 @@ def _verdicts(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[
             yield Verdict("deny")
         for rule in document.allowed_tools:
             if rule.name == tool and {action, "*"} & set(rule.actions):
-                yield _allowing(rule, call, regions.get(tool))
+                yield replace(_allowing(rule, call, regions.get(tool)), document=document.title)
         names = {name for rule in document.allowed_tools if rule.name == tool for name in rule.actions} - {"*"}
         if (
             call["resource"]["type"] != "http"
@@ -142,6 +146,31 @@ def _verdicts(documents: Sequence[PolicyDocument], call: Call, regions: Mapping[
             spellings = {_spelling(one) for one in denial.actions} if call["resource"]["type"] != "http" else set()
             if denial.name == tool and ({action, "*"} & set(denial.actions) or _spelling(action) in spellings):
                 yield from _denying(denial, call, regions.get(tool))
+
+
+def _unasked(verdict: Verdict, documents: Sequence[PolicyDocument], call: Call, regions: Mapping[str, str]) -> Verdict:
+    """The verdict, milder where a waiver stands for the approval that it asks for."""
+    rule = verdict.rule
+    waivers = [waiver for document in documents for waiver in document.waivers]
+    if verdict.effect != "approval_needed" or rule is None:
+        return verdict
+    if not any(_waives(waiver, rule, verdict.document, call, regions) for waiver in waivers):
+        return verdict
+    return replace(verdict, effect="sanitize" if rule.sanitize is not None else "allow")
+
+
+def _waives(waiver: Waiver, rule: ToolRule, document: str, call: Call, regions: Mapping[str, str]) -> bool:
+    tool, day = call["resource"]["id"], datetime.fromtimestamp(call["context"]["time"] // 1_000_000_000, UTC).date()
+    groups = set(rule.approval.groups) if rule.approval is not None else set()
+    examined = [*_examined(waiver.conditions, call, regions.get(tool), denying=False)]
+    return (
+        (waiver.name, document) == (tool, *(name for name in waiver.of if name == document))
+        and call["action"]["name"] in waiver.actions
+        and (not groups or (bool(waiver.groups) and set(waiver.groups) <= groups))
+        and (rule.approval is None or (rule.approval.approvals == 1 and not rule.approval.confirm))
+        and all(fault in ("", "absent") and all(held is True for held, _ in checks) for fault, _, checks in examined)
+        and waiver.since <= day.isoformat() <= waiver.until
+    )
 
 
 def _spelling(name: str) -> str:

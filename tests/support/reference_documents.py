@@ -97,6 +97,43 @@ def documents(draw: Random) -> list[dict[str, Any]]:
     return [{**_document(draw), "name": f"document-{number}"} for number in range(draw.randint(1, 3))]
 
 
+def documents_and_waivers(draw: Random) -> list[dict[str, Any]]:
+    """The same, and now and then one that waives approvals of theirs."""
+    written = documents(draw)
+    return [*written, standing(draw)] if draw.random() < 0.4 else written
+
+
+def standing(draw: Random) -> dict[str, Any]:
+    """A document that waives approvals."""
+    return {
+        "org": "o",
+        "tenant": "t",
+        "agent": "a",
+        "name": "standing",
+        "waivers": [
+            {
+                "name": draw.choice(["bank", "bank", "shop"]),
+                "actions": draw.choice([["pay"], ["pay", "get"]]),
+                "of": draw.sample([f"document-{number}" for number in range(3)], draw.randint(1, 3)),
+                "groups": draw.choice([[], ["a"], ["b"], ["a", "b"]]),
+                "from": "2026-01-05",
+                "until": draw.choice(["2026-01-05", "2026-01-20"]),
+                **_waiving(draw),
+            }
+        ],
+    }
+
+
+def _waiving(draw: Random) -> dict[str, Any]:
+    """Conditions of a waiver: none of them may ask for an approval."""
+    while draw.random() < 0.6:
+        written = _conditions(draw, False)
+        found, _ = value_conditions(Conditions.model_validate(written.get("conditions", {"max_amount": 5})))
+        if not any(check.otherwise == "approval_needed" for one in found for check in one.checks):
+            return written
+    return {}
+
+
 def call(draw: Random) -> dict[str, Any]:
     """A question as OPA is asked it."""
     tool = draw.choice(["bank"] * 9 + ["shop", "desk", ""])

@@ -32,7 +32,7 @@ _CONDITION_KEYS = [
     *BARE_FORMS,
     *(f"{word}_{DEFAULT_PARAMETER}" for word in SHORT_FORMS if word not in BARE_FORMS),
 ]
-_LISTS = ("allowed_tools", "denied_tools")
+_LISTS = ("allowed_tools", "denied_tools", "waivers")
 
 
 def condition_key_problems(source: SourceDocument) -> list[Problem]:
@@ -61,7 +61,7 @@ def document_problems(
     """
     faults: list[Fault] = [
         ((*rule.at, *location), message)
-        for rule in rules
+        for rule in (*rules, *rules.waiving)
         for location, message in _rule_faults(rule, document, tools, tool_names, detectors)
     ]
     faults += document_limit_faults(document, tools, tool_names, detectors)
@@ -92,7 +92,8 @@ def _rule_faults(
         yield from _approval_faults(rule, compiled.asks or asks_beyond(rule))
         yield from _detector_faults(rule, detectors)
     elif compiled.asks:
-        yield ("conditions",), "a rule that denies cannot ask for an approval; put this into allowed_tools"
+        kind = "rule that denies" if compiled.denies else "waiver"
+        yield ("conditions",), f"a {kind} cannot ask for an approval; put this into allowed_tools"
     tool = tools.get(rule.name)
     if isinstance(rule, ToolRule):
         yield from rule_limit_faults(rule, document, tool)

@@ -19,7 +19,7 @@ from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule
 from aegis_authz.policy.compile.schema_types import types_of
 from aegis_authz.policy.language.document import Egress
 from aegis_authz.policy.language.operators import OPERATORS, Operand
-from aegis_authz.policy.language.rule import Approval, Obligations, Rule, ToolRule
+from aegis_authz.policy.language.rule import Approval, Obligations, Rule, ToolRule, Waiver
 from aegis_authz.policy.language.types import ANY
 
 
@@ -45,6 +45,7 @@ def document_data(policy: CompiledDocument, opaque: Sequence[str]) -> dict[str, 
         "regions": None if document.regions is None else sorted(document.regions),
         "egress": _egress(document.egress),
         **({"limits": entries} if entries else {}),
+        **({"waivers": _by_action((rule.rule, _waiving(rule)) for rule in rules.waiving)} if rules.waiving else {}),
     }
 
 
@@ -76,7 +77,11 @@ def _list(value: Json) -> Sequence[Json]:
 def reads(policies: Iterable[CompiledDocument]) -> set[str]:
     """Which words of `core.circumstances.CONTEXT` any condition of these documents asks about."""
     words = {
-        value.name for policy in policies for rule in policy.rules for value in rule.values if value.of == "context"
+        value.name
+        for policy in policies
+        for rule in (*policy.rules, *policy.rules.waiving)
+        for value in rule.values
+        if value.of == "context"
     }
     return words & CONTEXT
 
@@ -122,6 +127,18 @@ def _terms(approval: Approval) -> Json:
 
 def _denying(compiled: CompiledRule) -> dict[str, Json]:
     return {"id": compiled.id, "label": compiled.rule.description or compiled.id, "values": _values(compiled)}
+
+
+def _waiving(compiled: CompiledRule) -> dict[str, Json]:
+    waiver = compiled.rule
+    if not isinstance(waiver, Waiver):
+        raise TypeError("not a waiver among the waivers")
+    return {
+        "id": compiled.id,
+        "of": sorted(waiver.of),
+        "groups": sorted(waiver.groups),
+        "values": _values(compiled),
+    }
 
 
 def _values(compiled: CompiledRule) -> list[Json]:

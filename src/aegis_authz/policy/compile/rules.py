@@ -8,11 +8,13 @@ from typing import Literal
 
 from aegis_authz.policy.compile.comparisons import Fault
 from aegis_authz.policy.compile.conditions import ValueConditions, value_conditions
+from aegis_authz.policy.compile.time_windows import time_checks
 from aegis_authz.policy.language.document import PolicyDocument, RuleSet
-from aegis_authz.policy.language.rule import DenyRule, Rule, ToolRule
+from aegis_authz.policy.language.rule import Rule, Waiver
+from aegis_authz.policy.language.values import TimeRule, TimeWindow
 from aegis_authz.policy.source.reader import Location
 
-Listed = Literal["allowed_tools", "denied_tools"]
+Listed = Literal["allowed_tools", "denied_tools", "waivers"]
 """The lists of rules that a document or template has."""
 
 
@@ -57,10 +59,11 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledRules:
-    """The rules of a document or template, in order."""
+    """The rules of a document or template, in order. `waiving` ones judge nothing and are none of those it walks."""
 
     allowing: tuple[CompiledRule, ...]
     denying: tuple[CompiledRule, ...]
+    waiving: tuple[CompiledRule, ...]
 
     def __iter__(self) -> Iterator[CompiledRule]:
         yield from self.allowing
@@ -71,6 +74,7 @@ class CompiledRules:
         return CompiledRules(
             allowing=(*self.allowing, *(rule.inherited(name) for rule in template.allowing)),
             denying=(*self.denying, *(rule.inherited(name) for rule in template.denying)),
+            waiving=self.waiving,
         )
 
 
@@ -84,7 +88,12 @@ class CompiledDocument:
 
 def compiled_rules(rules: RuleSet) -> CompiledRules:
     """The rules that a document or template holds itself."""
-    return CompiledRules(_compiled(rules.allowed_tools, "allowed_tools"), _compiled(rules.denied_tools, "denied_tools"))
+    waivers = rules.waivers if isinstance(rules, PolicyDocument) else ()
+    return CompiledRules(
+        _compiled(rules.allowed_tools, "allowed_tools"),
+        _compiled(rules.denied_tools, "denied_tools"),
+        tuple(map(_dated, _compiled(waivers, "waivers"))),
+    )
 
 
 def compiled_document(document: PolicyDocument) -> CompiledDocument:
@@ -92,7 +101,17 @@ def compiled_document(document: PolicyDocument) -> CompiledDocument:
     return CompiledDocument(document, compiled_rules(document))
 
 
-def _compiled(rules: Sequence[ToolRule] | Sequence[DenyRule], listed: Listed) -> tuple[CompiledRule, ...]:
+def _dated(compiled: CompiledRule) -> CompiledRule:
+    """A waiver with the days for which it is."""
+    waiver = compiled.rule
+    if not isinstance(waiver, Waiver):
+        raise TypeError("not a waiver")
+    window = TimeWindow.model_validate({"from": waiver.since, "until": waiver.until})
+    days = ValueConditions("context", "time", False, "number", time_checks(TimeRule(within=(window,)), ()))
+    return replace(compiled, values=(*compiled.values, days))
+
+
+def _compiled(rules: Sequence[Rule], listed: Listed) -> tuple[CompiledRule, ...]:
     before: dict[str, int] = {}
     compiled = []
     for rule in rules:

@@ -21,7 +21,7 @@ from aegis_authz.policy.language.limits import (
     RateLimit,
 )
 from aegis_authz.policy.language.operators import OPERATORS, Holder
-from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule
+from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule, Waiver
 from aegis_authz.policy.language.shapes import Shape
 from aegis_authz.policy.language.values import ElementRule, ParameterRule, TimeWindow
 
@@ -53,6 +53,7 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         *("org", "tenant", "agent", "mode", "name", "description", "owner", "ticket", "disclose_limits", "extends"),
         *_RULED,
         "breaker",
+        "waivers",
     ),
     Template: ("template", "description", *_RULED),
     DefinitionsDocument: ("description", "define"),
@@ -64,6 +65,7 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
     RateLimit: ("calls", "per", "burst", "on_exceed"),
     ConcurrencyLimit: ("max", "life", "on_exceed"),
     DenyRule: _RULE,
+    Waiver: (*_RULE, "of", "groups", "from", "until"),
     Conditions: (_REST, "parameters", "context", "schema"),
     ElementRule: ("at", *_OF_VALUES),
     ParameterRule: (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from aegis_authz.policy.language.document_limits import BreakerTerms, LimitEntry
-from aegis_authz.policy.language.rule import Approval, DenyRule, DetectorDefinition, ToolRule
+from aegis_authz.policy.language.rule import Approval, DenyRule, DetectorDefinition, ToolRule, Waiver
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
@@ -58,8 +58,16 @@ class RuleSet(Part):
     regions: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE] | None = None
 
 
+_BESIDE_WAIVERS = frozenset(
+    ("org", "tenant", "agent", "mode", "name", "description", "owner", "ticket", "disclose_limits", "waivers")
+)
+
+
 class PolicyDocument(RuleSet):
-    """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group."""
+    """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group.
+
+    A document with `waivers` holds nothing else and is about one agent, so that it can never deny or allow by itself.
+    """
 
     org: NameOrGlob = ANY
     tenant: NameOrGlob = ANY
@@ -71,6 +79,20 @@ class PolicyDocument(RuleSet):
     disclose_limits: bool = False
     extends: Words | None = None
     breaker: BreakerTerms | None = None
+    waivers: Annotated[tuple[Waiver, ...], LISTED] = ()
+
+    @model_validator(mode="after")
+    def _waives_alone(self) -> PolicyDocument:
+        if not self.waivers:
+            return self
+        others = sorted(self.model_fields_set - _BESIDE_WAIVERS)
+        if others:
+            raise ValueError(f"a document with waivers has no {others[0]}: waivers stand in a document of their own")
+        if ANY in self.scope:
+            raise ValueError("a document with waivers is about one agent: org, tenant and agent in full")
+        if self.mode != "enforce":
+            raise ValueError("a document with waivers has no shadow: what it waives would be held all the same")
+        return self
 
     @property
     def scope(self) -> str:

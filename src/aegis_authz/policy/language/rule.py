@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
@@ -16,6 +17,7 @@ from aegis_authz.policy.language.types import (
     ONE_OR_MORE,
     UNIQUE,
     ChannelPlace,
+    Day,
     HeaderName,
     HeaderPrefix,
     HeaderValue,
@@ -222,3 +224,29 @@ class ToolRule(Rule, Limited):
 
 class DenyRule(Rule):
     """One entry of `denied_tools`: denies unless a condition provably does not hold."""
+
+
+MOST_WAIVER_DAYS = 30
+"""The most days that a waiver may stand for approvals."""
+
+
+class Waiver(Rule):
+    """One entry of `waivers`: stands for the approval that rules of the documents `of` ask for, and for nothing else.
+
+    It does so for calls that meet its conditions, from one day to another (UTC, `until` included), and for rules that
+    are content with one person of its `groups`; of a rule that names no groups, with anybody.
+    """
+
+    of: Annotated[tuple[Words, ...], LISTED, NOT_EMPTY, UNIQUE]
+    groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
+    since: Day = Field(alias="from")
+    until: Day
+
+    @model_validator(mode="after")
+    def _is_narrow(self) -> Waiver:
+        if ANY in self.actions:
+            raise ValueError('a waiver names its actions; "*" would waive what nobody has seen')
+        days = (date.fromisoformat(self.until) - date.fromisoformat(self.since)).days + 1
+        if not 0 < days <= MOST_WAIVER_DAYS:
+            raise ValueError(f"a waiver is for 1 to {MOST_WAIVER_DAYS} days, and this is for {days}")
+        return self
