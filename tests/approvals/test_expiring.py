@@ -8,6 +8,7 @@ import pytest
 
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.core.approval import ApprovalNotFound, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval_event import ApprovalEventKind
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.refused import Refused
@@ -15,6 +16,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 
@@ -54,7 +56,15 @@ class Desk:
         self.clock = Hand()
         self.store = Forgetful(self.clock, 60, for_tests=True)
         self.records = MemoryRecordLog("control", for_tests=True)
-        self.watch = ExpiryWatch(self.store, self.records, self.clock)
+        self.history = MemoryApprovalHistory(for_tests=True)
+        self.watch = self.new_watch()
+
+    def new_watch(self) -> ExpiryWatch:
+        return ExpiryWatch(self.store, self.records, self.history, self.clock)
+
+    async def events(self) -> list[tuple[str, ApprovalEventKind, float]]:
+        lines = await self.history.lines(Epoch(0.0), Epoch(1e12), 0, 1000)
+        return [(line.event.approval_id, line.event.kind, line.event.seconds) for line in lines]
 
     async def held(self, number: int, verdict: ApprovalState | None = None) -> str:
         now = self.clock.now()
@@ -92,8 +102,11 @@ async def test_what_runs_out_undecided_or_unused_is_recorded_once(desk: Desk) ->
         (waiting, ApprovalStep.EXPIRED, "", "not decided"),
         (granted, ApprovalStep.EXPIRED, "", "granted by ann, not used"),
     ]
-    await ExpiryWatch(desk.store, desk.records, desk.clock).look()  # as after a restart
+    await desk.new_watch().look()  # as after a restart
     assert len(desk.kept()) == 2
+    asked, expired = ApprovalEventKind.ASKED, ApprovalEventKind.EXPIRED
+    whole = [(name, *event) for name in (waiting, granted) for event in ((asked, 0.0), (expired, 900.0))]
+    assert sorted(await desk.events(), key=str) == sorted(whole, key=str)
 
 
 async def test_what_ran_out_while_nobody_watched_is_recorded_all_the_same(desk: Desk) -> None:
@@ -102,7 +115,7 @@ async def test_what_ran_out_while_nobody_watched_is_recorded_all_the_same(desk: 
         if number % 15 == 14:
             desk.clock.ahead += 901  # so that the agent may ask again
     desk.clock.ahead += 901
-    await ExpiryWatch(desk.store, desk.records, desk.clock).look()
+    await desk.new_watch().look()
     assert len(desk.kept()) == 450
     assert name in {kept[0] for kept in desk.kept()}
 

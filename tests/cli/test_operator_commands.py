@@ -43,6 +43,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.local.mesh_facts import write_facts
+from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
@@ -176,6 +177,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             reviews=NoClusters(),
             limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store),
             people=memory_people(),
+            history=MemoryApprovalHistory(for_tests=True),
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))

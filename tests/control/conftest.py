@@ -29,6 +29,7 @@ from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.encoding.verifying_key import VerifyingKey
+from aegis_authz.ports.approval_history import ApprovalHistory
 from aegis_authz.ports.control_plane import (
     Journal,
     KeySets,
@@ -40,6 +41,7 @@ from aegis_authz.ports.control_plane import (
 )
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.ports.key_rings import KeyRing
+from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -204,6 +206,7 @@ def new_plane(
         limits: LimitStores | None = None,
         people: MemoryPeople | None = None,
         notices: Notices | None = None,
+        history: ApprovalHistory | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -224,6 +227,7 @@ def new_plane(
             RecordKeyRing(folder),
             limits or begun_limits(settings),
             memory_people(people),
+            history or MemoryApprovalHistory(for_tests=True),
         )
         return with_people(control_services(settings, keys, stores, clock, SystemIds(), None, notices), *OWNERS)
 

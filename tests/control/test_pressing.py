@@ -262,9 +262,7 @@ async def test_a_decision_waits_for_the_answer_to_no_other(desk: Desk) -> None:
         decided.append(user)
         raise PersonUnknown(user)
 
-    own = SlackPresses(
-        SECRET, desk.plane.approver, person_of, SlowReplies(), desk.plane.authentication.note, SystemClock()
-    )
+    own = SlackPresses(SECRET, desk.plane.approver, person_of, SlowReplies(), desk.plane.deciding, SystemClock())
     watch = asyncio.create_task(own.watch())
     for user in ("U0ONE", "U0TWO"):
         raw, stamp = desk.payload(user, "aegis_approve"), str(int(time.time()))

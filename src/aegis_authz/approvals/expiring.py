@@ -7,10 +7,13 @@ import logging
 
 from aegis_authz.approvals.deciding import record_of
 from aegis_authz.core.approval import Approval, ApprovalNotFound, ApprovalState
+from aegis_authz.core.approval_event import ApprovalEvent, ApprovalEventKind
 from aegis_authz.core.record import ApprovalStep
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch, Seconds
+from aegis_authz.ports.approval_history import ApprovalHistory
 from aegis_authz.ports.data_plane import Approvals, Clock, RecordLog, StoreDown
+from aegis_authz.ports.database import DatabaseFault
 
 _log = logging.getLogger(__name__)
 EVERY = Seconds(5.0)
@@ -22,9 +25,10 @@ _MOST = 200
 class ExpiryWatch:
     """Looks now and then for what expired. On record first: a crash in between records an expiry twice, never not."""
 
-    def __init__(self, approvals: Approvals, records: RecordLog, clock: Clock) -> None:
+    def __init__(self, approvals: Approvals, records: RecordLog, history: ApprovalHistory, clock: Clock) -> None:
         self._approvals = approvals
         self._records = records
+        self._history = history
         self._clock = clock
         self._since = Epoch(clock.now() - _BACK)
         self._recorded: set[ApprovalId] = set()
@@ -34,12 +38,12 @@ class ExpiryWatch:
         while True:
             try:
                 await self.look()
-            except (StoreDown, Refused) as fault:
+            except (StoreDown, DatabaseFault, Refused) as fault:
                 _log.warning("what expired is not recorded yet: %s", fault)
             await asyncio.sleep(EVERY)
 
     async def look(self) -> None:
-        """Record what expired since the last look. Raises StoreDown, Refused(RECORD_FAILED)."""
+        """Record what expired since the last look. Raises StoreDown, DatabaseFault, Refused(RECORD_FAILED)."""
         now = self._clock.now()
         while self._since < now:
             overdue, until = await self._approvals.overdue(self._since, now, _MOST)
@@ -53,6 +57,9 @@ class ExpiryWatch:
             record = record_of(request, ApprovalStep.EXPIRED, "", _note(approval), request.expires_at)
             await self._records.append(record)
             self._recorded.add(request.id)  # should the next step fail, it is not recorded again
+        expired = ApprovalEventKind.EXPIRED
+        await self._history.append(ApprovalEvent.asked(request))
+        await self._history.append(ApprovalEvent.of(request, expired, "", "", _note(approval), request.expires_at))
         try:
             await self._approvals.expire(request.id, now)
         except ApprovalNotFound:

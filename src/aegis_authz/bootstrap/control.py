@@ -29,6 +29,7 @@ from aegis_authz.adapters.redis.limit_accounts import RedisLimitAccounts
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
+from aegis_authz.adapters.sql.approval_history import SqlApprovalHistory
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -130,6 +131,7 @@ async def _run(settings: ControlSettings) -> None:
             record_ring=RecordKeyRing(settings.keys),
             limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun"), accounts),
             people=people_stores(database),
+            history=SqlApprovalHistory(database),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         notices = await _notices(settings, database, clock, stack)

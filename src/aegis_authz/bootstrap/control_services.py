@@ -20,12 +20,12 @@ from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
-from aegis_authz.control.acts import Note
 from aegis_authz.control.app import ControlServices, Outreach, PeopleServices
 from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.building import PolicyBuilder
 from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.deciding_on_record import Deciding
 from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
 from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
@@ -201,7 +201,7 @@ def _log_outcome(channel: str, outcome: str) -> None:
 
 
 def _presses(
-    notices: Notices, people: PeopleStore, approver: Approver, note: Note, clock: Clock
+    notices: Notices, people: PeopleStore, approver: Approver, deciding: Deciding, clock: Clock
 ) -> SlackPresses | None:
     app = notices.channels.slack
     if app is None:
@@ -221,7 +221,7 @@ def _presses(
             raise PersonUnknown(user)
         return account.person  # roles that were taken are gone here, too
 
-    return SlackPresses(app.signing_secret, approver, person_of, app.channel, note, clock)
+    return SlackPresses(app.signing_secret, approver, person_of, app.channel, deciding, clock)
 
 
 def _outreach(
@@ -229,7 +229,7 @@ def _outreach(
     notices: Notices | None,
     stores: ControlStores,
     approver: Approver,
-    note: Note,
+    deciding: Deciding,
     clock: Clock,
     ids: Ids,
 ) -> Outreach:
@@ -237,7 +237,7 @@ def _outreach(
     pages = Pages(key, settings.people_url or settings.public_url)
     if notices is None:
         return Outreach(pages, None, None)
-    presses = _presses(notices, stores.people.people, approver, note, clock)
+    presses = _presses(notices, stores.people.people, approver, deciding, clock)
     return Outreach(pages, _courier(notices, stores, approver, clock), presses)
 
 
@@ -263,8 +263,6 @@ def control_services(
     discovery = Discovery(keys.root, lambda: stores.bundle_ring.trusted(clock.now()))
     discovery.refresh()
     publisher = Publisher(stores.releases, builder, bulletin, clock)
-
-    catalogue_of = partial(_catalogue_of, builder, stores)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
 
@@ -279,15 +277,17 @@ def control_services(
     authentication = PeopleAuthentication(
         AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
     )
+    deciding = Deciding(approver, authentication.note, stores.history, clock)
     return ControlServices(
         publisher=publisher,
         approver=approver,
-        outreach=_outreach(settings, notices, stores, approver, authentication.note, clock, ids),
-        expiry=ExpiryWatch(stores.approvals, stores.records, clock),
+        deciding=deciding,
+        outreach=_outreach(settings, notices, stores, approver, deciding, clock, ids),
+        expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,
         discovery=discovery,
         board=board,
-        keeper=None if routes is None else RouteKeeper(board, catalogue_of, routes),
+        keeper=None if routes is None else RouteKeeper(board, partial(_catalogue_of, builder, stores), routes),
         revoker=revoker,
         limits=LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock),
         limit_book=_limit_book(stores, builder, clock),

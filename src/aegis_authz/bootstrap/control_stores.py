@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.control.signing_in import PeopleStores
+from aegis_authz.ports.approval_history import ApprovalHistory
 from aegis_authz.ports.control_plane import (
     Enrolments,
     FirstStart,
@@ -53,3 +54,4 @@ class ControlStores:
     record_ring: Rotatable
     limits: LimitStores
     people: PeopleStores
+    history: ApprovalHistory

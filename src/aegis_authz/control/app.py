@@ -20,6 +20,7 @@ from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.control.appointing import Appointer, NotAppointed
 from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.deciding_on_record import Deciding
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
@@ -124,6 +125,7 @@ class ControlServices:
 
     publisher: Publisher
     approver: Approver
+    deciding: Deciding
     bulletin: Bulletin
     discovery: Discovery
     board: StatusBoard
@@ -169,9 +171,13 @@ def create_app(services: ControlServices) -> FastAPI:
     for router in (
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
-        *approval_routes(services.approver, services.authentication),
+        *approval_routes(services.approver, services.deciding, services.authentication),
         *approval_page_routes(
-            services.approver, services.authentication, services.outreach.pages, services.people.door
+            services.approver,
+            services.deciding,
+            services.authentication,
+            services.outreach.pages,
+            services.people.door,
         ),
         *slack_routes(services.outreach.presses),
         *notice_routes(services.outreach.courier, services.authentication),

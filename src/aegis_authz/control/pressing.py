@@ -10,7 +10,6 @@ from typing import Protocol
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.statement import statement_digest
-from aegis_authz.control.acts import Note
 from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.person import Domain, Person
@@ -56,14 +55,14 @@ class SlackPresses:
         approver: Approver,
         person_of: Callable[[str], Awaitable[Person]],
         replies: Replies,
-        note: Note,
+        deciding: Deciding,
         clock: Clock,
     ) -> None:
         self._secret = signing_secret
         self._approver = approver
         self._person_of = person_of
         self._replies = replies
-        self._deciding = Deciding(approver, note)
+        self._deciding = deciding
         self._clock = clock
         self._queue: asyncio.Queue[Press] = asyncio.Queue(_MOST_WAITING)
 
@@ -115,6 +114,6 @@ class SlackPresses:
             raise ApprovalForbidden(f"{person.id} may not decide approvals of {request.scope.tenant_path}")
         if not hmac.compare_digest(statement_digest(request), press.statement):
             raise ApprovalConflict("the call is another than the message shows; decide on its page")
-        verdict = Verdict(Verb.APPROVE if press.approves else Verb.DENY, press.reason, {})
+        verdict = Verdict(Verb.APPROVE if press.approves else Verb.DENY, press.reason, {}, "slack")
         after, _ = await self._deciding.decide(person, request, verdict)
         return outcome(after)

@@ -26,11 +26,10 @@ _VERBS = {"approve": Verb.APPROVE, "deny": Verb.DENY}
 
 
 def approval_page_routes(
-    approver: Approver, authentication: Authentication, pages: Pages, door: SignInDoor
+    approver: Approver, deciding: Deciding, authentication: Authentication, pages: Pages, door: SignInDoor
 ) -> list[APIRouter]:
     """Everything under `/approvals`."""
     people = people_router(authentication, takes_forms=True)
-    deciding = Deciding(approver, authentication.note)
 
     async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
         approval = await approver.get(approval_id)
@@ -117,4 +116,4 @@ def _verdict(form: Form) -> Verdict:
         verb = _VERBS[form.text("verdict")]
     except KeyError:
         raise HttpProblem(400, "the form says neither approve nor deny") from None
-    return Verdict(verb, form.text("note"), form.values())
+    return Verdict(verb, form.text("note"), form.values(), "page")

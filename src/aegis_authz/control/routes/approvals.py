@@ -34,7 +34,7 @@ After = Annotated[
 StateFilter = Annotated[ApprovalState | None, Query(description="Only those in this state.")]
 
 
-def approval_routes(approver: Approver, authentication: Authentication) -> list[APIRouter]:
+def approval_routes(approver: Approver, deciding: Deciding, authentication: Authentication) -> list[APIRouter]:
     """Everything under `/v1/approvals`; all but `{approval_id}/status` for those who may."""
     people, everyone = people_router(authentication), open_router()
 
@@ -54,7 +54,7 @@ def approval_routes(approver: Approver, authentication: Authentication) -> list[
         """Show exactly what would run."""
         return ApprovalAnswer.of(await _visible(approver, approval_id, caller))
 
-    _add_decisions(people, approver, Deciding(approver, authentication.note))
+    _add_decisions(people, approver, deciding)
 
     @everyone.get("/v1/approvals/{approval_id}/status")
     async def get_approval_status(approval_id: ApprovalId, response: Response) -> StandingAnswer:
@@ -80,7 +80,7 @@ def _add_decisions(people: APIRouter, approver: Approver, deciding: Deciding) ->
     async def approve(approval_id: ApprovalId, decision: ApprovalDecision, caller: Asker) -> ApprovedAnswer:
         """Approve a pending call; the answer holds its one-time override token, once enough people have approved."""
         request = (await _visible(approver, approval_id, caller)).request
-        verdict = Verdict(Verb.APPROVE, decision.note, decision.confirm)
+        verdict = Verdict(Verb.APPROVE, decision.note, decision.confirm, "api")
         approval, token = await deciding.decide(caller.person, request, verdict)
         return ApprovedAnswer.with_token(approval, token)
 
@@ -88,14 +88,14 @@ def _add_decisions(people: APIRouter, approver: Approver, deciding: Deciding) ->
     async def deny(approval_id: ApprovalId, decision: DenialRequest, caller: Asker) -> ApprovalAnswer:
         """Deny a pending call."""
         request = (await _visible(approver, approval_id, caller)).request
-        approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.DENY, decision.note, {}))
+        approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.DENY, decision.note, {}, "api"))
         return ApprovalAnswer.of(approval)
 
     @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[decides])
     async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
         """Take an approval back that is pending, or granted and not used."""
         request = (await _visible(approver, approval_id, caller)).request
-        approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.CANCEL, decision.note, {}))
+        approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.CANCEL, decision.note, {}, "api"))
         return ApprovalAnswer.of(approval)
 
 
