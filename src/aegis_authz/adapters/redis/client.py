@@ -13,7 +13,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AskError, RedisError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from aegis_authz.ports.data_plane import StoreDown
 
@@ -22,6 +23,8 @@ _SENTINEL = "sentinel://"
 _SENTINEL_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9][0-9]{0,4})\Z")
 _CONNECT_TIMEOUT = 0.5
 _ANSWER_TIMEOUT = 2.0
+_NO_NOTICES = MaintNotificationsConfig(enabled=False)
+"""With notices of maintenance the driver does not see that a server hung up, and hands out dead connections."""
 
 
 def open_redis(url: str, max_connections: int) -> Redis:
@@ -42,6 +45,7 @@ def open_redis(url: str, max_connections: int) -> Redis:
         socket_timeout=None,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
+        maint_notifications_config=_NO_NOTICES,
     )
     return Redis.from_pool(pool)
 
@@ -78,6 +82,7 @@ def _sentinel_pool(place: str, max_connections: int) -> SentinelConnectionPool:
         password=password or None,
         socket_timeout=None,  # as above: whoever asks has a deadline of its own
         health_check_interval=0,
+        maint_notifications_config=_NO_NOTICES,
         **waits,
     )
 
@@ -93,7 +98,8 @@ def fault_text(fault: Exception) -> str:
 
     Of every other fault only its kind, because the text may hold an address.
     """
-    return str(fault)[:200] if isinstance(fault, ResponseError) else type(fault).__name__
+    is_address = isinstance(fault, AskError)
+    return str(fault)[:200] if isinstance(fault, ResponseError) and not is_address else type(fault).__name__
 
 
 @asynccontextmanager
