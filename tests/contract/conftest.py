@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.real_cluster import shared_cluster
 from tests.support.real_postgres import postgres_programs, running_postgres
 from tests.support.real_redis import real_redis
 
-__all__ = ["real_redis"]
+__all__ = ["real_redis", "shared_cluster"]
 
 
 @pytest.fixture(scope="session")

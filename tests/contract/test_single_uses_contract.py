@@ -1,4 +1,4 @@
-"""What is taken once: Redis and its twin in memory agree."""
+"""What is taken once: Redis, a cluster of it and the twin in memory agree."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from aegis_authz.core.units import Seconds
 from aegis_authz.ports.control_plane import SingleUses
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.issuing import MemorySingleUses
+from tests.support.real_cluster import RealCluster
 from tests.support.real_redis import RealRedis
 
 
-@pytest.fixture(params=["redis", "memory"])
-async def uses(request: pytest.FixtureRequest, real_redis: RealRedis) -> AsyncIterator[SingleUses]:
+@pytest.fixture(params=["real_redis", "shared_cluster", "memory"])
+async def uses(request: pytest.FixtureRequest) -> AsyncIterator[SingleUses]:
     if request.param == "memory":
         yield MemorySingleUses(SystemClock(), for_tests=True)
         return
-    redis = RedisSingleUses(real_redis.url)
+    server: RealRedis | RealCluster = request.getfixturevalue(request.param)
+    redis = RedisSingleUses(server.url)
     yield redis
     await redis.close()
 

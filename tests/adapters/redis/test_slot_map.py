@@ -35,6 +35,7 @@ def test_every_partition_has_one_master_and_all_of_its_keys_are_there() -> None:
         redis_keys.epoch(partition),
         redis_keys.jti(scope, ["i", "j"]),
         redis_keys.revoked(partition),
+        redis_keys.revocations_whole(partition),
         redis_keys.grant(scope, "g"),
         redis_keys.quarantined(partition),
         redis_keys.quarantine(scope),

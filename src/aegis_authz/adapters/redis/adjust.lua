@@ -1,6 +1,6 @@
 -- Makes what a decision charged into what its call came to: once, whoever says it and however often.
 --
--- KEYS  1 reserved
+-- KEYS  1 reserved   2 one that never exists
 -- ARGV  1 decision id   2 "1" when everything is given back   3 cost in micro-units, "" when it is as estimated
 --
 -- Answers 1, or 0 when nothing is reserved: it was adjusted before, or stays as it was charged. The keys it names are of the

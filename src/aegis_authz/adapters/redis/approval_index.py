@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.servers import Question, Servers
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalNotFound
 from aegis_authz.core.units import ApprovalId
 
@@ -43,43 +43,53 @@ def place_text(place: Place) -> str:
 class ApprovalIndex:
     """Reads the index. Every method may raise what the driver raises."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
 
     async def before(self, place: Place | None, count: int) -> list[Place]:
         """The first `count` places behind that one, those that expire last first; from the beginning for None."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for partition in redis_keys.ALL_PARTITIONS:
-            index = redis_keys.approvals(partition)
-            highest = "+inf" if place is None else f"({place[0]}"
-            pipeline.zrevrangebyscore(index, highest, "-inf", start=0, num=count, withscores=True)
+        highest = "+inf" if place is None else f"({place[0]}"
+        questions = []
+        for index in map(redis_keys.approvals, redis_keys.ALL_PARTITIONS):
+            questions.append((index, _before(index, highest, count)))
             if place is not None:  # of the same millisecond
-                pipeline.zrangebyscore(index, place[0], place[0], withscores=True)
-        places = _places(await pipeline.execute(raise_on_error=False))
+                questions.append((index, _between(index, place[0], place[0], None)))
+        places = _places(await self._servers.ask_each(questions))
         return sorted((entry for entry in places if place is None or entry < place), reverse=True)[:count]
 
     async def between(self, since: int, until: int, count: int) -> list[Place]:
         """The first `count` places whose expiry lies between two moments in milliseconds, the earliest first."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for partition in redis_keys.ALL_PARTITIONS:
-            pipeline.zrangebyscore(redis_keys.approvals(partition), since, until, start=0, num=count, withscores=True)
-        return sorted(_places(await pipeline.execute(raise_on_error=False)))[:count]
+        indexes = map(redis_keys.approvals, redis_keys.ALL_PARTITIONS)
+        replies = await self._servers.ask_each([(index, _between(index, since, until, count)) for index in indexes])
+        return sorted(_places(replies))[:count]
 
     async def heads(self, names: Sequence[str]) -> list[bytes | Head]:
         """The state of each approval, or why there is none. Nothing else of it is read."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipeline.hget(_key(name), "state")
-            pipeline.hstrlen(_key(name), "document")
-        replies = await pipeline.execute(raise_on_error=False)
+        questions = [(key, question) for key in map(_key, names) for question in _head_of(key)]
+        replies = await self._servers.ask_each(questions)
         return [_head(state, size) for state, size in zip(replies[::2], replies[1::2], strict=True)]
 
     async def rows(self, names: Sequence[str]) -> list[dict[bytes, bytes]]:
         """All that is kept of each approval."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipeline.hgetall(_key(name))
-        return [row if isinstance(row, dict) else {} for row in await pipeline.execute(raise_on_error=False)]
+        replies = await self._servers.ask_each([(key, _row(key)) for key in map(_key, names)])
+        return [row if isinstance(row, dict) else {} for row in replies]
+
+
+def _before(index: str, highest: str, count: int) -> Question:
+    return lambda redis: redis.zrevrangebyscore(index, highest, "-inf", start=0, num=count, withscores=True)
+
+
+def _between(index: str, since: int, until: int, count: int | None) -> Question:
+    start = None if count is None else 0
+    return lambda redis: redis.zrangebyscore(index, since, until, start=start, num=count, withscores=True)
+
+
+def _head_of(key: str) -> tuple[Question, Question]:
+    return lambda redis: redis.hget(key, "state"), lambda redis: redis.hstrlen(key, "document")
+
+
+def _row(key: str) -> Question:
+    return lambda redis: redis.hgetall(key)
 
 
 def _head(state: object, size: object) -> bytes | Head:

@@ -9,7 +9,8 @@ from typing import cast
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approval_index import ApprovalIndex, Head, Place, place_text, read_place
-from aegis_authz.adapters.redis.client import answering, open_redis, script
+from aegis_authz.adapters.redis.client import answering, script
+from aegis_authz.adapters.redis.servers import open_servers
 from aegis_authz.approvals.document import approval_from_text
 from aegis_authz.approvals.rules import already, conflict, not_found, require_step, standing
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
@@ -27,9 +28,9 @@ class RedisApprovals:
     """`ports.Approvals` over Redis."""
 
     def __init__(self, url: str, clock: Clock) -> None:
-        self._redis = open_redis(url, _CONNECTIONS)
+        self._servers = open_servers(url, _CONNECTIONS)
         self._clock = clock
-        self._index = ApprovalIndex(self._redis)
+        self._index = ApprovalIndex(self._servers)
         self._decide = script("decide.lua")
         self._expire = script("expire.lua")
 
@@ -76,7 +77,7 @@ class RedisApprovals:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         key = redis_keys.approval(approval_id)
         async with answering():
-            fields = cast(dict[bytes, bytes], await self._redis.hgetall(key))
+            fields = cast(dict[bytes, bytes], await self._servers.ask(key, lambda redis: redis.hgetall(key)))
         if not fields:
             raise not_found(approval_id)
         return self._approval(approval_id, fields)
@@ -93,7 +94,7 @@ class RedisApprovals:
         keys = (redis_keys.approval(approval_id), pointer, *redis_keys.waiting(request.scope))
         arguments = (to.value, by, str(now_ms), approval_id, str(request.approvals))
         async with answering():
-            answer = cast(list[bytes], await self._redis.eval(self._decide, len(keys), *keys, *arguments))
+            answer = cast(list[bytes], await self._run(self._decide, keys, arguments))
         outcome, names = answer[0].decode(), _names(answer[1])
         if outcome == "unknown":
             raise not_found(approval_id)
@@ -130,11 +131,14 @@ class RedisApprovals:
             *redis_keys.waiting(request.scope),
         )
         async with answering():
-            await self._redis.eval(self._expire, len(keys), *keys, str(int(now * 1000)), approval_id)
+            await self._run(self._expire, keys, (str(int(now * 1000)), approval_id))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._servers.aclose()
+
+    async def _run(self, text: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> object:
+        return await self._servers.ask(keys[0], lambda redis: redis.eval(text, len(keys), *keys, *arguments))
 
     def _approval(self, approval_id: ApprovalId, fields: Mapping[bytes, bytes]) -> Approval:
         return standing(self._read(approval_id, fields), self._clock.now())

@@ -12,7 +12,7 @@
 | `aegis:{pp}:flags:H` | sorted set | `session/flag` of an agent by until when it is set, ms, at most 10,000; H hashes its scope | as long as the last of them, and a margin |
 | `aegis:{pp}:reserved:H` | string | what a decision charged and may still be adjusted; H hashes the decision's id | an hour |
 | `aegis:{pp}:counted` | string | the life of the server in which nothing that was charged counts as forgotten | for ever |
-| `aegis:revocations` | string | the run id of the server that was told all that is revoked | for ever |
+| `aegis:{pp}:told` | string | the life of the server that was told all that is revoked in this partition | for ever |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
 | `aegis:{pp}:pending:H` | string | `ID expires_ms` of the approval for one call that is pending or granted; H hashes scope and digest | until refused, used or expired |
 | `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
@@ -37,10 +37,6 @@ _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
 ALL_PARTITIONS = tuple(f"{number:02x}" for number in range(64))
 """The hash tags that tenants are spread over, each with a replay epoch of its own."""
-
-
-REVOCATIONS_WHOLE = "aegis:revocations"
-"""Which run of the server was told all that is revoked."""
 
 
 def partition_of(scope: Scope) -> str:
@@ -71,6 +67,11 @@ def jti(scope: Scope, names: Sequence[str]) -> str:
 def revoked(partition: str) -> str:
     """What is revoked in a partition."""
     return f"aegis:{{{partition}}}:revoked"
+
+
+def revocations_whole(partition: str) -> str:
+    """Which life of the server was told all that is revoked in a partition."""
+    return f"aegis:{{{partition}}}:told"
 
 
 def grant(scope: Scope, grant_id: str) -> str:

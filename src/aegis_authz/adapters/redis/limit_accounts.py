@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aegis_authz.adapters.redis import keys as redis_keys
-from aegis_authz.adapters.redis.client import answering, open_redis
+from aegis_authz.adapters.redis.client import answering
+from aegis_authz.adapters.redis.servers import Question, answers, open_servers
 from aegis_authz.core.charge import Account, Charge, Excess, Fixed, Member, Pace, Rolling, Slot, Sum
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Millis
@@ -20,16 +21,13 @@ class RedisLimitAccounts:
     """`ports.LimitAccounts` over Redis."""
 
     def __init__(self, url: str) -> None:
-        self._redis = open_redis(url, _CONNECTIONS)
+        self._servers = open_servers(url, _CONNECTIONS)
 
     async def accounts(self, scope: Scope, charges: Sequence[Charge], now: Epoch) -> list[Account]:
         """How the limits of these charges stand, in their order. Raises StoreDown."""
         moment = int(now * 1000)
         async with answering():
-            pipeline = self._redis.pipeline(transaction=False)
-            for charge in charges:
-                _ask(pipeline, scope, charge, moment)
-            replies = await pipeline.execute()
+            replies = answers(await self._servers.ask_each([_question(scope, charge, moment) for charge in charges]))
         try:
             return [_account(charge, reply, moment) for charge, reply in zip(charges, replies, strict=True)]
         except ValueError as fault:
@@ -37,26 +35,24 @@ class RedisLimitAccounts:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._servers.aclose()
 
 
-def _ask(pipeline: Any, scope: Scope, charge: Charge, now: int) -> None:
-    def key(window: str | int) -> str:
-        return redis_keys.limit(redis_keys.partition_of(scope), charge.limit.id, charge.holder, window)
-
-    match charge.measure:
-        case Sum(_, _, Fixed(starts_at, _)):
-            pipeline.get(key(starts_at))
-        case Sum():
-            pipeline.hgetall(key(""))
-        case Member(_, _, Fixed(starts_at, _)):
-            pipeline.zcard(key(starts_at))
+def _question(scope: Scope, charge: Charge, now: int) -> tuple[str, Question]:
+    measure = charge.measure
+    window = measure.span.starts_at if isinstance(measure, Sum | Member) and isinstance(measure.span, Fixed) else ""
+    key = redis_keys.limit(redis_keys.partition_of(scope), charge.limit.id, charge.holder, window)
+    match measure:
+        case Sum(_, _, Rolling()):
+            return key, lambda redis: redis.hgetall(key)
+        case Member(_, _, Fixed()):
+            return key, lambda redis: redis.zcard(key)
         case Member(_, _, Rolling(length)):
-            pipeline.zcount(key(""), f"({now - length}", "+inf")
+            return key, lambda redis: redis.zcount(key, f"({now - length}", "+inf")
         case Slot():
-            pipeline.zcount(key(""), f"({now}", "+inf")
+            return key, lambda redis: redis.zcount(key, f"({now}", "+inf")
         case _:
-            pipeline.get(key(""))
+            return key, lambda redis: redis.get(key)
 
 
 def _account(charge: Charge, reply: Any, now: int) -> Account:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from aegis_authz.adapters.redis import keys as redis_keys
-from aegis_authz.adapters.redis.client import answering, open_redis, script
-from aegis_authz.adapters.redis.wire import life_of
+from aegis_authz.adapters.redis.client import answering, script
+from aegis_authz.adapters.redis.life_marks import LifeMarks, life_of_all
+from aegis_authz.adapters.redis.servers import Question, answers, open_servers
 from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
@@ -19,28 +18,28 @@ class RedisLimits:
     """`ports.LimitMemory` and `ports.Quarantines` over Redis."""
 
     def __init__(self, url: str) -> None:
-        self._redis = open_redis(url, _CONNECTIONS)
+        self._servers = open_servers(url, _CONNECTIONS)
+        self._marks = LifeMarks(self._servers, redis_keys.counted)
         self._quarantine = script("quarantine.lua")
+        self._release = script("release.lua")
 
     async def is_counted(self) -> bool:
         """Whether nothing that was charged counts as forgotten. Raises StoreDown."""
         async with answering():
-            mark = await self._redis.get(redis_keys.counted(redis_keys.ALL_PARTITIONS[-1]))  # the last one written
-            return isinstance(mark, bytes) and mark.decode("ascii", "replace") == await self._life()
+            return await self._marks.are_set()
 
     async def life(self) -> str:
-        """The life of the server, which ends when it is started again or taken over. Raises StoreDown."""
+        """The life of the servers, which ends when one is started again or taken over. Raises StoreDown."""
         async with answering():
-            return await self._life()
+            return await life_of_all(self._servers)
 
     async def declare_counted(self) -> None:
-        """Count nothing that was charged as forgotten, in this life of the server. Raises StoreDown."""
+        """Count nothing that was charged as forgotten, in this life of the servers. Raises StoreDown.
+
+        After StoreDown it may be so for some partitions.
+        """
         async with answering():
-            life = await self._life()
-            pipeline = self._redis.pipeline(transaction=False)
-            for partition in redis_keys.ALL_PARTITIONS:
-                pipeline.set(redis_keys.counted(partition), life)
-            await pipeline.execute()
+            await self._marks.set()
 
     async def quarantine(self, quarantine: Quarantine) -> None:
         """Refuse every call of the agent until then. Raises StoreDown."""
@@ -48,50 +47,37 @@ class RedisLimits:
         keys = (redis_keys.quarantined(redis_keys.partition_of(scope)), redis_keys.quarantine(scope))
         arguments = (str(scope), str(until), f"{now} {quarantine.by}", str(max(until - now, 1)))
         async with answering():
-            await self._redis.eval(self._quarantine, len(keys), *keys, *arguments)
+            await self._servers.ask(keys[0], lambda redis: redis.eval(self._quarantine, len(keys), *keys, *arguments))
 
     async def release(self, scope: Scope, now: Epoch) -> bool:
         """Let policy judge the agent again; returns whether it was quarantined. Raises StoreDown."""
-        key = redis_keys.quarantined(redis_keys.partition_of(scope))
+        keys = (redis_keys.quarantined(redis_keys.partition_of(scope)), redis_keys.quarantine(scope))
         async with answering():
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.zscore(key, str(scope))
-            pipeline.zrem(key, str(scope))
-            pipeline.delete(redis_keys.quarantine(scope))
-            until = (await pipeline.execute())[0]
+            until = await self._servers.ask(keys[0], lambda redis: redis.eval(self._release, 2, *keys, str(scope)))
         return until is not None and float(until) > _ms(now)
 
     async def quarantines(self, now: Epoch) -> list[Quarantine]:
         """Who is quarantined, those that are for longest first. Raises StoreDown."""
         async with answering():
-            pipeline = self._redis.pipeline(transaction=False)
-            for partition in redis_keys.ALL_PARTITIONS:
-                pipeline.zrangebyscore(redis_keys.quarantined(partition), f"({_ms(now)}", "+inf", withscores=True)
-            pairs = [pair for reply in await pipeline.execute() for pair in reply]
-            reasons = self._redis.pipeline(transaction=False)
-            for name, _ in pairs:
-                reasons.get(redis_keys.quarantine(_scope(name)))
-            facts = await reasons.execute() if pairs else []
+            sets = [redis_keys.quarantined(partition) for partition in redis_keys.ALL_PARTITIONS]
+            replies = answers(await self._servers.ask_each([(key, _later_than(key, _ms(now))) for key in sets]))
+            pairs = [pair for reply in replies for pair in reply]
+            reasons = [redis_keys.quarantine(_scope(name)) for name, _ in pairs]
+            facts = answers(await self._servers.ask_each([(key, _text_at(key)) for key in reasons])) if pairs else []
         entries = [_entry(name, until, fact) for (name, until), fact in zip(pairs, facts, strict=True)]
         return sorted(entries, key=lambda entry: (-entry.until, str(entry.scope)))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
-
-    async def _life(self) -> str:
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.execute_command("INFO", "server", NEVER_DECODE=True)
-        pipeline.execute_command("INFO", "replication", NEVER_DECODE=True)
-        return life_of([_text(reply) for reply in await pipeline.execute()])
+        await self._servers.aclose()
 
 
-def _text(reply: object) -> bytes:
-    """What INFO said, which the driver takes apart, put together again."""
-    if isinstance(reply, bytes):
-        return reply
-    facts = cast(dict[str, object], reply) if isinstance(reply, dict) else {}
-    return "".join(f"{name}:{value}\n" for name, value in facts.items()).encode()
+def _later_than(key: str, moment: int) -> Question:
+    return lambda redis: redis.zrangebyscore(key, f"({moment}", "+inf", withscores=True)
+
+
+def _text_at(key: str) -> Question:
+    return lambda redis: redis.get(key)
 
 
 def _scope(name: bytes) -> Scope:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from aegis_authz.adapters.redis import keys as redis_keys
-from aegis_authz.adapters.redis.client import answering, open_redis, script
+from aegis_authz.adapters.redis.client import answering, script
+from aegis_authz.adapters.redis.servers import Question, answers, open_servers
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import DecisionId
@@ -18,17 +19,19 @@ class RedisReservations:
     """`ports.Reservations` over Redis: one round trip, and a script where anything changes."""
 
     def __init__(self, url: str) -> None:
-        self._redis = open_redis(url, _CONNECTIONS)
+        self._servers = open_servers(url, _CONNECTIONS)
         self._adjust = script("adjust.lua")
 
     async def adjust(self, scope: Scope, decision_id: DecisionId, adjustment: Adjustment) -> bool:
         """Settle what the decision charged, as `ports.Reservations` says. Raises StoreDown."""
         cost = "" if adjustment.cost is None else str(adjustment.cost)
-        key = redis_keys.reserved(redis_keys.partition_of(scope), decision_id)
+        partition = redis_keys.partition_of(scope)
+        # a key that never exists: with it a Redis that is moving the slot to another runs none of the script
+        keys = (redis_keys.reserved(partition, decision_id), redis_keys.nothing(partition))
         arguments = (decision_id, str(int(adjustment.gives_back)), cost)
         async with answering():
-            answer: object = await self._redis.eval(self._adjust, 1, key, *arguments)
-        return answer == 1
+            answer = await self._servers.ask(keys[0], lambda redis: redis.eval(self._adjust, 2, *keys, *arguments))
+        return bool(answer == 1)
 
     async def confirm(self, decisions: Sequence[tuple[Scope, DecisionId]]) -> None:
         """Let stand what the decisions charged, as `ports.Reservations` says. Raises StoreDown."""
@@ -37,11 +40,12 @@ class RedisReservations:
             partition = redis_keys.partition_of(scope)
             names[partition].append(redis_keys.reserved(partition, decision_id))
         async with answering():
-            pipeline = self._redis.pipeline(transaction=False)
-            for keys in names.values():
-                pipeline.delete(*keys)
-            await pipeline.execute()
+            answers(await self._servers.ask_each([(keys[0], _deletion(keys)) for keys in names.values()]))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._servers.aclose()
+
+
+def _deletion(keys: Sequence[str]) -> Question:
+    return lambda redis: redis.delete(*keys)

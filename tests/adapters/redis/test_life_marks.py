@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.life_marks import LifeMarks, life_at, life_of_all
+from aegis_authz.adapters.redis.servers import Servers, open_servers
+from tests.support.real_cluster import RealCluster
+from tests.support.real_redis import RealRedis
+
+PARTITION = redis_keys.ALL_PARTITIONS[20]
+KEY = redis_keys.counted(PARTITION)
+
+
+@pytest.fixture(params=["real_redis", "shared_cluster"])
+async def server(request: pytest.FixtureRequest) -> RealRedis | RealCluster:
+    running: RealRedis | RealCluster = request.getfixturevalue(request.param)
+    running.command("FLUSHALL")
+    return running
+
+
+@pytest.fixture
+async def servers(server: RealRedis | RealCluster) -> AsyncIterator[Servers]:
+    opened = open_servers(server.url, 2)
+    yield opened
+    await opened.aclose()
+
+
+async def test_marks_are_set_once_they_are_in_every_partition(servers: Servers) -> None:
+    marks = LifeMarks(servers, redis_keys.counted)
+    assert not await marks.are_set()
+    await marks.set()
+    assert await marks.are_set()
+    assert not await LifeMarks(servers, redis_keys.revocations_whole).are_set()
+    await servers.ask(KEY, lambda redis: redis.delete(KEY))
+    assert not await LifeMarks(servers, redis_keys.counted).are_set()
+
+
+async def test_a_mark_of_another_life_is_none(servers: Servers) -> None:
+    await LifeMarks(servers, redis_keys.counted).set()
+    await servers.ask(KEY, lambda redis: redis.set(KEY, "0" * 40))
+    assert not await LifeMarks(servers, redis_keys.counted).are_set()
+
+
+async def test_marks_are_gone_with_all_else(servers: Servers, server: RealRedis | RealCluster) -> None:
+    marks = LifeMarks(servers, redis_keys.counted)
+    await marks.set()
+    assert await marks.are_set()
+    server.command("FLUSHALL")
+    assert not await marks.are_set()
+    await marks.set()
+    assert await marks.are_set()
+
+
+async def test_the_life_of_all_is_that_of_each(servers: Servers) -> None:
+    lives = {await life_at(master.redis) for master in await servers.masters()}
+    assert (await life_of_all(servers) in lives) == (len(lives) == 1)
+    assert await life_of_all(servers) == await life_of_all(servers)
+
+
+async def test_a_partition_that_moved_is_in_another_life(shared_cluster: RealCluster) -> None:
+    shared_cluster.command("FLUSHALL")
+    servers = open_servers(shared_cluster.url, 2)
+    marks = LifeMarks(servers, redis_keys.counted)
+    await marks.set()
+    assert await marks.are_set()
+    source = shared_cluster.master_of(KEY)
+    target = next(node for node in shared_cluster.masters if node is not source)
+    shared_cluster.move(KEY, target)
+    assert not await marks.are_set()
+    await marks.set()
+    assert await marks.are_set()
+    await servers.aclose()
