@@ -1,4 +1,4 @@
-"""One suite for what is done to limits beside calls: the memory twin and a real Redis must behave alike."""
+"""One suite for what is done to limits beside calls: the memory twin, a real Redis and a real cluster must behave alike."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.store import MemoryStore
+from tests.support.real_cluster import RealCluster
 from tests.support.real_redis import RealRedis
 
 BOT = Scope("acme", "emea", "bot")
+SERVERS = {"redis": "real_redis", "cluster": "shared_cluster"}
 NUMBERS = itertools.count()
 ROLLING = RollingWindow(3_600_000)
 BUDGET = Budget(10_000_000, "USD", ROLLING, None)
@@ -81,7 +83,7 @@ async def until_up(prepare: Callable[[], Awaitable[None]]) -> None:
                 continue
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
     clock = Clock()
     if request.param == "memory":
@@ -94,7 +96,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         await asyncio.sleep(0.002)
         yield Contract(memory, memory, memory, keep)
         return
-    server: RealRedis = request.getfixturevalue("real_redis")
+    server: RealRedis | RealCluster = request.getfixturevalue(SERVERS[request.param])
     store, reservations, limits = (
         RedisStore(server.url, clock, 0, 60),
         RedisReservations(server.url),

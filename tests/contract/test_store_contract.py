@@ -1,4 +1,4 @@
-"""One suite for the store: the memory twin and a real Redis must behave alike."""
+"""One suite for the store: the memory twin, a real Redis and a real Redis Cluster must behave alike."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ from aegis_authz.core.units import Digest, Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, Store
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
+from tests.support.real_cluster import RealCluster
 from tests.support.real_redis import RealRedis
 
 BOT = Scope("acme", "emea", "bot")
+SERVERS = {"redis": "real_redis", "cluster": "shared_cluster"}
 
 
 class MovableClock:
@@ -134,7 +136,7 @@ class Contract:
         return Override(request.id, request.scope, request.digest, request.basis, "o", request.expires_at)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
     clock = MovableClock()
     if request.param == "memory":
@@ -148,7 +150,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
 
         yield Contract(memory, memory, clock, forget, keep, MemoryRevocations(memory))
         return
-    server: RealRedis = request.getfixturevalue("real_redis")
+    server: RealRedis | RealCluster = request.getfixturevalue(SERVERS[request.param])
     store, approvals = RedisStore(server.url, clock, 0, 60), RedisApprovals(server.url, clock)
     revocations = RedisRevocations(server.url)
 
@@ -161,6 +163,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         server.start()
         await asyncio.sleep(0.01)  # the loop has yet to see that the connections ended
 
+    server.command("FLUSHALL")
     await store.ready()
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
     yield Contract(store, approvals, clock, flush, start_again, revocations)

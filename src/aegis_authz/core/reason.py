@@ -94,6 +94,7 @@ class Reason(Enum):
     STORE_READONLY = "STORE_READONLY"
     STORE_LOADING = "STORE_LOADING"
     STORE_FULL = "STORE_FULL"
+    STORE_MOVING = "STORE_MOVING"
 
     APPROVAL_INVALID = "APPROVAL_INVALID"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
@@ -286,6 +287,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         ),
         Reason.STORE_LOADING: _refusal(Retry.LATER, "The store is reading its data; the call was not let through."),
         Reason.STORE_FULL: _refusal(Retry.LATER, "The store has no memory left; the call was not let through."),
+        Reason.STORE_MOVING: _refusal(
+            Retry.LATER, "The store is moving what it holds of the tenant; the call was not let through."
+        ),
         Reason.APPROVAL_INVALID: _refusal(Retry.NEVER, "The override token is not valid."),
         Reason.APPROVAL_EXPIRED: _refusal(
             Retry.NEVER, "The approval has expired. Ask for a new one by repeating the call without it."

@@ -112,6 +112,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.STORE_READONLY: _FAULTY,
         Reason.STORE_LOADING: _FAULTY,
         Reason.STORE_FULL: _FAULTY,
+        Reason.STORE_MOVING: _FAULTY,
         Reason.APPROVAL_INVALID: _FORBIDDEN,
         Reason.APPROVAL_EXPIRED: _FORBIDDEN,
         Reason.APPROVAL_MISMATCH: _FORBIDDEN,

@@ -567,29 +567,3 @@ async def test_the_count_of_a_grant_is_kept_until_the_grant_has_ended(store: Red
     name = redis_keys.grant(call.identity.scope, grant.id)
     assert real_redis.command("GET", name) == b"1"
     assert 355 <= int(real_redis.command("TTL", name)) <= 360
-
-
-async def test_a_redis_that_reads_its_data_settles_nothing_and_says_so() -> None:
-    """As a real one does meanwhile: it tells who it is, and runs no script."""
-    facts = {b"server": b"run_id:" + b"a" * 40, b"replication": b"master_replid:" + b"b" * 40}
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            for name in (b"server", b"replication"):
-                if name in data:
-                    writer.write(b"$%d\r\n%s\r\n" % (len(facts[name]), facts[name]))
-            if b"EVALSHA" in data:
-                writer.write(b"-LOADING Redis is loading the dataset in memory\r\n")
-            elif b"INFO" not in data or b"CLIENT" in data:
-                writer.write(b"+OK\r\n" * max(data.count(b"CLIENT"), data.count(b"SETINFO"), 1))
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    store = RedisStore(f"redis://127.0.0.1:{port}", SystemClock(), 0, 60)
-    store._sha = "0" * 40
-    assert (await refusal(store, settlement())).reason is Reason.STORE_LOADING
-    await store.close()
-    server.close()
-    await server.wait_closed()

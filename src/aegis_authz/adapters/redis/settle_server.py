@@ -1,0 +1,175 @@
+"""One server on which calls are settled: its connections, the script, its epochs, and calls that go together."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import (
+    AskError,
+    BusyLoadingError,
+    MovedError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from aegis_authz.adapters.batching.batcher import Batcher
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import fault_text, script
+from aegis_authz.adapters.redis.settle_script import Arguments, of_life, to_ms
+from aegis_authz.adapters.redis.wire import LIFE, Command, RedisWire, life_of
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Monotonic, Seconds
+
+_MAX_BATCH = 64
+MAX_PIPELINES = 2
+_REASONS = (
+    (Reason.STORE_MOVING, AskError, "non local key"),  # MOVED is one, too; and of a script, when part of a slot is gone
+    (Reason.STORE_MOVING, TryAgainError, "TRYAGAIN"),
+    (Reason.STORE_READONLY, ReadOnlyError, "READONLY"),
+    (Reason.STORE_READONLY, ReadOnlyError, "previous master is now a slave"),  # of the driver, where Sentinels watch
+    (Reason.STORE_LOADING, BusyLoadingError, "LOADING"),
+    (Reason.STORE_FULL, OutOfMemoryError, "OOM "),
+)
+"""Why Redis does not settle: the driver's error, or what stands in the text of a script's."""
+
+
+class SlotMoved(Exception):
+    """Another server holds the tenant's keys; nothing has run. `error` says which."""
+
+    def __init__(self, error: MovedError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class SettleServer:
+    """Settles calls on one server. Needs no start: the first call, or `prepare`, prepares it.
+
+    `partitions` are those that it holds, as far as is known: their memories are begun before a call meets them.
+    """
+
+    def __init__(self, redis: Redis, clock_skew: Seconds) -> None:
+        self.partitions: tuple[str, ...] = ()
+        self._redis = redis
+        self._clock_skew = clock_skew
+        self._wire = RedisWire(redis)
+        self._text = script("settle.lua")
+        self._begin = script("begin.lua")
+        self._name = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._sha = ""
+        self._begun: tuple[str, frozenset[str]] = ("", frozenset())
+        self._batcher: Batcher[Arguments, object] = Batcher(self._send, _MAX_BATCH, MAX_PIPELINES)
+
+    async def settle(self, arguments: Arguments, deadline: Monotonic) -> object:
+        """The script's answer. Raises Refused, SlotMoved, TimeoutError."""
+        return await self._batcher.ask(arguments, deadline)
+
+    async def prepare(self) -> None:
+        """Make sure that it forgets nothing by itself, knows the script, and has begun the memories of its partitions.
+
+        Raises RedisError, OSError. After a server that evicts was seen, calls are refused until it was looked at again
+        and found fit.
+        """
+        policy = await self._eviction()
+        if policy != "noeviction":
+            self._sha = ""  # no call is settled before this was looked at again
+            raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.script_exists(self._name)
+        if self.partitions:
+            pipeline.get(redis_keys.epoch(self.partitions[-1]))  # the last one that is begun
+        flags, *epochs = await pipeline.execute(raise_on_error=False)
+        if isinstance(flags, Exception):
+            raise flags
+        await self._begin_memories(epochs)
+        # never without need: older servers keep every SCRIPT LOAD in their append-only file
+        self._sha = self._name if list(flags) == [True] else await self._redis.script_load(self._text)
+
+    async def close(self) -> None:
+        """Wait for what is under way and close the connections of calls."""
+        await self._batcher.drain()
+        await self._wire.close()
+
+    async def _begin_memories(self, epochs: Sequence[object]) -> None:
+        life = await self._life()
+        partitions = frozenset(self.partitions)
+        in_life = all(isinstance(epoch, bytes) and epoch.partition(b" ")[2] == life.encode() for epoch in epochs)
+        if in_life and self._begun[0] == life and partitions <= self._begun[1]:
+            return
+        begun = self._redis.pipeline(transaction=False)
+        for partition in self.partitions:
+            begun.eval(self._begin, 1, redis_keys.epoch(partition), life, to_ms(self._clock_skew))
+        replies = await begun.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, Exception) and not isinstance(reply, AskError | TryAgainError):
+                raise reply
+        # of what moves meanwhile the memory is begun where it goes, by the first call at the latest
+        pairs = zip(self.partitions, replies, strict=True)
+        self._begun = (life, frozenset(name for name, reply in pairs if not isinstance(reply, Exception)))
+
+    async def _life(self) -> str:
+        """The life of the server that is reached now."""
+        lives: list[str] = []
+
+        def compose(life: str) -> Sequence[Command]:
+            lives.append(life)
+            return LIFE
+
+        if life_of(await self._wire.ask(compose)) != lives[0]:
+            raise ResponseError("the server is another, or has another role")
+        return lives[0]
+
+    async def _eviction(self) -> object:
+        """What Redis does when its memory is full."""
+        try:
+            return (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+        except ResponseError:  # hosted servers close CONFIG; INFO tells it too
+            return (await self._redis.info("memory")).get("maxmemory_policy")
+
+    async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[object]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                replies = await self._ask(calls)
+        except TimeoutError:
+            return [Refused(Reason.STORE_TIMEOUT, "no answer in time") for _ in calls]
+        except (RedisError, OSError) as fault:
+            return [Refused(reason_of(fault), fault_text(fault)) for _ in calls]
+        return [_outcome(reply) for reply in replies]
+
+    async def _ask(self, calls: list[Arguments]) -> list[object]:
+        if not self._sha:
+            await self.prepare()
+        replies = await self._evaluate(calls)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:  # Redis was restarted or its scripts were flushed; nothing of these calls has run
+            await self.prepare()
+            for index, reply in zip(unknown, await self._evaluate([calls[index] for index in unknown]), strict=True):
+                replies[index] = reply
+        return replies
+
+    async def _evaluate(self, calls: list[Arguments]) -> list[object]:
+        def compose(life: str) -> Sequence[Command]:
+            return [("EVALSHA", self._sha, *of_life(arguments, life, self._clock_skew)) for arguments in calls]
+
+        return await self._wire.ask(compose)
+
+
+def reason_of(fault: Exception) -> Reason:
+    """Why a call is refused that met this fault of the driver."""
+    for reason, kind, words in _REASONS:
+        if isinstance(fault, kind) or words in str(fault):
+            return reason
+    return Reason.STORE_UNAVAILABLE
+
+
+def _outcome(reply: object) -> object:
+    if isinstance(reply, MovedError):
+        return SlotMoved(reply)
+    return Refused(reason_of(reply), fault_text(reply)) if isinstance(reply, RedisError) else reply
