@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from aegis_authz.core.catalogue import (
     JSON_ALONE,
+    ONE_OPERATION,
     Action,
     BodyFormat,
     Catalogue,
@@ -52,7 +53,7 @@ def call_of(body_format: BodyFormat, count: int) -> tuple[HttpCall, Catalogue]:
         Parameter(name, ParameterSource.BODY, f"/{name}", ParameterType.STRING, False, None) for name in fields
     )
     bodies = JSON_ALONE if body_format is BodyFormat.JSON else (body_format,)
-    action = Action("pay", "POST", ("v1", "payments"), parameters, False, bodies)
+    action = Action("pay", "POST", ("v1", "payments"), parameters, False, bodies, ONE_OPERATION)
     catalogue = Catalogue.of(
         (Tool("bank", "bank.example", None, "", (action,), "", "", None, False, False, NO_INTERFACE),)
     )

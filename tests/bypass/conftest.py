@@ -25,7 +25,7 @@ import pytest_asyncio
 from cryptography import x509
 
 from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, TransparentSettings
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import new_authority
@@ -138,7 +138,7 @@ def open_folder() -> Iterator[Path]:
 
 def catalogue() -> Catalogue:
     """Three tools: in the clear, in TLS, and one whose TLS is passed through."""
-    connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
+    connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE, ONE_OPERATION)
     return Catalogue.of(
         (
             Tool("pay", "pay.example", None, f"http://{TOOL4}:9001", (), "", "", None, False, False, NO_INTERFACE),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aegis_authz.check.content_coding import coding_of, plain
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -20,7 +20,7 @@ PAY = Tool(
     "pay.example",
     None,
     "",
-    (Action("pay", "POST", ("v1",), (), False, JSON_ALONE),),
+    (Action("pay", "POST", ("v1",), (), False, JSON_ALONE, ONE_OPERATION),),
     "",
     "",
     None,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil
-from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
+from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil, refuse_unreachable
+from aegis_authz.core.call import NO_RPC, CallKind, Rpc, RpcShape, ToolCall
 from aegis_authz.core.decision import (
     Decision,
     FilterTools,
@@ -114,3 +114,29 @@ def test_a_credential_that_is_not_there_refuses_the_call(lent: InjectCredential,
     with pytest.raises(Refused) as refusal:
         fulfilled(lent, identity=who)
     assert refusal.value.reason is Reason.OBLIGATION_UNMET
+
+
+@pytest.mark.parametrize(
+    ("obligation", "batch", "is_refused"),
+    [
+        (Redact(Target.REQUEST, (), ("/variables/a",)), 2, True),
+        (Redact(Target.REQUEST, (), ("/variables/a",)), 1, True),
+        (Redact(Target.REQUEST, (), ("/variables/a",)), 0, False),
+        (Redact(Target.REQUEST, ("us_ssn",), ()), 2, False),
+        (Redact(Target.RESPONSE, (), ("/data/a",)), 2, False),
+        (COST, 2, False),
+    ],
+)
+def test_members_of_a_batch_are_not_redacted_and_the_call_is_refused(
+    obligation: Obligation, batch: int, is_refused: bool
+) -> None:
+    call = ToolCall(
+        CallKind.ACTION, "t", "a", {}, (), "h", None, "POST", "/", "", NO_RPC, "d", "", "http", {}, {}, batch
+    )  # fmt: skip
+    refuse_unreachable(decision(obligation), None)
+    if not is_refused:
+        refuse_unreachable(decision(obligation), call)
+        return
+    with pytest.raises(Refused) as refused:
+        refuse_unreachable(decision(obligation), call)
+    assert refused.value.reason is Reason.OBLIGATION_UNMET

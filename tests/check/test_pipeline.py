@@ -32,6 +32,7 @@ from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import (
     JSON_ALONE,
     NO_ROUTE,
+    ONE_OPERATION,
     Action,
     BodyFormat,
     Catalogue,
@@ -75,7 +76,7 @@ STRIPE = Tool(
     "api.stripe.example",
     None,
     "",
-    (Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False, JSON_ALONE),),
+    (Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False, JSON_ALONE, ONE_OPERATION),),
     "",
     "",
     None,
@@ -761,7 +762,7 @@ async def test_what_nobody_can_be_shown_is_denied_instead_of_held() -> None:
         "notes.example",
         None,
         "",
-        (Action("note", "POST", ("notes",), (), others=False, bodies=JSON_ALONE),),
+        (Action("note", "POST", ("notes",), (), others=False, bodies=JSON_ALONE, operations=ONE_OPERATION),),
         "",
         "",
         None,
@@ -811,7 +812,7 @@ async def test_a_route_is_held_against_the_revision_that_judges() -> None:
 
 
 async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> None:
-    shown = Action("show", "GET", ("people", "{id}"), (), False, JSON_ALONE)
+    shown = Action("show", "GET", ("people", "{id}"), (), False, JSON_ALONE, ONE_OPERATION)
     crm = Tool("crm", "crm.example", None, "", (shown,), "", "", None, False, False, NO_INTERFACE)
     snapshot = Snapshot(
         "r1",

@@ -59,6 +59,7 @@ def draft(kind: CallKind = CallKind.ACTION, action: str = "pay", declared: tuple
         scheme="https",
         besides={},
         spellings={},
+        batch=0,
     )
     made = Draft.begin("d-1", "", "", StillClock())
     made.identity, made.call = identity, call

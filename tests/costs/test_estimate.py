@@ -52,6 +52,7 @@ def call(parameters: Mapping[str, Json], **changes: object) -> ToolCall:
         scheme="http",
         besides={},
         spellings={},
+        batch=0,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

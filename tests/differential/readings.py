@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
+from graphql import FieldNode, OperationDefinitionNode, parse, value_from_ast_untyped
+
 from aegis_authz.core.catalogue import Action, BodyFormat, Parameter, ParameterSource
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import read_template
@@ -49,12 +51,37 @@ def _of_body(parameter: Parameter, action: Action, receipt: Receipt) -> Iterator
             document = json.loads(receipt.body, object_pairs_hook=hook)
             names = split(parameter.at)
             yield reader, _below(document, [name.casefold() for name in names] if hook is _folded else names)
+    elif BodyFormat.GRAPHQL in action.bodies:
+        yield "a server of GraphQL", _of_operations(parameter.at, action, json.loads(receipt.body))
     elif BodyFormat.FORM in action.bodies:
         first, *rest = split(parameter.at)
         name = first + "".join(f"[{part}]" for part in rest)
         pairs = parse_qsl(receipt.body.decode(), keep_blank_values=True)
         if not any(key.startswith((f"{name}[", f"{name}%5B")) for key, _ in pairs):
             yield from _of_pairs(pairs, name)
+
+
+def _of_operations(at: str, action: Action, document: Any) -> object:
+    """What a server runs that has the listed documents, and that takes a batch operation by operation."""
+    kinds, fields, amounts = set[str](), list[str](), list[object]()
+    for request in document if isinstance(document, list) else [document]:
+        persisted = request.get("extensions", {}).get("persistedQuery", {}).get("sha256Hash")
+        ids = [request.get(name) for name in ("id", "doc_id", "documentId")]
+        text = next((action.operations.persisted[name] for name in [persisted, *ids] if name), request.get("query"))
+        (operation,) = parse(text).definitions
+        assert isinstance(operation, OperationDefinitionNode)
+        kinds.add(operation.operation.value)
+        for field in operation.selection_set.selections:
+            assert isinstance(field, FieldNode)
+            fields.append(field.name.value)
+            values = {argument.name.value: argument.value for argument in field.arguments or ()}
+            if field.name.value == "pay":
+                amounts.append(value_from_ast_untyped(values["amount"], request.get("variables")))
+    if at == "/operation":
+        return ", ".join(sorted(kinds))
+    if at == "/fields":
+        return list(dict.fromkeys(fields))
+    return ABSENT if not amounts else amounts[0] if len(amounts) == 1 else amounts
 
 
 def _of_pairs(pairs: list[tuple[str, str]], name: str) -> Iterator[tuple[str, object]]:

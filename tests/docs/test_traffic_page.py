@@ -19,13 +19,15 @@ YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_tools_of_the_page_load() -> None:
-    tool, conditions, graph, events, ticker = YAML
+    tool, conditions, graph, persisted, events, ticker = YAML
     loaded = load(
         {
             "p.yaml": f"org: acme\nagent: a\nowner: o\nallowed_tools:\n  - name: payments\n    actions: [upload]\n{indented(conditions)}"
         },
         {"t.yaml": f"{tool}{graph}---\n{events}---\n{ticker}"},
     )
+    (listed,) = load({}, {"t.yaml": f"tool: listed\nhost: listed.example\nactions:\n{persisted}"}).tools
+    assert min(listed.actions[0].operations.persisted.values()) == "query Order($id: ID!) { order(id: $id) { total } }"
     by_name = {entry.name: entry for entry in loaded.tools}
     payments, sending, ticking = by_name["payments"], by_name["events"], by_name["ticker"]
     assert sorted(loaded.tools, key=lambda entry: entry.name) == list(tools_from_data(tools_to_data(loaded.tools)))

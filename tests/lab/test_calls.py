@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    ONE_OPERATION,
+    Action,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.lab.calls import TriedCall, question_of
 
@@ -16,8 +25,8 @@ BANK = Tool(
     None,
     "",
     (
-        Action("pay", "POST", ("pay",), (NOTE, PAYEE), False, JSON_ALONE),
-        Action("get", "POST", ("get",), (), False, JSON_ALONE),
+        Action("pay", "POST", ("pay",), (NOTE, PAYEE), False, JSON_ALONE, ONE_OPERATION),
+        Action("get", "POST", ("get",), (), False, JSON_ALONE, ONE_OPERATION),
     ),
     "",
     "",

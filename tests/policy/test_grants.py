@@ -82,6 +82,7 @@ def question(call: TriedCall, grant: Grant | None, time: float = NOW) -> dict[st
         scheme="https",
         besides={},
         spellings={},
+        batch=0,
     )
     return question_to_data(Evaluation(replace(AGENT, grant=grant), tool_call, time, "", frozenset()))
 

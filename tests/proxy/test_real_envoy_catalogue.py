@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.render import write_xds
 from tests.support.authority import Authority
@@ -117,8 +117,8 @@ async def test_an_empty_catalogue_serves_nobody(envoys: Starter, server: ToolSer
 async def test_tools_that_share_an_address_each_get_their_own_actions(
     envoys: Starter, server: ToolServer, authorizer: Authorizer
 ) -> None:
-    pay = Action("pay", "POST", ("v1", "payments:send"), (), False, JSON_ALONE)
-    find = Action("find", "POST", ("v1", "{kind}"), (), False, JSON_ALONE)
+    pay = Action("pay", "POST", ("v1", "payments:send"), (), False, JSON_ALONE, ONE_OPERATION)
+    find = Action("find", "POST", ("v1", "{kind}"), (), False, JSON_ALONE, ONE_OPERATION)
     async with AsyncExitStack() as stack:
         others = [await stack.enter_async_context(type(server)().serving()) for _ in range(2)]
         tools = (
@@ -176,9 +176,9 @@ async def test_tails_texts_beside_variables_and_head_are_routed_as_they_are_judg
     envoys: Starter, server: ToolServer, authorizer: Authorizer
 ) -> None:
     actions = [
-        ("read", Action("read", "GET", ("files", "{path...}"), (), False, JSON_ALONE)),
-        ("show", Action("show", "GET", ("files", "{name}"), (), False, JSON_ALONE)),
-        ("raw", Action("raw", "GET", ("files", "{id}.json"), (), False, JSON_ALONE)),
+        ("read", Action("read", "GET", ("files", "{path...}"), (), False, JSON_ALONE, ONE_OPERATION)),
+        ("show", Action("show", "GET", ("files", "{name}"), (), False, JSON_ALONE, ONE_OPERATION)),
+        ("raw", Action("raw", "GET", ("files", "{id}.json"), (), False, JSON_ALONE, ONE_OPERATION)),
     ]
     async with AsyncExitStack() as stack:
         places = {name: await stack.enter_async_context(type(server)().serving()) for name, _ in actions}

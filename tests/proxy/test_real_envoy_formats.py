@@ -11,7 +11,16 @@ import httpx
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    ONE_OPERATION,
+    Action,
+    BodyFormat,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.envoy.ext_authz import read_check_request
 from aegis_authz.wire.http.tool_call import read_tool_call
@@ -29,7 +38,7 @@ def catalogue(*parameters: tuple[str, ParameterType], bodies: tuple[BodyFormat, 
     listed = tuple(
         Parameter(at[1:].replace("/", "_"), ParameterSource.BODY, at, kind, False, None) for at, kind in parameters
     )
-    action = Action("record", "POST", ("v1", "records"), listed, False, bodies)
+    action = Action("record", "POST", ("v1", "records"), listed, False, bodies, ONE_OPERATION)
     return Catalogue.of((Tool("pay", "pay.example", None, "", (action,), "", "", None, False, False, NO_INTERFACE),))
 
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Tool
+from aegis_authz.core.catalogue import ONE_OPERATION, Action, BodyFormat, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
@@ -29,7 +29,7 @@ SERVICE = "pay.v1.Payments"
 
 def tools(port: int) -> Catalogue:
     actions = tuple(
-        Action(name.lower(), "POST", (SERVICE, name), (), False, (BodyFormat.MESSAGE,))
+        Action(name.lower(), "POST", (SERVICE, name), (), False, (BodyFormat.MESSAGE,), ONE_OPERATION)
         for name in ("Create", "Watch", "Talk")
     )
     return Catalogue.of(

@@ -21,7 +21,7 @@ from cryptography import x509
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config.proxy import InterceptionSettings, ToolConnection
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.units import Epoch
@@ -118,7 +118,7 @@ async def https_mesh(
         wrong = Tool(
             "wrong", WRONG, None, f"https://127.0.0.1:{pay.port}", (), "", "", None, False, False, NO_INTERFACE
         )
-        connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
+        connect = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE, ONE_OPERATION)
         pinned = Tool(
             "pinned", PINNED, None, f"tls://localhost:{crm.port}", (connect,), "", "", None, False, False, NO_INTERFACE
         )

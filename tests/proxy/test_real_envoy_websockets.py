@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.envoy.ext_authz import read_check_request
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ACTIONS = (Action("follow", "GET", ("stream",), (), False, JSON_ALONE),)
+ACTIONS = (Action("follow", "GET", ("stream",), (), False, JSON_ALONE, ONE_OPERATION),)
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.route_differences import DUMP_PATH, route_differences
 
@@ -26,8 +26,8 @@ def at(name: str, host: str, port: int, *actions: Action) -> Tool:
 
 X, Y = at("x", "x.example", 9001), at("y", "y.example", 9002)
 SEND, FIND = (
-    Action("send", "POST", ("v1", "{kind}"), (), False, JSON_ALONE),
-    Action("find", "POST", ("v1", "all"), (), False, JSON_ALONE),
+    Action("send", "POST", ("v1", "{kind}"), (), False, JSON_ALONE, ONE_OPERATION),
+    Action("find", "POST", ("v1", "all"), (), False, JSON_ALONE, ONE_OPERATION),
 )
 SHARED = (at("a", "one.example", 9003, SEND), at("b", "one.example", 9004, FIND))
 TOOLS = (X, Y, *SHARED)

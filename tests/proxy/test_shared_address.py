@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.path_template import read_template
 from aegis_authz.core.refused import Refused
@@ -28,7 +28,7 @@ def _tools(*templates: tuple[str, ...]) -> tuple[Tool, ...]:
             "api.example",
             None,
             f"http://10.0.0.{number}",
-            (Action("go", "GET", template, (), False, JSON_ALONE),),
+            (Action("go", "GET", template, (), False, JSON_ALONE, ONE_OPERATION),),
             "",
             "",
             None,
@@ -109,7 +109,7 @@ def test_the_mcp_endpoint_comes_before_all_actions() -> None:
         "api.example",
         None,
         "http://10.0.0.1",
-        (Action("go", "GET", ("{x}",), (), False, JSON_ALONE),),
+        (Action("go", "GET", ("{x}",), (), False, JSON_ALONE, ONE_OPERATION),),
         "",
         "",
         None,

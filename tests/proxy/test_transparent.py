@@ -20,7 +20,7 @@ from aegis_authz.config.proxy import (
     TransparentSettings,
     WorkloadListener,
 )
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.proxy.clusters import clusters
 from aegis_authz.proxy.example import EXAMPLE
@@ -29,7 +29,7 @@ from aegis_authz.proxy.render import config_files
 from aegis_authz.proxy.routes import route_configs
 from aegis_authz.proxy.transparent import ANSWERS, transparent_clusters, transparent_listeners
 
-CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
+CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE, ONE_OPERATION)
 CATALOGUE = Catalogue.of(
     (
         Tool("pay", "pay.example", None, "http://10.0.0.1:9001", (), "", "", None, False, False, NO_INTERFACE),

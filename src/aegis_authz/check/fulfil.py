@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from aegis_authz.core.call import Rpc
+from aegis_authz.core.call import Rpc, ToolCall
 from aegis_authz.core.decision import (
     Decision,
     FilterTools,
@@ -41,6 +41,15 @@ class Fulfilment:
 
 
 NOTHING_TO_FULFIL = Fulfilment("", {}, {})
+
+
+def refuse_unreachable(decision: Decision, call: ToolCall | None) -> None:
+    """Refused(OBLIGATION_UNMET) where members of a list of operations would be redacted: no pointer leads into each."""
+    if call is None or not call.batch:
+        return
+    for obligation in decision.obligations:
+        if isinstance(obligation, Redact) and obligation.target is Target.REQUEST and obligation.fields:
+            raise Refused(Reason.OBLIGATION_UNMET, "members of a batch would have to be redacted")
 
 
 def fulfil(

@@ -13,7 +13,7 @@ from aegis_authz.check.content_coding import Reading, coding_of
 from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil
+from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil, refuse_unreachable
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
@@ -77,6 +77,7 @@ class Pipeline:
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
+            refuse_unreachable(decision, draft.call)
             fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)  # 6
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)

@@ -50,6 +50,7 @@ class ToolCall:
     (`wire/call_digest.py`), to which an approval is bound. `content_type` is the media type the body
     was judged as; the tool must receive that very type, "" when there is no body.
     `spellings` is the folded form of each name in the parameters that some reader takes for another name than policy.
+    `batch` is how many operations a list of them holds, 0 for a call that is no list.
     `besides` is what else reaches the tool and no rule judges, by its place: whoever approves the call must see it.
     """
 
@@ -69,3 +70,4 @@ class ToolCall:
     scheme: str
     besides: Mapping[str, Json]
     spellings: Mapping[str, str]
+    batch: int

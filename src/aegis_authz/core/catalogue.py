@@ -92,14 +92,38 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationTerms:
+    """In which ways operations of GraphQL may be sent.
+
+    `batch` is how many one request may hold at most, in a list; 1 for no list. `persisted` are the documents that a
+    request may name instead of holding one, by their ids: a SHA-256, or what the tool calls them. `texts` says whether
+    a request may hold a document that is not among those.
+    """
+
+    batch: int
+    persisted: Mapping[str, str]
+    texts: bool
+
+    @property
+    def has_persisted(self) -> bool:
+        """Whether a request may name its document."""
+        return bool(self.persisted)
+
+
+ONE_OPERATION = OperationTerms(1, MappingProxyType({}), True)
+"""One operation, sent with its text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One action of an HTTP tool. One of GET is that of HEAD, too, unless another is.
 
     `template` is the path split at `/`, as `core.path_template` reads it.
     `parameters` empty means: the members of the JSON body, the path variables and the query. `others` says whether
     a call may hold more than the parameters that are listed; what is more reaches the tool unjudged. `bodies` are the
-    formats that its body may have; of all but JSON, no member that is not listed passes. `repeated_fields` are those
-    that a form writes as one pair for each element of a list, without brackets.
+    formats that its body may have; of all but JSON, no member that is not listed passes. `operations` are the terms of
+    those that are GraphQL. `repeated_fields` are those that a form writes as one pair for each element of a list,
+    without brackets.
     """
 
     name: str
@@ -108,6 +132,7 @@ class Action:
     parameters: tuple[Parameter, ...]
     others: bool
     bodies: tuple[BodyFormat, ...]
+    operations: OperationTerms
 
     repeated_fields: frozenset[str] = field(init=False, repr=False, compare=False)
 

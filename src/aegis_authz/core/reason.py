@@ -55,6 +55,7 @@ class Reason(Enum):
     LINES_MALFORMED = "LINES_MALFORMED"
     TEXT_MALFORMED = "TEXT_MALFORMED"
     GRAPHQL_MALFORMED = "GRAPHQL_MALFORMED"
+    OPERATION_UNLISTED = "OPERATION_UNLISTED"
     MESSAGE_MALFORMED = "MESSAGE_MALFORMED"
     DUPLICATE_KEY = "DUPLICATE_KEY"
     HEADER_MISMATCH = "HEADER_MISMATCH"
@@ -220,6 +221,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.GRAPHQL_MALFORMED: _refusal(
             Retry.NEVER, "The GraphQL request is not one whole operation and cannot be judged."
         ),
+        Reason.OPERATION_UNLISTED: _refusal(
+            Retry.NEVER, "The GraphQL request is for an operation that is not listed at this address."
+        ),
         Reason.MESSAGE_MALFORMED: _refusal(
             Retry.NEVER, "The call is not one whole message to a method and cannot be judged."
         ),
@@ -345,6 +349,7 @@ CALLERS_FAULTS = frozenset(
         Reason.LINES_MALFORMED,
         Reason.TEXT_MALFORMED,
         Reason.GRAPHQL_MALFORMED,
+        Reason.OPERATION_UNLISTED,
         Reason.MESSAGE_MALFORMED,
         Reason.DUPLICATE_KEY,
         Reason.HEADER_MISMATCH,

@@ -51,6 +51,7 @@ def replayed(record: DecisionRecord) -> Evaluation:
         scheme=record.scheme,
         besides={},
         spellings=spellings(record.parameters),
+        batch=0,
     )
     return Evaluation(record.identity, call, Epoch(record.time), record.environment, CONTEXT)
 

@@ -144,6 +144,7 @@ def evaluation_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None, 
         scheme=call.scheme,
         besides={},
         spellings=spellings(parameters),
+        batch=0,
     )
     return Evaluation(identity, tool_call, now, context.environment, CONTEXT)
 

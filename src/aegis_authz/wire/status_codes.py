@@ -73,6 +73,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.LINES_MALFORMED: _MALFORMED,
         Reason.TEXT_MALFORMED: _MALFORMED,
         Reason.GRAPHQL_MALFORMED: _MALFORMED,
+        Reason.OPERATION_UNLISTED: _MALFORMED,
         Reason.MESSAGE_MALFORMED: _MALFORMED,
         Reason.DUPLICATE_KEY: _MALFORMED,
         # MCP 2026-07-28, transports: 400 and the code that the specification gives it

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    ONE_OPERATION,
+    Action,
+    BodyFormat,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
 from aegis_authz.policy.load import load
@@ -58,6 +67,7 @@ actions:
                 ),
                 False,
                 JSON_ALONE,
+                ONE_OPERATION,
             ),
         ),
         mcp_endpoint="",

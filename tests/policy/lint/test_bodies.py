@@ -50,3 +50,16 @@ def test_a_pointer_by_which_rules_judge_arguments_redacts_nothing_and_is_an_erro
 
     assert problems("/arguments/pay/a") == ["allowed_tools[0].sanitize.request.fields[0]"]
     assert problems("/variables/a") == []
+
+
+def test_a_pointer_into_what_may_be_a_batch_is_an_error() -> None:
+    rule = "{name: stripe-payments, actions: [create_payment], sanitize: {request: {%s}}}"
+
+    def problems(redaction: str, batch: int) -> list[str]:
+        rules = document(f"allowed_tools: [{rule % redaction}]\n")
+        tool = TOOL % ("graphql", f", graphql: {{batch: {batch}}}, parameters: {{a: {{from: /arguments/pay/a}}}}")
+        return [one.problem.field for one in findings(rules, tool) if one.code == "invalid"]
+
+    assert problems("fields: [/variables/a]", 2) == ["allowed_tools[0].sanitize.request.fields"]
+    assert problems("fields: [/variables/a]", 1) == []
+    assert problems("detectors: [us_ssn]", 2) == []

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # in an environment of its own
 
 with atheris.instrument_imports(include=["aegis_authz.wire.bodies", "aegis_authz.encoding"]):
+    from aegis_authz.core.catalogue import ONE_OPERATION
     from aegis_authz.core.refused import Refused
     from aegis_authz.wire.bodies.form import read_form
     from aegis_authz.wire.bodies.graphql import read_graphql
@@ -20,7 +21,7 @@ with atheris.instrument_imports(include=["aegis_authz.wire.bodies", "aegis_authz
 
 
 def _graphql(data: bytes) -> object:
-    return read_graphql({"query": data.decode("utf-8", "replace"), "variables": {"a": 1}}, is_get=False)
+    return read_graphql({"query": data.decode("utf-8", "replace"), "variables": {"a": 1}}, False, ONE_OPERATION)
 
 
 READERS: dict[str, Callable[[bytes], object]] = {

@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    ONE_OPERATION,
+    Action,
+    BodyFormat,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -24,7 +33,7 @@ from aegis_authz.wire.http.tool_call import read_tool_call, takes_long
 
 
 def operation(query: str, variables: Any = None, **members: Any) -> dict[str, Any]:
-    return read_graphql({"query": query, "variables": variables, **members}, is_get=False)
+    return read_graphql({"query": query, "variables": variables, **members}, False, ONE_OPERATION)
 
 
 def refusal(query: str, variables: Any = None, **members: Any) -> Refused:
@@ -137,7 +146,7 @@ def test_batches_persisted_queries_and_other_members_are_refused(
     request_body: Any, reason: Reason, problem: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        read_graphql(request_body, is_get=False)
+        read_graphql(request_body, False, ONE_OPERATION)
     assert refused.value.reason is reason
     assert refused.value.fault is not None
     assert problem in refused.value.fault.problem
@@ -203,6 +212,7 @@ GRAPH = Action(
     (Parameter("amount", ParameterSource.BODY, "/arguments/pay/amount", ParameterType.INTEGER, False, None),),
     False,
     (BodyFormat.GRAPHQL,),
+    ONE_OPERATION,
 )
 FIND = Action(
     "find",
@@ -211,6 +221,7 @@ FIND = Action(
     (Parameter("fields", ParameterSource.BODY, "/fields", ParameterType.ARRAY, False, None),),
     False,
     (BodyFormat.GRAPHQL,),
+    ONE_OPERATION,
 )
 CATALOGUE = Catalogue.of((Tool("t", "t.example", None, "", (GRAPH, FIND), "", "", None, False, False, NO_INTERFACE),))
 

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    ONE_OPERATION,
+    Action,
+    BodyFormat,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -39,6 +48,7 @@ PAY = Action(
     ),
     False,
     (BodyFormat.FORM,),
+    ONE_OPERATION,
 )
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from aegis_authz.core.call import CallKind
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE)
+CONNECT = Action("connect", "CONNECT", ("",), (), False, JSON_ALONE, ONE_OPERATION)
 PINNED = Tool(
     "pinned", "pinned.example", None, "tls://pinned.example", (CONNECT,), "", "", None, False, False, NO_INTERFACE
 )

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    ONE_OPERATION,
+    Action,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -15,7 +24,7 @@ from aegis_authz.wire.http.tool_call import read_tool_call
 ACCOUNT = Parameter("account", ParameterSource.HEADER, "x-account", ParameterType.STRING, False, None)
 LIMIT = Parameter("limit", ParameterSource.HEADER, "x-limit", ParameterType.INTEGER, False, None)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
-PAY = Action("pay", "POST", ("pay",), (ACCOUNT, AMOUNT, LIMIT), False, JSON_ALONE)
+PAY = Action("pay", "POST", ("pay",), (ACCOUNT, AMOUNT, LIMIT), False, JSON_ALONE, ONE_OPERATION)
 CATALOGUE = Catalogue.of((Tool("bank", "bank.example", None, "", (PAY,), "", "", None, False, False, NO_INTERFACE),))
 
 

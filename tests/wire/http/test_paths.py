@@ -7,7 +7,16 @@ from itertools import permutations
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    ONE_OPERATION,
+    Action,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -19,7 +28,7 @@ PATH = Parameter("path", ParameterSource.PATH, "path", ParameterType.STRING, Fal
 
 def action(name: str, request: str, *parameters: Parameter) -> Action:
     method, _, path = request.partition(" ")
-    return Action(name, method, tuple(path[1:].split("/")), parameters, False, JSON_ALONE)
+    return Action(name, method, tuple(path[1:].split("/")), parameters, False, JSON_ALONE, ONE_OPERATION)
 
 
 FILES = (

@@ -7,7 +7,16 @@ from urllib.parse import quote
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    JSON_ALONE,
+    ONE_OPERATION,
+    Action,
+    Catalogue,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -32,6 +41,7 @@ FIND = Action(
     ),
     False,
     JSON_ALONE,
+    ONE_OPERATION,
 )
 
 
@@ -112,7 +122,7 @@ def test_the_elements_of_a_list_in_a_body_have_their_type_too() -> None:
         "t.example",
         None,
         "",
-        (Action("put", "POST", ("ids",), (ids,), False, JSON_ALONE),),
+        (Action("put", "POST", ("ids",), (ids,), False, JSON_ALONE, ONE_OPERATION),),
         "",
         "",
         None,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import (
     JSON_ALONE,
+    ONE_OPERATION,
     Action,
     BodyFormat,
     Catalogue,
@@ -35,11 +36,11 @@ STRIPE = Tool(
     None,
     "http://127.0.0.1:9001",
     (
-        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE), False, JSON_ALONE),
-        Action("get_payment", "GET", ("v1", "payments", "{id}"), (), False, JSON_ALONE),
-        Action("latest_payment", "GET", ("v1", "payments", "latest"), (), False, JSON_ALONE),
-        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,), False, JSON_ALONE),
-        Action("update_payment", "PUT", ("v1", "payments", "{id}"), (), False, JSON_ALONE),
+        Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, PAYEE), False, JSON_ALONE, ONE_OPERATION),
+        Action("get_payment", "GET", ("v1", "payments", "{id}"), (), False, JSON_ALONE, ONE_OPERATION),
+        Action("latest_payment", "GET", ("v1", "payments", "latest"), (), False, JSON_ALONE, ONE_OPERATION),
+        Action("list_payments", "GET", ("v1", "payments"), (LIMIT,), False, JSON_ALONE, ONE_OPERATION),
+        Action("update_payment", "PUT", ("v1", "payments", "{id}"), (), False, JSON_ALONE, ONE_OPERATION),
     ),
     "",
     "",
@@ -104,7 +105,9 @@ def test_a_query_of_structured_names_is_read_name_by_name() -> None:
 
 
 def test_members_that_nobody_declared_pass_where_the_action_lets_others_pass() -> None:
-    noting = Action("note", "POST", ("notes",), (AMOUNT, PAYEE), others=True, bodies=JSON_ALONE)
+    noting = Action(
+        "note", "POST", ("notes",), (AMOUNT, PAYEE), others=True, bodies=JSON_ALONE, operations=ONE_OPERATION
+    )
     catalogue = Catalogue.of(
         (Tool("notes", "notes.example", None, "", (noting,), "", "", None, False, False, NO_INTERFACE),)
     )
@@ -125,6 +128,7 @@ def test_a_get_may_have_a_body_when_a_parameter_is_declared_in_it() -> None:
         (Parameter("q", ParameterSource.BODY, "/query", ParameterType.STRING, False, None),),
         False,
         JSON_ALONE,
+        ONE_OPERATION,
     )
     catalogue = Catalogue.of(
         (Tool("engine", "engine.example", None, "", (search,), "", "", None, False, False, NO_INTERFACE),)
@@ -301,7 +305,10 @@ def test_hostile_requests_are_read_or_refused(path: str, body: bytes) -> None:
 def test_null_in_a_body_is_no_optional_parameter() -> None:
     note = Parameter("note", ParameterSource.BODY, "/note", ParameterType.STRING, True, None)
     tool = replace(
-        STRIPE, actions=(Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, note), False, JSON_ALONE),)
+        STRIPE,
+        actions=(
+            Action("create_payment", "POST", ("v1", "payments"), (AMOUNT, note), False, JSON_ALONE, ONE_OPERATION),
+        ),
     )
     catalogue = Catalogue.of((tool,))
     request = http("POST", "/v1/payments", b'{"amount": 5, "note": null}')
@@ -437,7 +444,7 @@ def test_every_refusal_of_a_call_says_why(method: str, tail: str, body: bytes) -
 def test_a_long_form_is_read_beside_the_others(
     bodies: tuple[BodyFormat, ...], content_type: str, size: int, is_slow: bool
 ) -> None:
-    action = Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False, bodies)
+    action = Action("pay", "POST", ("v1", "payments"), (AMOUNT,), False, bodies, ONE_OPERATION)
     headers = {"content-type": (content_type,)} if content_type else {}
     call = http("POST", "/v1/payments", b"a" * size, headers=headers)
     assert takes_long(call, Catalogue.of((replace(STRIPE, actions=(action,)),))) is is_slow

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from aegis_authz.core.call import ToolCall
-from aegis_authz.core.catalogue import JSON_ALONE, Action, Catalogue, Tool
+from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action, Catalogue, Tool
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
 
-FOLLOW = Action("follow", "GET", ("stream",), (), False, JSON_ALONE)
-PUT = Action("put", "PUT", ("plain",), (), False, JSON_ALONE)
+FOLLOW = Action("follow", "GET", ("stream",), (), False, JSON_ALONE, ONE_OPERATION)
+PUT = Action("put", "PUT", ("plain",), (), False, JSON_ALONE, ONE_OPERATION)
 TICKER = Tool("ticker", "t.example", None, "", (FOLLOW,), "", "", None, True, False, NO_INTERFACE)
 PLAIN = Tool(
     "plain",

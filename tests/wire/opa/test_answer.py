@@ -48,6 +48,7 @@ CALL = ToolCall(
     "http",
     {},
     {},
+    0,
 )
 QUESTION = Evaluation(WHO, CALL, 1007.25, "production", CONTEXT)
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from aegis_authz.core.catalogue import Action, BodyFormat, McpTool, Parameter, ParameterSource, ParameterType, Tool
+from aegis_authz.core.catalogue import (
+    ONE_OPERATION,
+    Action,
+    BodyFormat,
+    McpTool,
+    OperationTerms,
+    Parameter,
+    ParameterSource,
+    ParameterType,
+    Tool,
+)
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.json_value import Json
-from aegis_authz.encoding.narrowing import items, mapping, members, text
+from aegis_authz.encoding.narrowing import integer, items, mapping, members, text
 from aegis_authz.encoding.pointer import is_pointer
 from aegis_authz.policy.bundle.interface_data import interface_from_data, interface_to_data
 
@@ -25,6 +35,10 @@ _TOOL = {
     "decode",
     "interface",
 }
+_YOUNGER_OF_TOOL: Mapping[str, Json] = {"websocket": False, "decode": False, "interface": None}
+_ACTION = {"name", "method", "template", "parameters", "others", "bodies", "operations"}
+_YOUNGER_OF_ACTION: Mapping[str, Json] = {"operations": None}
+"""What a bundle does not say that was made before it could be said: it asks for nothing of the kind."""
 
 
 def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
@@ -33,7 +47,7 @@ def tools_to_data(tools: Sequence[Tool]) -> list[Json]:
 
 
 def tools_from_data(data: Json) -> tuple[Tool, ...]:
-    """Read what `tools_to_data` wrote. Raises ValueError for anything else."""
+    """Read what `tools_to_data` wrote, or wrote before it knew all of this. Raises ValueError for anything else."""
     return tuple(_tool(item) for item in items(data, "tools"))
 
 
@@ -67,7 +81,13 @@ def _action_to_data(action: Action) -> Json:
         "parameters": _parameters_to_data(action.parameters),
         "others": action.others,
         "bodies": [body.value for body in action.bodies],
+        # said where it is something: an authorizer that does not know of it reads all the others
+        **({} if action.operations == ONE_OPERATION else {"operations": _operations_to_data(action.operations)}),
     }
+
+
+def _operations_to_data(operations: OperationTerms) -> Json:
+    return {"batch": operations.batch, "persisted": dict(operations.persisted), "texts": operations.texts}
 
 
 def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
@@ -85,7 +105,7 @@ def _parameters_to_data(parameters: Sequence[Parameter]) -> list[Json]:
 
 
 def _tool(data: Json) -> Tool:
-    item = members({"interface": None, **mapping(data, "a tool")}, _TOOL, "a tool")
+    item = members(_filled_up(data, _YOUNGER_OF_TOOL), _TOOL, "a tool")
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
@@ -118,7 +138,7 @@ def _mcp_tool(data: Json) -> McpTool:
 
 
 def _action(data: Json) -> Action:
-    item = members(data, {"name", "method", "template", "parameters", "others", "bodies"}, "an action")
+    item = members(_filled_up(data, _YOUNGER_OF_ACTION), _ACTION, "an action")
     bodies = tuple(BodyFormat(text(body, "a format of a body")) for body in items(item["bodies"], "the bodies"))
     if not bodies:
         raise ValueError("an action takes no body at all")
@@ -129,7 +149,24 @@ def _action(data: Json) -> Action:
         parameters=_parameters(item["parameters"]),
         others=_truth(item["others"], "others"),
         bodies=bodies,
+        operations=_operations(item["operations"]),
     )
+
+
+def _operations(data: Json) -> OperationTerms:
+    if data is None:
+        return ONE_OPERATION
+    item = members(data, {"batch", "persisted", "texts"}, "the operations of an action")
+    persisted = mapping(item["persisted"], "the persisted documents")
+    batch = integer(item["batch"], "the size of a batch")
+    if batch < 1:
+        raise ValueError("a batch holds no operation")
+    documents = {name: _filled(document, "a persisted document") for name, document in persisted.items()}
+    return OperationTerms(batch, MappingProxyType(documents), _truth(item["texts"], "texts"))
+
+
+def _filled_up(data: Json, younger: Mapping[str, Json]) -> Json:
+    return {**younger, **data} if isinstance(data, Mapping) else data
 
 
 def _parameters(data: Json) -> tuple[Parameter, ...]:

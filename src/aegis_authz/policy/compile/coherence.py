@@ -159,6 +159,10 @@ def _redaction_faults(rule: ToolRule, tool: KnownTool, names: Collection[str]) -
         if pointer.split("/")[1:2] == ["arguments"]:
             message = f"the body of {quoted(graphs[0].name)} has no {quoted(pointer)}: redact /variables, or /query"
             yield ("sanitize", "request", "fields", position), message
+    batches = [action for action in graphs if action.operations.batch > 1]
+    if redaction is not None and redaction.fields and batches:
+        message = f"{quoted(batches[0].name)} takes batches, and no pointer leads into each: redact by detectors"
+        yield ("sanitize", "request", "fields"), message
 
 
 def _parameter_faults(value: ValueConditions, action: str, declared: Mapping[str, str]) -> Iterator[Fault]:

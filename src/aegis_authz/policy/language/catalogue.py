@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from aegis_authz.core.catalogue import (
     CONNECT_ACTION,
     JSON_ALONE,
+    ONE_OPERATION,
     Action,
     BodyFormat,
     McpTool,
@@ -25,6 +26,7 @@ from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.path_template import read_template
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.costs import Cost, SettleEntry
+from aegis_authz.policy.language.graphql import GraphqlEntry, operation_terms
 from aegis_authz.policy.language.header_names import check_header_name
 from aegis_authz.policy.language.types import (
     AnyScalar,
@@ -47,6 +49,7 @@ _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY")
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
 _QUERY = re.compile(r"(?:(?:\A|&)[A-Za-z0-9._~%+:@$,/!*'()-]+(?:=[A-Za-z0-9._~%+:@$,/!*'()=-]*)?)*\Z")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}\Z")
+_ONE_OF_A_BATCH = ("/name", "/variables", "/persisted")
 _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
 
 
@@ -131,7 +134,7 @@ class ActionEntry(Part):
     """One action: the requests that are it, and its parameters (none listed: all that the request holds).
 
     `others` says what becomes of a call that holds more than the listed parameters; `body` is the format of its body,
-    or a list of those it may have.
+    or a list of those it may have; `graphql` is in which ways operations of GraphQL may be sent.
     """
 
     match: Annotated[str, AfterValidator(_match)]
@@ -141,6 +144,24 @@ class ActionEntry(Part):
     parameters: dict[Words, ParameterEntry] = Field(default_factory=dict, min_length=1)
     others: Others = "refuse"
     body: BodyKinds = ("json",)
+    graphql: GraphqlEntry | None = None
+
+    @model_validator(mode="after")
+    def _operations_are_read(self) -> ActionEntry:
+        if self.graphql is None:
+            return self
+        if BodyFormat.GRAPHQL.value not in self.body:
+            raise ValueError("graphql is about operations of GraphQL: it needs body: graphql")
+        if self.graphql.batch > 1:
+            if self.match.startswith("GET "):
+                raise ValueError("graphql.batch is about a list in a body, and a GET has none")
+            for name, parameter in self.parameters.items():
+                if parameter.at.startswith(_ONE_OF_A_BATCH):
+                    raise ValueError(
+                        f"parameter {quoted(name)} is taken from {parameter.at}, and each operation of a batch has its "
+                        "own; take it from /operation, /fields, /selections, /arguments or /operations"
+                    )
+        return self
 
 
 class ArgumentEntry(Part):
@@ -276,7 +297,9 @@ def _place(entry: ToolEntry, url: SplitResult) -> str:
 
 def _actions(entry: ToolEntry) -> tuple[Action, ...]:
     if entry.tls == "passthrough":
-        return (Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False, bodies=JSON_ALONE),)
+        return (
+            Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False, bodies=JSON_ALONE, operations=ONE_OPERATION),
+        )
     return tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items()))
 
 
@@ -347,7 +370,15 @@ def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, st
 def _action(name: str, entry: ActionEntry) -> Action:
     parameters = tuple(_parameter(key, entry.parameters[key]) for key in sorted(entry.parameters))
     bodies = tuple(BodyFormat(body) for body in entry.body)
-    return Action(name, entry.match.partition(" ")[0], _template(entry), parameters, entry.others == "allow", bodies)
+    return Action(
+        name,
+        entry.match.partition(" ")[0],
+        _template(entry),
+        parameters,
+        entry.others == "allow",
+        bodies,
+        operation_terms(entry.graphql),
+    )
 
 
 def _template(entry: ActionEntry) -> tuple[str, ...]:

@@ -15,6 +15,12 @@ class Upload(dict[str, Json]):
     __slots__ = ()
 
 
+class Batch(dict[str, Json]):
+    """What several operations of GraphQL ask for together, sent as a list: `operations` is how many there are."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """What a body holds, by which pointers of the catalogue find it.

@@ -11,44 +11,63 @@ from typing import cast
 
 import orjson
 
+from aegis_authz.core.catalogue import OperationTerms
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.bodies.graphql_batch import MAX_ARGUMENTS, joined
 from aegis_authz.wire.bodies.graphql_document import Document, Literal, Use, Variable, malformed, read_document
+from aegis_authz.wire.bodies.persisted import DOCUMENT_IDS, document_text
 
-GRAPHQL_FACTS = frozenset({"operation", "name", "fields", "selections", "variables"})
+GRAPHQL_FACTS = frozenset({"operation", "name", "fields", "selections", "variables", "operations", "persisted"})
 _MEMBERS = ("query", "variables", "operationName")
 OPERATION_MEMBERS = frozenset((*_MEMBERS, "extensions"))
-MAX_ARGUMENTS = 1024 * 1024
-"""Bytes of all arguments as JSON: one variable may be what many fields get."""
 _ABSENT = object()
 
 
-def read_graphql(request: Json, is_get: bool) -> dict[str, Json]:
-    """The operation of a request, a JSON object or the parameters of a query, as parameters.
+def read_graphql(request: Json, is_get: bool, terms: OperationTerms) -> dict[str, Json]:
+    """What a request asks for, a JSON value or the parameters of a query, as parameters.
 
     `operation` is its kind, `name` its name, `fields` its root fields, `selections` the paths of all fields,
-    `arguments`, where there are any, what the fields at those paths get, `variables` what was sent as such.
-    Raises Refused(GRAPHQL_MALFORMED) for batches, persisted queries, several operations and whatever servers execute
-    differently.
+    `arguments`, where there are any, what the fields at those paths get, `variables` what was sent as such,
+    `persisted` the ids of documents that were named and not sent. Where `terms` take a list, `operations` is how many
+    came, and of a list all is told as `joined` does. Raises Refused(GRAPHQL_MALFORMED) for whatever servers execute
+    differently, and what `document_text` and `joined` raise.
     """
+    ids: list[Json] = []
     if isinstance(request, list):
-        raise malformed("", "Several operations are sent as a batch. Send them one by one.")
+        if terms.batch == 1:
+            raise malformed("", "Several operations are sent as a batch. Send them one by one.")
+        if not 0 < len(request) <= terms.batch:
+            raise malformed("", f"The batch holds {len(request)} operations. This action takes 1 to {terms.batch}.")
+        value: dict[str, Json] = joined(_operation(part, is_get, terms, ids) for part in request)
+    else:
+        value, _ = _operation(request, is_get, terms, ids)
+        if terms.batch > 1:
+            value["operations"] = 1
+    if ids:
+        value["persisted"] = ids
+    return value
+
+
+def _operation(request: Json, is_get: bool, terms: OperationTerms, ids: list[Json]) -> tuple[dict[str, Json], int]:
+    """What one operation asks for, and the tokens of its document; the id by which it was named is added to `ids`."""
     if not isinstance(request, Mapping):
         raise malformed("", "A GraphQL request is a JSON object with the member query.")
-    _refuse_other_members(request)
-    query, name = request.get("query"), request.get("operationName")
-    if not isinstance(query, str):
-        raise malformed("query", "The member query must be the text of the operation.")
-    document = read_document(query)
+    _refuse_other_members(request, terms)
+    text, document_id = document_text(request, terms)
+    if document_id:
+        ids.append(document_id)
+    document = read_document(text)
+    name = request.get("operationName")
     if name not in (None, "") and name != document.name:
         raise malformed("operationName", "operationName is not the name of the operation.")
     if is_get and document.operation != "query":
         raise malformed("query", f"A {document.operation} must be sent by POST.")
     variables = _variables(request.get("variables"), document)
     arguments = _arguments(document, variables)
-    return {
+    operation: dict[str, Json] = {
         "operation": document.operation,
         "name": document.name,
         "fields": list(document.fields),
@@ -56,15 +75,17 @@ def read_graphql(request: Json, is_get: bool) -> dict[str, Json]:
         "variables": dict(variables),
         **({"arguments": arguments} if arguments else {}),
     }
+    return operation, document.tokens
 
 
-def _refuse_other_members(request: Mapping[str, Json]) -> None:
+def _refuse_other_members(request: Mapping[str, Json], terms: OperationTerms) -> None:
     extensions = request.get("extensions")
-    if isinstance(extensions, Mapping) and "persistedQuery" in extensions:
+    if not terms.has_persisted and isinstance(extensions, Mapping) and "persistedQuery" in extensions:
         raise malformed("extensions", "A persisted query is named by its hash: it cannot be judged. Send its text.")
-    others = [name for name in request if name not in _MEMBERS and request[name] is not None]
+    members = (*_MEMBERS, "extensions", *DOCUMENT_IDS) if terms.has_persisted else _MEMBERS
+    others = [name for name in request if name not in members and request[name] is not None]
     if others:
-        problem = f"A GraphQL request has query, variables and operationName alone, and not {quoted(others[0])}."
+        problem = f"A GraphQL request has {', '.join(members)} alone, and not {quoted(others[0])}."
         raise Refused(Reason.PARAMETER_UNKNOWN, "a member beside those of GraphQL", Fault("body", others[0], problem))
 
 

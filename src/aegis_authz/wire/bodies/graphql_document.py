@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from graphql.error import GraphQLError
-from graphql.language import ast, parse
+from graphql.language import ast
+from graphql.language.parser import Parser
 
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
@@ -55,7 +56,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a document asks for. `variables` are the declared ones that some field uses, with their defaults."""
+    """What a document asks for. `variables` are the declared ones that some field uses, with their defaults.
+
+    `tokens` is how many it has.
+    """
 
     operation: str
     name: str
@@ -63,6 +67,7 @@ class Document:
     selections: tuple[str, ...]
     uses: tuple[Use, ...]
     variables: Mapping[str, Default | None]
+    tokens: int
 
 
 def malformed(at: str, problem: str) -> Refused:
@@ -76,7 +81,8 @@ def read_document(query: str) -> Document:
     if len(query) > MAX_QUERY:
         raise malformed("query", f"The query has more than {MAX_QUERY} characters.")
     try:
-        document = parse(query, no_location=True, max_tokens=MAX_TOKENS)
+        parser = Parser(query, no_location=True, max_tokens=MAX_TOKENS)
+        document = parser.parse_document()
     except GraphQLError as fault:
         raise malformed("query", f"The query is no GraphQL: {fault.message}") from None
     except RecursionError:
@@ -93,6 +99,7 @@ def read_document(query: str) -> Document:
         selections=tuple(walk.paths),
         uses=tuple(Use(path, arguments) for path, arguments in walk.uses.items() if arguments),
         variables=_declared(operation, walk.variables),
+        tokens=parser.token_count,
     )
 
 

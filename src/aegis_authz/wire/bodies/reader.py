@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat
+from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat, ParameterSource
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -18,6 +18,7 @@ from aegis_authz.wire.bodies.graphql_document import malformed
 from aegis_authz.wire.bodies.grpc_frame import GRPC_FACTS, read_grpc
 from aegis_authz.wire.bodies.lines import read_lines
 from aegis_authz.wire.bodies.multipart import boundary_of, multipart_type, read_multipart
+from aegis_authz.wire.bodies.persisted import DOCUMENT_IDS
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import is_json, judged_type, media_type, plain_type
 
@@ -29,6 +30,8 @@ _GRPC_TYPES = ("application/grpc", "application/grpc+proto")
 _DEFAULT_TYPES = {BodyFormat.FORM: FORM_TYPE, BodyFormat.LINES: LINES_TYPE, BodyFormat.TEXT: "text/plain"}
 """What a body without a declared type goes on as, where its action takes one format alone."""
 _UNDECLARED_CONTENT = "application/octet-stream"
+_JSON_MEMBERS = ("variables", "extensions")
+"""Those of an operation that a query of a URL writes as JSON."""
 
 
 def read_body(http: HttpCall, path: str, action: Action) -> Body:
@@ -50,23 +53,31 @@ def holds_operation(action: Action, query: Mapping[str, str | list[str]], has_bo
 
     Raises Refused(GRAPHQL_MALFORMED) where it has a body, too, or is no GET: servers read the one or the other.
     """
-    if BodyFormat.GRAPHQL not in action.bodies or query.keys().isdisjoint(OPERATION_MEMBERS):
+    if BodyFormat.GRAPHQL not in action.bodies or query.keys().isdisjoint(_operation_names(action)):
         return False
     if has_body or action.method != "GET":
         raise malformed("query", "An operation stands in the query of the URL. Send it in the body alone.")
     return True
 
 
-def read_operation(query: Mapping[str, str | list[str]]) -> Body:
+def _operation_names(action: Action) -> frozenset[str]:
+    if not action.operations.has_persisted:
+        return OPERATION_MEMBERS
+    own = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
+    return OPERATION_MEMBERS | (frozenset(DOCUMENT_IDS) - own)
+
+
+def read_operation(query: Mapping[str, str | list[str]], action: Action) -> Body:
     """The operation in the query of a GET (GraphQL over HTTP, section 6.1): what it holds is judged as a body would be.
 
-    Raises Refused(GRAPHQL_MALFORMED), and what `strict_json` raises for the variables.
+    Raises what `read_graphql` raises, and what `strict_json` raises for variables and extensions.
     """
-    variables = query.get("variables")
     request: dict[str, Json] = {**query}
-    if isinstance(variables, str):
-        request["variables"] = strict_json.parse(variables.encode("utf-8"))
-    return Body(read_graphql(request, is_get=True), "", GRAPHQL_FACTS, False)
+    for name in _JSON_MEMBERS:
+        text = query.get(name)
+        if isinstance(text, str):
+            request[name] = strict_json.parse(text.encode("utf-8"))
+    return Body(read_graphql(request, True, action.operations), "", GRAPHQL_FACTS, False)
 
 
 def _format(declared: str, action: Action) -> BodyFormat:
@@ -120,7 +131,7 @@ def _read(body_format: BodyFormat, http: HttpCall, path: str, declared: str, act
         case BodyFormat.BINARY:
             return Body(read_content(data, fallback), fallback, CONTENT_FACTS, False)
         case BodyFormat.GRAPHQL:
-            return Body(read_graphql(_json(http), is_get=False), judged_type(http), GRAPHQL_FACTS, False)
+            return Body(read_graphql(_json(http), False, action.operations), judged_type(http), GRAPHQL_FACTS, False)
         case BodyFormat.MESSAGE:
             return Body(read_grpc(data, path), declared, GRPC_FACTS, False)
 

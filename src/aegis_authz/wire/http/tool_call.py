@@ -13,7 +13,7 @@ from aegis_authz.core.path_template import PathTemplate, Rank, Reading
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Digest
-from aegis_authz.wire.bodies.body import Body
+from aegis_authz.wire.bodies.body import Batch, Body
 from aegis_authz.wire.bodies.reader import holds_operation, read_body, read_operation
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.address import is_disguised, path_segments, query_parameters
@@ -144,7 +144,7 @@ def _https_port(http: HttpCall) -> int | None:
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str], upgrade: bool) -> ToolCall:
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
     is_operation = holds_operation(action, query, bool(http.body))
-    body = read_operation(query) if is_operation else read_body(http, path, action)
+    body = read_operation(query, action) if is_operation else read_body(http, path, action)
     rest = {} if is_operation else query
     parameters = extract(action, body, variables, rest, http.values_of)
     return ToolCall(
@@ -179,7 +179,13 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
         scheme=http.scheme,
         besides={**unlisted(action, body, rest), **(UPGRADED if upgrade else {})},
         spellings=spellings(parameters),
+        batch=_batch(body),
     )
+
+
+def _batch(body: Body) -> int:
+    count = body.value["operations"] if isinstance(body.value, Batch) else 0
+    return count if isinstance(count, int) else 0
 
 
 def _format_part(action: Action, body: Body) -> dict[str, Json]:
@@ -210,6 +216,7 @@ def _connection(http: HttpCall, tool: Tool) -> ToolCall:
         scheme="https",
         besides={"opaque": "what passes this connection is read by nobody"},
         spellings={},
+        batch=0,
     )
 
 
@@ -237,4 +244,5 @@ def _unclaimed(http: HttpCall) -> ToolCall:
         scheme=http.scheme,
         besides={},
         spellings={},
+        batch=0,
     )

@@ -268,6 +268,7 @@ def _tool_call(
         scheme=http.scheme,
         besides=besides,
         spellings=spellings(parameters),
+        batch=0,
     )
 
 
