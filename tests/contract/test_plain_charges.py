@@ -52,7 +52,7 @@ class Call:
 MOST = st.sampled_from([1, 3, 10, 2**31, MOST_MICROS - 1, MOST_MICROS])
 CHARGES = st.lists(
     st.tuples(
-        st.integers(0, 7), st.sampled_from([Exceed.DENY] * 3 + list(Exceed)), st.sampled_from([1, 2, 7, MOST_MICROS])
+        st.integers(0, 9), st.sampled_from([Exceed.DENY] * 3 + list(Exceed)), st.sampled_from([1, 2, 7, MOST_MICROS])
     ),
     min_size=1,
     max_size=3,
@@ -68,17 +68,19 @@ EXAMPLES = st.tuples(
 
 
 def measure(kind: int, amount: int, now: int) -> Measure:
-    """One of eight limits."""
+    """One of ten limits."""
     window = Fixed(now // LENGTH * LENGTH, (now // LENGTH + 1) * LENGTH)
     return [
         Sum(amount, 10, window, True),
         Sum(1, 3, window, False),
         Sum(amount, MOST_MICROS, window, False),
         Sum(amount, MOST_MICROS - 1, window, True),
-        Pace(3, 1000, 3),
-        Pace(7, 60_000, 1),
-        Pace(MOST_RATE, 1000, MOST_RATE),
-        Pace(1, MOST_PACE, MOST_RATE),
+        Pace(3, 1000, 3, 1),
+        Pace(7, 60_000, 1, 1),
+        Pace(MOST_RATE, 1000, MOST_RATE, 1),
+        Pace(1, MOST_PACE, MOST_RATE, 1),
+        Pace(3, 1000, 3, 2),
+        Pace(3, 1000, 3, 4),
     ][kind]
 
 

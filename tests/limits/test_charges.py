@@ -25,7 +25,7 @@ from aegis_authz.core.limit import (
 from aegis_authz.core.money import Money
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
-from aegis_authz.limits.charges import Sessions, charges_of, resolved
+from aegis_authz.limits.charges import Sessions, charges_by, charges_of, resolved, sheet_of
 
 BOT = Scope("acme", "emea", "bot")
 NOBODY = Sessions("", "", "")
@@ -42,7 +42,7 @@ def measure(terms: Terms, sessions: Sessions = NOBODY, cost: Money | None = None
 
 
 def test_each_kind_of_limit_has_its_measure() -> None:
-    assert measure(Rate(3, 1000, 2)) == Pace(3, 1000, 2)
+    assert measure(Rate(3, 1000, 2)) == Pace(3, 1000, 2, 1)
     assert measure(Count(3, ROLLING)) == Sum(1, 3, Rolling(60_000), is_cost=False)
     assert measure(Concurrency(3, 5)) == Slot(3, 5)
     assert measure(Budget(9, "USD", ROLLING, None), cost=Money(4, "USD")) == Sum(4, 9, Rolling(60_000), is_cost=True)
@@ -106,3 +106,20 @@ def test_a_limit_that_is_not_there_is_refused() -> None:
     assert resolved(["l"], {"l": limit(Rate(1, 1, 1))})[0].id == "l"
     with pytest.raises(Refused, match="gone"):
         resolved(["gone"], {})
+
+
+def test_a_batch_is_as_many_calls_to_what_counts_calls_and_one_under_way() -> None:
+    terms = [
+        Rate(3, 1000, 5),
+        Count(9, ROLLING),
+        Concurrency(3, 5),
+        Budget(9, "USD", ROLLING, None),
+        Distinct("to", 3, ROLLING),
+    ]
+    sheet = sheet_of([limit(kind) for kind in terms], BOT, 1000)
+    cost = Money(4, "USD")
+    alone, three = (charges_by(sheet, {"to": "a"}, NOBODY, cost, 1000, batch) for batch in (0, 3))
+    assert three[0].measure == Pace(3, 1000, 5, 3)
+    assert three[1].measure == Sum(3, 9, Rolling(60_000), is_cost=False)
+    assert [charge.measure for charge in three[2:]] == [charge.measure for charge in alone[2:]]
+    assert alone == charges_by(sheet, {"to": "a"}, NOBODY, cost, 1000, 1)

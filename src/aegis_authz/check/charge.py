@@ -50,7 +50,7 @@ def charging_of(decision: Decision, draft: Draft) -> Charging | None:
     sessions = Sessions(header, mcp, identity.session)
     return Charging(
         decision_id=draft.decision_id,
-        charges=charges_by(sheet, call.parameters, sessions, cost, now),
+        charges=charges_by(sheet, call.parameters, sessions, cost, now, call.batch),
         reserve=_RESERVE if sheet.has_account else Millis(0),
         is_held_when_over=decision.effect is not Effect.APPROVAL_NEEDED,
     )
@@ -131,7 +131,9 @@ def _amount(measure: Measure) -> int:
     match measure:
         case Sum(amount=amount):
             return amount
-        case Pace() | Slot():
+        case Pace(count=count):
+            return count
+        case Slot():
             return 1
         case Member() | Marks():
             return 0

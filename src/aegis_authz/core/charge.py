@@ -41,12 +41,13 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """One more call of `calls` per `per` milliseconds, `burst` at once."""
+    """`count` more calls of `calls` per `per` milliseconds, `burst` at once."""
 
     kind: ClassVar = "pace"
     calls: int
     per: Millis
     burst: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def since_of(measure: Measure, now: Millis) -> Millis:
             return starts_at
         case Sum(span=Rolling(length=length)) | Member(span=Rolling(length=length)):
             return Millis(now - length)
-        case Pace(calls, per, burst):
+        case Pace(calls=calls, per=per, burst=burst):
             return Millis(now - (burst * per // calls + 1))
         case Slot(life=life):
             return Millis(now - life)

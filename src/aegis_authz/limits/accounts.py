@@ -19,7 +19,7 @@ def idle_charge(limit: Limit, scope: Scope, now: Epoch) -> Charge | None:
 def _measure(limit: Limit, now: Millis) -> Measure | None:
     match limit.terms:
         case Rate(calls, per, burst):
-            return Pace(calls, per, burst)
+            return Pace(calls, per, burst, 1)
         case Budget(most, _, window, of):
             return Sum(0, most, span_of(window, now), of is None)
         case Count(most, window):

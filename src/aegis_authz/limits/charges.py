@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -76,19 +76,28 @@ def sheet_of(limits: Sequence[Limit], scope: Scope, now: Millis) -> Sheet:
 
 
 def charges_by(
-    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis
+    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis, batch: int
 ) -> tuple[Charge, ...]:
     """What a call with these parameters uses, in the order of the sheet's limits.
 
-    `cost` is what the catalogue's prices make of the call, None where it has none. Raises Refused(CHARGE_INVALID) for
-    a call whose use of a limit cannot be told: it is never free.
+    `cost` is what the catalogue's prices make of the call, None where it has none. A `batch` of several operations
+    counts as that many calls, and is one call under way. Raises Refused(CHARGE_INVALID) for a call whose use of a limit
+    cannot be told: it is never free.
     """
-    return tuple(
-        [
-            charge or Charge(limit, holder, _measure(limit.terms, parameters, sessions, cost, now))
-            for limit, holder, charge in sheet.rows
-        ]
-    )
+    charges = [
+        charge or Charge(limit, holder, _measure(limit.terms, parameters, sessions, cost, now))
+        for limit, holder, charge in sheet.rows
+    ]
+    return tuple([_repeated(charge, batch) for charge in charges] if batch > 1 else charges)
+
+
+def _repeated(charge: Charge, times: int) -> Charge:
+    """The charge of several calls where calls are what is counted."""
+    if isinstance(charge.measure, Pace):
+        return replace(charge, measure=replace(charge.measure, count=times))
+    if isinstance(charge.measure, Sum) and isinstance(charge.limit.terms, Count):
+        return replace(charge, measure=replace(charge.measure, amount=times))
+    return charge
 
 
 def charges_of(
@@ -101,14 +110,14 @@ def charges_of(
 ) -> tuple[Charge, ...]:
     """What a call with these parameters uses of these limits, as `charges_by` says."""
     moment = Millis(int(now * 1000))
-    return charges_by(sheet_of(limits, scope, moment), parameters, sessions, cost, moment)
+    return charges_by(sheet_of(limits, scope, moment), parameters, sessions, cost, moment, 1)
 
 
 def _measure_of_any(terms: Terms, now: Millis) -> Measure | None:
     """What every call uses alike; None where the call decides."""
     match terms:
         case Rate(calls, per, burst):
-            return Pace(calls, per, burst)
+            return Pace(calls, per, burst, 1)
         case Count(most, window):
             return Sum(1, most, span_of(window, now), False)
         case Concurrency(most, life):

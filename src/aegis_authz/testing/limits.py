@@ -172,10 +172,11 @@ class Ledger:
     def _pace_stand(self, key: tuple[str, ...], pace: Pace, now: int) -> _Stand:
         debt = self._debt(key, now)
         interval = Fraction(pace.per, pace.calls)
-        total, spare = -(-debt // interval), (pace.burst - 1) * interval - debt
+        total, spare = -(-debt // interval), (pace.burst - pace.count) * interval - debt
         if spare >= 0:
             return _Stand(total, pace.burst - total, pace.burst, now + _ceil(debt), Excess.WITHIN)
-        return _Stand(total, 0, pace.burst, now + _ceil(-spare), Excess.OVER)
+        resets_at = 0 if pace.count > pace.burst else now + _ceil(-spare)
+        return _Stand(total, 0, pace.burst, resets_at, Excess.OVER)
 
     def _member_stand(self, key: tuple[str, ...], member: Member, now: int) -> _Stand:
         live = self._live_members(key, member.span, now)
@@ -224,9 +225,9 @@ class Ledger:
             case Sum(amount, most, Rolling(length)):
                 entries.append((charge, self._add_to_bucket(key, length, now, amount)))
                 return account.used + amount, most - account.used - amount
-            case Pace(calls, per, burst) if not skips:
+            case Pace(calls, per, burst, count) if not skips:
                 interval = Fraction(per, calls)
-                self.paces[key] = now + self._debt(key, now) + interval
+                self.paces[key] = now + self._debt(key, now) + interval * count
                 total = -(-self._debt(key, now) // interval)
                 return total, burst - total
             case Member(values, most, span) if not skips:

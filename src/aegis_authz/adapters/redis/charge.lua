@@ -4,7 +4,7 @@
 --   ledger  counted  reserved   decision id  reserve for, ms  keep longer than needed, ms
 --   sum     sum               exceed  since  amount  most  starts at  ends at  is cost
 --   roll    sums              exceed  since  amount  most  length  is cost
---   pace    pace              exceed  since  calls  per  burst
+--   pace    pace              exceed  since  calls  per  burst  count
 --   member  members           exceed  since  values  most  starts at (-1: rolling)  ends at or length
 --   slot    slots             exceed  since  most  life
 --   marks   flags             exceed  since  session  attested  sets  requires  unless  life
@@ -164,7 +164,7 @@ function OPERATIONS.roll.charge(k, a)
   return used + amount, tonumber(ARGV[a + 3]) - used - amount
 end
 
-OPERATIONS.pace = {keys = 1, arguments = 5}
+OPERATIONS.pace = {keys = 1, arguments = 6}
 
 -- What is not paid for yet, in ms times calls: exact, since no part of it has a fraction.
 local function debt_of(key, calls)
@@ -174,12 +174,12 @@ end
 
 function OPERATIONS.pace.look(k, a)
   local calls, per, burst = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
-  local debt = debt_of(KEYS[k], calls)
-  local used, spare = math.ceil(debt / per), (burst - 1) * per - debt
+  local debt, count = debt_of(KEYS[k], calls), tonumber(ARGV[a + 5])
+  local used, spare = math.ceil(debt / per), (burst - count) * per - debt
   if spare >= 0 then
     note(a, used, burst - used, burst, now() + math.ceil(debt / calls), "0")
   else
-    note(a, used, 0, burst, now() + math.ceil(-spare / calls), "1")
+    note(a, used, 0, burst, count > burst and 0 or now() + math.ceil(-spare / calls), "1")
   end
 end
 
@@ -189,7 +189,7 @@ function OPERATIONS.pace.charge(k, a, place)
   if is_over(place) and not is_counted_over(a) then
     return nil
   end
-  debt = debt + per
+  debt = debt + tonumber(ARGV[a + 5]) * per
   local at = now() + math.floor(debt / calls)
   redis.call("SET", KEYS[k], whole(at) .. " " .. whole(debt % calls), "PX", whole(at - now() + margin))
   return math.ceil(debt / per), burst - math.ceil(debt / per)

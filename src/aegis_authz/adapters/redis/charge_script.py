@@ -84,7 +84,7 @@ def _plain(charging: Charging, partition: str) -> tuple[list[str], bytes, str] |
             lines.append(f"sum {account} - {amount} {is_cost}")
         elif isinstance(measure, Pace):
             account = redis_keys.limit(partition, limit.id, charge.holder, "")
-            numbers += (_PACE, limit.on_exceed.strictness, measure.calls, measure.per, measure.burst, 0, 0)
+            numbers += (_PACE, limit.on_exceed.strictness, measure.calls, measure.per, measure.burst, measure.count, 0)
         else:
             return None
         accounts.append(account)
@@ -104,8 +104,8 @@ def _operation(charge: Charge, partition: str, now: Millis) -> Operation:
             return Operation("sum", key(starts_at), (*prefix, amount, most, starts_at, ends_at, int(is_cost)))
         case Sum(amount, most, Rolling(length), is_cost):
             return Operation("roll", key(""), (*prefix, amount, most, length, int(is_cost)))
-        case Pace(calls, per, burst):
-            return Operation("pace", key(""), (*prefix, calls, per, burst))
+        case Pace(calls, per, burst, count):
+            return Operation("pace", key(""), (*prefix, calls, per, burst, count))
         case Member(values, most, Fixed(starts_at, ends_at)):
             return Operation("member", key(starts_at), (*prefix, " ".join(values), most, starts_at, ends_at))
         case Member(values, most, Rolling(length)):
@@ -141,7 +141,7 @@ def _plain_account(charge: Charge, number: int, now: Millis) -> Account:
         if number >= 0 and left >= 0:
             return Account(charge.limit.id, number, left, measure.most, resets_at, Excess.WITHIN)
     elif isinstance(measure, Pace):
-        total = -(-number // measure.per) + 1
+        total = -(-number // measure.per) + measure.count
         if number >= 0 and total <= measure.burst:
             resets_at = Millis(now - (-number // measure.calls))
             return Account(charge.limit.id, total, measure.burst - total, measure.burst, resets_at, Excess.WITHIN)

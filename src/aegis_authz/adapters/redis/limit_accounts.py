@@ -66,7 +66,7 @@ def _account(charge: Charge, reply: Any, now: int) -> Account:
             return _standing(charge, int(reply), most, span.ends_at if isinstance(span, Fixed) else 0)
         case Slot(most, _):
             return _standing(charge, int(reply), most, 0)
-        case Pace(calls, per, burst):
+        case Pace(calls=calls, per=per, burst=burst):
             at, rest = map(int, (reply or b"0 0").split())
             debt = max((at - now) * calls + rest, 0)
             return _standing(charge, -(-debt // per), burst, now - (-debt // calls) if debt else 0)

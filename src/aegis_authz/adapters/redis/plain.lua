@@ -8,7 +8,7 @@
 -- what `reserved` holds when the call passes, "" for nothing. `charges` are seven doubles for each charge, little-endian:
 --
 --   1 (sum)   exceed  amount  most   starts at  ends at  is cost
---   2 (pace)  exceed  calls   per    burst      0        0
+--   2 (pace)  exceed  calls   per    burst      count    0
 --
 -- Most calls that meet limits are within all of them, and those are sums and paces. Such a call is settled here, for a third of
 -- what it costs as operations of charge.lua; any other is made into these. `kept` is what all keys hold.
@@ -57,15 +57,15 @@ local function settle_plain()
       end
       accounts[k - 6] = used
     else
-      local calls, per, debt = charges[at + 2], charges[at + 3], 0
+      local calls, per, count, debt = charges[at + 2], charges[at + 3], charges[at + 5], 0
       if found then
         local paid_at, rest = string.match(found, "^(%d+) (%d+)$")
         debt = math.max((tonumber(paid_at) - now) * calls + tonumber(rest), 0)
       end
-      if debt > (charges[at + 4] - 1) * per then
+      if debt > (charges[at + 4] - count) * per then
         return nil
       end
-      local after = debt + per
+      local after = debt + count * per
       lives[k] = floor(after / calls)
       values[k] = string.format("%.0f %.0f", now + lives[k], after % calls)
       accounts[k - 6] = debt
@@ -105,7 +105,7 @@ local function expand_plain()
     if charges[at] == 1 then
       add("sum", exceed, since, unpack(charges, at + 2, at + 6))
     else
-      add("pace", exceed, since, unpack(charges, at + 2, at + 4))
+      add("pace", exceed, since, unpack(charges, at + 2, at + 5))
     end
   end
   add(unpack(ARGV, 17))
