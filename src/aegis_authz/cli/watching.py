@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-_SUFFIXES = {".yaml", ".yml", ".json"}
+from aegis_authz.core.release import BINARY_SUFFIXES
+
+_SUFFIXES = {".yaml", ".yml", ".json", *BINARY_SUFFIXES}
 
 
 def each_change(folders: Sequence[Path], wait: Callable[[], None]) -> Iterator[None]:

@@ -20,6 +20,8 @@ ROOT_KEY_ID = "root"
 """What OPA's configuration calls the key that says which keys sign bundles."""
 DISCOVERY_NAME = "opa"
 """The resource of OPA's configuration (OPA documentation, "Discovery"), and its root in there."""
+BINARY_SUFFIXES = frozenset((".binpb", ".desc", ".pb", ".protoset"))
+"""How files end that are no texts: descriptor sets, which documents name. Among the texts they are base64."""
 MAX_FILES = 20_000
 """How many documents' files a folder may hold."""
 MAX_SOURCE_BYTES = 24 * 1024 * 1024

@@ -12,6 +12,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.price import NO_PRICES, ModelPrice, Prices, Pricing
 from aegis_authz.policy.compile.coherence import condition_key_problems, document_problems
 from aegis_authz.policy.compile.comparisons import pattern_fault
+from aegis_authz.policy.compile.descriptor_sets import DescriptorSets, parted
 from aegis_authz.policy.compile.identities import (
     NO_IDENTITIES,
     Identities,
@@ -85,20 +86,26 @@ def load(
 ) -> Loaded:
     """Read policies and tools.
 
-    Both mappings go from a file's name, as messages shall show it, to its text. `detectors` are the
+    Both mappings go from a file's name, as messages shall show it, to its text, or to the base64 of a descriptor set
+    beside the tools that name it. `detectors` are the
     names `sanitize` may use, None to accept any. Raises PolicyErrors with every problem of every file.
     """
-    catalogue, unreadable = _documents(tool_sources)
-    tools, names, wrong = _tools([source for source in catalogue if not _has(source, "prices")])
+    documents, descriptor_sets = parted(tool_sources)
+    catalogue, unreadable = _documents(documents)
+    tools, names, wrong = _tools(
+        [source for source in catalogue if not _has(source, "prices")], DescriptorSets(descriptor_sets)
+    )
     prices, mispriced = _prices([source for source in catalogue if _has(source, "prices")], tools)
     wrong += mispriced
     for path in {problem.path for problem in (*unreadable, *wrong)}:
         names.update(_TOOL.findall(tool_sources[path]))
     known_tools = {tool.sayable.tool.name: tool.sayable for tool in tools}
-    documents, garbled = _documents(policy_sources)
+    policy_texts, strays = parted(policy_sources)
+    policies, garbled = _documents(policy_texts)
+    garbled += [Problem(path, 1, 1, "", "a descriptor set stands among the tools that name it") for path in strays]
     reading = _Reading(known_tools, names, detectors, [*unreadable, *wrong, *garbled])
-    identities = reading.identities(documents)
-    loaded_policies = reading.policies([source for source in documents if not _is_identity(source)])
+    identities = reading.identities(policies)
+    loaded_policies = reading.policies([source for source in policies if not _is_identity(source)])
     if reading.problems:
         raise PolicyErrors(reading.problems)
     core_tools = tuple(entry.tool for entry in known_tools.values())
@@ -124,7 +131,9 @@ class _ReadTool:
     source: SourceDocument
 
 
-def _tools(documents: Sequence[SourceDocument]) -> tuple[list[_ReadTool], set[str], list[Problem]]:
+def _tools(
+    documents: Sequence[SourceDocument], sets: DescriptorSets
+) -> tuple[list[_ReadTool], set[str], list[Problem]]:
     """The readable tools, the names of all, and what is wrong with the others."""
     tools: list[_ReadTool] = []
     names: set[str] = set()
@@ -138,6 +147,8 @@ def _tools(documents: Sequence[SourceDocument]) -> tuple[list[_ReadTool], set[st
         if entry is None:
             continue
         tool, faults = tool_of(entry)
+        if tool is not None:
+            tool, faults = sets.completed(tool, entry, source)
         problems += [source.problem(location, message) for location, message in faults]
         if tool is not None:
             tools.append(_ReadTool(known_tool(entry, tool), entry, source))

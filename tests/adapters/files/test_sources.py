@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.adapters.files import sources as source_folder
-from aegis_authz.adapters.files.sources import SourceFolderError, read_sources
+from aegis_authz.adapters.files.sources import SourceFolderError, read_sources, read_tests
 
 
 def test_documents_are_found_by_suffix_at_any_depth(tmp_path: Path) -> None:
@@ -32,6 +32,12 @@ def test_a_mounted_config_map_is_read(tmp_path: Path) -> None:
     os.symlink(moment.name, tmp_path / "..data")
     os.symlink("..data/a.yaml", tmp_path / "a.yaml")
     assert read_sources(tmp_path) == {"a.yaml": "a"}
+
+
+@pytest.mark.parametrize("name", ["pay.binpb", "pay.protoset", "pay.pb", "pay.DESC", "pay_test.binpb"])
+def test_descriptor_sets_are_read_as_base64(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x0a\xff")
+    assert (read_sources(tmp_path), read_tests(tmp_path)) == ({name: "Cv8="}, {})
 
 
 def test_a_suffix_may_be_written_in_capitals(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from aegis_authz.core.release import MAX_FILES, MAX_SOURCE_BYTES
+from aegis_authz.core.release import BINARY_SUFFIXES, MAX_FILES, MAX_SOURCE_BYTES
 
 TESTS = "_test"
 """How the name of a file of policy tests ends, before its suffix."""
@@ -27,7 +28,8 @@ class SourceFolderError(OSError):
 
 
 def read_sources(folder: Path) -> dict[str, str]:
-    """Every .yaml, .yml and .json file below the folder: path relative to it -> text.
+    """Every .yaml, .yml and .json file below the folder: path relative to it -> text; and the descriptor sets that
+    documents name, as base64.
 
     Links are followed to files of the folder itself, as in a mounted ConfigMap of Kubernetes. Left out are tests,
     what version control keeps (`.git`) and the locks of editors (`.#name`). A document that would
@@ -57,7 +59,8 @@ def _read(folder: Path, *, tests: bool) -> dict[str, str]:
     faults: list[str] = []
     left = MAX_SOURCE_BYTES
     for path, fault in _documents(folder):
-        if path.stem.endswith(TESTS) is not tests:
+        is_binary = path.suffix.lower() in BINARY_SUFFIXES
+        if (path.stem.endswith(TESTS) and not is_binary) is not tests:
             continue
         if fault:
             faults.append(f"{path if str(path).isprintable() else ascii(str(path))}: {fault}")
@@ -71,8 +74,12 @@ def _read(folder: Path, *, tests: bool) -> dict[str, str]:
         left -= len(content)
         if left < 0 or len(texts) >= MAX_FILES:
             raise SourceFolderError(f"{folder}: more than {MAX_SOURCE_BYTES} bytes or {MAX_FILES} files")
+        name = path.relative_to(folder).as_posix()
+        if is_binary:
+            texts[name] = base64.b64encode(content).decode("ascii")
+            continue
         try:
-            texts[path.relative_to(folder).as_posix()] = content.decode("utf-8")
+            texts[name] = content.decode("utf-8")
         except UnicodeDecodeError as undecodable:
             faults.append(f"{path}: {_encoding(content, undecodable.start)}; save it as UTF-8")
     if faults:
@@ -114,7 +121,7 @@ def _fault(path: Path, parts: tuple[str, ...], root: Path) -> str:
 
 
 def _is_named_as_document(path: Path) -> bool:
-    return path.suffix.strip().lower() in _SUFFIXES
+    return path.suffix.strip().lower() in _SUFFIXES | BINARY_SUFFIXES
 
 
 def _is_document(name: str, text: str) -> bool:

@@ -183,6 +183,8 @@ _TOOLS: Mapping[str, str] = {
     "others": "What becomes of a call that holds more than is listed: refuse (default), or allow, unjudged.",
     "websocket": "opaque: a call may become a WebSocket, whose frames are judged by nobody. Left out, none may.",
     "decode": "true: compressed request bodies are taken, judged decoded and forwarded decoded. Default: refused.",
+    "descriptor_set": "A FileDescriptorSet beside this file (protoc --include_imports): by it messages of gRPC are read.",
+    "stream": "opaque: callers of this gRPC method send messages that nobody judges. Left out, such calls are refused.",
     "ActionEntry.body": "The format of the body, or a list of those it may have; default json. All others are refused.",
     "graphql": "In which ways operations of GraphQL may be sent. Left out: one by one, each with its text.",
     "batch": "How many operations one request may hold, in a list; default 1, which is no list.",

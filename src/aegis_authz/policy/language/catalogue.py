@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
@@ -24,6 +25,7 @@ from aegis_authz.core.catalogue import (
 )
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.path_template import read_template
+from aegis_authz.core.release import BINARY_SUFFIXES
 from aegis_authz.encoding.pointer import escaped
 from aegis_authz.policy.language.costs import Cost, SettleEntry
 from aegis_authz.policy.language.graphql import GraphqlEntry, operation_terms
@@ -96,6 +98,15 @@ def _match(value: str) -> str:
     return value
 
 
+def _file(value: str) -> str:
+    path = PurePosixPath(value)
+    if not value.isprintable() or str(path) != value or path.is_absolute() or ".." in path.parts:
+        raise ValueError("must be the name of a file beside this document or in a folder below it")
+    if path.suffix.lower() not in BINARY_SUFFIXES:
+        raise ValueError(f"must end in {', '.join(sorted(BINARY_SUFFIXES))}")
+    return value
+
+
 _HEADER = "header:"
 
 
@@ -134,7 +145,8 @@ class ActionEntry(Part):
     """One action: the requests that are it, and its parameters (none listed: all that the request holds).
 
     `others` says what becomes of a call that holds more than the listed parameters; `body` is the format of its body,
-    or a list of those it may have; `graphql` is in which ways operations of GraphQL may be sent.
+    or a list of those it may have; `graphql` is in which ways operations of GraphQL may be sent. `stream` lets callers
+    of a gRPC method send messages that nobody judges.
     """
 
     match: Annotated[str, AfterValidator(_match)]
@@ -145,6 +157,7 @@ class ActionEntry(Part):
     others: Others = "refuse"
     body: BodyKinds = ("json",)
     graphql: GraphqlEntry | None = None
+    stream: Literal["opaque"] | None = None
 
     @model_validator(mode="after")
     def _operations_are_read(self) -> ActionEntry:
@@ -213,6 +226,7 @@ class ToolEntry(Part):
     With `tls: passthrough` its connections are judged by address alone, as action `connect`, and passed through.
     `region` is what documents and conditions name; `owner` decides nothing. `cost` is that of every call that has none
     of its own. `websocket` lets calls become WebSockets. `decode` takes compressed bodies, which the tool gets decoded.
+    `descriptor_set` is the file by which messages of gRPC are read.
     """
 
     tool: Name
@@ -228,6 +242,7 @@ class ToolEntry(Part):
     mcp: McpEntry | None = None
     websocket: Literal["opaque"] | None = None
     decode: bool = False
+    descriptor_set: Annotated[str, AfterValidator(_file)] | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> ToolEntry:
@@ -242,6 +257,8 @@ class ToolEntry(Part):
             raise ValueError("must have either actions (an HTTP API) or mcp (an MCP server)")
         if self.websocket is not None and self.mcp is not None:
             raise ValueError("websocket is about an HTTP API: an MCP server is called by messages, which are judged")
+        if self.descriptor_set is not None and self.actions is None:
+            raise ValueError("descriptor_set is about actions with body: grpc, and this tool has none")
         return self
 
 

@@ -13,6 +13,7 @@ from aegis_authz.policy.language.document import PolicyDocument
 from aegis_authz.policy.language.rule import Rule
 from aegis_authz.policy.language.values import Comparisons, ParameterRule
 from aegis_authz.policy.load import Loaded, LoadedPolicy
+from aegis_authz.policy.source.binaries import is_binary
 from aegis_authz.policy.source.places import as_written, inside
 from aegis_authz.policy.source.problems import Problem
 from aegis_authz.policy.source.reader import Location, SourceDocument, read_source
@@ -151,7 +152,7 @@ def _holding(texts: Mapping[str, str], keys: Sequence[str]) -> tuple[SourceDocum
     return tuple(
         source
         for path in sorted(texts)
-        if any(key in texts[path] for key in keys)
+        if not is_binary(path) and any(key in texts[path] for key in keys)
         for source in read_source(path, texts[path])[0]
         if isinstance(source.value, Mapping) and not source.value.keys().isdisjoint(keys)
     )
