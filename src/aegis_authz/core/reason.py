@@ -49,6 +49,7 @@ class Reason(Enum):
 
     MALFORMED_CALL = "MALFORMED_CALL"
     UPGRADE_UNLISTED = "UPGRADE_UNLISTED"
+    STREAM_UNLISTED = "STREAM_UNLISTED"
     BODY_TYPE_UNLISTED = "BODY_TYPE_UNLISTED"
     FORM_MALFORMED = "FORM_MALFORMED"
     MULTIPART_MALFORMED = "MULTIPART_MALFORMED"
@@ -204,6 +205,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.LATER, "The agent that this way in stands for cannot be proven at present; repeat the call."
         ),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
+        Reason.STREAM_UNLISTED: _refusal(
+            Retry.NEVER, "The method is called by a stream of messages, which the catalogue does not let pass."
+        ),
         Reason.UPGRADE_UNLISTED: _refusal(
             Retry.NEVER, "The call asks to become something that the catalogue does not list for this tool."
         ),
@@ -225,7 +229,7 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.NEVER, "The GraphQL request is for an operation that is not listed at this address."
         ),
         Reason.MESSAGE_MALFORMED: _refusal(
-            Retry.NEVER, "The call is not one whole message to a method and cannot be judged."
+            Retry.NEVER, "The call is not one whole message that readers read alike, and cannot be judged."
         ),
         Reason.DUPLICATE_KEY: _refusal(Retry.NEVER, "The call names the same parameter more than once."),
         Reason.HEADER_MISMATCH: _refusal(Retry.NEVER, "The MCP headers contradict the message body."),
@@ -343,6 +347,7 @@ CALLERS_FAULTS = frozenset(
         Reason.AMBIGUOUS_HEADERS,
         Reason.MALFORMED_CALL,
         Reason.UPGRADE_UNLISTED,
+        Reason.STREAM_UNLISTED,
         Reason.BODY_TYPE_UNLISTED,
         Reason.FORM_MALFORMED,
         Reason.MULTIPART_MALFORMED,

@@ -67,6 +67,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.WORKLOAD_UNAVAILABLE: _FAULTY,
         Reason.MALFORMED_CALL: _MALFORMED,
         Reason.UPGRADE_UNLISTED: _FORBIDDEN,
+        Reason.STREAM_UNLISTED: _FORBIDDEN,
         Reason.BODY_TYPE_UNLISTED: StatusCodes(http=415, grpc=_DENIED, jsonrpc=-31000),
         Reason.FORM_MALFORMED: _MALFORMED,
         Reason.MULTIPART_MALFORMED: _MALFORMED,

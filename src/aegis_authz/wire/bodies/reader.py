@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aegis_authz.core.catalogue import JSON_ALONE, Action, BodyFormat, ParameterSource
 from aegis_authz.core.fault import Fault, quoted
+from aegis_authz.core.interface import Interface, Sending
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -15,12 +16,14 @@ from aegis_authz.wire.bodies.content import CONTENT_FACTS, TEXT_FACTS, read_cont
 from aegis_authz.wire.bodies.form import read_form
 from aegis_authz.wire.bodies.graphql import GRAPHQL_FACTS, OPERATION_MEMBERS, read_graphql
 from aegis_authz.wire.bodies.graphql_document import malformed
-from aegis_authz.wire.bodies.grpc_frame import GRPC_FACTS, read_grpc
+from aegis_authz.wire.bodies.grpc_frame import GRPC_FACTS, message_of, read_grpc, read_path
 from aegis_authz.wire.bodies.lines import read_lines
+from aegis_authz.wire.bodies.message import read_message
 from aegis_authz.wire.bodies.multipart import boundary_of, multipart_type, read_multipart
 from aegis_authz.wire.bodies.persisted import DOCUMENT_IDS
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import is_json, judged_type, media_type, plain_type
+from aegis_authz.wire.http.places import places_of
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 MULTIPART_TYPE = "multipart/form-data"
@@ -34,12 +37,15 @@ _JSON_MEMBERS = ("variables", "extensions")
 """Those of an operation that a query of a URL writes as JSON."""
 
 
-def read_body(http: HttpCall, path: str, action: Action) -> Body:
-    """The body of a request as one of the formats its action takes. `path` is as the tool will see it.
+def read_body(http: HttpCall, path: str, action: Action, interface: Interface) -> Body:
+    """The body of a request as one of the formats its action takes. `path` is as the tool will see it, `interface` what
+    is known of the tool's messages.
 
     Raises Refused(BODY_TYPE_UNLISTED) where it is declared as none of them, and what the reader of its format raises.
     An action that takes JSON alone has its bodies read as JSON, whatever they are declared as.
     """
+    if action.name in interface.methods:
+        return _by_interface(http, path, action, interface)
     if not http.body:
         return NO_BODY
     if action.bodies == JSON_ALONE:
@@ -111,6 +117,21 @@ def _likely(declared: str) -> BodyFormat:
     if declared.startswith("text/"):
         return BodyFormat.TEXT
     return BodyFormat.JSON if not declared or is_json(declared) else BodyFormat.BINARY
+
+
+def _by_interface(http: HttpCall, path: str, action: Action, interface: Interface) -> Body:
+    """The message of a call whose type is known, or of a call that sends several what may be said of it."""
+    method = interface.methods[action.name]
+    if method.sending is Sending.STREAM:
+        problem = "The catalogue lets no stream of messages to this method pass: its action has no stream: opaque."
+        raise Refused(Reason.STREAM_UNLISTED, "a method that is sent several messages", Fault("path", "", problem))
+    declared = plain_type(http)
+    _format(declared, action)
+    if method.sending is Sending.OPAQUE:
+        return Body(read_path(path), declared, GRPC_FACTS, False)
+    message = message_of(http.body)
+    value = read_message(message, method.request, interface, places_of(action), action.others)
+    return Body(value, declared, NO_FACTS, False)
 
 
 def _read(body_format: BodyFormat, http: HttpCall, path: str, declared: str, action: Action) -> Body:

@@ -144,7 +144,7 @@ def _https_port(http: HttpCall) -> int | None:
 def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str], upgrade: bool) -> ToolCall:
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
     is_operation = holds_operation(action, query, bool(http.body))
-    body = read_operation(query, action) if is_operation else read_body(http, path, action)
+    body = read_operation(query, action) if is_operation else read_body(http, path, action, tool.interface)
     rest = {} if is_operation else query
     parameters = extract(action, body, variables, rest, http.values_of)
     return ToolCall(
