@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
@@ -25,8 +24,8 @@ from aegis_authz.core.catalogue import (
 )
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.path_template import read_template
-from aegis_authz.core.release import BINARY_SUFFIXES
 from aegis_authz.encoding.pointer import escaped
+from aegis_authz.policy.language.addresses import address_of, file_beside, match_of, upstream_of
 from aegis_authz.policy.language.costs import Cost, SettleEntry
 from aegis_authz.policy.language.graphql import GraphqlEntry, operation_terms
 from aegis_authz.policy.language.header_names import check_header_name
@@ -38,7 +37,6 @@ from aegis_authz.policy.language.types import (
     Name,
     ParameterKind,
     Words,
-    host_name,
     pointer,
 )
 from aegis_authz.policy.language.validation import Part
@@ -47,9 +45,7 @@ from aegis_authz.policy.source.reader import Location
 
 DEFAULT_MCP_PATH = "/mcp"
 
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY")
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
-_QUERY = re.compile(r"(?:(?:\A|&)[A-Za-z0-9._~%+:@$,/!*'()-]+(?:=[A-Za-z0-9._~%+:@$,/!*'()=-]*)?)*\Z")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}\Z")
 _ONE_OF_A_BATCH = ("/name", "/variables", "/persisted")
 _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
@@ -57,54 +53,6 @@ _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
 
 Others = Literal["refuse", "allow"]
 """What becomes of a call that holds more than the listed parameters."""
-
-
-def _address(value: str) -> str:
-    name, _, port = value.partition(":")
-    if ":" in value and not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
-        raise ValueError(f"{quoted(value)} has no port between 1 and 65535 after the colon")
-    return f"{host_name(name)}:{int(port)}" if port else host_name(name)
-
-
-def _upstream(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError:
-        raise ValueError(f"{quoted(value)} is not a URL") from None
-    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or "#" in value:
-        raise ValueError("must be http:// or https://, a host, a port if any and, for MCP, the path and query")
-    netloc = host_name(url.hostname) + (f":{port}" if port is not None else "")
-    path = _path(url.path) if url.path else ""
-    if not _QUERY.match(url.query) or value.endswith("?"):
-        raise ValueError("has a query that is not name=value, joined by & and percent-encoded where need be")
-    return f"{url.scheme}://{netloc}{path}{'?' if url.query else ''}{url.query}"
-
-
-def _path(value: str) -> str:
-    segments = value[1:].split("/")
-    if not value.startswith("/") or any(part in (".", "..") for part in segments):
-        raise ValueError(f"{quoted(value)} is not a path that starts with / and does not climb")
-    if any(not part for part in segments[:-1]):
-        raise ValueError(f"{quoted(value)} has an empty segment")
-    return value
-
-
-def _match(value: str) -> str:
-    method, _, path = value.partition(" ")
-    if method not in _METHODS:
-        raise ValueError(f"must be a method and a path, such as POST /v1/payments; methods are {', '.join(_METHODS)}")
-    read_template(tuple(_path(path)[1:].split("/")))
-    return value
-
-
-def _file(value: str) -> str:
-    path = PurePosixPath(value)
-    if not value.isprintable() or str(path) != value or path.is_absolute() or ".." in path.parts:
-        raise ValueError("must be the name of a file beside this document or in a folder below it")
-    if path.suffix.lower() not in BINARY_SUFFIXES:
-        raise ValueError(f"must end in {', '.join(sorted(BINARY_SUFFIXES))}")
-    return value
 
 
 _HEADER = "header:"
@@ -149,7 +97,7 @@ class ActionEntry(Part):
     of a gRPC method send messages that nobody judges.
     """
 
-    match: Annotated[str, AfterValidator(_match)]
+    match: Annotated[str, AfterValidator(match_of)]
     description: str = ""
     cost: Cost | None = None
     settle: SettleEntry | None = None
@@ -230,8 +178,8 @@ class ToolEntry(Part):
     """
 
     tool: Name
-    host: Annotated[str, AfterValidator(_address)]
-    upstream: Annotated[str, AfterValidator(_upstream)] = ""
+    host: Annotated[str, AfterValidator(address_of)]
+    upstream: Annotated[str, AfterValidator(upstream_of)] = ""
     description: str = ""
     region: Words | None = None
     owner: AnyScalar | None = None
@@ -242,7 +190,7 @@ class ToolEntry(Part):
     mcp: McpEntry | None = None
     websocket: Literal["opaque"] | None = None
     decode: bool = False
-    descriptor_set: Annotated[str, AfterValidator(_file)] | None = None
+    descriptor_set: Annotated[str, AfterValidator(file_beside)] | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> ToolEntry:
