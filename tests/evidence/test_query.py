@@ -60,10 +60,10 @@ SPENT = ChargeRecord("l", "500 USD a day", "p", "acme/emea", "budget", "USD", 10
 
 def test_calls_that_bring_a_limit_to_a_mark_are_found() -> None:
     passed = replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, decision_id="d-4", charges=(SPENT,))
-    full = replace(passed, decision_id="d-5", charges=(replace(SPENT, used=100, amount=15, left=0), SPENT))
-    before = replace(passed, decision_id="d-6", charges=(replace(SPENT, used=79),))
-    refused = replace(DENIED, decision_id="d-7", charges=(replace(SPENT, excess="over"),))
-    by_the_second = replace(passed, decision_id="d-8", charges=(replace(SPENT, kind="rate", currency=""),))
+    full = replace(passed, decision_id="d-5", charges=(SPENT._replace(used=100, amount=15, left=0), SPENT))
+    before = replace(passed, decision_id="d-6", charges=(SPENT._replace(used=79),))
+    refused = replace(DENIED, decision_id="d-7", charges=(SPENT._replace(excess="over"),))
+    by_the_second = replace(passed, decision_id="d-8", charges=(SPENT._replace(kind="rate", currency=""),))
     lines = log([passed, full, before, refused, by_the_second, *EVERY, APPROVED])
 
     def ids(mark: int) -> list[str]:

@@ -80,7 +80,7 @@ def test_limits_are_counted_and_their_use_is_shown() -> None:
         "l1", "spend", "acme/emea/*", "acme/emea", "budget", "USD", 5, 80, 20, 100, 0, "within", "deny"
     )
     metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, charges=(limits,)))
-    metrics.count(replace(DENIED, charges=(replace(limits, used=99, left=1, excess="over"),)))
+    metrics.count(replace(DENIED, charges=(limits._replace(used=99, left=1, excess="over"),)))
     metrics.write()
     text = generate_latest(registry).decode()
     assert 'aegis_limit_charges_total{excess="within",kind="budget"} 1.0' in text
@@ -105,7 +105,7 @@ def test_what_is_used_and_left_of_a_limit_has_a_gauge_in_its_unit(
     registry = CollectorRegistry()
     metrics = DecisionMetrics(registry, lambda delay, callback: None)
     charge = ChargeRecord("l", "x", "p", "h", kind, currency, 1, used, left, used + left, 0, "within", "deny")
-    metrics.count(replace(DENIED, charges=(replace(charge, used=0, left=0), charge)))
+    metrics.count(replace(DENIED, charges=(charge._replace(used=0, left=0), charge)))
     metrics.write()
     labels, size = {"policy": "p", "limit": "x", "unit": unit}, 1_000_000 if currency else 1
     assert registry.get_sample_value("aegis_limit_used", labels) == used / size
@@ -117,7 +117,7 @@ def test_no_more_limits_have_a_gauge_than_labels_may_be() -> None:
     metrics = DecisionMetrics(registry, lambda delay, callback: None)
     charge = ChargeRecord("l", "x", "p", "h", "count", "", 1, 1, 1, 2, 0, "within", "deny")
     for number in range(600):
-        metrics.count(replace(DENIED, charges=(replace(charge, name=f"limit {number}"),)))
+        metrics.count(replace(DENIED, charges=(charge._replace(name=f"limit {number}"),)))
         metrics.write()
     for name in ("aegis_limit_used", "aegis_limit_left", "aegis_limit_used_ratio"):
         (family,) = (family for family in registry.collect() if family.name == name)

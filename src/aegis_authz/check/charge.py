@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
-from aegis_authz.core.charge import Account, Charge, Charging, Excess, Marks, Measure, Member, Pace, Slot, Sum
+from aegis_authz.core.charge import Account, Charge, Charging, Excess, Measure, Pace, Slot, Sum
 from aegis_authz.core.decision import ApprovalTerms, Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.limit import Budget, Concurrency, Exceed, Rate, Terms
@@ -50,7 +50,7 @@ def charging_of(decision: Decision, draft: Draft) -> Charging | None:
     sessions = Sessions(header, mcp, identity.session)
     return Charging(
         decision_id=draft.decision_id,
-        charges=charges_by(sheet, call.parameters, sessions, cost, now, call.batch),
+        charges=charges_by(sheet, call.parameters, sessions, cost, call.batch),
         reserve=_RESERVE if sheet.has_account else Millis(0),
         is_held_when_over=decision.effect is not Effect.APPROVAL_NEEDED,
     )
@@ -108,35 +108,32 @@ def charge_records(charging: Charging | None, accounts: tuple[Account, ...]) -> 
 
 
 def _record(charge: Charge, account: Account) -> ChargeRecord:
-    limit, measure = charge.limit, charge.measure
-    return ChargeRecord(
-        limit=limit.id,
-        name=limit.name,
-        policy=limit.policy,
-        holder=charge.holder,
-        kind=limit.terms.kind,
-        currency=limit.terms.currency if isinstance(limit.terms, Budget) else "",
-        amount=_amount(measure),
-        used=account.used,
-        left=account.left,
-        of=account.of,
-        resets_at=account.resets_at / 1000,
-        excess=account.excess.name.lower(),
-        on_exceed=limit.on_exceed.value,
+    limit, terms = charge.limit, charge.limit.terms
+    _, used, left, of, resets_at, excess = account
+    return ChargeRecord(  # by place: naming thirteen takes as long as all else of it
+        limit.id,
+        limit.name,
+        limit.policy,
+        charge.holder,
+        terms.kind,
+        terms.currency if isinstance(terms, Budget) else "",
+        _amount(charge.measure),
+        used,
+        left,
+        of,
+        resets_at / 1000,
+        "within" if excess is Excess.WITHIN else excess.name.lower(),
+        limit.on_exceed.word,
     )
 
 
 def _amount(measure: Measure) -> int:
     """What the call itself adds to what is used; of values that may have been there before, and of flags, nothing."""
-    match measure:
-        case Sum(amount=amount):
-            return amount
-        case Pace(count=count):
-            return count
-        case Slot():
-            return 1
-        case Member() | Marks():
-            return 0
+    if isinstance(measure, Sum):
+        return measure.amount
+    if isinstance(measure, Pace):
+        return measure.count
+    return 1 if isinstance(measure, Slot) else 0
 
 
 def exceeded_reason(charge: Charge, account: Account) -> Reason:

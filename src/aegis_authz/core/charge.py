@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from aegis_authz.core.limit import MOST_MICROS, MOST_WINDOW, Limit
 from aegis_authz.core.units import DecisionId, LimitId, Millis
@@ -158,8 +158,7 @@ class Excess(Enum):
     LOST = "4"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):  # as quick to make as it is often
     """How a limit stands after a call: what is used of it and left, and until when it is so.
 
     Amounts are micro-units or numbers of calls, values or flags; `of` is the limit itself. `resets_at` is the moment

@@ -45,18 +45,14 @@ class Exceed(Enum):
     APPROVAL_NEEDED = "approval_needed"
     DENY = "deny"
 
-    @property
-    def strictness(self) -> int:
-        """0 for the mildest."""
-        return _STRICTNESS[self]
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.strictness = len(type(self).__members__)  # 0 for the mildest
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Exceed):
             return NotImplemented
         return self.strictness < other.strictness
-
-
-_STRICTNESS = {exceed: rank for rank, exceed in enumerate(Exceed)}
 
 
 class Per(Enum):

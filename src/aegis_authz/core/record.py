@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.decision import Obligation
@@ -49,8 +50,7 @@ class FlatObligation:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeRecord:
+class ChargeRecord(NamedTuple):  # to make a frozen dataclass of so many fields takes four times as long
     """What a call used of a limit, and how the limit stood then.
 
     Amounts are micro-units of `currency`, or where that is "", numbers. `amount` is what the call would use, 0 of

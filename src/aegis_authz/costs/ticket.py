@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -48,6 +49,7 @@ def ticket_text(ticket: Ticket) -> str:
     ).decode()
 
 
+@lru_cache(maxsize=1024)  # most calls of an agent have the same
 def read_ticket(ticket: str) -> Ticket:
     """Read what `ticket_text` wrote. Raises ValueError for anything else."""
     item = members(orjson.loads(ticket), {"scope", "reserved", "under_way", "cost"}, "a ticket")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
@@ -118,7 +118,7 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "would": record.would,
         "approval_id": record.approval_id,
         "approved_by": record.approved_by,
-        "charges": [{name: getattr(charge, name) for name in _CHARGE} for charge in record.charges],
+        "charges": [charge._asdict() for charge in record.charges],
         "quarantined_until": record.quarantined_until,
         "cost": None if record.cost is None else _cost_to_json(record.cost),
         "mcp_session": record.mcp_session,
@@ -268,7 +268,7 @@ def _whole_path(data: Json) -> WholePath:
 
 
 def _charge(data: Json) -> ChargeRecord:
-    entry = exact_members(data, set(_CHARGE), "a charge")
+    entry = exact_members(data, {*ChargeRecord._fields}, "a charge")
     return ChargeRecord(
         amount=integer(entry["amount"], "amount"),
         used=integer(entry["used"], "used"),
@@ -302,7 +302,6 @@ def _word(words: type[_WORD], data: Json, name: str) -> _WORD:
         raise ValueError(f"{name} is an unknown word") from None
 
 
-_CHARGE = tuple(field.name for field in fields(ChargeRecord))
 _CHARGE_TEXTS = ("limit", "name", "policy", "holder", "kind", "currency", "excess", "on_exceed")
 _SCOPE = ("org", "tenant", "agent")
 _IDENTITY_TEXTS = ("on_behalf_of", "issuer", "key_id", "jti", "session")

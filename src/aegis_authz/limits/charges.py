@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from aegis_authz.core.charge import Charge, Marks, Measure, Member, Pace, Slot, Sum
+from aegis_authz.core.charge import Charge, Marks, Measure, Member, Pace, Slot, Span, Sum
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import (
     Budget,
@@ -20,6 +20,7 @@ from aegis_authz.core.limit import (
     OfParameter,
     Rate,
     Terms,
+    window_of,
 )
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
@@ -58,25 +59,26 @@ def resolved(ids: Sequence[LimitId], limits: Mapping[LimitId, Limit]) -> tuple[L
 class Sheet:
     """What limits charge an agent: each limit, whose account it is, and the charge, None where the call decides of it.
 
-    The charges are those of `QUARTER` milliseconds: no part of the calendar begins within one. `has_account`: some of
-    it can be given back.
+    Beside each stands what it is counted over, None where it has no window. All are those of `QUARTER` milliseconds:
+    no part of the calendar begins within one. `has_account`: some of it can be given back.
     """
 
-    rows: tuple[tuple[Limit, str, Charge | None], ...]
+    rows: tuple[tuple[Limit, str, Charge | None, Span | None], ...]
     has_account: bool
 
 
 def sheet_of(limits: Sequence[Limit], scope: Scope, now: Millis) -> Sheet:
     """What these limits charge the agent at a moment, and until its `QUARTER` is over."""
-    rows: list[tuple[Limit, str, Charge | None]] = []
+    rows: list[tuple[Limit, str, Charge | None, Span | None]] = []
     for limit in limits:
-        holder, measure = limit.holder_of(scope), _measure_of_any(limit.terms, now)
-        rows.append((limit, holder, None if measure is None else Charge(limit, holder, measure)))
+        holder, measure, window = limit.holder_of(scope), _measure_of_any(limit.terms, now), window_of(limit.terms)
+        charge = None if measure is None else Charge(limit, holder, measure)
+        rows.append((limit, holder, charge, None if window is None else span_of(window, now)))
     return Sheet(tuple(rows), any(isinstance(limit.terms, Budget | Count | Concurrency) for limit in limits))
 
 
 def charges_by(
-    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis, batch: int
+    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, batch: int
 ) -> tuple[Charge, ...]:
     """What a call with these parameters uses, in the order of the sheet's limits.
 
@@ -85,8 +87,8 @@ def charges_by(
     cannot be told: it is never free.
     """
     charges = [
-        charge or Charge(limit, holder, _measure(limit.terms, parameters, sessions, cost, now))
-        for limit, holder, charge in sheet.rows
+        charge or Charge(limit, holder, _measure(limit.terms, parameters, sessions, cost, span))
+        for limit, holder, charge, span in sheet.rows
     ]
     return tuple([_repeated(charge, batch) for charge in charges] if batch > 1 else charges)
 
@@ -110,7 +112,7 @@ def charges_of(
 ) -> tuple[Charge, ...]:
     """What a call with these parameters uses of these limits, as `charges_by` says."""
     moment = Millis(int(now * 1000))
-    return charges_by(sheet_of(limits, scope, moment), parameters, sessions, cost, moment, 1)
+    return charges_by(sheet_of(limits, scope, moment), parameters, sessions, cost, 1)
 
 
 def _measure_of_any(terms: Terms, now: Millis) -> Measure | None:
@@ -127,15 +129,15 @@ def _measure_of_any(terms: Terms, now: Millis) -> Measure | None:
 
 
 def _measure(
-    terms: Terms, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, now: Millis
+    terms: Terms, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, span: Span | None
 ) -> Measure:
     # by isinstance: to match patterns of classes costs several times as much, and calls do it again and again
-    if isinstance(terms, Budget):
-        of, span = terms.of, span_of(terms.window, now)
+    if isinstance(terms, Budget) and span is not None:
+        of = terms.of
         amount = _cost(cost, terms.currency) if of is None else _paid(of, terms.currency, parameters)
         return Sum(amount, terms.amount, span, of is None)
-    if isinstance(terms, Distinct):
-        return Member(_values(terms.parameter, parameters), terms.most, span_of(terms.window, now))
+    if isinstance(terms, Distinct) and span is not None:
+        return Member(_values(terms.parameter, parameters), terms.most, span)
     if isinstance(terms, Flags):
         session = sessions.header or sessions.mcp or sessions.token
         return Marks(_hash(session), _hash(sessions.token), terms.sets, terms.requires, terms.unless, terms.life)

@@ -30,6 +30,8 @@ def micros_of(value: Json, worth: Micros, label: str) -> Micros:
 
 
 def _rounded_up(value: float, worth: int) -> int:
+    if isinstance(value, int):
+        return value * worth
     # of a float, the shortest decimal that is this float: what its text said
     text = repr(value)
     if "e" in text:

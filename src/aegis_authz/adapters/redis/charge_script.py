@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.core.breaker import Breaker
@@ -29,10 +29,11 @@ from aegis_authz.core.units import Millis
 _MOST_PLAIN = 32
 """Charges that are sent as one operation: what they are unpacked to has to fit on a script's stack."""
 _SUM, _PACE = 1, 2
+_WIDTH = 7
+_PACKED = [struct.Struct(f"<{count * _WIDTH}d") for count in range(_MOST_PLAIN + 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One operation of the settle script."""
 
     name: str
@@ -71,17 +72,19 @@ def _plain(charging: Charging, partition: str) -> tuple[list[str], bytes, str] |
 
     None where a charge is another.
     """
-    accounts, numbers, lines = list[str](), list[int](), list[str]()
+    accounts: list[str] = []
+    numbers: list[int] = []
+    lines: list[str] = []
     for charge in charging.charges:
         limit, measure = charge.limit, charge.measure
         if isinstance(measure, Sum):
-            span, amount, is_cost = measure.span, measure.amount, int(measure.is_cost)
+            span, amount, is_cost = measure.span, measure.amount, measure.is_cost
             if not isinstance(span, Fixed):
                 return None
-            account = redis_keys.limit(partition, limit.id, charge.holder, span.starts_at)
-            exceed = limit.on_exceed.strictness
-            numbers += (_SUM, exceed, amount, measure.most, span.starts_at, span.ends_at, is_cost)
-            lines.append(f"sum {account} - {amount} {is_cost}")
+            starts_at = span.starts_at
+            account = redis_keys.limit(partition, limit.id, charge.holder, starts_at)
+            numbers += (_SUM, limit.on_exceed.strictness, amount, measure.most, starts_at, span.ends_at, is_cost)
+            lines.append(f"sum {account} - {amount} {is_cost:d}")
         elif isinstance(measure, Pace):
             account = redis_keys.limit(partition, limit.id, charge.holder, "")
             numbers += (_PACE, limit.on_exceed.strictness, measure.calls, measure.per, measure.burst, measure.count, 0)
@@ -90,7 +93,7 @@ def _plain(charging: Charging, partition: str) -> tuple[list[str], bytes, str] |
         accounts.append(account)
     if len(accounts) > _MOST_PLAIN:
         return None
-    return accounts, struct.pack(f"<{len(numbers)}d", *numbers), "\n".join(lines) if charging.reserve else ""
+    return accounts, _PACKED[len(accounts)].pack(*numbers), "\n".join(lines) if charging.reserve else ""
 
 
 def _operation(charge: Charge, partition: str, now: Millis) -> Operation:

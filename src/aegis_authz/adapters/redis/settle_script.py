@@ -28,14 +28,14 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     identity, spending = settlement.identity, settlement.identity.spending
     partition = redis_keys.partition_of(identity.scope)
     now = Millis(to_ms(settlement.now))
-    keys: Arguments = (
+    keys = [
         redis_keys.epoch(partition),
         redis_keys.jti(identity.scope, spending.names),
         redis_keys.revoked(partition),
         redis_keys.quarantined(partition),
-    )
+    ]
     _, tenant, token, *marks = marks_of(identity)
-    arguments: Arguments = (
+    arguments: list[str | bytes | int] = [
         to_ms(spending.issued_at),
         to_ms(spending.life + jti_margin),
         str(identity.scope),
@@ -43,20 +43,21 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
         tenant,
         token,
         "\n".join(marks),
-    )
+    ]
     is_for_over = "1" if settlement.charging is not None and settlement.charging.is_held_when_over else "0"
     for operation in operations_of(settlement, partition, now, to_ms(jti_margin)):
         keys += operation.keys
-        arguments += (operation.name, *operation.arguments)
+        arguments.append(operation.name)
+        arguments += operation.arguments
     if settlement.claims is not None:
         claims = settlement.claims
-        keys += (_claimed_key(claims.approval_id, partition),)
+        keys.append(_claimed_key(claims.approval_id, partition))
         arguments += ("claim", claims.digest, claims.basis, claims.approval_id, is_for_over)
     if settlement.opens is not None:
         keys += _open_keys(settlement.opens)
         arguments += ("open", *_open_arguments(settlement.opens), is_for_over)
     for narrowing in settlement.grants:  # last: they count a call only when it is let through
-        keys += (redis_keys.grant(identity.scope, narrowing.id),)
+        keys.append(redis_keys.grant(identity.scope, narrowing.id))
         kept = narrowing.expires_at - settlement.now + jti_margin
         arguments += ("grant", to_ms(narrowing.issued_at), narrowing.calls or 0, max(to_ms(kept), 1))
     return (len(keys), *keys, *arguments)
@@ -108,7 +109,7 @@ def _claimed_key(approval_id: ApprovalId, partition: str) -> str:
     return key if key.startswith(f"aegis:{{{partition}}}:") else redis_keys.nothing(partition)
 
 
-def _open_keys(request: ApprovalRequest) -> Arguments:
+def _open_keys(request: ApprovalRequest) -> tuple[str, ...]:
     return (
         redis_keys.approval(request.id),
         redis_keys.pending(request.scope, request.digest),
