@@ -14,6 +14,7 @@ from aegis_authz.core.decision import (
     InjectCredential,
     Obligation,
     Redact,
+    RedactionTerms,
     SetHeader,
     Target,
 )
@@ -23,6 +24,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.wire.bodies.coding import Decoding
+from aegis_authz.wire.http.streams import STREAMED
 
 REDACTED = Redact(Target.RESPONSE, ("us_ssn",), ("/patient/notes",))
 COST = SetHeader("x-cost-center", "4711")
@@ -134,6 +136,30 @@ def test_members_of_a_batch_are_not_redacted_and_the_call_is_refused(
         CallKind.ACTION, "t", "a", {}, (), "h", None, "POST", "/", "", NO_RPC, "d", "", "http", {}, {}, batch
     )  # fmt: skip
     refuse_unreachable(decision(obligation), None)
+    if not is_refused:
+        refuse_unreachable(decision(obligation), call)
+        return
+    with pytest.raises(Refused) as refused:
+        refuse_unreachable(decision(obligation), call)
+    assert refused.value.reason is Reason.OBLIGATION_UNMET
+
+
+@pytest.mark.parametrize(
+    ("obligation", "besides", "is_refused"),
+    [
+        (Redact(Target.REQUEST, ("us_ssn",), ()), STREAMED, True),
+        (RedactionTerms(Target.REQUEST, True, False, True, ()), STREAMED, True),
+        (Redact(Target.RESPONSE, ("us_ssn",), ()), STREAMED, False),
+        (Redact(Target.REQUEST, ("us_ssn",), ()), {}, False),
+        (COST, STREAMED, False),
+    ],
+)
+def test_messages_of_a_stream_are_not_redacted_and_the_call_is_refused(
+    obligation: Obligation, besides: dict[str, str], is_refused: bool
+) -> None:
+    call = ToolCall(
+        CallKind.ACTION, "t", "a", {}, (), "h", None, "POST", "/", "", NO_RPC, "d", "", "http", besides, {}, 0
+    )  # fmt: skip
     if not is_refused:
         refuse_unreachable(decision(obligation), call)
         return

@@ -64,7 +64,7 @@ from aegis_authz.core.settlement import NAMES_APPROVAL, SETTLE_REFUSALS, Settled
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.envoy.ext_authz import OPENED, ROUTE_EXTENSION, TUNNEL_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import OPENED, ROUTE_EXTENSION, TUNNEL_EXTENSION, UNREAD, UNREAD_EXTENSION
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.status_codes import STATUS_CODES
 from tests.support.session_keys import StillSessionKeys
@@ -790,6 +790,16 @@ async def test_a_call_that_envoy_would_forward_elsewhere_is_refused_and_spends_i
     assert (answer.effect, answer.status, answer.client_headers["retry-after"]) == (Effect.DENY, 503, "1")
     assert [record.reason for record in world.records] == [Reason.ROUTE_MISMATCH]
     assert (len(world.settled), world.asked) == (1, [])
+
+
+async def test_a_call_of_which_envoy_has_no_body_yet_is_refused_where_it_is_judged_by_one() -> None:
+    world = World()
+    request = message("api.stripe.example", "/v1/payments", b"", {"x-aegis-token": token()}, route=STRIPE.route)
+    unread = external_auth_pb2.CheckRequest.FromString(request)
+    unread.attributes.context_extensions[UNREAD_EXTENSION] = UNREAD
+    await world.check(unread.SerializeToString())
+    assert [record.reason for record in world.records] == [Reason.ROUTE_MISMATCH]
+    assert world.asked == []
 
 
 async def test_a_call_of_no_tool_that_envoy_would_forward_is_refused() -> None:

@@ -26,6 +26,7 @@ from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.fields import read_field
 from aegis_authz.wire.bodies.coding import Decoding
+from aegis_authz.wire.http.streams import is_streamed
 from aegis_authz.wire.opa.obligations import obligations_to_data
 
 
@@ -44,8 +45,17 @@ NOTHING_TO_FULFIL = Fulfilment("", {}, {})
 
 
 def refuse_unreachable(decision: Decision, call: ToolCall | None) -> None:
-    """Refused(OBLIGATION_UNMET) where members of a list of operations would be redacted: no pointer leads into each."""
-    if call is None or not call.batch:
+    """Refused(OBLIGATION_UNMET) where members of a list of operations would be redacted (no pointer leads into each),
+    and where messages of a stream would be: to look at all of them is to let none through before the last.
+    """
+    if call is None:
+        return
+    if is_streamed(call) and any(
+        isinstance(obligation, Redact | RedactionTerms) and obligation.target is Target.REQUEST
+        for obligation in decision.obligations
+    ):
+        raise Refused(Reason.OBLIGATION_UNMET, "a stream of messages would have to be redacted")
+    if not call.batch:
         return
     for obligation in decision.obligations:
         if isinstance(obligation, Redact) and obligation.target is Target.REQUEST and obligation.fields:

@@ -14,6 +14,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
+from aegis_authz.wire.http.streams import is_streamed
 from aegis_authz.wire.http.tool_call import read_tool_call
 
 
@@ -21,9 +22,9 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
     """Say which call of which tool this is, from the body as the tool will get it. `coding` is that of the body.
 
     Raises what `plain` and `read_tool_call` raise; Refused(ROUTE_MISMATCH) when Envoy would forward the
-    request elsewhere than the snapshot says; and, when an override is shown, Refused(APPROVAL_MISMATCH) when it was
-    given for another call and Refused(APPROVAL_STALE) when what judges has changed since, whatever policy would say
-    without it.
+    request elsewhere than the snapshot says, or asks before it has a body by which the call is judged; and, when an
+    override is shown, Refused(APPROVAL_MISMATCH) when it was given for another call and Refused(APPROVAL_STALE) when
+    what judges has changed since, whatever policy would say without it.
     """
     http, decoding = plain(http, coding) if coding else (http, None)
     call = _on_behalf(read_tool_call(http, snapshot.catalogue), identity)
@@ -31,6 +32,8 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
     # what is judged as one tool's call must never reach another's upstream.
     if http.route != (NO_ROUTE if call.kind is CallKind.UNCLAIMED else snapshot.catalogue.routes[call.tool]):
         raise Refused(Reason.ROUTE_MISMATCH, f"judged as a call of {call.tool or 'no tool'}; routed elsewhere")
+    if http.is_unread and not is_streamed(call):
+        raise Refused(Reason.ROUTE_MISMATCH, "Envoy asks before it has the body, which would have to be judged")
     if override is not None:
         if override.digest != call.digest:
             raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
+    HeaderMatcher,
     Route,
     RouteAction,
     RouteActionUpgradeConfig,
@@ -23,6 +24,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import CheckSettings, ExtAuthzPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, WorkloadListener
 from aegis_authz.config.values import SHARED_LISTENERS
@@ -48,6 +50,8 @@ from aegis_authz.wire.envoy.ext_authz import (
     TUNNEL_ID_HEADER,
     TUNNEL_PROOF_HEADER,
     TUNNEL_TARGET_HEADER,
+    UNREAD,
+    UNREAD_EXTENSION,
 )
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 
@@ -244,14 +248,19 @@ def _routes_to(tools: tuple[Tool, ...], scheme: str) -> list[Route]:
     first = tools[0]
     if first.is_opaque:
         return [_unclaimed()]  # plain requests have no business there
+    streams = [
+        _to_tool(tool, _stream_match(path), RouteAction(), scheme, unread=True)
+        for tool in tools
+        for path in _streams(tool)
+    ]
     if len({tool.route for tool in tools}) == 1:
         action = RouteAction(upgrade_configs=_upgrades(any(tool.websocket for tool in tools)))
-        return [_to_tool(first, RouteMatch(prefix="/"), action, scheme)]
+        return [*streams, _to_tool(first, RouteMatch(prefix="/"), action, scheme)]
     routes = [
         _to_tool(tool, match, RouteAction(upgrade_configs=_upgrades(tool.websocket)), scheme)
         for tool, match in action_matches(tools)
     ]
-    return [*routes, _answer("unmatched", 403, "No tool at this address has such an action.\n")]
+    return [*streams, *routes, _answer("unmatched", 403, "No tool at this address has such an action.\n")]
 
 
 def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
@@ -260,6 +269,9 @@ def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
         tool = catalogue.by_name[name]
         if tool.is_opaque:
             continue
+        for path in _streams(tool):
+            action = RouteAction(prefix_rewrite=path, host_rewrite_literal=tool.authority)
+            routes.append(_to_tool(tool, _stream_match(f"/{name}{path}"), action, "http", name, unread=True))
         for match in (RouteMatch(prefix=f"/{name}/"), RouteMatch(path=f"/{name}")):
             action = RouteAction(
                 prefix_rewrite="/",
@@ -271,16 +283,29 @@ def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
     return VirtualHost(name="tools", domains=domains, routes=[*routes, unknown])
 
 
+def _streams(tool: Tool) -> list[str]:
+    """The paths of methods that are judged before their messages are sent."""
+    actions = sorted(tool.actions, key=lambda action: action.name)
+    return [f"/{'/'.join(action.template)}" for action in actions if tool.interface.streams(action.name)]
+
+
+def _stream_match(path: str) -> RouteMatch:
+    method = HeaderMatcher(name=":method", string_match=StringMatcher(exact="POST"))
+    return RouteMatch(path=path, headers=[method])
+
+
 def _upgrades(websocket: bool) -> list[RouteActionUpgradeConfig]:
     """What a call may become on a route: nothing, or a WebSocket."""
     return [RouteActionUpgradeConfig(upgrade_type="websocket")] if websocket else []
 
 
-def _to_tool(tool: Tool, match: RouteMatch, action: RouteAction, scheme: str, hint: str = "") -> Route:
+def _to_tool(
+    tool: Tool, match: RouteMatch, action: RouteAction, scheme: str, hint: str = "", unread: bool = False
+) -> Route:
     action.cluster = cluster_name(tool)
     action.timeout = _UNTIMED
     metadata = tool_metadata(tool, f"/{hint}" if hint else "", scheme)
-    return _marked(Route(name=tool.name, match=match, route=action, metadata=metadata), tool.route, hint)
+    return _marked(Route(name=tool.name, match=match, route=action, metadata=metadata), tool.route, hint, unread)
 
 
 def _answer(name: str, status: int, text: str, hint: str = "") -> Route:
@@ -288,9 +313,13 @@ def _answer(name: str, status: int, text: str, hint: str = "") -> Route:
     return _marked(Route(name=name, match=RouteMatch(prefix="/"), direct_response=response), NO_ROUTE, hint)
 
 
-def _marked(route: Route, leads_to: str, hint: str) -> Route:
-    """The route, which tells the authorizer where it leads, and its tool where the path names it."""
+def _marked(route: Route, leads_to: str, hint: str, unread: bool = False) -> Route:
+    """The route, which tells the authorizer where it leads, and its tool where the path names it.
+
+    Calls of one that is `unread` are judged by their head: a client that waits for answers does not end its body.
+    """
     extensions = {ROUTE_EXTENSION: leads_to} | ({TOOL_EXTENSION: hint} if hint else {})
-    settings = CheckSettings(context_extensions=extensions)
+    extensions |= {UNREAD_EXTENSION: UNREAD} if unread else {}
+    settings = CheckSettings(context_extensions=extensions, disable_request_body_buffering=unread)
     route.typed_per_filter_config = {EXT_AUTHZ: packed(ExtAuthzPerRoute(check_settings=settings))}
     return route

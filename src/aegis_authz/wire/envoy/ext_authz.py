@@ -32,7 +32,9 @@ REDIRECTED_EXTENSION = "aegis.redirected"
 """The context extension by which the routes of a transparent listener say that its client dialled somebody else."""
 TUNNEL_EXTENSION = "aegis.tunnel"
 """The context extension by which a route says what it has to do with a tunnel: `OPENED` or `INSIDE`."""
-REDIRECTED = "yes"
+UNREAD_EXTENSION = "aegis.unread"
+"""The context extension by which a route says that a call is judged before its body is there."""
+REDIRECTED = UNREAD = "yes"
 OPENED, INSIDE = "opened", "inside"
 """A CONNECT whose tunnel Envoy ends, and a request that came by such a tunnel."""
 TUNNEL_TARGET_HEADER = "x-aegis-connect"
@@ -139,6 +141,7 @@ def read_check_request(message: bytes) -> HttpCall:
         tunnel=_tunnel(attributes.context_extensions, headers),
         over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
         is_redirected=attributes.context_extensions.get(REDIRECTED_EXTENSION, "") == REDIRECTED,
+        is_unread=attributes.context_extensions.get(UNREAD_EXTENSION, "") == UNREAD,
         values_of=partial(_values, http.header_map.headers),
         over_socket=attributes.source.address.HasField("pipe"),
     )

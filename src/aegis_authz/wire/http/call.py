@@ -33,7 +33,8 @@ class HttpCall:
     it showed none; `over_tls` says that its connection to Envoy was encrypted. `source` is the address it came from, ""
     where Envoy names none; `over_socket` says that it came by a unix socket, which has none. `opens_tunnel` says that
     it is a CONNECT whose tunnel Envoy ends; `tunnel` is None but for a request inside one. `is_redirected` says that
-    rules of a packet filter led it to the listener, which no client can dial.
+    rules of a packet filter led it to the listener, which no client can dial. `is_unread` says that Envoy asks before
+    it has the body: nothing is known of what follows.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class HttpCall:
     opens_tunnel: bool = False
     tunnel: Tunnel | None = None
     is_redirected: bool = False
+    is_unread: bool = False
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""

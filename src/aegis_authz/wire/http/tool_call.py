@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
@@ -21,6 +21,7 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.content_type import is_json, media_type
 from aegis_authz.wire.http.declared_headers import header_texts
 from aegis_authz.wire.http.parameters import extract, unlisted
+from aegis_authz.wire.http.streams import STREAMED
 from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade, refuse_upgrade
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
@@ -64,8 +65,10 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         problem = f"To some readers the path {quoted(path)} is another one: that of an action in other letters."
         detail = "to some readers the path is that of another action"
         raise Refused(Reason.MALFORMED_CALL, detail, Fault("path", "", problem))
-    upgrade = may_upgrade and is_upgrade(http, tool)
-    return _call(http, path, tool, way.action, reading.variables, upgrade)
+    beyond = UPGRADED if may_upgrade and is_upgrade(http, tool) else {}
+    if tool.interface.streams(way.action.name):
+        beyond = {**beyond, **STREAMED}
+    return _call(http, path, tool, way.action, reading.variables, beyond)
 
 
 def _best(
@@ -141,7 +144,15 @@ def _https_port(http: HttpCall) -> int | None:
     return None if http.port == 443 else http.port or 80
 
 
-def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict[str, str], upgrade: bool) -> ToolCall:
+def _call(
+    http: HttpCall,
+    path: str,
+    tool: Tool,
+    action: Action,
+    variables: dict[str, str],
+    beyond: Mapping[str, Json],
+) -> ToolCall:
+    """`beyond` is what the call may become, and what it sends that nobody reads."""
     query = query_parameters(http.query, {entry.at for entry in action.parameters if entry.is_repeated})
     is_operation = holds_operation(action, query, bool(http.body))
     body = read_operation(query, action) if is_operation else read_body(http, path, action, tool.interface)
@@ -172,12 +183,12 @@ def _call(http: HttpCall, path: str, tool: Tool, action: Action, variables: dict
                 "has_body": bool(http.body),
                 **_format_part(action, body),
                 **_header_part(action, http),
-                **(UPGRADED if upgrade else {}),
+                **beyond,
             }
         ),
         content_type=body.content_type,
         scheme=http.scheme,
-        besides={**unlisted(action, body, rest), **(UPGRADED if upgrade else {})},
+        besides={**unlisted(action, body, rest), **beyond},
         spellings=spellings(parameters),
         batch=_batch(body),
     )
