@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +20,7 @@ from aegis_authz.core.release import Sources
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.local.tcp_ports import choose_ports
 from aegis_authz.testing.issuing import MemoryJournal
-from tests.support.registry_clients import node_clients
+from tests.support.real_openid import real_openid
 from tests.support.token_requests import binding, key_id, private_key
 
 pytestmark = pytest.mark.slow
@@ -46,19 +45,8 @@ Client = Callable[[ControlServices, str], httpx.AsyncClient]
 @asynccontextmanager
 async def provider(port: int) -> AsyncIterator[str]:
     """The provider, its issuer; gone when the block ends."""
-    folder = await asyncio.to_thread(node_clients, "oidc-provider@9.13.3")
-    process = await asyncio.create_subprocess_exec(
-        "node", str(SCRIPT), str(port), cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while b"listening" not in (line := await process.stdout.readline()):
-                assert line, "the provider ended"
+    async with real_openid(SCRIPT, str(port)):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def issued(issuer: str, audience: str = "aegis", scope: str = "call") -> str:

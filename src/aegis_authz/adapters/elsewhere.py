@@ -66,6 +66,18 @@ class ElsewhereTransport(httpx.AsyncBaseTransport):
         return addresses
 
 
+async def bounded_content(answer: httpx.Response, most_bytes: int) -> bytes:
+    """The body of a streamed answer, as it was sent. Raises httpx.ReadError for one that is compressed, or too long."""
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        raise httpx.ReadError("answers compressed without being asked to")
+    content = bytearray()
+    async for chunk in answer.aiter_raw():
+        content += chunk
+        if len(content) > most_bytes:
+            raise httpx.ReadError(f"answers more than {most_bytes} bytes")
+    return bytes(content)
+
+
 def _to(address: str, host: str, request: httpx.Request) -> httpx.Request:
     """The same request, its host header included, to this address; TLS still asks for the host's certificate."""
     extensions = {**request.extensions, "sni_hostname": host}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from aegis_authz.adapters.elsewhere import ElsewhereTransport, Resolver, resolve
+from aegis_authz.adapters.elsewhere import ElsewhereTransport, Resolver, bounded_content, resolve
 from aegis_authz.core.address import says_loopback
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
@@ -22,7 +22,8 @@ from aegis_authz.ports.control_plane import KeysUnavailable
 _SECONDS = 5.0
 _MAX_BYTES = 256 * 1024
 _MOST_KEYS = 100
-_WELL_KNOWN = "/.well-known/openid-configuration"
+WELL_KNOWN = "/.well-known/openid-configuration"
+"""Where an issuer says of itself where it is asked."""
 
 
 class HttpKeySets:
@@ -44,7 +45,7 @@ class HttpKeySets:
 
     async def discover(self, issuer: str) -> str:
         """The URL of its keys, as the issuer itself says it. Raises KeysUnavailable."""
-        url = f"{issuer.rstrip('/')}{_WELL_KNOWN}"
+        url = f"{issuer.rstrip('/')}{WELL_KNOWN}"
         data = await self._object(url, "an OpenID configuration")
         if data.get("issuer") != issuer:
             raise KeysUnavailable(f"{url}: is the configuration of another issuer")
@@ -75,14 +76,7 @@ class HttpKeySets:
                 raise KeysUnavailable(f"{url}: redirects elsewhere, and is not followed")
             if answer.status_code != 200:
                 raise KeysUnavailable(f"{url}: HTTP {answer.status_code}")
-            if answer.headers.get("content-encoding", "identity").lower() != "identity":
-                raise KeysUnavailable(f"{url}: answers compressed without being asked to")
-            content = bytearray()
-            async for chunk in answer.aiter_raw():
-                content += chunk
-                if len(content) > _MAX_BYTES:
-                    raise KeysUnavailable(f"{url}: answers more than {_MAX_BYTES} bytes")
-            return bytes(content)
+            return await bounded_content(answer, _MAX_BYTES)
 
 
 def is_as_private(url: str, issuer: str) -> bool:

@@ -83,7 +83,7 @@ class Appointer:
         groups = f" in {', '.join(sorted(person.groups))}" if person.groups else ""
         words = f"{roles}{groups}" if action in ("people:add", "people:appoint") else ""
         why = ": ".join(filter(None, (words, reason)))
-        await self._stores.changes.append(Act(self._clock.now(), caller.id, action, person.id, _domain(person), why))
+        await self._stores.changes.append(Act(self._clock.now(), caller.id, action, person.id, domain_of(person), why))
 
 
 def _covers(caller: Person, permission: Permission, person: Person) -> bool:
@@ -96,6 +96,7 @@ def _require(caller: Person, person: Person) -> None:
         raise NotAppointed(f"{caller.id} may not give these roles: each must be where {caller.id} may appoint people")
 
 
-def _domain(person: Person) -> str:
+def domain_of(person: Person) -> str:
+    """Where a change of this person is: the domain of all their roles, else the whole mesh."""
     domains = {str(binding.domain) for binding in person.roles}
     return domains.pop() if len(domains) == 1 else str(WHOLE_MESH)

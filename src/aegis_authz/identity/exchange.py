@@ -109,10 +109,23 @@ def _issuer_of(claims: Mapping[str, Json], issuers: Sequence[TrustedIssuer]) -> 
 
 def verified_subject(token: ForeignToken, keys: Sequence[VerifyingKey], now: Epoch, skew: Seconds) -> VerifiedSubject:
     """Verify it by these keys of its issuer, and say whom it stands for. Raises NotIssued with a SUBJECT_ denial."""
-    key = _key(token, keys)
-    if not _verifies(token.algorithm, key, token.jws):
-        raise NotIssued(Denial.SUBJECT_SIGNATURE, token.issuer.name)
+    _require_signature(token, keys)
     return _subject(token, now, skew)
+
+
+def verified_claims(token: ForeignToken, keys: Sequence[VerifyingKey], now: Epoch, skew: Seconds) -> Mapping[str, Json]:
+    """The claims of a token by one of these keys of its issuer, within its time.
+
+    Raises NotIssued with a SUBJECT_ denial.
+    """
+    _require_signature(token, keys)
+    _check_times(token.jws, token.issuer, now, skew)
+    return token.jws.claims
+
+
+def _require_signature(token: ForeignToken, keys: Sequence[VerifyingKey]) -> None:
+    if not _verifies(token.algorithm, _key(token, keys), token.jws):
+        raise NotIssued(Denial.SUBJECT_SIGNATURE, token.issuer.name)
 
 
 def reviewed_subject(token: ForeignToken, user: str, now: Epoch, skew: Seconds) -> VerifiedSubject:

@@ -56,7 +56,10 @@ PERMISSIONS: Mapping[Permission, frozenset[Role]] = MappingProxyType(
 BOOTSTRAP_OWNER = Person("bootstrap-owner", "Bootstrap owner", frozenset(), (RoleBinding(Role.OWNER, WHOLE_MESH),))
 """Whoever holds the admin token of the key folder: named as such in records, because nothing proves another name."""
 
-RESERVED_IDS = frozenset({BOOTSTRAP_OWNER.id, "control"})
+CONTROL = "control"
+"""As whom the control plane stands in the change log, for what it does by itself."""
+
+RESERVED_IDS = frozenset({BOOTSTRAP_OWNER.id, CONTROL})
 """Who is nobody to sign in: the holder of the admin token, and the control plane, which publishes by itself."""
 
 
