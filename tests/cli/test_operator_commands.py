@@ -178,6 +178,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store),
             people=memory_people(),
             history=MemoryApprovalHistory(for_tests=True),
+            openid=None,
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))

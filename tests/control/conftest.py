@@ -42,6 +42,7 @@ from aegis_authz.ports.control_plane import (
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.ports.key_rings import KeyRing
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
+from aegis_authz.ports.openid import OpenIdProvider
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -207,6 +208,7 @@ def new_plane(
         people: MemoryPeople | None = None,
         notices: Notices | None = None,
         history: ApprovalHistory | None = None,
+        openid: OpenIdProvider | None = None,
     ) -> ControlServices:
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
@@ -228,6 +230,7 @@ def new_plane(
             limits or begun_limits(settings),
             memory_people(people),
             history or MemoryApprovalHistory(for_tests=True),
+            openid,
         )
         return with_people(control_services(settings, keys, stores, clock, SystemIds(), None, notices), *OWNERS)
 

@@ -21,6 +21,7 @@ from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
+from aegis_authz.adapters.openid import HttpOpenIdProvider
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
@@ -39,6 +40,7 @@ from aegis_authz.bootstrap.bundles import REVOKED_FILE
 from aegis_authz.bootstrap.channels import open_channels
 from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
+from aegis_authz.bootstrap.federation import openid_provider
 from aegis_authz.bootstrap.key_service import signing_rings
 from aegis_authz.bootstrap.people import offer_first_owner, open_database, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
@@ -132,6 +134,7 @@ async def _run(settings: ControlSettings) -> None:
             limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun"), accounts),
             people=people_stores(database),
             history=SqlApprovalHistory(database),
+            openid=_openid(settings, clock, stack),
         )
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         notices = await _notices(settings, database, clock, stack)
@@ -142,6 +145,14 @@ async def _run(settings: ControlSettings) -> None:
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
         await _serve(services, listening, settings.gateways, tls)
+
+
+def _openid(settings: ControlSettings, clock: Clock, stack: AsyncExitStack) -> HttpOpenIdProvider | None:
+    if settings.sign_in.oidc is None:
+        return None
+    provider = openid_provider(settings.sign_in.oidc, clock)
+    stack.push_async_callback(provider.close)
+    return provider
 
 
 def _tls(settings: TlsSettings) -> ServerTls:

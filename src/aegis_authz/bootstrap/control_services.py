@@ -17,6 +17,7 @@ from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.channels import OpenChannels
 from aegis_authz.bootstrap.control_stores import ControlStores
+from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
@@ -31,6 +32,7 @@ from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
 from aegis_authz.control.enrolling import Enroller
 from aegis_authz.control.exchanging import Exchanger
+from aegis_authz.control.federation import FederatedSignIn
 from aegis_authz.control.gate import AdminTokenHolder
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
@@ -51,6 +53,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
 from aegis_authz.core.person import Person
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.trusted_issuer import TrustedIssuer
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.identity.signing_pool import SigningPool
@@ -234,11 +237,34 @@ def _outreach(
     ids: Ids,
 ) -> Outreach:
     key = f"{ids.token()}{ids.token()}".encode("ascii")
-    pages = Pages(key, settings.people_url or settings.public_url)
+    oidc = settings.sign_in.oidc
+    pages = Pages(key, settings.people_url or settings.public_url, "" if oidc is None else oidc.label)
     if notices is None:
         return Outreach(pages, None, None)
     presses = _presses(notices, stores.people.people, approver, deciding, clock)
     return Outreach(pages, _courier(notices, stores, approver, clock), presses)
+
+
+def _own_issuers(settings: ControlSettings) -> tuple[TrustedIssuer, ...]:
+    """Whose keys are fetched for people who sign in; no document trusts them, so that no agent has their tokens."""
+    oidc = settings.sign_in.oidc
+    return () if oidc is None else (openid_issuer(oidc),)
+
+
+def _people_services(
+    settings: ControlSettings,
+    stores: ControlStores,
+    door: SignInDoor,
+    trusted_keys: TrustedKeys,
+    clock: Clock,
+    ids: Ids,
+) -> PeopleServices:
+    oidc, federation = settings.sign_in.oidc, None
+    if oidc is not None and stores.openid is not None:
+        terms = federation_terms(oidc, settings.people_url or settings.public_url, settings.clock_skew)
+        federation = FederatedSignIn(terms, stores.openid, trusted_keys, stores.people, door.sign_in, clock, ids)
+    appointer = Appointer(stores.people, door.sign_in, clock)
+    return PeopleServices(door, federation, appointer, stores.people.changes)
 
 
 def _catalogue_of(builder: PolicyBuilder, stores: ControlStores, revision: Revision) -> Catalogue:
@@ -270,7 +296,8 @@ def control_services(
         published = EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
         return published.with_enrolled(stores.enrolments.current)
 
-    trusted_keys = TrustedKeys(stores.key_sets, lambda: directory().trusts, clock)
+    own = _own_issuers(settings)
+    trusted_keys = TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     approver = _approver(settings, stores, bulletin, clock, ids)
@@ -301,6 +328,6 @@ def control_services(
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
         authentication=authentication,
-        people=PeopleServices(door, Appointer(stores.people, door.sign_in, clock), stores.people.changes),
+        people=_people_services(settings, stores, door, trusted_keys, clock, ids),
         opa_token=keys.opa_token,
     )

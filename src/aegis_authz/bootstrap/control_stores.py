@@ -23,6 +23,7 @@ from aegis_authz.ports.control_plane import (
 )
 from aegis_authz.ports.data_plane import Approvals, RecordLog
 from aegis_authz.ports.key_rings import BundleKeyRing, KeyRing, Rotatable
+from aegis_authz.ports.openid import OpenIdProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LimitStores:
 
 @dataclass(frozen=True, slots=True)
 class ControlStores:
-    """Where a control plane keeps what it is responsible for."""
+    """Where a control plane keeps what it is responsible for; `openid` is where its people sign in, None for here."""
 
     releases: Releases
     approvals: Approvals
@@ -55,3 +56,4 @@ class ControlStores:
     limits: LimitStores
     people: PeopleStores
     history: ApprovalHistory
+    openid: OpenIdProvider | None

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from aegis_authz.config.channels import ChannelSettings
+from aegis_authz.config.sign_in import SignInSettings
 from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.units import Seconds
@@ -115,7 +116,7 @@ class ControlSettings(Settings):
     lead there, and its forms are taken from there alone.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
     where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
-    people learn of held calls.
+    people learn of held calls. `sign_in` says where people sign in besides here.
     """
 
     listen: ListenAddress
@@ -140,6 +141,7 @@ class ControlSettings(Settings):
     approval_life: float = Field(default=900, gt=0)
     bootstrap_owner_decides: bool = False
     channels: ChannelSettings | None = None
+    sign_in: SignInSettings = SignInSettings()
     clusters: Mapping[str, ClusterSettings] = {}
     rotate_every: RotationSettings = RotationSettings()
     key_service: KeyServiceSettings | None = None

@@ -24,6 +24,7 @@ from aegis_authz.control.deciding_on_record import Deciding
 from aegis_authz.control.directory import Directory
 from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
+from aegis_authz.control.federation import FederatedSignIn, NotAdmitted
 from aegis_authz.control.gate import Authentication
 from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
@@ -44,6 +45,7 @@ from aegis_authz.control.routes.limits import limit_routes
 from aegis_authz.control.routes.notices import notice_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
+from aegis_authz.control.routes.openid import openid_routes
 from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
@@ -65,6 +67,7 @@ from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.key_rings import KeyRingFault, KeyServiceDown
+from aegis_authz.ports.openid import ProviderUnavailable
 from aegis_authz.ports.people import PersonConflict, PersonUnknown
 
 _log = logging.getLogger(__name__)
@@ -88,6 +91,8 @@ _DOMAIN_FAULTS = (
     SignInSlowed,
     WeakPassword,
     NotAppointed,
+    NotAdmitted,
+    ProviderUnavailable,
     PersonConflict,
     PersonUnknown,
 )
@@ -95,9 +100,10 @@ _DOMAIN_FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class PeopleServices:
-    """How people sign in, who appoints them, and what they did."""
+    """How people sign in, here and elsewhere (`federation`, None for nowhere), who appoints them, and what they did."""
 
     door: SignInDoor
+    federation: FederatedSignIn | None
     appointer: Appointer
     changes: ChangeLog
 
@@ -172,6 +178,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
         *approval_routes(services.approver, services.deciding, services.authentication),
+        *openid_routes(services.people.federation, services.outreach.pages, services.people.door),
         *approval_page_routes(
             services.approver,
             services.deciding,
@@ -240,8 +247,11 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(429, str(fault), retry_after=fault.wait)
         case WeakPassword():
             return HttpProblem(400, f"password: {fault}")
-        case NotAppointed():
+        case NotAppointed() | NotAdmitted():
             return HttpProblem(403, str(fault))
+        case ProviderUnavailable():
+            _log.error("%s %s: %s", request.method, request.url.path, fault)
+            return HttpProblem(503, "your identity provider cannot be asked now; try again, or sign in by a password")
         case PersonUnknown():
             return HttpProblem(404, "there is no such person")
         case _:

@@ -30,6 +30,10 @@ class SessionCookie:
         # by the prefix a browser knows that no other host and no clear connection has set it
         return SessionCookie("__Host-aegis-session" if is_secure else "aegis-session", is_secure)
 
+    def of_attempt(self) -> AttemptCookie:
+        """That of who is at a provider to sign in, beside this one."""
+        return AttemptCookie("__Host-aegis-attempt" if self.is_secure else "aegis-attempt", self.is_secure)
+
     def put(self, response: Response, opened: OpenedSession, now: float) -> None:
         """Have the browser keep it until the session is over."""
         life = max(0, int(opened.expires - now))
@@ -43,6 +47,26 @@ class SessionCookie:
 
     def secret(self, request: Request) -> str:
         """The secret that the request shows, "" for none."""
+        return request.cookies.get(self.name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCookie:
+    """The cookie of who was sent to a provider to sign in: back from there a strict one would not be shown."""
+
+    name: str
+    is_secure: bool
+
+    def put(self, response: Response, text: str, life: int) -> None:
+        """Have the browser keep it for so many seconds."""
+        response.set_cookie(self.name, text, life, path="/", secure=self.is_secure, httponly=True, samesite="lax")
+
+    def drop(self, response: Response) -> None:
+        """Have the browser forget it."""
+        response.delete_cookie(self.name, path="/", secure=self.is_secure, httponly=True, samesite="lax")
+
+    def text(self, request: Request) -> str:
+        """What the request shows, "" for nothing."""
         return request.cookies.get(self.name, "")
 
 

@@ -20,7 +20,7 @@ from aegis_authz.core.person import Person
 from tests.support.held_calls import HELD, REQUEST, held, requests
 
 ANN, BEN = (Person(name, name, frozenset(), ()) for name in ("ann", "ben"))
-PAGES = Pages(b"k" * 32, "https://aegis.acme.example/")
+PAGES = Pages(b"k" * 32, "https://aegis.acme.example/", "Acme")
 
 
 def asked(headers: dict[str, str] | None = None, body: bytes = b"") -> Request:
@@ -150,7 +150,7 @@ async def test_a_form_is_taken_from_its_own_page_and_from_nowhere_else() -> None
         with pytest.raises(HttpProblem):
             PAGES.require_own(await form(seal=seal), HELD, ANN, asked())
     with pytest.raises(HttpProblem):
-        Pages(b"j" * 32, "https://aegis.acme.example").require_own(own, HELD, ANN, asked())
+        Pages(b"j" * 32, "https://aegis.acme.example", "").require_own(own, HELD, ANN, asked())
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ async def test_a_form_is_taken_from_its_own_page_and_from_nowhere_else() -> None
     ],
 )
 def test_the_origin_of_our_forms_is_as_a_browser_writes_it(public_url: str, origin: str) -> None:
-    pages = Pages(b"k" * 32, public_url)
+    pages = Pages(b"k" * 32, public_url, "")
     pages.require_same_site(asked({"origin": origin}))
     with pytest.raises(HttpProblem):
         pages.require_same_site(asked({"origin": f"{origin}0"}))

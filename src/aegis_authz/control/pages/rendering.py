@@ -88,8 +88,10 @@ class Form:
 class Pages:
     """Renders pages. `key` seals forms: one is good for the sign-in, the approval and the call it was rendered for."""
 
-    def __init__(self, key: bytes, public_url: str) -> None:
+    def __init__(self, key: bytes, public_url: str, provider: str) -> None:
+        """`provider` is what they call where people sign in elsewhere, "" for nowhere."""
         self._key = key
+        self._provider = provider
         self._origin = _origin(public_url)
 
     def style(self) -> Response:
@@ -99,7 +101,23 @@ class Pages:
 
     def sign_in(self, to: str) -> Response:
         """The form by which one signs in, to go on to that approval, "" for the list."""
-        return _page("sign_in.html", 200, to=to)
+        return _page("sign_in.html", 200, to=to, provider=self._provider)
+
+    def signed_in(self, person: Person, to: str) -> Response:
+        """Who one is now, and by itself on to that approval, "" for the list.
+
+        A page in between: a browser that comes from a provider shows a strict cookie to no redirection.
+        """
+        path = f"/approvals/{to}" if to else "/approvals"
+        return _page("signed_in.html", 200, person=ascii_line(person.id), path=path)
+
+    def sign_out(self) -> Response:
+        """The form by which one signs out."""
+        return _page("sign_out.html", 200, is_done=False, provider="")
+
+    def signed_out(self, provider: str) -> Response:
+        """That one is signed out; and the URL where one signs out at the provider, "" for none."""
+        return _page("sign_out.html", 200, is_done=True, provider=provider)
 
     def listing(self, approvals: Sequence[Approval]) -> Response:
         """What waits for somebody, those that expire first at the top; how many more there are than a page holds."""
