@@ -41,8 +41,8 @@ from aegis_authz.ports.control_plane import (
 )
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.ports.key_rings import KeyRing
-from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.ports.openid import OpenIdProvider
+from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
