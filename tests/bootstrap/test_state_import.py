@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.outbox import SqlOutbox
-from aegis_authz.bootstrap.state_import import FORMER, import_outbox
+from aegis_authz.adapters.sql.releases import SqlReleases
+from aegis_authz.bootstrap.state_import import FORMER, import_outbox, import_releases
+from aegis_authz.core.release import ChangeKind, ReleasesFault
+from tests.adapters.files.test_bundles import FIRST, REVOKED, SECOND, SOURCES
+from tests.adapters.files.test_bundles import write_former as write_releases
 from tests.adapters.files.test_outbox import write_former
 
 
@@ -19,6 +25,79 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.migrate()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def blocking(tmp_path: Path) -> Iterator[BlockingDatabase]:
+    opened = BlockingDatabase(f"sqlite:///{tmp_path / 'control.db'}")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def test_publications_of_before_are_served_and_their_history_is_whole(
+    tmp_path: Path, blocking: BlockingDatabase
+) -> None:
+    write_releases(tmp_path, FIRST, SECOND, REVOKED)
+    import_releases(tmp_path, blocking, 99.0)
+    releases = SqlReleases(blocking)
+    assert releases.changes() == [REVOKED, SECOND, FIRST]
+    assert (releases.current(), releases.bundle("r2"), releases.sources("r1")) == ("r2", b"bundle of r2", SOURCES)
+    assert sorted(path.name for path in (tmp_path / FORMER).iterdir()) == [
+        "bundles",
+        "changes.jsonl",
+        "current",
+        "sources",
+    ]
+    import_releases(tmp_path, blocking, 100.0)
+    assert len(releases.changes()) == 3
+
+
+def test_a_crash_before_the_files_were_put_away_changes_nothing(tmp_path: Path, blocking: BlockingDatabase) -> None:
+    write_releases(tmp_path, FIRST)
+    import_releases(tmp_path, blocking, 99.0)
+    releases = SqlReleases(blocking)
+    releases.keep("r2", b"b", SOURCES)
+    releases.activate(SECOND)
+    write_releases(tmp_path, FIRST)
+    import_releases(tmp_path, blocking, 100.0)
+    assert releases.changes() == [SECOND, FIRST]
+    assert not (tmp_path / "current").exists()
+
+
+def test_a_change_that_a_crash_interrupted_is_in_the_history_and_not_served(
+    tmp_path: Path, blocking: BlockingDatabase
+) -> None:
+    write_releases(tmp_path, FIRST, SECOND)
+    (tmp_path / "current").write_text("r1\n")
+    import_releases(tmp_path, blocking, 99.0)
+    releases = SqlReleases(blocking)
+    assert releases.current() == "r1"
+    assert [change.kind for change in releases.changes()] == [
+        ChangeKind.INTERRUPTED,
+        ChangeKind.PUBLISHED,
+        ChangeKind.FIRST,
+    ]
+
+
+def test_publications_of_two_meshes_are_not_mixed(tmp_path: Path, blocking: BlockingDatabase) -> None:
+    releases = SqlReleases(blocking)
+    releases.keep("r1", b"b", SOURCES)
+    releases.activate(replace(FIRST, time=1.0))
+    write_releases(tmp_path, FIRST, SECOND)
+    with pytest.raises(ReleasesFault, match="another mesh"):
+        import_releases(tmp_path, blocking, 99.0)
+    assert (tmp_path / "current").exists()
+    assert len(releases.changes()) == 1
+
+
+def test_what_cannot_be_read_leaves_all_as_it_was(tmp_path: Path, blocking: BlockingDatabase) -> None:
+    write_releases(tmp_path, FIRST, SECOND)
+    (tmp_path / "sources" / "r2.json").write_text("no documents")
+    with pytest.raises(ReleasesFault, match=r"r2\.json"):
+        import_releases(tmp_path, blocking, 99.0)
+    assert SqlReleases(blocking).changes() == []
+    assert (tmp_path / "current").exists()
 
 
 async def test_notices_of_before_are_delivered_and_those_delivered_are_not_again(

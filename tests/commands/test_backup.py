@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.change_log import SqlChangeLog
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import SqlPeople
+from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
 from aegis_authz.bootstrap.people import database_url
 from aegis_authz.commands.backup import back_up, restore
@@ -22,11 +24,13 @@ from aegis_authz.commands.faults import Rejected, Unable
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.change_line import Act, ChangeLine, verify_lines
 from aegis_authz.core.person import Person
+from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account
 from tests.support.people import person
 from tests.support.real_postgres import new_database, postgres_programs, running_postgres
 
+SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {})
 ANN = person("ann", "approver@acme", "owner", groups=("finance",))
 
 
@@ -67,6 +71,18 @@ async def lived(settings: ControlSettings) -> None:
     for number in range(3):
         await SqlChangeLog(database).append(Act(Epoch(number + 0.1), "ann", "a:b", "\u00e4", "*", ""))
     await database.close()
+    releases = BlockingDatabase(database_url(settings))
+    SqlReleases(releases).keep("r1", b"\x00\xffbundle", SOURCES)
+    SqlReleases(releases).activate(Change(ChangeKind.FIRST, "r1", "", "control", Epoch(1.0), "", None))
+    releases.close()
+
+
+def served(settings: ControlSettings) -> tuple[str, bytes, Sources]:
+    database = BlockingDatabase(database_url(settings))
+    releases = SqlReleases(database)
+    found = releases.current(), releases.bundle("r1"), releases.sources("r1")
+    database.close()
+    return found
 
 
 async def kept(settings: ControlSettings) -> tuple[list[Person], str, list[ChangeLine]]:
@@ -99,6 +115,7 @@ def test_what_is_restored_is_what_was_there(
     people, password, lines = asyncio.run(kept(new))
     assert (people, password) == ([ANN], "$argon2id$x")
     assert verify_lines(lines) == 4
+    assert served(new) == ("r1", b"\x00\xffbundle", SOURCES)
 
 
 def test_a_database_in_use_is_in_a_backup_as_of_one_moment(tmp_path: Path) -> None:

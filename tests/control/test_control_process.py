@@ -16,6 +16,8 @@ from cryptography import x509
 
 from aegis_authz.adapters.control_client import ControlUnreachable
 from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
+from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.faults import Unable
 from aegis_authz.config.control import ControlSettings, TlsSettings
@@ -109,7 +111,23 @@ async def test_it_does_not_start_on_invalid_folders_and_says_where(
         log = await said(process, "a.yaml:2:1: allowed_tool")
         assert await asyncio.wait_for(process.wait(), 5) == 1
     assert "Traceback" not in log
-    assert not (placed.state / "current").exists()
+    database = BlockingDatabase(f"sqlite:///{placed.state / 'control.db'}")
+    assert SqlReleases(database).current() == ""
+    database.close()
+
+
+async def test_a_second_one_on_the_same_file_of_sqlite_does_not_start(
+    placed: ControlSettings, documents: Documents, tmp_path: Path
+) -> None:
+    write(placed, documents())
+    database = f"sqlite:///{tmp_path / 'mesh.db'}"
+    own = placed.model_copy(update={"database": database})
+    second = own.model_copy(update={"listen": f"127.0.0.1:{free_port()}", "state": tmp_path / "second"})
+    async with started(own, tmp_path / "control.yaml") as process:
+        await said(process, "listens on")
+        async with started(second, tmp_path / "second.yaml") as refused:
+            await said(refused, "mesh.db: several of them share a PostgreSQL, not a file of SQLite")
+            assert await asyncio.wait_for(refused.wait(), 5) == 1
 
 
 async def test_a_second_one_on_the_same_folder_does_not_start(
@@ -120,7 +138,7 @@ async def test_a_second_one_on_the_same_folder_does_not_start(
         await said(first, "listens on")
         other = placed.model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
         async with started(other, tmp_path / "other.yaml") as second:
-            await said(second, "another control plane is using this folder")
+            await said(second, f"another control plane is using {placed.state}")
             assert await asyncio.wait_for(second.wait(), 5) == 1
 
 

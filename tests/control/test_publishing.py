@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.control.bulletin import Bulletin
+from aegis_authz.control.publishing import Publisher
+from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.testing.releases import MemoryReleases
 
@@ -136,3 +140,102 @@ async def test_a_detector_that_does_not_exist_is_a_problem(plane: ControlService
     wrong = Sources({"a.yaml": documents().policies["finance.yaml"] + sanitize}, documents().tools)
     with pytest.raises(PolicyErrors, match="us_snn"):
         await plane.publisher.publish(wrong, "ann", "")
+
+
+async def test_what_one_control_plane_publishes_the_other_serves_to_the_byte(
+    new_plane: NewPlane, documents: Documents
+) -> None:
+    first, second = new_plane(), new_plane()
+    for plane in (first, second):
+        plane.publisher.start(documents)
+    await first.publisher.publish(documents(1), "ann", "")
+    assert revision(second) != revision(first)
+    await second.publisher.follow()
+    assert (first.bulletin.live, second.bulletin.live) == (second.bulletin.live, first.bulletin.live)
+    before = second.bulletin.live
+    await second.publisher.follow()
+    assert second.bulletin.live is before
+
+
+async def test_a_control_plane_with_other_settings_serves_what_was_signed(
+    new_plane: NewPlane, documents: Documents, settings: ControlSettings
+) -> None:
+    first, second = new_plane(), new_plane(settings=settings.model_copy(update={"max_token_life": 60.0}))
+    second.publisher.start(documents)
+    first.publisher.start(documents)
+    await second.publisher.follow()
+    ours, theirs = first.bulletin.live, second.bulletin.live
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.revision, ours.bundle, ours.bases) == (theirs.revision, theirs.bundle, theirs.bases)
+
+
+async def test_another_signature_is_followed_too(
+    new_plane: NewPlane, documents: Documents, releases: MemoryReleases
+) -> None:
+    plane = new_plane()
+    plane.publisher.start(documents)
+    releases.resign(revision(plane), b"signed by the next key")
+    await plane.publisher.follow()
+    assert plane.bulletin.live is not None
+    assert plane.bulletin.live.bundle == b"signed by the next key"
+
+
+class Raced(MemoryReleases):
+    """Releases in which another control plane publishes each time after one has looked, as often as is said."""
+
+    races = 0
+
+    def keep(self, revision: str, bundle: bytes, sources: Sources) -> None:
+        super().keep(revision, bundle, sources)
+        if self.races:
+            self.races -= 1
+            other, before = f"other-{self.races}", self.current()
+            super().keep(other, b"published meanwhile", sources)
+            super().activate(Change(ChangeKind.PUBLISHED, other, before, "bob", 1.0, "", None))
+
+
+@pytest.fixture
+def raced() -> Raced:
+    return Raced(for_tests=True)
+
+
+async def test_who_publishes_while_another_does_is_told_and_changes_nothing(
+    settings: ControlSettings, raced: Raced, documents: Documents
+) -> None:
+    publisher = Publisher(raced, policy_builder(settings, open_keys(settings.keys)), Bulletin(), SystemClock())
+    publisher.start(documents)
+    raced.races = 1
+    with pytest.raises(ReleaseConflict, match="other-0"):
+        await publisher.publish(documents(1), "ann", "")
+    assert raced.current() == "other-0"
+
+
+async def test_a_rebuild_is_of_what_was_published_meanwhile(
+    settings: ControlSettings, raced: Raced, documents: Documents, tmp_path: Path
+) -> None:
+    builders = [policy_builder(settings, open_keys(folder)) for folder in (settings.keys, tmp_path / "rotated")]
+    before, after = [Publisher(raced, builder, Bulletin(), SystemClock()) for builder in builders]
+    before.start(documents)
+    raced.races = 2
+    done = await after.rebuild("control", "")
+    assert (done.previous, raced.current()) == ("other-0", done.revision)
+
+
+def test_at_a_first_start_of_several_one_publishes_and_the_others_serve_that(
+    settings: ControlSettings, raced: Raced, documents: Documents
+) -> None:
+    bulletin = Bulletin()
+    raced.races = 1
+    Publisher(raced, policy_builder(settings, open_keys(settings.keys)), bulletin, SystemClock()).start(documents)
+    assert bulletin.live is not None
+    assert (bulletin.live.revision, bulletin.live.bundle) == ("other-0", b"published meanwhile")
+
+
+async def test_what_was_stored_and_never_served_is_nothing_to_go_back_to(
+    plane: ControlServices, documents: Documents, releases: MemoryReleases
+) -> None:
+    plane.publisher.start(documents)
+    releases.keep("never", b"b", documents(1))
+    with pytest.raises(RevisionUnknown):
+        await plane.publisher.rollback("never", "ann", "")

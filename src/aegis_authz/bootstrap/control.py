@@ -11,12 +11,12 @@ from pathlib import Path
 
 import uvloop
 
-from aegis_authz.adapters.files.bundles import FileReleases
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, load_keys
+from aegis_authz.adapters.files.process_lock import PlaceBusy
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
@@ -31,8 +31,10 @@ from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.sql.approval_history import SqlApprovalHistory
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.outbox import SqlOutbox
+from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.adapters.tls import ServerTls, TlsUnusable
 from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
@@ -42,9 +44,9 @@ from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.federation import openid_provider
 from aegis_authz.bootstrap.key_service import signing_rings
-from aegis_authz.bootstrap.people import offer_first_owner, open_database, people_stores
+from aegis_authz.bootstrap.people import database_url, hold_places, offer_first_owner, open_database, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
-from aegis_authz.bootstrap.state_import import import_outbox
+from aegis_authz.bootstrap.state_import import import_outbox, import_releases
 from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -73,6 +75,7 @@ _FAULTS = (
     DatabaseFault,
     StoreDown,
     FolderBusy,
+    PlaceBusy,
     LogAltered,
     TlsUnusable,
     OSError,
@@ -97,8 +100,11 @@ async def _run(settings: ControlSettings) -> None:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         keys = load_keys(settings.keys)
-        releases = FileReleases(settings.state, clock)
-        stack.callback(releases.close)
+        hold_places(settings, stack)
+        database = await stack.enter_async_context(open_database(settings))
+        blocking = BlockingDatabase(database_url(settings))
+        stack.callback(blocking.close)
+        import_releases(settings.state, blocking, clock.now())
         approvals = RedisApprovals(settings.redis, clock)
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
@@ -116,9 +122,8 @@ async def _run(settings: ControlSettings) -> None:
         stack.push_async_callback(reviews.close)
         uses = RedisSingleUses(settings.redis)
         stack.push_async_callback(uses.close)
-        database = await stack.enter_async_context(open_database(settings))
         stores = ControlStores(
-            releases=releases,
+            releases=SqlReleases(blocking),
             approvals=approvals,
             records=records,
             revocations=revocations,
@@ -164,6 +169,7 @@ async def _serve(
 ) -> None:
     async with asyncio.TaskGroup() as group:
         always = (
+            services.publisher.watch(),
             services.expiry.watch(),
             services.trusted_keys.watch(),
             services.revoker.watch(),

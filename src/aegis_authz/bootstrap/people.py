@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 from aegis_authz import durable
+from aegis_authz.adapters.files.process_lock import ProcessLock
 from aegis_authz.adapters.sql.change_log import SqlChangeLog
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import SqlPeople
@@ -25,6 +28,20 @@ FIRST_OWNER_FILE = "first-owner.code"
 def database_url(settings: ControlSettings) -> str:
     """Where the database is."""
     return settings.database or f"sqlite:///{settings.state.resolve() / DATABASE_FILE}"
+
+
+def hold_places(settings: ControlSettings, stack: AsyncExitStack) -> None:
+    """Keep every other control plane from this state folder, and from this database where it is one of SQLite.
+
+    Raises PlaceBusy, OSError.
+    """
+    lock = ProcessLock(settings.state / "lock", str(settings.state))
+    stack.callback(lock.close)
+    url = make_url(database_url(settings))
+    if url.get_backend_name() == "sqlite" and url.database:
+        file = Path(url.database)
+        place = f"{file}: several of them share a PostgreSQL, not a file of SQLite"
+        stack.callback(ProcessLock(file.with_name(f"{file.name}.lock"), place).close)
 
 
 @asynccontextmanager

@@ -1,12 +1,24 @@
-"""What versions of before kept in files of the state folder, taken into the database at the first start."""
+"""What versions of before kept in files of the state folder, taken into the database at the first start.
+
+Nothing is lost and nothing is taken twice: files are put away once the database holds what is in them. Where a database
+holds publications already that a folder does not know of, the two are not one mesh, and nothing is mixed.
+"""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+from sqlalchemy import select
+
+from aegis_authz.adapters.files.bundles import FormerReleases
 from aegis_authz.adapters.files.outbox import former_notices
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.outbox import SqlOutbox
+from aegis_authz.adapters.sql.releases import append_change, keep_release, lock_changes
+from aegis_authz.adapters.sql.tables import POLICY_CHANGES
+from aegis_authz.core.release import Change, ReleasesFault
+from aegis_authz.core.units import Epoch
 
 _log = logging.getLogger(__name__)
 _OUTBOX_FILE = "outbox.db"
@@ -14,6 +26,31 @@ FORMER = "before-sql"
 """The folder, in the state, of files whose content is in the database by now. Nothing reads it; whoever likes deletes
 it.
 """
+
+
+def import_releases(state: Path, database: BlockingDatabase, now: Epoch) -> None:
+    """Take what was published in files of before in, once. Raises ReleasesFault, DatabaseFault, OSError: then the files
+    stay where they are, and nothing of them is in the database.
+    """
+    former = FormerReleases(state)
+    if not former.paths:
+        return
+    changes = former.changes(now)
+    with database.transaction() as connection:
+        lock_changes(connection)
+        row = connection.execute(select(POLICY_CHANGES).order_by(POLICY_CHANGES.c.number).limit(1)).first()
+        if row is None:
+            for release in former.releases():
+                keep_release(connection, release.revision, release.bundle, release.sources)
+            for change in changes:
+                append_change(connection, change)
+        elif changes and not _is_first(changes[0], row.at, row.revision):
+            raise ReleasesFault(
+                f"{state} holds publications of another mesh than the database does: "
+                "name an empty database, or move bundles, sources, current and changes.jsonl away"
+            )
+    _put_away(*former.paths)
+    _log.info("%d changes of what is published, of files in %s, are in the database now", len(changes), state)
 
 
 async def import_outbox(state: Path, outbox: SqlOutbox) -> None:
@@ -26,6 +63,11 @@ async def import_outbox(state: Path, outbox: SqlOutbox) -> None:
         await outbox.restore(former.notice, former.due, former.ended)
     _put_away(path)
     _log.info("%d notices of %s are in the database now", len(notices), path)
+
+
+def _is_first(change: Change, at: float, revision: str) -> bool:
+    """Whether the history of the database begins with that change: then it holds it, and all after it."""
+    return (change.time, change.revision) == (at, revision)
 
 
 def _put_away(*paths: Path) -> None:

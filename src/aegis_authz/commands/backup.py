@@ -23,7 +23,7 @@ from aegis_authz.ports.database import DatabaseFault
 
 _FORMAT = 1
 _DATABASE, _STATE = "database.json", "state"
-_LEFT_OUT = (DATABASE_FILE, FIRST_OWNER_FILE)
+_LEFT_OUT = (DATABASE_FILE, f"{DATABASE_FILE}.lock", FIRST_OWNER_FILE)
 _SQLITE = b"SQLite format 3\x00"
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aegis_authz.adapters.files.authority_folder import AuthorityFolder
-from aegis_authz.adapters.files.bundles import FileReleases
+from aegis_authz.adapters.files.bundles import FormerReleases
 from aegis_authz.adapters.files.keys import KeyFolderError, open_keys
 from aegis_authz.adapters.files.sources import SourceFolderError
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
+from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.bootstrap.people import DATABASE_FILE
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
@@ -25,11 +28,13 @@ from aegis_authz.local.servers import ServerMissing
 from aegis_authz.local.settings import MeshOptions, trusted_authorities
 from aegis_authz.local.supervisor import StartFailed, Status
 from aegis_authz.policy.load import load
+from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.proxy.render import write_config
 from aegis_authz.redact.detectors.table import DETECTORS
 
 _FOLDER_FAULTS = (
     AuthorityUnreadable,
+    DatabaseFault,
     KeyFolderError,
     ReleasesFault,
     SettingsError,
@@ -63,7 +68,7 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     These are the tools of the last release; at the very first start, those of the folders. On the way, the agents of
     the folders are enrolled for use on this machine.
 
-    Raises PolicyErrors, SourceFolderError, ReleasesFault, KeyFolderError, WorkloadUnknown.
+    Raises PolicyErrors, SourceFolderError, ReleasesFault, DatabaseFault, KeyFolderError, WorkloadUnknown.
     """
     probe = layout.folder("probe")
     (probe / "policies" / LOCAL_AGENTS).unlink(missing_ok=True)  # written anew below, from what the folders say today
@@ -76,9 +81,16 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
 
 
 def _released_tools(folder: Path) -> dict[str, str] | None:
-    releases = FileReleases(folder, SystemClock())
+    former = FormerReleases(folder)
+    if revision := former.current():  # of a version of before: the control plane takes it into its database
+        return dict(former.sources(revision).tools)
+    if not (folder / DATABASE_FILE).exists():
+        return None
+    database = BlockingDatabase(f"sqlite:///{folder.resolve() / DATABASE_FILE}")
     try:
+        database.migrate()
+        releases = SqlReleases(database)
         revision = releases.current()
         return dict(releases.sources(revision).tools) if revision else None
     finally:
-        releases.close()
+        database.close()

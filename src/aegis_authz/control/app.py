@@ -57,7 +57,7 @@ from aegis_authz.control.signing_in import NotSignedIn, SignInSlowed
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
-from aegis_authz.core.release import ReleasesFault, RevisionUnknown
+from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.passwords import WeakPassword
@@ -74,6 +74,7 @@ _log = logging.getLogger(__name__)
 _DOMAIN_FAULTS = (
     PolicyErrors,
     RevisionUnknown,
+    ReleaseConflict,
     ApprovalNotFound,
     ApprovalConflict,
     ApprovalForbidden,
@@ -239,7 +240,7 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
         case KeyServiceDown():
             _log.error("%s %s: %s", request.method, request.url.path, fault)
             return HttpProblem(503, "the key service signs nothing now; try again")
-        case ApprovalConflict() | NotRevoked() | NotQuarantined() | PersonConflict():
+        case ApprovalConflict() | ReleaseConflict() | NotRevoked() | NotQuarantined() | PersonConflict():
             return HttpProblem(409, str(fault))
         case NotSignedIn():
             return HttpProblem(401, "nobody signs in so: the person, the password or the code is another")

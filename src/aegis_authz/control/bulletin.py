@@ -16,7 +16,7 @@ class Live:
     """The revision served, its signed bundle, and who is registered in it.
 
     `bases` are the digests of what it judges by, None where they are not known. `signer` is the thumbprint of the key
-    that signed the bundle, "" where that is not known.
+    that signed the bundle, where it was signed here; else a name of these bytes, "" for none.
     """
 
     revision: Revision

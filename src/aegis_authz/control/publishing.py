@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from aegis_authz.control.bulletin import Bulletin, Live
 from aegis_authz.control.directory import EMPTY_DIRECTORY
-from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -19,6 +21,9 @@ from aegis_authz.ports.data_plane import Clock
 
 _log = logging.getLogger(__name__)
 _SELF = "control"
+_TICK = 1.0
+"""Seconds between two looks for what other control planes published."""
+_REBUILDS = 4
 
 
 class Builder(Protocol):
@@ -43,7 +48,9 @@ class Published:
 
 
 class Publisher:
-    """The only writer of releases. Changes happen one after another, off the event loop."""
+    """The only writer of releases in its process. Changes happen one after another, off the event loop; of two control
+    planes that change at once, one is told that the other has.
+    """
 
     def __init__(self, releases: Releases, builder: Builder, bulletin: Bulletin, clock: Clock) -> None:
         self._releases = releases
@@ -51,14 +58,23 @@ class Publisher:
         self._bulletin = bulletin
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
+        self._served = (NO_REVISION, "")
 
     def start(self, folders: Callable[[], Sources]) -> None:
         """Serve the last release; at the very first start, publish the folders.
 
         A release is rebuilt from its own documents, so that keys, settings and rules of today
-        apply. Raises PolicyErrors when nothing was published before and the folders are invalid,
-        ReleasesFault, OSError.
+        apply. Where another control plane was faster, what that one did is served. Raises PolicyErrors when nothing was
+        published before and the folders are invalid, ReleasesFault, OSError.
         """
+        try:
+            self._begin(folders)
+        except ReleaseConflict:
+            live = self._read_served()
+            self._announce(live)
+            _log.info("another control plane published revision %s meanwhile, which is served", live.revision)
+
+    def _begin(self, folders: Callable[[], Sources]) -> None:
         current = self._releases.current()
         if current == "":
             sources = folders()
@@ -69,8 +85,30 @@ class Publisher:
         self._rebuild(current)
         self._compare(folders)
 
+    async def watch(self) -> None:
+        """Serve what other control planes publish, within a second; until cancelled."""
+        while True:
+            try:
+                await self.follow()
+            except (ReleasesFault, RevisionUnknown) as fault:
+                _log.warning("whether another control plane has published cannot be seen: %s", fault)
+            await asyncio.sleep(_TICK)
+
+    async def follow(self) -> None:
+        """Serve what was published last, whichever control plane did. Raises ReleasesFault, RevisionUnknown."""
+        async with self._one_at_a_time:
+            if await asyncio.to_thread(self._signature) == self._served:
+                return
+            live = await asyncio.to_thread(self._read_served)
+            self._announce(live)
+            _log.info("revision %s was published by another control plane, and is served", live.revision)
+
     async def publish(self, sources: Sources, by: str, message: str) -> Published:
-        """Validate, compile, sign, store and serve. Raises PolicyErrors (all stays as it was), ReleasesFault."""
+        """Validate, compile, sign, store and serve.
+
+        Raises PolicyErrors (all stays as it was), ReleaseConflict where another control plane published meanwhile,
+        ReleasesFault.
+        """
         async with self._one_at_a_time:
             live = await asyncio.to_thread(self._builder.build, sources)
             return await self._change(live, sources, ChangeKind.PUBLISHED, by, message)
@@ -79,9 +117,13 @@ class Publisher:
         """Serve the documents of an earlier revision again.
 
         They are built anew: keys that were withdrawn since stay withdrawn, and the revision then
-        has a new name. Raises RevisionUnknown, PolicyErrors, ReleasesFault.
+        has a new name. Raises RevisionUnknown, also for what was never served, PolicyErrors, ReleaseConflict,
+        ReleasesFault.
         """
         async with self._one_at_a_time:
+            changes = await asyncio.to_thread(self._releases.changes)
+            if all(change.revision != revision for change in changes):
+                raise RevisionUnknown(revision)
             sources = await asyncio.to_thread(self._releases.sources, revision)
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
@@ -89,14 +131,20 @@ class Publisher:
             return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message)
 
     async def rebuild(self, by: str, message: str) -> Published:
-        """Serve the same documents under the keys of now. Raises PolicyErrors, ReleasesFault."""
+        """Serve the same documents under the keys of now. Raises PolicyErrors, ReleasesFault, ReleaseConflict."""
         async with self._one_at_a_time:
-            sources = await asyncio.to_thread(lambda: self._releases.sources(self._releases.current()))
-            live = await asyncio.to_thread(self._builder.build, sources)
-            return await self._change(live, sources, ChangeKind.REBUILT, by, message)
+            for _ in range(_REBUILDS):
+                sources = await asyncio.to_thread(lambda: self._releases.sources(self._releases.current()))
+                live = await asyncio.to_thread(self._builder.build, sources)
+                with suppress(ReleaseConflict):  # of what was published meanwhile, once more
+                    return await self._change(live, sources, ChangeKind.REBUILT, by, message)
+            raise ReleaseConflict("other control planes publish without a pause")
 
     async def resign(self, by: str, message: str) -> None:
-        """Serve the same documents under the signing key of now. Raises PolicyErrors, ReleasesFault."""
+        """Serve the same documents under the signing key of now.
+
+        Raises PolicyErrors, ReleasesFault, ReleaseConflict.
+        """
         async with self._one_at_a_time:
             previous = await asyncio.to_thread(self._releases.current)
             sources = await asyncio.to_thread(self._releases.sources, previous)
@@ -131,7 +179,7 @@ class Publisher:
 
     async def _commit(self, live: Live, sources: Sources, change: Change) -> None:
         await asyncio.to_thread(self._store, live, sources, change)
-        self._bulletin.announce(live)
+        self._announce(live)
         _log.info("%s: revision %s in place of %s", change.kind.value, live.revision, change.previous or "none")
 
     def _store(self, live: Live, sources: Sources, change: Change) -> None:
@@ -141,25 +189,47 @@ class Publisher:
 
     def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
         self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message, None))
-        self._bulletin.announce(live)
+        self._announce(live)
 
     def _rebuild(self, current: Revision) -> None:
         sources = self._releases.sources(current)
         try:
             live = self._builder.build(sources)
         except PolicyErrors as errors:
-            self._bulletin.announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY, None, ""))
+            self._announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY, None, ""))
             _log.error(
                 "revision %s is served as it was signed, though its documents are not valid now: %s", current, errors
             )
             return
         if live.revision == current:
             self._releases.resign(current, live.bundle)
-            self._bulletin.announce(live)
+            self._announce(live)
             return
         message = f"documents of {current} under new keys, settings or rules"
         self._own_change(live, sources, ChangeKind.REBUILT, current, message)
         _log.warning("revision %s is served in place of %s: keys, settings or rules changed", live.revision, current)
+
+    def _announce(self, live: Live) -> None:
+        self._served = (live.revision, hashlib.sha256(live.bundle).hexdigest())
+        self._bulletin.announce(live)
+
+    def _signature(self) -> tuple[Revision, str]:
+        """What is served by all control planes: the revision, and the digest of its bundle as it is signed."""
+        current = self._releases.current()
+        return current, self._releases.digest(current) if current else ""
+
+    def _read_served(self) -> Live:
+        """What was published last, to the byte, and what our own build says of its documents."""
+        current = self._releases.current()
+        bundle, digest = self._releases.bundle(current), self._releases.digest(current)
+        try:
+            live = self._builder.build(self._releases.sources(current))
+        except PolicyErrors as errors:
+            _log.error("the documents of revision %s, which is served, are not valid here: %s", current, errors)
+            return Live(current, bundle, EMPTY_DIRECTORY, None, digest)
+        if live.bundle == bundle:
+            return live
+        return Live(current, bundle, live.directory, live.bases, digest)
 
     def _compare(self, folders: Callable[[], Sources]) -> None:
         current = self._releases.current()

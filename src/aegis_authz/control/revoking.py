@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from aegis_authz.control.publishing import Publisher
-from aegis_authz.core.release import ChangeKind, ReleasesFault, RevisionUnknown
+from aegis_authz.core.release import ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Monotonic, Seconds
@@ -112,7 +112,7 @@ class Revoker:
             return
         try:
             await self._publisher.rebuild("control", f"what is revoked has changed: {len(marks)} in all")
-        except (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown) as fault:
+        except (KeyRingFault, PolicyErrors, ReleaseConflict, ReleasesFault, RevisionUnknown) as fault:
             _log.error("what is revoked cannot be published and holds by Redis alone: %s", fault)
             self._next_try = Monotonic(now + _PAUSE)
             return

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aegis_authz.control.distribution import Distribution
-from aegis_authz.core.release import ReleasesFault, RevisionUnknown
+from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.data_plane import Clock
@@ -23,7 +23,7 @@ _RETRY = Seconds(300.0)
 _NEVER = Epoch(float("inf"))
 SCHEDULE = "schedule"
 """Who rotates on schedule, in the change log."""
-_FAULTS = (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown)
+_FAULTS = (KeyRingFault, PolicyErrors, ReleasesFault, RevisionUnknown, ReleaseConflict)
 
 
 class NotRotated(Exception):

@@ -74,5 +74,9 @@ class RevisionUnknown(Exception):
     """No such revision was ever published here."""
 
 
+class ReleaseConflict(Exception):
+    """Another revision was published between the look and the change; the message is fit to show."""
+
+
 class ReleasesFault(Exception):
-    """The folder of releases cannot be used; the message is fit to show."""
+    """The store of releases cannot be used; the message is fit to show."""

@@ -18,7 +18,7 @@ from aegis_authz.encoding.verifying_key import VerifyingKey
 
 
 class Releases(Protocol):
-    """Every revision ever published, unchangeable, and the pointer to the one served.
+    """Every revision ever published, unchangeable, and which one is served, for all control planes that share it.
 
     Calls block on the disk. Every method may raise ReleasesFault.
     """
@@ -29,6 +29,10 @@ class Releases(Protocol):
 
     def bundle(self, revision: Revision) -> bytes:
         """The signed bundle of a revision. Raises RevisionUnknown."""
+        ...
+
+    def digest(self, revision: Revision) -> str:
+        """SHA-256 of the signed bundle, in hex: another signature makes another. Raises RevisionUnknown."""
         ...
 
     def sources(self, revision: Revision) -> Sources:
@@ -44,7 +48,10 @@ class Releases(Protocol):
         ...
 
     def activate(self, change: Change) -> None:
-        """Log the change, then serve `change.revision`. Raises RevisionUnknown."""
+        """Log the change and serve `change.revision`, in one step.
+
+        Raises RevisionUnknown, and ReleaseConflict where what is served is not `change.previous`: then nothing is done.
+        """
         ...
 
     def note(self, change: Change) -> None:

@@ -1,8 +1,10 @@
-"""The releases port in memory: the twin of `bundle_store`, for tests."""
+"""The releases port in memory: for tests."""
 
 from __future__ import annotations
 
-from aegis_authz.core.release import REVISION, Change, RevisionUnknown, Sources
+import hashlib
+
+from aegis_authz.core.release import REVISION, Change, ReleaseConflict, RevisionUnknown, Sources
 from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.testing.warning import warn_outside_tests
 
@@ -22,6 +24,9 @@ class MemoryReleases:
     def bundle(self, revision: Revision) -> bytes:
         return self._of(revision)[0]
 
+    def digest(self, revision: Revision) -> str:
+        return hashlib.sha256(self.bundle(revision)).hexdigest()
+
     def sources(self, revision: Revision) -> Sources:
         return self._of(revision)[1]
 
@@ -35,6 +40,8 @@ class MemoryReleases:
 
     def activate(self, change: Change) -> None:
         self._of(change.revision)
+        if self._current != change.previous:
+            raise ReleaseConflict(f"{self._current} is served by now")
         self._changes.append(change)
         self._current = change.revision
 

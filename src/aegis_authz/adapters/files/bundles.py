@@ -1,4 +1,4 @@
-"""The releases port on a folder: bundles, their documents, the pointer and the change log.
+"""What versions of before published, in files of the state folder: read once, to be taken into the database.
 
 bundles/<revision>.tar.gz  signed bundle          sources/<revision>.json  its documents
 current                    the revision served    changes.jsonl            who changed it, when
@@ -6,173 +6,97 @@ current                    the revision served    changes.jsonl            who c
 
 from __future__ import annotations
 
-import fcntl
-import json
-import logging
-import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from aegis_authz import durable
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.release import REVISION, Change, ChangeKind, ReleasesFault, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Epoch, Revision
 from aegis_authz.encoding import strict_json
 from aegis_authz.encoding.narrowing import mapping, number, text
-from aegis_authz.ports.data_plane import Clock
 
-_log = logging.getLogger(__name__)
+_SUFFIX = ".tar.gz"
 
 
-class FileReleases:
-    """`control.ports.Releases` on a folder that one process owns while it runs."""
+@dataclass(frozen=True, slots=True)
+class FormerRelease:
+    """A revision of before: its signed bundle and its documents."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        """Make or open the folder and mend what a crash left.
+    revision: Revision
+    bundle: bytes
+    sources: Sources
 
-        Raises ReleasesFault, also while another process has it.
-        """
+
+class FormerReleases:
+    """The folder as a control plane of before left it, a crash of its included."""
+
+    def __init__(self, folder: Path) -> None:
         self._bundles, self._sources = folder / "bundles", folder / "sources"
         self._pointer, self._change_log = folder / "current", folder / "changes.jsonl"
-        self._folder = folder
-        try:
-            for part in (folder, self._bundles, self._sources):
-                part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._take_lock()
-            self._cut_torn_line()
-            self._mend(clock)
-        except OSError as fault:
-            raise _fault(folder, fault) from None
 
-    def close(self) -> None:
-        """Give the folder up to the next process."""
-        os.close(self._lock)
+    @property
+    def paths(self) -> list[Path]:
+        """The files and folders of it that there are."""
+        everything = (self._bundles, self._sources, self._pointer, self._change_log)
+        return [path for path in everything if path.exists()]
 
     def current(self) -> Revision:
+        """The revision that was served, "" for none. Raises ReleasesFault."""
         try:
             revision = Revision(self._pointer.read_text("ascii").strip())
         except FileNotFoundError:
             return NO_REVISION
         except (OSError, UnicodeDecodeError) as fault:
             raise _fault(self._pointer, fault) from None
-        if REVISION.match(revision) is None or not self._bundle_path(revision).exists():
+        if REVISION.match(revision) is None or not (self._bundles / f"{revision}{_SUFFIX}").exists():
             raise ReleasesFault(f"{self._pointer}: names no revision that is stored here")
         return revision
 
-    def bundle(self, revision: Revision) -> bytes:
-        return self._read(self._bundle_path(revision), revision)
+    def changes(self, now: Epoch) -> list[Change]:
+        """The change log, oldest first; a change that was logged and did not happen is told at its end.
 
-    def sources(self, revision: Revision) -> Sources:
-        path = self._sources_path(revision)
+        Raises ReleasesFault.
+        """
         try:
-            stored = strict_json.parse_object(self._read(path, revision))
-            return Sources(_texts(stored["policies"], "policies"), _texts(stored["tools"], "tools"))
-        except (Refused, KeyError, ValueError) as fault:
-            raise _fault(path, fault) from None
-
-    def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
-        documents = {"policies": dict(sources.policies), "tools": dict(sources.tools)}
-        try:
-            durable.create(self._sources_path(revision, ValueError), json.dumps(documents).encode("utf-8"))
-            durable.create(self._bundle_path(revision, ValueError), bundle)
-        except OSError as fault:
-            raise _fault(self._folder, fault) from None
-
-    def resign(self, revision: Revision, bundle: bytes) -> None:
-        if self.bundle(revision) == bundle:
-            return
-        try:
-            durable.replace(self._bundle_path(revision), bundle)
-        except OSError as fault:
-            raise _fault(self._folder, fault) from None
-
-    def activate(self, change: Change) -> None:
-        if not self._bundle_path(change.revision).exists():
-            raise RevisionUnknown(change.revision)
-        try:
-            # The log first: a change without its line would be worse than a line without its change.
-            durable.append(self._change_log, _line(change))
-            durable.replace(self._pointer, change.revision.encode("ascii") + b"\n")
-        except OSError as fault:
-            raise _fault(self._folder, fault) from None
-
-    def note(self, change: Change) -> None:
-        try:
-            durable.append(self._change_log, _line(change))
-        except OSError as fault:
-            raise _fault(self._folder, fault) from None
-
-    def changes(self) -> list[Change]:
-        try:
-            lines = self._change_log.read_bytes().splitlines() if self._change_log.exists() else []
-            return [_change(line) for line in reversed(lines)]
+            content = self._change_log.read_bytes() if self._change_log.exists() else b""
+            lines = content[: content.rfind(b"\n") + 1].splitlines()  # a crash leaves half a line at most
+            changes = [_change(line) for line in lines]
         except (OSError, Refused, KeyError, ValueError) as fault:
             raise _fault(self._change_log, fault) from None
+        current = self.current()
+        published = [change for change in changes if change.agent is None]
+        if published and current and published[-1].revision != current:
+            lost, message = published[-1].revision, "the change before this one was interrupted and did not happen"
+            changes.append(Change(ChangeKind.INTERRUPTED, current, lost, "control", now, message, None))
+        return changes
 
-    def _take_lock(self) -> None:
+    def releases(self) -> Iterator[FormerRelease]:
+        """All revisions. Raises ReleasesFault."""
+        for path in sorted(self._bundles.glob(f"*{_SUFFIX}")):
+            revision = Revision(path.name.removesuffix(_SUFFIX))
+            if REVISION.match(revision) is None:
+                continue  # half a file of a crash
+            try:
+                bundle = path.read_bytes()
+            except OSError as fault:
+                raise _fault(path, fault) from None
+            yield FormerRelease(revision, bundle, self.sources(revision))
+
+    def sources(self, revision: Revision) -> Sources:
+        """The documents of a revision. Raises ReleasesFault."""
+        path = self._sources / f"{revision}.json"
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise ReleasesFault(f"{self._folder}: another control plane is using this folder") from None
-
-    def _cut_torn_line(self) -> None:
-        if not self._change_log.exists():
-            return
-        content = self._change_log.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            _log.warning("%s: cutting off %d bytes of an unfinished line", self._change_log, len(content) - whole)
-            durable.replace(self._change_log, content[:whole])
-
-    def _mend(self, clock: Clock) -> None:
-        changes, current = [change for change in self.changes() if change.agent is None], self.current()
-        if changes and current and changes[0].revision != current:
-            lost = changes[0].revision
-            _log.warning("the change to %s was interrupted; %s is still served", lost, current)
-            message = "the change before this one was interrupted and did not happen"
-            note = Change(ChangeKind.INTERRUPTED, current, lost, "control", clock.now(), message, None)
-            durable.append(self._change_log, _line(note))
-
-    def _read(self, path: Path, revision: Revision) -> bytes:
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise RevisionUnknown(revision) from None
-        except OSError as fault:
+            stored = strict_json.parse_object(path.read_bytes())
+            return Sources(_texts(stored["policies"], "policies"), _texts(stored["tools"], "tools"))
+        except (OSError, Refused, KeyError, ValueError) as fault:
             raise _fault(path, fault) from None
-
-    def _bundle_path(self, revision: Revision, otherwise: type[Exception] = RevisionUnknown) -> Path:
-        return self._bundles / f"{_checked(revision, otherwise)}.tar.gz"
-
-    def _sources_path(self, revision: Revision, otherwise: type[Exception] = RevisionUnknown) -> Path:
-        return self._sources / f"{_checked(revision, otherwise)}.json"
-
-
-def _checked(revision: Revision, otherwise: type[Exception]) -> str:
-    if REVISION.match(revision) is None:
-        raise otherwise("not a revision")
-    return revision
 
 
 def _texts(data: Json, label: str) -> dict[str, str]:
     return {path: text(content, path) for path, content in mapping(data, label).items()}
-
-
-def _line(change: Change) -> bytes:
-    members: dict[str, Json] = {
-        "time": change.time,
-        "kind": change.kind.value,
-        "revision": change.revision,
-        "previous": change.previous,
-        "by": change.by,
-        "message": change.message,
-    }
-    if change.agent is not None:
-        members["agent"] = str(change.agent)
-    return json.dumps(members).encode("ascii") + b"\n"
 
 
 def _change(line: bytes) -> Change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -33,7 +33,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Raises DatabaseFault for a URL that is none."""
-        self._url = _read(url)
+        self._url = read_url(url, _DRIVERS)
         self._engine = _engine(self._url)
         self._readers = _readers(self._url, self._engine)
         self._open: ContextVar[AsyncConnection | None] = ContextVar("open transaction", default=None)
@@ -48,26 +48,17 @@ class Database:
 
         Raises DatabaseFault, for a database of a newer version as well: it is left as it is.
         """
-        self._make_file()
+        make_file(self._url)
         async with self.transaction() as connection:
-            if self.dialect == "postgresql":
-                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            await connection.run_sync(_upgrade, self._shown)
-
-    def _make_file(self) -> None:
-        """Make the file of SQLite, which would give it to everyone to read: it holds hashes of passwords."""
-        if self.dialect == "sqlite" and self._url.database:
-            try:
-                Path(self._url.database).touch(mode=0o600)
-            except OSError as fault:
-                raise DatabaseFault(f"the database {self._shown}: {fault.strerror}") from None
+            await connection.run_sync(upgrade)
 
     def require_file(self) -> None:
         """Raises DatabaseFault where the file of SQLite is not there: to look into it would make it, for everyone to
         read.
         """
         if self.dialect == "sqlite" and not Path(self._url.database or "").is_file():
-            raise DatabaseFault(f"the database {self._shown} is not there: no control plane has started with it")
+            file = self._url.render_as_string(hide_password=True)
+            raise DatabaseFault(f"the database {file} is not there: no control plane has started with it")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -79,7 +70,7 @@ class Database:
         if joined is not None:
             yield joined
             return
-        with self._faults():
+        with database_faults(self._url):
             async with self._engine.begin() as connection:
                 token = self._open.set(connection)
                 try:
@@ -97,33 +88,41 @@ class Database:
         if joined is not None:
             yield joined
             return
-        with self._faults():
+        with database_faults(self._url):
             async with self._readers.begin() as connection:
                 yield connection
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as fault:
-            # the statement and its values are in the text of a DBAPIError; the driver's words alone are not secret
-            words = str(fault.orig) if isinstance(fault, DBAPIError) else type(fault).__name__
-            raise DatabaseFault(f"the database {self._shown}: {words}") from None
 
     async def close(self) -> None:
         """Give all connections back."""
         await asyncio.shield(self._engine.dispose())
         await asyncio.shield(self._readers.dispose())
 
-    @property
-    def _shown(self) -> str:
-        return self._url.render_as_string(hide_password=True)
+
+@contextmanager
+def database_faults(url: URL) -> Iterator[None]:
+    """What the driver raises in the block, as a DatabaseFault that tells no secret."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as fault:
+        # the statement and its values are in the text of a DBAPIError; the driver's words alone are not secret
+        words = str(fault.orig) if isinstance(fault, DBAPIError) else type(fault).__name__
+        raise DatabaseFault(f"the database {url.render_as_string(hide_password=True)}: {words}") from None
 
 
-def _read(text: str) -> URL:
+@contextmanager
+def require_driver() -> Iterator[None]:
+    """What is missing to make an engine in the block, as a DatabaseFault that says what to install."""
+    try:
+        yield
+    except (ModuleNotFoundError, NoSuchModuleError) as fault:
+        raise DatabaseFault(f"{fault}: install aegis-authz[postgres]") from None
+
+
+def read_url(text: str, drivers: Mapping[str, str]) -> URL:
+    """A URL of a database, with the driver for its kind. Raises DatabaseFault."""
     try:
         url = make_url(text)
-        driver = _DRIVERS[url.drivername]
+        driver = drivers[url.drivername]
     except (ArgumentError, KeyError):
         raise DatabaseFault("the database must be sqlite:///path or postgresql://user@host/name") from None
     if url.drivername == "sqlite" and not url.database:
@@ -132,15 +131,13 @@ def _read(text: str) -> URL:
 
 
 def _engine(url: URL) -> AsyncEngine:
-    try:
+    with require_driver():
         if url.get_backend_name() != "sqlite":
             return create_async_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
         # one connection: SQLite has one writer, and a process that waits for itself waits in vain
         engine = create_async_engine(url, pool_size=1, max_overflow=0)
-    except (ModuleNotFoundError, NoSuchModuleError) as fault:
-        raise DatabaseFault(f"{fault}: install aegis-authz[postgres]") from None
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", begin_writing)
     return engine
 
 
@@ -150,18 +147,20 @@ def _readers(url: URL, writers: AsyncEngine) -> AsyncEngine:
         # of the same pool
         return writers.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     engine = create_async_engine(url, pool_size=2, max_overflow=2)
-    event.listen(engine.sync_engine, "connect", _prepare_reader)
+    event.listen(engine.sync_engine, "connect", prepare_reader)
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
 
-def _prepare_reader(connection: Any, record: object) -> None:
-    _prepare_sqlite(connection, record)
+def prepare_reader(connection: Any, record: object) -> None:
+    """Have a new connection of SQLite write nothing."""
+    prepare_sqlite(connection, record)
     connection.execute("PRAGMA query_only=ON").close()
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    # the driver begins no transaction by itself: `_begin_sqlite` does, before the first look
+def prepare_sqlite(connection: Any, _: object) -> None:
+    """Have a new connection of SQLite wait for others, and lose nothing that it says is kept."""
+    # the driver begins no transaction by itself: `begin_writing` does, before the first look
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
@@ -169,7 +168,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def begin_writing(connection: Connection) -> None:
+    """Begin a transaction of SQLite."""
     # at once for writing: a transaction that looks first and writes then could not be told from one that lost
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -181,8 +181,21 @@ def migrations() -> Config:
     return config
 
 
-def _upgrade(connection: Connection, name: str) -> None:
-    config = migrations()
+def make_file(url: URL) -> None:
+    """Make the file of SQLite, which would give it to everyone to read: it holds hashes of passwords.
+
+    Raises DatabaseFault.
+    """
+    if url.get_backend_name() == "sqlite" and url.database:
+        with database_faults(url):
+            Path(url.database).touch(mode=0o600)
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables up to date, in the transaction that is open. Raises DatabaseFault."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+    name, config = connection.engine.url.render_as_string(hide_password=True), migrations()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
     if unknown:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, LargeBinary, Table, func, insert, select, text
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.tables import APPROVAL_HISTORY, METADATA, OUTBOX
 from aegis_authz.ports.database import DatabaseFault
 
 Rows = Mapping[str, list[dict[str, Any]]]
-"""Rows by table; every value is one of JSON."""
+"""Rows by table; every value is one of JSON, bytes in base64."""
 
 
 async def dump(database: Database) -> tuple[str, Rows]:
@@ -23,7 +24,7 @@ async def dump(database: Database) -> tuple[str, Rows]:
     database.require_file()
     async with database.reading() as connection:
         rows = {
-            table.name: [dict(row) for row in (await connection.execute(select(table))).mappings()]
+            table.name: [_to_json(row) for row in (await connection.execute(select(table))).mappings()]
             for table in METADATA.sorted_tables
         }
         return await connection.run_sync(_revision), rows
@@ -46,12 +47,24 @@ async def load(database: Database, revision: str, rows: Rows) -> None:
             raise DatabaseFault("the backup does not hold the tables that it should")
         for table in METADATA.sorted_tables:
             if rows[table.name]:
-                await connection.execute(insert(table), rows[table.name])
+                await connection.execute(insert(table), [_from_json(table, row) for row in rows[table.name]])
         if database.dialect == "postgresql":
             for table in (OUTBOX, APPROVAL_HISTORY):  # their numbers go on after those that were put in
                 sequence = f"pg_get_serial_sequence('{table.name}', 'number')"
                 last = f"(SELECT coalesce(max(number), 0) + 1 FROM {table.name})"  # noqa: S608  # a name of ours
                 await connection.execute(text(f"SELECT setval({sequence}, {last}, false)"))
+
+
+def _to_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        str(name): base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+        for name, value in row.items()
+    }
+
+
+def _from_json(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    blobs = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
+    return {name: base64.b64decode(value) if name in blobs else value for name, value in row.items()}
 
 
 def _revision(connection: Connection) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -132,6 +133,28 @@ OUTBOX = Table(
     Column("ended", Double, index=True),
     UniqueConstraint("approval_id", "place", "kind"),
     Index("ix_outbox_channel", "channel", "state", "due"),
+)
+
+POLICY_RELEASES = Table(
+    "policy_releases",
+    METADATA,
+    Column("revision", _ID, primary_key=True),
+    Column("documents", Text, nullable=False),  # JSON: policies and tools by path
+    Column("bundle", LargeBinary, nullable=False),  # with its signature in it
+    Column("digest", _HASH, nullable=False),  # of the bundle
+)
+
+POLICY_CHANGES = Table(
+    "policy_changes",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("revision", _ID, nullable=False),
+    Column("previous", _ID, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("agent", Text),  # whom the line is about, where it is not about documents
 )
 
 APPROVAL_HISTORY = Table(

@@ -1,0 +1,170 @@
+"""What was published: the memory twin, SQLite and a real PostgreSQL are alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
+from aegis_authz.adapters.sql.releases import SqlReleases
+from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.scope import Scope
+from aegis_authz.ports.control_plane import Releases
+from aegis_authz.testing.releases import MemoryReleases
+from tests.support.real_postgres import new_database
+
+SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {"t.yaml": "tool: t\n"})
+
+
+def change(revision: str, previous: str = "", kind: ChangeKind = ChangeKind.PUBLISHED) -> Change:
+    return Change(kind, revision, previous, "ann", 12.25, "why\nnot", None)
+
+
+async def database_url(request: pytest.FixtureRequest, folder: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'control.db'}"
+    return await new_database(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def releases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Releases]:
+    if request.param == "memory":
+        yield MemoryReleases(for_tests=True)
+        return
+    database = BlockingDatabase(await database_url(request, tmp_path))
+    database.migrate()
+    yield SqlReleases(database)
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[SqlReleases, SqlReleases]]:
+    """The releases of two processes, on one database."""
+    url = await database_url(request, tmp_path)
+    databases = BlockingDatabase(url), BlockingDatabase(url)
+    databases[0].migrate()
+    yield SqlReleases(databases[0]), SqlReleases(databases[1])
+    for database in databases:
+        database.close()
+
+
+def test_nothing_is_served_before_the_first_release(releases: Releases) -> None:
+    assert releases.current() == ""
+    assert releases.changes() == []
+
+
+def test_a_kept_revision_is_not_served_until_it_is_activated(releases: Releases) -> None:
+    releases.keep("r1", b"bundle", SOURCES)
+    assert releases.current() == ""
+    releases.activate(change("r1"))
+    assert releases.current() == "r1"
+    assert releases.bundle("r1") == b"bundle"
+    assert releases.sources("r1") == SOURCES
+
+
+def test_a_revision_never_changes(releases: Releases) -> None:
+    releases.keep("r1", b"first", SOURCES)
+    releases.keep("r1", b"second", Sources({}, {}))
+    assert releases.bundle("r1") == b"first"
+    assert releases.sources("r1") == SOURCES
+
+
+def test_the_change_log_tells_every_change_newest_first(releases: Releases) -> None:
+    releases.keep("r1", b"1", SOURCES)
+    releases.keep("r2", b"2", SOURCES)
+    lines = [change("r1"), change("r2", "r1"), change("r1", "r2", ChangeKind.ROLLED_BACK)]
+    for line in lines:
+        releases.activate(line)
+    assert releases.changes() == lines[::-1]
+    assert releases.current() == "r1"
+
+
+@pytest.mark.parametrize("revision", ["r9", "../r1", "", "a/b", "r1\n", ".hidden"])
+def test_an_unknown_revision_is_neither_read_nor_activated(releases: Releases, revision: str) -> None:
+    releases.keep("r1", b"1", SOURCES)
+    for act in (releases.bundle, releases.sources, lambda r: releases.activate(change(r))):
+        with pytest.raises(RevisionUnknown):
+            act(revision)
+    assert releases.current() == ""
+    assert releases.changes() == []
+
+
+@pytest.mark.parametrize("revision", ["../r1", "", "a/b", ".hidden"])
+def test_a_bad_name_is_not_kept(releases: Releases, revision: str) -> None:
+    with pytest.raises(ValueError):
+        releases.keep(revision, b"1", SOURCES)
+
+
+def test_a_note_about_an_agent_is_logged_and_moves_nothing(releases: Releases) -> None:
+    releases.keep("r1", b"b", SOURCES)
+    releases.activate(change("r1"))
+    note = replace(change("r1", "r1", ChangeKind.REVOKED), agent=Scope("acme", "emea", "bot"))
+    releases.note(note)
+    assert releases.changes() == [note, change("r1")]
+    assert releases.current() == "r1"
+
+
+def test_another_signature_of_a_revision_has_another_digest(releases: Releases) -> None:
+    releases.keep("r1", b"signed", SOURCES)
+    first = releases.digest("r1")
+    releases.resign("r1", b"signed")
+    assert releases.digest("r1") == first
+    releases.resign("r1", b"signed anew")
+    assert releases.bundle("r1") == b"signed anew"
+    assert releases.digest("r1") != first
+    with pytest.raises(RevisionUnknown):
+        releases.resign("r9", b"signed")
+
+
+def test_who_looked_before_another_published_changes_nothing(releases: Releases) -> None:
+    for revision in ("r1", "r2", "r3"):
+        releases.keep(revision, b"b", SOURCES)
+    releases.activate(change("r1"))
+    releases.activate(change("r2", "r1"))
+    with pytest.raises(ReleaseConflict, match="r2"):
+        releases.activate(change("r3", "r1"))
+    assert releases.current() == "r2"
+    assert len(releases.changes()) == 2
+
+
+def test_what_one_process_published_another_serves(shared: tuple[SqlReleases, SqlReleases]) -> None:
+    publisher, reader = shared
+    publisher.keep("r1", b"\x00\xff bundle", SOURCES)
+    publisher.activate(change("r1"))
+    assert (reader.current(), reader.bundle("r1"), reader.sources("r1")) == ("r1", b"\x00\xff bundle", SOURCES)
+    assert reader.changes() == [change("r1")]
+
+
+async def test_of_many_who_publish_at_once_one_does(shared: tuple[SqlReleases, SqlReleases]) -> None:
+    names = [f"r{number}" for number in range(8)]
+    for name in names:
+        shared[0].keep(name, b"b", SOURCES)
+
+    def publish(store: SqlReleases, name: str) -> str:
+        try:
+            store.activate(change(name))
+        except ReleaseConflict:
+            return ""
+        return name
+
+    steps = [asyncio.to_thread(publish, shared[number % 2], name) for number, name in enumerate(names)]
+    (winner,) = [name for name in await asyncio.gather(*steps) if name]
+    assert shared[1].current() == winner
+    assert len(shared[1].changes()) == 1
+
+
+def test_a_database_that_is_away_is_a_fault() -> None:
+    database = BlockingDatabase("postgresql://aegis:s3cret@127.0.0.1:1/aegis")
+    steps: list[Callable[[], object]] = [
+        SqlReleases(database).current,
+        lambda: SqlReleases(database).note(change("r1")),
+    ]
+    for step in steps:
+        with pytest.raises(ReleasesFault, match=r"aegis:\*\*\*@127") as fault:
+            step()
+        assert "s3cret" not in str(fault.value)
+    database.close()
