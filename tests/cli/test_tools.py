@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from aegis_authz.cli.app import app
 from aegis_authz.demo.serving import serving
+from tests.support.descriptors import descriptor_set
 
 SHOP = {
     "openapi": "3.0.3",
@@ -192,6 +193,22 @@ def test_a_schema_of_graphql_is_written_as_an_entry(tmp_path: Path) -> None:
     text = (tmp_path / "tools" / "shop.yaml").read_text("utf-8")
     assert (code, said) == (0, f"wrote {tmp_path / 'tools' / 'shop.yaml'}\n")
     assert "order.id: {from: /arguments/order/id, type: string}" in text
+
+
+def test_a_descriptor_set_is_written_as_an_entry_and_beside_it(tmp_path: Path) -> None:
+    source, tools = tmp_path / "all.pb", tmp_path / "tools"
+    source.write_bytes(descriptor_set())
+    words = ("import", "grpc", str(source), "--name", "pay", "--host", "pay.example", "--only", "pay.v0.*")
+    code, _, said = run(*words, "--out", str(tools))
+    entry = yaml.safe_load((tools / "pay.yaml").read_text("utf-8"))
+    assert (code, entry["descriptor_set"], list(entry["actions"])) == (0, "pay.binpb", ["Place"])
+    assert f"wrote {tools / 'pay.yaml'}\nwrote {tools / 'pay.binpb'}\n" in said
+    assert "note: pay.v0.Orders/Place: groups are refused: old\n" in said
+    assert run("diff", str(tools / "pay.yaml"), str(tools / "pay.yaml"))[0] == 0
+    assert run(*words, "--out", str(tools))[0] == 2
+    code, output, said = run(*words, "--out", "-")
+    assert (code, yaml.safe_load(output)) == (0, entry)
+    assert "the entry needs the descriptor set beside it, as pay.binpb" in said
 
 
 def mcp_app() -> Starlette:

@@ -19,7 +19,9 @@ from aegis_authz.cli.tool_prices import prices
 from aegis_authz.cli.tools_text import changes_text, gaps_text
 
 if TYPE_CHECKING:
+    from aegis_authz.commands.catalogue_import import AnyEntry
     from aegis_authz.policy.curl import CurlEntry
+    from aegis_authz.policy.descriptor_entry import DescriptorEntry
     from aegis_authz.policy.graphql_schema import GraphqlEntry
     from aegis_authz.policy.openapi.entry import ImportedEntry
 
@@ -127,6 +129,42 @@ def graphql(
 
 
 @imports.command()
+def grpc(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|URL", help="What protoc --include_imports --descriptor_set_out FILE writes.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="The name of the tool.")],
+    host: Annotated[str, typer.Option("--host", help="What agents call, with its port if it has one.")],
+    upstream: Annotated[str, typer.Option("--upstream", help="Where the tool really is, if not there.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="GLOB", help="Methods, SERVICE/METHOD; may be repeated.")
+    ] = None,
+    out: Out = "tools",
+    owner: Owner = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a catalogue entry from a descriptor set of gRPC: an action for each method, its fields as parameters.
+
+    The part of the set that is needed is written beside it.
+
+    Example: aegis tools import grpc pay.binpb --name pay --host pay.example:443 --out policies/tools
+    """
+    from aegis_authz.commands.catalogue_import import entry_of_descriptors, entry_text, write_descriptors
+    from aegis_authz.policy.descriptor_entry import DescriptorChoice
+
+    with exits_on_faults("tools import grpc"):
+        entry = entry_of_descriptors(source, DescriptorChoice(name, host, upstream, owner, tuple(only or ())))
+        text = entry_text(entry)
+        descriptors = "" if out == STANDARD else str(write_descriptors(entry, Path(out)))
+        path = _write_text(entry.tool, text, out, as_json)
+    _say(entry, path, as_json)
+    if descriptors and not as_json:
+        typer.echo(f"wrote {descriptors}", err=True)
+    elif not descriptors:
+        typer.echo(f"note: the entry needs the descriptor set beside it, as {entry.file}", err=True)
+
+
+@imports.command()
 def mcp(
     url: Annotated[str, typer.Argument(metavar="URL", help="An MCP server's endpoint, streamable HTTP.")],
     name: ToolName = "",
@@ -179,7 +217,7 @@ def diff(
         raise typer.Exit(REFUSED)
 
 
-def _write(entry: ImportedEntry | CurlEntry | GraphqlEntry, out: str, as_json: bool) -> str:
+def _write(entry: AnyEntry, out: str, as_json: bool) -> str:
     """Write the entry, or print it; returns the path of its file, "" for none."""
     from aegis_authz.commands.catalogue_import import entry_text
 
@@ -196,7 +234,7 @@ def _write_text(tool: str, text: str, out: str, as_json: bool) -> str:
     return ""
 
 
-def _say(entry: CurlEntry | GraphqlEntry, path: str, as_json: bool) -> None:
+def _say(entry: CurlEntry | GraphqlEntry | DescriptorEntry, path: str, as_json: bool) -> None:
     """What was written, and what was not taken over."""
     if as_json:
         document = {"tool": entry.tool, "file": path, "entry": entry.document, "gaps": list(entry.gaps)}

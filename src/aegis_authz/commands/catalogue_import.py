@@ -11,15 +11,18 @@ import yaml
 from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes, price_changes
+from aegis_authz.policy.compile.descriptors import DescriptorsUnusable
 from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
+from aegis_authz.policy.descriptor_entry import DescriptorChoice, DescriptorEntry, descriptor_entry
 from aegis_authz.policy.graphql_schema import GraphqlEntry, SchemaUnusable, graphql_entry
 from aegis_authz.policy.load import load
 from aegis_authz.policy.openapi.entry import Choice, DescriptionUnusable, ImportedEntry, entry_of
 from aegis_authz.policy.openapi.text import TextUnreadable, document_of
+from aegis_authz.policy.source.binaries import is_binary, path_beside, text_of
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.policy.source.reader import read_source
 
-AnyEntry = ImportedEntry | CurlEntry | GraphqlEntry
+AnyEntry = ImportedEntry | CurlEntry | GraphqlEntry | DescriptorEntry
 
 MOST_BYTES = 64 * 1024 * 1024
 _SECONDS = 60
@@ -51,10 +54,20 @@ def entry_of_graphql(source: str, tool: str, host: str, path: str, owner: str, o
     return graphql_entry(_content(source).decode("utf-8"), tool, host, path, owner, only)
 
 
+@unable_on(OSError)
+def entry_of_descriptors(source: str, choice: DescriptorChoice) -> DescriptorEntry:
+    """The entry of the descriptor set at a path or an http(s) URL. Raises Unable."""
+    try:
+        return descriptor_entry(_content(source), choice)
+    except DescriptorsUnusable as fault:
+        raise Unable(f"{source} {fault}") from None
+
+
 def entry_text(entry: AnyEntry) -> str:
     """The entry as a file of a catalogue. Raises PolicyErrors for what no catalogue can hold."""
     text: str = yaml.dump(_laid_out(entry.document), Dumper=_Layout, sort_keys=False, allow_unicode=True, width=110)
-    load({}, {f"{entry.tool}.yaml": text})
+    beside = {entry.file: text_of(entry.content)} if isinstance(entry, DescriptorEntry) else {}
+    load({}, {f"{entry.tool}.yaml": text, **beside})
     return text
 
 
@@ -66,11 +79,26 @@ def changes_between(old: tuple[str, str], new: tuple[str, str]) -> tuple[Catalog
 
 def _documents(name: str, text: str) -> list[Mapping[str, Json]]:
     """The valid documents of a file: entries of tools, and prices of models."""
-    load({}, {name: text})
+    load({}, {name: text, **_sets_beside(name, text)})
     documents, problems = read_source(name, text)
     if problems:
         raise PolicyErrors(problems)
     return [document.value for document in documents if isinstance(document.value, Mapping)]
+
+
+def _sets_beside(name: str, text: str) -> dict[str, str]:
+    """The descriptor sets that the documents of a file name, as far as they are there, as `load` takes them."""
+    names = {
+        str(document.value["descriptor_set"])
+        for document in read_source(name, text)[0]
+        if isinstance(document.value, Mapping) and "descriptor_set" in document.value
+    }
+    paths = {path_beside(name, entry) for entry in names}
+    return {
+        path: text_of(Path(path).read_bytes())
+        for path in paths
+        if is_binary(path) and Path(path).is_file() and Path(path).stat().st_size <= MOST_BYTES
+    }
 
 
 def _tools(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
@@ -90,14 +118,21 @@ def _models(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
 def write_entry(tool: str, text: str, folder: Path) -> Path:
     """Write an entry into a folder of tools; nothing that is there is overwritten. Raises Unable."""
     path = folder / f"{tool}.yaml"
-    folder.mkdir(parents=True, exist_ok=True)
+    return _written(path, text.encode("utf-8"), f"compare with --out - | aegis tools diff {path} -")
+
+
+def write_descriptors(entry: DescriptorEntry, folder: Path) -> Path:
+    """Write the descriptor set of an entry beside it; nothing that is there is overwritten. Raises Unable."""
+    return _written(folder / entry.file, entry.content, "take it away to have it written anew")
+
+
+def _written(path: Path, content: bytes, hint: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with path.open("xb") as file:
+            file.write(content)
     except FileExistsError:
-        raise Unable(
-            f"{path} is there already, and nothing is overwritten: compare with --out - | aegis tools diff {path} -"
-        ) from None
+        raise Unable(f"{path} is there already, and nothing is overwritten: {hint}") from None
     return path
 
 

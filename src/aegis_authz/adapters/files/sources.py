@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from aegis_authz.core.release import BINARY_SUFFIXES, MAX_FILES, MAX_SOURCE_BYTES
+from aegis_authz.policy.source.binaries import text_of
 
 TESTS = "_test"
 """How the name of a file of policy tests ends, before its suffix."""
@@ -76,7 +76,7 @@ def _read(folder: Path, *, tests: bool) -> dict[str, str]:
             raise SourceFolderError(f"{folder}: more than {MAX_SOURCE_BYTES} bytes or {MAX_FILES} files")
         name = path.relative_to(folder).as_posix()
         if is_binary:
-            texts[name] = base64.b64encode(content).decode("ascii")
+            texts[name] = text_of(content)
             continue
         try:
             texts[name] = content.decode("utf-8")

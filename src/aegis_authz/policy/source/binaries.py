@@ -28,6 +28,11 @@ def content_of(text: str) -> bytes:
     return content
 
 
+def text_of(content: bytes) -> str:
+    """How a file is carried among texts."""
+    return base64.b64encode(content).decode("ascii")
+
+
 def path_beside(document: str, name: str) -> str:
     """The path of a file that a document names, among the paths of all."""
     return str(PurePosixPath(document).parent / name)
