@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
 import pytest
 
 from aegis_authz.core.catalogue import BodyFormat
+from aegis_authz.core.interface import Sending
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.policy.bundle.tool_data import tools_from_data, tools_to_data
 from aegis_authz.policy.load import load
 from aegis_authz.wire.bodies.form import read_form
+from tests.support.descriptors import descriptor_set
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "traffic.md").read_text("utf-8")
 YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_tools_of_the_page_load() -> None:
-    tool, conditions, graph, persisted, events, ticker = YAML
+    tool, conditions, graph, persisted, rpc, events, ticker = YAML
     loaded = load(
         {
             "p.yaml": f"org: acme\nagent: a\nowner: o\nallowed_tools:\n  - name: payments\n    actions: [upload]\n{indented(conditions)}"
@@ -28,6 +31,9 @@ def test_the_tools_of_the_page_load() -> None:
     )
     (listed,) = load({}, {"t.yaml": f"tool: listed\nhost: listed.example\nactions:\n{persisted}"}).tools
     assert min(listed.actions[0].operations.persisted.values()) == "query Order($id: ID!) { order(id: $id) { total } }"
+    sets = {"t.yaml": rpc, "pay.binpb": base64.b64encode(descriptor_set()).decode()}
+    methods = load({}, sets).tools[0].interface.methods
+    assert (methods["create"].request, methods["talk"].sending) == ("pay.v1.CreateRequest", Sending.OPAQUE)
     by_name = {entry.name: entry for entry in loaded.tools}
     payments, sending, ticking = by_name["payments"], by_name["events"], by_name["ticker"]
     assert sorted(loaded.tools, key=lambda entry: entry.name) == list(tools_from_data(tools_to_data(loaded.tools)))

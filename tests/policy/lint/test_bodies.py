@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import UTC, datetime
+
 import pytest
 
+from aegis_authz.policy.lint.run import linted
+from tests.support.descriptors import descriptor_set
 from tests.support.linting import document, findings
 
 TOOL = """\
@@ -30,6 +35,20 @@ def test_a_format_whose_fields_are_not_listed_is_told(body: str) -> None:
 @pytest.mark.parametrize("body", ["json", "binary", "grpc", "[form, json]"])
 def test_a_format_that_needs_no_list_is_not_told(body: str) -> None:
     assert told(body) == []
+
+
+def test_messages_whose_fields_a_descriptor_set_tells_are_listed_or_told() -> None:
+    tool = "tool: pay\nhost: pay.example\ndescriptor_set: pay.pb\nactions:\n  create: {match: POST /%s, body: grpc%s}\n"
+    rule = document("allowed_tools: [{name: pay, actions: [create]}]\n")
+
+    def codes(method: str, more: str = "") -> list[str]:
+        texts = {"tools.yaml": tool % (method, more), "pay.pb": base64.b64encode(descriptor_set()).decode()}
+        found = linted({"p.yaml": rule}, texts, None, datetime(2026, 1, 1, tzinfo=UTC))
+        return [finding.code for finding in found if finding.code in ("unlisted-fields", "invalid")]
+
+    assert codes("pay.v1.Payments/Create") == ["unlisted-fields"]
+    assert codes("pay.v1.Payments/Create", ", parameters: {a: {from: /amount}}") == []
+    assert codes("pay.v1.Payments/Talk", ", stream: opaque") == []
 
 
 def test_a_variable_of_graphql_is_told() -> None:
