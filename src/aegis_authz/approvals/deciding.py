@@ -68,6 +68,10 @@ class Approver:
         """One approval. Raises ApprovalNotFound, StoreDown."""
         return self._standing(await self._approvals.get(approval_id))
 
+    def require_decider(self, approval: Approval, person: Person) -> None:
+        """Refuse who may not decide that call, whether it is decided or not. Raises ApprovalForbidden."""
+        require_approver(approval, ApprovalState.DENIED, person, self._holds_every_group(person))
+
     async def approve(
         self, approval_id: ApprovalId, person: Person, note: str, values: Mapping[str, str]
     ) -> tuple[Approval, str]:

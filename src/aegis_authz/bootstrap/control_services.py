@@ -46,6 +46,7 @@ from aegis_authz.control.rotating import Rotation, Rotator
 from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.signing_in import SignIn
+from aegis_authz.control.standing_decisions import StandingDesk
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trust import public_jwks
 from aegis_authz.control.trusted_keys import TrustedKeys
@@ -309,6 +310,7 @@ def control_services(
         publisher=publisher,
         approver=approver,
         deciding=deciding,
+        standing=StandingDesk(publisher, builder, approver, authentication.note, clock),
         outreach=_outreach(settings, notices, stores, approver, deciding, clock, ids),
         expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,

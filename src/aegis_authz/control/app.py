@@ -18,6 +18,7 @@ from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.expiring import ExpiryWatch
+from aegis_authz.approvals.standing_decision import NotStanding
 from aegis_authz.control.appointing import Appointer, NotAppointed
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.deciding_on_record import Deciding
@@ -51,9 +52,12 @@ from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
 from aegis_authz.control.routes.slack import slack_routes
 from aegis_authz.control.routes.spend import Spend, spend_routes
+from aegis_authz.control.routes.standing_decisions import standing_decision_routes
+from aegis_authz.control.routes.standing_pages import standing_page_routes
 from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.signing_in import NotSignedIn, SignInSlowed
+from aegis_authz.control.standing_decisions import StandingDesk
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
@@ -85,6 +89,7 @@ _DOMAIN_FAULTS = (
     RevocationListFault,
     KeyRingFault,
     NotRotated,
+    NotStanding,
     StoreDown,
     ReleasesFault,
     DatabaseFault,
@@ -133,6 +138,7 @@ class ControlServices:
     publisher: Publisher
     approver: Approver
     deciding: Deciding
+    standing: StandingDesk
     bulletin: Bulletin
     discovery: Discovery
     board: StatusBoard
@@ -187,6 +193,10 @@ def create_app(services: ControlServices) -> FastAPI:
             services.outreach.pages,
             services.people.door,
         ),
+        *standing_decision_routes(services.standing, services.board, services.approver, services.authentication),
+        *standing_page_routes(
+            services.standing, services.board, services.approver, services.authentication, services.outreach.pages
+        ),
         *slack_routes(services.outreach.presses),
         *notice_routes(services.outreach.courier, services.authentication),
         *limit_routes(services.limits, services.limit_book, services.authentication),
@@ -233,7 +243,7 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(404, "there is no such approval, or its time is long over")
         case ApprovalForbidden():
             return HttpProblem(403, str(fault))
-        case NotRotated():
+        case NotRotated() | NotStanding():
             return HttpProblem(409, str(fault))
         case NotEnrolled():
             return HttpProblem(fault.status, str(fault))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -21,6 +22,8 @@ from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.pack import pack
+from aegis_authz.policy.lint.finding import Finding
+from aegis_authz.policy.lint.run import linted
 from aegis_authz.policy.load import Loaded, load
 
 _OWN = "/aegis"
@@ -56,13 +59,13 @@ class PolicyBuilder:
 
     def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
         """The limits that calls of the agent can meet. Raises PolicyErrors."""
-        compiled = self._loaded(sources).compiled
+        compiled = self.loaded(sources).compiled
         covers = [p for p in compiled if p.document.scope in covering(str(scope), {scope_shape(p.document.scope)})]
         return [*limits_of(covers).values()]
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
-        loaded = self._loaded(sources)
+        loaded = self.loaded(sources)
         compiled = compile_policy(
             loaded.compiled,
             loaded.tools,
@@ -78,7 +81,12 @@ class PolicyBuilder:
         bundle = pack(compiled, rego_library(), key, signer)
         return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases, signer)
 
-    def _loaded(self, sources: Sources) -> Loaded:
+    def findings(self, sources: Sources, now: datetime) -> list[Finding]:
+        """What lint finds in these documents, by the time of now."""
+        return linted(sources.policies, sources.tools, self._detectors, now)
+
+    def loaded(self, sources: Sources) -> Loaded:
+        """These documents and our own, checked. Raises PolicyErrors."""
         policies = {**sources.policies, **yielding(self._own.policies, sources.policies)}
         return load(policies, {**sources.tools, **self._own.tools}, self._detectors)
 

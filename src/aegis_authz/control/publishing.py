@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from aegis_authz.approvals.standing_decision import FOLDER
 from aegis_authz.control.bulletin import Bulletin, Live
 from aegis_authz.control.directory import EMPTY_DIRECTORY
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
-from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.ports.data_plane import Clock
 
@@ -45,6 +46,25 @@ class Published:
     previous: Revision
     changed: bool
     tools_changed: bool
+
+
+def _with_standing(sources: Sources, served: Sources) -> Sources:
+    """These documents and the standing decisions that are served. Raises PolicyErrors for others."""
+    standing = standing_among(served.policies)
+    strange = sorted(set(standing_among(sources.policies).items()) - set(standing.items()))
+    if strange:
+        message = f"{FOLDER} is for standing decisions: give the document another name"
+        raise PolicyErrors([Problem(path, 1, 1, "", message) for path, _ in strange])
+    return Sources({**sources.policies, **standing}, sources.tools)
+
+
+def _without(sources: Sources, path: str) -> Sources:
+    return Sources({name: text for name, text in sources.policies.items() if name != path}, sources.tools)
+
+
+def standing_among(policies: Mapping[str, str]) -> dict[str, str]:
+    """The standing decisions among documents, by their files."""
+    return {path: text for path, text in policies.items() if path.startswith(FOLDER)}
 
 
 class Publisher:
@@ -108,13 +128,40 @@ class Publisher:
 
         Raises PolicyErrors (all stays as it was), ReleaseConflict where another control plane published meanwhile,
         ReleasesFault.
+
+        Standing decisions are of no folder: they stay, until they are taken back.
         """
         async with self._one_at_a_time:
-            live = await asyncio.to_thread(self._builder.build, sources)
-            return await self._change(live, sources, ChangeKind.PUBLISHED, by, message)
+            return await self._publish(lambda served: _with_standing(sources, served), by, message)
+
+    async def stand(self, path: str, text: str, by: str, message: str) -> Published:
+        """Publish what is served and this standing decision. Raises what `publish` does."""
+        async with self._one_at_a_time:
+            return await self._publish(
+                lambda served: Sources({**served.policies, path: text}, served.tools), by, message
+            )
+
+    async def unstand(self, path: str, by: str, message: str) -> Published:
+        """Publish what is served without this standing decision. Raises what `publish` does."""
+        async with self._one_at_a_time:
+            return await self._publish(lambda served: _without(served, path), by, message)
+
+    async def current_sources(self) -> Sources:
+        """The documents that are served, none before the first. Raises ReleasesFault."""
+        return (await asyncio.to_thread(self._read_sources))[1]
+
+    def _read_sources(self) -> tuple[Revision, Sources]:
+        current = self._releases.current()
+        return current, self._releases.sources(current) if current else Sources({}, {})
+
+    async def _publish(self, change: Callable[[Sources], Sources], by: str, message: str) -> Published:
+        base, served = await asyncio.to_thread(self._read_sources)
+        sources = change(served)
+        live = await asyncio.to_thread(self._builder.build, sources)
+        return await self._change(live, sources, ChangeKind.PUBLISHED, by, message, base)
 
     async def rollback(self, revision: Revision, by: str, message: str) -> Published:
-        """Serve the documents of an earlier revision again.
+        """Serve the documents of an earlier revision again, beside the standing decisions of now.
 
         They are built anew: keys that were withdrawn since stay withdrawn, and the revision then
         has a new name. Raises RevisionUnknown, also for what was never served, PolicyErrors, ReleaseConflict,
@@ -124,20 +171,23 @@ class Publisher:
             changes = await asyncio.to_thread(self._releases.changes)
             if all(change.revision != revision for change in changes):
                 raise RevisionUnknown(revision)
-            sources = await asyncio.to_thread(self._releases.sources, revision)
+            former = await asyncio.to_thread(self._releases.sources, revision)
+            folder = {path: text for path, text in former.policies.items() if not path.startswith(FOLDER)}
+            base, served = await asyncio.to_thread(self._read_sources)
+            sources = _with_standing(Sources(folder, former.tools), served)
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
                 message = f"{message} (documents of {revision} under today's keys and rules)".strip()
-            return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message)
+            return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message, base)
 
     async def rebuild(self, by: str, message: str) -> Published:
         """Serve the same documents under the keys of now. Raises PolicyErrors, ReleasesFault, ReleaseConflict."""
         async with self._one_at_a_time:
             for _ in range(_REBUILDS):
-                sources = await asyncio.to_thread(lambda: self._releases.sources(self._releases.current()))
+                base, sources = await asyncio.to_thread(self._read_sources)
                 live = await asyncio.to_thread(self._builder.build, sources)
                 with suppress(ReleaseConflict):  # of what was published meanwhile, once more
-                    return await self._change(live, sources, ChangeKind.REBUILT, by, message)
+                    return await self._change(live, sources, ChangeKind.REBUILT, by, message, base)
             raise ReleaseConflict("other control planes publish without a pause")
 
     async def resign(self, by: str, message: str) -> None:
@@ -167,8 +217,13 @@ class Publisher:
         """The documents of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await asyncio.to_thread(self._releases.sources, revision)
 
-    async def _change(self, live: Live, sources: Sources, kind: ChangeKind, by: str, message: str) -> Published:
+    async def _change(
+        self, live: Live, sources: Sources, kind: ChangeKind, by: str, message: str, base: Revision
+    ) -> Published:
+        """`base` is the revision whose documents went into these."""
         previous = await asyncio.to_thread(self._releases.current)
+        if previous != base:
+            raise ReleaseConflict("another control plane has published meanwhile; look, and publish again")
         if live.revision == previous:
             return Published(previous, previous, changed=False, tools_changed=False)
         before = await asyncio.to_thread(self._releases.sources, previous) if previous else Sources({}, {})
@@ -234,7 +289,8 @@ class Publisher:
     def _compare(self, folders: Callable[[], Sources]) -> None:
         current = self._releases.current()
         try:
-            differ = self._builder.build(folders()).revision != current
+            given, standing = folders(), standing_among(self._releases.sources(current).policies)
+            differ = self._builder.build(Sources({**given.policies, **standing}, given.tools)).revision != current
         except (PolicyErrors, OSError) as fault:
             _log.warning("the folders of documents cannot be published as they are: %s", fault)
             return

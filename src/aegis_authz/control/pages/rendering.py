@@ -101,7 +101,7 @@ class Pages:
 
     def sign_in(self, to: str) -> Response:
         """The form by which one signs in, to go on to that approval, "" for the list."""
-        return _page("sign_in.html", 200, to=to, provider=self._provider)
+        return page_of("sign_in.html", 200, to=to, provider=self._provider)
 
     def signed_in(self, person: Person, to: str) -> Response:
         """Who one is now, and by itself on to that approval, "" for the list.
@@ -109,15 +109,15 @@ class Pages:
         A page in between: a browser that comes from a provider shows a strict cookie to no redirection.
         """
         path = f"/approvals/{to}" if to else "/approvals"
-        return _page("signed_in.html", 200, person=ascii_line(person.id), path=path)
+        return page_of("signed_in.html", 200, person=ascii_line(person.id), path=path)
 
     def sign_out(self) -> Response:
         """The form by which one signs out."""
-        return _page("sign_out.html", 200, is_done=False, provider="")
+        return page_of("sign_out.html", 200, is_done=False, provider="")
 
     def signed_out(self, provider: str) -> Response:
         """That one is signed out; and the URL where one signs out at the provider, "" for none."""
-        return _page("sign_out.html", 200, is_done=True, provider=provider)
+        return page_of("sign_out.html", 200, is_done=True, provider=provider)
 
     def listing(self, approvals: Sequence[Approval]) -> Response:
         """What waits for somebody, those that expire first at the top; how many more there are than a page holds."""
@@ -130,7 +130,7 @@ class Pages:
             }
             for approval in first
         ]
-        return _page("approvals.html", 200, rows=rows, more=len(approvals) - len(rows))
+        return page_of("approvals.html", 200, rows=rows, more=len(approvals) - len(rows))
 
     def sheet(self, approval: Approval, person: Person, request: Request, refusal: str) -> Response:
         """One call, whole, with the form to decide it; `refusal` says why the last form was not taken.
@@ -150,12 +150,12 @@ class Pages:
             "person": ascii_line(person.id),
             "refusal": ascii_line(refusal),
             "confirm": [{"field": f"{_TYPED}{name}", "label": ascii_line(name)} for name in held.confirm],
-            "seal": self._seal(approval, person, request),
+            "seal": self.seal(approval, person, request),
             "is_open": approval.state is ApprovalState.PENDING,
             "call": statement_text(held),
             "most_note": MOST_NOTE,
         }
-        response = _page("approval.html", 409 if refusal else 200, **content)
+        response = page_of("approval.html", 409 if refusal else 200, **content)
         match = _CALL.findall(bytes(response.body).decode("utf-8"))
         if len(match) != 1 or not is_statement_of(html.unescape(match[0]), held):
             return problem_page(HttpProblem(500, "this call cannot be shown as it is, and so not be decided here"))
@@ -168,7 +168,7 @@ class Pages:
         """
         self.require_same_site(request)
         seal = form.fields.get("seal", "").encode("utf-8")
-        if not hmac.compare_digest(seal, self._seal(approval, person, request).encode("ascii")):
+        if not hmac.compare_digest(seal, self.seal(approval, person, request).encode("ascii")):
             raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
 
     def require_same_site(self, request: Request) -> None:
@@ -178,7 +178,8 @@ class Pages:
         if any(site != "same-origin" for site in sites) or any(origin != self._origin for origin in origins):
             raise HttpProblem(403, "this form is of another site")
 
-    def _seal(self, approval: Approval, person: Person, request: Request) -> str:
+    def seal(self, approval: Approval, person: Person, request: Request) -> str:
+        """What a form about that call must bring back."""
         parts = (
             approval.request.id,
             statement_digest(approval.request),
@@ -195,13 +196,14 @@ def problem_page(problem: HttpProblem, path: str = "") -> Response:
     match = _APPROVAL.fullmatch(path)
     to = match.group(1) if match is not None else ""
     is_nobody = problem.status == 401
-    response = _page("problem.html", problem.status, detail=problem.document.detail, is_nobody=is_nobody, to=to)
+    response = page_of("problem.html", problem.status, detail=problem.document.detail, is_nobody=is_nobody, to=to)
     if problem.status == 401:
         response.headers["www-authenticate"] = 'Bearer realm="aegis"'
     return response
 
 
-def _page(template: str, status: int, **content: object) -> Response:
+def page_of(template: str, status: int, **content: object) -> Response:
+    """A page, under the policy that allows no script."""
     text = _templates.get_template(template).render(**content)
     return Response(text, status, _HEADERS, "text/html; charset=utf-8")
 

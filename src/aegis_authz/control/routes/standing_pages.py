@@ -1,0 +1,92 @@
+"""The page on which a standing decision is read, edited and saved."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aegis_authz.approvals.deciding import Approver
+from aegis_authz.approvals.standing_decision import NotStanding, StandingEffect
+from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
+from aegis_authz.control.http import HttpProblem, Wait
+from aegis_authz.control.pages import Form, Pages
+from aegis_authz.control.pages.standing import StandingSheet, standing_page
+from aegis_authz.control.routes.standing_decisions import DEFAULT_WAIT, decidable
+from aegis_authz.control.standing_decisions import StandingDesk
+from aegis_authz.control.status_board import StatusBoard
+from aegis_authz.core import units
+from aegis_authz.core.approval import ApprovalForbidden
+from aegis_authz.people.permissions import Permission
+from aegis_authz.policy.source.problems import PolicyErrors
+
+ApprovalId = Annotated[units.ApprovalId, Path()]
+Effect = Annotated[StandingEffect, Query()]
+Days = Annotated[int, Query(ge=1, le=30)]
+_REFUSALS = (NotStanding, ApprovalForbidden, PolicyErrors)
+
+
+def standing_page_routes(
+    desk: StandingDesk, board: StatusBoard, approver: Approver, authentication: Authentication, pages: Pages
+) -> list[APIRouter]:
+    """`/approvals/{approval_id}/standing`."""
+    people = people_router(authentication, takes_forms=True)
+
+    @people.get(
+        "/approvals/{approval_id}/standing",
+        include_in_schema=False,
+        dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)],
+    )
+    async def show_standing_page(
+        approval_id: ApprovalId,
+        caller: Asker,
+        request: Request,
+        effect: Effect = StandingEffect.ALLOW,
+        days: Days = 7,
+    ) -> Response:
+        """Offer a document."""
+        approval = await decidable(approver, approval_id, caller)
+        seal = pages.seal(approval, caller.person, request)
+        try:
+            offered = await desk.draft(approval, effect, days, caller.person)
+        except _REFUSALS as refusal:
+            return standing_page(StandingSheet(approval, caller.person, effect, seal, refusal=str(refusal)))
+        findings = tuple(map(str, offered.findings))
+        return standing_page(
+            StandingSheet(approval, caller.person, effect, seal, document=offered.text, findings=findings)
+        )
+
+    @people.post(
+        "/approvals/{approval_id}/standing",
+        include_in_schema=False,
+        dependencies=[needs(Permission.PUBLISH_POLICIES)],
+    )
+    async def save_standing_on_page(
+        approval_id: ApprovalId, caller: Asker, request: Request, wait: Wait = DEFAULT_WAIT
+    ) -> Response:
+        """Publish the document of the form; a refusal is told beside it."""
+        approval = await decidable(approver, approval_id, caller)
+        form = await Form.read(request)
+        pages.require_own(form, approval, caller.person, request)
+        seal = pages.seal(approval, caller.person, request)
+        effect, text = _effect(form), form.fields.get("document", "").replace("\r\n", "\n")
+        try:
+            published = await desk.save(approval, effect, text, caller.person, form.text("note"))
+        except _REFUSALS as refusal:
+            return standing_page(
+                StandingSheet(approval, caller.person, effect, seal, document=text, refusal=str(refusal))
+            )
+        await board.activation(published.revision, wait)
+        saved = f"Published: it stands since revision {published.revision}."
+        return standing_page(StandingSheet(approval, caller.person, effect, seal, saved=saved))
+
+    return [people]
+
+
+def _effect(form: Form) -> StandingEffect:
+    try:
+        return StandingEffect(form.text("effect"))
+    except ValueError:
+        raise HttpProblem(400, "the form says neither allow nor deny") from None
