@@ -592,3 +592,19 @@ def test_the_key_of_records_is_replaced_and_the_public_half_of_the_former_stays(
     assert (result.exit_code, "still proves what it sealed" in result.stdout) == (0, True), result.output
     now, before = json.loads(published.read_text())["keys"]
     assert (before, now["kid"] in result.stdout) == (former, True)
+
+
+def test_a_decision_is_offered_published_listed_and_revoked_by_command(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.held()
+    offered = aegis(approvals.app, "allow-like", HELD, "--days", "3")
+    assert "waivers:" in offered.stdout
+    assert "# not published" in offered.stdout
+    assert "no decision stands" in aegis(approvals.app, "standing").stdout
+    saved = aegis(approvals.app, "allow-like", HELD, "--yes", "--note", "monthly")
+    assert f"standing-allow-{HELD} stands since revision" in saved.stdout
+    assert f"standing-allow-{HELD}  allow  acme/emea/finance-agent" in aegis(approvals.app, "standing").stdout
+    assert "is gone" in aegis(approvals.app, "revoke", f"standing-allow-{HELD}").stdout
+    edited = mesh.state / "edited.yaml"
+    edited.write_text(aegis(approvals.app, "allow-like", HELD, "--deny").stdout)
+    denied = aegis(approvals.app, "allow-like", HELD, "--deny", "--document", str(edited), "--yes")
+    assert f"standing-deny-{HELD} stands" in denied.stdout

@@ -54,6 +54,13 @@ from aegis_authz.api.policies import (
     StatusAnswer,
 )
 from aegis_authz.api.problem import ProblemDocument
+from aegis_authz.api.standing_decisions import (
+    DraftAnswer,
+    RevocationReason,
+    StandingChangeAnswer,
+    StandingDecisionRequest,
+    StandingDecisionsAnswer,
+)
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
@@ -159,6 +166,26 @@ class ControlClient:
         """Take back."""
         body = DecisionRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/cancel", ApprovalAnswer, body)
+
+    def draft_standing(self, approval_id: str, effect: str, days: int) -> DraftAnswer:
+        """A document that allows, or refuses, calls like that one."""
+        query = urlencode({"effect": effect, "days": days})
+        return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}/standing?{query}", DraftAnswer)
+
+    def save_standing(self, approval_id: str, effect: str, document: str, message: str) -> StandingChangeAnswer:
+        """Publish such a document."""
+        body = StandingDecisionRequest.model_construct(document=document, message=message)
+        path = f"/v1/approvals/{_segment(approval_id)}/standing?{urlencode({'effect': effect})}"
+        return self._ask("POST", path, StandingChangeAnswer, body)
+
+    def standing_decisions(self) -> StandingDecisionsAnswer:
+        """All standing decisions that who asks may see."""
+        return self._ask("GET", "/v1/standing", StandingDecisionsAnswer)
+
+    def revoke_standing(self, name: str, message: str) -> StandingChangeAnswer:
+        """Take a standing decision back."""
+        body = RevocationReason.model_construct(message=message)
+        return self._ask("POST", f"/v1/standing/{_segment(name)}/revoke", StandingChangeAnswer, body)
 
     def undelivered_notices(self) -> UndeliveredAnswer:
         """The notices of held calls that reached nobody."""

@@ -13,6 +13,7 @@ import typer
 
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState, OptionalState
+from aegis_authz.cli.standing_decisions import add_standing_decisions
 
 app = typer.Typer(help="See the calls that wait for a human, and decide them.", no_args_is_help=True)
 
@@ -187,6 +188,9 @@ def figures(
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         figures_table(rows, grouping)
+
+
+add_standing_decisions(app)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from aegis_authz.adapters.records import oversight
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
 from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.standing_decisions import DraftAnswer, StandingChangeAnswer, StandingDecisionsAnswer
 from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.evidence.oversight import Figures, Grouping
@@ -69,6 +70,30 @@ def watch_approvals(state: Path, wait: Callable[[], None]) -> Iterator[ApprovalA
                     yield approval
             known = {approval.id for approval in waiting}
             wait()
+
+
+def draft_standing(state: Path, approval_id: str, effect: str, days: int) -> DraftAnswer:
+    """A document that allows, or refuses, calls like that one."""
+    with control_plane(state) as control:
+        return control.draft_standing(approval_id, effect, days)
+
+
+def save_standing(state: Path, approval_id: str, effect: str, document: str, message: str) -> StandingChangeAnswer:
+    """Publish such a document."""
+    with control_plane(state) as control:
+        return control.save_standing(approval_id, effect, document, message)
+
+
+def standing_decisions(state: Path) -> StandingDecisionsAnswer:
+    """All standing decisions that who asks may see."""
+    with control_plane(state) as control:
+        return control.standing_decisions()
+
+
+def revoke_standing(state: Path, name: str, message: str) -> StandingChangeAnswer:
+    """Take a standing decision back."""
+    with control_plane(state) as control:
+        return control.revoke_standing(name, message)
 
 
 def undelivered_notices(state: Path) -> UndeliveredAnswer:
