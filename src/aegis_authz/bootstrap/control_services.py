@@ -272,6 +272,12 @@ def _catalogue_of(builder: PolicyBuilder, stores: ControlStores, revision: Revis
     return builder.catalogue(stores.releases.sources(revision))
 
 
+def _directory(bulletin: Bulletin, stores: ControlStores) -> Directory:
+    """Who is registered by now: in the documents that are served, and by having enrolled."""
+    published = EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
+    return published.with_enrolled(stores.enrolments.current)
+
+
 def control_services(
     settings: ControlSettings,
     keys: Keys,
@@ -292,11 +298,7 @@ def control_services(
     publisher = Publisher(stores.releases, builder, bulletin, clock)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
-
-    def directory() -> Directory:
-        published = EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
-        return published.with_enrolled(stores.enrolments.current)
-
+    directory = partial(_directory, bulletin, stores)
     own = _own_issuers(settings)
     trusted_keys = TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
