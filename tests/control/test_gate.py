@@ -31,8 +31,6 @@ Client = Callable[[ControlServices, str], httpx.AsyncClient]
 OPEN = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/approvals/sign-in"),
-    ("GET", "/approvals/sign-in/oidc"),
-    ("GET", "/approvals/sign-in/oidc/callback"),
     ("GET", "/approvals/sign-out"),
     ("GET", "/approvals/style.css"),
     ("GET", "/healthz"),
