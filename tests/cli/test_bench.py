@@ -146,6 +146,14 @@ def test_without_a_mesh_there_is_no_key_to_sign_with(tmp_path: Path) -> None:
             aim_at(wanted)
 
 
+def test_the_pack_spending_is_loaded_with_its_own_calls(mesh: Path, tmp_path: Path) -> None:
+    both = aegis("--dir", str(mesh), "--spending", "acme/emea", "--host", "x.example")
+    assert both.exit_code == 2
+    assert "leave out what names another" in both.stderr
+    assert aegis("--dir", str(mesh), "--spending", "acme").exit_code == 2
+    assert aegis("--dir", str(tmp_path / "none"), "--spending", "acme/emea").exit_code == 2
+
+
 def test_bad_usage_ends_with_2_and_a_sentence(tmp_path: Path) -> None:
     result = aegis("--dir", str(tmp_path))
     assert result.exit_code == 2

@@ -31,6 +31,9 @@ Connections = Annotated[int, typer.Option(min=1, max=4096, help="Connections of 
 Seconds = Annotated[float, typer.Option(min=0.5, max=150, help="Seconds of each load.")]
 Rate = Annotated[list[float] | None, typer.Option(help="Calls a second, open loop; may be given several times.")]
 Expect = Annotated[int, typer.Option(min=200, max=599, help="Status that is the right answer.")]
+Spending = Annotated[
+    str, typer.Option(metavar="ORG/TENANT", help="Load the three agents of the pack `spending` there instead.")
+]
 Remote = Annotated[bool, typer.Option("--allow-remote", help="Load a URL that is not on this machine.")]
 
 
@@ -53,6 +56,7 @@ def bench(
     rate: Rate = None,
     expect: Expect = 200,
     allow_remote: Remote = False,
+    spending: Spending = "",
     as_json: AsJson = False,
 ) -> None:
     """Load a mesh with signed calls, each with a token of its own, and check every answer.
@@ -62,15 +66,20 @@ def bench(
 
     Without any call named, a call of `aegis doctor` is made through the mesh in --dir, to a tool that this command
     serves meanwhile; one call in twenty must be denied. The calls are recorded like any others.
+    With --spending, each agent of the pack `spending` calls ten times as fast as it may for --seconds, and what passed
+    is checked: by what the limits say is used, and by the calls of every stretch of time. It reaches the tools.
+
     Uses vegeta: AEGIS_VEGETA, one on PATH, else built once with Go.
 
-    Exits with 1 when an answer was wrong or missing, 2 when the load could not be sent at all.
+    Exits with 1 when an answer was wrong or missing or a limit was exceeded, 2 when the load could not be sent at all.
 
     Examples:
 
         aegis bench --dir .aegis --rate 200 --rate 400
 
         aegis bench http://127.0.0.1:10000/v1/payments --host api.stripe.example --body '{"amount":10}' --tokens FILE
+
+        aegis bench --dir .aegis --spending acme/emea
 
         aegis bench --host ehr.example --path /records/7 --method GET --org acme --tenant emea --agent clinic-agent
     """
@@ -80,7 +89,10 @@ def bench(
     options = BenchAim(
         url, state, host, path, method, body, caller, key, issuer, audience, tokens, expect, allow_remote
     )
-    _bench(options, seconds, connections, rate or [], as_json)
+    if spending:
+        _spending(options, spending, seconds, as_json)
+    else:
+        _bench(options, seconds, connections, rate or [], as_json)
 
 
 def _bench(options: BenchAim, seconds: float, connections: int, rates: list[float], as_json: bool) -> None:
@@ -110,6 +122,29 @@ def _bench(options: BenchAim, seconds: float, connections: int, rates: list[floa
     else:
         show_stages(bench_load.aim.base, stages)
     if not is_right:
+        raise typer.Exit(REFUSED)
+
+
+def _spending(options: BenchAim, tenant: str, seconds: float, as_json: bool) -> None:
+    import asyncio
+
+    from aegis_authz.cli.bench_aim import signed
+    from aegis_authz.cli.spending_text import show_spending, spending_json
+    from aegis_authz.commands.faults import CommandFault
+    from aegis_authz.load.spending import play
+    from aegis_authz.local.mesh_facts import MeshNotRunning
+
+    if options.names_a_call:
+        raise unusable("bench", "--spending makes the calls of the pack: leave out what names another")
+    try:
+        played = asyncio.run(play(options.state, tenant, seconds, lambda scope: signed(options.state, scope), _say))
+    except (MeshNotRunning, CommandFault, OSError, ValueError) as fault:
+        raise unusable("bench", str(fault)) from None
+    if as_json:
+        typer.echo(spending_json(played))
+    else:
+        show_spending(played)
+    if any(entry.excess or entry.faults for entry in played):
         raise typer.Exit(REFUSED)
 
 

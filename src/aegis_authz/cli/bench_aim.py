@@ -117,7 +117,7 @@ def _doctors_call(state: Path) -> BenchLoad:
     facts = read_facts(state)
     allowed = Call("/pay", host=_DOCTORS_TOOL, body=_WITHIN)
     denied = Call("/pay", DENIED, host=_DOCTORS_TOOL, body=_ABOVE)
-    tokens = _signed(mesh_signer(state, PROBER))
+    tokens = signed(state, PROBER)
     return BenchLoad(Aim(facts.proxy, mixed(allowed, denied), tokens), urlsplit(facts.probe).port or 0)
 
 
@@ -132,8 +132,13 @@ def _tokens(options: BenchAim) -> Tokens:
     scope = Scope(caller.org, caller.tenant, caller.agent)
     if options.key is None:
         read_facts(options.state)
-        return _signed(mesh_signer(options.state, scope))
+        return signed(options.state, scope)
     return _signed(Signer(read_key(options.key), options.issuer, options.audience, scope))
+
+
+def signed(state: Path, scope: Scope) -> SignedTokens:
+    """Tokens of an agent by the issuer of the mesh in this folder. Raises Unable."""
+    return _signed(mesh_signer(state, scope))
 
 
 def _signed(signer: Signer) -> SignedTokens:
