@@ -15,7 +15,7 @@ from aegis_authz.adapters.sql.people import SqlPeople
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, verify_lines
 from aegis_authz.core.person import Person, RoleBinding
-from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LEAK, FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.database import Transactions
@@ -197,10 +197,20 @@ async def test_failures_are_counted_in_a_row(contract: Contract) -> None:
     assert await sign_in.failures("ann") == Failures(0, Epoch(0.0))
     for moment in (1.0, 2.0, 5.5):
         await sign_in.note_failure("ann", Epoch(moment))
-    assert await sign_in.failures("ann") == Failures(3, Epoch(5.5))
+    failures = await sign_in.failures("ann")
+    assert (failures.count, failures.last) == (pytest.approx(3, abs=0.02), 5.5)
     assert (await sign_in.failures("bob")).count == 0
     await sign_in.forget_failures("ann")
     assert (await sign_in.failures("ann")).count == 0
+
+
+async def test_failures_leak_away_and_never_below_none(contract: Contract) -> None:
+    sign_in = contract.sign_in
+    for moment in (0.0, 0.0, 0.0, 0.5 * FAILURES_LEAK, 2.0 * FAILURES_LEAK):
+        await sign_in.note_failure("ann", Epoch(1000.0 + moment))
+    assert (await sign_in.failures("ann")).count == pytest.approx(3.0)
+    await sign_in.note_failure("ann", Epoch(1000.0 + 50 * FAILURES_LEAK))
+    assert (await sign_in.failures("ann")).count == 1.0
 
 
 async def test_failures_at_once_are_all_counted(contract: Contract) -> None:

@@ -25,7 +25,7 @@ from aegis_authz.control.signing_in import (
     pause_after,
 )
 from aegis_authz.core.person import Person, Role, RoleBinding
-from aegis_authz.core.sign_in import Failures
+from aegis_authz.core.sign_in import FAILURES_LEAK, Failures
 from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.people.passwords import WeakPassword
 from aegis_authz.ports.people import Account
@@ -319,6 +319,21 @@ async def test_a_host_with_a_network_of_its_own_is_one_source(ann: Person, sign_
     with pytest.raises(SignInSlowed):
         await sign_in.by_password("ann", PASSWORD, "2001:db8:1:2:ffff::1")
     assert (await sign_in.by_password("ann", PASSWORD, "2001:db8:1:3::1")).person == ann
+
+
+def test_an_office_that_misspells_once_in_a_while_waits_for_nobody() -> None:
+    failures = Failures(0.0, Epoch(0.0))
+    for number in range(1000):
+        failures = failures.one_more(Epoch(number * FAILURES_LEAK))
+        assert pause_after(failures, failures.last) == 0
+
+
+def test_whoever_guesses_for_a_day_has_few_tries() -> None:
+    failures, tries = Failures(0.0, Epoch(0.0)), 0
+    while failures.last < 86_400.0:
+        failures = failures.one_more(Epoch(failures.last + pause_after(failures, failures.last)))
+        tries += 1
+    assert 250 < tries < 320
 
 
 def test_the_pause_doubles_up_to_a_quarter_of_an_hour() -> None:

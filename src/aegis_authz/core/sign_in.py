@@ -39,13 +39,22 @@ FAILURES_LIFE = Seconds(86_400.0)
 """After how long failures in a row are forgotten: many times the longest pause."""
 
 
+FAILURES_LEAK = Seconds(300.0)
+"""In how long one failure is forgotten: of an office that misspells once in a while, nobody waits for another. Whoever
+guesses has as many tries as that, for the pauses between them are longer by then.
+"""
+
 PLACE_LIFE = Seconds(90 * 86_400.0)
 """After how long it is forgotten that somebody has signed in from a place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How often in a row signing in failed under a name, and when last."""
+    """How often signing in failed under a name, less one for each FAILURES_LEAK until the last, and when that was."""
 
-    count: int
+    count: float
     last: Epoch
+
+    def one_more(self, now: Epoch) -> Failures:
+        """With another at `now`."""
+        return Failures(max(0.0, self.count - (now - self.last) / FAILURES_LEAK) + 1.0, now)

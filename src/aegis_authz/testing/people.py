@@ -150,12 +150,12 @@ class MemoryPeople:
 
     async def failures(self, name: str) -> Failures:
         """How often in a row signing in has failed for that name."""
-        return self._kept.failures.get(name, Failures(0, Epoch(0.0)))
+        return self._kept.failures.get(name, Failures(0.0, Epoch(0.0)))
 
     async def note_failure(self, name: str, now: Epoch) -> None:
         """Count one more."""
         young = {key: entry for key, entry in self._kept.failures.items() if entry.last >= now - FAILURES_LIFE}
-        self._kept.failures = {**young, name: Failures(young.get(name, Failures(0, now)).count + 1, now)}
+        self._kept.failures = {**young, name: young.get(name, Failures(0.0, now)).one_more(now)}
 
     async def note_place(self, person_id: str, network: str, now: Epoch) -> None:
         """Keep that the person has signed in from there."""

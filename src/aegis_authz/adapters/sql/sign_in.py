@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, case, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import require_person
 from aegis_authz.adapters.sql.tables import API_KEYS, CODES, FAILURES, PEOPLE, SESSIONS, SIGN_IN_PLACES
 from aegis_authz.core.person import RoleBinding
-from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LEAK, FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import PersonUnknown
 
@@ -119,13 +119,14 @@ class SqlSignIn:
         """How often in a row signing in has failed for that name. Raises DatabaseFault."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(FAILURES).where(FAILURES.c.name == name))).first()
-        return Failures(0, Epoch(0.0)) if row is None else Failures(row.failures, Epoch(row.last))
+        return Failures(0.0, Epoch(0.0)) if row is None else Failures(row.failures, Epoch(row.last))
 
     async def note_failure(self, name: str, now: Epoch) -> None:
         """Count one more. Raises DatabaseFault."""
         enter = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
-        first = enter(FAILURES).values(name=name, failures=1, last=now)
-        more = {"failures": FAILURES.c.failures + 1, "last": now}
+        first = enter(FAILURES).values(name=name, failures=1.0, last=now)
+        left = FAILURES.c.failures - (now - FAILURES.c.last) / FAILURES_LEAK
+        more = {"failures": case((left > 0.0, left), else_=0.0) + 1.0, "last": now}
         async with self._database.transaction() as connection:
             # whoever tries names without end fills no disk
             await connection.execute(delete(FAILURES).where(FAILURES.c.last < now - FAILURES_LIFE))

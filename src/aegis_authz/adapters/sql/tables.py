@@ -91,7 +91,7 @@ FAILURES = Table(
     "failures",
     METADATA,
     Column("name", String(256), primary_key=True),
-    Column("failures", Integer, nullable=False),
+    Column("failures", Double, nullable=False),
     Column("last", Double, nullable=False),
 )
 
