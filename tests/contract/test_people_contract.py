@@ -192,6 +192,21 @@ async def test_where_a_person_has_signed_in_is_kept_for_a_while(contract: Contra
         await sign_in.note_place("eve", "192.0.2.7", Epoch(5.0))
 
 
+async def test_who_answers_for_a_person_is_kept_until_it_is_forgotten(contract: Contract) -> None:
+    await contract.hire(ANN, BOB)
+    people = contract.people
+    assert await people.sponsors() == {}
+    for sponsor in ("tia", "tia", "org"):
+        await people.add_sponsor("ann", sponsor)
+    await people.add_sponsor(BOB.id, "tia")
+    assert await people.sponsors() == {"ann": {"tia", "org"}, BOB.id: {"tia"}}
+    await people.forget_sponsors("ann")
+    await people.forget_sponsors("nobody")
+    assert await people.sponsors() == {BOB.id: {"tia"}}
+    with pytest.raises(PersonUnknown):
+        await people.add_sponsor("eve", "tia")
+
+
 async def test_failures_are_counted_in_a_row(contract: Contract) -> None:
     sign_in = contract.sign_in
     assert await sign_in.failures("ann") == Failures(0, Epoch(0.0))

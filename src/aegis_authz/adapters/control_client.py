@@ -304,6 +304,10 @@ class ControlClient:
         body = ReasonRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/people/{_segment(person_id)}/code", CodeAnswer, body)
 
+    def confirm_person(self, person_id: str, note: str) -> None:
+        """Say that a person is in nobody's hand but their own."""
+        self._tell("POST", f"/v1/people/{_segment(person_id)}/confirm", ReasonRequest.model_construct(note=note))
+
     def link_person(self, person_id: str, channel: str, address: str, note: str) -> None:
         """Note where a person is in a channel."""
         body = AddressRequest.model_construct(address=address, note=note)

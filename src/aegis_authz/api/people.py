@@ -32,13 +32,17 @@ class PasswordRequest(Request):
 
 
 class PersonAnswer(Answer):
-    """A person, and what they are: `roles` as `role`, `role@org` or `role@org/tenant`."""
+    """A person, and what they are: `roles` as `role`, `role@org` or `role@org/tenant`.
+
+    `sponsors` are the owners of parts of the mesh who gave them the means to sign in, as lists of people say them.
+    """
 
     id: str
     name: str
     groups: tuple[str, ...]
     roles: tuple[str, ...]
     disabled: bool
+    sponsors: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, person: Person, *, disabled: bool) -> PersonAnswer:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from aegis_authz.approvals.rules import STEPS, Event, require_approver, require_confirmation, require_step, sought
+from aegis_authz.approvals.separation import Separation
 from aegis_authz.core.approval import (
     Approval,
     ApprovalConflict,
@@ -37,7 +38,8 @@ class Approver:
     """The approver's side of held calls. What is decided is on record before it counts.
 
     `is_stale` says whether what judges a call is another than when it was held. `holds_every_group` says who may decide
-    for any group: nobody, but on a machine where there is one person alone.
+    for any group: nobody, but on a machine where there is one person alone. `separation` tells several people from one
+    with several names.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Approver:
         signatures: SigningPool,
         clock: Clock,
         holds_every_group: Callable[[Person], bool],
+        separation: Separation,
     ) -> None:
         self._approvals = approvals
         self._records = records
@@ -57,6 +60,7 @@ class Approver:
         self._signatures = signatures
         self._clock = clock
         self._holds_every_group = holds_every_group
+        self._separation = separation
 
     async def page(self, state: ApprovalState | None, limit: int, after: str) -> ApprovalPage:
         """At most `limit` approvals that stand in that state (None: any), last to expire first. Raises StoreDown."""
@@ -78,10 +82,11 @@ class Approver:
         """Approve a pending call; returns it and its override token, "" while more people must approve it.
 
         `values` are what the person typed of the parameters that the rule wants confirmed. Raises ApprovalNotFound,
-        ApprovalConflict, ApprovalForbidden, StoreDown, KeyServiceDown.
+        ApprovalConflict, ApprovalForbidden, StoreDown, DatabaseFault, KeyServiceDown.
         """
         approval, now = await self._decidable(approval_id, ApprovalState.APPROVED, person)
         require_confirmation(approval.request, values)
+        await self._separation.require(approval.request, person, now)
         # Minted before the decision is written: an approval can never be given without its token.
         try:
             token = await self._signatures.sign(partial(self._mint, approval.request, now))

@@ -14,6 +14,7 @@ from aegis_authz.adapters.records.spending import recorded_spend
 from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
 from aegis_authz.approvals.expiring import ExpiryWatch
+from aegis_authz.approvals.separation import Separation
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.channels import OpenChannels
 from aegis_authz.bootstrap.control_stores import ControlStores
@@ -119,6 +120,7 @@ def _approver(settings: ControlSettings, stores: ControlStores, bulletin: Bullet
         pool,
         clock,
         lambda person: settings.bootstrap_owner_decides and person.id == BOOTSTRAP_OWNER.id,
+        Separation(stores.people.people, stores.uses),
     )
 
 

@@ -120,6 +120,19 @@ def code_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = ""
     _print_code(code, as_json)
 
 
+@app.command("confirm")
+def confirm_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = "") -> None:
+    """Say that a person whom the owner of a part let in is somebody of their own, and may be a second approver.
+
+    Example: aegis people confirm bob --dir DIR --note "called back at the office"
+    """
+    from aegis_authz.commands.people import confirm_person
+
+    with exits_on_faults("people confirm"):
+        confirm_person(state, person_id, note)
+    typer.echo(f"{person_id} is confirmed")
+
+
 @app.command("link")
 def link_(
     person_id: PersonId,
@@ -142,7 +155,8 @@ def link_(
 def _line(person: PersonAnswer) -> str:
     groups = f"  groups: {', '.join(person.groups)}" if person.groups else ""
     disabled = "  disabled" if person.disabled else ""
-    return f"{person.id}  {person.name}  roles: {', '.join(person.roles) or 'none'}{groups}{disabled}"
+    sponsors = f"  in the hand of: {', '.join(person.sponsors)}" if person.sponsors else ""
+    return f"{person.id}  {person.name}  roles: {', '.join(person.roles) or 'none'}{groups}{sponsors}{disabled}"
 
 
 def _print_code(code: CodeAnswer, as_json: bool) -> None:

@@ -66,6 +66,12 @@ def new_code(state: Path, person_id: str, note: str) -> CodeAnswer:
         return control.new_code(person_id, note)
 
 
+def confirm_person(state: Path, person_id: str, note: str) -> None:
+    """Say that a person is in nobody's hand but their own."""
+    with control_plane(state) as control:
+        control.confirm_person(person_id, note)
+
+
 def link_person(state: Path, person_id: str, channel: str, address: str, note: str) -> None:
     """Note where a person is in a channel; "" for nowhere."""
     with control_plane(state) as control:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aegis_authz.control.signing_in import PeopleStores, SignIn
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import WHOLE_MESH, Person
+from aegis_authz.core.sponsors import answerable
 from aegis_authz.core.units import Epoch
 from aegis_authz.people.permissions import RESERVED_IDS, Permission, may
 from aegis_authz.ports.data_plane import Clock
@@ -49,6 +50,7 @@ class Appointer:
             raise PersonConflict(f"{person.id} stands in records for what is no person")
         async with self._stores.transactions.transaction():
             await self._stores.people.add(Account(person, is_disabled=False, created=self._clock.now()))
+            await self._answer_for(caller, person.id)
             await self._write(caller, "people:add", person, reason)
             return await self._sign_in.make_code(person.id)
 
@@ -68,6 +70,7 @@ class Appointer:
         """Another code for a password, which ends those before. Raises PersonUnknown."""
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
+            await self._answer_for(caller, person_id)
             await self._write(caller, "people:code", account.person, reason)
             return await self._sign_in.make_code(person_id)
 
@@ -76,7 +79,32 @@ class Appointer:
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
             await self._stores.people.link(person_id, channel, address)
+            if address:
+                await self._answer_for(caller, person_id)
             await self._write(caller, "people:link", account.person, f"{channel}:{address} {reason}".strip())
+
+    async def confirm(self, caller: Person, person_id: str, reason: str) -> None:
+        """Say that a person is in nobody's hand but their own. Raises PersonUnknown, NotAppointed."""
+        async with self._stores.transactions.transaction():
+            account = await self.account(caller, person_id)
+            sponsors = await self._stores.people.sponsors()
+            common = answerable(sponsors, caller.id) & answerable(sponsors, person_id)
+            if common and not _is_of_mesh(caller):
+                raise NotAppointed(f"{person_id} must be confirmed by somebody else than {min(common)}")
+            await self._stores.people.forget_sponsors(person_id)
+            await self._write(caller, "people:confirm", account.person, reason)
+
+    async def sponsors(self) -> dict[str, frozenset[str]]:
+        """Who answers for each person for whom somebody else does."""
+        return await self._stores.people.sponsors()
+
+    async def _answer_for(self, caller: Person, person_id: str) -> None:
+        """Note that who gave a person the means to sign in answers for them.
+
+        Owners of the whole mesh answer for nobody: they publish the rules that ask for two people.
+        """
+        if caller.id != person_id and not _is_of_mesh(caller):
+            await self._stores.people.add_sponsor(person_id, caller.id)
 
     async def _write(self, caller: Person, action: str, person: Person, reason: str) -> None:
         roles = ", ".join(str(binding) for binding in person.roles) or "no role"
@@ -84,6 +112,10 @@ class Appointer:
         words = f"{roles}{groups}" if action in ("people:add", "people:appoint") else ""
         why = ": ".join(filter(None, (words, reason)))
         await self._stores.changes.append(Act(self._clock.now(), caller.id, action, person.id, domain_of(person), why))
+
+
+def _is_of_mesh(caller: Person) -> bool:
+    return may(caller, Permission.APPOINT_PEOPLE, WHOLE_MESH)
 
 
 def _covers(caller: Person, permission: Permission, person: Person) -> bool:

@@ -258,5 +258,5 @@ def pause_after(failures: Failures, now: Epoch) -> float:
     """Seconds until the next try is looked at: none for the first five, then 1, 2, 4 ... up to 900 after the last."""
     if failures.count <= _FREE_FAILURES - 1:  # a little less than five are five: they leak
         return 0.0
-    pause = min(_LONGEST_PAUSE, 2.0 ** min(failures.count - _FREE_FAILURES, 20.0))
+    pause = min(_LONGEST_PAUSE, float(2.0 ** min(failures.count - _FREE_FAILURES, 20.0)))
     return max(0.0, failures.last + pause - now)

@@ -52,6 +52,18 @@ class PeopleStore(Protocol):
         """The address of each person who has one in the channel, by the person's id."""
         ...
 
+    async def add_sponsor(self, person_id: str, sponsor: str) -> None:
+        """Note that this one answers for the person, too. Raises PersonUnknown."""
+        ...
+
+    async def forget_sponsors(self, person_id: str) -> None:
+        """Note that nobody else answers for the person any more."""
+        ...
+
+    async def sponsors(self) -> dict[str, frozenset[str]]:
+        """Who answers for each person for whom somebody else does, by the person's id."""
+        ...
+
 
 class PersonConflict(Exception):
     """The id or the address is another's; the message is fit to show."""

@@ -18,6 +18,7 @@ from aegis_authz.testing.warning import warn_outside_tests
 class _Kept:
     accounts: dict[str, Account] = field(default_factory=dict)
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
+    sponsors: dict[str, frozenset[str]] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
@@ -87,6 +88,19 @@ class MemoryPeople:
     async def addresses(self, channel: str) -> dict[str, str]:
         """The address of each person who has one in the channel."""
         return {holder: place for (holder, name), place in self._kept.addresses.items() if name == channel}
+
+    async def add_sponsor(self, person_id: str, sponsor: str) -> None:
+        """Note that this one answers for the person, too."""
+        await self.account(person_id)
+        self._kept.sponsors[person_id] = self._kept.sponsors.get(person_id, frozenset()) | {sponsor}
+
+    async def forget_sponsors(self, person_id: str) -> None:
+        """Note that nobody else answers for the person any more."""
+        self._kept.sponsors.pop(person_id, None)
+
+    async def sponsors(self) -> dict[str, frozenset[str]]:
+        """Who answers for each person for whom somebody else does."""
+        return dict(self._kept.sponsors)
 
     async def set_password(self, person_id: str, password_hash: str) -> None:
         """Keep this instead."""

@@ -405,6 +405,36 @@ async def test_nobody_decides_a_call_that_is_made_on_their_behalf(
         assert (await admin.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by("bob"))).status_code == 200
 
 
+async def test_the_owner_of_a_tenant_is_not_two_people(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, client: Client
+) -> None:
+    """Whoever may add people would else be as many approvers as they like."""
+    owners = [
+        person(name, f"owner@{domain}", groups=("finance",)) for name, domain in (("tia", "acme/emea"), ("org", "acme"))
+    ]
+    puppet = person("puppet", "owner@acme/emea", groups=("finance",))
+    plane = with_people(new_plane(approvals=store), *owners, puppet)
+    await hold(store, approvals=2)
+    approve = f"/v1/approvals/{HELD}/approve"
+    async with client(plane, "tia") as tia:
+        added = {"id": "puppet", "name": "Puppet", "roles": ["owner@acme/emea"], "groups": ["finance"]}
+        assert (await tia.post("/v1/people", json=added)).status_code == 200
+        assert (await tia.post(approve, json={})).json()["approved_by"] == ["tia"]
+        refused = await tia.post(approve, json={}, headers=by("puppet"))
+        assert (refused.status_code, "tia answers for tia and for puppet" in refused.json()["detail"]) == (403, True)
+        for nobody_else in ("tia", "puppet"):
+            own = await tia.post("/v1/people/puppet/confirm", json={}, headers=by(nobody_else))
+            assert (own.status_code, "somebody else than" in own.json()["detail"]) == (403, True)
+        people = (await tia.get("/v1/people")).json()["people"]
+        assert [(entry["id"], entry["sponsors"]) for entry in people] == [("puppet", ["tia"])]
+        assert (await tia.post("/v1/people/puppet/confirm", json={}, headers=by("org"))).status_code == 204
+        assert (await tia.post(approve, json={}, headers=by("puppet"))).json()["state"] == "approved"
+        # a new password is in the hand of who gave the code for it
+        assert (await tia.post("/v1/people/puppet/code", json={})).status_code == 200
+        people = (await tia.get("/v1/people")).json()["people"]
+        assert [(entry["id"], entry["sponsors"]) for entry in people] == [("puppet", ["tia"])]
+
+
 async def test_two_people_approve_before_there_is_a_token(
     plane: ControlServices, store: MemoryStore, client: Client, records: MemoryRecordLog
 ) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aegis_authz.adapters.sql.database import Database
-from aegis_authz.adapters.sql.tables import ADDRESSES, MEMBERSHIPS, PEOPLE
+from aegis_authz.adapters.sql.tables import ADDRESSES, MEMBERSHIPS, PEOPLE, SPONSORS
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
@@ -88,6 +88,27 @@ class SqlPeople:
         columns = select(ADDRESSES.c.person_id, ADDRESSES.c.address).where(ADDRESSES.c.channel == channel)
         async with self._database.transaction() as connection:
             return {row.person_id: row.address for row in await connection.execute(columns)}
+
+    async def add_sponsor(self, person_id: str, sponsor: str) -> None:
+        """Note that this one answers for the person, too. Raises PersonUnknown, DatabaseFault."""
+        pair = (SPONSORS.c.person_id == person_id) & (SPONSORS.c.sponsor == sponsor)
+        async with self._database.transaction() as connection:
+            await require_person(connection, person_id)
+            await connection.execute(delete(SPONSORS).where(pair))
+            await connection.execute(insert(SPONSORS).values(person_id=person_id, sponsor=sponsor))
+
+    async def forget_sponsors(self, person_id: str) -> None:
+        """Note that nobody else answers for the person any more. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(SPONSORS).where(SPONSORS.c.person_id == person_id))
+
+    async def sponsors(self) -> dict[str, frozenset[str]]:
+        """Who answers for each person for whom somebody else does. Raises DatabaseFault."""
+        sponsors: dict[str, set[str]] = {}
+        async with self._database.reading() as connection:
+            for person_id, sponsor in await connection.execute(select(SPONSORS.c.person_id, SPONSORS.c.sponsor)):
+                sponsors.setdefault(person_id, set()).add(sponsor)
+        return {person_id: frozenset(names) for person_id, names in sponsors.items()}
 
 
 async def require_person(connection: AsyncConnection, person_id: str) -> None:

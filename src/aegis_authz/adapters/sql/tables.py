@@ -57,6 +57,13 @@ ADDRESSES = Table(
     UniqueConstraint("channel", "address"),
 )
 
+SPONSORS = Table(
+    "sponsors",
+    METADATA,
+    Column("person_id", _ID, ForeignKey("people.id"), primary_key=True),
+    Column("sponsor", _ID, primary_key=True),
+)
+
 SESSIONS = Table(
     "sessions",
     METADATA,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -34,9 +35,10 @@ def person_routes(appointer: Appointer, authentication: Authentication) -> list[
     async def list_people(caller: Asker) -> PeopleAnswer:
         """List the people whose roles are all where the caller may look."""
         accounts = await appointer.visible(caller.person, caller.permission)
-        return PeopleAnswer(
-            people=tuple(PersonAnswer.of(account.person, disabled=account.is_disabled) for account in accounts)
-        )
+        sponsors = await appointer.sponsors()
+        people = [PersonAnswer.of(account.person, disabled=account.is_disabled) for account in accounts]
+        shown = (person.model_copy(update={"sponsors": _names(sponsors, person.id)}) for person in people)
+        return PeopleAnswer(people=tuple(shown))
 
     @people.post("/v1/people", dependencies=[appoint])
     async def add_person(body: NewPersonRequest, caller: Asker) -> CodeAnswer:
@@ -58,12 +60,21 @@ def person_routes(appointer: Appointer, authentication: Authentication) -> list[
         code, expires = await appointer.code(caller.person, person_id, body.note)
         return CodeAnswer(person=person_id, code=code, expires_at=expires)
 
+    @people.post("/v1/people/{person_id}/confirm", status_code=204, dependencies=[appoint])
+    async def confirm_person(person_id: PersonId, body: ReasonRequest, caller: Asker) -> None:
+        """Say that a person whom the owner of a part let in is in nobody's hand but their own."""
+        await appointer.confirm(caller.person, person_id, body.note)
+
     @people.put("/v1/people/{person_id}/addresses/{channel}", status_code=204, dependencies=[appoint])
     async def link_person(person_id: PersonId, channel: Channel, body: AddressRequest, caller: Asker) -> None:
         """Note where the person is in a channel: who decides there is that person."""
         await appointer.link(caller.person, person_id, channel, body.address, body.note)
 
     return [people]
+
+
+def _names(sponsors: Mapping[str, Collection[str]], person_id: str) -> tuple[str, ...]:
+    return tuple(sorted(sponsors.get(person_id, ())))
 
 
 def roles_of(words: list[str]) -> tuple[RoleBinding, ...]:
