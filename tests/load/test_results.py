@@ -64,6 +64,15 @@ def test_refusals_are_counted_by_reason_and_are_not_wrong(row: Row) -> None:
     assert seen.faults == {}
 
 
+def test_what_envoy_refuses_for_want_of_an_authorizer_is_no_fault_of_one(row: Row) -> None:
+    document = '{"reason": "INTERNAL_FAULT", "detail": "%s"}'
+    seen = closed(
+        row(0, 0, 5, 503, "200", document % "ext_authz_error", OURS),
+        row(1, 0, 5, 503, "200", document % "KeyError", OURS),
+    )
+    assert seen.refused == {"NO_AUTHORIZER": 1, "INTERNAL_FAULT": 1}
+
+
 def test_a_call_without_an_answer_failed_and_says_why(row: Row) -> None:
     error = '"Post ""http://127.0.0.1:1/pay#200"": dial tcp 127.0.0.1:1: connect: connection refused"'
     seen = closed(row(0, 0, 5, 0, error=error))

@@ -16,6 +16,9 @@ from aegis_authz.load.outcome import Outcome
 _START, _CODE, _LATENCY, _ERROR, _BODY, _SEQ, _URL, _HEADERS = 0, 1, 2, 5, 6, 8, 10, 11
 _REFUSALS = frozenset({429, 503})
 _MARK = b"x-aegis-decision:"
+NO_AUTHORIZER = "NO_AUTHORIZER"
+"""Not a reason of ours: what a load calls an answer of Envoy in place of the authorizer's."""
+_UNANSWERED = "ext_authz_error"  # of Envoy's response code details
 
 
 def read_outcome(lines: Iterable[str], offered: float | None, interval: float) -> Outcome:
@@ -91,14 +94,26 @@ def _is_for(reason: str, row: Sequence[str]) -> bool:
     return not reason or _reason(row) in ("", reason)
 
 
-def _reason(row: Sequence[str]) -> str:
-    """The `reason` of a problem document (RFC 9457), "" when the body is none."""
+def reason_of(body: bytes) -> str:
+    """The `reason` of a problem document (RFC 9457), "" when the body is none.
+
+    `NO_AUTHORIZER` where Envoy refused by itself, since no authorizer answered, or none in time: it says INTERNAL_FAULT
+    there, which is a word for a defect everywhere else.
+    """
     try:
-        members = json.loads(base64.b64decode(row[_BODY]))
+        members = json.loads(body)
     except ValueError:
         return ""
-    reason = members.get("reason", "") if isinstance(members, dict) else ""
+    if not isinstance(members, dict):
+        return ""
+    if members.get("detail") == _UNANSWERED:
+        return NO_AUTHORIZER
+    reason = members.get("reason", "")
     return reason if isinstance(reason, str) else ""
+
+
+def _reason(row: Sequence[str]) -> str:
+    return reason_of(base64.b64decode(row[_BODY]))
 
 
 def _bare(row: Sequence[str]) -> str:

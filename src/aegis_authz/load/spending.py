@@ -16,6 +16,7 @@ from aegis_authz.commands.limits import limits_of
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import TOKEN_HEADER, Call
+from aegis_authz.load.results import reason_of
 from aegis_authz.load.tokens import Tokens
 from aegis_authz.local.mesh_facts import read_facts
 
@@ -200,18 +201,9 @@ async def _reply(client: httpx.AsyncClient, call: Call, token: str, due_at: floa
     if answer.headers.get("x-aegis-decision") == Effect.ALLOW.value:
         fault_text = "" if answer.is_success else f"allowed, and answered with {answer.status_code}"
         return Reply(due_at, sent_at, ended_at, "", fault_text)
-    reason = _reason(answer)
+    reason = reason_of(answer.content)
     return Reply(due_at, sent_at, ended_at, reason, "" if reason else f"HTTP {answer.status_code} without a decision")
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        members = answer.json()
-    except ValueError:
-        return ""
-    reason = members.get("reason", "") if isinstance(members, dict) else ""
-    return reason if isinstance(reason, str) else ""
