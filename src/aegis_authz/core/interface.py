@@ -68,14 +68,14 @@ class MessageType:
 
     fields: Mapping[int, MessageField]
 
-    absent: tuple[MessageField, ...] = field(init=False, repr=False, compare=False)
-    """The fields that have a value also where they are not sent."""
+    absent: Mapping[str, MessageField] = field(init=False, repr=False, compare=False)
+    """The fields that have a value also where they are not sent, by name."""
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         valued = (Presence.IMPLICIT, Presence.LIST, Presence.MAP)
         fields = self.fields.values()
-        object.__setattr__(self, "absent", tuple(entry for entry in fields if entry.presence in valued))
+        object.__setattr__(self, "absent", {entry.name: entry for entry in fields if entry.presence in valued})
         names = (entry.name for entry in fields if entry.presence is Presence.REQUIRED)
         object.__setattr__(self, "required", tuple(names))
 

@@ -27,6 +27,10 @@ SEEDS = {
         b'mutation M($a: Int = 5) { p: pay(a: $a, to: {n: [1, E, "x"]}) { id ...F } } fragment F on P { r @skip(if: true) }'
     ],
     "message": [b"\0\0\0\0\1x"],
+    "fields": [
+        b"\xff\x08\x01\xca\x02\x02\x00\x01\xd2\x02\x02\x08\x01\xda\x02\x07\x0a\x01a\x12\x02\x08\x01",
+        b"\x00\xf8\x3f\x01",
+    ],
 }
 
 

@@ -237,7 +237,7 @@ def test_a_place_in_a_list_is_filled_in_that_element_alone() -> None:
         (b"\x10\x01", Reason.MESSAGE_MALFORMED, "/currency", "not written as its type is"),
         (b"\x30\x01", Reason.MESSAGE_MALFORMED, "/labels", "not written as its type is"),
         (b"\x18\x05", Reason.MESSAGE_MALFORMED, "/kind", "no such value"),
-        (b"\x18\xfd\xff\xff\xff\x0f", Reason.MESSAGE_MALFORMED, "/kind", "no such value"),
+        (b"\x18\xfd\xff\xff\xff\x0f", Reason.MESSAGE_MALFORMED, "/kind", "beyond what int32 holds"),
         (b"\x80\x01\x80\x80\x80\x80\x08", Reason.MESSAGE_MALFORMED, "/retries", "beyond what int32 holds"),
         (b"\x00\x00", Reason.MESSAGE_MALFORMED, "", "a number that no field can have"),
         (b"\x80\x80\x80\x80\x10\x00", Reason.MESSAGE_MALFORMED, "", "a number that no field can have"),
@@ -321,7 +321,22 @@ def test_a_mebibyte_of_small_values_is_refused_soon(content: bytes) -> None:
 
 
 def test_as_many_values_are_read_as_a_json_text_may_have() -> None:
+    places: Places = {"kinds": None}
     content = Request(kinds=[1] * (MAX_VALUES - 1)).SerializeToString()
-    assert len(read(content)["kinds"]) == MAX_VALUES - 1
+    assert len(read(content, places=places)["kinds"]) == MAX_VALUES - 1
     more = Request(kinds=[1] * MAX_VALUES).SerializeToString()
     assert "more than" in refusal(more)[2]
+
+
+def test_what_is_filled_in_counts_as_well() -> None:
+    empty = b"\x2a\x00"  # a payee, of which three fields are filled in
+    assert len(read(empty * (MAX_VALUES // 4), places={"payees": None})["payees"]) == MAX_VALUES // 4
+    assert "more than" in refusal(empty * (MAX_VALUES // 4 + 1))[2]
+
+
+def test_a_mebibyte_that_nobody_knows_is_told_in_one_go() -> None:
+    begun = time.perf_counter()
+    piece = b"\xaa\x1f\x28" + b"x" * 40
+    value = read(piece * 20_000, others=True, places={})
+    assert value["#501"]["size"] == 20_000 * 42
+    assert time.perf_counter() - begun < 2

@@ -13,16 +13,13 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.wire.bodies.message_bytes import (
     FIXED32,
     FIXED64,
-    FIXED_LAYOUTS,
     LENGTH,
+    READINGS,
     VARINT,
-    VARINT_VALUES,
+    Doubt,
     content,
-    fixed,
     int32,
     length,
-    malformed,
-    text,
     varint,
 )
 from aegis_authz.wire.bodies.well_known import WELL_KNOWN
@@ -36,6 +33,9 @@ MAX_VALUES = 25_000
 _MOST_KEY = 1 << 32
 _PROTOTYPE = "__proto__"
 _UNLISTED: Places = {}
+_FIXED = {FIXED64: 8, FIXED32: 4}
+_UNPACKED = READINGS[FieldKind.BYTES]
+"""What messages are like: written by their length, one by one."""
 _ZEROS: Mapping[FieldKind, Json] = MappingProxyType(
     {
         FieldKind.BOOL: False,
@@ -81,46 +81,52 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise malformed(place, f"Messages are nested more than {MAX_DEPTH} levels deep.")
         fields: dict[str, Json] = {}
-        choices: set[str] = set()
-        strange: dict[int, bytes] = {}
-        while at < end:
-            key, at = varint(self._data, at, end, place)
-            number, wire = key >> 3, key & 7
-            if not number or key >= _MOST_KEY:
-                raise malformed(place, "A field has a number that no field can have.")
-            self._count(place)
-            field = kind.fields.get(number)
-            if field is None:
-                start, at = at, self._skipped(number, wire, at, end, place)
-                strange[number] = strange.get(number, b"") + bytes((wire,)) + self._data[start:at]
-                continue
-            below = None if places is None else places.get(field.name, _UNLISTED)
-            inside = f"{place}/{field.name}"
-            if field.presence is Presence.LIST:
-                at = self._element(field, wire, at, end, fields, below, inside, depth)
-            elif field.presence is Presence.MAP:
-                at = self._entry(field, wire, at, end, fields, below, inside, depth)
-            else:
-                _refuse_double(field, fields, choices, inside)
-                fields[field.name], at = self._value(field, wire, at, end, below, inside, depth)
-        fields.update((f"#{number}", content(data)) for number, data in strange.items())
-        return self._completed(fields, kind, places, place)
-
-    def _completed(
-        self, fields: dict[str, Json], kind: MessageType, places: Places | None, place: str
-    ) -> dict[str, Json]:
-        for name in kind.required:
-            if name not in fields:
-                raise malformed(place, f"The field {quoted(name)} is required.")
-        for field in kind.absent:
-            if field.name not in fields and (places is None or places.get(field.name, _UNLISTED) is None):
-                fields[field.name] = self._zero(field)
+        choices: dict[str, str] = {}
+        strange: dict[int, bytearray] = {}
+        field: MessageField | None = None
+        try:
+            while at < end:
+                field = None
+                key, at = varint(self._data, at, end)
+                self._count(1)
+                field = kind.fields.get(key >> 3)
+                if field is None or key >= _MOST_KEY:
+                    at = self._strange(key, at, end, strange, place)
+                    continue
+                below = None if places is None else places.get(field.name, _UNLISTED)
+                if field.presence is Presence.LIST:
+                    at = self._element(field, key & 7, at, end, fields, below, place, depth)
+                elif field.presence is Presence.MAP:
+                    at = self._entry(field, key & 7, at, end, fields, below, place, depth)
+                else:
+                    if field.name in fields or field.choice in choices:
+                        raise _double(field, choices.get(field.choice), place)
+                    if field.choice:
+                        choices[field.choice] = field.name
+                    fields[field.name], at = self._value(field, key & 7, at, end, below, place, depth)
+            fields.update((f"#{number}", content(raw)) for number, raw in strange.items())
+            field = None
+            self._complete(fields, kind, places)
+        except Doubt as doubt:
+            raise malformed(place if field is None else f"{place}/{field.name}", str(doubt)) from None
         return fields
 
-    def _count(self, place: str) -> None:
-        self._left -= 1
+    def _complete(self, fields: dict[str, Json], kind: MessageType, places: Places | None) -> None:
+        """Fill in what is zero where it is not sent. Raises Doubt where a field is required."""
+        for name in kind.required:
+            if name not in fields:
+                raise Doubt(f"The field {quoted(name)} is required.")
+        whole = kind.absent if places is None else [name for name, below in places.items() if below is None]
+        for name in whole:
+            if name not in fields and name in kind.absent:
+                self._count(1)
+                fields[name] = self._zero(kind.absent[name])
+
+    def _count(self, values: int) -> None:
+        """Raises Doubt for more than a message may have: every stage looks at each, at those filled in as well."""
+        self._left -= values
         if self._left < 0:
-            raise malformed(place, f"The message has more than {MAX_VALUES} values.")
+            raise Doubt(f"The message has more than {MAX_VALUES} values.")
 
     def _zero(self, field: MessageField) -> Json:
         if field.presence is Presence.LIST:
@@ -135,35 +141,27 @@ class _Reader:
     def _value(
         self, field: MessageField, wire: int, at: int, end: int, below: Places | None, place: str, depth: int
     ) -> tuple[Json, int]:
-        """A value, and where it ends."""
+        """A value, and where it ends. `place` is that of the message it stands in. Raises Doubt, Refused."""
         kind = field.kind
-        if kind in VARINT_VALUES or kind is FieldKind.ENUM:
+        if kind is FieldKind.MESSAGE:
+            if wire == LENGTH:
+                start, after = length(self._data, at, end)
+                return self._submessage(field, start, after, below, f"{place}/{field.name}", depth), after
+        elif kind is FieldKind.ENUM:
             if wire == VARINT:
-                return self._number(field, at, end, place)
-        elif kind in FIXED_LAYOUTS:
-            if wire == (FIXED64 if FIXED_LAYOUTS[kind].size == 8 else FIXED32):
-                return fixed(self._data, at, end, kind, place)
-        elif wire == LENGTH:
-            start, after = length(self._data, at, end, place)
-            if kind is FieldKind.STRING:
-                return text(self._data, start, after, place), after
-            if kind is FieldKind.BYTES:
-                return content(self._data[start:after]), after
-            return self._submessage(field, start, after, below, place, depth), after
-        raise malformed(place, f"The field {quoted(field.name)} is not written as its type is.")
+                return self._label(field, at, end)
+        else:
+            reading = READINGS[kind]
+            if wire == reading.wire:
+                return reading.read(self._data, at, end)
+        raise Doubt(f"The field {quoted(field.name)} is not written as its type is.")
 
-    def _number(self, field: MessageField, at: int, end: int, place: str) -> tuple[Json, int]:
-        number, after = varint(self._data, at, end, place)
-        if field.kind is FieldKind.ENUM:
-            position = int32(number)
-            name = None if position is None else self._interface.enums[field.type].get(position)
-            if name is None:
-                raise malformed(place, f"The enumeration {quoted(field.type)} has no such value.")
-            return name, after
-        value = VARINT_VALUES[field.kind](number)
-        if value is None:
-            raise malformed(place, f"A number is beyond what {field.kind.value} holds.")
-        return value, after
+    def _label(self, field: MessageField, at: int, end: int) -> tuple[Json, int]:
+        number, after = varint(self._data, at, end)
+        name = self._interface.enums[field.type].get(int32(number))
+        if name is None:
+            raise Doubt(f"The enumeration {quoted(field.type)} has no such value.")
+        return name, after
 
     def _submessage(
         self, field: MessageField, start: int, end: int, below: Places | None, place: str, depth: int
@@ -173,11 +171,8 @@ class _Reader:
         if written_as is None:
             return self.message(start, end, kind, below, place, depth + 1)
         fields = self.message(start, end, kind, None, place, depth + 1)
-        _refuse_strange(fields, kind, place)
-        try:
-            return written_as(fields)
-        except ValueError as fault:
-            raise malformed(place, str(fault)) from None
+        _refuse_strange(fields, kind)
+        return written_as(fields)
 
     def _element(
         self,
@@ -193,21 +188,30 @@ class _Reader:
         """Take one element of a list, or several that are packed; returns where they end."""
         elements = fields.setdefault(field.name, [])
         assert isinstance(elements, list)  # noqa: S101  # nothing else is put there
-        is_packed = wire == LENGTH and (
-            field.kind in VARINT_VALUES or field.kind in FIXED_LAYOUTS or field.kind is FieldKind.ENUM
-        )
-        if not is_packed:
+        if wire == LENGTH and (field.kind is FieldKind.ENUM or READINGS.get(field.kind, _UNPACKED).wire != LENGTH):
+            return self._packed(field, at, end, elements)
+        if field.kind is FieldKind.MESSAGE and wire == LENGTH:
+            start, after = length(self._data, at, end)
             inside = None if below is None else below.get(str(len(elements)), _UNLISTED)
-            value, after = self._value(field, wire, at, end, inside, f"{place}/{len(elements)}", depth)
-            elements.append(value)
+            where = f"{place}/{field.name}/{len(elements)}"
+            elements.append(self._submessage(field, start, after, inside, where, depth))
             return after
-        at, after = length(self._data, at, end, place)
+        value, after = self._value(field, wire, at, end, None, place, depth)
+        elements.append(value)
+        return after
+
+    def _packed(self, field: MessageField, at: int, end: int, elements: list[Json]) -> int:
+        at, after = length(self._data, at, end)
+        if field.kind is FieldKind.ENUM:
+            while at < after:
+                self._count(1)
+                value, at = self._label(field, at, after)
+                elements.append(value)
+            return after
+        data, read = self._data, READINGS[field.kind].read
         while at < after:
-            self._count(place)
-            if field.kind in FIXED_LAYOUTS:
-                value, at = fixed(self._data, at, after, field.kind, place)
-            else:
-                value, at = self._number(field, at, after, place)
+            self._count(1)
+            value, at = read(data, at, after)
             elements.append(value)
         return after
 
@@ -226,54 +230,65 @@ class _Reader:
         entries = fields.setdefault(field.name, {})
         assert isinstance(entries, dict)  # noqa: S101  # nothing else is put there
         if wire != LENGTH:
-            raise malformed(place, f"The field {quoted(field.name)} is not written as its type is.")
-        start, after = length(self._data, at, end, place)
-        kind = self._interface.messages[field.type]
-        entry = self.message(start, after, kind, None, place, depth + 1)
-        _refuse_strange(entry, kind, place)
-        value_field = kind.fields[2]
+            raise Doubt(f"The field {quoted(field.name)} is not written as its type is.")
+        start, after = length(self._data, at, end)
+        kind, inside = self._interface.messages[field.type], f"{place}/{field.name}"
+        entry = self.message(start, after, kind, None, inside, depth + 1)
+        _refuse_strange(entry, kind)
         if "value" not in entry:  # of a map of messages: an empty one
-            entry["value"] = self._submessage(value_field, after, after, None, place, depth + 1)
+            entry["value"] = self._submessage(kind.fields[2], after, after, None, inside, depth + 1)
         key = _key(entry["key"])
         if key in entries:
             problem = f"The map names {quoted(key)} twice."
-            raise Refused(Reason.DUPLICATE_KEY, "a map names a key twice", Fault("body", place, problem))
+            raise Refused(Reason.DUPLICATE_KEY, "a map names a key twice", Fault("body", inside, problem))
         if key == _PROTOTYPE:
-            raise malformed(place, f"The map names {_PROTOTYPE}, which JavaScript reads otherwise.")
+            raise Doubt(f"The map names {_PROTOTYPE}, which JavaScript reads otherwise.")
         entries[key] = entry["value"]
         return after
 
-    def _skipped(self, number: int, wire: int, at: int, end: int, place: str) -> int:
-        """Where a field ends that the type does not have. Raises Refused."""
+    def _strange(self, key: int, at: int, end: int, strange: dict[int, bytearray], place: str) -> int:
+        """Take a field that the type does not have; returns where it ends. Raises Doubt, Refused."""
+        number, wire = key >> 3, key & 7
+        if not number or key >= _MOST_KEY:
+            raise Doubt("A field has a number that no field can have.")
         if not self._others:
             problem = f"The message has a field {number} that the descriptor set does not know."
             detail = f"field {number} is not declared"
             raise Refused(Reason.PARAMETER_UNKNOWN, detail, Fault("body", f"{place}/#{number}", problem))
         if wire == VARINT:
-            return varint(self._data, at, end, place)[1]
-        if wire == LENGTH:
-            return length(self._data, at, end, place)[1]
-        size = {FIXED64: 8, FIXED32: 4}.get(wire)
-        if size is None or size > end - at:
-            raise malformed(place, f"The field {number} is a group, or cut off.")
-        return at + size
+            after = varint(self._data, at, end)[1]
+        elif wire == LENGTH:
+            after = length(self._data, at, end)[1]
+        else:
+            after = at + _FIXED.get(wire, end + 1)
+            if after > end:
+                raise Doubt(f"The field {number} is a group, or cut off.")
+        raw = strange.setdefault(number, bytearray())
+        raw.append(wire)
+        raw += self._data[at:after]
+        return after
 
 
-def _refuse_double(field: MessageField, fields: Mapping[str, Json], choices: set[str], place: str) -> None:
-    if field.name in fields:
+def malformed(at: str, problem: str) -> Refused:
+    """MESSAGE_MALFORMED. `at` is a JSON pointer into the message, `problem` a sentence for the caller."""
+    return Refused(Reason.MESSAGE_MALFORMED, "the gRPC call cannot be judged", Fault("body", at, problem))
+
+
+def _double(field: MessageField, rival: str | None, place: str) -> Refused:
+    """DUPLICATE_KEY. `rival` is the field of the same choice that stood there before, None for none."""
+    if rival is None or rival == field.name:
+        detail = "a field stands twice"
         problem = f"The field {quoted(field.name)} stands twice: readers take the last, or merge them."
-        raise Refused(Reason.DUPLICATE_KEY, "a field stands twice", Fault("body", place, problem))
-    if field.choice:
-        if field.choice in choices:
-            problem = f"Two fields of {quoted(field.choice)} stand in the message, of which there can be one."
-            raise Refused(Reason.DUPLICATE_KEY, "two fields of a oneof", Fault("body", place, problem))
-        choices.add(field.choice)
+    else:
+        detail = "two fields of a oneof"
+        problem = f"Two fields of {quoted(field.choice)} stand in the message, of which there can be one."
+    return Refused(Reason.DUPLICATE_KEY, detail, Fault("body", f"{place}/{field.name}", problem))
 
 
-def _refuse_strange(fields: Mapping[str, Json], kind: MessageType, place: str) -> None:
-    """Raises Refused(MESSAGE_MALFORMED) for fields that the type does not have, where there is no room for them."""
+def _refuse_strange(fields: Mapping[str, Json], kind: MessageType) -> None:
+    """Raises Doubt for fields that the type does not have, where there is no room for them."""
     if len(fields) > len(kind.fields) or any(name.startswith("#") for name in fields):
-        raise malformed(place, "A value with a form of its own, or an entry of a map, has fields that nobody knows.")
+        raise Doubt("A value with a form of its own, or an entry of a map, has fields that nobody knows.")
 
 
 def _key(value: Json) -> str:

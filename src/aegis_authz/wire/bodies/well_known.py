@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.wire.bodies.message_bytes import Doubt
 
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799  # 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z
 _LONGEST = 315_576_000_000  # seconds: some 10,000 years
@@ -19,7 +20,7 @@ Fields = Mapping[str, Json]
 def _timestamp(fields: Fields) -> Json:
     seconds, nanos = _whole(fields["seconds"]), _whole(fields["nanos"])
     if not _EARLIEST <= seconds <= _LATEST or not 0 <= nanos < _NANOS:
-        raise ValueError("A time is none of the years 1 to 9999, or has a fraction that is none.")
+        raise Doubt("A time is none of the years 1 to 9999, or has a fraction that is none.")
     moment = _EPOCH + timedelta(seconds=seconds)
     return f"{moment.isoformat()}{_fraction(nanos)}Z"
 
@@ -27,7 +28,7 @@ def _timestamp(fields: Fields) -> Json:
 def _duration(fields: Fields) -> Json:
     seconds, nanos = _whole(fields["seconds"]), _whole(fields["nanos"])
     if abs(seconds) > _LONGEST or abs(nanos) >= _NANOS or seconds * nanos < 0:
-        raise ValueError("A duration is longer than 10,000 years, or has a fraction that is none or of the other sign.")
+        raise Doubt("A duration is longer than 10,000 years, or has a fraction that is none or of the other sign.")
     sign = "-" if seconds < 0 or nanos < 0 else ""
     return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
 
@@ -60,7 +61,7 @@ def _list(fields: Fields) -> Json:
 
 def _value(fields: Fields) -> Json:
     if not fields:
-        raise ValueError("A google.protobuf.Value holds no value.")
+        raise Doubt("A google.protobuf.Value holds no value.")
     kind, value = next(iter(fields.items()))
     return None if kind == "null_value" else value
 
@@ -77,4 +78,4 @@ WELL_KNOWN: Mapping[str, Callable[[Fields], Json]] = MappingProxyType(
         **{f"google.protobuf.{name}Value": _wrapped for name in _WRAPPERS},
     }
 )
-"""By full name: what the fields of such a message are in JSON. They raise ValueError with a sentence for the caller."""
+"""By full name: what the fields of such a message are in JSON. They raise Doubt with a sentence for the caller."""
