@@ -15,6 +15,7 @@ from aegis_authz.demo.serving import serving
 from aegis_authz.demo.tools import DemoTools
 from tests.clients.servers import http_app, mcp_app
 from tests.clients.stream_servers import payments, ticker
+from tests.support.descriptors import descriptor_set
 from tests.support.registry_clients import node_clients, python_clients
 
 HERE = Path(__file__).parent
@@ -56,6 +57,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMe
                 for written, port in ports.items():
                     text = text.replace(f"127.0.0.1:{written}", f"127.0.0.1:{port}")
                 (target / path.name).write_text(text, "utf-8")
+        (running.catalogue / "payments.binpb").write_bytes(descriptor_set())
         try:
             await running.up()
             yield running

@@ -17,16 +17,20 @@ _TEXT_FRAME = 0x81
 
 @asynccontextmanager
 async def payments() -> AsyncIterator[int]:
-    """Serve `pay.v1.Payments` on 127.0.0.1 until the block ends; gives its port. Each method says what it got."""
+    """Serve `pay.v1.Payments` on 127.0.0.1 until the block ends; gives its port. Create says what it got, Talk answers."""
 
-    def method(name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
-        async def answer(message: bytes, _: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            return f"{name}: {len(message)} bytes".encode()
+    async def create(message: bytes, _: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        return f"Create: {message!r}".encode()
 
-        return grpc.unary_unary_rpc_method_handler(answer)
+    async def talk(messages: AsyncIterator[bytes], _: grpc.aio.ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
+        async for message in messages:
+            yield b"heard " + message
 
     server = grpc.aio.server()
-    handlers = {name: method(name) for name in ("Create", "Refund")}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Create": grpc.unary_unary_rpc_method_handler(create),
+        "Talk": grpc.stream_stream_rpc_method_handler(talk),
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("pay.v1.Payments", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -75,11 +75,21 @@ async def test_the_client_of_stripe_pays_by_a_form_and_uploads_in_parts(mesh: De
         ("aiohttp_https.py", "acme/web"),
         ("stripe_https.py", "4200 o-7"),
         ("websockets_https.py", "acme: 42"),
-        ("grpcio_https.py", "Create: 9 bytes"),
     ],
 )
 async def test_clients_of_apis_over_https(mesh: DemoMesh, python: Path, program: str, allowed: str) -> None:
     check(await outcome(mesh, str(python), str(PROGRAMS / program)), allowed)
+
+
+async def test_the_client_of_grpc_is_judged_by_the_fields_of_a_message_and_streams_by_their_head(
+    mesh: DemoMesh, python: Path
+) -> None:
+    told = await outcome(mesh, str(python), str(PROGRAMS / "grpcio_https.py"))
+    check(told, "Create: b'\\x08\\xe8 \\x12\\x03EUR'")
+    assert told["denied"].startswith("PERMISSION_DENIED")
+    assert "stands twice" in told["twice"]
+    assert told["talked"] == "heard a, heard b"
+    assert "lets no stream of messages to this method pass" in told["collected"]
 
 
 async def test_the_client_of_s3_puts_an_object_over_https(mesh: DemoMesh, python: Path) -> None:
