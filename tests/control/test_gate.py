@@ -36,6 +36,7 @@ OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/approvals/{approval_id}/status"),
+    ("GET", "/v1/authorities"),
     ("POST", "/approvals/sign-in"),
     ("POST", "/approvals/sign-out"),
     ("POST", "/v1/channels/slack/interactions"),

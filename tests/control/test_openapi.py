@@ -15,6 +15,7 @@ from aegis_authz.people.permissions import Permission
 
 PAGE = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
 OPEN = {
+    "/v1/authorities",
     "/v1/enroll",
     "/v1/password",
     "/v1/token",

@@ -74,6 +74,30 @@ async def test_an_invited_agent_brings_its_own_key(
     assert json.loads(printed)["reason"] == "POLICY_DENIED"
 
 
+async def test_an_agent_elsewhere_has_the_meshs_authorities_and_follows_their_rotation(
+    mesh: DemoMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # no mesh is here
+    state = str(mesh.state.resolve())
+    invited = json.loads(await mesh.aegis("agents", "invite", "acme/emea/finance-agent", "--dir", state, "--json"))
+    shown = json.loads(await mesh.aegis("ca", "show", "--dir", state, "--json"))
+    assert invited["authority"] == shown["signing"]["fingerprint"]
+    enroll = ("agent", "enroll", invited["code"], "--control", invited["control"])
+    with pytest.raises(CommandFailed, match="is none of those that the mesh has now"):
+        await mesh.aegis(*enroll, "--authority", "0" * 64)
+    places = ("--mesh", mesh.proxy, "--reverse", mesh.reverse)
+    enrolled = json.loads(await mesh.aegis(*enroll, "--authority", invited["authority"], *places, "--json"))
+    bundle = Path(enrolled["authorities"])
+    assert f"export SSL_CERT_FILE={bundle}" in await mesh.aegis("ca", "env")
+    for step in ((), ("--sign",), ("--finish",)):
+        await mesh.aegis("ca", "rotate", "--dir", state, *step)
+        call = ("curl", "-sS", "-d", '{"amount": 50000}', "https://api.stripe.example/v1/payments")
+        assert json.loads(await mesh.aegis("agent", "run", "--", *call))["reason"] == "POLICY_DENIED"
+        own = bundle.with_name("authorities.pem").read_text("ascii")
+        assert own == await mesh.aegis("ca", "export", "--dir", state)
+
+
 async def test_a_narrowed_token_is_held_to_its_task_and_its_calls_are_counted(
     mesh: DemoMesh, agent: Agent, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ async def ask(envoy: Proxy, line: str, *headers: str, body: bytes = b"") -> Repl
         "POST /v1/token",
         "POST /v1/enroll",
         "GET /.well-known/jwks.json",
+        "GET /v1/authorities",
         "GET /v1/approvals/apr_1k_ab12/status",
         "GET /v1/approvals/apr_1k_ab12/status?wait=1",
     ],

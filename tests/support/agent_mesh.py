@@ -66,6 +66,8 @@ class SmallMesh:
         self.gate = asyncio.Event()
         self.cancelled = asyncio.Event()
         self._jtis: set[str] = set()
+        self.authorities: Any = None
+        """What it says of certificate authorities, None for a mesh that has none."""
         self.url = ""
         self.code = ""
         self.upstream = ""
@@ -80,6 +82,9 @@ class SmallMesh:
         try:
             if request.path == "/v1/enroll":
                 return await self._enrol(request)
+            if request.path == "/v1/authorities":
+                status = 503 if self.is_away else 200 if self.authorities is not None else 404
+                return web.json_response(self.authorities, status=status)
             if request.path == "/v1/token":
                 return await self._token(request)
             return await self._judge(request)

@@ -17,12 +17,16 @@ class InvitationRequest(Request):
 
 
 class InvitationAnswer(Answer):
-    """A code that is good once; it is shown here and kept nowhere. `control` is where it is shown."""
+    """A code that is good once; it is shown here and kept nowhere. `control` is where it is shown.
+
+    `authority` is the SHA-256 of the certificate authority by which the mesh opens HTTPS, in hex, "" for none.
+    """
 
     agent: str
     code: str
     expires_at: float
     control: str
+    authority: str = ""
 
 
 class EnrolmentRequest(Request):

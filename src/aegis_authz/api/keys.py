@@ -48,3 +48,10 @@ class RotatedAnswer(Answer):
     name: str
     kid: str
     former_ends: float | None
+
+
+class AuthoritiesAnswer(Answer):
+    """The mesh's certificate authorities, and certificates by which each says who follows; all in PEM."""
+
+    authorities: tuple[str, ...]
+    endorsements: tuple[str, ...]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from aegis_authz.adapters.files.authority_folder import PublishedAuthorities
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.adapters.records.spending import recorded_spend
@@ -280,6 +281,12 @@ def _directory(bulletin: Bulletin, stores: ControlStores) -> Directory:
     return published.with_enrolled(stores.enrolments.current)
 
 
+def _discovery(keys: Keys, stores: ControlStores, clock: Clock) -> Discovery:
+    discovery = Discovery(keys.root, lambda: stores.bundle_ring.trusted(clock.now()))
+    discovery.refresh()
+    return discovery
+
+
 def control_services(
     settings: ControlSettings,
     keys: Keys,
@@ -295,8 +302,7 @@ def control_services(
     """
     bulletin, board = Bulletin(), StatusBoard(clock)
     builder = _builder(settings, keys, stores, clock)
-    discovery = Discovery(keys.root, lambda: stores.bundle_ring.trusted(clock.now()))
-    discovery.refresh()
+    discovery = _discovery(keys, stores, clock)
     publisher = Publisher(stores.releases, builder, bulletin, clock)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
@@ -333,6 +339,7 @@ def control_services(
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
+        authorities=None if settings.authorities is None else PublishedAuthorities(settings.authorities),
         authentication=authentication,
         people=_people_services(settings, stores, door, trusted_keys, clock, ids),
         opa_token=keys.opa_token,

@@ -37,19 +37,24 @@ def enroll(
     control: Annotated[str, typer.Option("--control", help="The control plane's URL.")],
     mesh: MeshProxy = "",
     reverse: MeshReverse = "",
+    authority: Annotated[
+        str,
+        typer.Option("--authority", metavar="SHA256", help="The mesh's authority, as aegis ca show prints it."),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a key here and bring its public half to the control plane, for a code that is good once.
 
-    The key never leaves this machine; it is kept in this user's settings, for this user alone. Exits with 2 when the
-    code is not taken.
+    The key never leaves this machine; it is kept in this user's settings, for this user alone. Where the mesh opens
+    HTTPS its authorities are taken, too, and renewed by `agent run` and `agent proxy`. Exits with 2 when the code
+    is not taken.
 
     Example: aegis agent enroll CODE --control https://control.example
     """
     from aegis_authz.commands.enrolling import enrol_agent
 
     with exits_on_faults("agent enroll"):
-        enrolled = enrol_agent(code, control, mesh, reverse)
+        enrolled = enrol_agent(code, control, mesh, reverse, authority)
     enrolment = enrolled.enrolment
     if as_json:
         import json
@@ -58,6 +63,10 @@ def enroll(
         typer.echo(json.dumps({**asdict(enrolment), "folder": str(enrolled.folder)}, indent=2))
         return
     typer.echo(f"{enrolment.agent} is enrolled; its key is in {enrolled.folder}")
+    if enrolled.problem:
+        report(enrolled.problem)
+    elif enrolment.authorities:
+        typer.echo(f"for HTTPS its programs are given {enrolment.authorities}")
     if enrolment.proxy:
         typer.echo(f"next: aegis agent run --agent {enrolment.agent} -- COMMAND")
     else:

@@ -51,8 +51,9 @@ def show_registered(agents: Sequence[RegisteredAgentAnswer]) -> None:
 
 def invitation_text(invitation: InvitationAnswer) -> str:
     """What to run at the agent's side, and until when."""
+    pin = f" --authority {invitation.authority}" if invitation.authority else ""
     return (
-        f"aegis agent enroll {invitation.code} --control {invitation.control}\n"
+        f"aegis agent enroll {invitation.code} --control {invitation.control}{pin}\n"
         f"to be run at the agent's side, once, until {_local_time(invitation.expires_at)}"
     )
 

@@ -12,7 +12,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import UNABLE
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState, OptionalState
 
 app = typer.Typer(help="The certificate authority by which a mesh opens HTTPS.", no_args_is_help=True)
 
@@ -67,17 +67,24 @@ def export(
 
 
 @app.command()
-def env(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def env(
+    state: OptionalState = None,
+    agent: Annotated[
+        str, typer.Option("--agent", metavar="ORG/TENANT/AGENT", help="An agent that was enrolled on this machine.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Print what makes clients of this shell trust the mesh, for `eval`.
 
-    Most clients trust what is named in place of the public authorities, so the file that is named holds both.
+    Most clients trust what is named in place of the public authorities, so the file that is named holds both. Where an
+    agent of a mesh on another machine was enrolled, it is that agent's copy.
 
     Example: eval "$(aegis ca env --dir DIR)"
     """
     from aegis_authz.commands.authority import client_variables
 
     with exits_on_faults("ca env"):
-        variables = client_variables(state)
+        variables = client_variables(state, agent)
     if as_json:
         typer.echo(json.dumps(variables, indent=2))
         return

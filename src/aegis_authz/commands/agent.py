@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aegis_authz.adapters.files.keys import KeyFolderError, load_ed25519
 from aegis_authz.adapters.system import SystemClock, SystemIds, chance
+from aegis_authz.agent.authorities import BUNDLE
 from aegis_authz.agent.command import command_environment, run_command
 from aegis_authz.agent.enrolment import (
     KEY_FILE,
@@ -31,6 +32,7 @@ from aegis_authz.agent.token_endpoint import TokenEndpoint
 from aegis_authz.agent.tokens import TokenKeeper
 from aegis_authz.agent.tunnels import Tunnels
 from aegis_authz.commands.faults import Unable, unable_on
+from aegis_authz.commands.mesh_authorities import AuthorityRenewal
 from aegis_authz.core.scope import Scope
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.mesh import stop_signals
@@ -61,16 +63,20 @@ class AgentChoice:
 
 @dataclass(frozen=True, slots=True)
 class AgentSide:
-    """An agent that can call: who it is, and its key."""
+    """An agent that can call: who it is, and its key.
+
+    `folder` is where its copy of the mesh's authorities is, None where they are those of a mesh on this machine.
+    """
 
     enrolment: Enrolment
     key: ProofKey
+    folder: Path | None
 
 
 @unable_on(EnrolmentFault, MeshNotRunning, KeyFolderError, ValueError)
 def agent_side(choice: AgentChoice) -> AgentSide:
     """The agent the user means, its key loaded. Raises Unable."""
-    state = choice.state
+    state, own_folder = choice.state, None
     if choice.key is not None:
         key_file, enrolment = choice.key, _without_enrolment(choice)
     else:
@@ -78,6 +84,7 @@ def agent_side(choice: AgentChoice) -> AgentSide:
         home = agents_home(state)
         folder = agent_folder(home, chosen_agent(home, choice.agent))
         key_file, enrolment = folder / KEY_FILE, read_enrolment(folder)
+        own_folder = folder if state is None else None
     enrolment = _at_its_mesh(enrolment, state)
     endpoint = f"{choice.control.rstrip('/')}{TOKEN_PATH}" if choice.control else enrolment.token_endpoint
     enrolment = replace(
@@ -87,7 +94,7 @@ def agent_side(choice: AgentChoice) -> AgentSide:
         reverse=(choice.reverse or enrolment.reverse).rstrip("/"),
     )
     clock, ids = SystemClock(), SystemIds()
-    return AgentSide(enrolment, ProofKey(load_ed25519(key_file), clock.now, ids.token))
+    return AgentSide(enrolment, ProofKey(load_ed25519(key_file), clock.now, ids.token), own_folder)
 
 
 def chosen_agent(home: Path, agent: str) -> Scope:
@@ -138,7 +145,11 @@ async def run_through(
     side: AgentSide, words: Sequence[str], direct: Sequence[str], report: Report, task: AgentTask | None = None
 ) -> int:
     """Run a command whose requests pass a signer of its own; returns the command's exit code. Raises Unable."""
-    authorities = Path(side.enrolment.authorities) if side.enrolment.authorities else None
+    renewal = _renewal(side, report)
+    if renewal is not None:
+        async with mesh_session() as session:
+            await renewal.renew(session)  # before the command reads the file; the signer tells what is in the way
+    authorities = authorities_of(side)
     async with open_signer(side, "127.0.0.1:0", report, task) as listening:
         return await run_command(words, command_environment(os.environ, listening.url, direct, authorities))
 
@@ -167,11 +178,29 @@ async def open_caller(side: AgentSide, report: Report, task: AgentTask | None = 
         keeper = TokenKeeper(obtain, time.monotonic, report, chance)
         mesh = MeshAddress(enrolment.proxy, enrolment.reverse)
         async with asyncio.TaskGroup() as group:
-            renewal = group.create_task(keeper.keep())
+            tasks = [group.create_task(keeper.keep())]
+            authorities = _renewal(side, report)
+            if authorities is not None:
+                tasks.append(group.create_task(authorities.watch(session)))
             try:
                 yield MeshCaller(session, mesh, side.key, keeper.token)
             finally:
-                renewal.cancel()
+                for renewal in tasks:
+                    renewal.cancel()
+
+
+def authorities_of(side: AgentSide) -> Path | None:
+    """The file that its programs are given for HTTPS, None where the mesh opens none."""
+    if side.enrolment.authorities:
+        return Path(side.enrolment.authorities)
+    copied = None if side.folder is None else side.folder / BUNDLE
+    return copied if copied is not None and copied.is_file() else None
+
+
+def _renewal(side: AgentSide, report: Report) -> AuthorityRenewal | None:
+    if side.folder is None:
+        return None
+    return AuthorityRenewal(side.folder, side.enrolment.token_endpoint.removesuffix(TOKEN_PATH), report)
 
 
 def _without_enrolment(choice: AgentChoice) -> Enrolment:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from aegis_authz.adapters.files.authority_folder import AuthorityFolder, RotationFault
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.agent.authorities import BUNDLE
 from aegis_authz.agent.command import AUTHORITIES
+from aegis_authz.agent.enrolment import EnrolmentFault, agent_folder, users_agents
+from aegis_authz.commands.agent import chosen_agent, nearest_mesh
 from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.intercept.authority import Authority, AuthorityUnreadable, NotCertified
 from aegis_authz.local.layout import Layout
@@ -60,12 +63,27 @@ def exported(state: Path, with_public: bool) -> str:
     return (folder.bundle if with_public else folder.trusted).read_text("ascii", "replace")
 
 
-@unable_on(AuthorityUnreadable, OSError)
-def client_variables(state: Path) -> dict[str, str]:
-    """The variables that make clients trust the mesh. Raises Unable."""
-    folder = _folder(state)
+@unable_on(AuthorityUnreadable, EnrolmentFault, ValueError, OSError)
+def client_variables(state: Path | None, agent: str) -> dict[str, str]:
+    """The variables that make clients trust the mesh of this folder, or that of an agent which this user enrolled.
+
+    Raises Unable.
+    """
+    mesh = nearest_mesh(state)
+    if mesh is None:
+        return dict.fromkeys(AUTHORITIES, str(_copied_bundle(agent)))
+    folder = _folder(mesh)
     folder.signing()
     return dict.fromkeys(AUTHORITIES, str(folder.bundle.resolve()))
+
+
+def _copied_bundle(agent: str) -> Path:
+    home = users_agents()
+    scope = chosen_agent(home, agent)
+    bundle = agent_folder(home, scope) / BUNDLE
+    if not bundle.is_file():
+        raise EnrolmentFault(f"{scope} has no authorities of its mesh; it gets them by: aegis agent run")
+    return bundle
 
 
 @unable_on(AuthorityUnreadable, NotCertified, OSError)

@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aegis_authz import durable
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.agent.authorities import BUNDLE, OWN
 from aegis_authz.agent.enrolment import KEY_FILE, Enrolment, EnrolmentFault, agent_folder, users_agents, write_enrolment
 from aegis_authz.agent.enrolment_endpoint import enrol
 from aegis_authz.agent.mesh import mesh_session
 from aegis_authz.agent.proof import ProofKey
 from aegis_authz.commands.faults import unable_on
+from aegis_authz.commands.mesh_authorities import AuthorityRenewal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +28,46 @@ class EnrolledAgent:
 
     enrolment: Enrolment
     folder: Path
+    problem: str
+    """Why the mesh's authorities were not taken, "" where they were, or where it has none."""
 
 
 @unable_on(EnrolmentFault, OSError)
-def enrol_agent(code: str, control: str, proxy: str, reverse: str) -> EnrolledAgent:
+def enrol_agent(code: str, control: str, proxy: str, reverse: str, authority: str) -> EnrolledAgent:
     """Make a key, show its public half with the code, and keep both in this user's folder of agents.
 
-    `proxy` and `reverse` take the place of what the control plane says of its mesh. An agent that was enrolled before
+    `proxy` and `reverse` take the place of what the control plane says of its mesh; `authority` is the fingerprint of
+    one of its certificate authorities, "" for none. An agent that was enrolled before
     gets the new key. Raises Unable; then nothing is left of the key.
     """
     home = users_agents()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = Path(tempfile.mkdtemp(prefix=".enrol-", dir=home))  # 0700
     try:
+        problem = asyncio.run(_taken(AuthorityRenewal(draft, control, lambda _: None), authority))
+        if problem and authority:
+            raise EnrolmentFault(f"nothing was enrolled: {problem}")  # who answers may be somebody else
         key = Ed25519PrivateKey.generate()
         durable.create(draft / KEY_FILE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         answer = asyncio.run(_shown(code, control, key))
         enrolment = replace(answer, proxy=proxy or answer.proxy, reverse=(reverse or answer.reverse).rstrip("/"))
         folder = agent_folder(home, enrolment.scope)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (draft / KEY_FILE).replace(folder / KEY_FILE)
+        for name in (KEY_FILE, OWN, BUNDLE):
+            if (draft / name).exists():
+                (draft / name).replace(folder / name)
         durable.sync_folder(folder)
+        bundle = folder / BUNDLE
+        enrolment = replace(enrolment, authorities=str(bundle) if bundle.is_file() else "")
         write_enrolment(folder, enrolment)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return EnrolledAgent(enrolment, folder)
+    return EnrolledAgent(enrolment, folder, problem)
+
+
+async def _taken(renewal: AuthorityRenewal, pin: str) -> str:
+    async with mesh_session() as session:
+        return await renewal.renew(session, pin.lower().removeprefix("sha256:"))
 
 
 async def _shown(code: str, control: str, key: Ed25519PrivateKey) -> Enrolment:

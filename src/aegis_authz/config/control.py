@@ -104,7 +104,9 @@ class ControlSettings(Settings):
     holds issuer.pem, approvals.pem, bundle.pem, root.pem, records.pem and admin.token; `rotate_every` says when each is
     replaced, and `key_service` keeps those of tokens and approvals out of files; `policies` and `tools` are the folders
     of documents published at the first start.
-    `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to every publication.
+    `authorities` is a file of the certificate authorities by which the mesh opens HTTPS (`trusted.pem`): agents on
+    other machines are told. `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to all that is
+    published.
     `public_url` is where approvers and agents reach it; `public_proxy` and `public_reverse` are where agents reach the
     mesh, which those that enrol are told. `gateways` are the networks of proxies in front, whose word for who asks
     (X-Forwarded-For) is believed. `proxy` is the file of an Envoy's settings (ProxySettings): its
@@ -132,6 +134,7 @@ class ControlSettings(Settings):
     policies: Path
     tools: Path
     probe: Path | None = None
+    authorities: Path | None = None
     redis: str
     database: str = ""
     issuer: str = "aegis"

@@ -63,6 +63,7 @@ from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
+from aegis_authz.intercept.authority import MeshAuthorities
 from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.passwords import WeakPassword
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -132,7 +133,7 @@ class ControlServices:
     `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's.
     `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
     routes, None for none; `expiry` records what ran out. `token_jwks` are the public keys agent tokens are verified
-    with.
+    with; `authorities` are the mesh's certificate authorities, None where it has none to tell of.
     """
 
     publisher: Publisher
@@ -156,6 +157,7 @@ class ControlServices:
     spend: Spend
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
+    authorities: Callable[[], MeshAuthorities] | None
     authentication: Authentication
     people: PeopleServices
     outreach: Outreach
@@ -204,13 +206,18 @@ def create_app(services: ControlServices) -> FastAPI:
         *agent_routes(services.revoker, services.authentication),
         *token_routes(services.issuer),
         *enrolment_routes(
-            services.enroller, services.directory, services.terms, services.mesh, services.authentication
+            services.enroller,
+            services.directory,
+            services.terms,
+            services.mesh,
+            services.authorities,
+            services.authentication,
         ),
         *key_routes(services.rotator, services.authentication),
         *session_routes(services.people.door, services.authentication),
         *person_routes(services.people.appointer, services.authentication),
         *change_routes(services.people.changes, services.authentication),
-        *open_routes(services.bulletin, services.keeper, services.token_jwks),
+        *open_routes(services.bulletin, services.keeper, services.token_jwks, services.authorities),
     ):
         app.include_router(router)
     return app

@@ -56,17 +56,25 @@ class Leaf:
         return Epoch((self.starts + self.ends) / 2)
 
 
+@dataclass(frozen=True, slots=True)
+class MeshAuthorities:
+    """The certificates of the authorities that a mesh has its clients trust, and who followed whom; each in PEM."""
+
+    trusted: tuple[bytes, ...]
+    endorsements: tuple[bytes, ...]
+
+
 class Authority:
     """A certificate authority and its key, which never leaves it but by `to_pem`."""
 
     def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         """Raises AuthorityUnreadable for a certificate that is no authority's, or for another key."""
-        if _is_no_authority(certificate) or _spki(certificate.public_key()) != _spki(key.public_key()):
+        if is_no_authority(certificate) or spki_of(certificate.public_key()) != spki_of(key.public_key()):
             raise AuthorityUnreadable("not the certificate of an authority and its key")
         self._certificate = certificate
         self._key = key
         self._key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        self.names = _permitted(certificate)
+        self.names = permitted_names(certificate)
         """The domains it is held to, () where it may sign for any."""
         self.fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         """The SHA-256 of the certificate, in hex."""
@@ -91,6 +99,22 @@ class Authority:
             raise NotCertified("not the name of a host in lower case")
         if self.names and not any(name == domain or name.endswith(f".{domain}") for domain in self.names):
             raise NotCertified("outside the domains that the authority is held to")
+
+    def endorse(self, successor: Authority, now: Epoch) -> bytes:
+        """A certificate that says who comes next, PEM, for those who trust this one. Good as long as this one is."""
+        following = successor._certificate  # of the same class
+        builder = (
+            x509.CertificateBuilder(self._certificate.subject, following.subject, following.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_time(now) - _CLOCKS)
+            .not_valid_after(_time(self.ends))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(self._key_id, critical=False)
+        )
+        if successor.names:
+            permitted = [x509.DNSName(name) for name in successor.names]
+            builder = builder.add_extension(x509.NameConstraints(permitted, None), critical=True)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def mint(self, name: str, now: Epoch, life: Seconds = LEAF_LIFE) -> Leaf:
         """A new key and certificate for a host. Raises NotCertified."""
@@ -169,7 +193,8 @@ def certificates_in(pem: bytes) -> tuple[bytes, ...]:
         raise AuthorityUnreadable("not certificates in PEM") from None
 
 
-def _is_no_authority(certificate: x509.Certificate) -> bool:
+def is_no_authority(certificate: x509.Certificate) -> bool:
+    """Whether it is no certificate that an authority made for itself."""
     try:
         certificate.verify_directly_issued_by(certificate)
         return not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -177,7 +202,8 @@ def _is_no_authority(certificate: x509.Certificate) -> bool:
         return True
 
 
-def _permitted(certificate: x509.Certificate) -> tuple[str, ...]:
+def permitted_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The domains that a certificate is held to, () for any."""
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
@@ -199,7 +225,8 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def _spki(key: object) -> bytes:
+def spki_of(key: object) -> bytes:
+    """A public key as it stands in certificates. Raises AuthorityUnreadable for one of another kind."""
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise AuthorityUnreadable("not the certificate of an authority and its key")
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -56,6 +56,11 @@ class Layout:
         return self.authority / "bundle.pem"
 
     @property
+    def trusted(self) -> Path:
+        """The mesh's own authorities alone."""
+        return self.authority / "trusted.pem"
+
+    @property
     def records(self) -> Path:
         """Decision records, a folder for each writer."""
         return self.state / "records"

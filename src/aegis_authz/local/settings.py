@@ -115,6 +115,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         tools=options.tools,
         probe=layout.state / "probe",
         proxy=layout.state / "proxy.yaml",
+        authorities=layout.trusted if options.https else None,
         redis=f"unix://{layout.socket('redis')}",
         clock_skew=0,  # one machine has one clock
         bootstrap_owner_decides=True,  # and often one person, who holds its admin token
@@ -215,9 +216,14 @@ def trusted_authorities() -> Path:
     candidates = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
     for candidate in candidates:
         # a shell that trusts a mesh says so in SSL_CERT_FILE: that mesh vouches for no tool
-        if candidate and Path(candidate).is_file() and not (Path(candidate).parent / "signing.pem").exists():
+        if candidate and Path(candidate).is_file() and not _is_of_a_mesh(Path(candidate).parent):
             return Path(candidate)
     return Path(certifi.where())
+
+
+def _is_of_a_mesh(folder: Path) -> bool:
+    """Whether a mesh's authorities are in a folder: its own, or an agent's copy."""
+    return any((folder / name).exists() for name in ("signing.pem", "authorities.pem"))
 
 
 def write_settings(path: Path, settings: BaseModel) -> Path:

@@ -41,6 +41,7 @@ _EXACT = (
     ("POST", "/v1/token"),
     ("POST", "/v1/enroll"),
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/v1/authorities"),
 )
 _STATUS = "/v1/approvals/[A-Za-z0-9_-]+/status"
 _UNSENT = ("authorization", "cookie", "proxy-authorization", "x-aegis-token", "x-aegis-proof", "x-aegis-approval")

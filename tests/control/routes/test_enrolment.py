@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 
+from aegis_authz.adapters.files.authority_folder import AuthorityFolder
 from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
+from aegis_authz.core.units import Epoch
 from tests.support.token_requests import assertion, binding, client_form, enrolment, key_id, private_key, public_jwk
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -55,6 +60,36 @@ async def test_an_agent_is_told_where_others_reach_the_mesh_and_not_where_envoy_
     async with client(plane, "ann") as admin:
         enrolled = await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
     assert enrolled.json()["mesh"] == {"forward_proxy": "http://gateway:10000", "reverse": "http://gateway:10001"}
+
+
+async def test_agents_are_told_of_the_authorities_by_which_the_mesh_opens_https(
+    settings: ControlSettings,
+    new_plane: Callable[..., ControlServices],
+    documents: Callable[..., Sources],
+    client: Client,
+    tmp_path: Path,
+) -> None:
+    folder = AuthorityFolder(tmp_path / "ca", Path(certifi.where()))
+    plane = new_plane(settings=settings.model_copy(update={"authorities": folder.trusted}))
+    plane.publisher.start(documents)
+    async with client(plane, "ann") as admin, client(plane, "") as anyone:
+        assert (await anyone.get("/v1/authorities")).status_code == 503  # there is no file yet
+        first = folder.open(Epoch(time.time()))
+        told = (await anyone.get("/v1/authorities")).json()
+        assert told == {"authorities": [first.certificate.decode()], "endorsements": []}
+        second = folder.begin(Epoch(time.time()), ())
+        told = (await anyone.get("/v1/authorities")).json()
+        assert told["authorities"] == [first.certificate.decode(), second.certificate.decode()]
+        assert len(told["endorsements"]) == 1
+        assert "PRIVATE" not in json.dumps(told)
+        invitation = (await admin.post(DOOR, json={"ttl": 600})).json()
+        assert invitation["authority"] == first.fingerprint
+
+
+async def test_a_mesh_that_opens_no_https_has_no_authorities(plane: ControlServices, client: Client) -> None:
+    async with client(plane, "ann") as admin:
+        assert (await admin.get("/v1/authorities")).status_code == 404
+        assert (await admin.post(DOOR, json={"ttl": 600})).json()["authority"] == ""
 
 
 async def rates(url: str, attempts: int, network: str = "10.0.0.") -> list[int]:

@@ -2,11 +2,12 @@
 
 `signing.pem` and `next.pem` hold a key and its certificate, for their owner alone; `former.pem` a certificate.
 `trusted.pem` holds the certificates of all of them, `bundle.pem` the public authorities as well: what clients are
-given.
+given. `endorsements.pem` says of each authority that followed which one came before.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz import durable
@@ -15,6 +16,7 @@ from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import (
     Authority,
     AuthorityUnreadable,
+    MeshAuthorities,
     certificates_in,
     new_authority,
     read_authority,
@@ -22,6 +24,8 @@ from aegis_authz.intercept.authority import (
 
 SIGNING, NEXT, FORMER = "signing.pem", "next.pem", "former.pem"
 TRUSTED, BUNDLE = "trusted.pem", "bundle.pem"
+ENDORSEMENTS = "endorsements.pem"
+_MOST_ENDORSEMENTS = 16
 _PUBLIC = 0o644
 _MOST_BYTES = 65_536
 
@@ -46,6 +50,22 @@ class AuthorityFile:
             self._authority = _private(self._path)
             self._stamp = stamp
         return self._authority
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedAuthorities:
+    """What clients elsewhere may be told of the mesh's authorities, from the file of those that are trusted.
+
+    Who followed whom is in the file beside it, where there is one.
+    """
+
+    trusted: Path
+
+    def __call__(self) -> MeshAuthorities:
+        """The certificates now. Raises AuthorityUnreadable, OSError."""
+        followers = self.trusted.parent / ENDORSEMENTS
+        endorsements = certificates_in(followers.read_bytes()) if followers.exists() else ()
+        return MeshAuthorities(certificates_in(self.trusted.read_bytes()), endorsements)
 
 
 class AuthorityFolder:
@@ -92,8 +112,10 @@ class AuthorityFolder:
         if self.has_former:
             raise RotationFault("the last rotation is not over; end it with: aegis ca rotate --finish")
         authority = new_authority(now, names)
+        endorsement = self.signing().endorse(authority, now)
         if not durable.create(self._folder / NEXT, authority.to_pem()):
             raise RotationFault("a rotation has begun; go on with: aegis ca rotate --sign")
+        self._endorse(endorsement)
         self._publish()
         return authority
 
@@ -116,6 +138,11 @@ class AuthorityFolder:
             raise RotationFault("no former authority is trusted: there is nothing to end")
         (self._folder / FORMER).unlink()
         self._publish()
+
+    def _endorse(self, endorsement: bytes) -> None:
+        path = self._folder / ENDORSEMENTS
+        former = certificates_in(path.read_bytes()) if path.exists() else ()
+        durable.replace(path, b"".join((*former, endorsement)[-_MOST_ENDORSEMENTS:]), _PUBLIC)
 
     def _publish(self) -> None:
         certificates = [self.signing().certificate]

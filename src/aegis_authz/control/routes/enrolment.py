@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from fastapi import APIRouter, Request
@@ -24,7 +25,11 @@ from aegis_authz.control.issuing import TokenTerms
 from aegis_authz.control.routes.agents import Agent, Org, Tenant
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
+from aegis_authz.intercept.authority import AuthorityUnreadable, MeshAuthorities
+from aegis_authz.intercept.endorsements import fingerprint_of
 from aegis_authz.people.permissions import Permission
+
+_log = logging.getLogger(__name__)
 
 
 def enrolment_routes(
@@ -32,6 +37,7 @@ def enrolment_routes(
     directory: Callable[[], Directory],
     terms: TokenTerms,
     mesh: MeshPlace,
+    authorities: Callable[[], MeshAuthorities] | None,
     authentication: Authentication,
 ) -> list[APIRouter]:
     """`/v1/agents`, invitations, and `POST /v1/enroll`, which is open: the code is the right to it."""
@@ -52,8 +58,13 @@ def enrolment_routes(
         """Make a code that lets the agent bring its own key, once."""
         scope = Scope(org, tenant, agent)
         invited = await enroller.invite(scope, Seconds(request.ttl), caller.id, request.note)
-        control = terms.endpoint.removesuffix("/v1/token")
-        return InvitationAnswer(agent=str(scope), code=invited.code, expires_at=invited.expires_at, control=control)
+        return InvitationAnswer(
+            agent=str(scope),
+            code=invited.code,
+            expires_at=invited.expires_at,
+            control=terms.endpoint.removesuffix("/v1/token"),
+            authority=_first_fingerprint(authorities),
+        )
 
     @everyone.post("/v1/enroll")
     async def enrol_agent(body: EnrolmentRequest, request: Request) -> EnrolmentAnswer:
@@ -69,6 +80,18 @@ def enrolment_routes(
         )
 
     return [people, everyone]
+
+
+def _first_fingerprint(authorities: Callable[[], MeshAuthorities] | None) -> str:
+    """That of the authority which signs now, "" where there is none: who enrols knows by it whom to trust."""
+    if authorities is None:
+        return ""
+    try:
+        trusted = authorities().trusted
+        return fingerprint_of(trusted[0]) if trusted else ""
+    except (OSError, AuthorityUnreadable):
+        _log.exception("the mesh's authorities cannot be read")
+        return ""
 
 
 def _answer(scope: Scope, agent: RegisteredAgent) -> RegisteredAgentAnswer:

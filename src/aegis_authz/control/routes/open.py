@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter, Response
 
-from aegis_authz.api.keys import HealthAnswer, JwkAnswer, KeysAnswer, ReadyAnswer
+from aegis_authz.api.keys import AuthoritiesAnswer, HealthAnswer, JwkAnswer, KeysAnswer, ReadyAnswer
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.routing import RouteKeeper
+from aegis_authz.intercept.authority import AuthorityUnreadable, MeshAuthorities
+
+_log = logging.getLogger(__name__)
 
 
 def open_routes(
-    bulletin: Bulletin, keeper: RouteKeeper | None, token_jwks: Callable[[], Sequence[Mapping[str, str]]]
+    bulletin: Bulletin,
+    keeper: RouteKeeper | None,
+    token_jwks: Callable[[], Sequence[Mapping[str, str]]],
+    authorities: Callable[[], MeshAuthorities] | None,
 ) -> list[APIRouter]:
     """The routes that need no token."""
     everyone = open_router()
@@ -23,6 +30,20 @@ def open_routes(
         """Get the public keys that agent tokens are verified with."""
         response.headers["cache-control"] = "public, max-age=60"
         return KeysAnswer(keys=tuple(JwkAnswer(**jwk) for jwk in token_jwks()))
+
+    @everyone.get("/v1/authorities")
+    def get_authorities(response: Response) -> AuthoritiesAnswer:
+        """Get the certificates that agents have to trust where the mesh opens HTTPS."""
+        if authorities is None:
+            raise HttpProblem(404, "the settings name no authorities of this mesh")
+        try:
+            mesh = authorities()
+        except (OSError, AuthorityUnreadable):
+            _log.exception("the mesh's authorities cannot be read")
+            raise HttpProblem(503, "the mesh's authorities cannot be read; the log says why") from None
+        response.headers["cache-control"] = "public, max-age=60"
+        trusted, endorsements = ([pem.decode("ascii") for pem in part] for part in (mesh.trusted, mesh.endorsements))
+        return AuthoritiesAnswer(authorities=tuple(trusted), endorsements=tuple(endorsements))
 
     @everyone.get("/healthz")
     async def get_health() -> HealthAnswer:
