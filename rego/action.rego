@@ -189,14 +189,18 @@ terms(groups, holding) := {
 	"expires_in": min({given.approval.expires_in | some given in holding}),
 }
 
-# What few rules ask for is told only where it is asked for: all that any of them asks.
+# What a word that is left out asks for; core/approval_terms.py has the same.
+absent_terms := {"approvals": 1, "confirm": [], "notify": [], "hold": 0}
+
+# What few rules ask for is told only where it is asked for: all that any of them asks, and no longer a hold than each does.
 more_terms(holding) := {word: value |
 	some word, value in {
 		"approvals": max({1} | {given.approval.approvals | some given in holding}),
 		"confirm": sort({name | some given in holding; some name in given.approval.confirm}),
 		"notify": sort({place | some given in holding; some place in given.approval.notify}),
+		"hold": min({object.get(given.approval, "hold", absent_terms.hold) | some given in holding}),
 	}
-	not value in [1, []]
+	value != absent_terms[word]
 }
 
 # Rules that name no group accept any approver; the others must have a group in common.

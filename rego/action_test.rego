@@ -140,6 +140,14 @@ test_rules_that_ask_get_the_most_approvers_and_all_that_any_of_them_names if {
 	}
 }
 
+test_a_request_is_kept_open_no_longer_than_every_rule_that_asks_wants if {
+	short := object.union(asks(["a"], 900), {"approval": {"hold": 1}})
+	long := object.union(asks(["a"], 900), {"approval": {"hold": 20}})
+	decided([short, long], {}).approval == {"groups": ["a"], "expires_in": 900, "hold": 1}
+	decided([long], {}).approval.hold == 20
+	not "hold" in object.keys(decided([long, asks(["a"], 900)], {}).approval)
+}
+
 test_a_rule_that_cannot_be_read_denies if {
 	every broken in [{}, object.remove(rule, ["values"]), object.remove(rule, ["headers"]), null, "x"] {
 		decided([rule, broken], {}).effect == "deny"

@@ -128,7 +128,9 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
 
 
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
-HELD = decision(Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900, 1, (), ()))
+HELD = decision(
+    Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900, 1, (), (), 0.0)
+)
 
 
 async def _never(*_: object) -> Any:
@@ -617,9 +619,9 @@ async def test_where_a_bundle_tells_no_bases_every_publication_makes_approvals_s
 @pytest.mark.parametrize(
     "terms",
     [
-        ApprovalTerms(("finance",), 900, 3, (), ()),
-        ApprovalTerms(("board",), 900, 1, (), ()),
-        ApprovalTerms(("finance",), 900, 1, ("amount",), ()),
+        ApprovalTerms(("finance",), 900, 3, (), (), 0.0),
+        ApprovalTerms(("board",), 900, 1, (), (), 0.0),
+        ApprovalTerms(("finance",), 900, 1, ("amount",), (), 0.0),
     ],
     ids=["more people", "other groups", "a typed value"],
 )

@@ -73,7 +73,7 @@ SEEN: Counter[object] = Counter()
 
 def limit(number: int, exceed: Exceed) -> Limit:
     terms = TERMS[number]
-    approval = ApprovalTerms((), 900, 1, (), ()) if exceed is Exceed.APPROVAL_NEEDED else None
+    approval = ApprovalTerms((), 900, 1, (), (), 0.0) if exceed is Exceed.APPROVAL_NEEDED else None
     per = Per.TENANT if number % 2 else Per.AGENT
     return Limit(f"l{number}{exceed.value}", "p", f"l{number}", per, exceed, (), approval, terms)
 

@@ -87,7 +87,7 @@ def measure(kind: int, amount: int, now: int) -> Measure:
 def charge(kind: int, exceed: Exceed, amount: int, scope: Scope, now: int) -> Charge:
     """A charge to the account of the agent, or of its tenant."""
     per = Per.TENANT if kind % 2 else Per.AGENT
-    approval = ApprovalTerms((), 900, 1, (), ()) if exceed is Exceed.APPROVAL_NEEDED else None
+    approval = ApprovalTerms((), 900, 1, (), (), 0.0) if exceed is Exceed.APPROVAL_NEEDED else None
     limit = Limit(f"l{kind}{exceed.value}", "p", "l", per, exceed, (), approval, Count(1, RollingWindow(1)))
     return Charge(limit, limit.holder_of(scope), measure(kind, amount, now))
 

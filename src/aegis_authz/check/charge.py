@@ -80,6 +80,7 @@ def approval_over(held: ApprovalTerms | None, charging: Charging) -> ApprovalTer
         approvals=max(entry.approvals for entry in terms),
         confirm=tuple(sorted({name for entry in terms for name in entry.confirm})),
         notify=tuple(sorted({place for entry in terms for place in entry.notify})),
+        hold=min(entry.hold for entry in terms),
     )
 
 

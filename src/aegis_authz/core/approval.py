@@ -24,6 +24,9 @@ MOST_WAITING_OF_TENANT = 500
 MOST_APPROVERS = 5
 """The most people that a rule may ask to approve one call."""
 
+MOST_HOLD = 60
+"""The most seconds a request may be kept open while a person decides, whatever a policy says."""
+
 MAX_SHOWN_BYTES = 32_768
 """The most a call may hold that waits for a person: what nobody can read, nobody can approve."""
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS, MOST_HOLD
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import Seconds
 
-ABSENT_TERMS: Mapping[str, Json] = MappingProxyType({"approvals": 1, "confirm": [], "notify": []})
+ABSENT_TERMS: Mapping[str, Json] = MappingProxyType({"approvals": 1, "confirm": [], "notify": [], "hold": 0})
 """What is asked for where a word is left out; the words that are not here are in all terms.
 
-The library leaves out the same ones (`more_terms` of rego/action.rego).
+The library leaves out the same ones (`absent_terms` of rego/action.rego).
 """
 
 _EVERY = frozenset(("groups", "expires_in"))
@@ -34,12 +34,16 @@ def read_terms(data: Json) -> ApprovalTerms:
         raise ValueError("an approval that expires never or at once")
     if isinstance(approvals, bool) or not isinstance(approvals, int) or not 1 <= approvals <= MOST_APPROVERS:
         raise ValueError("an approval of nobody, or of more people than there may be")
+    hold = terms["hold"]
+    if isinstance(hold, bool) or not isinstance(hold, int | float) or not 0 <= hold <= MOST_HOLD:
+        raise ValueError("a request that is kept open for longer than any may be")
     return ApprovalTerms(
         groups=_texts(terms["groups"], "groups"),
         expires_in=Seconds(float(life)),
         approvals=approvals,
         confirm=_texts(terms["confirm"], "confirm"),
         notify=_texts(terms["notify"], "notify"),
+        hold=Seconds(float(hold)),
     )
 
 

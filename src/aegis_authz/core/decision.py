@@ -142,6 +142,7 @@ class ApprovalTerms:
     """What an approval needs: whom it is meant for, how long it may be asked and used, and how many people.
 
     `confirm` names the parameters whose values an approver types, and `notify` the places of channels, `kind:place`.
+    For so long as `hold` the request is kept open meanwhile, 0 for not at all.
     """
 
     groups: tuple[str, ...]
@@ -149,6 +150,7 @@ class ApprovalTerms:
     approvals: int
     confirm: tuple[str, ...]
     notify: tuple[str, ...]
+    hold: Seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
+from aegis_authz.core.approval_terms import present_terms
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
@@ -18,6 +19,7 @@ from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.grants import moment
 from aegis_authz.policy.language.limits import COUNTED, Duration, seconds_of
+from aegis_authz.policy.language.rule import Hold
 from aegis_authz.policy.language.types import LISTED, NOT_EMPTY, UNIQUE, ChannelPlace, Number, Words
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import did_you_mean, quoted
@@ -59,6 +61,7 @@ class ExpectedApproval(Part):
     approvals: Annotated[int, Field(ge=1, le=MOST_APPROVERS)] | None = None
     confirm: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
     notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] | None = None
+    hold: Hold | None = None
 
     @property
     def data(self) -> dict[str, Json]:
@@ -72,6 +75,8 @@ class ExpectedApproval(Part):
             terms["expires_in"] = seconds_to_data(self.expires_in)
         if self.approvals is not None:
             terms["approvals"] = self.approvals
+        if self.hold is not None:
+            terms["hold"] = seconds_of(self.hold)
         return terms
 
 
@@ -82,13 +87,14 @@ def seconds_to_data(seconds: float) -> Json:
 
 def terms_data(terms: ApprovalTerms) -> dict[str, Json]:
     """The terms of an approval, as JSON."""
-    return {
+    every: dict[str, Json] = {
         "groups": sorted(terms.groups),
         "expires_in": seconds_to_data(terms.expires_in),
         "approvals": terms.approvals,
         "confirm": sorted(terms.confirm),
         "notify": sorted(terms.notify),
     }
+    return every | present_terms({"hold": seconds_to_data(terms.hold)})
 
 
 class ExpectedStep(Part):

@@ -78,7 +78,9 @@ def built(limits: dict[str, Limit]) -> dict[str, Limit]:
             limit,
             id=name,
             obligations=REDACT if limit.on_exceed is Exceed.SANITIZE else (),
-            approval=ApprovalTerms(("a",), 900.0, 1, (), ()) if limit.on_exceed is Exceed.APPROVAL_NEEDED else None,
+            approval=ApprovalTerms(("a",), 900.0, 1, (), (), 0.0)
+            if limit.on_exceed is Exceed.APPROVAL_NEEDED
+            else None,
         )
         for name, limit in limits.items()
     }

@@ -157,6 +157,7 @@ def test_typos_are_refused(text: str) -> None:
         f"{CONDITIONS}      context: {{time: {{within: [office, {{holidays: {{list: a}}}}]}}}}\n",
         f"{CONDITIONS}      schema: {{anything: goes}}\n",
         f"{RULE}    approval: {{approvers: finance, expires_in: 60}}\n",
+        f"{RULE}    approval: {{always: true, hold: 20s}}\n",
         f"{RULE}    sanitize: {{response: {{detectors: [My set]}}}}\n",
     ],
 )

@@ -124,10 +124,10 @@ def held(terms: Json) -> Decision | Refused:
 def test_an_approval_asks_for_one_person_unless_its_terms_say_more() -> None:
     plain = held(TERMS)
     assert isinstance(plain, Decision)
-    assert plain.approval == ApprovalTerms(("finance",), 60.0, 1, (), ())
+    assert plain.approval == ApprovalTerms(("finance",), 60.0, 1, (), (), 0.0)
     more = held({**TERMS, "approvals": 2, "confirm": ["payee"], "notify": ["slack:#finance"]})
     assert isinstance(more, Decision)
-    assert more.approval == ApprovalTerms(("finance",), 60.0, 2, ("payee",), ("slack:#finance",))
+    assert more.approval == ApprovalTerms(("finance",), 60.0, 2, ("payee",), ("slack:#finance",), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aegis_authz.core.approval_terms import read_terms
+from aegis_authz.core.approval_terms import present_terms, read_terms
 from aegis_authz.core.breaker import Breaker, Breakers
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
@@ -101,13 +101,14 @@ def _terms_to_data(terms: Terms) -> dict[str, Json]:
 def _approval_to_data(approval: ApprovalTerms | None) -> Json:
     if approval is None:
         return None
-    return {
+    written: dict[str, Json] = {
         "groups": [*approval.groups],
         "expires_in": approval.expires_in,
         "approvals": approval.approvals,
         "confirm": [*approval.confirm],
         "notify": [*approval.notify],
     }
+    return written | present_terms({"hold": approval.hold})
 
 
 def _window_to_data(window: Window) -> Json:

@@ -214,6 +214,7 @@ def _approval_terms(words: Approval | None) -> ApprovalTerms:
         approvals=approval.approvals,
         confirm=tuple(sorted(approval.confirm)),
         notify=tuple(sorted(approval.notify)),
+        hold=Seconds(float(approval.hold_seconds)),
     )
 
 

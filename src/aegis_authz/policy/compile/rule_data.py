@@ -121,6 +121,7 @@ def _terms(approval: Approval) -> Json:
             "approvals": approval.approvals,
             "confirm": sorted(approval.confirm),
             "notify": sorted(approval.notify),
+            "hold": approval.hold_seconds,
         }
     )
 

@@ -67,6 +67,7 @@ _RULES: Mapping[str, str] = {
     "approvals": "How many different people must approve; default 1.",
     "confirm": "Parameters whose values an approver types: what cannot be undone is read before it is approved.",
     "notify": "Places of the control plane's channels where people learn of it, such as slack:#finance.",
+    "hold": "For how long the request is kept open while a person decides, such as 20s; at most 60s.",
     "always": "Every call needs an approval.",
     "set_headers": "Headers of the request as the tool receives it; what the agent sent under those names is replaced.",
     "inject_credentials": "Headers with a secret that the agent never sees.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS
-from aegis_authz.policy.language.limits import Limited
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS, MOST_HOLD
+from aegis_authz.policy.language.limits import Duration, Limited, seconds_of
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
@@ -29,8 +29,6 @@ from aegis_authz.policy.language.types import (
 )
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.language.values import ParameterRule, TimeRule
-
-"""The longest an approval may be waited for and used, in seconds."""
 
 Asking = TypeVar("Asking", bound=Part)
 
@@ -140,11 +138,22 @@ class Sanitize(Part):
         return self
 
 
+def _hold(value: str) -> str:
+    if seconds_of(value) > MOST_HOLD:
+        raise ValueError(f"{value} is too long: a request is kept open for at most {MOST_HOLD}s")
+    return value
+
+
+Hold = Annotated[Duration, AfterValidator(_hold)]
+"""How long a request is kept open while a person decides."""
+
+
 class Approval(Part):
     """Who approves (any approver when `groups` is empty), for how many seconds, and whether always needed.
 
     So many people of the groups as `approvals` says must approve, and each types the values of the parameters in
-    `confirm`. `notify` are places of channels that the control plane has, such as `slack:#finance`.
+    `confirm`. `notify` are places of channels that the control plane has, such as `slack:#finance`. For as long as
+    `hold` the request is kept open: decided within it, its answer is that of the tool.
     """
 
     groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
@@ -152,7 +161,13 @@ class Approval(Part):
     approvals: Annotated[int, Field(ge=1, le=MOST_APPROVERS)] = 1
     confirm: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
     notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] = ()
+    hold: Hold | None = None
     always: bool = False
+
+    @property
+    def hold_seconds(self) -> int:
+        """How many seconds the request is kept open, 0 where it is answered at once."""
+        return 0 if self.hold is None else seconds_of(self.hold)
 
 
 class SetHeader(Part):
