@@ -72,7 +72,7 @@ class Desk:
         terms = (("p",), (), now, now + 900, {}, "b1", "d-1", 1, (), ())
         opens = ApprovalRequest(name, BOT, "stripe", "pay", {}, f"digest {number}", "r1", *terms)
         who = Identity(BOT, "aegis", "k", name, now, now + 60, (), "", Way.TOKEN, None, "", None)
-        await self.store.settle(Settlement(who, None, opens, now, (), None, None), 0)
+        await self.store.settle(Settlement(who, None, opens, now, (), None, None, None), 0)
         if verdict is not None:
             await self.store.decide(name, verdict, "ann", now)
         return name

@@ -122,7 +122,7 @@ class Mesh:
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
             "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (),
         )  # fmt: skip
-        asyncio.run(self.store.settle(Settlement(who, None, opens, now, (), None, None), 0))
+        asyncio.run(self.store.settle(Settlement(who, None, opens, now, (), None, None, None), 0))
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ class Play:
             None,
         )
         if step[0] == "refused":
-            return Settlement(who, None, None, now, (), None, Tally(BREAKERS, bool(step[2])))
+            return Settlement(who, None, None, now, (), None, Tally(BREAKERS, bool(step[2])), None)
         _, _, chosen, amount, payee, sessions = step
         assert isinstance(chosen, list) and isinstance(sessions, Sessions)
         limits = [limit(*pair) for pair in chosen]
@@ -191,7 +191,7 @@ class Play:
         opens = None
         if any(entry.on_exceed is Exceed.APPROVAL_NEEDED for entry in limits):
             opens = self._request(number, who.scope, str(step[2:]))
-        return Settlement(who, None, opens, now, (), Charging(f"d-{number}", charges, 3_600_000, True), None)
+        return Settlement(who, None, opens, now, (), Charging(f"d-{number}", charges, 3_600_000, True), None, None)
 
     def _request(self, number: int, scope: Scope, digest: str) -> ApprovalRequest:
         now = self.clock.now()

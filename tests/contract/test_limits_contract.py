@@ -66,7 +66,7 @@ class Contract:
     async def _settle(self, charging: Charging | None, tally: Tally | None) -> Settled:
         now, jti = time.time(), f"j{next(NUMBERS)}"
         who = Identity(BOT, "aegis", "k", jti, now, now + 60, (), "", Way.TOKEN, None, "", None)
-        settlement = Settlement(who, None, None, now, (), charging, tally)
+        settlement = Settlement(who, None, None, now, (), charging, tally, None)
         return await self.store.settle(settlement, time.monotonic() + 10)
 
     async def adjust(self, decision_id: str, *, gives_back: bool = False, cost: int | None = None) -> bool:

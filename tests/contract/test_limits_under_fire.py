@@ -45,7 +45,7 @@ async def client(store):
         now, jti = time.time(), secrets.token_hex(8)
         who = Identity(BOT, "aegis", "k", jti, now, now + 60, (), "", Way.TOKEN, None, "", None)
         charges = charges_of(LIMITS, {}, BOT, Sessions("", "", ""), Money(2, "USD"), now)
-        settlement = Settlement(who, None, None, now, (), Charging(jti, charges, 60000, True), None)
+        settlement = Settlement(who, None, None, now, (), Charging(jti, charges, 60000, True), None, None)
         try:
             settled = await store.settle(settlement, time.monotonic() + 2)
         except Refused:

@@ -104,7 +104,7 @@ def settlement(number: int, call: Call, now: int) -> Settlement:
         approval_id = redis_keys.approval_id(scope, f"{number:032x}")
         opens = ApprovalRequest(approval_id, scope, "stripe", "pay", {}, f"digest {call.charges}", "r1", *terms)
     charging = Charging(f"d-{number}", charges, 3_600_000, not call.is_held)
-    return Settlement(who, None, opens, moment, (), charging, None)
+    return Settlement(who, None, opens, moment, (), charging, None, None)
 
 
 def taken_apart(arguments: Arguments) -> Arguments:

@@ -167,7 +167,7 @@ class Play:
         if kind == "proof":
             who = replace(who, way=Way.BOUND, proof=Proof("used", "key", issued, 60))
         settled = await side.store.settle(
-            Settlement(who, claims, opens, self.clock.now(), grants, None, None), time.monotonic() + 10
+            Settlement(who, claims, opens, self.clock.now(), grants, None, None, None), time.monotonic() + 10
         )
         SEEN[settled.outcome] += 1
         if opens is not None and opens.id == settled.approval_id and opens not in self.opened:

@@ -88,7 +88,7 @@ class Contract:
     ) -> Settled:
         who = identity or self.identity()
         return await self.store.settle(
-            Settlement(who, claims, opens, self.clock.now(), grants, None, None), time.monotonic() + 5
+            Settlement(who, claims, opens, self.clock.now(), grants, None, None, None), time.monotonic() + 5
         )
 
     def grant(self, calls: int, life: float = 600.0) -> Narrowing:

@@ -88,7 +88,7 @@ class Desk:
             expires_at=now + 900,
         )
         who = Identity(REQUEST.scope, "aegis", "k", f"j{number}", now, now + 60, (), "", Way.TOKEN, None, "", None)
-        await self.store.settle(Settlement(who, None, request, now, (), None, None), 0)
+        await self.store.settle(Settlement(who, None, request, now, (), None, None, None), 0)
         return request
 
     async def round(self) -> None:

@@ -77,6 +77,7 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
         grants=_counted(decision, draft.identity, draft.call),
         charging=charging,
         tally=tally_of(decision, draft),
+        resumes=None if draft.resumes is None else draft.resumes.decision_id,
     )
 
 

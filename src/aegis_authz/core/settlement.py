@@ -9,9 +9,11 @@ from aegis_authz.core.approval import ApprovalRequest
 from aegis_authz.core.breaker import Tally
 from aegis_authz.core.charge import Account, Charging
 from aegis_authz.core.grant import Narrowing
-from aegis_authz.core.identity import Identity, Override
+from aegis_authz.core.identity import Identity, Override, Spending
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.units import ApprovalId, Epoch, Millis
+from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Millis
+
+_HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Settlement:
     The token's JTI is claimed in every case. `claims` is an approval to use up and `opens` one to
     open; a call does at most one of the two. `grants` are those with a count of calls: this is one of them, once it
     is let through. `charging` is what the call uses of limits and `tally` what breakers count of it, a refused call
-    alone; None for neither.
+    alone; None for neither. `resumes` names the decision that held the same request, kept open until now: what it
+    showed was spent then, and is spent once more as that of the held request. None for a request that was not held.
     """
 
     identity: Identity
@@ -31,6 +34,15 @@ class Settlement:
     grants: tuple[Narrowing, ...]
     charging: Charging | None
     tally: Tally | None
+    resumes: DecisionId | None
+
+    @property
+    def spending(self) -> Spending:
+        """What the call uses up. A held request has one more of its own, so that it goes on once and not twice."""
+        spending = self.identity.spending
+        if self.resumes is None:
+            return spending
+        return Spending((*spending.names, _HELD, self.resumes), spending.issued_at, spending.life)
 
     def __post_init__(self) -> None:
         if self.claims is not None and self.opens is not None:

@@ -79,7 +79,7 @@ class MemoryStore:
         identity, memory = settlement.identity, self._memory
         tenant = identity.scope.tenant_path
         epoch = memory.epochs.get(tenant, memory.began)
-        spending = identity.spending
+        spending = settlement.spending
         mark = (tenant, *spending.names)
         is_replay = self._clock.now() < memory.spent.get(mark, 0.0)
         if not is_replay:

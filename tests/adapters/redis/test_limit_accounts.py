@@ -68,7 +68,7 @@ class Mesh:
         who = Identity(SCOPE, "aegis", "k", name, now, now + 60, (), "", Way.TOKEN, None, "", None)
         cost, sessions = Money(3_000_000, "USD"), Sessions("", "", "")
         charges = charges_of(LIMITS, {"payee": name}, SCOPE, sessions, cost, now)
-        settlement = Settlement(who, None, None, now, (), Charging(name, charges, 3_600_000, True), None)
+        settlement = Settlement(who, None, None, now, (), Charging(name, charges, 3_600_000, True), None, None)
         return await self.store.settle(settlement, time.monotonic() + 10)
 
     async def standing(self) -> list[tuple[int, int, int]]:

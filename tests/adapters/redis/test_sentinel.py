@@ -111,7 +111,7 @@ async def settle(store: RedisStore, *, charged: bool, name: str = "") -> Settled
     if charged:
         charges = charges_of([LIMIT], {}, BOT, Sessions("", "", ""), None, now)
         charging = Charging(jti, charges, 60_000, is_held_when_over=True)
-    return await store.settle(Settlement(who, None, None, now, (), charging, None), time.monotonic() + 2)
+    return await store.settle(Settlement(who, None, None, now, (), charging, None, None), time.monotonic() + 2)
 
 
 async def reset(url: str) -> None:

@@ -61,7 +61,7 @@ def settlement(
     issued = now + ahead
     scope, name = Scope("acme", tenant, "bot"), jti or secrets.token_hex(8)
     identity = Identity(scope, "aegis", "k", name, issued, issued + life, (), "", Way.TOKEN, None, "", None)
-    return Settlement(identity, None, opens, now, (), None, None)
+    return Settlement(identity, None, opens, now, (), None, None, None)
 
 
 def request(tenant: str = "emea") -> ApprovalRequest:
@@ -262,7 +262,7 @@ async def test_an_approval_that_cannot_be_read_takes_no_token(store: RedisStore,
     real_redis.command("HSET", redis_keys.approval(held.id), *broken)
     override = Override(held.id, held.scope, "d1", "b1", "o", held.expires_at)
     what = settlement()
-    claiming = Settlement(what.identity, override, None, what.now, (), None, None)
+    claiming = Settlement(what.identity, override, None, what.now, (), None, None, None)
     assert (await refusal(store, claiming)).reason is Reason.STORE_UNAVAILABLE
     assert (await settle(store, what)).outcome is SettleOutcome.CLEAR
 
@@ -282,8 +282,7 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
         now,
         (),
         None,
-        None,
-    )
+        None, None)
     first, second = await settle(store, what), await settle(store, what)
     assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
     assert second.outcome is SettleOutcome.REPLAYED

@@ -91,7 +91,7 @@ async def hold(
         confirm=confirm,
         notify=notify,
     )
-    settled = await store.settle(Settlement(identity(now, jti, agent), None, opens, now, (), None, None), 0)
+    settled = await store.settle(Settlement(identity(now, jti, agent), None, opens, now, (), None, None, None), 0)
     assert settled.outcome is SettleOutcome.OPENED
 
 
@@ -131,7 +131,7 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
         f"digest of {HELD}",
     )
     assert override.expires_at == pytest.approx(said["expires_at"], abs=0.002)
-    claimed = await store.settle(Settlement(identity(now, "j2"), override, None, now, (), None, None), 0)
+    claimed = await store.settle(Settlement(identity(now, "j2"), override, None, now, (), None, None, None), 0)
     assert (claimed.outcome, claimed.granted_by) == (SettleOutcome.APPROVED, "ann")
 
 
@@ -311,7 +311,7 @@ async def test_the_status_door_says_what_became_of_a_call(
         assert (await words(names[3])).startswith("expired: Its time is over")
         held = (await store.get(names[0])).request
         now = SystemClock().now()
-        await store.settle(Settlement(identity(now, "again"), None, replace(held, id=HELD), now, (), None, None), 0)
+        await store.settle(Settlement(identity(now, "again"), None, replace(held, id=HELD), now, (), None, None, None), 0)
         assert (await words(names[0])).startswith("used: It was used: the call went through.")
 
 

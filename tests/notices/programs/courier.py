@@ -27,7 +27,7 @@ async def main(folder: Path, url: str) -> None:
     for number in range(CALLS):
         request = replace(REQUEST, id=f"apr_{number:034x}", digest=f"d{number}", requested_at=now, expires_at=now + 900)
         who = Identity(REQUEST.scope, "aegis", "k", f"j{number}", now, now + 60, (), "", Way.TOKEN, None, "", None)
-        await store.settle(Settlement(who, None, request, now, (), None, None), 0)
+        await store.settle(Settlement(who, None, request, now, (), None, None, None), 0)
     database = Database(f"sqlite:///{folder / 'control.db'}")
     await database.migrate()
     outbox = SqlOutbox(database)

@@ -25,7 +25,7 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
 
     `jti_margin` is how long past its life a used token or proof is remembered.
     """
-    identity, spending = settlement.identity, settlement.identity.spending
+    identity, spending = settlement.identity, settlement.spending
     partition = redis_keys.partition_of(identity.scope)
     now = Millis(to_ms(settlement.now))
     keys = [

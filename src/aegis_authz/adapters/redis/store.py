@@ -86,7 +86,7 @@ class RedisStore:
         """Settle one call. Raises Refused as `ports.Store` says."""
         if deadline <= self._clock.monotonic():
             raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
-        if settlement.identity.spending.issued_at > settlement.now + self._clock_skew:
+        if settlement.spending.issued_at > settlement.now + self._clock_skew:
             raise Refused(Reason.CREDENTIAL_NOT_YET_VALID, "issued further ahead than the replay memory reckons with")
         arguments = settle_arguments(settlement, self._jti_margin)
         partition = redis_keys.partition_of(settlement.identity.scope)
