@@ -1024,3 +1024,95 @@ async def test_what_policy_denies_is_denied_by_policy_whatever_it_would_cost() -
     world = World([decision(Effect.DENY, Reason.POLICY_DENIED)], snapshots=[PRICED])
     await world.check(payment(b'{"amount":-1}'))
     assert world.records[0].reason is Reason.POLICY_DENIED
+
+
+KEPT_OPEN = replace(HELD, approval=ApprovalTerms(("finance",), 900, 1, (), (), 20.0))
+
+
+async def test_a_held_call_that_policy_wants_kept_open_has_its_answer_and_its_record_at_once() -> None:
+    world = World(answers=[KEPT_OPEN])
+    judged = await world.pipeline().judged(payment(), "", time.monotonic() + 1, None)
+    hold = judged.hold
+    assert hold is not None
+    assert (judged.answer.effect, hold.answer) == (Effect.APPROVAL_NEEDED, judged.answer)
+    assert (hold.longest, hold.approval_id, str(hold.scope)) == (20.0, f"apr_{'f' * 32}", "acme/emea/bot")
+    assert [record.reason for record in world.records] == [Reason.APPROVAL_NEEDED]
+
+
+async def test_nothing_else_is_kept_open() -> None:
+    for world in (World(answers=[HELD]), World(), World(answers=[KEPT_OPEN], record_fault=OSError("full"))):
+        world.record_fault = Refused(Reason.RECORD_FAILED) if world.record_fault else None
+        assert (await world.pipeline().judged(payment(), "", time.monotonic() + 1, None)).hold is None
+    shown = World(answers=[KEPT_OPEN])
+    digest = (await shown.pipeline().judged(payment(), "", time.monotonic() + 1, None)).hold
+    assert digest is not None
+    assert digest.draft.call is not None
+    with_override = payment(x_aegis_approval=override(digest.draft.call.digest))
+    assert (await shown.pipeline().judged(with_override, "", time.monotonic() + 1, None)).hold is None
+
+
+@dataclass
+class LateWorld(World):
+    """One whose clock goes on."""
+
+    ahead: float = 0.0
+
+    def now(self) -> float:
+        return 1_800_000_000.0 + self.ahead
+
+
+async def test_a_request_that_goes_on_is_judged_anew_by_what_is_so_then_and_needs_no_other_token() -> None:
+    world = LateWorld(answers=[KEPT_OPEN])
+    pipeline = world.pipeline()
+    hold = (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).hold
+    assert hold is not None
+    world.ahead = 120  # its token is good for a minute
+
+    async def approved() -> Settled:
+        return Settled(SettleOutcome.APPROVED, hold.approval_id, hold.expires_at, "ada", (), 0)
+
+    world.outcome = approved
+    again = await pipeline.judged(payment(), "", time.monotonic() + 1, hold)
+    assert (again.answer.effect, again.hold) == (Effect.ALLOW, None)
+    assert world.asked[1].time == world.now(), "the second decision is of its own moment"
+    first, second = world.settled
+    assert first.spending != second.spending
+    assert (second.resumes, second.identity, second.now) == ("d-1", first.identity, world.now())
+    assert [record.reason for record in world.records] == [Reason.APPROVAL_NEEDED, Reason.APPROVED]
+    assert (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).answer.effect is Effect.DENY, "expired"
+
+
+async def test_a_policy_that_denies_by_then_wins_and_what_is_held_anew_is_not_kept_open_again() -> None:
+    world = World(answers=[KEPT_OPEN, decision(Effect.DENY, Reason.POLICY_DENIED), KEPT_OPEN])
+    pipeline = world.pipeline()
+    hold = (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).hold
+    assert (await pipeline.judged(payment(), "", time.monotonic() + 1, hold)).answer.effect is Effect.DENY
+    assert world.settled[1].opens is None
+    anew = await pipeline.judged(payment(), "", time.monotonic() + 1, hold)
+    assert (anew.answer.effect, anew.hold) == (Effect.APPROVAL_NEEDED, None)
+
+
+async def test_a_request_that_goes_on_is_refused_once_its_agent_or_key_is_no_longer_trusted() -> None:
+    world = World(answers=[KEPT_OPEN])
+    pipeline = world.pipeline()
+    hold = (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).hold
+    world.snapshots = [replace(SNAPSHOT, trust=replace(TRUST, token_keys={}))]
+    await pipeline.judged(payment(), "", time.monotonic() + 1, hold)
+    world.snapshots = [replace(SNAPSHOT, revoked=frozenset({"acme/emea/bot"}))]
+    await pipeline.judged(payment(), "", time.monotonic() + 1, hold)
+    reasons = [record.reason for record in world.records]
+    assert reasons == [Reason.APPROVAL_NEEDED, Reason.CREDENTIAL_UNTRUSTED, Reason.REVOKED]
+
+
+async def test_what_a_person_denied_is_a_denial_on_record_with_the_call() -> None:
+    world = World(answers=[KEPT_OPEN])
+    pipeline = world.pipeline()
+    hold = (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).hold
+    assert hold is not None
+    answer = await pipeline.deny(hold, Reason.APPROVAL_DENIED, time.monotonic() + 1)
+    assert (answer.effect, answer.status) == (Effect.DENY, 403)
+    assert orjson.loads(answer.body)["detail"].endswith("A person denied this call. Do not retry this call as it is.")
+    held, refused = world.records
+    assert (refused.effect, refused.reason, refused.policies) == (Effect.DENY, Reason.APPROVAL_DENIED, ("p1",))
+    assert (refused.tool, refused.digest, refused.identity) == (held.tool, held.digest, held.identity)
+    assert len(world.settled) == 1, "it settles nothing more"

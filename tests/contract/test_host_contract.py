@@ -100,6 +100,24 @@ async def test_a_check_without_a_deadline_or_a_trace_says_so(caller: Caller) -> 
     assert told == {"traceparent": "", "time_left": None}
 
 
+async def test_a_check_is_told_that_its_caller_left_and_goes_on(caller: Caller) -> None:
+    call = caller.channel.unary_unary(CHECK_METHOD)(b"linger alone")
+    await caller.do(b"await started:alone")
+    call.cancel()
+    await caller.do(b"await left:alone")
+
+
+async def test_a_check_is_told_that_the_connection_of_its_caller_is_lost(
+    worker: Worker, caller: Caller, connect: Callable[[Worker], Caller]
+) -> None:
+    leaving = connect(worker)
+    call = leaving.channel.unary_unary(CHECK_METHOD)(b"linger lost")
+    await caller.do(b"await started:lost")
+    await leaving.channel.close()
+    await caller.do(b"await left:lost")
+    assert await fault_of(call) is grpc.StatusCode.CANCELLED
+
+
 async def test_a_message_may_be_empty(caller: Caller) -> None:
     assert await caller.do(b"") == b""
 

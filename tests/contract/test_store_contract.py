@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from aegis_authz.adapters.redis.approval_states import RedisApprovalStates
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
@@ -31,7 +32,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import Digest, Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
-from aegis_authz.ports.data_plane import Approvals, Store
+from aegis_authz.ports.data_plane import Approvals, ApprovalStates, Store
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.real_cluster import RealCluster
 from tests.support.real_redis import RealRedis
@@ -61,6 +62,7 @@ class Contract:
     forget: Callable[[], Awaitable[None]]
     start_again: Callable[[], Awaitable[None]]
     revocations: Revocations
+    states: ApprovalStates
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
         now = self.clock.now()
@@ -85,10 +87,11 @@ class Contract:
         claims: Override | None = None,
         opens: ApprovalRequest | None = None,
         grants: tuple[Narrowing, ...] = (),
+        resumes: str | None = None,
     ) -> Settled:
         who = identity or self.identity()
         return await self.store.settle(
-            Settlement(who, claims, opens, self.clock.now(), grants, None, None, None), time.monotonic() + 5
+            Settlement(who, claims, opens, self.clock.now(), grants, None, None, resumes), time.monotonic() + 5
         )
 
     def grant(self, calls: int, life: float = 600.0) -> Narrowing:
@@ -148,11 +151,11 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         async def keep() -> None:
             memory.start_again()
 
-        yield Contract(memory, memory, clock, forget, keep, MemoryRevocations(memory))
+        yield Contract(memory, memory, clock, forget, keep, MemoryRevocations(memory), memory)
         return
     server: RealRedis | RealCluster = request.getfixturevalue(SERVERS[request.param])
     store, approvals = RedisStore(server.url, clock, 0, 60), RedisApprovals(server.url, clock)
-    revocations = RedisRevocations(server.url)
+    revocations, states = RedisRevocations(server.url), RedisApprovalStates(server.url)
 
     async def flush() -> None:
         server.command("FLUSHALL")
@@ -166,10 +169,11 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
     server.command("FLUSHALL")
     await store.ready()
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
-    yield Contract(store, approvals, clock, flush, start_again, revocations)
+    yield Contract(store, approvals, clock, flush, start_again, revocations, states)
     await store.close()
     await approvals.close()
     await revocations.close()
+    await states.close()
 
 
 async def test_a_token_is_good_once(contract: Contract) -> None:
@@ -397,6 +401,37 @@ async def test_once_granted_the_same_call_goes_through_once_and_is_then_held_ane
     assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVAL_USED
     again = await contract.settle(opens=contract.request())
     assert (again.outcome, again.approval_id == override.approval_id) == (SettleOutcome.OPENED, False)
+
+
+async def test_a_request_that_was_kept_open_goes_on_once_without_another_token(contract: Contract) -> None:
+    who = contract.identity()
+    opened = await contract.settle(who, opens=contract.request())
+    await contract.approvals.decide(opened.approval_id, ApprovalState.APPROVED, "alice", contract.clock.now())
+    assert (await contract.settle(who, opens=contract.request())).outcome is SettleOutcome.REPLAYED
+    resumed = await contract.settle(who, opens=contract.request(), resumes="d-1")
+    assert (resumed.outcome, resumed.approval_id) == (SettleOutcome.APPROVED, opened.approval_id)
+    assert (await contract.settle(who, opens=contract.request(), resumes="d-1")).outcome is SettleOutcome.REPLAYED
+
+
+async def test_a_request_that_was_kept_open_while_its_agent_was_revoked_or_the_store_forgot_does_not_go_on(
+    contract: Contract,
+) -> None:
+    who = contract.identity()
+    opened = await contract.settle(who, opens=contract.request())
+    await contract.approvals.decide(opened.approval_id, ApprovalState.APPROVED, "alice", contract.clock.now())
+    await contract.forget()
+    await contract.settle()  # the memory begins again
+    late = await contract.settle(who, opens=contract.request(), resumes="d-1")
+    assert late.outcome is SettleOutcome.STORE_RESET
+
+
+async def test_how_approvals_stand_is_told_in_the_order_of_their_names(contract: Contract) -> None:
+    first = await contract.settle(opens=contract.request("d1"))
+    second = await contract.settle(opens=contract.request("d2"))
+    unknown = contract.request("d3").id
+    await contract.approvals.decide(second.approval_id, ApprovalState.DENIED, "alice", contract.clock.now())
+    names = [second.approval_id, unknown, first.approval_id]
+    assert [*await contract.states.states(names)] == [ApprovalState.DENIED, None, ApprovalState.PENDING]
 
 
 async def test_what_was_used_by_its_token_does_not_go_through_again_by_itself(contract: Contract) -> None:

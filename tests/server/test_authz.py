@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
+from prometheus_client import CollectorRegistry
 
+from aegis_authz.check.draft import Draft
+from aegis_authz.check.hold import Hold, Judgement
 from aegis_authz.check.pipeline import Pipeline
+from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId, Seconds
+from aegis_authz.ports.data_plane import Clock
 from aegis_authz.server.admission import Admission
-from aegis_authz.server.authz import CheckHandler
+from aegis_authz.server.authz import CheckHandler, CheckTimes
+from aegis_authz.server.holding import HoldBounds, Holds
+from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.wire.envoy.answer import Answer
 
 DENY = Answer(Effect.DENY, 8, 503, b"", {"x-aegis-decision": "deny"}, {}, {}, (), {}, True)
@@ -25,6 +35,7 @@ class ScriptedPipeline:
 
     def __init__(self) -> None:
         self.clock = self
+        self.states_now: list[ApprovalState | None] = [ApprovalState.PENDING]
         self.gate = asyncio.Event()
         self.started = asyncio.Event()
         self.finished = 0
@@ -32,6 +43,11 @@ class ScriptedPipeline:
         self.traceparents: list[str] = []
         self.answer: Any = ALLOW
         self.refused: list[Reason] = []
+        self.resumed: list[Hold | None] = []
+        self.hold: Hold | None = None
+
+    async def states(self, names: Sequence[ApprovalId]) -> Sequence[ApprovalState | None]:
+        return self.states_now * len(names)
 
     def now(self) -> float:
         return time.time()
@@ -39,7 +55,7 @@ class ScriptedPipeline:
     def monotonic(self) -> float:
         return time.monotonic()
 
-    async def check(self, message: bytes, traceparent: str, deadline: float) -> Answer:
+    async def judged(self, message: bytes, traceparent: str, deadline: float, resumes: Hold | None) -> Judgement:
         self.deadlines.append(deadline - time.monotonic())
         self.traceparents.append(traceparent)
         self.started.set()
@@ -47,7 +63,12 @@ class ScriptedPipeline:
         self.finished += 1
         if isinstance(self.answer, Exception):
             raise self.answer
-        return cast(Answer, self.answer)
+        self.resumed.append(resumes)
+        return Judgement(cast(Answer, self.answer), self.hold if resumes is None else None)
+
+    async def deny(self, hold: Hold, reason: Reason, deadline: float) -> Answer:
+        self.refused.append(reason)
+        return DENY
 
     async def refuse(self, reason: Reason, message: bytes, traceparent: str, deadline: float) -> Answer:
         self.refused.append(reason)
@@ -55,7 +76,12 @@ class ScriptedPipeline:
 
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
-    return CheckHandler(cast(Pipeline, pipeline), Admission(most, most, 0.02), reserve=0.02)
+    holds = Holds(pipeline, HoldBounds(4, 4, Seconds(60.0)), HoldMetrics(CollectorRegistry()), pipeline)
+    return CheckHandler(cast(Pipeline, pipeline), Admission(most, most, 0.02), CheckTimes(0.25, 0.02), holds)
+
+
+async def asked(checks: CheckHandler, time_left: float | None = 1.0, gone: asyncio.Event | None = None) -> bytes:
+    return await checks(b"", "00-aa-bb-01", time_left, gone or asyncio.Event())
 
 
 def kind(message: bytes) -> str:
@@ -65,13 +91,13 @@ def kind(message: bytes) -> str:
 async def test_the_pipelines_answer_is_encoded() -> None:
     pipeline = ScriptedPipeline()
     pipeline.gate.set()
-    assert kind(await handler(pipeline)(b"", "", 1.0)) == "ok_response"
+    assert kind(await asked(handler(pipeline))) == "ok_response"
 
 
 async def test_time_is_kept_back_to_answer() -> None:
     pipeline = ScriptedPipeline()
     pipeline.gate.set()
-    await handler(pipeline)(b"", "", 0.1)
+    await asked(handler(pipeline), 0.1)
     assert 0.06 < pipeline.deadlines[0] <= 0.08
 
 
@@ -82,15 +108,15 @@ async def test_whatever_goes_wrong_the_answer_is_a_denial(answer: Any) -> None:
     pipeline = ScriptedPipeline()
     pipeline.gate.set()
     pipeline.answer = answer
-    assert kind(await handler(pipeline)(b"", "", 1.0)) == "denied_response"
+    assert kind(await asked(handler(pipeline))) == "denied_response"
 
 
 async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
     pipeline = ScriptedPipeline()
     checks = handler(pipeline, most=1)
-    first = asyncio.create_task(checks(b"", "", 1.0))
+    first = asyncio.create_task(asked(checks))
     await asyncio.wait_for(pipeline.started.wait(), 5)
-    assert kind(await checks(b"", "", 1.0)) == "denied_response"
+    assert kind(await asked(checks)) == "denied_response"
     assert pipeline.refused == [Reason.OVERLOADED]
     pipeline.gate.set()
     assert kind(await first) == "ok_response"
@@ -99,7 +125,7 @@ async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
 async def test_to_drain_is_to_wait_for_every_call_under_way() -> None:
     pipeline = ScriptedPipeline()
     checks = handler(pipeline)
-    calls = [asyncio.create_task(checks(b"", "", 1.0)) for _ in range(2)]
+    calls = [asyncio.create_task(asked(checks)) for _ in range(2)]
     await asyncio.wait_for(pipeline.started.wait(), 5)
     draining = asyncio.create_task(checks.drain())
     await asyncio.sleep(0)
@@ -117,5 +143,83 @@ async def test_there_is_nothing_to_drain_when_nothing_is_under_way() -> None:
 async def test_the_trace_is_handed_on() -> None:
     pipeline = ScriptedPipeline()
     pipeline.gate.set()
-    await handler(pipeline)(b"", "00-aa-bb-01", None)
+    await asked(handler(pipeline), None)
     assert pipeline.traceparents == ["00-aa-bb-01"]
+
+
+NEEDED = Answer(Effect.APPROVAL_NEEDED, 7, 403, b"", {"x-aegis-decision": "approval_needed"}, {}, {}, (), {}, True)
+
+
+def holding() -> ScriptedPipeline:
+    """A pipeline whose first answer is held, and that lets through what goes on."""
+    pipeline = ScriptedPipeline()
+    pipeline.gate.set()
+    draft = Draft.begin("d-1", "", "", cast(Clock, pipeline))
+    scope = Scope("acme", "emea", "bot")
+    pipeline.hold = Hold(draft, (), NEEDED, scope, ApprovalId("apr_1"), Seconds(20.0), time.time() + 900)
+    return pipeline
+
+
+async def test_a_held_request_that_is_approved_is_judged_once_more_and_passes() -> None:
+    pipeline = holding()
+    call = asyncio.create_task(asked(handler(pipeline), 30.0))
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    pipeline.states_now = [ApprovalState.APPROVED]
+    assert kind(await asyncio.wait_for(call, 5)) == "ok_response"
+    assert pipeline.resumed == [None, pipeline.hold]
+    assert max(pipeline.deadlines) <= 1.0, "the time for the hold is no time for a decision"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(ApprovalState.DENIED, Reason.APPROVAL_DENIED), (ApprovalState.CANCELLED, Reason.APPROVAL_NOT_GRANTED)],
+)
+async def test_a_held_request_that_a_person_refuses_is_denied_and_not_judged_again(
+    state: ApprovalState, reason: Reason
+) -> None:
+    pipeline = holding()
+    pipeline.states_now = [state]
+    assert kind(await asked(handler(pipeline), 30.0)) == "denied_response"
+    assert (pipeline.refused, pipeline.resumed) == ([reason], [None])
+
+
+async def test_a_held_request_is_not_kept_open_where_its_caller_gives_up_before() -> None:
+    pipeline = holding()
+    began = time.monotonic()
+    assert kind(await asked(handler(pipeline), 0.2)) == "denied_response"
+    assert time.monotonic() - began < 0.2
+    assert pipeline.resumed == [None]
+
+
+async def test_a_held_request_takes_nothing_of_the_admission_while_it_waits() -> None:
+    pipeline = holding()
+    checks = handler(pipeline, most=1)
+    call = asyncio.create_task(asked(checks, 30.0))
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    while not pipeline.resumed:
+        await asyncio.sleep(0)
+    hold, pipeline.hold = pipeline.hold, None
+    assert kind(await asked(checks)) == "ok_response"
+    pipeline.states_now = [ApprovalState.APPROVED]
+    assert kind(await asyncio.wait_for(call, 5)) == "ok_response"
+    assert pipeline.resumed == [None, None, hold]
+
+
+async def test_a_worker_that_stops_answers_at_once_what_it_holds() -> None:
+    pipeline = holding()
+    checks = handler(pipeline)
+    call = asyncio.create_task(asked(checks, 30.0))
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    checks.drain_holds()
+    assert kind(await asyncio.wait_for(call, 5)) == "denied_response"
+    assert pipeline.resumed == [None]
+
+
+async def test_a_caller_that_left_is_waited_for_by_nobody_and_uses_no_approval() -> None:
+    pipeline, gone = holding(), asyncio.Event()
+    call = asyncio.create_task(asked(handler(pipeline), 30.0, gone))
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    gone.set()
+    pipeline.states_now = [ApprovalState.APPROVED]
+    await asyncio.wait_for(call, 5)
+    assert pipeline.resumed == [None]

@@ -33,7 +33,7 @@ class Script:
         self._facts: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._stopping: asyncio.Task[None] | None = None
 
-    async def check(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
+    async def check(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         """Do what the message says."""
         word, *rest = message.split(b" ", 2)
         names = [name.decode("latin-1") for name in rest]
@@ -48,6 +48,10 @@ class Script:
                 self._note(f"started:{names[0]}")
                 await self._facts[f"release:{names[0]}"].wait()
                 self._note(f"finished:{names[0]}")
+            case b"linger":
+                self._note(f"started:{names[0]}")
+                await gone.wait()
+                self._note(f"left:{names[0]}")
             case b"meet":
                 # nobody passes before all are there
                 self._seen["meeting"] += 1
@@ -85,7 +89,7 @@ class Script:
                         yield message
                 case b"commands":
                     async for message in messages:
-                        yield await self.check(message, "", None)
+                        yield await self.check(message, "", None, asyncio.Event())
                 case b"silent":
                     yield word
                     async for _ in messages:

@@ -15,7 +15,12 @@ _PLAIN = tuple(field.name for field in fields(ApprovalRequest) if field.name != 
 
 _LISTS = ("policies", "groups", "confirm", "notify")
 
-_LATER: dict[str, Any] = {"besides": {}, "basis": "", "decision_id": "", **ABSENT_TERMS}
+_LATER: dict[str, Any] = {
+    "besides": {},
+    "basis": "",
+    "decision_id": "",
+    **{word: value for word, value in ABSENT_TERMS.items() if word in _PLAIN},
+}
 """What requests of before did not have; one without a basis is stale."""
 
 

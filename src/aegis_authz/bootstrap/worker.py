@@ -26,6 +26,7 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.redis.approval_states import RedisApprovalStates
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -43,9 +44,10 @@ from aegis_authz.core.address import read_tcp_address
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import Ids, StoreDown
 from aegis_authz.server.admission import Admission
-from aegis_authz.server.authz import Check, CheckHandler
+from aegis_authz.server.authz import Check, CheckHandler, CheckTimes
 from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.server.grpc.host import GrpcHost
+from aegis_authz.server.holding import HoldBounds, Holds
 from aegis_authz.server.host import Process
 from aegis_authz.server.http2.host import Http2Host
 from aegis_authz.server.outcomes import OutcomeHandler
@@ -55,6 +57,7 @@ from aegis_authz.server.session_heads import SessionHeads
 from aegis_authz.server.status import StatusServer, status_app, unix_listener
 from aegis_authz.server.usage_streams import UsageWatch
 from aegis_authz.telemetry.decisions import DecisionTelemetry
+from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
@@ -95,8 +98,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     clock, ids = SystemClock(), SystemIds()
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket))
     pdp = OpaPdp(OpaHttp(settings.opa_socket))
-    store = RedisStore(settings.redis, clock, Seconds(settings.clock_skew))
-    records = _records(settings, worker, clock)
+    store, records = RedisStore(settings.redis, clock, Seconds(settings.clock_skew)), _records(settings, worker, clock)
     session_keys = SessionKeyFile(settings.session_keys)
     telemetry = _telemetry(settings)
     slow_lane: SlowLane[Reading] = SlowLane()
@@ -125,7 +127,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         slow_lane=slow_lane,
         shares=Shares(lambda: admission.limit),
     )
-    handler = CheckHandler(pipeline, admission, settings.budget.reserve_ms / 1000)
+    handler = CheckHandler(pipeline, admission, _times(settings), _holds(settings, clock, stack))
     bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
     settler = Settler(records, _reservations(settings, stack), clock)
     outcomes = OutcomeHandler(settler)
@@ -142,11 +144,11 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     trouble = await end_of(stop, parts)
 
     await readiness.drain()
+    handler.drain_holds()
     await asyncio.sleep(settings.drain_ms / 1000)  # Envoy looks once a second
     outcomes.close()
     await host.stop(_GRACE)
-    for served in (handler, bodies, outcomes):
-        await served.drain()
+    await _drained(handler, bodies, outcomes)
     await _ended(status, parts)
     await recorder.keep_counts()
     if trouble:
@@ -166,6 +168,11 @@ def _watches(
     return {name: asyncio.create_task(watch) for name, watch in watches.items()}
 
 
+async def _drained(*handlers: CheckHandler | BodyHandler | OutcomeHandler) -> None:
+    for handler in handlers:
+        await handler.drain()
+
+
 async def _ended(status: StatusServer, parts: Mapping[str, asyncio.Task[None]]) -> None:
     """Wait for all parts; but for the one that is told so, none would ever end by itself."""
     status.end()
@@ -173,6 +180,18 @@ async def _ended(status: StatusServer, parts: Mapping[str, asyncio.Task[None]]) 
         if name != _STATUS:
             part.cancel()
     await asyncio.gather(*parts.values(), return_exceptions=True)
+
+
+def _times(settings: AuthzSettings) -> CheckTimes:
+    budget = settings.budget
+    return CheckTimes(decision=Seconds(budget.check_timeout_ms / 1000), reserve=Seconds(budget.reserve_ms / 1000))
+
+
+def _holds(settings: AuthzSettings, clock: SystemClock, stack: AsyncExitStack) -> Holds:
+    states = RedisApprovalStates(settings.redis)
+    stack.push_async_callback(states.close)
+    bounds = HoldBounds(settings.holds.total, settings.holds.of_agent, Seconds(settings.holds.longest))
+    return Holds(states, bounds, HoldMetrics(None), clock)
 
 
 def _reservations(settings: AuthzSettings, stack: AsyncExitStack) -> RedisReservations:

@@ -19,13 +19,21 @@ from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.traceparent import caller_span
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The decision that held a request which is kept open, and when the request came: what it showed was good then."""
+
+    decision_id: DecisionId
+    arrived_at: Epoch
+
+
 @dataclass(slots=True)
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
     `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
-    as the tool gets it, bytes.
+    as the tool gets it, bytes. `resumes` is None but for a held request that goes on.
     """
 
     decision_id: DecisionId
@@ -45,12 +53,18 @@ class Draft:
     charging: Charging | None = None
     approval: ApprovalTerms | None = None
     settled: Settled | None = None
+    resumes: Resumption | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
     @property
     def rpc(self) -> Rpc:
         """The JSON-RPC shape of the call, none before it was parsed."""
         return self.call.rpc if self.call is not None else NO_RPC
+
+    @property
+    def arrived_at(self) -> Epoch:
+        """When the request came, by which is judged whether what it shows is good: `time`, unless it was held since."""
+        return self.time if self.resumes is None else self.resumes.arrived_at
 
     @property
     def revision(self) -> Revision:
@@ -62,6 +76,13 @@ class Draft:
         """Open the notes at the arrival of a call. `environment` is the mesh's, "" where it has none."""
         started = clock.monotonic()
         return Draft(decision_id, traceparent, environment, clock.now(), started)
+
+    def again(self, decision_id: DecisionId, clock: Clock) -> Draft:
+        """Fresh notes of the same call, as far as it is known."""
+        notes = Draft.begin(decision_id, self.traceparent, self.environment, clock)
+        notes.http, notes.identity, notes.snapshot, notes.call = self.http, self.identity, self.snapshot, self.call
+        notes.decoding, notes.size, notes.session = self.decoding, self.size, self.session
+        return notes
 
     def read(self, http: HttpCall) -> None:
         """Note the request. Where the proxy told no span, that of the caller goes on."""

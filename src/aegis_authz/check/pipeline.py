@@ -14,6 +14,7 @@ from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil, refuse_unreachable
+from aegis_authz.check.hold import Hold, Judgement, hold_of
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
@@ -68,11 +69,18 @@ class Pipeline:
     shares: Shares
 
     async def check(self, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
-        """Answer one CheckRequest; every fault is a denial with its own reason.
+        """Answer one CheckRequest at once, also one that is held."""
+        return (await self.judged(request, traceparent, deadline, None)).answer
 
-        `traceparent` is the caller's span, "" for none. `deadline` includes the record.
+    async def judged(self, request: bytes, traceparent: str, deadline: Monotonic, resumes: Hold | None) -> Judgement:
+        """Judge one CheckRequest; every fault is a denial with its own reason.
+
+        `traceparent` is the caller's span, "" for none. `deadline` includes the record. `resumes` is the hold of the
+        same request that goes on now: it is judged as a repetition of the call would be, but that it needs no other
+        token. It is not held twice.
         """
         draft = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock)
+        draft.resumes = None if resumes is None else resumes.resumption
         fulfilment = NOTHING_TO_FULFIL
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
@@ -87,7 +95,15 @@ class Pipeline:
             _log.exception("a check failed")
             decision = denied(Reason.INTERNAL_FAULT, type(fault).__name__, draft.revision)
         decision = await self.recorder.keep(decision, draft, deadline)  # 7
-        return respond(decision, fulfilment, draft)  # 8
+        answer = respond(decision, fulfilment, draft)  # 8
+        return Judgement(answer, hold_of(decision, draft, answer))
+
+    async def deny(self, hold: Hold, reason: Reason, deadline: Monotonic) -> Answer:
+        """Deny a request that was kept open, for `reason`, on a record of its own beside that of the hold."""
+        draft = hold.draft.again(self.ids.decision_id(), self.clock)
+        refusal = denied(reason, f"approval {hold.approval_id}", draft.revision)
+        decision = await self.recorder.keep(replace(refusal, policies=hold.policies), draft, deadline)
+        return respond(decision, NOTHING_TO_FULFIL, draft)
 
     async def refuse(self, reason: Reason, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
         """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
@@ -108,7 +124,7 @@ class Pipeline:
         coding_of(http, snapshot.catalogue)  # refuses what no tool takes before anything is done for it
         if http.opens_tunnel and not shows_credentials(http):
             return opened(snapshot.revision)
-        identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)  # 2
+        identity = draft.identity = self.authenticator.identify(http, snapshot, draft.arrived_at)  # 2
         draft.done("authenticate", self.clock)
         if not self.shares.enter(identity.scope, self.clock.monotonic()):
             raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
@@ -166,7 +182,7 @@ class Pipeline:
             if decision.revision == snapshot.revision:
                 return decision
             snapshot = draft.snapshot = await self.snapshots.at(decision.revision, until)
-            identity = draft.identity = self.authenticator.identify(http, snapshot, draft.time)
+            identity = draft.identity = self.authenticator.identify(http, snapshot, draft.arrived_at)
         raise Refused(Reason.REVISION_CHANGED, "the policy changed twice during one call")
 
     async def _evaluated(self, question: Evaluation, until: Monotonic) -> Decision:

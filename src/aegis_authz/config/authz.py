@@ -20,6 +20,7 @@ from aegis_authz.config.values import (
     Settings,
     SocketMode,
 )
+from aegis_authz.core.approval import MOST_HOLD
 from aegis_authz.core.identity import Way
 
 _RECORD_MS = 190  # a disk that is busy
@@ -63,6 +64,18 @@ class Budget(Settings):
     def check_timeout_ms(self) -> int:
         """What Envoy's own limit must be: time for the record and for the way there and back on top of all of ours."""
         return math.ceil(self.total_ms + _RECORD_MS + self.reserve_ms)
+
+
+class HoldSettings(Settings):
+    """Requests that are kept open while a person decides, where a policy says `hold`.
+
+    `total` of them at once in one worker, 0 for none, `of_agent` of one agent, each for at most `longest` seconds.
+    Whoever finds no room is answered at once.
+    """
+
+    total: int = Field(default=64, ge=0, le=1024)
+    of_agent: int = Field(default=4, ge=1, le=64)
+    longest: float = Field(default=MOST_HOLD, gt=0, le=MOST_HOLD)
 
 
 def _taken_ways(ways: tuple[Way, ...]) -> tuple[Way, ...]:
@@ -148,3 +161,4 @@ class AuthzSettings(Settings):
     clock_skew: float = Field(default=5, ge=0, le=60)
     identity: IdentitySettings = IdentitySettings()
     budget: Budget = Budget()
+    holds: HoldSettings = HoldSettings()

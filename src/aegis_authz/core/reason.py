@@ -103,6 +103,7 @@ class Reason(Enum):
     APPROVAL_MISMATCH = "APPROVAL_MISMATCH"
     APPROVAL_STALE = "APPROVAL_STALE"
     APPROVAL_NOT_GRANTED = "APPROVAL_NOT_GRANTED"
+    APPROVAL_DENIED = "APPROVAL_DENIED"
     APPROVAL_USED = "APPROVAL_USED"
     APPROVAL_TOO_LARGE = "APPROVAL_TOO_LARGE"
     APPROVALS_FULL = "APPROVALS_FULL"
@@ -311,6 +312,7 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             "or asks for another approval at this hour. Ask for a new one by repeating the call without it.",
         ),
         Reason.APPROVAL_NOT_GRANTED: _refusal(Retry.NEVER, "The approval has not been granted."),
+        Reason.APPROVAL_DENIED: _refusal(Retry.NEVER, "A person denied this call."),
         Reason.APPROVAL_USED: _refusal(
             Retry.NEVER, "The approval was used before. Ask for a new one by repeating the call without it."
         ),

@@ -16,7 +16,7 @@ from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Monotonic, Revision
+from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Monotonic, Revision, Seconds
 
 
 class Clock(Protocol):
@@ -147,6 +147,30 @@ class Telemetry(Protocol):
 
     def decided(self, record: DecisionRecord, traceparent: str) -> None:
         """Count the decision and emit its span, child of the W3C `traceparent` ("" for none)."""
+        ...
+
+
+class HoldTelemetry(Protocol):
+    """Metrics of requests that are kept open; never fails one."""
+
+    def hold_began(self) -> None:
+        """One more is kept open."""
+        ...
+
+    def hold_ended(self, end: str, waited: Seconds) -> None:
+        """One is kept open no longer."""
+        ...
+
+    def hold_refused(self) -> None:
+        """One is not kept open: there are as many as may be."""
+        ...
+
+
+class ApprovalStates(Protocol):
+    """How approvals stand, for whoever waits for them."""
+
+    async def states(self, names: Sequence[ApprovalId]) -> Sequence[ApprovalState | None]:
+        """The state that is kept of each, in their order; None where nothing is. Raises StoreDown."""
         ...
 
 

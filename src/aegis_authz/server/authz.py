@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL
+from aegis_authz.check.hold import Hold, Judgement
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import denied
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.units import NO_REVISION, DecisionId, Monotonic
+from aegis_authz.core.units import NO_REVISION, DecisionId, Monotonic, Seconds
 from aegis_authz.server.admission import Admission
+from aegis_authz.server.holding import HoldEnd, Holds
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import write_check_response
 
@@ -21,32 +25,53 @@ _log = logging.getLogger(__name__)
 _DEFAULT_TIME = 1.0
 
 
+_REFUSALS: Mapping[HoldEnd, Reason] = {
+    HoldEnd.DENIED: Reason.APPROVAL_DENIED,
+    HoldEnd.WITHDRAWN: Reason.APPROVAL_NOT_GRANTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTimes:
+    """`decision` is what one decision may take with its record, however long the caller would wait.
+
+    `reserve` of the caller's time is kept back, so that our own answer arrives before the caller gives up.
+    """
+
+    decision: Seconds
+    reserve: Seconds
+
+
 class CheckHandler:
     """Answers Check calls, as many at once as `admission` lets in; beyond that, OVERLOADED.
 
-    `reserve` seconds of the caller's time are kept back, so that our own answer arrives before the
-    caller gives up.
+    A call that waits for a person is kept open where its policy wants that, its caller has the time, and `holds` has
+    room. Meanwhile it takes nothing of the admission: what it may take counts for each of its two decisions.
     """
 
-    def __init__(self, pipeline: Pipeline, admission: Admission, reserve: float) -> None:
+    def __init__(self, pipeline: Pipeline, admission: Admission, times: CheckTimes, holds: Holds) -> None:
         self._pipeline = pipeline
         self._admission = admission
-        self._reserve = reserve
+        self._times = times
+        self._holds = holds
         self._running = 0
         self._idle = asyncio.Event()
         self._last_resort = write_check_response(_last_resort(pipeline))
 
-    async def __call__(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
+    async def __call__(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         """Answer one CheckRequest with one CheckResponse. Never raises; its host must not cancel it.
 
         `traceparent` is the W3C header of the gRPC metadata, "" for none; `time_left` the seconds
-        until the caller gives up, None when it would wait for ever.
+        until the caller gives up, None when it would wait for ever. `gone` is set when the caller has left.
         """
-        now = self._pipeline.clock.monotonic()
-        deadline = Monotonic(now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - self._reserve))
+        now, times = self._pipeline.clock.monotonic(), self._times
+        end = Monotonic(now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - times.reserve))
         self._running += 1
         try:
-            return write_check_response(await self._answered(message, traceparent, now, deadline))
+            judgement = await self._judged(message, traceparent, end, None)
+            if judgement.hold is None:
+                return write_check_response(judgement.answer)
+            return write_check_response(await self._resumed(message, traceparent, end, judgement.hold, gone))
         except Exception:  # noqa: BLE001  # whatever it is, the answer is a denial
             _log.exception("an answer could not be built")
             return self._last_resort
@@ -61,13 +86,30 @@ class CheckHandler:
             self._idle.clear()
             await self._idle.wait()
 
-    async def _answered(self, message: bytes, traceparent: str, began: Monotonic, deadline: Monotonic) -> Answer:
+    def drain_holds(self) -> None:
+        """Answer at once what is kept open, and keep nothing open any more."""
+        self._holds.drain()
+
+    async def _judged(self, message: bytes, traceparent: str, end: Monotonic, hold: Hold | None) -> Judgement:
+        began = self._pipeline.clock.monotonic()
+        deadline = Monotonic(min(end, began + max(_DEFAULT_TIME, self._times.decision)))
         if not self._admission.enter():
-            return await self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline)
+            return Judgement(await self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline), None)
         try:
-            return await self._pipeline.check(message, traceparent, deadline)
+            return await self._pipeline.judged(message, traceparent, deadline, hold)
         finally:
             self._admission.leave(began, self._pipeline.clock.monotonic())
+
+    async def _resumed(
+        self, message: bytes, traceparent: str, end: Monotonic, hold: Hold, gone: asyncio.Event
+    ) -> Answer:
+        """The answer to a request that may be kept open, which leaves time for a second decision."""
+        ended = await self._holds.wait(hold, Monotonic(end - self._times.decision), gone)
+        if ended in _REFUSALS:
+            return await self._pipeline.deny(hold, _REFUSALS[ended], end)
+        if ended is not HoldEnd.SETTLED:
+            return hold.answer
+        return (await self._judged(message, traceparent, end, hold)).answer
 
 
 def _last_resort(pipeline: Pipeline) -> Answer:
@@ -75,5 +117,11 @@ def _last_resort(pipeline: Pipeline) -> Answer:
     return respond(denied(Reason.INTERNAL_FAULT, "", NO_REVISION), NOTHING_TO_FULFIL, draft)
 
 
-Check = Callable[[bytes, str, float | None], Coroutine[None, None, bytes]]
-"""What a host serves: CheckHandler, seen from outside."""
+class Check(Protocol):
+    """What a host serves: CheckHandler, seen from outside."""
+
+    def __call__(
+        self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event, /
+    ) -> Coroutine[None, None, bytes]:
+        """Answer one message; `gone` is set by the host once its caller has left."""
+        ...

@@ -125,6 +125,11 @@ class MemoryStore:
         self._memory.approvals[approval_id] = after
         return after
 
+    async def states(self, names: Sequence[ApprovalId]) -> Sequence[ApprovalState | None]:
+        """The state that is kept of each, as `ports.ApprovalStates` says."""
+        approvals = [self._memory.approvals.get(name) for name in names]
+        return [None if approval is None else approval.state for approval in approvals]
+
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
         """Those whose time ended from `since` to `until` while they were pending or granted."""
         late = [

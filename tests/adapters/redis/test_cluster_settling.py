@@ -58,7 +58,7 @@ def settlement(scope: Scope, limits: Sequence[Limit] = (), name: str = "") -> Se
     if limits:
         charges = charges_of(limits, {}, scope, Sessions("", "", ""), None, now)
         charging = Charging(jti, charges, 60_000, is_held_when_over=True)
-    return Settlement(who, None, None, now, (), charging, None)
+    return Settlement(who, None, None, now, (), charging, None, None)
 
 
 async def settle(store: RedisStore, call: Settlement, seconds: float = 5.0) -> Settled:

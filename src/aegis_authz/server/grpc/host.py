@@ -76,8 +76,13 @@ def _check_service(check: Check) -> grpc.GenericRpcHandler:
             if key == "traceparent" and isinstance(value, str):
                 traceparent = value
         # grpc.aio cancels the handler of a caller that gave up; the decision is settled and recorded all the same
-        task = asyncio.ensure_future(check(message, traceparent, context.time_remaining()))
-        return await asyncio.shield(task)
+        gone = asyncio.Event()
+        task = asyncio.ensure_future(check(message, traceparent, context.time_remaining(), gone))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            gone.set()
+            raise
 
     # no serializers: the handler takes and gives bytes
     return grpc.method_handlers_generic_handler(SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(handle)})

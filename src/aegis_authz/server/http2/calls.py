@@ -36,8 +36,8 @@ _log = logging.getLogger(__name__)
 _MOST_WAITING = 256 * 1024
 _KEEPING = 128  # bytes that it costs to keep a message, however short
 
-Answer = Callable[[Fields, bytes, Answering], None]
-"""Answers the one message of a unary call, at once or by a task."""
+Answer = Callable[[Fields, bytes, Answering, asyncio.Event], None]
+"""Answers the one message of a unary call, at once or by a task; the event is set when its caller has left."""
 
 
 class Calls:
@@ -67,21 +67,21 @@ class Calls:
         answer.fail(UNIMPLEMENTED, "no such method")
         return None
 
-    def _answer_check(self, fields: Fields, message: bytes, answer: Answering) -> None:
-        answer.run(self._checked(fields, message, answer))
+    def _answer_check(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
+        answer.run(self._checked(fields, message, answer, gone))
 
-    async def _checked(self, fields: Fields, message: bytes, answer: Answering) -> None:
+    async def _checked(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
         timeout = fields.get(b"grpc-timeout")
         time_left = timeout_of(timeout) if timeout is not None else None
         traceparent = fields.get(b"traceparent", b"").decode("latin-1")
         try:
-            checked = await self._check(message, traceparent, time_left)
+            checked = await self._check(message, traceparent, time_left, gone)
         except Exception:  # noqa: BLE001  # whatever it is, the caller must not wait for an answer that never comes
             _log.exception("a check failed")
             return answer.fail(INTERNAL, "the handler failed")
         return answer.reply(checked)
 
-    def _answer_health(self, fields: Fields, message: bytes, answer: Answering) -> None:
+    def _answer_health(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
         try:
             answer.reply(self._health.answer(message))
         except StreamBroken as fault:
@@ -91,7 +91,7 @@ class Calls:
 class UnaryCall:
     """Gathers the one message of a call."""
 
-    __slots__ = ("_answer", "_answering", "_fields", "_message", "_unframer")
+    __slots__ = ("_answer", "_answering", "_fields", "_gone", "_message", "_unframer")
 
     def __init__(self, fields: Fields, answering: Answering, answer: Answer) -> None:
         self._fields = fields
@@ -99,6 +99,7 @@ class UnaryCall:
         self._answer = answer
         self._unframer = Unframer(MAX_MESSAGE)
         self._message: bytes | None = None
+        self._gone = asyncio.Event()
 
     def feed(self, data: bytes, ended: bool) -> None:
         """Take a part of the body, the last when `ended`."""
@@ -116,10 +117,11 @@ class UnaryCall:
         except StreamBroken as fault:
             self._answering.fail(fault.status, str(fault))
             return
-        self._answer(self._fields, self._message, self._answering)
+        self._answer(self._fields, self._message, self._answering, self._gone)
 
     def cancel(self) -> None:
-        """The caller is gone; what it asked is decided and recorded all the same."""
+        """The caller is gone; what it asked is decided and recorded all the same, and waits for nobody."""
+        self._gone.set()
 
 
 class StreamedCall:
@@ -210,7 +212,7 @@ class WatchCall:
         """The caller is gone."""
         self._gone.set()
 
-    def _begin(self, fields: Fields, message: bytes, answering: Answering) -> None:
+    def _begin(self, fields: Fields, message: bytes, answering: Answering, gone: asyncio.Event) -> None:
         answering.run(self._answer(message))
 
     async def _answer(self, message: bytes) -> None:

@@ -1,0 +1,139 @@
+"""Requests that are kept open while a person decides: how many there may be, and how each of them ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from aegis_authz.check.hold import Hold
+from aegis_authz.core.approval import ApprovalState
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId, Monotonic, Seconds
+from aegis_authz.ports.data_plane import ApprovalStates, Clock, HoldTelemetry, StoreDown
+
+_log = logging.getLogger(__name__)
+_EVERY = 0.2
+"""Seconds between two looks at how the approvals stand: so long a person's word takes to reach the request."""
+_PATIENCE = 1.0
+
+
+class HoldEnd(Enum):
+    """How the wait of a request ended.
+
+    SETTLED: its approval is no longer pending, and the call is judged again. DENIED and WITHDRAWN: a person said no, or
+    took the approval back. Of the others nobody has decided, and the request has the answer of every held call.
+    """
+
+    SETTLED = "settled"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+    UNDECIDED = "undecided"
+    LEFT = "left"
+    DRAINED = "drained"
+    STORE_AWAY = "store_away"
+    CROWDED = "crowded"
+
+
+_ENDS: Mapping[ApprovalState | None, HoldEnd] = {
+    ApprovalState.DENIED: HoldEnd.DENIED,
+    ApprovalState.CANCELLED: HoldEnd.WITHDRAWN,
+}
+"""What a state that is no longer PENDING means; every other is for the store to tell when the call is judged again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBounds:
+    """The most requests that one authorizer keeps open, the most of them of one agent, and for how long at most."""
+
+    total: int
+    of_agent: int
+    longest: Seconds
+
+
+class Holds:
+    """Keeps requests open. How their approvals stand is asked of the store beside the path of decisions."""
+
+    def __init__(self, states: ApprovalStates, bounds: HoldBounds, telemetry: HoldTelemetry, clock: Clock) -> None:
+        self._states = states
+        self._bounds = bounds
+        self._telemetry = telemetry
+        self._clock = clock
+        self._waits: dict[asyncio.Future[HoldEnd], ApprovalId] = {}
+        self._of_agents: Counter[Scope] = Counter()
+        self._draining = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def wait(self, hold: Hold, until: Monotonic, gone: asyncio.Event) -> HoldEnd:
+        """Wait for a person's word; `gone` says that the caller left. It ends at `until` at the latest."""
+        now = self._clock.monotonic()
+        left = max(0.0, hold.expires_at - self._clock.now())
+        until = Monotonic(min(until, now + min(hold.longest, self._bounds.longest, left)))
+        if self._draining.is_set() or until <= now:
+            return HoldEnd.UNDECIDED
+        if len(self._waits) >= self._bounds.total or self._of_agents[hold.scope] >= self._bounds.of_agent:
+            self._telemetry.hold_refused()
+            return HoldEnd.CROWDED
+        self._telemetry.hold_began()
+        end = HoldEnd.LEFT  # where this task itself is cancelled
+        try:
+            end = await self._end(hold, Seconds(until - now), gone)
+            return end
+        finally:
+            self._telemetry.hold_ended(end.value, Seconds(self._clock.monotonic() - now))
+
+    def drain(self) -> None:
+        """End all holds, and begin no other: the worker stops."""
+        self._draining.set()
+
+    async def _end(self, hold: Hold, longest: Seconds, gone: asyncio.Event) -> HoldEnd:
+        word: asyncio.Future[HoldEnd] = asyncio.get_running_loop().create_future()
+        self._waits[word] = hold.approval_id
+        self._of_agents[hold.scope] += 1
+        departure, stop = asyncio.ensure_future(gone.wait()), asyncio.ensure_future(self._draining.wait())
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._look_until_idle())
+        try:
+            await asyncio.wait((word, departure, stop), timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+            if gone.is_set():
+                return HoldEnd.LEFT
+            if word.done():
+                return word.result()
+            return HoldEnd.DRAINED if self._draining.is_set() else HoldEnd.UNDECIDED
+        finally:
+            departure.cancel()
+            stop.cancel()
+            del self._waits[word]
+            self._of_agents[hold.scope] -= 1
+            if not self._of_agents[hold.scope]:
+                del self._of_agents[hold.scope]
+
+    async def _look_until_idle(self) -> None:
+        while self._waits:
+            await asyncio.sleep(_EVERY)
+            await self._look()
+
+    async def _look(self) -> None:
+        waits = dict(self._waits)
+        names = list(dict.fromkeys(waits.values()))
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                states = dict(zip(names, await self._states.states(names), strict=True))
+        except (StoreDown, TimeoutError) as fault:
+            _log.warning("%d requests wait no longer for a person: %s", len(waits), fault or "the store is too slow")
+            return _tell(waits, dict.fromkeys(names, HoldEnd.STORE_AWAY))
+        ends = {
+            name: _ENDS.get(state, HoldEnd.SETTLED)
+            for name, state in states.items()
+            if state is not ApprovalState.PENDING
+        }
+        return _tell(waits, ends)
+
+
+def _tell(waits: Mapping[asyncio.Future[HoldEnd], ApprovalId], ends: Mapping[ApprovalId, HoldEnd]) -> None:
+    for word, name in waits.items():
+        if name in ends and not word.done():
+            word.set_result(ends[name])
