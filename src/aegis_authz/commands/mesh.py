@@ -77,7 +77,7 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     loaded = load({**sources.policies, **own.policies}, {**sources.tools, **own.tools}, DETECTORS)
     enrol_local_agents(options, layout, loaded)
     released = _released_tools(layout.folder("control"))
-    return Catalogue.of(loaded.tools if released is None else load({}, {**released, **own.tools}).tools)
+    return loaded.catalogue if released is None else load({}, {**released, **own.tools}).catalogue
 
 
 def _released_tools(folder: Path) -> dict[str, str] | None:

@@ -54,8 +54,8 @@ class PolicyBuilder:
         self._own = Sources(_marked(own.policies), _marked(own.tools))
 
     def catalogue(self, sources: Sources) -> Catalogue:
-        """The tools of these documents and our own. Raises PolicyErrors."""
-        return Catalogue.of(load({}, {**sources.tools, **self._own.tools}).tools)
+        """The tools of these documents and our own, with how long policies keep requests open. Raises PolicyErrors."""
+        return self._loaded(sources).catalogue
 
     def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
         """The limits that calls of the agent can meet. Raises PolicyErrors."""

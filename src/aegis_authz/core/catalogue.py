@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,10 +12,14 @@ from urllib.parse import urlsplit
 
 from aegis_authz.core.interface import Interface
 from aegis_authz.core.path_template import PathTemplate, read_template
+from aegis_authz.core.units import Seconds
 
 NO_ROUTE = "none"
 """The route of a request that is forwarded to nobody."""
 
+
+EVERY_TOOL = "*"
+"""In place of a tool's name: all of them."""
 
 _ROUTE_DIGITS = 24
 _OPAQUE = "tls"
@@ -265,7 +269,8 @@ class Catalogue:
     """All tools, by name and by the (host, port) agents call.
 
     `operated` names the tools with operations of GraphQL, `formed` those with bodies that are no JSON. `routes` is each
-    tool's route, by its name; `ways` its actions of a method, in the order in which they are tried.
+    tool's route, by its name; `ways` its actions of a method, in the order in which they are tried. `holds` are the
+    seconds for which a request of a tool may be kept open while a person decides, of every tool under `*`.
     """
 
     by_name: Mapping[str, Tool]
@@ -274,6 +279,16 @@ class Catalogue:
     ways: Mapping[tuple[str, str], tuple[Way, ...]] = field(repr=False)
     operated: frozenset[str]
     formed: frozenset[str]
+    holds: Mapping[str, Seconds]
+
+    def holding(self, holds: Mapping[str, Seconds]) -> Catalogue:
+        """The same tools, whose requests may be kept open for so long."""
+        return replace(self, holds=MappingProxyType(dict(holds)))
+
+    def hold_of(self, tools: Iterable[Tool]) -> Seconds:
+        """For how many seconds a request to any of these tools may be kept open, 0 where none is."""
+        names = (EVERY_TOOL, *(tool.name for tool in tools))
+        return max(self.holds.get(name, Seconds(0.0)) for name in names)
 
     @staticmethod
     def of(tools: tuple[Tool, ...]) -> Catalogue:
@@ -294,6 +309,7 @@ class Catalogue:
             MappingProxyType(_ways(tools)),
             frozenset(tool.name for tool in tools if tool.has_operations),
             frozenset(tool.name for tool in tools if tool.has_other_bodies),
+            MappingProxyType({}),
         )
 
 

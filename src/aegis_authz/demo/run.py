@@ -16,6 +16,7 @@ from aegis_authz.demo import scenario
 from aegis_authz.demo.agent import Agent, Tokens
 from aegis_authz.demo.around_chapter import way_around
 from aegis_authz.demo.evidence import evidence
+from aegis_authz.demo.hold_chapter import held_open
 from aegis_authz.demo.https_chapter import https_calls
 from aegis_authz.demo.limits_chapter import limits
 from aegis_authz.demo.mcp_chapter import mcp_calls
@@ -29,6 +30,7 @@ CHAPTERS: Sequence[Chapter] = (
     scenario.tokens,
     scenario.egress,
     limits,
+    held_open,
     mcp_calls,
     https_calls,
     way_around,

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from aegis_authz.core.catalogue import Tool
+from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.price import NO_PRICES, ModelPrice, Prices, Pricing
 from aegis_authz.policy.compile.coherence import condition_key_problems, document_problems
 from aegis_authz.policy.compile.comparisons import pattern_fault
 from aegis_authz.policy.compile.descriptor_sets import DescriptorSets, parted
+from aegis_authz.policy.compile.holds import holds_of
 from aegis_authz.policy.compile.identities import (
     NO_IDENTITIES,
     Identities,
@@ -77,6 +78,11 @@ class Loaded:
     def compiled(self) -> tuple[CompiledDocument, ...]:
         """What a bundle is made of, together with `tools`."""
         return tuple(policy.compiled for policy in self.loaded_policies)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The tools, and for how long policies keep their requests open."""
+        return Catalogue.of(self.tools).holding(holds_of(self.compiled))
 
 
 def load(

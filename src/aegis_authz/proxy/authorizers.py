@@ -30,12 +30,15 @@ from envoy_data_plane.envoy.type.v3 import Percent
 
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
+from aegis_authz.core.units import Seconds
 from aegis_authz.proxy.clusters import HTTP_OPTIONS, is_ip, members, roomy
 from aegis_authz.proxy.typed import address_of, milliseconds, packed
 from aegis_authz.wire.envoy.ext_authz import SERVICE
 
 AUTHORIZERS = "aegis_authz"
 """The name of the cluster."""
+
+NO_HOLD = Seconds(0.0)
 
 _CONNECT_TIMEOUT = milliseconds(100)
 _AT_ONCE = milliseconds(1)
@@ -73,13 +76,14 @@ def authorizers(settings: ProxySettings) -> Cluster:
     )
 
 
-def check_service(settings: ProxySettings) -> GrpcService:
-    """How ext_authz calls a worker.
+def check_service(settings: ProxySettings, hold: Seconds = NO_HOLD) -> GrpcService:
+    """How ext_authz calls a worker, which keeps requests open for at most `hold` between two decisions.
 
     A check that could not be sent at all is sent to another worker once. Nothing else is ever repeated: a
     check that arrived has spent its token.
     """
-    timeout = milliseconds(settings.check_timeout_ms)
+    decisions = 2 if hold > 0 else 1
+    timeout = milliseconds(decisions * settings.check_timeout_ms + round(hold * 1000))
     return GrpcService(
         envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=AUTHORIZERS), timeout=timeout, retry_policy=_another_once(timeout)
     )

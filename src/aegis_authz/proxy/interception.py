@@ -95,7 +95,7 @@ def _listener(
     catalogue: Catalogue,
 ) -> Listener:
     chains = [
-        _passing(host) if host.is_opaque else _chain(host, _routed(manager, opened_routes(host, catalogue)))
+        _passing(host) if host.is_opaque else _chain(host, _routed(manager, opened_routes(host, settings, catalogue)))
         for host in hosts
     ]
     if port == HTTPS_PORT and settings.interception is not None and settings.interception.unclaimed:

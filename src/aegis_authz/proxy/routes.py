@@ -33,6 +33,7 @@ from aegis_authz.core.catalogue import NO_ROUTE, Catalogue, Tool
 from aegis_authz.intercept.opened import OpenedHost, opened_hosts
 from aegis_authz.proxy.clusters import cluster_name
 from aegis_authz.proxy.filters import EXT_AUTHZ
+from aegis_authz.proxy.holds import with_holds
 from aegis_authz.proxy.places import PLACES, WITHHELD_HEADER, inside_hosts, tool_metadata
 from aegis_authz.proxy.shared_address import action_matches
 from aegis_authz.proxy.tunnels import CARRY, carries, connect_route, end_route, unclaimed_route
@@ -97,7 +98,7 @@ def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteCo
     if settings.interception is not None:
         _add_tunnels(forward, catalogue, settings.interception)
     transparent = [] if settings.transparent is None else sorted(settings.transparent.listeners)
-    return [
+    configurations = [
         _configuration(FORWARD, forward, inside),
         _configuration(REVERSE, [_reverse_host(catalogue, ["*"])], inside),
         *(
@@ -106,18 +107,21 @@ def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteCo
         ),
         *(_configuration(name, _forward_hosts(catalogue), inside, _REDIRECTED_EXTENSIONS) for name in transparent),
     ]
+    return [with_holds(routes, settings, catalogue) for routes in configurations]
 
 
-def opened_routes(host: OpenedHost, catalogue: Catalogue) -> RouteConfiguration:
+def opened_routes(host: OpenedHost, settings: ProxySettings, catalogue: Catalogue) -> RouteConfiguration:
     """The routes of requests inside a tunnel to a host: to its tools alone."""
     hosts = _hosts_behind(host)
-    return _configuration(FORWARD, hosts, inside_hosts(catalogue.by_name.values()), {TUNNEL_EXTENSION: INSIDE})
+    routes = _configuration(FORWARD, hosts, inside_hosts(catalogue.by_name.values()), {TUNNEL_EXTENSION: INSIDE})
+    return with_holds(routes, settings, catalogue)
 
 
-def redirected_routes(name: str, host: OpenedHost, catalogue: Catalogue) -> RouteConfiguration:
+def redirected_routes(name: str, host: OpenedHost, settings: ProxySettings, catalogue: Catalogue) -> RouteConfiguration:
     """The routes of requests that a transparent listener took out of TLS to a host: to its tools alone."""
     hosts = _hosts_behind(host)
-    return _configuration(name, hosts, inside_hosts(catalogue.by_name.values()), _REDIRECTED_EXTENSIONS)
+    routes = _configuration(name, hosts, inside_hosts(catalogue.by_name.values()), _REDIRECTED_EXTENSIONS)
+    return with_holds(routes, settings, catalogue)
 
 
 def redirected_tunnels(name: str, hosts: Sequence[OpenedHost]) -> RouteConfiguration:

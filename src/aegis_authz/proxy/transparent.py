@@ -166,7 +166,7 @@ def _opened_chains(
             ),
             transport_socket=certificate_of(host.host),
             transport_socket_connect_timeout=_HANDSHAKE,
-            filters=[dialled, _routed(manager, redirected_routes(name, host, catalogue))],
+            filters=[dialled, _routed(manager, redirected_routes(name, host, settings, catalogue))],
         )
         for host in opened
     ]

@@ -282,7 +282,9 @@ async def test_a_clock_that_differs_from_that_of_redis_lets_no_token_pass_twice(
         now,
         (),
         None,
-        None, None)
+        None,
+        None,
+    )
     first, second = await settle(store, what), await settle(store, what)
     assert first.outcome in (SettleOutcome.CLEAR, SettleOutcome.STORE_RESET)
     assert second.outcome is SettleOutcome.REPLAYED

@@ -311,7 +311,9 @@ async def test_the_status_door_says_what_became_of_a_call(
         assert (await words(names[3])).startswith("expired: Its time is over")
         held = (await store.get(names[0])).request
         now = SystemClock().now()
-        await store.settle(Settlement(identity(now, "again"), None, replace(held, id=HELD), now, (), None, None, None), 0)
+        await store.settle(
+            Settlement(identity(now, "again"), None, replace(held, id=HELD), now, (), None, None, None), 0
+        )
         assert (await words(names[0])).startswith("used: It was used: the call went through.")
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from aegis_authz.core.approval import MOST_HOLD
 from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.circumstances import CONTEXT
@@ -31,6 +32,7 @@ _YOUNGER: Mapping[str, Json] = {
     "breakers": {},
     "prices": prices_to_data(NO_PRICES),
     "revoked": [],
+    "holds": {},
 }
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
@@ -95,7 +97,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         raise ValueError("the revision is empty")
     return Snapshot(
         revision=Revision(revision),
-        catalogue=Catalogue.of(tools_from_data(item["catalogue"])),
+        catalogue=Catalogue.of(tools_from_data(item["catalogue"])).holding(_holds(item["holds"])),
         trust=trust_from_data(item["trust"]),
         agents=agents_from_data(item["agents"]),
         status_base=text(item["status_base"], "status_base"),
@@ -120,6 +122,15 @@ def _digests(data: Json, label: str) -> Mapping[str, str]:
     if not isinstance(data, Mapping):
         raise ValueError(f"the digests of {label} are no mapping")  # noqa: TRY004  # one error for every surprise
     return MappingProxyType({name: text(digest, f"a digest of {label}") for name, digest in data.items()})
+
+
+def _holds(data: Json) -> Mapping[str, Seconds]:
+    if not isinstance(data, Mapping):
+        raise ValueError("holds are no mapping")  # noqa: TRY004  # one error for every surprise
+    holds = {name: _seconds(hold, "a hold") for name, hold in data.items()}
+    if any(hold > MOST_HOLD for hold in holds.values()):
+        raise ValueError("a request that is kept open for longer than any may be")
+    return holds
 
 
 def _revoked(data: Json) -> frozenset[str]:

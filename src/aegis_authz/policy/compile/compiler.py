@@ -20,6 +20,7 @@ from aegis_authz.policy.bundle.snapshot import bases_from_data, snapshot_from_da
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
+from aegis_authz.policy.compile.holds import holds_of
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
 from aegis_authz.policy.compile.limits import breakers_of, limits_of
 from aegis_authz.policy.compile.rule_data import document_data, reads
@@ -68,7 +69,7 @@ def compile_policy(
     unreadable trust.
     """
     trust_from_data(trust_data)
-    compiled_policies, catalogue = _policies(policies, tools), tools_to_data(tools)
+    compiled_policies, catalogue, holds = _policies(policies, tools), tools_to_data(tools), holds_of(policies)
     content: dict[str, Json] = {
         "policies": compiled_policies,
         "identity": identity_data(identities),
@@ -84,6 +85,7 @@ def compile_policy(
             "limits": limits_to_data(limits_of(policies)),
             "breakers": breakers_to_data(breakers_of(policies)),
             "revoked": [*sorted(set(revoked))],
+            **({"holds": dict(holds)} if holds else {}),  # older authorizers know no such member
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)
