@@ -89,7 +89,7 @@ def settlement(number: int, *, is_limited: bool) -> Settlement:
         grant=None,
     )
     charging = _charging(number, Epoch(now)) if is_limited else None
-    return Settlement(identity, None, None, Epoch(now), (), charging, None)
+    return Settlement(identity, None, None, Epoch(now), (), charging, None, None)
 
 
 def _charging(number: int, now: Epoch) -> Charging:
