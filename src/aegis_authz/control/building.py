@@ -55,7 +55,7 @@ class PolicyBuilder:
 
     def catalogue(self, sources: Sources) -> Catalogue:
         """The tools of these documents and our own, with how long policies keep requests open. Raises PolicyErrors."""
-        return self._loaded(sources).catalogue
+        return self.loaded(sources).catalogue
 
     def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
         """The limits that calls of the agent can meet. Raises PolicyErrors."""
