@@ -10,13 +10,23 @@ import pytest
 
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.enrolments import SqlEnrolments
+from aegis_authz.adapters.sql.first_start import SqlFirstStart
 from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.sql.releases import SqlReleases
-from aegis_authz.bootstrap.state_import import FORMER, import_outbox, import_releases
+from aegis_authz.adapters.sql.revocations import SqlRevocationList
+from aegis_authz.bootstrap.state_import import FORMER, import_agents, import_outbox, import_releases
+from aegis_authz.core.enrolment import NOBODY_ENROLLED
 from aegis_authz.core.release import ChangeKind, ReleasesFault
+from aegis_authz.ports.control_plane import EnrolmentsFault, RevocationListFault
 from tests.adapters.files.test_bundles import FIRST, REVOKED, SECOND, SOURCES
 from tests.adapters.files.test_bundles import write_former as write_releases
+from tests.adapters.files.test_enrolments import ENROLLED
+from tests.adapters.files.test_enrolments import write_former as write_enrolments
+from tests.adapters.files.test_first_start import BEGUN
 from tests.adapters.files.test_outbox import write_former
+from tests.adapters.files.test_revocations import TENANT
+from tests.adapters.files.test_revocations import write_former as write_revocations
 
 
 @pytest.fixture
@@ -98,6 +108,45 @@ def test_what_cannot_be_read_leaves_all_as_it_was(tmp_path: Path, blocking: Bloc
         import_releases(tmp_path, blocking, 99.0)
     assert SqlReleases(blocking).changes() == []
     assert (tmp_path / "current").exists()
+
+
+def test_agents_and_revocations_of_before_are_taken_in_once(tmp_path: Path, blocking: BlockingDatabase) -> None:
+    write_enrolments(tmp_path / "enrolled.json")
+    write_revocations(tmp_path / "revoked.json")
+    (tmp_path / "limits-begun").write_bytes(BEGUN)
+    for _ in range(2):
+        import_agents(tmp_path, blocking)
+    enrolments, revoked = SqlEnrolments(blocking), SqlRevocationList(blocking)
+    enrolments.refresh()
+    revoked.refresh()
+    assert (enrolments.current, revoked.current) == (ENROLLED, (TENANT,))
+    assert SqlFirstStart(blocking).life() == "0af1"
+    assert sorted(path.name for path in (tmp_path / FORMER).iterdir()) == [
+        "enrolled.json",
+        "limits-begun",
+        "revoked.json",
+    ]
+
+
+def test_a_code_that_was_used_since_is_not_good_again(tmp_path: Path, blocking: BlockingDatabase) -> None:
+    releases = SqlReleases(blocking)
+    releases.keep("r1", b"b", SOURCES)
+    releases.activate(FIRST)
+    write_enrolments(tmp_path / "enrolled.json")
+    with pytest.raises(EnrolmentsFault, match=r"enrolled\.json"):
+        import_agents(tmp_path, blocking)
+    enrolments = SqlEnrolments(blocking)
+    enrolments.refresh()
+    assert enrolments.current == NOBODY_ENROLLED
+    assert (tmp_path / "enrolled.json").exists()
+
+
+def test_revocations_that_cannot_be_read_stop_the_start(tmp_path: Path, blocking: BlockingDatabase) -> None:
+    write_enrolments(tmp_path / "enrolled.json")
+    (tmp_path / "revoked.json").write_text("{}")
+    with pytest.raises(RevocationListFault, match=r"revoked\.json"):
+        import_agents(tmp_path, blocking)
+    assert (tmp_path / "enrolled.json").exists()
 
 
 async def test_notices_of_before_are_delivered_and_those_delivered_are_not_again(

@@ -15,12 +15,9 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from aegis_authz.adapters.files.enrolments import FileEnrolments
-from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, load_token, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
-from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control_services import control_services
@@ -43,6 +40,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.local.mesh_facts import write_facts
+from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -155,9 +153,9 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         keys = open_keys(settings.keys)
         clock = SystemClock()
         settings.state.mkdir(exist_ok=True)
-        enrolments = FileEnrolments(settings.state / "enrolled.json")
+        enrolments = MemoryEnrolments(for_tests=True)
         rings = {name: FileKeyRing(settings.keys, name) for name in ("issuer", "approvals")}
-        listed = FileRevocationList(settings.state / "revoked.json")
+        listed = MemoryRevocationList(for_tests=True)
         uses, journal = MemorySingleUses(clock, for_tests=True), MemoryJournal(for_tests=True)
         records = MemoryRecordLog("control", for_tests=True)
         await records.start()
@@ -175,7 +173,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
             reviews=NoClusters(),
-            limits=LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store),
+            limits=LimitStores(store, store, MemoryFirstStart(for_tests=True), store),
             people=memory_people(),
             history=MemoryApprovalHistory(for_tests=True),
             openid=None,

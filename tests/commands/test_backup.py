@@ -18,7 +18,7 @@ from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import SqlPeople
 from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
-from aegis_authz.bootstrap.people import database_url
+from aegis_authz.bootstrap.database import database_url
 from aegis_authz.commands.backup import back_up, restore
 from aegis_authz.commands.faults import Rejected, Unable
 from aegis_authz.config.control import ControlSettings

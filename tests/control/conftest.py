@@ -11,12 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from aegis_authz import durable
-from aegis_authz.adapters.files.enrolments import FileEnrolments
-from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
-from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
@@ -42,6 +39,7 @@ from aegis_authz.ports.control_plane import (
 from aegis_authz.ports.data_plane import Approvals, StoreDown
 from aegis_authz.ports.key_rings import KeyRing
 from aegis_authz.ports.openid import OpenIdProvider
+from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.people import MemoryPeople
@@ -127,7 +125,7 @@ class NoClusters:
 def begun_limits(settings: ControlSettings) -> LimitStores:
     """A memory of limits that counts once it was begun."""
     store = MemoryStore(SystemClock(), 60, for_tests=True)
-    return LimitStores(store, store, FileFirstStart(settings.state / "limits-begun"), store)
+    return LimitStores(store, store, MemoryFirstStart(for_tests=True), store)
 
 
 class DownRevocations:
@@ -180,6 +178,16 @@ def releases() -> MemoryReleases:
 
 
 @pytest.fixture
+def enrolments() -> MemoryEnrolments:
+    return MemoryEnrolments(for_tests=True)
+
+
+@pytest.fixture
+def revoked_list() -> MemoryRevocationList:
+    return MemoryRevocationList(for_tests=True)
+
+
+@pytest.fixture
 async def records() -> MemoryRecordLog:
     """The control plane's record log."""
     log = MemoryRecordLog("control", for_tests=True)
@@ -189,7 +197,12 @@ async def records() -> MemoryRecordLog:
 
 @pytest.fixture
 def new_plane(
-    settings: ControlSettings, keys: Keys, releases: MemoryReleases, records: MemoryRecordLog
+    settings: ControlSettings,
+    keys: Keys,
+    releases: MemoryReleases,
+    records: MemoryRecordLog,
+    enrolments: MemoryEnrolments,
+    revoked_list: MemoryRevocationList,
 ) -> Callable[..., ControlServices]:
     """`new_plane(approvals=, keys=, settings=, revocations=, uses=, journal=)`: put together as the real one is."""
     usual, usual_settings = keys, settings
@@ -208,6 +221,7 @@ def new_plane(
         people: MemoryPeople | None = None,
         notices: Notices | None = None,
         history: ApprovalHistory | None = None,
+        enrolments: MemoryEnrolments = enrolments,
         openid: OpenIdProvider | None = None,
     ) -> ControlServices:
         clock = SystemClock()
@@ -220,10 +234,10 @@ def new_plane(
             revocations or DownRevocations(),
             uses or MemorySingleUses(clock, for_tests=True),
             journal or MemoryJournal(for_tests=True),
-            FileEnrolments(settings.state / "enrolled.json"),
+            enrolments,
             key_sets or NoKeySets(),
             reviews or NoClusters(),
-            FileRevocationList(settings.state / "revoked.json"),
+            revoked_list,
             rings or {name: FileKeyRing(folder, name) for name in ("issuer", "approvals")},
             FileBundleKeyRing(folder),
             RecordKeyRing(folder),

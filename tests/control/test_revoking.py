@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aegis_authz import durable
 from aegis_authz.adapters.files.key_ring import FileKeyRing
 from aegis_authz.adapters.files.keys import Keys
-from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.revoking import Revoker
@@ -29,6 +28,7 @@ from aegis_authz.core.units import Epoch, Monotonic
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.key_rings import KeyRingFault
+from aegis_authz.testing.agent_states import MemoryRevocationList
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.token_requests import assertion, binding, client_form, key_id, private_key, public_jwk
 
@@ -235,7 +235,7 @@ async def test_a_publication_that_fails_takes_nothing_down_and_is_tried_again_af
     rings = rings_in(tmp_path, keys)
     plane, time_ = new_plane(revocations=MemoryRevocations(store), rings=rings), Time()
     plane.publisher.start(registered)
-    revoker = Revoker(MemoryRevocations(store), FileRevocationList(tmp_path / "list.json"), plane.publisher, time_)
+    revoker = Revoker(MemoryRevocations(store), MemoryRevocationList(for_tests=True), plane.publisher, time_)
     await revoker.revoke(AGENT, "ann", "")
     rings["issuer"].is_away = True
     failures = []

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import uvloop
 
-from aegis_authz.adapters.files.enrolments import FileEnrolments
-from aegis_authz.adapters.files.first_start import FileFirstStart
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, load_keys
 from aegis_authz.adapters.files.process_lock import PlaceBusy
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
-from aegis_authz.adapters.files.revocations import FileRevocationList
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.openid import HttpOpenIdProvider
@@ -33,20 +30,23 @@ from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.sql.approval_history import SqlApprovalHistory
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.enrolments import SqlEnrolments
+from aegis_authz.adapters.sql.first_start import SqlFirstStart
 from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.sql.releases import SqlReleases
+from aegis_authz.adapters.sql.revocations import SqlRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.adapters.tls import ServerTls, TlsUnusable
 from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
-from aegis_authz.bootstrap.bundles import REVOKED_FILE
 from aegis_authz.bootstrap.channels import open_channels
 from aegis_authz.bootstrap.control_services import Notices, control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
+from aegis_authz.bootstrap.database import database_url, hold_places, open_database
 from aegis_authz.bootstrap.federation import openid_provider
 from aegis_authz.bootstrap.key_service import signing_rings
-from aegis_authz.bootstrap.people import database_url, hold_places, offer_first_owner, open_database, people_stores
+from aegis_authz.bootstrap.people import offer_first_owner, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
-from aegis_authz.bootstrap.state_import import import_outbox, import_releases
+from aegis_authz.bootstrap.state_import import import_agents, import_outbox, import_releases
 from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -104,7 +104,11 @@ async def _run(settings: ControlSettings) -> None:
         database = await stack.enter_async_context(open_database(settings))
         blocking = BlockingDatabase(database_url(settings))
         stack.callback(blocking.close)
+        import_agents(settings.state, blocking)
         import_releases(settings.state, blocking, clock.now())
+        enrolments, revoked = SqlEnrolments(blocking), SqlRevocationList(blocking)
+        enrolments.refresh()
+        revoked.refresh()
         approvals = RedisApprovals(settings.redis, clock)
         stack.push_async_callback(approvals.close)
         revocations = RedisRevocations(settings.redis)
@@ -129,14 +133,14 @@ async def _run(settings: ControlSettings) -> None:
             revocations=revocations,
             uses=uses,
             journal=FileJournal(settings.state / "issued.jsonl"),
-            enrolments=FileEnrolments(settings.state / "enrolled.json"),
+            enrolments=enrolments,
             key_sets=key_sets,
             reviews=reviews,
-            revoked=FileRevocationList(settings.state / REVOKED_FILE),
+            revoked=revoked,
             rings=signing_rings(settings, clock),
             bundle_ring=FileBundleKeyRing(settings.keys),
             record_ring=RecordKeyRing(settings.keys),
-            limits=LimitStores(redis_limits, redis_limits, FileFirstStart(settings.state / "limits-begun"), accounts),
+            limits=LimitStores(redis_limits, redis_limits, SqlFirstStart(blocking), accounts),
             people=people_stores(database),
             history=SqlApprovalHistory(database),
             openid=_openid(settings, clock, stack),
@@ -170,6 +174,7 @@ async def _serve(
     async with asyncio.TaskGroup() as group:
         always = (
             services.publisher.watch(),
+            services.enroller.watch(),
             services.expiry.watch(),
             services.trusted_keys.watch(),
             services.revoker.watch(),

@@ -90,6 +90,7 @@ def _token_issuer(
     directory: Callable[[], Directory],
     trusted_keys: TrustedKeys,
     revoker: Revoker,
+    enroller: Enroller,
     clock: Clock,
     ids: Ids,
 ) -> TokenIssuer:
@@ -103,6 +104,7 @@ def _token_issuer(
         Exchanger(directory, trusted_keys, stores.reviews, terms.clock_skew, clock),
         Narrower(terms, stores.rings["issuer"].trusted, ids),
         revoker.is_revoked,
+        enroller.learn,
         clock,
         ids,
     )
@@ -311,6 +313,7 @@ def control_services(
     trusted_keys = TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
+    enroller = Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids)
     approver = _approver(settings, stores, bulletin, clock, ids)
     authentication = PeopleAuthentication(
         AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
@@ -334,9 +337,9 @@ def control_services(
         terms=terms,
         trusted_keys=trusted_keys,
         directory=directory,
-        enroller=Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids),
+        enroller=enroller,
         mesh=_mesh_place(settings),
-        issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, clock, ids),
+        issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, enroller, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
         authorities=None if settings.authorities is None else PublishedAuthorities(settings.authorities),

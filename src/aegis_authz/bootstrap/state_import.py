@@ -12,13 +12,20 @@ from pathlib import Path
 from sqlalchemy import select
 
 from aegis_authz.adapters.files.bundles import FormerReleases
+from aegis_authz.adapters.files.enrolments import ENROLLED_FILE, read_enrolments
+from aegis_authz.adapters.files.first_start import BEGUN_FILE, read_first_start
 from aegis_authz.adapters.files.outbox import former_notices
+from aegis_authz.adapters.files.revocations import REVOKED_FILE, read_revocations
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
+from aegis_authz.adapters.sql.enrolments import keep_enrolled
+from aegis_authz.adapters.sql.first_start import keep_beginning
 from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.sql.releases import append_change, keep_release, lock_changes
+from aegis_authz.adapters.sql.revocations import keep_revocation
 from aegis_authz.adapters.sql.tables import POLICY_CHANGES
 from aegis_authz.core.release import Change, ReleasesFault
 from aegis_authz.core.units import Epoch
+from aegis_authz.ports.control_plane import EnrolmentsFault
 
 _log = logging.getLogger(__name__)
 _OUTBOX_FILE = "outbox.db"
@@ -51,6 +58,34 @@ def import_releases(state: Path, database: BlockingDatabase, now: Epoch) -> None
             )
     _put_away(*former.paths)
     _log.info("%d changes of what is published, of files in %s, are in the database now", len(changes), state)
+
+
+def import_agents(state: Path, database: BlockingDatabase) -> None:
+    """Take in the enrolled keys, the codes that are out, what is revoked and begun, of files of before, once.
+
+    What is revoked by then stays so, and a code that was used by then is not good again: files are taken in before
+    anything was published from the database. Raises EnrolmentsFault, RevocationListFault, DatabaseFault, OSError: then
+    nothing is taken in.
+    """
+    paths = [path for path in (state / ENROLLED_FILE, state / REVOKED_FILE, state / BEGUN_FILE) if path.exists()]
+    if not paths:
+        return
+    enrolled, revoked = read_enrolments(state / ENROLLED_FILE), read_revocations(state / REVOKED_FILE)
+    begun = read_first_start(state / BEGUN_FILE)
+    with database.transaction() as connection:
+        lock_changes(connection)
+        if connection.execute(select(POLICY_CHANGES.c.number).limit(1)).first() is not None:
+            names = ", ".join(path.name for path in paths)
+            raise EnrolmentsFault(
+                f"{state} holds files of before ({names}), and the database another mesh already: "
+                "name an empty database, or move the files away"
+            )
+        keep_enrolled(connection, enrolled)
+        for revocation in revoked:
+            keep_revocation(connection, revocation)
+        if begun is not None:
+            keep_beginning(connection, begun)
+    _put_away(*paths)
 
 
 async def import_outbox(state: Path, outbox: SqlOutbox) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.dump import Rows, dump, load
-from aegis_authz.bootstrap.people import DATABASE_FILE, FIRST_OWNER_FILE, database_url
+from aegis_authz.bootstrap.database import DATABASE_FILE, database_url
+from aegis_authz.bootstrap.people import FIRST_OWNER_FILE
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.config.control import ControlSettings

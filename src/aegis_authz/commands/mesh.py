@@ -12,7 +12,7 @@ from aegis_authz.adapters.files.sources import SourceFolderError
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.bootstrap.people import DATABASE_FILE
+from aegis_authz.bootstrap.database import DATABASE_FILE
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on

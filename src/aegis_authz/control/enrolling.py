@@ -16,16 +16,19 @@ from aegis_authz.core.enrolment import EnrolledKey, Invitation
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import ChangeKind
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import Epoch, Seconds
+from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.encoding.jwk import raw_from_jwk, thumbprint
 from aegis_authz.identity.enrolment import read_enrolment_proof
-from aegis_authz.ports.control_plane import Enrolments
+from aegis_authz.ports.control_plane import Enrolments, EnrolmentsFault
 from aegis_authz.ports.data_plane import Clock, Ids
 
 _log = logging.getLogger(__name__)
 
 MAX_INVITATION = Seconds(86_400.0)
 _RATE, _BURST = 0.5, 10
+_TICK = 1.0
+_LOOK_PAUSE = 0.25
+"""Seconds between two looks: strangers, who make us look, must not keep the database busy."""
 
 
 class NotEnrolled(Exception):
@@ -65,6 +68,7 @@ class Enroller:
         self._ids = ids
         self._sources = Throttle(_RATE, _BURST)
         self._change = asyncio.Lock()
+        self._next_look = Monotonic(0.0)
 
     async def invite(self, agent: Scope, life: Seconds, by: str, note: str) -> Invited:
         """A new code for the agent. Raises EnrolmentsFault, ReleasesFault."""
@@ -74,8 +78,7 @@ class Enroller:
         # Logged first: a code nobody knows of would be worse than a line without its code.
         await self._publisher.note(ChangeKind.INVITED, agent, by, note)
         async with self._change:
-            enrolled = self._enrolments.current.with_invitation(invitation, now)
-            await asyncio.to_thread(self._enrolments.replace, enrolled)
+            await asyncio.to_thread(self._enrolments.invite, invitation, now)
         return Invited(code, invitation.expires_at)
 
     async def enrol(self, code: str, jwk: Mapping[str, Json], proof: str, source: str) -> Scope:
@@ -92,6 +95,7 @@ class Enroller:
         except ValueError as fault:
             raise NotEnrolled(400, str(fault)) from None
         async with self._change:
+            await asyncio.to_thread(self._enrolments.refresh)  # the code may be another control plane's
             invitation = self._enrolments.current.invited_by(_digest(code), now)
             if invitation is None:
                 _log.warning("a code that is unknown, used or over was shown from %s", source)
@@ -102,10 +106,31 @@ class Enroller:
             message = f"key {key_id}, from {source}"
             await self._publisher.note(ChangeKind.ENROLLED, invitation.agent, invitation.by, message)
             key = EnrolledKey(invitation.agent, raw_key, now, invitation.by)
-            enrolled = self._enrolments.current.with_key(invitation, key)
-            await asyncio.shield(asyncio.to_thread(self._enrolments.replace, enrolled))
+            if not await asyncio.shield(asyncio.to_thread(self._enrolments.enrol, invitation, key)):
+                raise NotEnrolled(409, "the code or the key was used meanwhile; ask for another code")
         _log.info("%s is enrolled with key %s", invitation.agent, key_id)
         return invitation.agent
+
+    async def watch(self) -> None:
+        """Know what other control planes enrolled, within a second; until cancelled."""
+        while True:
+            try:
+                await self.learn()
+            except EnrolmentsFault as fault:
+                _log.warning("whether other control planes have enrolled agents cannot be seen: %s", fault)
+            await asyncio.sleep(_TICK)
+
+    async def learn(self) -> bool:
+        """Look for agents that enrolled at other control planes, unless that was done just now; whether it was looked.
+
+        Raises EnrolmentsFault.
+        """
+        now = self._clock.monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = Monotonic(now + _LOOK_PAUSE)
+        await asyncio.to_thread(self._enrolments.refresh)
+        return True
 
 
 def _digest(code: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -26,7 +26,7 @@ from aegis_authz.identity.mint import MAX_TTL, MIN_TTL, mint_token
 from aegis_authz.identity.proof import PROOF_LIFE
 from aegis_authz.identity.signing_pool import SigningPool
 from aegis_authz.identity.token import MAX_TOKEN_BYTES, is_agent_token
-from aegis_authz.ports.control_plane import Journal, JournalFault, SingleUses
+from aegis_authz.ports.control_plane import EnrolmentsFault, Journal, JournalFault, SingleUses
 from aegis_authz.ports.data_plane import Clock, Ids, StoreDown
 from aegis_authz.ports.key_rings import KeyServiceDown, SigningKey
 
@@ -112,10 +112,13 @@ class TokenIssuer:
         exchanger: Exchanger,
         narrower: Narrower,
         is_revoked: Callable[[Sequence[str]], bool],
+        learn: Callable[[], Awaitable[bool]],
         clock: Clock,
         ids: Ids,
     ) -> None:
-        """`signing_key` and `directory` are asked for each token: what is served changes while this runs."""
+        """`signing_key` and `directory` are asked for each token: what is served changes while this runs. `learn` looks
+        for who enrolled elsewhere, and says whether it did; it may raise EnrolmentsFault.
+        """
         self._terms = terms
         self._signing_key = signing_key
         self._signatures = signatures
@@ -125,6 +128,7 @@ class TokenIssuer:
         self._exchanger = exchanger
         self._narrower = narrower
         self._is_revoked = is_revoked
+        self._learn = learn
         self._clock = clock
         self._ids = ids
         self._sources = Throttle(_SOURCE_RATE, _SOURCE_BURST)
@@ -151,7 +155,7 @@ class TokenIssuer:
             _log.error("no token can be issued: %s", fault)
             await self._record(replace(line, error=Denial.SIGNING.name.lower()))
             raise NotIssued(Denial.SIGNING) from None
-        except StoreDown as fault:
+        except (StoreDown, EnrolmentsFault) as fault:
             _log.error("no token can be issued: %s", fault)
             await self._record(replace(line, error=Denial.UNAVAILABLE.name.lower()))
             raise NotIssued(Denial.UNAVAILABLE) from None
@@ -281,9 +285,19 @@ class TokenIssuer:
             raise NotIssued(Denial.ASSERTION_TYPE)
         terms = self._terms
         text = parameters["client_assertion"]
-        assertion = read_assertion(
-            text, lambda agent: self._directory().agent(agent).keys, terms.endpoint, now, terms.clock_skew
-        )
+
+        def read() -> Assertion:
+            return read_assertion(
+                text, lambda agent: self._directory().agent(agent).keys, terms.endpoint, now, terms.clock_skew
+            )
+
+        try:
+            assertion = read()
+        except NotIssued as refusal:
+            # the agent may have enrolled at another control plane a moment ago
+            if refusal.denial is not Denial.ASSERTION_KEY or not await self._learn():
+                raise
+            assertion = read()
         name = f"{assertion.agent} {assertion.jti}"
         await self._claim("assertion", name, Seconds(ASSERTION_LIFE + 2 * terms.clock_skew), Denial.ASSERTION_REPLAYED)
         return assertion

@@ -12,7 +12,7 @@ from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Monotonic, Seconds
 from aegis_authz.policy.source.problems import PolicyErrors
-from aegis_authz.ports.control_plane import RevocationList, Revocations
+from aegis_authz.ports.control_plane import RevocationList, RevocationListFault, Revocations
 from aegis_authz.ports.data_plane import Clock, StoreDown
 from aegis_authz.ports.key_rings import KeyRingFault
 
@@ -67,8 +67,10 @@ class Revoker:
             except StoreDown as fault:
                 down = fault
             _log.warning("%s revoked by %r: %r", target, by, note)
-            rest = [entry for entry in self._list.current if entry.target != target and not self._is_over(entry)]
-            await asyncio.shield(asyncio.to_thread(self._list.replace, [*rest, revocation]))
+            await asyncio.shield(asyncio.to_thread(self._list.add, revocation))
+            over = [entry.target for entry in self._list.current if self._is_over(entry)]
+            if over:
+                await asyncio.shield(asyncio.to_thread(self._list.remove, over))
         await self._publisher.note(ChangeKind.REVOKED, _agent(target), by, _message(target, note))
         if down is not None:
             raise down
@@ -84,8 +86,7 @@ class Revoker:
         # Logged first: an agent that runs again without a line about it would be worse than the reverse.
         await self._publisher.note(ChangeKind.RESTORED, _agent(target), by, _message(target, note))
         async with self._change:
-            rest = [entry for entry in self._list.current if entry.target != target]
-            await asyncio.shield(asyncio.to_thread(self._list.replace, rest))
+            await asyncio.shield(asyncio.to_thread(self._list.remove, [target]))
             if not await self._revocations.restore(target):
                 raise NotRevoked(f"{target} was restored by somebody else meanwhile")
         _log.warning("%s restored by %r: %r", target, by, note)
@@ -95,8 +96,9 @@ class Revoker:
         """Tell Redis again whatever it has forgotten, and publish what is revoked, within a second; until cancelled."""
         while True:
             try:
+                await asyncio.to_thread(self._list.refresh)  # other control planes revoke, too
                 await self.remind()
-            except StoreDown as fault:
+            except (StoreDown, RevocationListFault) as fault:
                 _log.warning("whether revocations are remembered cannot be seen: %s", fault)
             await self.follow()
             await asyncio.sleep(_TICK)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.charge import Account, Charge
-from aegis_authz.core.enrolment import Enrolled
+from aegis_authz.core.enrolment import Enrolled, EnrolledKey, Invitation
 from aegis_authz.core.issuance import Issuance
 from aegis_authz.core.release import Change, Sources
 from aegis_authz.core.revocation import Revocation, Revoked
@@ -155,15 +155,26 @@ class FirstStart(Protocol):
 
 
 class RevocationList(Protocol):
-    """What is revoked, on a disk that outlives the store."""
+    """What is revoked, on a disk that outlives the store; all control planes that share it have one list.
+
+    All but `current` blocks on the disk, and may raise RevocationListFault: then all is as it was.
+    """
 
     @property
     def current(self) -> tuple[Revocation, ...]:
-        """What is kept; asks nobody."""
+        """What was read or written last; asks nobody."""
         ...
 
-    def replace(self, revocations: Sequence[Revocation]) -> None:
-        """Keep these instead; blocks on the disk. Raises RevocationListFault, and then all is as it was."""
+    def refresh(self) -> None:
+        """Read what is kept by now, by other control planes too."""
+        ...
+
+    def add(self, revocation: Revocation) -> None:
+        """Keep one more, instead of the one of the same target."""
+        ...
+
+    def remove(self, targets: Iterable[Revoked]) -> None:
+        """Keep these no longer."""
         ...
 
 
@@ -195,15 +206,26 @@ class JournalFault(Exception):
 
 
 class Enrolments(Protocol):
-    """Keys that agents brought themselves, and the codes that are out for more."""
+    """Keys that agents brought themselves, and the codes that are out for more, of all control planes that share them.
+
+    All but `current` blocks on the disk, and may raise EnrolmentsFault: then all is as it was.
+    """
 
     @property
     def current(self) -> Enrolled:
-        """All that is kept; asks nobody."""
+        """All that was read or written last; asks nobody."""
         ...
 
-    def replace(self, enrolled: Enrolled) -> None:
-        """Keep this instead; blocks on the disk. Raises EnrolmentsFault, and then all is as it was."""
+    def refresh(self) -> None:
+        """Read what is kept by now, by other control planes too."""
+        ...
+
+    def invite(self, invitation: Invitation, now: Epoch) -> None:
+        """Keep one more code, and forget those whose time is over."""
+        ...
+
+    def enrol(self, invitation: Invitation, key: EnrolledKey) -> bool:
+        """Keep the key and use the code up, in one step; False where either is used already: nothing is done."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""How far the memory of limits was begun."""
+"""How far a control plane of before had begun the memory of limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.adapters.files.first_start import FileFirstStart
+from aegis_authz.adapters.files.first_start import read_first_start
+
+BEGUN = b"The memory of limits is being begun in the life 0af1 of Redis.\n"
+FINISHED = b"The memory of limits was begun. Without this file the next start takes Redis for a new one.\n"
 
 
 @pytest.fixture
@@ -15,28 +18,26 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_start_that_is_not_finished_names_the_life_it_was_begun_in(file: Path) -> None:
-    assert FileFirstStart(file).life() is None
-    FileFirstStart(file).begin("0af1")
-    assert FileFirstStart(file).life() == "0af1"
-    FileFirstStart(file).finish()
-    assert FileFirstStart(file).life() == ""
+    assert read_first_start(file) is None
+    file.write_bytes(BEGUN)
+    assert read_first_start(file) == "0af1"
 
 
 @pytest.mark.parametrize(
     "text",
     [
         b"",
-        b"The memory of limits was begun. Without this file the next start takes Redis for a new one.\n",
+        FINISHED,
         b"The memory of limits is being begun in the life ",
         b"The memory of limits is being begun in the life  of Redis.\n",
     ],
 )
 def test_what_a_file_does_not_say_in_full_counts_as_a_start_long_ago(file: Path, text: bytes) -> None:
     file.write_bytes(text)
-    assert FileFirstStart(file).life() == ""
+    assert read_first_start(file) == ""
 
 
 def test_a_file_that_cannot_be_read_is_no_first_start(file: Path) -> None:
     file.mkdir()
     with pytest.raises(IsADirectoryError):
-        FileFirstStart(file).life()
+        read_first_start(file)

@@ -7,19 +7,23 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import certifi
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.files.authority_folder import AuthorityFolder
-from aegis_authz.adapters.files.enrolments import FileEnrolments
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
+from aegis_authz.core.enrolment import Enrolled, EnrolledKey
 from aegis_authz.core.release import Sources
+from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
+from aegis_authz.testing.agent_states import MemoryEnrolments
 from tests.support.token_requests import assertion, binding, client_form, enrolment, key_id, private_key, public_jwk
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -41,10 +45,10 @@ async def invited(client: httpx.AsyncClient, door: str = DOOR) -> str:
     return code
 
 
-async def token_for(client: httpx.AsyncClient) -> httpx.Response:
+async def token_for(client: httpx.AsyncClient, key: Ed25519PrivateKey = KEY) -> httpx.Response:
     now = time.time()
     return await client.post(
-        "/v1/token", data=client_form(assertion(AGENT, KEY, now)), headers={"DPoP": binding(KEY, now)}
+        "/v1/token", data=client_form(assertion(AGENT, key, now)), headers={"DPoP": binding(key, now)}
     )
 
 
@@ -159,14 +163,49 @@ async def test_what_is_enrolled_outlives_publications_and_restarts(
         assert (await token_for(anyone)).status_code == 200
 
 
+class Elsewhere(MemoryEnrolments):
+    """Enrolments in which another control plane has enrolled KEY, which is seen at the next look."""
+
+    looks = 0
+
+    def refresh(self) -> None:
+        self.looks += 1
+        key = EnrolledKey(Scope.parse(AGENT), KEY.public_key().public_bytes_raw(), Epoch(time.time()), "ann")
+        self.current = Enrolled((), (key,))
+
+
+async def test_who_enrolled_at_another_control_plane_has_a_token_at_once(
+    new_plane: Callable[..., ControlServices], documents: Callable[..., Sources], client: Client
+) -> None:
+    elsewhere = Elsewhere(for_tests=True)
+    plane = new_plane(enrolments=elsewhere)
+    plane.publisher.start(documents)
+    async with client(plane, "") as anyone:
+        assert (await token_for(anyone)).status_code == 200
+    assert elsewhere.looks == 1
+
+
+async def test_strangers_do_not_have_us_look_without_end(
+    new_plane: Callable[..., ControlServices], documents: Callable[..., Sources], client: Client
+) -> None:
+    elsewhere = Elsewhere(for_tests=True)
+    plane = new_plane(enrolments=elsewhere)
+    plane.publisher.start(documents)
+    begun = time.monotonic()
+    async with client(plane, "") as anyone:
+        for _ in range(6):
+            assert (await token_for(anyone, STRANGER)).status_code == 401
+    assert elsewhere.looks <= 1 + (time.monotonic() - begun) / 0.25
+
+
 async def test_a_code_is_kept_as_its_hash_alone(
-    plane: ControlServices, client: Client, settings: ControlSettings
+    plane: ControlServices, client: Client, enrolments: MemoryEnrolments
 ) -> None:
     async with client(plane, "ann") as admin:
         code = await invited(admin)
-    kept = (settings.state / "enrolled.json").read_text()
-    assert code not in kept
-    assert hashlib.sha256(code.encode()).hexdigest() in kept
+    [invitation] = enrolments.current.invitations
+    assert code not in str(invitation)
+    assert hashlib.sha256(code.encode()).hexdigest() == invitation.digest
 
 
 async def test_a_code_is_good_once_and_no_other_code_is_good(plane: ControlServices, client: Client) -> None:
@@ -180,14 +219,13 @@ async def test_a_code_is_good_once_and_no_other_code_is_good(plane: ControlServi
 
 
 async def test_a_code_is_over_after_its_time(
-    plane: ControlServices, client: Client, settings: ControlSettings, new_plane: Callable[..., ControlServices]
+    plane: ControlServices, client: Client, enrolments: MemoryEnrolments
 ) -> None:
     async with client(plane, "ann") as admin:
         code = await invited(admin)
-    path = settings.state / "enrolled.json"
-    [invitation] = FileEnrolments(path).current.invitations
-    path.write_text(path.read_text().replace(str(invitation.expires_at), str(time.time() - 1)))
-    async with client(new_plane(), "") as anyone:
+    [invitation] = enrolments.current.invitations
+    enrolments.current = Enrolled((replace(invitation, expires_at=Epoch(time.time() - 1)),), ())
+    async with client(plane, "") as anyone:
         assert (await anyone.post("/v1/enroll", json=enrolment(code, KEY, time.time()))).status_code == 403
 
 

@@ -164,6 +164,39 @@ POLICY_CHANGES = Table(
     Column("agent", Text),  # whom the line is about, where it is not about documents
 )
 
+ENROLLED_KEYS = Table(
+    "enrolled_keys",
+    METADATA,
+    Column("raw_key", String(64), primary_key=True),  # the public half, in hex
+    Column("agent", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("person", _ID, nullable=False),  # who had invited it
+)
+
+INVITATIONS = Table(
+    "invitations",
+    METADATA,
+    Column("digest", _HASH, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("expires", Double, nullable=False),
+)
+
+REVOCATIONS = Table(
+    "revocations",
+    METADATA,
+    Column("mark", Text, primary_key=True),
+    Column("person", _ID, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+BEGINNINGS = Table(
+    "beginnings",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("life", String(64), nullable=False),  # of the store in which it was begun; "" once it was finished
+)
+
 APPROVAL_HISTORY = Table(
     "approval_history",
     METADATA,
