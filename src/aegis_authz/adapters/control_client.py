@@ -30,6 +30,7 @@ from aegis_authz.api.limits import (
 )
 from aegis_authz.api.model import Answer, Request
 from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.oversight import OversightAnswer
 from aegis_authz.api.people import (
     AddressRequest,
     ApiKeyRequest,
@@ -186,6 +187,10 @@ class ControlClient:
         """Take a standing decision back."""
         body = RevocationReason.model_construct(message=message)
         return self._ask("POST", f"/v1/standing/{_segment(name)}/revoke", StandingChangeAnswer, body)
+
+    def oversight(self, by: str, days: float) -> OversightAnswer:
+        """How people decided held calls in the last so many days."""
+        return self._ask("GET", f"/v1/oversight?{urlencode({'by': by, 'days': days})}", OversightAnswer)
 
     def undelivered_notices(self) -> UndeliveredAnswer:
         """The notices of held calls that reached nobody."""

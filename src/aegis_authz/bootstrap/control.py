@@ -176,6 +176,7 @@ async def _serve(
             services.publisher.watch(),
             services.enroller.watch(),
             services.expiry.watch(),
+            services.overseer.watch(),
             services.trusted_keys.watch(),
             services.revoker.watch(),
             services.limits.watch(),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from aegis_authz.adapters.files.authority_folder import PublishedAuthorities
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.records.files import NoRecords
@@ -15,14 +17,16 @@ from aegis_authz.adapters.records.spending import recorded_spend
 from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
 from aegis_authz.approvals.expiring import ExpiryWatch
+from aegis_authz.approvals.oversight import StampTerms
 from aegis_authz.approvals.separation import Separation
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.channels import OpenChannels
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
-from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
+from aegis_authz.control.acts import Note
 from aegis_authz.control.app import ControlServices, Outreach, PeopleServices
 from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
@@ -40,6 +44,7 @@ from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.narrowing import Narrower
+from aegis_authz.control.overseeing import Overseer
 from aegis_authz.control.pages import Pages
 from aegis_authz.control.pressing import SlackPresses
 from aegis_authz.control.publishing import Publisher
@@ -68,6 +73,7 @@ from aegis_authz.ports.control_plane import (
 from aegis_authz.ports.data_plane import Clock, Ids
 from aegis_authz.ports.notices import Outbox
 from aegis_authz.ports.people import PeopleStore, PersonUnknown
+from aegis_authz.telemetry.oversight import NoticeMetrics
 
 _log = logging.getLogger(__name__)
 _BUNDLE_LIFE = Seconds(3600.0)
@@ -201,12 +207,16 @@ class Notices:
     channels: OpenChannels
 
 
-def _courier(notices: Notices, stores: ControlStores, approver: Approver, clock: Clock) -> Courier:
-    return Courier(notices.outbox, stores.approvals, approver.get, notices.channels.channels, clock, _log_outcome)
+def _courier(
+    notices: Notices, stores: ControlStores, approver: Approver, registry: CollectorRegistry, clock: Clock
+) -> Courier:
+    count = NoticeMetrics(registry)
+    return Courier(notices.outbox, stores.approvals, approver.get, notices.channels.channels, clock, count)
 
 
-def _log_outcome(channel: str, outcome: str) -> None:
-    _log.info("a notice on %s: %s", channel, outcome)
+def _overseer(settings: OversightSettings, stores: ControlStores, note: Note, clock: Clock) -> Overseer:
+    terms = StampTerms(settings.approvals, settings.hasty_share, Seconds(settings.within))
+    return Overseer(stores.history, terms, note, clock)
 
 
 def _presses(
@@ -239,6 +249,7 @@ def _outreach(
     stores: ControlStores,
     approver: Approver,
     deciding: Deciding,
+    registry: CollectorRegistry,
     clock: Clock,
     ids: Ids,
 ) -> Outreach:
@@ -248,7 +259,7 @@ def _outreach(
     if notices is None:
         return Outreach(pages, None, None)
     presses = _presses(notices, stores.people.people, approver, deciding, clock)
-    return Outreach(pages, _courier(notices, stores, approver, clock), presses)
+    return Outreach(pages, _courier(notices, stores, approver, registry, clock), presses)
 
 
 def _own_issuers(settings: ControlSettings) -> tuple[TrustedIssuer, ...]:
@@ -302,7 +313,7 @@ def control_services(
 
     Without `routes` nobody's routes follow what is published; without `notices` nobody is told of held calls.
     """
-    bulletin, board = Bulletin(), StatusBoard(clock)
+    bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
     builder = _builder(settings, keys, stores, clock)
     discovery = _discovery(keys, stores, clock)
     publisher = Publisher(stores.releases, builder, bulletin, clock)
@@ -323,8 +334,10 @@ def control_services(
         publisher=publisher,
         approver=approver,
         deciding=deciding,
+        overseer=_overseer(settings.oversight, stores, authentication.note, clock),
+        registry=registry,
         standing=StandingDesk(publisher, builder, approver, authentication.note, clock),
-        outreach=_outreach(settings, notices, stores, approver, deciding, clock, ids),
+        outreach=_outreach(settings, notices, stores, approver, deciding, registry, clock, ids),
         expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,
         discovery=discovery,

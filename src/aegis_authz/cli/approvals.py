@@ -153,6 +153,29 @@ def undelivered(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> No
 
 
 @app.command()
+def oversight(
+    state: MeshState = DEFAULT_STATE,
+    by: Annotated[str, typer.Option("--by", help="What to group by: person, rule, channel or tenant.")] = "person",
+    days: Annotated[float, typer.Option("--days", min=0.01, max=366, help="Of the last so many days.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how people decided held calls, from the control plane's history, and who approves without reading.
+
+    Exits with 1 when somebody does.
+
+    Example: aegis approvals oversight --by channel --days 7
+    """
+    from aegis_authz.cli.approvals_text import oversight_lines
+    from aegis_authz.commands.approvals import oversight_of
+
+    with exits_on_faults("approvals oversight"):
+        answer = oversight_of(state, by, days)
+    typer.echo(answer.model_dump_json(indent=2) if as_json else "\n".join(oversight_lines(answer)))
+    if answer.rubber_stamping:
+        raise typer.Exit(1)
+
+
+@app.command()
 def figures(
     folder: Annotated[
         Path | None,

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
 from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.oversight import OversightAnswer, OversightRow
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.evidence.oversight import Figures, Grouping
 from aegis_authz.policy.source.problems import printable
@@ -98,14 +99,28 @@ def undelivered_lines(answer: UndeliveredAnswer) -> Iterator[str]:
 
 def figures_table(rows: Sequence[Figures], by: Grouping) -> None:
     """Print how people decided, a line for each group."""
-    heads = (by.value, "asked", "approved", "denied", "cancelled", "expired", "median s", "under 3 s")
+    for line in _figure_lines(rows, by.value):
+        typer.echo(line)
+
+
+def oversight_lines(answer: OversightAnswer) -> Iterator[str]:
+    """The same, as the control plane tells it, and who approves without reading."""
+    yield from _figure_lines(answer.rows, answer.by)
+    for stamp in answer.rubber_stamping:
+        yield printable(
+            f"{stamp.person} approves without reading: {stamp.hasty} of {stamp.approvals} approvals in under 3 seconds"
+        )
+
+
+def _figure_lines(rows: Sequence[Figures | OversightRow], by: str) -> Iterator[str]:
+    heads = (by, "asked", "approved", "denied", "cancelled", "expired", "median s", "under 3 s")
     cells = [tuple(map(str, _figures(row))) for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     for row in (heads, *cells):
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _figures(row: Figures) -> tuple[object, ...]:
+def _figures(row: Figures | OversightRow) -> tuple[object, ...]:
     seconds = "-" if row.median_seconds is None else f"{row.median_seconds:.1f}"
     name = printable(row.key) or "(nobody)"
     return name, row.asked, row.approved, row.denied, row.cancelled, row.expired, seconds, row.hasty

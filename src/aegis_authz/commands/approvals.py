@@ -9,6 +9,7 @@ from aegis_authz.adapters.records import oversight
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
 from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.oversight import OversightAnswer
 from aegis_authz.api.standing_decisions import DraftAnswer, StandingChangeAnswer, StandingDecisionsAnswer
 from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.faults import unable_on
@@ -94,6 +95,12 @@ def revoke_standing(state: Path, name: str, message: str) -> StandingChangeAnswe
     """Take a standing decision back."""
     with control_plane(state) as control:
         return control.revoke_standing(name, message)
+
+
+def oversight_of(state: Path, by: str, days: float) -> OversightAnswer:
+    """How people decided held calls in the last so many days, as the control plane's history has it."""
+    with control_plane(state) as control:
+        return control.oversight(by, days)
 
 
 def undelivered_notices(state: Path) -> UndeliveredAnswer:

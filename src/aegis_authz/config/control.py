@@ -97,6 +97,16 @@ class TlsSettings(Settings):
     client_ca: Path | None = None
 
 
+class OversightSettings(Settings):
+    """When somebody is said to approve without reading: of at least so many `approvals` within a while, this share took
+    less than three seconds.
+    """
+
+    approvals: Annotated[int, Field(ge=2)] = 10
+    hasty_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    within: Period = 86_400.0
+
+
 class ControlSettings(Settings):
     """The control plane (`aegis serve control`).
 
@@ -118,7 +128,8 @@ class ControlSettings(Settings):
     lead there, and its forms are taken from there alone.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
     where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
-    people learn of held calls. `sign_in` says where people sign in besides here.
+    people learn of held calls; `oversight` says when somebody approves without reading, `sign_in` where people sign in
+    besides here.
     """
 
     listen: ListenAddress
@@ -144,6 +155,7 @@ class ControlSettings(Settings):
     approval_life: float = Field(default=900, gt=0)
     bootstrap_owner_decides: bool = False
     channels: ChannelSettings | None = None
+    oversight: OversightSettings = OversightSettings()
     sign_in: SignInSettings = SignInSettings()
     clusters: Mapping[str, ClusterSettings] = {}
     rotate_every: RotationSettings = RotationSettings()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -31,6 +32,7 @@ from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
+from aegis_authz.control.overseeing import Overseer
 from aegis_authz.control.pages import Pages, ProblemPages
 from aegis_authz.control.pressing import SlackPresses
 from aegis_authz.control.publishing import Publisher
@@ -47,6 +49,7 @@ from aegis_authz.control.routes.notices import notice_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.openid import openid_routes
+from aegis_authz.control.routes.oversight import oversight_routes
 from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
@@ -140,6 +143,8 @@ class ControlServices:
     approver: Approver
     deciding: Deciding
     standing: StandingDesk
+    overseer: Overseer
+    registry: CollectorRegistry
     bulletin: Bulletin
     discovery: Discovery
     board: StatusBoard
@@ -188,6 +193,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
         *approval_routes(services.approver, services.deciding, services.authentication),
         *openid_routes(services.people.federation, services.outreach.pages, services.people.door),
+        *oversight_routes(services.overseer, services.registry, services.authentication),
         *approval_page_routes(
             services.approver,
             services.deciding,

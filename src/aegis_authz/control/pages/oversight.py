@@ -1,0 +1,31 @@
+"""The page of oversight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from starlette.responses import Response
+
+from aegis_authz.approvals.oversight import Stamp
+from aegis_authz.control.pages.rendering import page_of
+from aegis_authz.evidence.oversight import Figures
+from aegis_authz.notices.words import ascii_line
+
+_MOST_ROWS = 100
+
+
+def oversight_page(days: float, tables: Mapping[str, Sequence[Figures]], found: Sequence[Stamp]) -> Response:
+    """How people decided in so many days, a table for each grouping."""
+    return page_of(
+        "oversight.html",
+        200,
+        days=f"{days:g}",
+        stamps=[f"{ascii_line(stamp.person)}: {stamp}" for stamp in found],
+        tables=[{"by": by, "rows": [*map(_cells, rows[:_MOST_ROWS])]} for by, rows in tables.items()],
+    )
+
+
+def _cells(row: Figures) -> list[str]:
+    seconds = "-" if row.median_seconds is None else f"{row.median_seconds:.1f}"
+    counts = (row.asked, row.approved, row.denied, row.cancelled, row.expired)
+    return [ascii_line(row.key) or "(nobody)", *map(str, counts), seconds, str(row.hasty)]

@@ -1,0 +1,73 @@
+"""Oversight of approvals: figures for people, on a page and in the API, and for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.responses import Response
+
+from aegis_authz.api.oversight import OversightAnswer, OversightRow, StampAnswer
+from aegis_authz.approvals.oversight import Dimension
+from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
+from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.overseeing import Overseer, TooManyEvents
+from aegis_authz.control.pages.oversight import oversight_page
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Seconds
+from aegis_authz.evidence.oversight import Figures
+from aegis_authz.people.permissions import Permission
+from aegis_authz.telemetry.oversight import OversightMetrics
+
+By = Annotated[Dimension, Query(description="What to group by.")]
+Days = Annotated[float, Query(gt=0, le=366, allow_inf_nan=False, description="Of the last so many days.")]
+_DAY = 86_400.0
+_ON_PAGE = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
+
+
+def oversight_routes(
+    overseer: Overseer, registry: CollectorRegistry, authentication: Authentication
+) -> list[APIRouter]:
+    """`/v1/oversight`, `/approvals/oversight` and `/metrics`."""
+    people = people_router(authentication)
+    reads = needs(Permission.READ_APPROVALS, Reach.EACH)
+
+    async def figures(by: Dimension, days: float, visible: Callable[[Scope], bool]) -> list[Figures]:
+        try:
+            return await overseer.figures(by, Seconds(days * _DAY), visible)
+        except TooManyEvents as fault:
+            raise HttpProblem(400, str(fault)) from None
+
+    @people.get("/v1/oversight", dependencies=[reads])
+    async def get_oversight(caller: Asker, by: By = Dimension.PERSON, days: Days = 30) -> OversightAnswer:
+        """Tell how people decided, of the tenants that the caller may see, and who approves without reading."""
+        rows = await figures(by, days, caller.may_for)
+        found = await overseer.stamps(caller.may_for)
+        return OversightAnswer(
+            by=by.value,
+            days=days,
+            rows=tuple(OversightRow(**asdict(row)) for row in rows),
+            rubber_stamping=tuple(StampAnswer(**asdict(stamp)) for stamp in found),
+        )
+
+    @people.get("/approvals/oversight", include_in_schema=False, dependencies=[reads])
+    async def show_oversight_page(caller: Asker, days: Days = 30) -> Response:
+        """Show the same by person, rule and channel."""
+        tables = {by.value: await figures(by, days, caller.may_for) for by in _ON_PAGE}
+        return oversight_page(days, tables, await overseer.stamps(caller.may_for))
+
+    @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
+    async def get_metrics() -> Response:
+        """The figures of the last day, and what became of notices, in the text format of Prometheus."""
+        metrics = OversightMetrics()
+        for by in _ON_PAGE:
+            metrics.show(by.value, await figures(by, 1, lambda _: True))
+        for stamp in await overseer.stamps(lambda _: True):
+            metrics.show_stamp(stamp.person, stamp.hasty / stamp.approvals)
+        body = generate_latest(metrics.registry) + generate_latest(registry)
+        return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return [people]
