@@ -80,6 +80,21 @@ async def test_what_one_caller_alone_needs_keeps_it_from_being_ready_and_not_fro
     assert sink.told == [(False, False), (False, True), (True, True)]
 
 
+async def test_what_is_wrong_with_a_server_of_some_tenants_is_told_and_keeps_nobody_from_being_ready(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "aegis_authz.server.readiness")
+    troubles = {"store": "", "masters": "10.0.0.1:6379 is gone"}
+    sink = Sink()
+    ready = Readiness({name: probe(troubles, name) for name in troubles}, sink, 1, partial=("masters",))
+    await ready.look()
+    troubles["store"] = "none answers"
+    await ready.look()
+    assert sink.told == [(True, True), (False, True)]
+    assert ready.controls == troubles
+    assert caplog.messages[0] == "ready: masters: 10.0.0.1:6379 is gone"
+
+
 async def test_what_is_not_ready_is_in_the_log_once_and_that_all_is_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "aegis_authz.server.readiness")
     troubles = {"bundle": "waits", "store": ""}

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _GRACE = 5.0  # seconds a stopping worker waits for what is under way
 _WORKLOAD = "workload"
+_MASTERS = "masters"
 _STATUS = "what answers /readyz"
 _SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
@@ -133,7 +134,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     outcomes = OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
-    readiness = Readiness(probes, host, apart=(_WORKLOAD,))
+    readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))
 
     await host.start()
     parts = _watches(snapshots, readiness, recorder, workloads)
@@ -269,10 +270,13 @@ def _probes(snapshots: OpaSnapshots, store: RedisStore, records: FileRecordLog) 
             return f"{fault} (`redis` of the settings says where it is)"
         return ""
 
+    async def masters() -> str:
+        return "; ".join(store.absent)
+
     async def record_log() -> str:
         return records.trouble
 
-    return {"keys": keys, "bundle": bundle, "store": replay_store, "records": record_log}
+    return {"keys": keys, "bundle": bundle, "store": replay_store, _MASTERS: masters, "records": record_log}
 
 
 async def _workloads(settings: IdentitySettings, stack: AsyncExitStack) -> tuple[OpenWorkload, ...]:

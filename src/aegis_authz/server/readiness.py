@@ -43,11 +43,17 @@ class Readiness:
         sink: HealthSink,
         interval: float = LOOK_EVERY,
         apart: Collection[str] = (),
+        partial: Collection[str] = (),
     ) -> None:
-        """`apart` are controls of some calls alone: without them we are not ready, and serve the other calls."""
+        """`apart` are controls of some calls alone: without them we are not ready, and serve the other calls.
+
+        `partial` are those whose trouble is the same for every worker, such as a server of some tenants: it is told,
+        and we are ready, for nothing would be gained by asking another.
+        """
         self._probes = probes
         self._sink = sink
         self._apart = apart
+        self._partial = partial
         self._interval = interval
         self._controls: Mapping[str, str] = dict.fromkeys(probes, "not looked at yet")
         self._could_serve = False
@@ -57,7 +63,7 @@ class Readiness:
     @property
     def ready(self) -> bool:
         """Whether every control was ready when last looked at, and no drain has begun."""
-        return not self._draining and not any(self._controls.values())
+        return not self._draining and not self._missing(self._partial)
 
     @property
     def controls(self) -> Mapping[str, str]:
@@ -76,7 +82,7 @@ class Readiness:
         troubles = await asyncio.gather(*(probe() for probe in self._probes.values()))
         self._controls = dict(zip(self._probes, troubles, strict=True))
         self._tell_log()
-        missing = any(trouble for name, trouble in self._controls.items() if name not in self._apart)
+        missing = self._missing({*self._apart, *self._partial})
         self._could_serve = self._could_serve or not (missing or self._draining)
         await self._tell()
 
@@ -85,11 +91,15 @@ class Readiness:
         self._draining = True
         await self._tell()
 
+    def _missing(self, excused: Collection[str]) -> bool:
+        return any(trouble for name, trouble in self._controls.items() if name not in excused)
+
     def _tell_log(self) -> None:
         """Say what is not ready, and that all is, each time that changes: a container that is red shows its log."""
         words = "; ".join(f"{name}: {trouble}" for name, trouble in self._controls.items() if trouble)
         if words != self._logged:
-            _log.log(logging.WARNING if words else logging.INFO, "%s", f"not ready: {words}" if words else "ready")
+            verdict = "ready" if self.ready else "not ready"
+            _log.log(logging.WARNING if words else logging.INFO, "%s", f"{verdict}: {words}" if words else verdict)
             self._logged = words
 
     async def _tell(self) -> None:
