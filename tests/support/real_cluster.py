@@ -84,11 +84,14 @@ class ClusterNode:
 
 
 class RealCluster:
-    """Three masters with a third of the slots each."""
+    """Three masters with a third of the slots each; they announce the ports in `announced`, their own without."""
 
-    def __init__(self, binary: Path, folder: Path, options: tuple[str, ...] = ()) -> None:
-        self._binary, self._folder, self._options = binary, folder, options
-        self.masters = [ClusterNode(binary, folder / f"m{number}", options) for number in range(MASTERS)]
+    def __init__(self, binary: Path, folder: Path, announced: Sequence[int] = (0,) * MASTERS) -> None:
+        self._binary, self._folder = binary, folder
+        self.masters = [
+            ClusterNode(binary, folder / f"m{number}", ("--cluster-announce-port", str(port)))
+            for number, port in enumerate(announced)
+        ]
         self.nodes = list(self.masters)
         self._is_formed = False
 
@@ -117,7 +120,7 @@ class RealCluster:
         """A replica of each master, in their order, that has all it needs to take over."""
         replicas = []
         for number, master in enumerate(self.masters):
-            node = ClusterNode(self._binary, self._folder / f"r{number}", self._options)
+            node = ClusterNode(self._binary, self._folder / f"r{number}")
             node.start()
             self.nodes.append(node)
             self._meet(node)
@@ -199,10 +202,10 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running_cluster(binary: Path, options: Sequence[str] = ()) -> Iterator[RealCluster]:
+def running_cluster(binary: Path, announced: Sequence[int] = (0,) * MASTERS) -> Iterator[RealCluster]:
     """A cluster that runs for a while."""
     with tempfile.TemporaryDirectory(prefix="aegis-cluster-") as folder:
-        cluster = RealCluster(binary, Path(folder), tuple(options))
+        cluster = RealCluster(binary, Path(folder), announced)
         try:
             cluster.start()
             yield cluster

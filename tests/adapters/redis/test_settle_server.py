@@ -24,6 +24,8 @@ from aegis_authz.adapters.redis.settle_server import SettleServer, reason_of
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic, Seconds
+from tests.support.fail_closed.impostors import redis_settling_nothing
+from tests.support.fail_closed.mesh import closing
 from tests.support.real_redis import RealRedis
 
 PARTITION = redis_keys.ALL_PARTITIONS[0]
@@ -79,31 +81,25 @@ async def test_a_server_of_no_partition_is_fit_all_the_same(redis: Redis, real_r
     await server.close()
 
 
-async def test_a_redis_that_reads_its_data_settles_nothing_and_says_so() -> None:
-    """As a real one does meanwhile: it tells who it is, and runs no script."""
-    facts = {b"server": b"run_id:" + b"a" * 40, b"replication": b"master_replid:" + b"b" * 40}
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            for name in (b"server", b"replication"):
-                if name in data:
-                    writer.write(b"$%d\r\n%s\r\n" % (len(facts[name]), facts[name]))
-            if b"EVALSHA" in data:
-                writer.write(b"-LOADING Redis is loading the dataset in memory\r\n")
-            elif b"INFO" not in data or b"CLIENT" in data:
-                writer.write(b"+OK\r\n" * max(data.count(b"CLIENT"), data.count(b"SETINFO"), 1))
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    redis = open_redis(f"redis://127.0.0.1:{port}", 1)
-    loading = SettleServer(redis, Seconds(0))
-    loading._sha = "0" * 40
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (b"LOADING Redis is loading the dataset in memory", Reason.STORE_LOADING),
+        (b"TRYAGAIN Multiple keys request during rehashing of slot", Reason.STORE_MOVING),
+        (b"ASK 5 127.0.0.1:6379", Reason.STORE_MOVING),
+        (b"CLUSTERDOWN Hash slot not served", Reason.STORE_UNAVAILABLE),
+        (b"CROSSSLOT Keys in request don't hash to the same slot", Reason.STORE_UNAVAILABLE),
+        (b"READONLY You can't write against a read only replica.", Reason.STORE_READONLY),
+    ],
+)
+async def test_what_a_server_says_of_a_call_is_its_reason(error: bytes, reason: Reason) -> None:
+    listener = await asyncio.start_server(closing(redis_settling_nothing(error)), "127.0.0.1", 0)
+    redis = open_redis(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}", 2)
+    server = SettleServer(redis, Seconds(0))
     with pytest.raises(Refused) as caught:
-        await loading.settle(ARGUMENTS, Monotonic(asyncio.get_running_loop().time() + 10))
-    assert caught.value.reason is Reason.STORE_LOADING
-    await loading.close()
+        await server.settle(ARGUMENTS, Monotonic(asyncio.get_running_loop().time() + 10))
+    assert caught.value.reason is reason
+    await server.close()
     await redis.aclose()
-    server.close()
-    await server.wait_closed()
+    listener.close()
+    await listener.wait_closed()

@@ -16,6 +16,7 @@ from tests.support.fail_closed.impostors import (
     opa_saying,
     opa_that_stops_in_mid_answer,
     redis_answering,
+    redis_settling_nothing,
 )
 from tests.support.fail_closed.mesh import AUTHORIZERS, BreakableMesh, Serve
 
@@ -68,6 +69,7 @@ def _nobody_answers(name: str, breaks: Breaks) -> Fault:
 
 _OUT_OF_MEMORY = _told("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")
 _REPLICA = _told("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")
+_TRY_AGAIN = b"TRYAGAIN Multiple keys request during rehashing of slot"
 _LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
 _LIMITS = "Limits"
 LIMIT_FAULTS = (
@@ -138,6 +140,18 @@ FAULTS = (
         "answers that it is loading, whatever it is asked",
         Reason.STORE_UNAVAILABLE,
         lambda mesh: mesh.replaced("redis", redis_answering(_LOADING)),
+        at_first=frozenset({Reason.STORE_TIMEOUT}),
+    ),
+    _redis(
+        "moves what it holds of the tenant to another of its cluster",
+        Reason.STORE_MOVING,
+        lambda mesh: mesh.replaced("redis", redis_settling_nothing(_TRY_AGAIN)),
+        at_first=frozenset({Reason.STORE_TIMEOUT, Reason.STORE_UNAVAILABLE}),
+    ),
+    _redis(
+        "has no master for the tenant in its cluster",
+        Reason.STORE_UNAVAILABLE,
+        lambda mesh: mesh.replaced("redis", redis_settling_nothing(b"CLUSTERDOWN Hash slot not served")),
         at_first=frozenset({Reason.STORE_TIMEOUT}),
     ),
     _records("The disk of the records is full", lambda mesh: mesh.no_room_for_records()),

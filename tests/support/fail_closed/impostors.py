@@ -7,6 +7,8 @@ import json
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Mapping
 
+import hiredis
+
 from tests.support.fail_closed.mesh import Serve
 
 ALLOW: Mapping[str, object] = {
@@ -62,6 +64,33 @@ def redis_answering(reply: bytes) -> Serve:
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         while await reader.read(65536):
             writer.write(reply)
+            await writer.drain()
+
+    return serve
+
+
+def redis_settling_nothing(error: bytes) -> Serve:
+    """A Redis that is fit for all that is asked beside calls, answers every call with `error`, and hangs up then.
+
+    Else whoever is connected would stay with it when the real one is back.
+    """
+    answers = {
+        b"CONFIG": b"%1\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n",
+        b"SCRIPT": b"*1\r\n:1\r\n",
+        b"GET": b"_\r\n",
+        b"EVAL": b"_\r\n",
+        b"EVALSHA": b"-%s\r\n" % error,
+    }
+    facts = {b"server": b"run_id:" + b"a" * 40, b"replication": b"master_replid:" + b"b" * 40}
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        commands, names = hiredis.Reader(), set[bytes]()
+        while b"EVALSHA" not in names and (data := await reader.read(65536)):
+            commands.feed(data)
+            while isinstance(command := commands.gets(), list):
+                names.add(command[0])
+                text = facts.get(command[-1], b"")
+                writer.write(b"$%d\r\n%s\r\n" % (len(text), text) if text else answers.get(command[0], b"+OK\r\n"))
             await writer.drain()
 
     return serve

@@ -78,7 +78,7 @@ class BreakableMesh:
         aside = socket.with_suffix(".aside")
         async with self.hung(name):
             socket.rename(aside)
-            server = await asyncio.start_unix_server(_closing(serve), socket)
+            server = await asyncio.start_unix_server(closing(serve), socket)
             try:
                 yield
             finally:
@@ -240,7 +240,9 @@ def _is_dead(pid: int) -> bool:
         return True
 
 
-def _closing(serve: Serve) -> Serve:
+def closing(serve: Serve) -> Serve:
+    """Serves until it is told all or left alone, and hangs up."""
+
     async def served(reader: StreamReader, writer: StreamWriter) -> None:
         try:
             await serve(reader, writer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import (
@@ -67,9 +67,14 @@ class SettleServer:
         self._begun: tuple[str, frozenset[str]] = ("", frozenset())
         self._batcher: Batcher[Arguments, object] = Batcher(self._send, _MAX_BATCH, MAX_PIPELINES)
 
-    async def settle(self, arguments: Arguments, deadline: Monotonic) -> object:
+    @property
+    def has_begun_all(self) -> bool:
+        """Whether the memories of all its partitions were begun when it was prepared, none of which was elsewhere."""
+        return self._begun[1].issuperset(self.partitions)
+
+    def settle(self, arguments: Arguments, deadline: Monotonic) -> Awaitable[object]:
         """The script's answer. Raises Refused, SlotMoved, TimeoutError."""
-        return await self._batcher.ask(arguments, deadline)
+        return self._batcher.ask(arguments, deadline)
 
     async def prepare(self) -> None:
         """Make sure that it forgets nothing by itself, knows the script, and has begun the memories of its partitions.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import fault_text, open_redis
 from aegis_authz.adapters.redis.cluster_settling import ClusterSettling
 from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, settle_arguments
-from aegis_authz.adapters.redis.settle_server import MAX_PIPELINES, SettleServer, reason_of
+from aegis_authz.adapters.redis.settle_server import MAX_PIPELINES, SettleServer, SlotMoved, reason_of
 from aegis_authz.adapters.redis.slot_map import read_cluster_url
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -23,6 +23,7 @@ from aegis_authz.ports.data_plane import Clock, StoreDown
 JTI_MARGIN = Seconds(60.0)
 """How long a used token is remembered beyond its expiry: clocks differ, and a token is taken within their skew."""
 _PROBE_TIMEOUT = 0.5
+_IN_CLUSTER = "it is a node of a cluster, which has to be named as one: cluster://host:port"
 
 
 class _Settling(Protocol):
@@ -115,11 +116,16 @@ class _OneServer:
 
     async def settle(self, _partition: str, arguments: Arguments, deadline: Monotonic) -> object:
         """The script's answer."""
-        return await self._server.settle(arguments, deadline)
+        try:
+            return await self._server.settle(arguments, deadline)
+        except SlotMoved:
+            raise Refused(Reason.STORE_UNAVAILABLE, _IN_CLUSTER) from None
 
     async def prepare(self) -> tuple[str, ...]:
         """Make it ready."""
         await self._server.prepare()
+        if not self._server.has_begun_all:
+            raise ResponseError(_IN_CLUSTER)
         return ()
 
     async def close(self) -> None:
