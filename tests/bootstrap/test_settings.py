@@ -210,3 +210,63 @@ def test_a_listener_has_one_meaning_and_a_private_way_to_its_token(tmp_path: Pat
         load_settings(written(tmp_path, AUTHZ + text), AuthzSettings)
     assert complaint in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def with_redis(text: str) -> str:
+    return AUTHZ.replace("redis: redis://127.0.0.1", f"redis: {text}").replace("identity:\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("cluster://a:1,b:2", "cluster://a:1,b:2"),
+        ("{cluster: {nodes: ['a:1', '[::1]:2']}}", "cluster://a:1,[::1]:2"),
+        ("{cluster: {nodes: ['a:1'], password: 'p@ss/1'}}", "cluster://:p%40ss%2F1@a:1"),
+        ("{cluster: {nodes: ['a:1'], user: me, password: p, tls: {}}}", "clusters://me:p@a:1"),
+        (
+            "{cluster: {nodes: ['a:1'], tls: {authorities: /run/a b.pem, certificate: /c.pem, key: /k.pem}}}",
+            "clusters://a:1?ssl_ca_certs=/run/a%20b.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem",
+        ),
+        ("{sentinel: {nodes: ['a:1', 'b:2'], service: mesh}}", "sentinel://a:1,b:2/mesh"),
+        ("{sentinel: {nodes: ['a:1'], service: mesh, user: me, password: p}}", "sentinel://me:p@a:1/mesh"),
+    ],
+)
+def test_redis_in_words_is_an_url(tmp_path: Path, text: str, url: str) -> None:
+    assert load_settings(written(tmp_path, with_redis(text)), AuthzSettings).redis == url
+
+
+@pytest.mark.parametrize("kind", ["cluster: {nodes: ['a:1']", "sentinel: {nodes: ['a:1'], service: mesh"])
+def test_the_password_in_words_may_stand_in_a_file_of_its_own(tmp_path: Path, kind: str) -> None:
+    secret = tmp_path / "password"
+    secret.touch(0o600)
+    secret.write_text("sesame\n", "utf-8")
+    settings = written(tmp_path, with_redis(f"{{{kind}, password: {{file: {secret}}}}}}}"))
+    assert ":sesame@a:1" in load_settings(settings, AuthzSettings).redis
+    secret.chmod(0o644)
+    with pytest.raises(SettingsError, match="mode 0644 lets others use this secret"):
+        load_settings(settings, AuthzSettings)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{}", "redis: Value error, must name either sentinel or cluster"),
+        (
+            "{cluster: {nodes: ['a:1']}, sentinel: {nodes: ['a:1'], service: m}}",
+            "must name either sentinel or cluster",
+        ),
+        ("{cluster: {nodes: []}}", "cluster.nodes: Tuple should have at least 1 item"),
+        ("{cluster: {nodes: ['a']}}", "cluster.nodes.0: String should match pattern"),
+        ("{cluster: {nodes: ['u:sesame@a:1']}}", "cluster.nodes.0: String should match pattern"),
+        ("{cluster: {nodes: ['a:1'], database: 1}}", "cluster.database: Extra inputs are not permitted"),
+        ("{cluster: {nodes: ['a:1'], password: [sesame]}}", "cluster.password: Input should be a valid string"),
+        ("{cluster: {nodes: ['a:1'], tls: {key: /k.pem}}}", "certificate and key go together"),
+        ("{sentinel: {nodes: ['a:1']}}", "sentinel.service: Field required"),
+        ("{sentinel: {nodes: ['a:1'], service: 'a/b'}}", "sentinel.service: String should match pattern"),
+    ],
+)
+def test_redis_in_words_that_names_no_place_is_refused_and_not_shown(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(written(tmp_path, with_redis(text)), AuthzSettings)
+    assert complaint in str(refused.value)
+    assert "sesame" not in str(refused.value)

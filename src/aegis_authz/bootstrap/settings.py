@@ -1,13 +1,15 @@
 """Settings files: YAML into the frozen tree, every doubt an error that names the file and the key.
 
 A setting that may hold a secret may say where it is instead: `redis: {file: /run/secrets/redis.url}`, or
-`redis: {env: AEGIS_REDIS}` for a variable of the environment. What it is stands in no complaint.
+`redis: {env: AEGIS_REDIS}` for a variable of the environment; so may the password in `redis: {cluster: ...}` and
+`redis: {sentinel: ...}`. What it is stands in no complaint.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,6 +56,15 @@ def _with_secrets(document: Json) -> Json:
     return {key: _secret(value) if key in _SECRETS else value for key, value in document.items()}
 
 
+def _with_passwords(places: Mapping[str, Json]) -> Json:
+    return {
+        kind: {**place, "password": _secret(place["password"])}
+        if isinstance(place, dict) and "password" in place
+        else place
+        for kind, place in places.items()
+    }
+
+
 def _secret(value: Json) -> Json:
     match value:
         case {"file": str() as name, **rest} if not rest:
@@ -62,6 +73,8 @@ def _secret(value: Json) -> Json:
             if name not in os.environ:
                 raise SecretUnusable(f"{name}: no such variable in the environment")
             return _one_line(os.fsencode(os.environ[name]), name)
+        case dict() as places if places.keys() & {"cluster", "sentinel"}:
+            return _with_passwords(places)
         case _:
             return value  # no place is meant: the model judges it
 

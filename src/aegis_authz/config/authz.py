@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from aegis_authz.config.redis_place import RedisUrl
 from aegis_authz.config.values import (
     AgentName,
     ListenAddress,
@@ -129,10 +130,11 @@ class IdentitySettings(Settings):
 class AuthzSettings(Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
-    `listen` is `unix:/path`, a socket of `listen_mode`, or `host:port`. `redis` is a redis-py URL, or
-    `sentinel://host:port,host:port/service`. `record_key` is a PEM file. `session_keys` is
-    the file of the one or two keys that bind MCP sessions to their agents, the same for all workers; it is read again
-    when it changes. `credentials` holds what policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
+    `listen` is `unix:/path`, a socket of `listen_mode`, or `host:port`. `redis` is a redis-py URL,
+    `sentinel://host:port,host:port/service` or `cluster://host:port,host:port`, or one of the last two in words
+    (docs/deployment.md). `record_key` is a PEM file. `session_keys` is the file of the one or two keys that bind MCP
+    sessions to their agents, the same for all workers; it is read again when it changes. `credentials` holds what
+    policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
     shared by all workers; `metrics_dir` is where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" to
     export no spans. `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
     stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
@@ -145,7 +147,7 @@ class AuthzSettings(Settings):
     host: WorkerHost = WorkerHost.HTTP2
     workers: int = Field(default=2, ge=1, le=64)
     opa_socket: Path
-    redis: str
+    redis: RedisUrl
     records: Path
     record_key: Path
     session_keys: Path

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from aegis_authz.config.channels import ChannelSettings
+from aegis_authz.config.redis_place import RedisUrl
 from aegis_authz.config.sign_in import SignInSettings
 from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
 from aegis_authz.core.address import UnixAddress, read_address
@@ -146,7 +147,7 @@ class ControlSettings(Settings):
     tools: Path
     probe: Path | None = None
     authorities: Path | None = None
-    redis: str
+    redis: RedisUrl
     database: str = ""
     issuer: str = "aegis"
     audience: str = "aegis-mesh"
