@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,6 +91,23 @@ def test_redis_knows_the_password_by_its_hash_alone(tmp_path: Path) -> None:
     users = (tmp_path / "redis" / "users.acl").read_text()
     assert hashlib.sha256(url.password.encode()).hexdigest() in users
     assert url.password not in users
+
+
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        ("cluster://a:1,b:2", "cluster://aegis:PASSWORD@a:1,b:2"),
+        ("clusters://a:1?ssl_ca_certs=/ca.pem", "clusters://aegis:PASSWORD@a:1?ssl_ca_certs=/ca.pem"),
+        ("sentinel://a:1/mesh", "sentinel://aegis:PASSWORD@a:1/mesh"),
+        ("rediss://a:1/0", "rediss://aegis:PASSWORD@a:1/0"),
+    ],
+)
+def test_redis_may_be_of_any_kind(tmp_path: Path, place: str, url: str) -> None:
+    make_mesh_secrets(tmp_path, replace(ADDRESSES, redis=place), for_images=False)
+    text = (tmp_path / "authz" / "redis.url").read_text().strip()
+    password = urlsplit(text).password
+    assert password is not None and len(password) == 64
+    assert text == url.replace("PASSWORD", password)
 
 
 def test_opa_is_told_where_the_control_plane_is_and_whose_configuration_to_believe(tmp_path: Path) -> None:

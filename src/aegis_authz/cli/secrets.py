@@ -12,7 +12,9 @@ from aegis_authz.cli.faults import exits_on_faults
 
 def init(
     out: Annotated[Path, typer.Option("--out", help="Folder to write into, made if missing.", file_okay=False)],
-    redis: Annotated[str, typer.Option("--redis", help="Where processes reach Redis, host:port.")] = "redis:6379",
+    redis: Annotated[
+        str, typer.Option("--redis", help="Where processes reach Redis, host:port or an URL.")
+    ] = "redis:6379",
     control: Annotated[str, typer.Option("--control", help="Where OPA reaches the control plane.")] = (
         "http://control:7400"
     ),
@@ -26,6 +28,8 @@ def init(
     """Make the keys, tokens and passwords of a mesh once, in a folder for each process; none is ever replaced.
 
     Each process is given its own folder and no other. For containers, pods and units; `aegis up` makes its own.
+
+    --redis is also the URL of a cluster or of Sentinels, without user and password: cluster://a:6379,b:6379.
 
     Example: aegis init --out secrets --redis redis.example:6379 --control http://control.example:7400
     """

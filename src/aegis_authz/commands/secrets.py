@@ -57,8 +57,8 @@ IMAGE_USERS = {CONTROL: 10001, AUTHZ: 10001, CERTIFICATES: 10001, OPA: 10002, RE
 
 @dataclass(frozen=True, slots=True)
 class MeshAddresses:
-    """Where processes reach each other: Redis as `host:port`, the control plane as a URL; and the file in which OPA
-    finds its token.
+    """Where processes reach each other: Redis as `host:port` or an URL without user and password (docs/deployment.md),
+    the control plane as a URL; and the file in which OPA finds its token.
     """
 
     redis: str
@@ -112,7 +112,8 @@ def _make_redis_users(out: Path, place: str) -> None:
     """The password of Redis in two URLs, and its hash in the list of users."""
     url_file = out / CONTROL / REDIS_URL
     ids = SystemIds()
-    _write(url_file, f"redis://aegis:{ids.token()}{ids.token()}@{place}/0\n".encode("ascii"))
+    scheme, _, rest = place.rpartition("://") if "://" in place else ("redis", "", f"{place}/0")
+    _write(url_file, f"{scheme}://aegis:{ids.token()}{ids.token()}@{rest}\n".encode("ascii"))
     password = urlsplit(read_secret(url_file).decode("ascii").strip()).password
     if not password:
         raise Unable(f"{url_file} holds no password; remove it and run this again")
@@ -125,8 +126,9 @@ def _redis_users(password: str) -> str:
     return (
         # whoever has no password may ask whether Redis lives, as health checks do
         "user default on nopass resetkeys resetchannels -@all +ping\n"
-        # nothing that administers the server, reads its settings or empties it; INFO tells what is needed of them
-        f"user aegis on #{digest} resetchannels ~* -@all +@all -@admin -@dangerous +info\n"
+        # nothing that administers the server, reads its settings or empties it; INFO tells what is needed of them, and
+        # CLUSTER SLOTS who serves what
+        f"user aegis on #{digest} resetchannels ~* -@all +@all -@admin -@dangerous +info +cluster|slots\n"
     )
 
 

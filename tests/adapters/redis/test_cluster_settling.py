@@ -3,16 +3,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.reservations import RedisReservations
+from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.commands.secrets import MeshAddresses, make_mesh_secrets
 from aegis_authz.core.charge import Adjustment, Charging, Excess
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.limit import Count, Exceed, Limit, Per, RollingWindow
@@ -22,7 +29,8 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
-from tests.support.real_cluster import ClusterNode, RealCluster
+from tests.support.authority import Authority
+from tests.support.real_cluster import MASTERS, ClusterNode, RealCluster, running_cluster
 
 LIMIT = Limit("l", "p", "n", Per.TENANT, Exceed.DENY, (), None, Count(5, RollingWindow(3_600_000)))
 
@@ -228,3 +236,86 @@ async def test_one_master_that_forgets_by_itself_settles_nothing(
         assert (await settle(store, call)).outcome is SettleOutcome.CLEAR
     finally:
         evicting.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+async def test_a_node_of_a_cluster_that_is_named_as_a_server_of_its_own_is_refused(shared_cluster: RealCluster) -> None:
+    node = shared_cluster.masters[0]
+    store = RedisStore(f"redis://{node.address}", SystemClock(), 0, 60)
+    with pytest.raises(StoreDown, match="cluster://host:port"):
+        await store.ready()
+    refused = await refusal(store, settlement(tenant_of(shared_cluster, shared_cluster.masters[1])))
+    assert (refused.reason, "cluster://host:port" in refused.detail) == (Reason.STORE_UNAVAILABLE, True)
+    await store.close()
+
+
+async def test_the_user_that_aegis_init_makes_may_all_that_is_needed(
+    shared_cluster: RealCluster, tmp_path: Path
+) -> None:
+    shared_cluster.command("FLUSHALL")
+    addresses = MeshAddresses(shared_cluster.url, "http://control:7400", tmp_path / "opa.token")
+    make_mesh_secrets(tmp_path, addresses, for_images=False)
+    url = (tmp_path / "authz" / "redis.url").read_text().strip()
+    _, name, *rules = (tmp_path / "redis" / "users.acl").read_text().splitlines()[-1].split(" ")
+    shared_cluster.command("ACL", "SETUSER", name, *rules)
+    store, limits, revocations = RedisStore(url, SystemClock(), 0, 60), RedisLimits(url), RedisRevocations(url)
+    try:
+        await store.ready()
+        assert store.absent == ()
+        await limits.declare_counted()
+        assert await limits.is_counted()
+        await revocations.declare_whole()
+        assert await revocations.list() == []
+        await asyncio.sleep(0.002)
+        assert (await settle(store, settlement(tenants(1)[0], [LIMIT]))).accounts[0].used == 1
+    finally:
+        for opened in (store, limits, revocations):
+            await opened.close()
+        shared_cluster.command("ACL", "DELUSER", name)
+
+
+@asynccontextmanager
+async def behind_tls(binary: Path, tls: ssl.SSLContext) -> AsyncIterator[list[str]]:
+    """A cluster that clients reach by TLS: the addresses of relays, which the nodes announce as their own."""
+    nodes: list[ClusterNode] = []
+
+    def relay_to(number: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there, back = await asyncio.open_connection("127.0.0.1", nodes[number].port)
+            await asyncio.gather(pump(reader, back), pump(there, writer))
+
+        return relay
+
+    relays = [await asyncio.start_server(relay_to(number), "127.0.0.1", 0, ssl=tls) for number in range(MASTERS)]
+    ports = [relay.sockets[0].getsockname()[1] for relay in relays]
+    with running_cluster(binary, ports) as cluster:
+        nodes += cluster.masters
+        yield [f"127.0.0.1:{port}" for port in ports]
+    for relay in relays:
+        relay.close()
+        await relay.wait_closed()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def test_every_node_is_asked_by_tls_and_has_to_prove_its_name(redis_binary: Path, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    name = x509.IPAddress(ip_address("127.0.0.1"))
+    async with behind_tls(redis_binary, authority.context(name)) as addresses:
+        store = RedisStore(f"clusters://{addresses[0]}?ssl_ca_certs={authority.file}", SystemClock(), 0, 60)
+        await store.ready()
+        assert store.absent == ()
+        await asyncio.sleep(0.002)
+        settled = await asyncio.gather(*(settle(store, settlement(scope)) for scope in tenants(20)))
+        assert {entry.outcome for entry in settled} == {SettleOutcome.CLEAR}
+        await store.close()
+        for wrong in (f"clusters://{addresses[0]}", f"cluster://{addresses[0]}"):  # of nobody we know; in the clear
+            unfit = RedisStore(wrong, SystemClock(), 0, 60)
+            with pytest.raises(StoreDown):
+                await unfit.ready()
+            await unfit.close()
