@@ -24,7 +24,7 @@ from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.store import MemoryStore
-from tests.support.real_cluster import RealCluster
+from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
 
 BOT = Scope("acme", "emea", "bot")
@@ -110,7 +110,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         await asyncio.sleep(0.01)  # the loop has yet to see that the connections ended
 
     server.command("FLUSHALL")
-    await until_up(store.ready)
+    await until_fit(store)
     await until_up(limits.declare_counted)
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
     yield Contract(store, reservations, limits, start_again)

@@ -34,7 +34,7 @@ from aegis_authz.core.units import Digest, Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, ApprovalStates, Store
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
-from tests.support.real_cluster import RealCluster
+from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
 
 BOT = Scope("acme", "emea", "bot")
@@ -167,7 +167,7 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         await asyncio.sleep(0.01)  # the loop has yet to see that the connections ended
 
     server.command("FLUSHALL")
-    await store.ready()
+    await until_fit(store)
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
     yield Contract(store, approvals, clock, flush, start_again, revocations, states)
     await store.close()

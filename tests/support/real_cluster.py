@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import socket
@@ -9,12 +10,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import redis
 from redis.crc import key_slot
+
+from aegis_authz.adapters.redis.store import RedisStore
+from aegis_authz.ports.data_plane import StoreDown
 
 MASTERS = 3
 SLOTS = 16384
@@ -199,6 +203,16 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         if time.monotonic() > until:
             raise TimeoutError("the cluster does not come to that")
         time.sleep(0.01)
+
+
+async def until_fit(store: RedisStore) -> None:
+    """Wait until the store can use every master: a busy machine answers late."""
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            with suppress(StoreDown):
+                await store.ready()
+                if not store.absent:
+                    return
 
 
 @contextmanager

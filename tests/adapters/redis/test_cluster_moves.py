@@ -27,7 +27,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
-from tests.support.real_cluster import ClusterNode, RealCluster, running_cluster
+from tests.support.real_cluster import ClusterNode, RealCluster, running_cluster, until_fit
 
 pytestmark = pytest.mark.slow
 
@@ -121,7 +121,7 @@ async def load(cluster: RealCluster) -> AsyncIterator[Load]:
     scopes = [scope for node in cluster.masters for scope in itertools.islice(tenants_of(cluster, node), 2)]
     stores = (RedisStore(cluster.url, SystemClock(), 0, 60), RedisStore(cluster.url, SystemClock(), 0, 60))
     for store in stores:
-        await store.ready()
+        await until_fit(store)
     await reset(cluster)
     running = Load(stores, scopes)
     async with asyncio.TaskGroup() as group:
