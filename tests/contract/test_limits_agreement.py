@@ -1,4 +1,4 @@
-"""Whatever is charged, in whatever order and at whatever time: the memory twin and a real Redis say the same.
+"""Whatever is charged and settled, in whatever order and at whatever time: the memory twin and a real Redis say the same.
 
 And what both say is right: no limit that denies is exceeded by a unit, nothing left is below nothing, and no key is kept
 longer than its life.
@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.limits import RedisLimits
+from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.approval import ApprovalRequest, ApprovalState
 from aegis_authz.core.breaker import Breaker, Tally
-from aegis_authz.core.charge import Charging, Excess
+from aegis_authz.core.charge import Adjustment, Charging, Excess, Slot
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.limit import (
@@ -49,6 +50,8 @@ from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.store import MemoryStore
 from tests.support.real_redis import RealRedis
 
+RESERVE = 10**12
+"""Milliseconds that no example outlives."""
 AGES = 10_000_000.0
 """Seconds: a margin that no example outlives."""
 
@@ -89,15 +92,27 @@ REFUSED = st.tuples(st.just("refused"), AGENTS, st.booleans())
 WAIT = st.tuples(st.just("wait"), st.sampled_from([0.05, 0.34, 1.0, 5.0, 10.1, 61.0, 3600.0]))
 GRANT = st.tuples(st.just("grant"))
 LOSE = st.tuples(st.just("lose"))
-RESTART = st.tuples(st.just("start again"))
+SETTLE = st.tuples(
+    st.just("settle"), st.integers(1, 3), st.sampled_from(["back", "same", "confirm", 0, 1_500_000, 5_000_000])
+)
 REPEATED = st.tuples(CALL, st.integers(2, 5)).map(lambda pair: [pair[0]] * pair[1])
 APPROVED = CALL.map(lambda call: [call, call, ("grant",), call, call])
+SETTLED = st.tuples(CALL, SETTLE).map(lambda pair: [pair[0], (*pair[1][:1], 1, *pair[1][2:]), pair[0], pair[0]])
+VALUES = st.lists(
+    st.tuples(st.just("call"), AGENTS, st.just([(7, Exceed.DENY), (8, Exceed.DENY)]), AMOUNTS, PAYEES, SESSIONS),
+    min_size=3,
+    max_size=5,
+)
 STEPS = st.one_of(
     CALL.map(lambda step: [step]),
     REPEATED,
     REPEATED,
     APPROVED,
     CALL.map(lambda call: [("lose",), call, call, call]),
+    SETTLED,
+    SETTLED,
+    VALUES,
+    st.lists(SETTLE, min_size=1, max_size=3),
     REFUSED.map(lambda step: [step] * 3),
     WAIT.map(lambda step: [step]),
     st.sampled_from([[("lose",)], [("wait", 0.05)], [("wait", 10.1)], [("reset",)]]),
@@ -132,6 +147,8 @@ class Play:
     store: RedisStore
     limits: RedisLimits
     approvals: RedisApprovals
+    reservations: RedisReservations
+    passed: list[Charging] = field(default_factory=list)
     opened: list[ApprovalRequest] = field(default_factory=list)
 
     async def run(self, steps: list[tuple[object, ...]]) -> None:
@@ -151,6 +168,8 @@ class Play:
                     await until_up(self.store.ready)
                     await until_up(self.limits.declare_counted)
                     self._begin_together()  # a store that is prepared begins its memory, should it have lost it
+                case ("settle", int() as ago, word):
+                    await self._settle(ago, word)
                 case _:
                     settlement = self._settlement(number, step)
                     answers = [await side.settle(settlement, time.monotonic() + 10) for side in (self.twin, self.store)]
@@ -158,6 +177,22 @@ class Play:
                     self._judge(answers[0], settlement)
                     if answers[0].outcome is SettleOutcome.STORE_RESET:
                         self._begin_together()
+
+    async def _settle(self, ago: int, word: object) -> None:
+        """Tell both what became of one of the last calls that passed: once or again."""
+        if len(self.passed) < ago:
+            return
+        charging, scope = self.passed[-ago], Scope("acme", "emea", "bot")
+        if word == "confirm" and not any(isinstance(charge.measure, Slot) for charge in charging.charges):
+            for side in (self.twin, self.reservations):
+                await side.confirm([(scope, charging.decision_id)])
+            return
+        adjustment = Adjustment(word == "back", word if isinstance(word, int) else None)
+        answers = [
+            await side.adjust(scope, charging.decision_id, adjustment) for side in (self.twin, self.reservations)
+        ]
+        assert answers[0] == answers[1], charging
+        SEEN["settled", word if answers[0] else "nothing"] += 1
 
     def _begin_together(self) -> None:
         """The memory begins by the clock of Redis, which stands behind that of the examples."""
@@ -191,7 +226,7 @@ class Play:
         opens = None
         if any(entry.on_exceed is Exceed.APPROVAL_NEEDED for entry in limits):
             opens = self._request(number, who.scope, str(step[2:]))
-        return Settlement(who, None, opens, now, (), Charging(f"d-{number}", charges, 3_600_000, True), None, None)
+        return Settlement(who, None, opens, now, (), Charging(f"d-{number}", charges, RESERVE, True), None, None)
 
     def _request(self, number: int, scope: Scope, digest: str) -> ApprovalRequest:
         now = self.clock.now()
@@ -213,6 +248,8 @@ class Play:
         if settlement.charging is None or not settled.accounts:
             return
         passes = settled.outcome in (SettleOutcome.CLEAR, SettleOutcome.APPROVED)
+        if passes:
+            self.passed.append(settlement.charging)
         for charge, account in zip(settlement.charging.charges, settled.accounts, strict=True):
             SEEN[charge.measure.kind, account.excess] += 1
             assert account.left >= 0
@@ -241,11 +278,11 @@ async def play(server: RealRedis, steps: list[tuple[object, ...]]) -> None:
     await until_up(limits.declare_counted)
     twin = MemoryStore(clock, AGES, for_tests=True)
     await twin.declare_counted()
-    approvals = RedisApprovals(server.url, clock)
+    approvals, reservations = RedisApprovals(server.url, clock), RedisReservations(server.url)
     try:
-        await Play(server, clock, twin, store, limits, approvals).run(steps)
+        await Play(server, clock, twin, store, limits, approvals, reservations).run(steps)
     finally:
-        for opened in (store, limits, approvals):
+        for opened in (store, limits, approvals, reservations):
             await opened.close()
     for name in server.names():
         if not name.endswith((":epoch", ":counted")):
@@ -265,6 +302,7 @@ def test_the_memory_twin_and_redis_agree_about_limits_in_every_case(real_redis: 
     assert {("marks", excess) for excess in (Excess.WITHIN, Excess.FLAG_MISSING, Excess.FLAG_SET)} <= set(SEEN)
     outcomes = {SettleOutcome.LIMIT_EXCEEDED, SettleOutcome.QUARANTINED, SettleOutcome.APPROVED, SettleOutcome.OPENED}
     assert outcomes <= set(SEEN)
+    assert {("settled", word) for word in ("back", "same", 0, 1_500_000, 5_000_000, "nothing")} <= set(SEEN)
 
 
 def play_many(server: RealRedis, examples: int) -> None:
