@@ -6,7 +6,6 @@ import json
 import re
 import sqlite3
 import tarfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -28,19 +27,10 @@ from aegis_authz.core.release import Change, ChangeKind, Sources
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account
 from tests.support.people import person
-from tests.support.real_postgres import new_database, postgres_programs, running_postgres
+from tests.support.real_postgres import new_database
 
 SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {})
 ANN = person("ann", "approver@acme", "owner", groups=("finance",))
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql runs this on it")
-    with running_postgres(programs) as url:
-        yield url
 
 
 def configured(folder: Path, database: str = "") -> tuple[Path, ControlSettings]:

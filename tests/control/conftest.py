@@ -47,6 +47,10 @@ from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryStore
 from tests.support.people import OWNERS, memory_people, with_people
+from tests.support.real_postgres import postgres
+from tests.support.real_redis import real_redis
+
+__all__ = ["postgres", "real_redis"]
 
 _POLICY = """\
 agent: finance-agent

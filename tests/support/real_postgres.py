@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 _DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -60,3 +61,12 @@ async def new_database(url: str) -> str:
         await connection.exec_driver_sql(f"CREATE DATABASE {name}")
     await engine.dispose()
     return url.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql runs this suite on it")
+    with running_postgres(programs) as url:
+        yield url

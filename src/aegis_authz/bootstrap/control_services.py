@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -251,9 +252,10 @@ def _outreach(
     deciding: Deciding,
     registry: CollectorRegistry,
     clock: Clock,
-    ids: Ids,
+    secret: str,
 ) -> Outreach:
-    key = f"{ids.token()}{ids.token()}".encode("ascii")
+    # of the secret that all control planes of a mesh have: a form of one is sent to another
+    key = hmac.digest(secret.encode("ascii"), b"aegis pages v1", "sha256")
     oidc = settings.sign_in.oidc
     pages = Pages(key, settings.people_url or settings.public_url, "" if oidc is None else oidc.label)
     if notices is None:
@@ -337,7 +339,7 @@ def control_services(
         overseer=_overseer(settings.oversight, stores, authentication.note, clock),
         registry=registry,
         standing=StandingDesk(publisher, builder, approver, authentication.note, clock),
-        outreach=_outreach(settings, notices, stores, approver, deciding, registry, clock, ids),
+        outreach=_outreach(settings, notices, stores, approver, deciding, registry, clock, keys.admin_token),
         expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,
         discovery=discovery,
