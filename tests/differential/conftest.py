@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import tempfile
@@ -26,9 +27,10 @@ from aegis_authz.local.namespaces import inside, missing, namespace, run
 from aegis_authz.policy.load import load
 from aegis_authz.proxy.transparent import ANSWERS
 from tests.differential.judge import Judge, socket_in
-from tests.differential.recorders import Recorder, naive_tool, strict_tool
+from tests.differential.recorders import Recorder, naive_tool, rpc_tool, strict_tool
 from tests.proxy.conftest import Starter
 from tests.proxy.test_real_envoy_https import certificates
+from tests.support.descriptors import descriptor_set
 from tests.support.inside_sockets import dialled, socket_inside
 
 AGENT_UID = 10001
@@ -41,6 +43,8 @@ ip link set beyond up
 ip route add default dev nowhere
 """
 STRICT, NAIVE = "strict.example", "simple.example"  # of one length: some requests count their bytes
+RPC = "method.example"
+"""The service of gRPC."""
 
 
 @dataclass
@@ -65,8 +69,13 @@ async def gate(envoy_binary: Path) -> AsyncIterator[Gate]:
         pod = 0 if missing() else await stack.enter_async_context(_pod())
         authority = new_authority(Epoch(time.time()))
         place = f"unix:{folder / 'sds.sock'}"
-        async with strict_tool(pod) as strict, naive_tool(pod) as naive, certificates(place, authority):
-            catalogue = _catalogue({STRICT: strict, NAIVE: naive})
+        async with (
+            strict_tool(pod) as strict,
+            naive_tool(pod) as naive,
+            rpc_tool(pod) as rpc,
+            certificates(place, authority),
+        ):
+            catalogue = _catalogue({STRICT: strict, NAIVE: naive}, rpc)
             judge = Judge(socket_in(folder), catalogue)
             opened = InterceptionSettings(certificates=place)
             async with (
@@ -79,7 +88,7 @@ async def gate(envoy_binary: Path) -> AsyncIterator[Gate]:
                     running = starter.running("pod", catalogue, judge.place, interception=opened, transparent=led)
                     await stack.enter_async_context(running)
                 trusting = ssl.create_default_context(cadata=authority.certificate.decode())
-                yield Gate(proxy.forward, judge, {STRICT: strict, NAIVE: naive}, trusting, pod)
+                yield Gate(proxy.forward, judge, {STRICT: strict, NAIVE: naive, RPC: rpc}, trusting, pod)
 
 
 @asynccontextmanager
@@ -91,7 +100,7 @@ async def _pod() -> AsyncIterator[int]:
         yield pod
 
 
-def _catalogue(tools: dict[str, Recorder]) -> Catalogue:
+def _catalogue(tools: dict[str, Recorder], rpc: Recorder) -> Catalogue:
     texts: dict[str, str] = {}
     for host, tool in tools.items():
         name, upstream = host.partition(".")[0], f"http://127.0.0.1:{tool.port}"
@@ -99,6 +108,10 @@ def _catalogue(tools: dict[str, Recorder]) -> Catalogue:
             entry: Any = yaml.safe_load((Path(__file__).parent / f"{file}.yaml").read_text("utf-8"))
             place = {"tool": name if file == "tools" else f"{name}-{file}", "host": host, "upstream": upstream}
             texts[f"{host}-{file}.yaml"] = yaml.safe_dump({**place, **entry})
+    service: Any = yaml.safe_load((Path(__file__).parent / "rpc.yaml").read_text("utf-8"))
+    head = {"tool": "rpc", "host": RPC, "upstream": f"http://127.0.0.1:{rpc.port}"}
+    texts["rpc.yaml"] = yaml.safe_dump({**head, **service})
+    texts["pay.binpb"] = base64.b64encode(descriptor_set()).decode()
     return Catalogue.of(load({}, texts).tools)
 
 

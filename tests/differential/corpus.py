@@ -3,7 +3,7 @@
 A file has a `title`, a `template` of a head, and `cases`, each `[sentence, values...]`. In the template `{0}`, `{1}`, ...
 stand for the values and `{host}` for a tool's host; lines end with CR LF. A `body: N` says which value is the body, whose
 length is then written; `ways` are the ways on which the file is played, all where it has none. With `is_raw` the template
-is all of the request, its body included.
+is all of the request, its body included; with `is_message` it is for the service of gRPC.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Family(BaseModel):
     template: str
     body: int | None = None
     is_raw: bool = False
+    is_message: bool = False
     ways: list[Way] = list(ALL_WAYS)
     cases: list[list[str]]
 
@@ -38,7 +39,7 @@ class Family(BaseModel):
 class Case:
     """One request on all its ways: the lines of its head, the first one the request line, and its body.
 
-    `is_raw` where the lines are all of it, the empty ones included.
+    `is_raw` where the lines are all of it, the empty ones included; `is_message` where it is for the service of gRPC.
     """
 
     family: str
@@ -47,6 +48,7 @@ class Case:
     body: bytes
     ways: tuple[Way, ...]
     is_raw: bool
+    is_message: bool
 
     @property
     def name(self) -> str:
@@ -75,5 +77,5 @@ def _cases(path: Path) -> list[Case]:
             head = head.replace(f"{{{number}}}", value)
         body = b"" if family.body is None else values[family.body].encode("latin-1")
         lines = (head if family.is_raw else head.rstrip("\n")).split("\n")
-        made.append(Case(path.stem, sentence, tuple(lines), body, tuple(family.ways), family.is_raw))
+        made.append(Case(path.stem, sentence, tuple(lines), body, tuple(family.ways), family.is_raw, family.is_message))
     return made

@@ -13,7 +13,7 @@ HEAD = """\
 Two programs that read one request in two ways are how a gateway is got around: it judges one thing, and the tool does another
 ([decision](decisions/0005-judged-is-forwarded.md)). Each line below is a request as raw bytes, sent through the real Envoy as it is
 rendered, judged by the real pipeline with a policy that allows whatever the catalogue claims, to tools on two servers: one strict (h11), one
-that takes what it does not understand as it comes (Python's `http.server`).
+that takes what it does not understand as it comes (Python's `http.server`); messages of gRPC to a third, on HTTP/2 (h2), whose bytes protobuf's own runtime reads.
 
 **forwarded** means that it arrived, and that method, path, query, host, the headers that count and the SHA-256 of the body were those that were judged; and that
 no reader (the last of two wins, the first wins, case does not matter) finds another value in a listed parameter. What a framework takes for another method,

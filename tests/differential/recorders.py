@@ -1,4 +1,4 @@
-"""Two tools that keep each request they get: one on a server that is strict about HTTP, one on a naive one."""
+"""Tools that keep each request they get: on a server that is strict about HTTP, on a naive one, and on one of HTTP/2."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import h2.config
+import h2.connection
+import h2.events
 import uvicorn
 
 from tests.proxy.conftest import TIMEOUT
@@ -147,3 +150,48 @@ def _on(listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> Threa
     server.socket = listener
     server.daemon_threads = True
     return server
+
+
+@asynccontextmanager
+async def rpc_tool(pod: int) -> AsyncIterator[Recorder]:
+    """A service of gRPC that keeps the bytes of messages and answers with none; also in `pod`, unless 0."""
+    recorder = Recorder()
+    own = serving(0)
+    recorder.port = own.getsockname()[1]
+    sockets = [own, *([socket_inside(pod, lambda: serving(recorder.port))] if pod else [])]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="latin-1"))
+        connection.initiate_connection()
+        calls: dict[int, tuple[dict[str, str], list[tuple[str, str]], bytearray]] = {}
+        try:
+            while data := await reader.read(65_536):
+                for event in connection.receive_data(data):
+                    _hear(event, connection, calls, recorder)
+                writer.write(connection.data_to_send())
+        finally:
+            writer.close()
+
+    servers = [await asyncio.start_server(serve, sock=listener) for listener in sockets]
+    try:
+        yield recorder
+    finally:
+        for server in servers:
+            server.close()
+
+
+def _hear(event: Any, connection: h2.connection.H2Connection, calls: dict[int, Any], recorder: Recorder) -> None:
+    match event:
+        case h2.events.RequestReceived(stream_id=stream, headers=headers):
+            pseudo = {name: value for name, value in headers if name.startswith(":")}
+            rest = [(name, value) for name, value in headers if not name.startswith(":")]
+            calls[stream] = (pseudo, rest, bytearray())
+        case h2.events.DataReceived(stream_id=stream, data=data, flow_controlled_length=length):
+            calls[stream][2].extend(data)
+            connection.acknowledge_received_data(length, stream)
+        case h2.events.StreamEnded(stream_id=stream):
+            pseudo, rest, body = calls.pop(stream)
+            headers = (("host", pseudo[":authority"]), *rest)
+            recorder.receipts.append(Receipt(pseudo[":method"], pseudo[":path"], headers, bytes(body)))
+            connection.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+            connection.send_headers(stream, [("grpc-status", "0")], end_stream=True)

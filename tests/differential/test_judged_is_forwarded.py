@@ -21,7 +21,7 @@ import zstandard
 
 from aegis_authz.core.call import CallKind
 from tests.differential import readings
-from tests.differential.conftest import NAIVE, STRICT, Gate
+from tests.differential.conftest import NAIVE, RPC, STRICT, Gate
 from tests.differential.corpus import Case, Way, cases
 from tests.differential.judge import Judgement
 from tests.differential.page import page_text
@@ -62,7 +62,7 @@ async def test_what_arrives_is_what_was_judged(
     problems: list[str] = []
     results: dict[str, str] = {}
     for way in case.ways:
-        for host in HOSTS[way]:
+        for host in (RPC,) if case.is_message else HOSTS[way]:
             names = Names(host, gate.judge.token(), str(uuid.uuid4()), str(uuid.uuid4()))
             status = await play(case, way, names, gate.port, gate.trusting)
             receipts = [

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from aegis_authz.local.namespaces import missing
-from tests.differential.conftest import NAIVE, STRICT, Gate
+from tests.differential.conftest import NAIVE, RPC, STRICT, Gate
 from tests.differential.corpus import Case, Way, cases
 from tests.differential.players import CLOSED, Names, play, play_redirected
 from tests.differential.test_judged_is_forwarded import check, outcome, receipt_of
@@ -51,7 +51,7 @@ async def test_what_is_led_here_is_answered_as_what_came_by_the_proxy(case: Case
 
 async def by_proxy_and_led(case: Case, way: Way, gate: Gate) -> tuple[str, str]:
     """What became of a case by the proxy, and of one that rules led to the transparent listener."""
-    host = HOSTS[way]
+    host = RPC if case.is_message else HOSTS[way]
     outcomes = []
     for is_led in (False, True):
         names = Names(host, gate.judge.token(), str(uuid.uuid4()), str(uuid.uuid4()))
