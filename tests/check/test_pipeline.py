@@ -53,7 +53,7 @@ from aegis_authz.core.decision import (
 )
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
-from aegis_authz.core.interface import NO_INTERFACE
+from aegis_authz.core.interface import NO_INTERFACE, Interface, Method, Sending
 from aegis_authz.core.price import NO_PRICES, ModelPrice, OnError, ParameterPrice, Prices, Pricing, TokenPrice
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
@@ -802,6 +802,19 @@ async def test_a_call_of_which_envoy_has_no_body_yet_is_refused_where_it_is_judg
     await world.check(unread.SerializeToString())
     assert [record.reason for record in world.records] == [Reason.ROUTE_MISMATCH]
     assert world.asked == []
+
+
+async def test_a_stream_is_judged_whatever_length_its_head_tells() -> None:
+    talk = Action("talk", "POST", ("pay.v1.Payments", "Talk"), (), False, (BodyFormat.MESSAGE,), ONE_OPERATION)
+    interface = Interface({"talk": Method(Sending.OPAQUE, "")}, {}, {})
+    rpc = Tool("stripe-payments", "rpc.example", None, "", (talk,), "", "", None, False, False, interface)
+    world = World(snapshots=[replace(SNAPSHOT, catalogue=Catalogue.of((rpc,)))])
+    headers = {"x-aegis-token": token(), "content-type": b"application/grpc", "content-length": b"40"}
+    request = message("rpc.example", "/pay.v1.Payments/Talk", b"", headers, route=rpc.route)
+    unread = external_auth_pb2.CheckRequest.FromString(request)
+    unread.attributes.context_extensions[UNREAD_EXTENSION] = UNREAD
+    await world.check(unread.SerializeToString())
+    assert [record.reason for record in world.records] == [Reason.ALLOWED]
 
 
 async def test_a_call_of_no_tool_that_envoy_would_forward_is_refused() -> None:

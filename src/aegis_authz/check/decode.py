@@ -12,7 +12,7 @@ _SINGLE = ("content-type", "content-length", "content-encoding", "x-aegis-approv
 
 
 def decode(message: bytes) -> HttpCall:
-    """Read what Envoy sent and make sure that it is the whole request.
+    """Read what Envoy sent and make sure that it is the whole request, but for a body that is not read at all.
 
     Raises Refused with REQUEST_UNREADABLE, AMBIGUOUS_HEADERS or BODY_TRUNCATED.
     """
@@ -37,7 +37,7 @@ def _check_whole(http: HttpCall) -> None:
         raise Refused(
             Reason.AMBIGUOUS_HEADERS, "content-length is not a number", Fault("headers", "content-length", problem)
         )
-    if int(length) != len(http.body):
+    if not http.is_unread and int(length) != len(http.body):
         problem = f"The body has {len(http.body)} bytes and not as many as content-length says."
         detail = "the body is not as long as content-length says"
         raise Refused(Reason.BODY_TRUNCATED, detail, Fault("body", "", problem))

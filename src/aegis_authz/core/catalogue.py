@@ -182,9 +182,11 @@ class Tool:
     interface: Interface
 
     @property
-    def has_operations(self) -> bool:
-        """Whether some of its calls are operations of GraphQL, which take longer to read than they are long."""
-        return any(BodyFormat.GRAPHQL in action.bodies for action in self.actions)
+    def has_dense_bodies(self) -> bool:
+        """Whether some of its calls take longer to read than they are long: operations of GraphQL, and messages whose
+        fields are told.
+        """
+        return bool(self.interface.messages) or any(BodyFormat.GRAPHQL in action.bodies for action in self.actions)
 
     @property
     def has_other_bodies(self) -> bool:
@@ -268,16 +270,17 @@ class Way(NamedTuple):
 class Catalogue:
     """All tools, by name and by the (host, port) agents call.
 
-    `operated` names the tools with operations of GraphQL, `formed` those with bodies that are no JSON. `routes` is each
-    tool's route, by its name; `ways` its actions of a method, in the order in which they are tried. `holds` are the
-    seconds for which a request of a tool may be kept open while a person decides, of every tool under `*`.
+    `dense` names the tools whose calls take longer to read than they are long, `formed` those with bodies that are no
+    JSON. `routes` is each tool's route, by its name; `ways` its actions of a method, in the order in which they are
+    tried. `holds` are the seconds for which a request of a tool may be kept open while a person decides, of every tool
+    under `*`.
     """
 
     by_name: Mapping[str, Tool]
     by_address: Mapping[tuple[str, int | None], tuple[Tool, ...]]
     routes: Mapping[str, str] = field(repr=False)
     ways: Mapping[tuple[str, str], tuple[Way, ...]] = field(repr=False)
-    operated: frozenset[str]
+    dense: frozenset[str]
     formed: frozenset[str]
     holds: Mapping[str, Seconds]
 
@@ -307,7 +310,7 @@ class Catalogue:
             MappingProxyType(by_address),
             MappingProxyType(routes),
             MappingProxyType(_ways(tools)),
-            frozenset(tool.name for tool in tools if tool.has_operations),
+            frozenset(tool.name for tool in tools if tool.has_dense_bodies),
             frozenset(tool.name for tool in tools if tool.has_other_bodies),
             MappingProxyType({}),
         )

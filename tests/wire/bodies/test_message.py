@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegis_authz.core.interface import Interface
+from aegis_authz.core.interface import FieldKind, Interface, MessageField, MessageType, Presence
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.policy.compile.message_types import types_of
@@ -299,8 +299,10 @@ def test_messages_are_nested_as_deep_as_other_bodies() -> None:
         content: bytes = message.SerializeToString()
         return content
 
-    read(nested(MAX_DEPTH))
-    assert "nested more than" in refusal(nested(MAX_DEPTH + 1))[2]
+    read(nested(MAX_DEPTH), places={})
+    with pytest.raises(Refused) as refused:
+        read(nested(MAX_DEPTH + 1), places={})
+    assert refused.value.fault is not None and "nested more than" in refused.value.fault.problem
 
 
 @pytest.mark.parametrize(
@@ -332,6 +334,20 @@ def test_what_is_filled_in_counts_as_well() -> None:
     empty = b"\x2a\x00"  # a payee, of which three fields are filled in
     assert len(read(empty * (MAX_VALUES // 4), places={"payees": None})["payees"]) == MAX_VALUES // 4
     assert "more than" in refusal(empty * (MAX_VALUES // 4 + 1))[2]
+
+
+def test_a_short_message_is_not_filled_in_to_a_long_one() -> None:
+    wide = {n: MessageField(f"f{n}", FieldKind.BOOL, Presence.IMPLICIT, "", "") for n in range(1, 501)}
+    holder = {1: MessageField("rows", FieldKind.MESSAGE, Presence.LIST, "row", "")}
+    interface = Interface({}, {"rows": MessageType(holder), "row": MessageType(wide)}, {})
+
+    def rows(count: int) -> dict[str, Any]:
+        return read_message(b"\x0a\x00" * count, "rows", interface, {"rows": None}, others=False)
+
+    assert len(rows(2)["rows"][0]) == 500
+    with pytest.raises(Refused) as refused:
+        rows(3)
+    assert refused.value.fault is not None and "too many for its length" in refused.value.fault.problem
 
 
 def test_a_mebibyte_that_nobody_knows_is_told_in_one_go() -> None:

@@ -30,6 +30,8 @@ MAX_DEPTH = 64
 MAX_VALUES = 25_000
 """Fields and elements of lists in one message, as many as a JSON text may have values."""
 
+_LEAST_VALUES, _VALUES_A_BYTE = 1_000, 10
+"""Of a short message, fewer: an empty one of two bytes has as many values as its type has fields."""
 _MOST_KEY = 1 << 32
 _PROTOTYPE = "__proto__"
 _UNLISTED: Places = {}
@@ -57,7 +59,8 @@ def read_message(data: bytes, request: str, interface: Interface, places: Places
 
     Raises Refused(PARAMETER_UNKNOWN) for such a field without `others`, Refused(DUPLICATE_KEY) for a field that stands
     twice, two of a choice and a key of a map that stands twice, and Refused(MESSAGE_MALFORMED) for all else that
-    readers may read in unlike ways, and for more than `MAX_VALUES` values or `MAX_DEPTH` levels.
+    readers may read in unlike ways, and for more than `MAX_VALUES` values, those filled in included, or `MAX_DEPTH`
+    levels.
     """
     reader = _Reader(data, interface, others)
     return reader.message(0, len(data), interface.messages[request], places, "", 1)
@@ -72,7 +75,7 @@ class _Reader:
         self._data = data
         self._interface = interface
         self._others = others
-        self._left = MAX_VALUES
+        self._left = min(MAX_VALUES, _LEAST_VALUES + _VALUES_A_BYTE * len(data))
 
     def message(
         self, at: int, end: int, kind: MessageType, places: Places | None, place: str, depth: int
@@ -126,7 +129,7 @@ class _Reader:
         """Raises Doubt for more than a message may have: every stage looks at each, at those filled in as well."""
         self._left -= values
         if self._left < 0:
-            raise Doubt(f"The message has more than {MAX_VALUES} values.")
+            raise Doubt(f"The message has more than {MAX_VALUES} values, or too many for its length.")
 
     def _zero(self, field: MessageField) -> Json:
         if field.presence is Presence.LIST:

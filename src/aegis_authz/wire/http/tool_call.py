@@ -26,7 +26,7 @@ from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade, refuse_upgrade
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
 
-_SHORT_OPERATION = 400  # bytes, in which some hundred tokens have room: 3 ms
+_SHORT_OPERATION = 400  # bytes, in which some hundred tokens, or as many fields, have room: 3 ms
 _LONG_FORM = 2048  # bytes, in which a hundred nested names have room: 0.3 ms; a thousand fields take 3 ms
 
 
@@ -130,10 +130,12 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 
 
 def takes_long(http: HttpCall, catalogue: Catalogue) -> bool:
-    """Whether a request may be a long form or an operation of GraphQL, for whose reading others should not wait."""
+    """Whether a request may be a long form, an operation of GraphQL or a message, for whose reading others should not
+    wait.
+    """
     slow: frozenset[str] = frozenset()
-    if catalogue.operated and len(http.body) + len(http.query) >= _SHORT_OPERATION:
-        slow = catalogue.operated
+    if catalogue.dense and len(http.body) + len(http.query) >= _SHORT_OPERATION:
+        slow = catalogue.dense
     if catalogue.formed and len(http.body) >= _LONG_FORM and not is_json(media_type(http)):
         slow |= catalogue.formed
     return bool(slow) and any(tool.name in slow for tool in claimants(http, catalogue)[0])
