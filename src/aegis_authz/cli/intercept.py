@@ -10,6 +10,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import AsJson
+from aegis_authz.core.redirection_ports import NAMES_PORT, TRANSPARENT_PORT
 
 if TYPE_CHECKING:
     from aegis_authz.intercept.redirection import Redirection
@@ -42,8 +43,8 @@ def up(
     uid: Uids = None,
     pod: Pod = False,
     gateway: Gateways = None,
-    port: Port = 15001,  # intercept.redirection; help must not load it
-    names_port: NamesPort = 15053,
+    port: Port = TRANSPARENT_PORT,
+    names_port: NamesPort = NAMES_PORT,
     inbound: Inbound = None,
     local: Local = None,
     device: Devices = None,
@@ -67,8 +68,8 @@ def rules(
     uid: Uids = None,
     pod: Pod = False,
     gateway: Gateways = None,
-    port: Port = 15001,
-    names_port: NamesPort = 15053,
+    port: Port = TRANSPARENT_PORT,
+    names_port: NamesPort = NAMES_PORT,
     inbound: Inbound = None,
     local: Local = None,
     device: Devices = None,

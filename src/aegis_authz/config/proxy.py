@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from aegis_authz.config.values import DOOR, ListenAddress, ListenerName, LoopbackAddress, Settings
 from aegis_authz.core.address import TcpAddress, read_address
+from aegis_authz.core.redirection_ports import NAMES_PORT
 
 
 class ListenerTls(Settings):
@@ -64,7 +65,7 @@ class TransparentSettings(Settings):
     """
 
     listeners: Mapping[ListenerName, Port] = Field(min_length=1)
-    dns_port: Port = 15053
+    dns_port: Port = NAMES_PORT
 
     @model_validator(mode="after")
     def _has_one_meaning(self) -> TransparentSettings:

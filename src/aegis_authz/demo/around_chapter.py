@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from aegis_authz.core.redirection_ports import TRANSPARENT_PORT
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import Row
@@ -153,7 +154,7 @@ async def _gateway(pod: int, mesh: DemoMesh, folder: Path) -> AsyncIterator[None
         "access_log": str(folder / "access.log"),
         "door": None,
         "workload": {},
-        "transparent": {"listeners": {f"workload-{port}": 15001}},
+        "transparent": {"listeners": {f"workload-{port}": TRANSPARENT_PORT}},
     }
     config.write_text(yaml.safe_dump(settings), "utf-8")
     await mesh.aegis("envoy", "render", "--out", str(folder), "--config", str(config), "--tools", str(mesh.catalogue))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-TRANSPARENT_PORT = 15001
-NAMES_PORT = 15053
+from aegis_authz.core.redirection_ports import NAMES_PORT, TRANSPARENT_PORT
+
 GATEWAY_UID = 1337
-"""What is taken where nothing else is said: in a pod, by the chart and by `aegis intercept`."""
+"""Who may go out where nothing else is said: in a pod, by the chart and by `aegis intercept`."""
 
 _ROOT = 0
 _LAST_UID = 4_294_967_294  # (uid_t)-1 means nobody

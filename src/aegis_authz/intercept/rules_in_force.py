@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.redirection_ports import NAMES_PORT, TRANSPARENT_PORT
 from aegis_authz.encoding.narrowing import integer, items, mapping, text
 from aegis_authz.intercept.packet_rules import MARKER, SETS, Chain, chains, frame_chains
-from aegis_authz.intercept.redirection import NAMES_PORT, TRANSPARENT_PORT, Redirection
+from aegis_authz.intercept.redirection import Redirection
 
 
 class StrangerTable(ValueError):

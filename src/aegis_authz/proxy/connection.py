@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core.v3 import (
@@ -11,6 +12,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     SchemeHeaderTransformation,
 )
 from envoy_data_plane.envoy.config.listener.v3 import Filter
+from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
     HttpConnectionManagerForwardClientCertDetails,
@@ -45,6 +47,14 @@ def buffer_limit(settings: ProxySettings) -> int:
 def manager_filter(manager: HttpConnectionManager) -> Filter:
     """The manager as the filter of a chain."""
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(manager))
+
+
+def routed_filter(manager: HttpConnectionManager, routes: RouteConfiguration) -> Filter:
+    """The manager with these routes, which stand in the listener itself, as the filter of a chain."""
+    routes.validate_clusters = False  # those that are not there yet come with the next file
+    own = copy(manager)
+    own.route_config = routes
+    return manager_filter(own)
 
 
 def connection_manager(name: str, scheme: str, settings: ProxySettings) -> HttpConnectionManager:

@@ -10,7 +10,6 @@ Source: envoy/extensions/bootstrap/internal_listener/v3 and envoy/config/listene
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType
@@ -30,7 +29,6 @@ from envoy_data_plane.envoy.config.listener.v3 import (
 )
 from envoy_data_plane.envoy.config.rbac.v3 import Permission, Policy, Principal, RbacAction
 from envoy_data_plane.envoy.config.rbac.v3 import Rbac as Rules
-from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.bootstrap.internal_listener.v3 import InternalListener
 from envoy_data_plane.envoy.extensions.filters.listener.original_dst.v3 import OriginalDst
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import TlsInspector
@@ -45,7 +43,7 @@ from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.intercept.opened import HTTPS_PORT, OpenedHost, opened_hosts
 from aegis_authz.proxy.clusters import cluster_name, members, roomy
-from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
+from aegis_authz.proxy.connection import buffer_limit, connection_manager, routed_filter
 from aegis_authz.proxy.handshakes import certificate_of, certificate_on_demand
 from aegis_authz.proxy.request_hygiene import carried_headers
 from aegis_authz.proxy.routes import opened_routes, unclaimed_routes
@@ -95,11 +93,13 @@ def _listener(
     catalogue: Catalogue,
 ) -> Listener:
     chains = [
-        _passing(host) if host.is_opaque else _chain(host, _routed(manager, opened_routes(host, settings, catalogue)))
+        _passing(host)
+        if host.is_opaque
+        else _chain(host, routed_filter(manager, opened_routes(host, settings, catalogue)))
         for host in hosts
     ]
     if port == HTTPS_PORT and settings.interception is not None and settings.interception.unclaimed:
-        chains.append(_unclaimed_chain(_routed(manager, unclaimed_routes())))
+        chains.append(_unclaimed_chain(routed_filter(manager, unclaimed_routes())))
     return Listener(
         name=tunnel_cluster(port),
         internal_listener=ListenerInternalListenerConfig(),
@@ -161,13 +161,6 @@ def _manager(settings: ProxySettings) -> HttpConnectionManager:
     if manager.common_http_protocol_options is not None:
         manager.common_http_protocol_options.max_connection_duration = _LONGEST_CONNECTION
     return manager
-
-
-def _routed(manager: HttpConnectionManager, routes: RouteConfiguration) -> Filter:
-    routes.validate_clusters = False  # those that are not there yet come with the next file
-    own = copy(manager)
-    own.route_config = routes
-    return manager_filter(own)
 
 
 def internal_cluster(name: str) -> Cluster:

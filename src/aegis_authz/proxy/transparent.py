@@ -11,7 +11,6 @@ envoy/extensions/filters/udp/dns_filter/v3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from datetime import timedelta
 
 from betterproto2 import Message
@@ -35,7 +34,6 @@ from envoy_data_plane.envoy.config.listener.v3 import (
 )
 from envoy_data_plane.envoy.config.rbac.v3 import Permission, Policy, Principal, RbacAction
 from envoy_data_plane.envoy.config.rbac.v3 import Rbac as Rules
-from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.data.dns.v3 import (
     DnsTable,
     DnsTableAddressList,
@@ -45,7 +43,7 @@ from envoy_data_plane.envoy.data.dns.v3 import (
 from envoy_data_plane.envoy.extensions.filters.listener.http_inspector.v3 import HttpInspector
 from envoy_data_plane.envoy.extensions.filters.listener.original_dst.v3 import OriginalDst
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import TlsInspector
-from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager, Rds
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import Rds
 from envoy_data_plane.envoy.extensions.filters.network.rbac.v3 import Rbac
 from envoy_data_plane.envoy.extensions.filters.udp.dns_filter.v3 import (
     DnsFilterConfig,
@@ -57,7 +55,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.intercept.names import is_host_name
 from aegis_authz.intercept.opened import OpenedHost, opened_hosts
 from aegis_authz.proxy.access_log import connection_log
-from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter
+from aegis_authz.proxy.connection import buffer_limit, connection_manager, manager_filter, routed_filter
 from aegis_authz.proxy.handshakes import certificate_of
 from aegis_authz.proxy.interception import internal_cluster
 from aegis_authz.proxy.opaque import opaque_chain, opaque_listener, opaque_name
@@ -84,9 +82,11 @@ def transparent_listeners(settings: ProxySettings, catalogue: Catalogue) -> list
     if transparent is None:
         return []
     ports = sorted(transparent.listeners.items())
-    opaque = _opaque_hosts(catalogue)
+    hosts = opened_hosts(catalogue)
+    opaque = [host for host in hosts if host.is_opaque]
+    opened = [] if settings.interception is None else [host for host in hosts if not host.is_opaque]
     return [
-        *(_listener(name, port, settings, catalogue) for name, port in ports),
+        *(_listener(name, port, opened, opaque, settings, catalogue) for name, port in ports),
         *(opaque_listener(name, opaque, settings) for name, _ in ports if opaque),
         _names_listener(transparent.dns_port, catalogue),
     ]
@@ -94,18 +94,19 @@ def transparent_listeners(settings: ProxySettings, catalogue: Catalogue) -> list
 
 def transparent_clusters(settings: ProxySettings, catalogue: Catalogue) -> list[Cluster]:
     """The ways from a connection that is passed through to where it is judged."""
-    if settings.transparent is None or not _opaque_hosts(catalogue):
+    if settings.transparent is None or not any(host.is_opaque for host in opened_hosts(catalogue)):
         return []
     return [internal_cluster(opaque_name(name)) for name in sorted(settings.transparent.listeners)]
 
 
-def _opaque_hosts(catalogue: Catalogue) -> list[OpenedHost]:
-    return [host for host in opened_hosts(catalogue) if host.is_opaque]
-
-
-def _listener(name: str, port: int, settings: ProxySettings, catalogue: Catalogue) -> Listener:
-    opened = [] if settings.interception is None else [host for host in opened_hosts(catalogue) if not host.is_opaque]
-    opaque = _opaque_hosts(catalogue)
+def _listener(
+    name: str,
+    port: int,
+    opened: Sequence[OpenedHost],
+    opaque: Sequence[OpenedHost],
+    settings: ProxySettings,
+    catalogue: Catalogue,
+) -> Listener:
     dialled = _never_dialled(port)
     chains = [
         *_opened_chains(name, dialled, opened, settings, catalogue),
@@ -166,17 +167,10 @@ def _opened_chains(
             ),
             transport_socket=certificate_of(host.host),
             transport_socket_connect_timeout=_HANDSHAKE,
-            filters=[dialled, _routed(manager, redirected_routes(name, host, settings, catalogue))],
+            filters=[dialled, routed_filter(manager, redirected_routes(name, host, settings, catalogue))],
         )
         for host in opened
     ]
-
-
-def _routed(manager: HttpConnectionManager, routes: RouteConfiguration) -> Filter:
-    routes.validate_clusters = False  # those that are not there yet come with the next file
-    own = copy(manager)
-    own.route_config = routes
-    return manager_filter(own)
 
 
 def _never_dialled(port: int) -> Filter:

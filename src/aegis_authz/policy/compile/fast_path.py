@@ -64,10 +64,13 @@ def _of_tool(tool: str, documents: Sequence[Document]) -> dict[str, Json]:
     limited = [*_limited(tool, documents)]
     plain: dict[str, Json] = {}
     listed = {action for _, action, _ in rules} - {ANY}
-    unlike = _unlike_any_other(listed | ({action for action, _ in limited} - {ANY}))
-    for action_name in sorted(listed & unlike):
+    if ANY in denied:
+        return plain
+    # one that is denied is told from others as well: a denial is of all its spellings
+    unlike = _unlike_any_other(listed | denied | ({action for action, _ in limited} - {ANY}))
+    for action_name in sorted((listed - denied) & unlike):
         applying = [(name, rule) for name, action, rule in rules if action in (action_name, ANY)]
-        if not _may_be_meant(action_name, denied) and all(_simply_allows(rule) for _, rule in applying):
+        if all(_simply_allows(rule) for _, rule in applying):
             plain[action_name] = {
                 "policies": [*sorted({name for name, _ in applying})],
                 "checks": _together(check for _, rule in applying for check in _checks(rule)),
@@ -84,13 +87,6 @@ def _unlike_any_other(actions: Collection[str]) -> set[str]:
         return set()
     alike = Counter(map(_spelling, actions))
     return {action for action in actions if alike[_spelling(action)] == 1}
-
-
-def _may_be_meant(action: str, names: Collection[str]) -> bool:
-    """Whether a denial of these actions could be about this one in some spelling; Rego knows which."""
-    if ANY in names or (names and not all(map(_is_plainly_spelt, (action, *names)))):
-        return True
-    return _spelling(action) in set(map(_spelling, names))
 
 
 def _is_plainly_spelt(action: str) -> bool:
