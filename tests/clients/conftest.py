@@ -21,7 +21,7 @@ from tests.support.registry_clients import node_clients, python_clients
 HERE = Path(__file__).parent
 PYTHON = (
     *("mcp>=1.30,<2", "openai", "stripe", "requests", "slack_sdk", "PyGithub"),
-    *("aiohttp", "boto3", "grpcio", "websockets"),
+    *("aiohttp", "boto3", "grpcio", "websockets", "httpx", "gql[requests]"),
 )
 """Clients that can stand beside each other; `mcp` 2 stands in our own environment."""
 NODE = ("@modelcontextprotocol/sdk@1.32.2", "@modelcontextprotocol/client@2.4.0", "undici@7.16.0", "axios@1.21.1")

@@ -70,6 +70,7 @@ async def test_the_client_of_stripe_pays_by_a_form_and_uploads_in_parts(mesh: De
     [
         ("openai_https.py", "heard: hi"),
         ("requests_https.py", "acme/web"),
+        ("httpx_https.py", "acme/web"),
         ("github_https.py", "acme/web"),
         ("slack_https.py", "hi"),
         ("aiohttp_https.py", "acme/web"),
@@ -97,6 +98,14 @@ async def test_the_client_of_s3_puts_an_object_over_https(mesh: DemoMesh, python
     digest = hashlib.sha256(b"\0what happened\n" * 100).hexdigest()
     assert told["allowed"] == told["again"] == f'"2026/a b.bin {digest[:8]}"'
     assert told["denied"] == "403 deny"
+
+
+async def test_a_client_of_graphql_over_https_and_its_batches(mesh: DemoMesh, python: Path) -> None:
+    told = await outcome(mesh, str(python), str(PROGRAMS / "gql_https.py"))
+    assert told["allowed"] == told["again"] == "paid 4200"
+    assert "403" in told["denied"] and "403" in told["denied_batch"]
+    assert json.loads(told["batch"]) == [{"log": True}, {"pay": 4200}]
+    assert "400" in told["twice"]
 
 
 async def test_axios_over_https(mesh: DemoMesh, node: Path) -> None:

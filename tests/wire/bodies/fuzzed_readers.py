@@ -8,13 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
 
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # in an environment of its own
 
 with atheris.instrument_imports(include=["aegis_authz.wire.bodies", "aegis_authz.encoding"]):
-    from aegis_authz.core.catalogue import ONE_OPERATION
+    from aegis_authz.core.catalogue import ONE_OPERATION, OperationTerms
     from aegis_authz.core.interface import FieldKind, Interface, MessageField, MessageType, Presence
     from aegis_authz.core.refused import Refused
+    from aegis_authz.encoding import strict_json
     from aegis_authz.wire.bodies.form import read_form
     from aegis_authz.wire.bodies.graphql import read_graphql
     from aegis_authz.wire.bodies.grpc_frame import read_grpc
@@ -52,12 +54,20 @@ def _graphql(data: bytes) -> object:
     return read_graphql({"query": data.decode("utf-8", "replace"), "variables": {"a": 1}}, False, ONE_OPERATION)
 
 
+TERMS = OperationTerms(5, MappingProxyType({"user": "{ user { id } }", "a" * 64: "{ pay }"}), True)
+
+
+def _operations(data: bytes) -> object:
+    return read_graphql(strict_json.parse(data), False, TERMS)
+
+
 READERS: dict[str, Callable[[bytes], object]] = {
     "form": lambda data: read_form(data, ("a",)),
     "multipart": lambda data: read_multipart(data, "B", ("a",)),
     "boundary": lambda data: boundary_of(data.decode("latin-1")),
     "lines": read_lines,
     "graphql": _graphql,
+    "operations": _operations,
     "message": lambda data: read_grpc(data, "/a.B/c"),
     "fields": _fields,
 }

@@ -26,6 +26,10 @@ SEEDS = {
     "graphql": [
         b'mutation M($a: Int = 5) { p: pay(a: $a, to: {n: [1, E, "x"]}) { id ...F } } fragment F on P { r @skip(if: true) }'
     ],
+    "operations": [
+        b'[{"id":"user"},{"query":"{ pay(n: 1) }","variables":{}}]',
+        b'{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"%s"}}}' % (b"a" * 64),
+    ],
     "message": [b"\0\0\0\0\1x"],
     "fields": [
         b"\xff\x08\x01\xca\x02\x02\x00\x01\xd2\x02\x02\x08\x01\xda\x02\x07\x0a\x01a\x12\x02\x08\x01",
