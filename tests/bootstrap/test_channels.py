@@ -10,6 +10,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.channels import OpenChannels, open_channels, secret_text
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.config.channels import ChannelSettings
+from aegis_authz.core.notice import ChannelKind
 from aegis_authz.core.person import WHOLE_MESH, Person, Role, RoleBinding
 
 URL = "https://aegis.acme.example"
@@ -103,3 +104,7 @@ def test_a_person_who_can_be_nobody_is_told(entry: dict[str, object], monkeypatc
     monkeypatch.setenv("AEGIS_SLACK_SIGNING_SECRET", "s" * 32)
     with pytest.raises(SettingsError, match=r"channels\.slack\.people\.U0ANN"):
         opened(slack={"people": {"U0ANN": entry}})
+
+
+def test_the_settings_have_a_section_for_each_kind_of_channel_there_is() -> None:
+    assert set(ChannelSettings.model_fields) == {kind.value for kind in ChannelKind}

@@ -27,7 +27,7 @@ from aegis_authz.cli import keys as keys_cli
 from aegis_authz.cli.approvals_text import waiting_line
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.approvals import watch_approvals
-from aegis_authz.commands.proof import static_keys
+from aegis_authz.commands.proof import live_channels, static_keys
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -606,3 +606,7 @@ def test_a_decision_is_offered_published_listed_and_revoked_by_command(mesh: Mes
     edited.write_text(aegis(approvals.app, "allow-like", HELD, "--deny").stdout)
     denied = aegis(approvals.app, "allow-like", HELD, "--deny", "--document", str(edited), "--yes")
     assert f"standing-deny-{HELD} stands" in denied.stdout
+
+
+def test_doctor_names_no_channels_where_there_are_none(mesh: Mesh) -> None:
+    assert live_channels(mesh.state) is None

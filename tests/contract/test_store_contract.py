@@ -730,6 +730,20 @@ async def test_what_ran_out_is_told_until_it_is_kept_as_expired(contract: Contra
     assert (await contract.settle(claims=pending)).outcome is SettleOutcome.APPROVAL_EXPIRED
 
 
+async def test_the_names_of_what_ends_in_a_while_are_told_in_every_state(contract: Contract) -> None:
+    began = contract.clock.now()
+    granted = await contract.approved(contract.request())
+    waiting = contract.request(digest="d2")
+    await contract.settle(opens=waiting)
+    end = began + 10_000
+    names, until = await contract.approvals.ending(began, end, 9)
+    assert (set(names), until) == ({granted.approval_id, waiting.id}, end)
+    first, place = await contract.approvals.ending(began, end, 1)
+    assert len(first) == 1
+    assert place < end
+    assert (await contract.approvals.ending(end, end + 1, 9)) == ([], end + 1)
+
+
 async def test_what_has_not_run_out_is_not_kept_as_expired(contract: Contract) -> None:
     opened = await contract.settle(opens=contract.request())
     await contract.approvals.expire(opened.approval_id, contract.clock.now())

@@ -23,7 +23,7 @@ from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.release import Sources
 from aegis_authz.core.revocation import Revocation, Revoked
-from aegis_authz.core.units import Epoch
+from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.encoding.verifying_key import VerifyingKey
 from aegis_authz.ports.approval_history import ApprovalHistory
@@ -79,6 +79,9 @@ class DownApprovals:
     """A store of approvals that cannot be reached."""
 
     async def page(self, states: Collection[ApprovalState], limit: int, after: str) -> ApprovalPage:
+        raise StoreDown("redis at /secret/path is away")
+
+    async def ending(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[ApprovalId], Epoch]:
         raise StoreDown("redis at /secret/path is away")
 
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:

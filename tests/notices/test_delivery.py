@@ -12,6 +12,7 @@ from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.notice import Notice, NoticeKind
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.notices.delivery import Courier
+from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.store import MemoryStore
@@ -238,3 +239,56 @@ async def test_the_end_of_what_is_forgotten_is_given_up(desk: Desk) -> None:
     await desk.round()
     (notice,) = await desk.outbox.undelivered(10)
     assert (notice.kind, notice.trouble) == (NoticeKind.SETTLED, "the approval is forgotten")
+
+
+async def test_what_is_held_is_read_once_and_not_at_every_look(desk: Desk) -> None:
+    request = await desk.hold(1)
+    reads: list[str] = []
+    get = desk.store.get
+
+    async def counted(approval_id: str) -> Approval:
+        reads.append(approval_id)
+        return await get(approval_id)
+
+    desk.store.get = counted  # type: ignore[method-assign]  # what is counted is what the port reads
+    for _ in range(5):
+        await desk.courier.look()
+    assert reads == [request.id]
+    await desk.hold(2)
+    await desk.courier.look()
+    assert len(reads) == 2
+    desk.clock.time += 1_000
+    await desk.courier.look()
+    assert desk.courier.entered == set()
+
+
+async def test_one_that_cannot_be_read_keeps_nobody_from_learning_of_the_others(desk: Desk) -> None:
+    damaged, whole = await desk.hold(1), await desk.hold(2)
+    get = desk.store.get
+
+    async def reads(approval_id: str) -> Approval:
+        if approval_id == damaged.id:
+            raise StoreDown("what Redis holds is not an approval")
+        return await get(approval_id)
+
+    desk.store.get = reads  # type: ignore[method-assign]  # one of two is damaged
+    await desk.courier.look()
+    assert desk.courier.entered == {whole.id}
+    await desk.courier.empty("slack")
+    assert len(desk.slack.messages) == 1
+
+
+async def test_a_channel_that_fails_is_named_until_a_message_arrives(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("answered HTTP 500", is_final=False)] * 2
+    await desk.hold(1)
+    await desk.round()
+    assert [(one.kind, one.failures, one.trouble) for one in desk.courier.health()] == [
+        ("email", 0, ""),
+        ("slack", 1, "answered HTTP 500"),
+    ]
+    desk.clock.time += 60
+    await desk.round()
+    assert desk.courier.health()[1].failures == 2
+    desk.clock.time += 60
+    await desk.round()
+    assert desk.courier.health()[1].failures == 0

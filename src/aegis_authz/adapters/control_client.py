@@ -29,7 +29,7 @@ from aegis_authz.api.limits import (
     QuarantinesAnswer,
 )
 from aegis_authz.api.model import Answer, Request
-from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.notices import ChannelsAnswer, UndeliveredAnswer
 from aegis_authz.api.oversight import OversightAnswer
 from aegis_authz.api.people import (
     AddressRequest,
@@ -191,6 +191,10 @@ class ControlClient:
     def oversight(self, by: str, days: float) -> OversightAnswer:
         """How people decided held calls in the last so many days."""
         return self._ask("GET", f"/v1/oversight?{urlencode({'by': by, 'days': days})}", OversightAnswer)
+
+    def channels(self) -> ChannelsAnswer:
+        """How each channel does."""
+        return self._ask("GET", "/v1/notices/channels", ChannelsAnswer)
 
     def undelivered_notices(self) -> UndeliveredAnswer:
         """The notices of held calls that reached nobody."""

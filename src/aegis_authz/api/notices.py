@@ -31,3 +31,17 @@ class UndeliveredAnswer(Answer):
     """What could not be delivered, the newest first."""
 
     undelivered: tuple[NoticeAnswer, ...]
+
+
+class ChannelAnswer(Answer):
+    """A channel: how often it failed since a message last arrived, and why the last time, "" for never."""
+
+    kind: str
+    failures: int
+    trouble: str
+
+
+class ChannelsAnswer(Answer):
+    """The channels there are."""
+
+    channels: tuple[ChannelAnswer, ...]

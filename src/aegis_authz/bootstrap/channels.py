@@ -15,6 +15,7 @@ from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
 from aegis_authz.core.address import is_private_url
+from aegis_authz.core.notice import ChannelKind
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.people.permissions import RESERVED_IDS
 from aegis_authz.ports.data_plane import Clock
@@ -52,15 +53,15 @@ def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> O
     slack = None if settings.slack is None else _slack(settings.slack, public_url)
     kinds: dict[str, SlackChannel | TeamsChannel | WebhookChannel | MailChannel] = {}
     if slack is not None:
-        kinds["slack"] = slack.channel
+        kinds[ChannelKind.SLACK.value] = slack.channel
     if settings.teams is not None:
         urls = {name: _url(path) for name, path in settings.teams.webhooks.items()}
-        kinds["teams"] = TeamsChannel(urls, public_url)
+        kinds[ChannelKind.TEAMS.value] = TeamsChannel(urls, public_url)
     if settings.webhook:
         hooks = {name: Hook(hook.url, _key(hook.secret_file)) for name, hook in settings.webhook.items()}
-        kinds["webhook"] = WebhookChannel(hooks, public_url, clock)
+        kinds[ChannelKind.WEBHOOK.value] = WebhookChannel(hooks, public_url, clock)
     if settings.email is not None:
-        kinds["email"] = MailChannel(_mail_server(settings.email), public_url, clock)
+        kinds[ChannelKind.EMAIL.value] = MailChannel(_mail_server(settings.email), public_url, clock)
     return OpenChannels(kinds, slack, tuple(channel.close for channel in kinds.values()))
 
 

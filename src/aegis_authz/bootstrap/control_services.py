@@ -60,6 +60,7 @@ from aegis_authz.control.trust import public_jwks
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
+from aegis_authz.core.notice import ChannelKind
 from aegis_authz.core.person import Person
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.trusted_issuer import TrustedIssuer
@@ -232,7 +233,9 @@ def _presses(
         """Whom the settings name for that user of Slack, else who is linked to it; as the database knows them."""
         person = named.get(user)
         try:
-            account = await (people.at_address("slack", user) if person is None else people.account(person.id))
+            account = await (
+                people.at_address(ChannelKind.SLACK.value, user) if person is None else people.account(person.id)
+            )
         except PersonUnknown:
             if person is None:
                 raise

@@ -140,16 +140,19 @@ def watch(
 
 @app.command()
 def undelivered(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """List the notices of held calls that reached nobody, and why.
+    """List the channels that fail, and the notices of held calls that reached nobody, and why.
 
     Example: aegis approvals undelivered --dir DIR
     """
     from aegis_authz.cli.approvals_text import undelivered_lines
-    from aegis_authz.commands.approvals import undelivered_notices
+    from aegis_authz.commands.approvals import channels_of, undelivered_notices
 
     with exits_on_faults("approvals undelivered"):
-        answer = undelivered_notices(state)
-    typer.echo(answer.model_dump_json(indent=2) if as_json else "\n".join(undelivered_lines(answer)))
+        answer, channels = undelivered_notices(state), channels_of(state)
+    if as_json:
+        typer.echo(json.dumps({**answer.model_dump(), **channels.model_dump()}, indent=2))
+    else:
+        typer.echo("\n".join(undelivered_lines(answer, channels)))
 
 
 @app.command()

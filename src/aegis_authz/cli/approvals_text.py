@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
-from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.notices import ChannelsAnswer, UndeliveredAnswer
 from aegis_authz.api.oversight import OversightAnswer, OversightRow
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.evidence.oversight import Figures, Grouping
@@ -89,8 +89,13 @@ def waiting_line(approval: ApprovalAnswer) -> str:
     return "  ".join((*_columns(approval)[:1], *_columns(approval)[2:]))
 
 
-def undelivered_lines(answer: UndeliveredAnswer) -> Iterator[str]:
-    """A line for each notice that reached nobody."""
+def undelivered_lines(answer: UndeliveredAnswer, channels: ChannelsAnswer) -> Iterator[str]:
+    """A line for each channel that fails, and for each notice that reached nobody."""
+    for channel in channels.channels:
+        if channel.failures:
+            yield printable(
+                f"{channel.kind} fails, {channel.failures} times since a message arrived: {channel.trouble}"
+            )
     if not answer.undelivered:
         yield "every notice was delivered, or waits to be"
     for notice in answer.undelivered:

@@ -8,7 +8,7 @@ from pathlib import Path
 from aegis_authz.adapters.records import oversight
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
-from aegis_authz.api.notices import UndeliveredAnswer
+from aegis_authz.api.notices import ChannelsAnswer, UndeliveredAnswer
 from aegis_authz.api.oversight import OversightAnswer
 from aegis_authz.api.standing_decisions import DraftAnswer, StandingChangeAnswer, StandingDecisionsAnswer
 from aegis_authz.commands.control import control_plane
@@ -101,6 +101,12 @@ def oversight_of(state: Path, by: str, days: float) -> OversightAnswer:
     """How people decided held calls in the last so many days, as the control plane's history has it."""
     with control_plane(state) as control:
         return control.oversight(by, days)
+
+
+def channels_of(state: Path) -> ChannelsAnswer:
+    """How each channel does by which people learn of held calls."""
+    with control_plane(state) as control:
+        return control.channels()
 
 
 def undelivered_notices(state: Path) -> UndeliveredAnswer:

@@ -14,7 +14,7 @@ from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.agents import list_registered
-from aegis_authz.commands.approvals import deny
+from aegis_authz.commands.approvals import channels_of, deny
 from aegis_authz.commands.faults import CommandFault, unable_on
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.commands.route_proof import prove_routes
@@ -39,7 +39,32 @@ async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
         calls = await prove(facts.proxy, port, doctor_powers(state))
         ports = await prove_workloads(state, facts)
     weak = await asyncio.to_thread(static_keys, state)
-    return [await prove_routes(state, facts), *([weak] if weak else []), *calls, *ports]
+    channels = await asyncio.to_thread(live_channels, state)
+    others = [proof for proof in (weak, channels) if proof is not None]
+    return [await prove_routes(state, facts), *others, *calls, *ports]
+
+
+def live_channels(state: Path) -> Proof | None:
+    """Whether every channel by which people learn of held calls delivers, None where there are none."""
+    started = time.perf_counter()
+    try:
+        channels = channels_of(state).channels
+        dead = [f"{channel.kind}: {channel.trouble}" for channel in channels if channel.failures]
+        answer, trouble = f"{len(channels) - len(dead)} of {len(channels)} deliver", "; ".join(dead)
+        if not channels:
+            return None
+    except CommandFault as fault:
+        answer, trouble = "not listed", str(fault)
+    return Proof(
+        call="no call: channels for held calls",
+        control="the people who decide: they learn of what waits",
+        expected="each delivers",
+        answer=answer,
+        reason="",
+        decision_id="",
+        ms=(time.perf_counter() - started) * 1000,
+        trouble=trouble,
+    )
 
 
 def static_keys(state: Path) -> Proof | None:

@@ -12,6 +12,7 @@ from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.statement import statement_digest
 from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
+from aegis_authz.core.notice import ChannelKind
 from aegis_authz.core.person import Domain, Person
 from aegis_authz.notices.slack import Press, press_of, require_signature
 from aegis_authz.notices.words import outcome
@@ -114,6 +115,6 @@ class SlackPresses:
             raise ApprovalForbidden(f"{person.id} may not decide approvals of {request.scope.tenant_path}")
         if not hmac.compare_digest(statement_digest(request), press.statement):
             raise ApprovalConflict("the call is another than the message shows; decide on its page")
-        verdict = Verdict(Verb.APPROVE if press.approves else Verb.DENY, press.reason, {}, "slack")
+        verdict = Verdict(Verb.APPROVE if press.approves else Verb.DENY, press.reason, {}, ChannelKind.SLACK.value)
         after, _ = await self._deciding.decide(person, request, verdict)
         return outcome(after)

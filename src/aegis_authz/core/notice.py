@@ -8,6 +8,15 @@ from enum import Enum
 from aegis_authz.core.units import ApprovalId
 
 
+class ChannelKind(Enum):
+    """The kinds of channels there are: what stands before the colon of a place."""
+
+    SLACK = "slack"
+    TEAMS = "teams"
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
 class NoticeKind(Enum):
     """What a notice says."""
 
@@ -51,3 +60,12 @@ class Notice:
     def address(self) -> str:
         """Where on the channel: what stands after the colon."""
         return self.place.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How a kind of channel does: how often it failed since a message last arrived, and why the last time."""
+
+    kind: str
+    failures: int
+    trouble: str

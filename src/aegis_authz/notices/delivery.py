@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE, Approval, ApprovalNotFound, ApprovalState
-from aegis_authz.core.notice import Notice, NoticeKind, NoticeState
+from aegis_authz.core.notice import ChannelHealth, Notice, NoticeKind, NoticeState
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import Approvals, Clock, StoreDown
 from aegis_authz.ports.notices import Channel, ChannelFault, Outbox
@@ -55,6 +55,10 @@ class Courier:
     count: NoticeCount
     rests: dict[str, Epoch] = field(default_factory=dict)
     """Until when a place is left alone; places are those that policies name."""
+    entered: set[ApprovalId] = field(default_factory=set)
+    """Those whose notices are entered: what is held is read once, and after a restart once more."""
+    failing: dict[str, ChannelHealth] = field(default_factory=dict)
+    """The channels that failed since a message of theirs last arrived, by their kinds."""
 
     async def watch(self) -> None:
         """Look and deliver until cancelled."""
@@ -65,17 +69,49 @@ class Courier:
 
     async def look(self) -> None:
         """Enter the notices of calls that are held or settled since the last look. Raises StoreDown."""
-        since, now = self.clock.now(), self.clock.now()
-        end = Epoch(now + MAX_APPROVAL_LIFE + 1)
-        while since < end:
-            approvals, since = await self.approvals.overdue(since, end, _MOST)
-            for approval in approvals:
-                if approval.state is ApprovalState.PENDING:
-                    for place in approval.request.notify:
-                        await self._enter(approval.request.id, place, now)
+        now = self.clock.now()
+        names = await self._open_names(now)
+        for name in names:
+            if name not in self.entered and await self._enter_all(name, now):
+                self.entered.add(name)
+        self.entered.intersection_update(names)
+        unsettled: dict[ApprovalId, list[Notice]] = {}
         for notice in await self.outbox.unsettled():
-            if await self._is_settled(notice):
-                await self.outbox.enter(notice.approval_id, notice.place, NoticeKind.SETTLED, now)
+            unsettled.setdefault(notice.approval_id, []).append(notice)
+        for approval_id, notices in unsettled.items():
+            if await self._is_settled(approval_id):
+                for notice in notices:
+                    await self.outbox.enter(approval_id, notice.place, NoticeKind.SETTLED, now)
+
+    def health(self) -> list[ChannelHealth]:
+        """How each channel does that there is."""
+        return [self.failing.get(kind, ChannelHealth(kind, 0, "")) for kind in sorted(self.channels)]
+
+    async def _open_names(self, now: Epoch) -> list[ApprovalId]:
+        """Those whose time is not over, by their names alone."""
+        names: dict[ApprovalId, None] = {}
+        since, end = now, Epoch(now + MAX_APPROVAL_LIFE + 1)
+        while since < end:
+            some, since = await self.approvals.ending(since, end, _MOST)
+            known = len(names)
+            names.update(dict.fromkeys(some))
+            if len(names) == known and since < end:
+                since = Epoch(since + 0.001)  # more of them end in one millisecond than are read at once
+        return list(names)
+
+    async def _enter_all(self, approval_id: ApprovalId, now: Epoch) -> bool:
+        """Enter what is to be told of it; returns whether it could be read."""
+        try:
+            approval = await self.approvals.get(approval_id)
+        except ApprovalNotFound:
+            return True
+        except StoreDown as fault:  # what cannot be read of one keeps nobody from learning of the others
+            _log.warning("%s", fault)
+            return False
+        if approval.state is ApprovalState.PENDING:
+            for place in approval.request.notify:
+                await self._enter(approval_id, place, now)
+        return True
 
     async def _enter(self, approval_id: ApprovalId, place: str, now: Epoch) -> None:
         is_new = await self.outbox.enter(approval_id, place, NoticeKind.HELD, now)
@@ -119,10 +155,13 @@ class Courier:
             return
         self.rests.pop(notice.place, None)
         await self.outbox.complete(notice, receipt, self.clock.now())
+        self.failing.pop(notice.channel, None)
         self.count(notice.channel, "delivered")
 
     async def _retry(self, notice: Notice, fault: ChannelFault | TimeoutError, *, is_slow: bool) -> None:
         trouble = str(fault) or "no answer in time"
+        failures = self.failing[notice.channel].failures if notice.channel in self.failing else 0
+        self.failing[notice.channel] = ChannelHealth(notice.channel, failures + 1, trouble)
         is_final = isinstance(fault, ChannelFault) and fault.is_final
         if is_final or (notice.kind is NoticeKind.SETTLED and notice.attempts >= _MOST_ATTEMPTS):
             await self._abandon(notice, trouble)
@@ -142,9 +181,9 @@ class Courier:
         await self.outbox.abandon(notice, trouble, self.clock.now())
         self.count(notice.channel, "undelivered")
 
-    async def _is_settled(self, notice: Notice) -> bool:
+    async def _is_settled(self, approval_id: ApprovalId) -> bool:
         try:
-            return (await self.stands(notice.approval_id)).state is not ApprovalState.PENDING
+            return (await self.stands(approval_id)).state is not ApprovalState.PENDING
         except ApprovalNotFound:
             return True
 

@@ -198,6 +198,13 @@ class Approvals(Protocol):
         """
         ...
 
+    async def ending(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[ApprovalId], Epoch]:
+        """The names of those whose time ends from `since` to `until`, in whatever state, and until when that is.
+
+        Nothing else of them is read. It is `until` unless there are more than `limit`. Raises StoreDown.
+        """
+        ...
+
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
         """Those whose time ended from `since` to `until` while they were pending or granted, and until when that is.
 

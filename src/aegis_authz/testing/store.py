@@ -130,6 +130,17 @@ class MemoryStore:
         approvals = [self._memory.approvals.get(name) for name in names]
         return [None if approval is None else approval.state for approval in approvals]
 
+    async def ending(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[ApprovalId], Epoch]:
+        """The names of those whose time ends from `since` to `until`."""
+        ending = [
+            approval
+            for approval in self._memory.approvals.values()
+            if _ms(since) <= _ms(approval.request.expires_at) <= _ms(until)
+        ]
+        ending.sort(key=_place)
+        names = [approval.request.id for approval in ending[:limit]]
+        return names, until if len(ending) < limit else _in_ms(ending[limit - 1].request.expires_at)
+
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
         """Those whose time ended from `since` to `until` while they were pending or granted."""
         late = [

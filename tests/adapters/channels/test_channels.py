@@ -207,3 +207,55 @@ async def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
         async with asyncio.timeout(5):
             await channel.deliver(notice("email:finance@acme.example"), HELD)
     assert not caught.value.is_final
+
+
+async def test_a_mail_server_that_never_comes_to_an_end_takes_no_more_than_two_threads() -> None:
+    """It answers nothing after its greeting: each attempt is broken off, and the server sees that."""
+    ends = 0
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal ends
+        writer.write(b"220 mail.acme.example ESMTP\r\n")
+        while await reader.read(1024):
+            writer.write(b"250-slow\r\n")  # another line of an answer that never ends
+            await writer.drain()
+        ends += 1
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        channel = MailChannel(MailServer("127.0.0.1", port, "aegis@acme.example", "", ""), URL, SystemClock())
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await channel.deliver(notice("email:finance@acme.example"), HELD)
+        async with asyncio.timeout(10):
+            while ends < 2:
+                await asyncio.sleep(0)
+        await channel.close()
+
+
+async def test_while_two_mails_are_under_way_a_third_waits() -> None:
+    greeted = asyncio.Event()
+    accepted = 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        if accepted == 2:
+            greeted.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        channel = MailChannel(MailServer("127.0.0.1", port, "aegis@acme.example", "", ""), URL, SystemClock())
+        mails = [asyncio.create_task(channel.deliver(notice("email:finance@acme.example"), HELD)) for _ in range(2)]
+        await greeted.wait()
+        with pytest.raises(ChannelFault, match="under way") as fault:
+            await channel.deliver(notice("email:finance@acme.example"), HELD)
+        assert not fault.value.is_final
+        for task in mails:
+            task.cancel()
+        await asyncio.gather(*mails, return_exceptions=True)
+        await channel.close()

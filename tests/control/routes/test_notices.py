@@ -45,3 +45,4 @@ async def test_without_channels_nothing_is_undelivered(
 ) -> None:
     async with client(new_plane(), "ann") as admin:
         assert (await admin.get("/v1/notices/undelivered")).json() == {"undelivered": []}
+        assert (await admin.get("/v1/notices/channels")).json() == {"channels": []}

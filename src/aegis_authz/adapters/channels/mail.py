@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import smtplib
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from threading import Lock
 
 from aegis_authz.core.address import says_loopback
 from aegis_authz.core.approval import Approval
@@ -19,6 +23,7 @@ from aegis_authz.ports.notices import ChannelFault
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 _SECONDS = 5.0
 _PERMANENT = 500
+_MOST_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ class MailChannel:
         self._server = server
         self._public_url = public_url
         self._clock = clock
+        # threads of its own: a server that answers a byte now and then must not take those of all others
+        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="aegis-mail")
+        self._under_way: set[_Session] = set()
 
     @property
     def tells_outcomes(self) -> bool:
@@ -50,16 +58,31 @@ class MailChannel:
         if _ADDRESS.fullmatch(notice.address) is None:  # no reader of headers gets what it may stumble over
             raise ChannelFault(f"{notice.place} is no address of mail", is_final=True)
         message = mail(approval, self._public_url, self._server.sender, notice.address, self._clock.now())
-        await asyncio.to_thread(self._send, message)
+        if len(self._under_way) >= _MOST_AT_ONCE:
+            raise ChannelFault("mails from before are under way still", is_final=False)
+        mailing = _Session()
+        self._under_way.add(mailing)
+        sending = asyncio.get_running_loop().run_in_executor(self._threads, self._send, message, mailing)
+        sending.add_done_callback(lambda _: self._under_way.discard(mailing))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            mailing.abort()
+            sending.add_done_callback(_heard)
+            raise
         return ""
 
     async def close(self) -> None:
-        """Nothing stays open between two mails."""
+        """Break off what is under way."""
+        for mailing in self._under_way:
+            mailing.abort()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, message: EmailMessage) -> None:
+    def _send(self, message: EmailMessage, mailing: _Session) -> None:
         server = self._server
         try:
             with smtplib.SMTP(server.host, server.port, timeout=_SECONDS) as session:
+                mailing.begin(session)
                 if not says_loopback(server.host):
                     session.starttls(context=ssl.create_default_context())
                 if server.user:
@@ -73,6 +96,37 @@ class MailChannel:
             raise ChannelFault(f"the server answered {fault.smtp_code}", is_final=is_final) from None
         except (smtplib.SMTPException, OSError, ValueError) as fault:
             raise ChannelFault(f"cannot be handed in: {type(fault).__name__}", is_final=False) from None
+
+
+def _heard(sending: asyncio.Future[None]) -> None:
+    """Nobody waits for it any more: its fault is that it took too long."""
+    if not sending.cancelled():
+        sending.exception()
+
+
+class _Session:
+    """A mail under way, which can be broken off from another thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._is_over = False
+        self._session: smtplib.SMTP | None = None
+
+    def begin(self, session: smtplib.SMTP) -> None:
+        """Raises OSError for one that was broken off."""
+        with self._lock:
+            if self._is_over:
+                raise OSError("broken off")
+            self._session = session
+
+    def abort(self) -> None:
+        """Whatever its thread waits for ends now."""
+        with self._lock:
+            self._is_over = True
+            connection = None if self._session is None else self._session.sock
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _is_final(code: int) -> bool:

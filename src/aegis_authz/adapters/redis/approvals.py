@@ -107,6 +107,13 @@ class RedisApprovals:
         decided_by = ", ".join(names) if to is ApprovalState.APPROVED else by
         return replace(approval, state=to, decided_by=decided_by, decided_at=Epoch(now_ms / 1000), approved_by=names)
 
+    async def ending(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[ApprovalId], Epoch]:
+        """The names of those whose time ends from `since` to `until`, as `ports.Approvals` says. Raises StoreDown."""
+        async with answering():
+            entries = await self._index.between(int(since * 1000), int(until * 1000), limit)
+        names = [ApprovalId(name) for _, name in entries]
+        return names, until if len(entries) < limit else Epoch(entries[-1][0] / 1000)
+
     async def overdue(self, since: Epoch, until: Epoch, limit: int) -> tuple[list[Approval], Epoch]:
         """Those whose time ended while they were pending or granted, as `ports.Approvals` says. Raises StoreDown."""
         async with answering():

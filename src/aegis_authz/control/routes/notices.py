@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from aegis_authz.api.notices import NoticeAnswer, UndeliveredAnswer
+from aegis_authz.api.notices import ChannelAnswer, ChannelsAnswer, NoticeAnswer, UndeliveredAnswer
 from aegis_authz.control.gate import Authentication, needs, people_router
 from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.permissions import Permission
@@ -23,5 +24,11 @@ def notice_routes(courier: Courier | None, authentication: Authentication) -> li
         """List the notices that were given up, the newest first."""
         notices = [] if courier is None else await courier.outbox.undelivered(limit)
         return UndeliveredAnswer(undelivered=tuple(map(NoticeAnswer.of, notices)))
+
+    @people.get("/v1/notices/channels", dependencies=[needs(Permission.READ_APPROVALS)])
+    async def list_channels() -> ChannelsAnswer:
+        """Tell how each channel does: one that fails is dead for whoever waits for its messages."""
+        channels = [] if courier is None else courier.health()
+        return ChannelsAnswer(channels=tuple(ChannelAnswer(**asdict(health)) for health in channels))
 
     return [people]

@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
+from aegis_authz.core.notice import ChannelKind
 from aegis_authz.core.scope import NAME
 from aegis_authz.encoding.pointer import is_pointer
 from aegis_authz.policy.source.problems import quoted
@@ -46,7 +47,8 @@ _GUARDED_HEADERS = frozenset(
         "traceparent",
     )
 )
-_CHANNEL_PLACE = re.compile(r"(slack|teams|webhook|email):[!-~]{1,200}\Z")
+_CHANNELS = [kind.value for kind in ChannelKind]
+_CHANNEL_PLACE = re.compile(rf"({'|'.join(_CHANNELS)}):[!-~]{{1,200}}\Z")
 _GUARDED_PREFIXES = ("x-aegis-", "x-envoy-", "x-forwarded-", "mcp-")
 
 Scalar = str | bool | int | float
@@ -99,7 +101,8 @@ def _words(value: str) -> str:
 
 def _channel_place(value: str) -> str:
     if _CHANNEL_PLACE.match(value) is None:
-        raise ValueError("must be slack:, teams:, webhook: or email:, and the place, such as slack:#finance")
+        kinds = f"{':, '.join(_CHANNELS[:-1])}: or {_CHANNELS[-1]}:"
+        raise ValueError(f"must be {kinds}, and the place, such as slack:#finance")
     return value
 
 
