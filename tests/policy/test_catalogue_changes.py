@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.policy.catalogue_changes import FOR_PEOPLE, CatalogueChange, catalogue_changes, price_changes
+from aegis_authz.core.interface import NO_INTERFACE, FieldKind, Interface, MessageField, MessageType, Presence
+from aegis_authz.policy.catalogue_changes import (
+    FOR_PEOPLE,
+    CatalogueChange,
+    catalogue_changes,
+    message_changes,
+    price_changes,
+)
 from aegis_authz.policy.language import catalogue
 from aegis_authz.policy.language.catalogue import (
     ActionEntry,
@@ -175,3 +182,17 @@ def test_a_tool_that_is_in_one_alone_is_named() -> None:
         CatalogueChange("+", "hub", "", "tool"),
         CatalogueChange("-", "shop", "", "tool"),
     )
+
+
+def test_another_message_of_a_descriptor_set_is_told_by_its_name() -> None:
+    field = MessageField("amount", FieldKind.INT64, Presence.IMPLICIT, "", "")
+    old = Interface({}, {"pay.Pay": MessageType({1: field}), "pay.Old": MessageType({})}, {"pay.Kind": {0: "CARD"}})
+    new = Interface({}, {"pay.Pay": MessageType({2: field}), "pay.New": MessageType({})}, {"pay.Kind": {0: "CARD"}})
+    told = [(change.mark, change.sentence) for change in message_changes({"pay": old}, {"pay": new, "other": old})]
+    assert told == [
+        ("+", "descriptor_set: pay.New"),
+        ("-", "descriptor_set: pay.Old"),
+        ("~", "descriptor_set: pay.Pay"),
+    ]
+    assert message_changes({"pay": old}, {"pay": old}) == ()
+    assert len(message_changes({"pay": old}, {"pay": NO_INTERFACE})) == 3

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from envoy_data_plane.envoy.config.bootstrap.v3 import Bootstrap
-from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthz
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthz, ExtAuthzPerRoute
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
 from aegis_authz.config.proxy import ProxySettings
-from aegis_authz.core.catalogue import Catalogue, Tool
-from aegis_authz.core.interface import NO_INTERFACE
+from aegis_authz.core.catalogue import ONE_OPERATION, Action, BodyFormat, Catalogue, Tool
+from aegis_authz.core.interface import NO_INTERFACE, Interface, Method, Sending
 from aegis_authz.proxy.authorizers import authorizers
 from aegis_authz.proxy.bootstrap import bootstrap
 from aegis_authz.proxy.clusters import clusters
@@ -46,6 +46,39 @@ def _managers(start: Bootstrap) -> list[HttpConnectionManager]:
     managers = [one.typed_config.unpack() for one in filters if one.typed_config is not None]
     assert all(isinstance(manager, HttpConnectionManager) for manager in managers)
     return [manager for manager in managers if isinstance(manager, HttpConnectionManager)]
+
+
+def _unread(catalogue: Catalogue) -> dict[str, list[tuple[str, str]]]:
+    """The paths of routes whose calls are judged before their body is there, and the tools that they are judged as."""
+    listeners = {}
+    for routes in route_configs(_settings(), catalogue):
+        entries = [(host, route) for host in routes.virtual_hosts for route in host.routes]
+        listeners[routes.name] = []
+        for host, route in entries:
+            packed = route.typed_per_filter_config["envoy.filters.http.ext_authz"].unpack()
+            assert isinstance(packed, ExtAuthzPerRoute) and packed.check_settings is not None
+            is_unread = packed.check_settings.disable_request_body_buffering
+            assert is_unread == ("aegis.unread" in packed.check_settings.context_extensions)
+            if is_unread:
+                assert route.match is not None and route.match.headers[0].string_match is not None
+                assert host.routes.index(route) < min(
+                    number for number, other in enumerate(host.routes) if other.match and not other.match.headers
+                )
+                listeners[routes.name].append((route.match.path or "", route.name))
+    return listeners
+
+
+def test_only_streams_are_judged_before_their_body_is_there_and_before_all_else_of_their_address() -> None:
+    actions = tuple(
+        Action(name.lower(), "POST", ("pay.Pay", name), (), False, (BodyFormat.MESSAGE,), ONE_OPERATION)
+        for name in ("Create", "Talk", "Collect")
+    )
+    interface = Interface({"talk": Method(Sending.OPAQUE, ""), "collect": Method(Sending.STREAM, "")}, {}, {})
+    rpc = Tool("rpc", "pay.example", None, "http://10.0.0.1", actions, "", "", None, False, False, interface)
+    for catalogue in (Catalogue.of((rpc,)), Catalogue.of((_tool("web", "pay.example", "http://10.0.0.2"), rpc))):
+        unread = _unread(catalogue)
+        assert unread["forward"] == [("/pay.Pay/Collect", "rpc"), ("/pay.Pay/Talk", "rpc")]
+        assert unread["reverse"] == [("/rpc/pay.Pay/Collect", "rpc"), ("/rpc/pay.Pay/Talk", "rpc")]
 
 
 def test_the_committed_files_are_current() -> None:

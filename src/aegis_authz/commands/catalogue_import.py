@@ -9,8 +9,9 @@ import httpx
 import yaml
 
 from aegis_authz.commands.faults import Unable, unable_on
+from aegis_authz.core.interface import Interface
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes, price_changes
+from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes, message_changes, price_changes
 from aegis_authz.policy.compile.descriptors import DescriptorsUnusable
 from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
 from aegis_authz.policy.descriptor_entry import DescriptorChoice, DescriptorEntry, descriptor_entry
@@ -74,7 +75,8 @@ def entry_text(entry: AnyEntry) -> str:
 def changes_between(old: tuple[str, str], new: tuple[str, str]) -> tuple[CatalogueChange, ...]:
     """What differs between two catalogues, each the name of a file and its text. Raises PolicyErrors."""
     before, after = _documents(*old), _documents(*new)
-    return catalogue_changes(_tools(before), _tools(after)) + price_changes(_models(before), _models(after))
+    changes = catalogue_changes(_tools(before), _tools(after)) + price_changes(_models(before), _models(after))
+    return changes + message_changes(_interfaces(*old), _interfaces(*new))
 
 
 def _documents(name: str, text: str) -> list[Mapping[str, Json]]:
@@ -84,6 +86,10 @@ def _documents(name: str, text: str) -> list[Mapping[str, Json]]:
     if problems:
         raise PolicyErrors(problems)
     return [document.value for document in documents if isinstance(document.value, Mapping)]
+
+
+def _interfaces(name: str, text: str) -> dict[str, Interface]:
+    return {tool.name: tool.interface for tool in load({}, {name: text, **_sets_beside(name, text)}).tools}
 
 
 def _sets_beside(name: str, text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from aegis_authz.core.interface import Interface
 from aegis_authz.core.json_value import Json
 
 FOR_PEOPLE = frozenset(("description", "owner", "source"))
@@ -49,6 +50,19 @@ def price_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Cat
             changes.append(CatalogueChange("+" if after else "-", PRICES, model, "model"))
             continue
         changes += (CatalogueChange("~", PRICES, model, text) for text in _word_changes("", before, after, frozenset()))
+    return tuple(changes)
+
+
+def message_changes(old: Mapping[str, Interface], new: Mapping[str, Interface]) -> tuple[CatalogueChange, ...]:
+    """The differences between what descriptor sets tell of the tools of two catalogues, in order of name."""
+    changes: list[CatalogueChange] = []
+    for tool in sorted(old.keys() & new.keys()):
+        before: Mapping[str, object] = {**old[tool].messages, **old[tool].enums}
+        after: Mapping[str, object] = {**new[tool].messages, **new[tool].enums}
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                mark = "~" if name in before and name in after else "+" if name in after else "-"
+                changes.append(CatalogueChange(mark, tool, "", f"descriptor_set: {name}"))
     return tuple(changes)
 
 

@@ -15,7 +15,7 @@ from pydantic_core import core_schema
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
-from aegis_authz.policy.language import identities, limits
+from aegis_authz.policy.language import addresses, identities, limits
 from aegis_authz.policy.language import types as words
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import Currency, PricesDocument
@@ -58,6 +58,7 @@ _CONSTRAINTS: Constraints = {
     **constraint(limits.Duration, {"pattern": _DURATION}),
     **constraint(limits.Window, {"pattern": f"^(hour|day|week|month)$|{_DURATION}"}),
     **constraint(limits.RateWindow, {"pattern": f"^(second|minute|hour|day)$|{_DURATION}"}),
+    addresses.file_beside: {"pattern": r"^[^/].*\.(binpb|desc|pb|protoset)$"},
     **constraint(words.AddressRange, {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
 }
 
