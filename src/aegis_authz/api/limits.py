@@ -11,6 +11,7 @@ from aegis_authz.api.model import Answer
 from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.charge import Account, Charge
 from aegis_authz.core.limit import Budget
+from aegis_authz.core.record import ChargeRecord
 
 
 class QuarantineRequest(RevocationRequest):
@@ -67,6 +68,12 @@ class LimitAnswer(Answer):
     of: int
     resets_at: float
     on_exceed: str
+
+    @classmethod
+    def of_record(cls, charge: ChargeRecord) -> LimitAnswer:
+        """How the limit stood after a call, as its record tells."""
+        members = charge._asdict()
+        return cls(id=members.pop("limit"), **{name: members[name] for name in cls.model_fields if name != "id"})
 
     @classmethod
     def of_charge(cls, charge: Charge, account: Account) -> LimitAnswer:

@@ -23,10 +23,24 @@ def limits_table(limits: Sequence[LimitAnswer]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def limit_sentence(limit: LimitAnswer) -> str:
+    """How a limit stands, as part of a line about it."""
+    total, left, of = _amounts(limit)
+    return f"{total} of {of} used, {left} left" + (f", resets {_resets(limit)}" if limit.resets_at else "")
+
+
 def _row(limit: LimitAnswer) -> tuple[str, ...]:
-    resets = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(limit.resets_at)) if limit.resets_at else "-"
-    amounts = (_amount(limit, amount) for amount in (limit.used, limit.left, limit.of))
-    return (printable(limit.name), printable(limit.policy), printable(limit.holder), *amounts, resets)
+    total, left, of = _amounts(limit)
+    resets = _resets(limit) if limit.resets_at else "-"
+    return (printable(limit.name), printable(limit.policy), printable(limit.holder), of, total, left, resets)
+
+
+def _amounts(limit: LimitAnswer) -> tuple[str, str, str]:
+    return _amount(limit, limit.used), _amount(limit, limit.left), _amount(limit, limit.of)
+
+
+def _resets(limit: LimitAnswer) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(limit.resets_at))
 
 
 def _amount(limit: LimitAnswer, amount: int) -> str:

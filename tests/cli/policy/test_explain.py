@@ -17,6 +17,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.recorded_calls import revision_here
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import ChargeRecord
 from aegis_authz.local.mesh_facts import write_facts
 from tests.support.made_records import DENIED, named
 from tests.support.mesh_facts import made_facts
@@ -76,6 +77,14 @@ async def mesh(tmp_path: Path, folders: tuple[Path, Path]) -> Path:
         await log.append(replace(PAID, decision_id="early", identity=None, reason=Reason.CREDENTIAL_MISSING))
         await log.append(replace(PAID, decision_id="replay", reason=Reason.REPLAYED))
     return state
+
+
+def limited(folders: tuple[Path, Path]) -> None:
+    """Limit what the payer may pay in a day."""
+    for path in folders[0].rglob("*.yaml"):
+        text = path.read_text()
+        limit = "    actions: [pay]\n    budget: {amount: 500, currency: USD, per: day, of: {parameter: amount}}\n"
+        path.write_text(text.replace("    actions: [pay]\n", limit))
 
 
 def recorded(mesh: Path, *words: str) -> Result:
@@ -371,3 +380,33 @@ def test_a_mesh_without_records_is_said(mesh: Path, tmp_path: Path) -> None:
     result = recorded(mesh, "d-1")
 
     assert (result.exit_code, "is not a folder" in result.stderr) == (2, True)
+
+
+async def test_a_recorded_call_tells_how_its_limits_stood(
+    run: Run, mesh: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    limited(folders)
+    (limit,) = json.loads(run(*PAY, "--param", "amount=5", "--param", "payee=ACME", "--json").stdout)["limits"]
+    assert limit["account"] is None
+    standing = ("p", "acme/emea/payer", "budget", "USD", 5_000_000, 400_000_000, 100_000_000, 500_000_000, 86_400.0)
+    charge = ChargeRecord(limit["id"], "spent", *standing, "within", "deny")
+    key = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+    async with FileRecordLog(mesh / "records" / "authz-1", "authz-1", key, SystemClock()) as log:
+        small = {"amount": 5, "payee": "ACME"}
+        await log.append(replace(PAID, decision_id="charged", parameters=small, charges=(charge,)))
+    text = recorded(mesh, "charged").stdout
+    assert "400.00 USD of 500.00 USD used, 100.00 USD left, resets 1970-01-02 00:00:00Z" in text
+    (told,) = json.loads(recorded(mesh, "charged", "--json").stdout)["limits"]
+    assert (told["account"]["used"], told["account"]["left"]) == (400_000_000, 100_000_000)
+
+
+def test_where_the_mesh_does_not_tell_how_limits_stand_that_is_said(
+    run: Run, mesh: Path, folders: tuple[Path, Path]
+) -> None:
+    limited(folders)
+    shown = CliRunner().invoke(
+        policy.app, ["explain", "--dir", str(mesh), *PAY, "--param", "amount=5", "--param", "payee=ACME"]
+    )
+    assert shown.exit_code == 0
+    assert "what is used of limits is not known: " in shown.stdout
+    assert " used, " not in shown.stdout

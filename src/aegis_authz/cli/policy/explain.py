@@ -15,6 +15,9 @@ from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tool
 from aegis_authz.core.circumstances import CIRCUMSTANCES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aegis_authz.api.limits import LimitAnswer
     from aegis_authz.cli.policy.call_flags import CallFlags
     from aegis_authz.cli.policy.explain_text import AgainstRecord
     from aegis_authz.commands.recorded_calls import FoundRecord
@@ -115,12 +118,33 @@ def _explain(options: ExplainOptions) -> None:
         [raw] = bench.explain([call], None if entry is None else entry.kind)
     explanation = explanation_of(call, raw, loaded.loaded_policies)
     against = None if entry is None else _against_record(options, entry, explanation, loaded)
-    notes = (*sentences(explanation, loaded.loaded_policies), *of_body(call, loaded.known_tools))
-    report = ExplanationReport(explanation, notes, against)
+    accounts, unknown = _accounts(options, explanation, entry)
+    notes = (*sentences(explanation, loaded.loaded_policies), *of_body(call, loaded.known_tools), *unknown)
+    report = ExplanationReport(explanation, notes, against, accounts)
     if options.as_json:
         typer.echo(explanation_json(report))
     else:
         show_explanation(report)
+
+
+def _accounts(
+    options: ExplainOptions, explanation: Explanation, entry: FoundRecord | None
+) -> tuple[Mapping[str, LimitAnswer], tuple[str, ...]]:
+    """How the limits stood that the recorded call met, or stand in the mesh of --dir; and why that is not known."""
+    from aegis_authz.api.limits import LimitAnswer
+    from aegis_authz.commands.faults import CommandFault
+    from aegis_authz.commands.limits import limits_of
+    from aegis_authz.core.scope import Scope
+
+    if entry is not None:
+        return {charge.limit: LimitAnswer.of_record(charge) for charge in entry.record.charges}, ()
+    if options.state is None or not explanation.limits:
+        return {}, ()
+    try:
+        answer = limits_of(options.state, Scope.parse(explanation.call.agent))
+    except (CommandFault, OSError) as fault:
+        return {}, (f"what is used of limits is not known: {fault}",)
+    return {limit.id: limit for limit in answer.limits}, ()
 
 
 def _call(options: ExplainOptions, loaded: Loaded) -> tuple[TriedCall, FoundRecord | None]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from aegis_authz.api.limits import LimitAnswer
+from aegis_authz.cli.limits_text import limit_sentence
 from aegis_authz.cli.policy.grant_text import narrowing_data, narrowing_lines
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
@@ -53,11 +55,15 @@ class AgainstRecord:
 
 @dataclass(frozen=True, slots=True)
 class ExplanationReport:
-    """All there is to say: the explanation, what to add in sentences, and the record it is of."""
+    """All there is to say: the explanation, what to add in sentences, and the record it is of.
+
+    `accounts` say by the ids of limits how they stand in the mesh, or stood when the call was recorded.
+    """
 
     explanation: Explanation
     sentences: tuple[str, ...]
     record: AgainstRecord | None = None
+    accounts: Mapping[str, LimitAnswer] = field(default_factory=dict)
 
 
 def show_explanation(report: ExplanationReport) -> None:
@@ -67,7 +73,7 @@ def show_explanation(report: ExplanationReport) -> None:
     console = terminal if terminal.is_terminal else Console(width=_WIDE)
     for line in (*_header(report.explanation), *_record_lines(report.record)):
         console.print(line, soft_wrap=True)
-    console.print(_tree(report.explanation, "utf" in (console.encoding or "")))
+    console.print(_tree(report.explanation, report.accounts, "utf" in (console.encoding or "")))
     for sentence in report.sentences:
         console.print(Text(printable(sentence)), soft_wrap=True)
 
@@ -80,12 +86,18 @@ def explanation_json(report: ExplanationReport) -> str:
         "decision": decided_data(explanation.decision),
         "grant": [narrowing_data(narrowing) for narrowing in explanation.grant],
         "documents": [_document_data(document) for document in explanation.documents],
-        "limits": [dataclasses.asdict(limit) for limit in explanation.limits],
+        "limits": [_limit_data(limit, report.accounts) for limit in explanation.limits],
         "notes": list(report.sentences),
     }
     if report.record is not None:
         members["record"] = _record_data(report.record)
     return json.dumps(members, indent=2)
+
+
+def _limit_data(limit: MetLimit, accounts: Mapping[str, LimitAnswer]) -> Json:
+    account = accounts.get(limit.id)
+    standing = None if account is None else account.model_dump(include={"currency", "used", "left", "of", "resets_at"})
+    return {**dataclasses.asdict(limit), "account": standing}
 
 
 def effect_text(effect: str) -> Text:
@@ -148,7 +160,7 @@ def _revision_sentence(against: AgainstRecord) -> Iterator[str]:
         yield f"recorded under revision {recorded}; these documents make revision {against.revision_here}"
 
 
-def _tree(explanation: Explanation, utf: bool) -> Tree:
+def _tree(explanation: Explanation, accounts: Mapping[str, LimitAnswer], utf: bool) -> Tree:
     call = explanation.call
     target = f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
     tree = Tree(Text(printable(f"{call.agent}: {target}"), style="bold"))
@@ -172,14 +184,16 @@ def _tree(explanation: Explanation, utf: bool) -> Tree:
             branch.add(Text("no rule lists the action", style="dim"))
         for limit in explanation.limits:
             if limit.policy == document.name and document.mode == "enforce":
-                branch.add(_limit(limit))
+                branch.add(_limit(limit, accounts.get(limit.id)))
     return tree
 
 
-def _limit(limit: MetLimit) -> Text:
-    """A limit that the call meets; how much of it is used only the store of a mesh can tell."""
+def _limit(limit: MetLimit, account: LimitAnswer | None) -> Text:
+    """A limit that the call meets, and how it stands where a mesh told."""
     per = "each agent by itself" if limit.per == "agent" else "all agents of the tenant together"
     terms = Text.assemble("limit: ", (printable(limit.name), "bold"), f", {per}, else ", effect_text(limit.on_exceed))
+    if account is not None:
+        terms.append(f": {limit_sentence(account)}")
     return terms.append(f"  {_place(limit.path, limit.line)}", style="dim")
 
 
