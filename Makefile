@@ -80,6 +80,10 @@ bench-idle: setup ## What a mesh costs that nobody calls
 bench-bodies: setup ## What a form or a body of parts costs to read, beside JSON; ARGS=--write for the page
 	@$(BIN)/python -m benchmarks.bodies $(ARGS)
 
+.PHONY: bench-interception
+bench-interception: setup ## What it costs to open HTTPS, in handshakes a second; ARGS=--write for the page
+	@$(BIN)/python -m benchmarks.interception $(ARGS)
+
 .PHONY: bench-redaction
 bench-redaction: setup ## What redaction costs a KiB, for each kind of body and each detector; ARGS=--write for the page
 	@$(BIN)/python -m benchmarks.redaction $(ARGS)
