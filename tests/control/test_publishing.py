@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import base64
+import io
+import json
 import logging
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +17,12 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.publishing import Publisher
+from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
+from aegis_authz.policy.bundle.snapshot import snapshot_from_data
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.testing.releases import MemoryReleases
+from tests.support.descriptors import descriptor_set, payments
 
 Documents = Callable[..., Sources]
 NewPlane = Callable[..., ControlServices]
@@ -133,6 +140,28 @@ def test_the_doctors_documents_are_part_of_every_revision_but_not_of_its_sources
     assert live is not None
     assert b"probe.example" in live.bundle
     assert b"api.stripe.example" in live.bundle
+
+
+async def test_a_descriptor_set_is_published_with_the_documents_that_name_it_and_another_is_another_revision(
+    plane: ControlServices, documents: Documents, releases: MemoryReleases
+) -> None:
+    plane.publisher.start(documents)
+    tool = "tool: pay\nhost: pay.example\ndescriptor_set: pay.binpb\nactions:\n  a: {match: POST /pay.v1.Payments/Create, body: grpc}\n"
+    seen = {revision(plane): NO_INTERFACE}
+    changed = payments()
+    changed.message_type[0].field[0].number = 500
+    for content in (descriptor_set(), descriptor_set(changed)):
+        tools = {**documents().tools, "pay.yaml": tool, "pay.binpb": base64.b64encode(content).decode()}
+        published = Sources(documents().policies, tools)
+        await plane.publisher.publish(published, "ann", "")
+        assert releases.sources(revision(plane)) == published
+        assert plane.bulletin.live is not None
+        with tarfile.open(fileobj=io.BytesIO(plane.bulletin.live.bundle)) as bundle:
+            file = bundle.extractfile("data.json")
+            assert file is not None
+            snapshot = snapshot_from_data(json.loads(file.read())["aegis"]["snapshot"])
+        seen[revision(plane)] = snapshot.catalogue.by_name["pay"].interface
+    assert [min(interface.messages["pay.v1.Payee"].fields) for interface in [*seen.values()][1:]] == [1, 2]
 
 
 async def test_a_detector_that_does_not_exist_is_a_problem(plane: ControlServices, documents: Documents) -> None:

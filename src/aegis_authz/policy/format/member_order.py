@@ -85,6 +85,7 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         "settle",
         "region",
         "tls",
+        "descriptor_set",
         "actions",
         "mcp",
     ),
