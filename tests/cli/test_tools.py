@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
@@ -193,6 +194,21 @@ def test_a_schema_of_graphql_is_written_as_an_entry(tmp_path: Path) -> None:
     text = (tmp_path / "tools" / "shop.yaml").read_text("utf-8")
     assert (code, said) == (0, f"wrote {tmp_path / 'tools' / 'shop.yaml'}\n")
     assert "order.id: {from: /arguments/order/id, type: string}" in text
+
+
+def test_a_list_of_persisted_documents_is_taken_over_with_the_schema(tmp_path: Path) -> None:
+    schema, manifest = tmp_path / "shop.graphql", tmp_path / "manifest.json"
+    schema.write_text("type Query { order(id: ID!): String }", "utf-8")
+    document = "query Order($id: ID!) {\n  order(id: $id)\n}"
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    entries = [{"id": digest, "name": "Order", "type": "query", "body": document}, {"id": "0" * 64, "body": document}]
+    manifest.write_text(json.dumps({"format": "apollo-persisted-query-manifest", "version": 1, "operations": entries}))
+    words = ("import", "graphql", str(schema), "--name", "shop", "--host", "shop.example", "--persisted", str(manifest))
+    code, output, said = run(*words, "--out", "-")
+    action = yaml.safe_load(output)["actions"]["graphql"]
+    assert (code, action["graphql"]) == (0, {"texts": "refuse", "persisted": {digest: document}})
+    assert f"note: left out: the id '{'0' * 64}' is not the SHA-256 of its document" in said
+    assert "order.id: {from: /arguments/order/id, type: string}" in output
 
 
 def test_a_descriptor_set_is_written_as_an_entry_and_beside_it(tmp_path: Path) -> None:

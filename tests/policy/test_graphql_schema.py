@@ -23,7 +23,7 @@ scalar Date
 
 
 def entry(text: str = SHOP, *only: str) -> GraphqlEntry:
-    return graphql_entry(text, "shop", "shop.example", "/graphql", "", only)
+    return graphql_entry(text, "shop", "shop.example", "/graphql", "", only, {})
 
 
 def parameters(imported: GraphqlEntry) -> dict[str, Any]:

@@ -112,18 +112,23 @@ def graphql(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="GLOB", help="Root fields; may be repeated.")
     ] = None,
+    persisted: Annotated[
+        str, typer.Option("--persisted", metavar="FILE|URL", help="A list of persisted documents: no others pass then.")
+    ] = "",
     out: Out = "tools",
     owner: Owner = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a catalogue entry from a schema of GraphQL: the arguments of its root fields are parameters.
 
+    A list of persisted documents is Apollo's manifest, or a mapping of ids to texts, as Relay's compiler writes it.
+
     Example: aegis tools import graphql schema.graphql --name shop --host api.shop.example --out policies/tools
     """
     from aegis_authz.commands.catalogue_import import entry_of_graphql
 
     with exits_on_faults("tools import graphql"):
-        entry = entry_of_graphql(source, name, host, path, owner, tuple(only or ()))
+        entry = entry_of_graphql(source, name, host, path, owner, tuple(only or ()), persisted)
         written = _write(entry, out, as_json)
     _say(entry, written, as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from aegis_authz.policy.graphql_schema import GraphqlEntry, SchemaUnusable, grap
 from aegis_authz.policy.load import load
 from aegis_authz.policy.openapi.entry import Choice, DescriptionUnusable, ImportedEntry, entry_of
 from aegis_authz.policy.openapi.text import TextUnreadable, document_of
+from aegis_authz.policy.persisted_documents import PersistedDocuments, persisted_documents
 from aegis_authz.policy.source.binaries import is_binary, path_beside, text_of
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.policy.source.reader import read_source
@@ -50,9 +52,16 @@ def entry_of_curl(words: Sequence[str], tool: str, action: str, owner: str) -> C
 
 
 @unable_on(SchemaUnusable, OSError, UnicodeDecodeError)
-def entry_of_graphql(source: str, tool: str, host: str, path: str, owner: str, only: Sequence[str]) -> GraphqlEntry:
-    """The entry of the schema at a path or an http(s) URL. Raises Unable."""
-    return graphql_entry(_content(source).decode("utf-8"), tool, host, path, owner, only)
+def entry_of_graphql(
+    source: str, tool: str, host: str, path: str, owner: str, only: Sequence[str], persisted: str
+) -> GraphqlEntry:
+    """The entry of the schema at a path or an http(s) URL; `persisted` is where its documents are listed, "" for none.
+
+    Raises Unable.
+    """
+    listed = persisted_documents(_content(persisted).decode("utf-8")) if persisted else PersistedDocuments({}, ())
+    entry = graphql_entry(_content(source).decode("utf-8"), tool, host, path, owner, only, listed.documents)
+    return replace(entry, gaps=(*listed.gaps, *entry.gaps))
 
 
 @unable_on(OSError)
@@ -163,7 +172,8 @@ def _laid_out(value: Json, depth: int = 0) -> Json:
     if not isinstance(value, Mapping):
         return value
     laid_out = {name: _laid_out(member, depth + 1) for name, member in value.items()}
-    return _OneLine(laid_out) if depth == _PARAMETER_DEPTH else laid_out
+    is_parameter = depth == _PARAMETER_DEPTH and not laid_out.keys().isdisjoint(("from", "type"))
+    return _OneLine(laid_out) if is_parameter else laid_out
 
 
 def _content(source: str) -> bytes:

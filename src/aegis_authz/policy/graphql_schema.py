@@ -42,10 +42,13 @@ class GraphqlEntry:
     gaps: tuple[str, ...]
 
 
-def graphql_entry(text: str, tool: str, host: str, path: str, owner: str, only: Sequence[str]) -> GraphqlEntry:
+def graphql_entry(
+    text: str, tool: str, host: str, path: str, owner: str, only: Sequence[str], persisted: Mapping[str, str]
+) -> GraphqlEntry:
     """The entry of a schema: in its own language, or the answer to an introspection query as JSON.
 
-    `only` are globs of root fields, empty for all. Raises SchemaUnusable.
+    `only` are globs of root fields, empty for all; `persisted` are documents by their ids, which then pass alone.
+    Raises SchemaUnusable.
     """
     schema = _schema(text)
     roots = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root is not None]
@@ -66,7 +69,8 @@ def graphql_entry(text: str, tool: str, host: str, path: str, owner: str, only: 
                 gaps.append(f"{field}.{name} has another type in another root: it is taken over as any")
     document: dict[str, Json] = {"tool": tool, "host": host}
     document |= {"owner": owner} if owner else {}
-    action: dict[str, Json] = {"match": f"POST {path}", "body": "graphql", "parameters": parameters}
+    terms: dict[str, Json] = {"graphql": {"texts": "refuse", "persisted": dict(persisted)}} if persisted else {}
+    action: dict[str, Json] = {"match": f"POST {path}", "body": "graphql", **terms, "parameters": parameters}
     return GraphqlEntry(tool, document | {"actions": {"graphql": action}}, (*gaps, *_nested(schema, roots)))
 
 

@@ -39,11 +39,12 @@ class GraphqlEntry(Part):
         if self.texts == "refuse" and not self.persisted:
             raise ValueError("texts: refuse lets no operation pass where none is listed under persisted")
         for document_id, text in self.persisted.items():
-            _check_document(document_id, text)
+            check_document(document_id, text)
         return self
 
 
-def _check_document(document_id: str, text: str) -> None:
+def check_document(document_id: str, text: str) -> None:
+    """Whether a catalogue may list a document under an id. Raises ValueError."""
     try:
         definitions = parse(text, no_location=True).definitions
     except (GraphQLError, RecursionError) as fault:
