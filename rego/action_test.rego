@@ -148,6 +148,12 @@ test_a_request_is_kept_open_no_longer_than_every_rule_that_asks_wants if {
 	not "hold" in object.keys(decided([long, asks(["a"], 900)], {}).approval)
 }
 
+test_rules_that_ask_are_decided_by_who_is_signed_in_once_any_of_them_wants_that if {
+	signed_in := object.union(asks(["a"], 900), {"approval": {"proof": "signed_in"}})
+	decided([asks(["a"], 900), signed_in], {}).approval.proof == "signed_in"
+	not "proof" in object.keys(decided([asks(["a"], 900)], {}).approval)
+}
+
 test_a_rule_that_cannot_be_read_denies if {
 	every broken in [{}, object.remove(rule, ["values"]), object.remove(rule, ["headers"]), null, "x"] {
 		decided([rule, broken], {}).effect == "deny"

@@ -27,6 +27,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
+from aegis_authz.core.approval import ApprovalProof
 from aegis_authz.core.basis import Bases, approval_basis, judging_basis
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import (
@@ -128,8 +129,11 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
 
 
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
+TERMS = ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY)
 HELD = decision(
-    Effect.APPROVAL_NEEDED, Reason.APPROVAL_NEEDED, approval=ApprovalTerms(("finance",), 900, 1, (), (), 0.0)
+    Effect.APPROVAL_NEEDED,
+    Reason.APPROVAL_NEEDED,
+    approval=ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY),
 )
 
 
@@ -260,7 +264,7 @@ def token(**changes: Any) -> bytes:
 def override(digest: str, /, **changes: Any) -> bytes:
     now = 1_800_000_000
     claims = {"iss": "aegis", "aud": "mesh", "sub": "acme/emea/bot", "apr": "apr_1", "digest": digest}
-    claims |= {"basis": approval_basis(BASES.of(Scope("acme", "emea", "bot"), "stripe"), ("finance",), 1, ())}
+    claims |= {"basis": approval_basis(BASES.of(Scope("acme", "emea", "bot"), "stripe"), TERMS)}
     claims |= {"jti": "o1", "iat": now - 1, "exp": now + 60} | changes
     return jwt.encode(claims, KEY, "EdDSA", {"typ": "aegis-override+jwt", "kid": "kid-1"}).encode()
 
@@ -600,7 +604,7 @@ async def test_an_approval_is_bound_to_what_judges_and_to_no_more() -> None:
         await world.check()
         held = world.settled[0].opens
         assert held is not None
-        basis = approval_basis(snapshot.basis_of(agent, "stripe"), ("finance",), 1, ())
+        basis = approval_basis(snapshot.basis_of(agent, "stripe"), TERMS)
         assert (held.revision, held.basis, held.decision_id) == (revision, basis, "d-1")
         bases.append(held.basis)
     assert bases[0] == bases[1] != bases[2]
@@ -619,9 +623,9 @@ async def test_where_a_bundle_tells_no_bases_every_publication_makes_approvals_s
 @pytest.mark.parametrize(
     "terms",
     [
-        ApprovalTerms(("finance",), 900, 3, (), (), 0.0),
-        ApprovalTerms(("board",), 900, 1, (), (), 0.0),
-        ApprovalTerms(("finance",), 900, 1, ("amount",), (), 0.0),
+        ApprovalTerms(("finance",), 900, 3, (), (), 0.0, ApprovalProof.ANY),
+        ApprovalTerms(("board",), 900, 1, (), (), 0.0, ApprovalProof.ANY),
+        ApprovalTerms(("finance",), 900, 1, ("amount",), (), 0.0, ApprovalProof.ANY),
     ],
     ids=["more people", "other groups", "a typed value"],
 )
@@ -1039,7 +1043,7 @@ async def test_what_policy_denies_is_denied_by_policy_whatever_it_would_cost() -
     assert world.records[0].reason is Reason.POLICY_DENIED
 
 
-KEPT_OPEN = replace(HELD, approval=ApprovalTerms(("finance",), 900, 1, (), (), 20.0))
+KEPT_OPEN = replace(HELD, approval=ApprovalTerms(("finance",), 900, 1, (), (), 20.0, ApprovalProof.ANY))
 
 
 async def test_a_held_call_that_policy_wants_kept_open_has_its_answer_and_its_record_at_once() -> None:

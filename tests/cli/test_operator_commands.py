@@ -31,7 +31,7 @@ from aegis_authz.commands.proof import live_channels, static_keys
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
@@ -118,8 +118,7 @@ class Mesh:
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (),
-        )  # fmt: skip
+            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (), ApprovalProof.ANY)  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now, (), None, None, None), 0))
 
 

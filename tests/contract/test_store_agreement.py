@@ -15,7 +15,14 @@ from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.redis.store import RedisStore
-from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalNotFound, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import (
+    Approval,
+    ApprovalConflict,
+    ApprovalNotFound,
+    ApprovalProof,
+    ApprovalRequest,
+    ApprovalState,
+)
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.revocation import Revocation, Revoked
@@ -196,7 +203,7 @@ class Play:
         what = (Scope("acme", *agent), "stripe", "pay")
         digest, basis = call
         terms = (("p",), ("finance",), now, now + life, {}, basis, "d-1", 1, (), ())
-        return ApprovalRequest(name, *what, {"amount": 7000}, digest, "r1", *terms)
+        return ApprovalRequest(name, *what, {"amount": 7000}, digest, "r1", *terms, ApprovalProof.ANY)
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
         """An override for the approval opened so many steps ago, and the agent that shows it."""

@@ -22,6 +22,7 @@ from aegis_authz.core.approval import (
     Approval,
     ApprovalConflict,
     ApprovalNotFound,
+    ApprovalProof,
     ApprovalRequest,
     ApprovalState,
 )
@@ -120,6 +121,7 @@ class Contract:
             approvals=1,
             confirm=(),
             notify=(),
+            proof=ApprovalProof.ANY,
         )
 
     async def listed(self, *states: ApprovalState) -> list[Approval]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ from aegis_authz.bootstrap.channels import OpenChannels, SlackApp
 from aegis_authz.bootstrap.control_services import Notices
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.pressing import SlackPresses
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalState
 from aegis_authz.core.change_line import Act, ChangeLine
 from aegis_authz.core.person import Person
 from aegis_authz.core.record import ApprovalRecord
@@ -37,6 +37,7 @@ from tests.support.local_servers import SlackServer, serving
 from tests.support.people import person
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
+SIGNED_IN = "apr_00" + "2" * 32
 SECRET = b"8f742231b10e8888abcd99yyyzzz85a5"
 PATH = "/v1/channels/slack/interactions"
 PEOPLE: dict[str, Person] = {
@@ -143,6 +144,27 @@ async def test_approve_in_slack_lets_the_call_pass_and_changes_the_message(
     await desk.tell()
     assert "Approved by ann." in json.dumps(desk.slack.updated[-1])
     assert "aegis_approve" not in json.dumps(desk.slack.updated[-1])
+
+
+@pytest.mark.parametrize("action", ["aegis_approve", "aegis_deny"])
+async def test_what_only_who_is_signed_in_decides_has_no_buttons_and_no_press_decides_it(
+    desk: Desk, client: Client, records: MemoryRecordLog, action: str
+) -> None:
+    forged = desk.payload("U0ANN", action, "invoice 1181", statement_digest((await desk.store.get(HELD)).request))
+    await desk.store.decide(HELD, ApprovalState.CANCELLED, "ben", time.time())
+    await hold(desk.store, SIGNED_IN, jti="j2", notify=("slack:#finance",), proof=ApprovalProof.SIGNED_IN)
+    await desk.tell()
+    (message,) = [posted for posted in desk.slack.posted if SIGNED_IN in json.dumps(posted)]
+    assert "aegis_approve" not in json.dumps(message)
+    assert "decided by who is signed in alone" in json.dumps(message)
+    digest = statement_digest((await desk.store.get(SIGNED_IN)).request)
+    fields = {name: values[0] for name, values in parse_qs(forged.decode()).items()}
+    content = json.loads(fields["payload"])
+    content["actions"][0]["value"] = f"{SIGNED_IN} {digest}"
+    await desk.press(client, urlencode({"payload": json.dumps(content)}).encode())
+    assert "is decided by who is signed in alone: open its page" in desk.slack.replies[-1]["text"]
+    assert (await desk.store.get(SIGNED_IN)).state is ApprovalState.PENDING
+    assert not [record for record in records.records if isinstance(record, ApprovalRecord)]
 
 
 async def test_a_denial_needs_a_reason(desk: Desk, client: Client) -> None:

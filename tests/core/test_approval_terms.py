@@ -18,8 +18,18 @@ def test_a_word_that_asks_for_nothing_is_left_out_and_read_all_the_same() -> Non
 
 @pytest.mark.parametrize(
     "data",
-    [None, [], {"groups": []}, {**LEAST, "extra": 1}, {**LEAST, "groups": "finance"}, {**LEAST, "notify": [1]}],
+    [
+        None,
+        [],
+        {"groups": []},
+        {**LEAST, "extra": 1},
+        {**LEAST, "groups": "finance"},
+        {**LEAST, "notify": [1]},
+        {**LEAST, "proof": "seen"},
+        {**LEAST, "hold": 61},
+        {**LEAST, "hold": -1},
+    ],
 )
 def test_what_no_policy_can_ask_for_is_refused(data: Json) -> None:
-    with pytest.raises(ValueError, match=r"terms|list|texts"):
+    with pytest.raises(ValueError, match=r"terms|list|texts|valid|open"):
         read_terms(data)

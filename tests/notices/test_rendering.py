@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from aegis_authz.approvals.statement import is_statement_of
-from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.notice import NoticeKind
 from aegis_authz.notices import mail, slack, teams, webhook
 from tests.support.held_calls import HELD, REQUEST, held, requests
@@ -118,6 +118,12 @@ def test_what_must_be_typed_is_not_approved_by_a_click() -> None:
     typed = held(replace(REQUEST, confirm=("payee",)))
     assert [button["action_id"] for button in _buttons(typed)] == ["aegis_page"]
     assert is_statement_of(on_slack(typed), typed.request)
+
+
+def test_what_only_who_is_signed_in_decides_has_a_link_in_place_of_buttons() -> None:
+    kept = held(replace(REQUEST, proof=ApprovalProof.SIGNED_IN))
+    assert [button["action_id"] for button in _buttons(kept)] == ["aegis_page"]
+    assert is_statement_of(on_slack(kept), kept.request)
 
 
 @pytest.mark.parametrize("state", [state for state in ApprovalState if state is not ApprovalState.PENDING])

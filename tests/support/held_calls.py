@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.scope import Scope
 
 EXPIRY = 1900.0
@@ -32,6 +32,7 @@ REQUEST = ApprovalRequest(
     approvals=1,
     confirm=(),
     notify=("slack:#finance",),
+    proof=ApprovalProof.ANY,
 )
 HELD = Approval(REQUEST, ApprovalState.PENDING, "", None, ())
 

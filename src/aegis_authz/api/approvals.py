@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from aegis_authz.api.model import Answer, Note, Request
 from aegis_authz.api.standing import WORDS
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalState
 
 
 class DecisionRequest(Request):
@@ -34,7 +34,8 @@ class ApprovalAnswer(Answer):
 
     `besides` is what reaches the tool beside the parameters: the address, on whose behalf, what no rule judges.
     Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided; `approved_by`
-    are those who have approved so far, of as many as `approvals` says.
+    are those who have approved so far, of as many as `approvals` says. `proof` is `signed_in` where no button of a chat
+    decides.
     """
 
     id: str
@@ -61,6 +62,7 @@ class ApprovalAnswer(Answer):
     approved_by: tuple[str, ...]
     confirm: tuple[str, ...]
     notify: tuple[str, ...]
+    proof: ApprovalProof
 
     @classmethod
     def of(cls, approval: Approval) -> ApprovalAnswer:
@@ -91,6 +93,7 @@ class ApprovalAnswer(Answer):
             approved_by=approval.approved_by,
             confirm=request.confirm,
             notify=request.notify,
+            proof=request.proof,
         )
 
 

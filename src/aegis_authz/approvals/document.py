@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
 from aegis_authz.core.approval_terms import ABSENT_TERMS
 from aegis_authz.core.scope import Scope
 
@@ -27,7 +27,7 @@ _LATER: dict[str, Any] = {
 def approval_to_text(request: ApprovalRequest) -> bytes:
     """The request as canonical JSON; its scope as the members org, tenant and agent."""
     scope = request.scope
-    members = {name: getattr(request, name) for name in _PLAIN}
+    members = {name: getattr(request, name) for name in _PLAIN} | {"proof": request.proof.value}
     members |= {"org": scope.org, "tenant": scope.tenant, "agent": scope.agent}
     return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
 
@@ -40,6 +40,6 @@ def approval_from_text(text: bytes) -> ApprovalRequest:
         for name, absent in _LATER.items():
             data.setdefault(name, absent)
         lists = {name: tuple(data[name]) for name in _LISTS}
-        return ApprovalRequest(**{**data, **lists, "scope": scope})
+        return ApprovalRequest(**{**data, **lists, "scope": scope, "proof": ApprovalProof(data["proof"])})
     except (AttributeError, KeyError, TypeError) as fault:
         raise ValueError(f"not an approval request: {fault}") from None

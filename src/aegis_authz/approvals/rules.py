@@ -13,6 +13,7 @@ from aegis_authz.core.approval import (
     ApprovalConflict,
     ApprovalForbidden,
     ApprovalNotFound,
+    ApprovalProof,
     ApprovalRequest,
     ApprovalState,
 )
@@ -20,6 +21,9 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.person import Person
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER
+
+_SIGNED_IN = ("api", "page")
+"""Where the control plane itself knows who speaks; elsewhere another service says so."""
 
 
 class Event(Enum):
@@ -121,6 +125,15 @@ def principals(request: ApprovalRequest) -> frozenset[str]:
     actors = chain if isinstance(chain, list) else []
     names = (request.scope.agent, str(request.scope), behalf, *actors)
     return frozenset(name.casefold() for name in names if isinstance(name, str))
+
+
+def require_proof(request: ApprovalRequest, channel: str) -> None:
+    """Refuse the word of a person that another service hands on, where the rule wants them signed in here.
+
+    `channel` is where it was said. Raises ApprovalForbidden.
+    """
+    if request.proof is ApprovalProof.SIGNED_IN and channel not in _SIGNED_IN:
+        raise ApprovalForbidden(f"approval {request.id} is decided by who is signed in alone: open its page")
 
 
 def require_confirmation(request: ApprovalRequest, values: Mapping[str, str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from aegis_authz.check.draft import Draft
+from aegis_authz.core.approval import ApprovalProof
 from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
 from aegis_authz.core.charge import Account, Charge, Charging, Excess, Measure, Pace, Slot, Sum
 from aegis_authz.core.decision import ApprovalTerms, Decision
@@ -81,7 +83,12 @@ def approval_over(held: ApprovalTerms | None, charging: Charging) -> ApprovalTer
         confirm=tuple(sorted({name for entry in terms for name in entry.confirm})),
         notify=tuple(sorted({place for entry in terms for place in entry.notify})),
         hold=min(entry.hold for entry in terms),
+        proof=_strictest(entry.proof for entry in terms),
     )
+
+
+def _strictest(proofs: Iterable[ApprovalProof]) -> ApprovalProof:
+    return ApprovalProof.SIGNED_IN if ApprovalProof.SIGNED_IN in set(proofs) else ApprovalProof.ANY
 
 
 def tally_of(decision: Decision, draft: Draft) -> Tally | None:

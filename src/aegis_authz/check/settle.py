@@ -164,6 +164,7 @@ def _request(
         approvals=terms.approvals,
         confirm=terms.confirm,
         notify=terms.notify,
+        proof=terms.proof,
     )
 
 
@@ -172,7 +173,7 @@ def _basis(draft: Draft, terms: ApprovalTerms) -> Basis:
     if call is None or identity is None or snapshot is None:
         raise ValueError("what is held was not judged")
     judges = snapshot.basis_of(identity.scope, call.tool)
-    return approval_basis(judges, terms.groups, terms.approvals, terms.confirm)
+    return approval_basis(judges, terms)
 
 
 def _besides(call: ToolCall, identity: Identity, obligations: Sequence[Obligation]) -> dict[str, Json]:

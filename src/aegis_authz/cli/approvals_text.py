@@ -15,7 +15,7 @@ from rich.text import Text
 from aegis_authz.api.approvals import ApprovalAnswer, ApprovalsAnswer, ApprovedAnswer
 from aegis_authz.api.notices import ChannelsAnswer, UndeliveredAnswer
 from aegis_authz.api.oversight import OversightAnswer, OversightRow
-from aegis_authz.core.approval import ApprovalState
+from aegis_authz.core.approval import ApprovalProof, ApprovalState
 from aegis_authz.evidence.oversight import Figures, Grouping
 from aegis_authz.policy.source.problems import printable
 
@@ -160,6 +160,8 @@ def _rows(approval: ApprovalAnswer) -> Iterator[tuple[str, str]]:
         yield "approved so far by", printable(", ".join(approval.approved_by))
     if approval.confirm:
         yield "to be typed", _ascii(list(approval.confirm))
+    if approval.proof is ApprovalProof.SIGNED_IN:
+        yield "decided by", "who is signed in, not by a button in a chat"
     if approval.notify:
         yield "told at", _ascii(list(approval.notify))
     yield "asked", _local_time(approval.requested_at)

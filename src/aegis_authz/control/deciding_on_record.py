@@ -9,6 +9,7 @@ from enum import Enum
 from functools import partial
 
 from aegis_authz.approvals.deciding import Approver
+from aegis_authz.approvals.rules import require_proof
 from aegis_authz.control.acts import Note, done_or_noted
 from aegis_authz.core.approval import Approval, ApprovalRequest
 from aegis_authz.core.approval_event import ApprovalEvent, ApprovalEventKind
@@ -62,8 +63,9 @@ class Deciding:
     async def decide(self, person: Person, request: ApprovalRequest, verdict: Verdict) -> tuple[Approval, str]:
         """Decide; returns how the call stands, and the override token of one that is approved, "" for others.
 
-        Raises DatabaseFault, and what `Approver` does.
+        Raises ApprovalForbidden where the rule wants who decides signed in, DatabaseFault, and what `Approver` does.
         """
+        require_proof(request, verdict.channel)
         action, domain = f"approvals:{verdict.verb.value}", str(Domain.of(request.scope))
         note = partial(self._note, person, action, request.id, domain)
         await note(printable(verdict.note)[:MOST_NOTE])

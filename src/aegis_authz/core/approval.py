@@ -43,6 +43,13 @@ class ApprovalState(Enum):
     STALE = "stale"
 
 
+class ApprovalProof(Enum):
+    """What the word of whoever decides must be shown by: SIGNED_IN takes no word that another service hands on."""
+
+    ANY = "any"
+    SIGNED_IN = "signed_in"
+
+
 class ApprovalConflict(Exception):
     """The approval cannot make this step; the message says why in words for a person."""
 
@@ -64,7 +71,8 @@ class ApprovalRequest:
     the call, and on which terms (`approval_basis`): once that is another, the approval is stale, whatever `revision`
     is served. `decision_id` is that of the
     answer which held the call. So many `approvals` of different people are needed; whoever approves types the values of
-    the parameters in `confirm`; `notify` are the places of channels where people learn of it.
+    the parameters in `confirm`; `notify` are the places of channels where people learn of it. `proof` is what each
+    of them must show.
     """
 
     id: ApprovalId
@@ -84,6 +92,7 @@ class ApprovalRequest:
     approvals: int
     confirm: tuple[str, ...]
     notify: tuple[str, ...]
+    proof: ApprovalProof
 
 
 @dataclass(frozen=True, slots=True)

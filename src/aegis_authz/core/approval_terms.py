@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS, MOST_HOLD
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS, MOST_HOLD, ApprovalProof
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import Seconds
 
-ABSENT_TERMS: Mapping[str, Json] = MappingProxyType({"approvals": 1, "confirm": [], "notify": [], "hold": 0})
+ABSENT_TERMS: Mapping[str, Json] = MappingProxyType(
+    {"approvals": 1, "confirm": [], "notify": [], "hold": 0, "proof": ApprovalProof.ANY.value}
+)
 """What is asked for where a word is left out; the words that are not here are in all terms.
 
 The library leaves out the same ones (`absent_terms` of rego/action.rego).
@@ -44,6 +46,7 @@ def read_terms(data: Json) -> ApprovalTerms:
         confirm=_texts(terms["confirm"], "confirm"),
         notify=_texts(terms["notify"], "notify"),
         hold=Seconds(float(hold)),
+        proof=ApprovalProof(terms["proof"]),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.scope_shape import ScopeShape, covering
 from aegis_authz.core.units import Basis
@@ -38,12 +40,13 @@ class Bases:
         return Basis(hashlib.sha256(_DOMAIN + text.encode()).hexdigest()[:_DIGITS])
 
 
-def approval_basis(basis: Basis, groups: Collection[str], approvals: int, confirm: Collection[str]) -> Basis:
+def approval_basis(basis: Basis, terms: ApprovalTerms) -> Basis:
     """The basis of an approval: what judged the call, and what the approval must be.
 
     The second may be another where the first is not: rules differ by the hour, and by other circumstances.
     """
-    text = json.dumps([sorted(groups), approvals, sorted(confirm)])
+    shown = [] if terms.proof is ApprovalProof.ANY else [terms.proof.value]
+    text = json.dumps([sorted(terms.groups), terms.approvals, sorted(terms.confirm), *shown])
     return Basis(f"{basis}{_SEAM}{hashlib.sha256(_DOMAIN + text.encode()).hexdigest()[:_TERMS_DIGITS]}")
 
 

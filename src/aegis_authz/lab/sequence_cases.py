@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -62,6 +62,7 @@ class ExpectedApproval(Part):
     confirm: Annotated[tuple[Words, ...], LISTED, UNIQUE] | None = None
     notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] | None = None
     hold: Hold | None = None
+    proof: Literal["any", "signed_in"] | None = None
 
     @property
     def data(self) -> dict[str, Json]:
@@ -77,6 +78,8 @@ class ExpectedApproval(Part):
             terms["approvals"] = self.approvals
         if self.hold is not None:
             terms["hold"] = seconds_of(self.hold)
+        if self.proof is not None:
+            terms["proof"] = self.proof
         return terms
 
 
@@ -94,7 +97,7 @@ def terms_data(terms: ApprovalTerms) -> dict[str, Json]:
         "confirm": sorted(terms.confirm),
         "notify": sorted(terms.notify),
     }
-    return every | present_terms({"hold": seconds_to_data(terms.hold)})
+    return every | present_terms({"hold": seconds_to_data(terms.hold), "proof": terms.proof.value})
 
 
 class ExpectedStep(Part):

@@ -112,7 +112,7 @@ async def _settled(
     if final.effect is Effect.APPROVAL_NEEDED and opens is not None:
         life = Seconds(round(opens.expires_at - opens.requested_at, 3))
         hold = Seconds(0.0) if draft.approval is None else draft.approval.hold
-        approval = ApprovalTerms(opens.groups, life, opens.approvals, opens.confirm, opens.notify, hold)
+        approval = ApprovalTerms(opens.groups, life, opens.approvals, opens.confirm, opens.notify, hold, opens.proof)
     return Played(final, left, approval)
 
 

@@ -14,13 +14,13 @@ from hashlib import sha256
 from urllib.parse import parse_qsl
 
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
-from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.encoding import strict_json
-from aegis_authz.notices.words import NOT_SHOWN, TYPED, explanation, headline, outcome, page_url
+from aegis_authz.notices.words import NOT_SHOWN, SIGNED_IN, TYPED, explanation, headline, outcome, page_url
 
 WINDOW = 300
 """Seconds that the time of a signature may differ from ours."""
@@ -56,9 +56,10 @@ def message(approval: Approval, public_url: str) -> dict[str, Json]:
     if not is_open or approval.approved_by:
         blocks.append(_section(outcome(approval)))
     if is_open:
-        if request.confirm:
-            blocks.append(_section(TYPED))
-        has_buttons = bool(call_blocks) and not request.confirm
+        needs_page = request.proof is ApprovalProof.SIGNED_IN
+        if request.confirm or needs_page:
+            blocks.append(_section(TYPED if request.confirm else SIGNED_IN))
+        has_buttons = bool(call_blocks) and not request.confirm and not needs_page
         blocks += _decision_blocks(request, public_url, has_buttons)
     return {"text": f"{headline(request)}: {outcome(approval)}", "blocks": blocks}
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 
 NOT_SHOWN = "All of the call does not fit into this message. Read it, and decide, on the page of the approval."
+SIGNED_IN = "This is decided by who is signed in alone: open the page of the approval."
 TYPED = "Whoever approves this must type values of the call: that is done on the page of the approval."
 
 

@@ -13,7 +13,7 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.document import approval_to_text
-from aegis_authz.core.approval import ApprovalNotFound, ApprovalPage, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import ApprovalNotFound, ApprovalPage, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
@@ -39,7 +39,22 @@ def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
     scope = BOT if name.startswith(f"apr_{redis_keys.partition_of(BOT)}") else Scope("acme", "spoilt", "bot")
     texts = (scope, "stripe", "pay")
     request = ApprovalRequest(
-        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1", 1, (), ()
+        name,
+        *texts,
+        {"amount": 7000},
+        "d1",
+        "r1",
+        ("p",),
+        ("finance",),
+        now,
+        now + 900,
+        {},
+        "b1",
+        "d-1",
+        1,
+        (),
+        (),
+        ApprovalProof.ANY,
     )
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}

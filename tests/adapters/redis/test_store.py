@@ -16,7 +16,7 @@ from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis import wire as redis_wire
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
 from aegis_authz.core.charge import Charging, Excess
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
@@ -68,7 +68,22 @@ def request(tenant: str = "emea") -> ApprovalRequest:
     now, name = time.time(), redis_keys.approval_id(Scope("acme", tenant, "bot"), secrets.token_hex(16))
     texts = (Scope("acme", tenant, "bot"), "stripe", "pay")
     return ApprovalRequest(
-        name, *texts, {"amount": 7000}, "d1", "r1", ("p",), ("finance",), now, now + 900, {}, "b1", "d-1", 1, (), ()
+        name,
+        *texts,
+        {"amount": 7000},
+        "d1",
+        "r1",
+        ("p",),
+        ("finance",),
+        now,
+        now + 900,
+        {},
+        "b1",
+        "d-1",
+        1,
+        (),
+        (),
+        ApprovalProof.ANY,
     )
 
 

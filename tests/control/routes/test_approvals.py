@@ -11,7 +11,7 @@ from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.release import Sources
@@ -70,6 +70,7 @@ async def hold(
     behalf: str = "",
     notify: tuple[str, ...] = (),
     agent: Scope = AGENT,
+    proof: ApprovalProof = ApprovalProof.ANY,
 ) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
@@ -90,6 +91,7 @@ async def hold(
         approvals=approvals,
         confirm=confirm,
         notify=notify,
+        proof=proof,
     )
     settled = await store.settle(Settlement(identity(now, jti, agent), None, opens, now, (), None, None, None), 0)
     assert settled.outcome is SettleOutcome.OPENED

@@ -108,7 +108,7 @@ def _approval_to_data(approval: ApprovalTerms | None) -> Json:
         "confirm": [*approval.confirm],
         "notify": [*approval.notify],
     }
-    return written | present_terms({"hold": approval.hold})
+    return written | present_terms({"hold": approval.hold, "proof": approval.proof.value})
 
 
 def _window_to_data(window: Window) -> Json:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from aegis_authz.core.approval import ApprovalProof
 from aegis_authz.core.breaker import Breaker
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
@@ -215,6 +216,7 @@ def _approval_terms(words: Approval | None) -> ApprovalTerms:
         confirm=tuple(sorted(approval.confirm)),
         notify=tuple(sorted(approval.notify)),
         hold=Seconds(float(approval.hold_seconds)),
+        proof=ApprovalProof(approval.proof),
     )
 
 

@@ -122,6 +122,7 @@ def _terms(approval: Approval) -> Json:
             "confirm": sorted(approval.confirm),
             "notify": sorted(approval.notify),
             "hold": approval.hold_seconds,
+            "proof": approval.proof,
         }
     )
 

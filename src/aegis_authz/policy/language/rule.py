@@ -153,7 +153,8 @@ class Approval(Part):
 
     So many people of the groups as `approvals` says must approve, and each types the values of the parameters in
     `confirm`. `notify` are places of channels that the control plane has, such as `slack:#finance`. For as long as
-    `hold` the request is kept open: decided within it, its answer is that of the tool.
+    `hold` the request is kept open: decided within it, its answer is that of the tool. `proof: signed_in` takes no
+    word that another service hands on, such as a press of a button in a chat.
     """
 
     groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
@@ -162,6 +163,7 @@ class Approval(Part):
     confirm: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
     notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] = ()
     hold: Hold | None = None
+    proof: Literal["any", "signed_in"] = "any"
     always: bool = False
 
     @property
