@@ -42,14 +42,27 @@ async def holding(mesh: DemoMesh) -> AsyncIterator[DemoMesh]:
         yield mesh
 
 
+@asynccontextmanager
+async def approver(mesh: DemoMesh) -> AsyncIterator[httpx.AsyncClient]:
+    """Whoever has the admin token, at the API: a command takes too long on a busy machine."""
+    control = json.loads((mesh.state / "mesh.json").read_text("utf-8"))["control"]
+    bearer = {"authorization": f"Bearer {(mesh.state / 'keys' / 'admin.token').read_text('ascii').strip()}"}
+    async with httpx.AsyncClient(base_url=control, headers=bearer, trust_env=False, timeout=PATIENCE) as client:
+        yield client
+
+
 async def waiting(mesh: DemoMesh, amount: float) -> str:
     """The id of the approval of a payment of that amount, once it is asked for."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE), approver(mesh) as client:
         while True:
-            listed = json.loads(await mesh.aegis("approvals", "list", "--dir", str(mesh.state), "--json"))
-            for entry in listed["approvals"]:
-                if entry["parameters"].get("amount") == amount and entry["state"] == "pending":
+            for entry in (await client.get("/v1/approvals?state=pending&limit=200")).json()["approvals"]:
+                if entry["parameters"].get("amount") == amount:
                     return str(entry["id"])
+
+
+async def decide(mesh: DemoMesh, name: str, verb: str = "approve") -> None:
+    async with approver(mesh) as client:
+        (await client.post(f"/v1/approvals/{name}/{verb}", json={"note": "as was said"})).raise_for_status()
 
 
 async def pay(agent: Agent, amount: float) -> Reply:
@@ -60,16 +73,16 @@ async def test_an_approval_lets_the_very_request_through(holding: DemoMesh, agen
     began = time.monotonic()
     request = asyncio.create_task(pay(agent, 6201))
     name = await waiting(holding, 6201)
-    await holding.approve(name)
+    await decide(holding, name)
     reply = await asyncio.wait_for(request, PATIENCE)
     assert (reply.status, reply.reason) == (201, "APPROVED")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 20, "nobody waits for the end of the hold"
 
 
 async def test_a_denial_is_the_answer_of_the_very_request_and_says_so(holding: DemoMesh, agent: Agent) -> None:
     request = asyncio.create_task(pay(agent, 6202))
     name = await waiting(holding, 6202)
-    await holding.aegis("approvals", "deny", name, "--dir", str(holding.state), "--note", "not this one")
+    await decide(holding, name, "deny")
     reply = await asyncio.wait_for(request, PATIENCE)
     assert (reply.status, reply.decision, reply.reason) == (403, "deny", "APPROVAL_DENIED")
     assert "A person denied this call." in reply.json["detail"]
@@ -80,7 +93,7 @@ async def test_the_records_show_the_hold_the_decision_and_what_became_of_the_req
 ) -> None:
     request = asyncio.create_task(pay(agent, 6203))
     name = await waiting(holding, 6203)
-    await holding.approve(name)
+    await decide(holding, name)
     reply = await asyncio.wait_for(request, PATIENCE)
     shown = json.loads(await holding.aegis("audit", "show", name, "--dir", str(holding.state), "--json"))
     told = sorted((entry["record"]["kind"], entry["record"].get("reason", "")) for entry in shown)
@@ -96,7 +109,7 @@ async def test_of_two_requests_for_one_call_that_wait_together_one_passes(holdin
     name = await waiting(holding, 6204)
     while await held_now(holding) < 2:
         assert not any(request.done() for request in requests)
-    await holding.approve(name)
+    await decide(holding, name)
     replies = [await asyncio.wait_for(request, PATIENCE) for request in requests]
     assert sorted(reply.decision for reply in replies) == ["allow", "approval_needed"]
 
@@ -112,7 +125,7 @@ async def test_an_agent_that_leaves_is_waited_for_no_longer_and_its_approval_sta
         while await ended(holding, "left") == before:
             await asyncio.sleep(0)
     assert await held_now(holding) == 0
-    await holding.approve(name)
+    await decide(holding, name)
     assert (await asyncio.wait_for(pay(agent, 6205), PATIENCE)).reason == "APPROVED"
 
 
@@ -131,7 +144,7 @@ async def test_what_nobody_decides_in_time_has_the_answer_of_every_held_call(hol
         reply = await pay(agent, 6220)
         assert 1.0 <= time.monotonic() - began < PATIENCE
         assert (reply.status, reply.decision, reply.approval_id[:4]) == (403, "approval_needed", "apr_")
-        await holding.approve(reply.approval_id)
+        await decide(holding, reply.approval_id)
         assert (await pay(agent, 6220)).reason == "APPROVED"
 
 

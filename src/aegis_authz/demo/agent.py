@@ -56,12 +56,16 @@ class Tokens:
         )
 
 
+_PATIENCE = 40.0
+"""Seconds: longer than a request is kept open while a person decides."""
+
+
 class Agent:
     """Calls tools through the forward proxy."""
 
     def __init__(self, proxy: str, records: Path, tokens: Tokens) -> None:
         self.tokens = tokens
-        self._client = httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=10)
+        self._client = httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=_PATIENCE)
         self._records = records
 
     async def close(self) -> None:
