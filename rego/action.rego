@@ -190,7 +190,7 @@ terms(groups, holding) := {
 }
 
 # What a word that is left out asks for; core/approval_terms.py has the same.
-absent_terms := {"approvals": 1, "confirm": [], "notify": [], "hold": 0, "proof": "any"}
+absent_terms := {"approvals": 1, "confirm": [], "notify": [], "hold": 0, "proof": "any", "unattended": "queue"}
 
 # What few rules ask for is told only where it is asked for: all that any of them asks, and no longer a hold than each does.
 more_terms(holding) := {word: value |
@@ -199,6 +199,7 @@ more_terms(holding) := {word: value |
 		"confirm": sort({name | some given in holding; some name in given.approval.confirm}),
 		"notify": sort({place | some given in holding; some place in given.approval.notify}),
 		"proof": max({object.get(given.approval, "proof", absent_terms.proof) | some given in holding}),
+		"unattended": min({object.get(given.approval, "unattended", absent_terms.unattended) | some given in holding}),
 		"hold": min({object.get(given.approval, "hold", absent_terms.hold) | some given in holding}),
 	}
 	value != absent_terms[word]

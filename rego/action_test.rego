@@ -154,6 +154,12 @@ test_rules_that_ask_are_decided_by_who_is_signed_in_once_any_of_them_wants_that 
 	not "proof" in object.keys(decided([asks(["a"], 900)], {}).approval)
 }
 
+test_what_nobody_decides_is_denied_once_any_rule_that_asks_says_so if {
+	final := object.union(asks(["a"], 900), {"approval": {"hold": 20, "unattended": "deny"}})
+	decided([asks(["a"], 900), final], {}).approval.unattended == "deny"
+	decided([final], {}).approval == {"groups": ["a"], "expires_in": 900, "hold": 20, "unattended": "deny"}
+}
+
 test_a_rule_that_cannot_be_read_denies if {
 	every broken in [{}, object.remove(rule, ["values"]), object.remove(rule, ["headers"]), null, "x"] {
 		decided([rule, broken], {}).effect == "deny"

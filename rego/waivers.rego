@@ -37,7 +37,7 @@ waivers_of(given, documents, call, seen) := {document.name |
 
 # Several people, values that are typed and whatever else an approval may take are more than one person has said.
 stands_for(waiver, terms) if {
-	object.keys(terms) - {"groups", "expires_in", "notify", "hold"} == set()
+	object.keys(terms) - {"groups", "expires_in", "notify", "hold", "unattended"} == set()
 	is_of(waiver.groups, terms.groups)
 }
 

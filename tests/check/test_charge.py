@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 
-from aegis_authz.core.approval import ApprovalProof, ApprovalState
+from aegis_authz.core.approval import ApprovalProof, ApprovalState, Unattended
 from aegis_authz.core.breaker import Breaker, Breakers
 from aegis_authz.core.decision import ApprovalTerms, Decision, Redact, Target
 from aegis_authz.core.effect import Effect
@@ -44,7 +44,7 @@ REDACTION = {"kind": "redact", "target": "response", "detectors": ["us_ssn"], "f
 
 def limit(terms: Terms, exceed: Exceed = Exceed.DENY, name: str = "cap") -> Limit:
     approval = (
-        ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY)
+        ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
         if exceed is Exceed.APPROVAL_NEEDED
         else None
     )
@@ -219,7 +219,8 @@ async def test_a_call_over_its_limit_waits_for_an_approval_and_is_charged_when_i
 
 
 HELD_FOR_LONG = replace(
-    HELD, approval=ApprovalTerms(("board", "finance"), 3600, 2, ("amount",), (), 0.0, ApprovalProof.ANY)
+    HELD,
+    approval=ApprovalTerms(("board", "finance"), 3600, 2, ("amount",), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE),
 )
 
 
@@ -233,7 +234,7 @@ async def test_who_approves_a_held_call_may_approve_of_its_limits_too_and_the_st
 
 
 async def test_a_held_call_that_nobody_may_let_over_its_limit_is_denied_and_spends_its_token() -> None:
-    held = replace(HELD, approval=ApprovalTerms(("board",), 900, 1, (), (), 0.0, ApprovalProof.ANY))
+    held = replace(HELD, approval=ApprovalTerms(("board",), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE))
     world = Limited(limits=(limit(Count(1, DAY), Exceed.APPROVAL_NEEDED),), judged=held)
     assert await reasons(world, 1) == ["POLICY_DENIED"]
     assert (world.records[-1].policies, world.records[-1].charges) == (("p1",), ())

@@ -27,7 +27,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.basis import Bases, approval_basis, judging_basis
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import (
@@ -129,11 +129,11 @@ def decision(effect: Effect = Effect.ALLOW, reason: Reason = Reason.ALLOWED, **c
 
 
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
-TERMS = ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY)
+TERMS = ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
 HELD = decision(
     Effect.APPROVAL_NEEDED,
     Reason.APPROVAL_NEEDED,
-    approval=ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY),
+    approval=ApprovalTerms(("finance",), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE),
 )
 
 
@@ -623,9 +623,9 @@ async def test_where_a_bundle_tells_no_bases_every_publication_makes_approvals_s
 @pytest.mark.parametrize(
     "terms",
     [
-        ApprovalTerms(("finance",), 900, 3, (), (), 0.0, ApprovalProof.ANY),
-        ApprovalTerms(("board",), 900, 1, (), (), 0.0, ApprovalProof.ANY),
-        ApprovalTerms(("finance",), 900, 1, ("amount",), (), 0.0, ApprovalProof.ANY),
+        ApprovalTerms(("finance",), 900, 3, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE),
+        ApprovalTerms(("board",), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE),
+        ApprovalTerms(("finance",), 900, 1, ("amount",), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE),
     ],
     ids=["more people", "other groups", "a typed value"],
 )
@@ -1043,7 +1043,9 @@ async def test_what_policy_denies_is_denied_by_policy_whatever_it_would_cost() -
     assert world.records[0].reason is Reason.POLICY_DENIED
 
 
-KEPT_OPEN = replace(HELD, approval=ApprovalTerms(("finance",), 900, 1, (), (), 20.0, ApprovalProof.ANY))
+KEPT_OPEN = replace(
+    HELD, approval=ApprovalTerms(("finance",), 900, 1, (), (), 20.0, ApprovalProof.ANY, Unattended.QUEUE)
+)
 
 
 async def test_a_held_call_that_policy_wants_kept_open_has_its_answer_and_its_record_at_once() -> None:
@@ -1133,3 +1135,17 @@ async def test_what_a_person_denied_is_a_denial_on_record_with_the_call() -> Non
     assert (refused.effect, refused.reason, refused.policies) == (Effect.DENY, Reason.APPROVAL_DENIED, ("p1",))
     assert (refused.tool, refused.digest, refused.identity) == (held.tool, held.digest, held.identity)
     assert len(world.settled) == 1, "it settles nothing more"
+
+
+async def test_what_is_denied_unless_somebody_decides_is_asked_no_longer_than_it_is_held() -> None:
+    world = World(answers=[replace(HELD, approval=replace(TERMS, hold=20.0, unattended=Unattended.DENY))])
+    hold = (await world.pipeline().judged(payment(), "", time.monotonic() + 1, None)).hold
+    assert hold is not None
+    assert (hold.is_final, hold.expires_at - world.now()) == (True, 20.0)
+
+
+async def test_what_nobody_could_decide_in_time_is_never_asked() -> None:
+    never = replace(HELD, approval=replace(TERMS, unattended=Unattended.DENY))  # of two rules one holds nothing open
+    world = World(answers=[never])
+    assert (await world.check()).effect is Effect.DENY
+    assert (world.records[0].reason, world.settled[0].opens) == (Reason.APPROVAL_UNATTENDED, None)

@@ -21,7 +21,7 @@ from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
-from aegis_authz.core.approval import ApprovalProof, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest, ApprovalState, Unattended
 from aegis_authz.core.breaker import Breaker, Tally
 from aegis_authz.core.charge import Adjustment, Charging, Excess, Slot
 from aegis_authz.core.decision import ApprovalTerms
@@ -76,7 +76,11 @@ SEEN: Counter[object] = Counter()
 
 def limit(number: int, exceed: Exceed) -> Limit:
     terms = TERMS[number]
-    approval = ApprovalTerms((), 900, 1, (), (), 0.0, ApprovalProof.ANY) if exceed is Exceed.APPROVAL_NEEDED else None
+    approval = (
+        ApprovalTerms((), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
+        if exceed is Exceed.APPROVAL_NEEDED
+        else None
+    )
     per = Per.TENANT if number % 2 else Per.AGENT
     return Limit(f"l{number}{exceed.value}", "p", f"l{number}", per, exceed, (), approval, terms)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import script
 from aegis_authz.adapters.redis.settle_script import Arguments, of_life, read_settled, settle_arguments
-from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest, Unattended
 from aegis_authz.core.charge import Charge, Charging, Excess, Fixed, Measure, Pace, Sum
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.identity import Identity, Way
@@ -87,7 +87,11 @@ def measure(kind: int, amount: int, now: int) -> Measure:
 def charge(kind: int, exceed: Exceed, amount: int, scope: Scope, now: int) -> Charge:
     """A charge to the account of the agent, or of its tenant."""
     per = Per.TENANT if kind % 2 else Per.AGENT
-    approval = ApprovalTerms((), 900, 1, (), (), 0.0, ApprovalProof.ANY) if exceed is Exceed.APPROVAL_NEEDED else None
+    approval = (
+        ApprovalTerms((), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
+        if exceed is Exceed.APPROVAL_NEEDED
+        else None
+    )
     limit = Limit(f"l{kind}{exceed.value}", "p", "l", per, exceed, (), approval, Count(1, RollingWindow(1)))
     return Charge(limit, limit.holder_of(scope), measure(kind, amount, now))
 

@@ -26,6 +26,7 @@ def test_a_word_that_asks_for_nothing_is_left_out_and_read_all_the_same() -> Non
         {**LEAST, "groups": "finance"},
         {**LEAST, "notify": [1]},
         {**LEAST, "proof": "seen"},
+        {**LEAST, "unattended": "hold"},
         {**LEAST, "hold": 61},
         {**LEAST, "hold": -1},
     ],

@@ -106,6 +106,8 @@ def test_words_that_do_nothing_yet_say_so(word: str) -> None:
         (rule("approval: {always: true, expires_in: 0}"), "approval.expires_in: must be more than 0, not the number 0"),
         (rule("approval: {always: true, approvals: 0}"), "approval.approvals: must be at least 1, not the number 0"),
         (rule("approval: {always: true, approvals: 6}"), "approval.approvals: must be at most 5, not the number 6"),
+        (rule("approval: {always: true, unattended: deny}"), "approval: unattended: deny needs hold"),
+        (rule("approval: {always: true, unattended: hold}"), "approval.unattended: must be"),
         (rule("approval: {always: true, proof: seen}"), "approval.proof: must be"),
         (rule("approval: {always: true, hold: 61s}"), "approval.hold: 61s is too long: a request is kept open for at most 60s"),
         (rule("approval: {always: true, hold: 20}"), "approval.hold: must be"),

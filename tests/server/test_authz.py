@@ -150,13 +150,13 @@ async def test_the_trace_is_handed_on() -> None:
 NEEDED = Answer(Effect.APPROVAL_NEEDED, 7, 403, b"", {"x-aegis-decision": "approval_needed"}, {}, {}, (), {}, True)
 
 
-def holding() -> ScriptedPipeline:
+def holding(is_final: bool = False) -> ScriptedPipeline:
     """A pipeline whose first answer is held, and that lets through what goes on."""
     pipeline = ScriptedPipeline()
     pipeline.gate.set()
     draft = Draft.begin("d-1", "", "", cast(Clock, pipeline))
     scope = Scope("acme", "emea", "bot")
-    pipeline.hold = Hold(draft, (), NEEDED, scope, ApprovalId("apr_1"), Seconds(20.0), time.time() + 900)
+    pipeline.hold = Hold(draft, (), NEEDED, scope, ApprovalId("apr_1"), Seconds(20.0), time.time() + 900, is_final)
     return pipeline
 
 
@@ -223,3 +223,27 @@ async def test_a_caller_that_left_is_waited_for_by_nobody_and_uses_no_approval()
     pipeline.states_now = [ApprovalState.APPROVED]
     await asyncio.wait_for(call, 5)
     assert pipeline.resumed == [None]
+
+
+async def test_what_is_denied_unless_somebody_decides_is_denied_however_the_wait_ends() -> None:
+    crowded, left, drained, held_anew = (holding(is_final=True) for _ in range(4))
+    gone = asyncio.Event()
+    gone.set()
+    stopping = handler(drained)
+    stopping.drain_holds()
+    held_anew.states_now, held_anew.answer = [ApprovalState.USED], NEEDED
+    for pipeline, call in (
+        (crowded, asked(handler(crowded), 0.2)),
+        (left, asked(handler(left), 30.0, gone)),
+        (drained, asked(stopping, 30.0)),
+        (held_anew, asked(handler(held_anew), 30.0)),
+    ):
+        assert kind(await asyncio.wait_for(call, 5)) == "denied_response"
+        assert pipeline.refused == [Reason.APPROVAL_UNATTENDED]
+
+
+async def test_what_is_approved_in_time_passes_also_where_it_would_be_denied() -> None:
+    pipeline = holding(is_final=True)
+    pipeline.states_now = [ApprovalState.APPROVED]
+    assert kind(await asyncio.wait_for(asked(handler(pipeline), 30.0), 5)) == "ok_response"
+    assert pipeline.refused == []

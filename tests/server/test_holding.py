@@ -62,7 +62,7 @@ class World:
 
 def hold(name: str = "apr_1", scope: Scope = BOT, longest: float = 20.0, life: float = 900.0) -> Hold:
     draft = Draft.begin("d-1", "", "", cast(Clock, World()))
-    return Hold(draft, (), NEEDED, scope, ApprovalId(name), Seconds(longest), time.time() + life)
+    return Hold(draft, (), NEEDED, scope, ApprovalId(name), Seconds(longest), time.time() + life, False)
 
 
 def far() -> Monotonic:

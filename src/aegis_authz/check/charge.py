@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
 from aegis_authz.core.charge import Account, Charge, Charging, Excess, Measure, Pace, Slot, Sum
 from aegis_authz.core.decision import ApprovalTerms, Decision
@@ -84,6 +84,7 @@ def approval_over(held: ApprovalTerms | None, charging: Charging) -> ApprovalTer
         notify=tuple(sorted({place for entry in terms for place in entry.notify})),
         hold=min(entry.hold for entry in terms),
         proof=_strictest(entry.proof for entry in terms),
+        unattended=Unattended.DENY if any(entry.unattended is Unattended.DENY for entry in terms) else Unattended.QUEUE,
     )
 
 

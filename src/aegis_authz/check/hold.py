@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aegis_authz.check.draft import Draft, Resumption
+from aegis_authz.core.approval import Unattended
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
@@ -16,7 +17,8 @@ from aegis_authz.wire.envoy.answer import Answer
 class Hold:
     """A request that policy wants kept open for `longest` seconds, whose `answer` is due when nobody decides.
 
-    `draft` is that of the decision that held it, and on record. `expires_at` is when the approval's time is over.
+    `is_final` says that the call is denied then. `draft` is that of the decision that held it, and on record.
+    `expires_at` is when the approval's time is over.
     """
 
     draft: Draft
@@ -26,6 +28,7 @@ class Hold:
     approval_id: ApprovalId
     longest: Seconds
     expires_at: Epoch
+    is_final: bool
 
     @property
     def resumption(self) -> Resumption:
@@ -56,4 +59,5 @@ def hold_of(decision: Decision, draft: Draft, answer: Answer) -> Hold | None:
         approval_id=settled.approval_id,
         longest=terms.hold,
         expires_at=settled.approval_expires_at,
+        is_final=terms.unattended is Unattended.DENY,
     )

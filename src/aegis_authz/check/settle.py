@@ -9,7 +9,7 @@ import orjson
 
 from aegis_authz.check.charge import approval_over, exceeded_reason, excesses, sanitized, tally_of
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest
+from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest, Unattended
 from aegis_authz.core.basis import approval_basis
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.charge import Account, Charge, Charging
@@ -32,7 +32,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
-from aegis_authz.core.units import ApprovalId, Basis, Epoch
+from aegis_authz.core.units import ApprovalId, Basis, Epoch, Seconds
 from aegis_authz.wire.mcp.lifecycle import is_lifecycle
 
 _HELD = frozenset((SettleOutcome.OPENED, SettleOutcome.REOPENED))
@@ -42,19 +42,21 @@ def approval_terms(decision: Decision, draft: Draft) -> ApprovalTerms | None:
     """What an approval of the call needs: one that policy demands, or one for a call that is over a limit.
 
     None where none is of use. Raises Refused where policy demands one that nobody can give: with APPROVAL_TOO_LARGE for
-    more than a person can be shown, with POLICY_DENIED where nobody may decide of the call and of its limits; and with
-    APPROVAL_STALE when an override is shown that was given on other terms.
+    more than a person can be shown, with APPROVAL_UNATTENDED where nobody could decide in time, with POLICY_DENIED
+    where nobody may decide of the call and of its limits; and with APPROVAL_STALE when an override is shown that was
+    given on other terms.
     """
     charging = draft.charging
     terms = decision.approval if charging is None else approval_over(decision.approval, charging)
     override = draft.override
     if terms is not None and override is not None and override.basis != _basis(draft, terms):
         raise Refused(Reason.APPROVAL_STALE, "given on other terms than an approval of the call must be now")
-    if terms is None or override is not None or _is_showable(draft):
+    if terms is None or override is not None:
         return terms
-    if decision.approval is None:
-        return None
-    raise Refused(Reason.APPROVAL_TOO_LARGE, "")
+    trouble = _trouble(terms, draft)
+    if trouble is None or decision.approval is None:
+        return terms if trouble is None else None
+    raise Refused(trouble, "")
 
 
 def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> Settlement:
@@ -130,6 +132,13 @@ def _over_limit(decision: Decision, over: Sequence[tuple[Charge, Account]]) -> D
     return replace(refusal, policies=(charge.limit.policy,) if charge.limit.policy else decision.policies)
 
 
+def _trouble(terms: ApprovalTerms, draft: Draft) -> Reason | None:
+    """Why nobody could give the approval, None where somebody can."""
+    if terms.unattended is Unattended.DENY and terms.hold <= 0:
+        return Reason.APPROVAL_UNATTENDED
+    return None if _is_showable(draft) else Reason.APPROVAL_TOO_LARGE
+
+
 def _is_showable(draft: Draft) -> bool:
     """Whether a person can be shown what would have to be approved."""
     call = draft.call
@@ -158,7 +167,7 @@ def _request(
         groups=terms.groups,
         requested_at=draft.time,
         besides=_besides(call, identity, decision.obligations) | _by_limits(charging),
-        expires_at=Epoch(draft.time + terms.expires_in),
+        expires_at=Epoch(draft.time + _life(terms)),
         basis=_basis(draft, terms),
         decision_id=draft.decision_id,
         approvals=terms.approvals,
@@ -166,6 +175,11 @@ def _request(
         notify=terms.notify,
         proof=terms.proof,
     )
+
+
+def _life(terms: ApprovalTerms) -> Seconds:
+    """How long it may be asked and used: what is denied once the hold is over is not asked any longer."""
+    return min(terms.expires_in, terms.hold) if terms.unattended is Unattended.DENY else terms.expires_in
 
 
 def _basis(draft: Draft, terms: ApprovalTerms) -> Basis:

@@ -16,6 +16,7 @@ from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.commands.agents import list_registered
 from aegis_authz.commands.approvals import channels_of, deny
 from aegis_authz.commands.faults import CommandFault, unable_on
+from aegis_authz.commands.reach_proof import prove_reach
 from aegis_authz.commands.records import latest_decision
 from aegis_authz.commands.route_proof import prove_routes
 from aegis_authz.commands.workload_proof import prove_workloads
@@ -40,7 +41,8 @@ async def prove_mesh(state: Path, facts: MeshFacts) -> list[Proof]:
         ports = await prove_workloads(state, facts)
     weak = await asyncio.to_thread(static_keys, state)
     channels = await asyncio.to_thread(live_channels, state)
-    others = [proof for proof in (weak, channels) if proof is not None]
+    reach = await asyncio.to_thread(prove_reach, state)
+    others = [reach, *(proof for proof in (weak, channels) if proof is not None)]
     return [await prove_routes(state, facts), *others, *calls, *ports]
 
 

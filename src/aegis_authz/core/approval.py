@@ -50,6 +50,13 @@ class ApprovalProof(Enum):
     SIGNED_IN = "signed_in"
 
 
+class Unattended(Enum):
+    """What becomes of a call that nobody decides while its request is kept open: it waits on, or is denied for good."""
+
+    QUEUE = "queue"
+    DENY = "deny"
+
+
 class ApprovalConflict(Exception):
     """The approval cannot make this step; the message says why in words for a person."""
 

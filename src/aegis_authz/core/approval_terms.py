@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS, MOST_HOLD, ApprovalProof
+from aegis_authz.core.approval import MAX_APPROVAL_LIFE, MOST_APPROVERS, MOST_HOLD, ApprovalProof, Unattended
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import Seconds
 
 ABSENT_TERMS: Mapping[str, Json] = MappingProxyType(
-    {"approvals": 1, "confirm": [], "notify": [], "hold": 0, "proof": ApprovalProof.ANY.value}
+    {
+        "approvals": 1,
+        "confirm": [],
+        "notify": [],
+        "hold": 0,
+        "proof": ApprovalProof.ANY.value,
+        "unattended": Unattended.QUEUE.value,
+    }
 )
 """What is asked for where a word is left out; the words that are not here are in all terms.
 
@@ -47,6 +54,7 @@ def read_terms(data: Json) -> ApprovalTerms:
         notify=_texts(terms["notify"], "notify"),
         hold=Seconds(float(hold)),
         proof=ApprovalProof(terms["proof"]),
+        unattended=Unattended(terms["unattended"]),
     )
 
 

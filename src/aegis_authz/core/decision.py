@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, NoReturn
 
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.fault import Fault
@@ -143,7 +143,8 @@ class ApprovalTerms:
     """What an approval needs: whom it is meant for, how long it may be asked and used, and how many people.
 
     `confirm` names the parameters whose values an approver types, and `notify` the places of channels, `kind:place`.
-    For so long as `hold` the request is kept open meanwhile, 0 for not at all. `proof` is what whoever decides shows.
+    For so long as `hold` the request is kept open meanwhile, 0 for not at all. `proof` is what whoever decides shows,
+    and `unattended` what becomes of the call when nobody decides within the hold.
     """
 
     groups: tuple[str, ...]
@@ -153,6 +154,7 @@ class ApprovalTerms:
     notify: tuple[str, ...]
     hold: Seconds
     proof: ApprovalProof
+    unattended: Unattended
 
 
 @dataclass(frozen=True, slots=True)

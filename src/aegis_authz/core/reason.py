@@ -104,6 +104,7 @@ class Reason(Enum):
     APPROVAL_STALE = "APPROVAL_STALE"
     APPROVAL_NOT_GRANTED = "APPROVAL_NOT_GRANTED"
     APPROVAL_DENIED = "APPROVAL_DENIED"
+    APPROVAL_UNATTENDED = "APPROVAL_UNATTENDED"
     APPROVAL_USED = "APPROVAL_USED"
     APPROVAL_TOO_LARGE = "APPROVAL_TOO_LARGE"
     APPROVALS_FULL = "APPROVALS_FULL"
@@ -312,6 +313,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             "or asks for another approval at this hour. Ask for a new one by repeating the call without it.",
         ),
         Reason.APPROVAL_NOT_GRANTED: _refusal(Retry.NEVER, "The approval has not been granted."),
+        Reason.APPROVAL_UNATTENDED: _refusal(
+            Retry.NEVER, "The call needs a human approval, and nobody was there to decide while it waited."
+        ),
         Reason.APPROVAL_DENIED: _refusal(Retry.NEVER, "A person denied this call."),
         Reason.APPROVAL_USED: _refusal(
             Retry.NEVER, "The approval was used before. Ask for a new one by repeating the call without it."

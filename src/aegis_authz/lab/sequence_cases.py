@@ -63,6 +63,7 @@ class ExpectedApproval(Part):
     notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] | None = None
     hold: Hold | None = None
     proof: Literal["any", "signed_in"] | None = None
+    unattended: Literal["queue", "deny"] | None = None
 
     @property
     def data(self) -> dict[str, Json]:
@@ -80,6 +81,8 @@ class ExpectedApproval(Part):
             terms["hold"] = seconds_of(self.hold)
         if self.proof is not None:
             terms["proof"] = self.proof
+        if self.unattended is not None:
+            terms["unattended"] = self.unattended
         return terms
 
 
@@ -97,7 +100,8 @@ def terms_data(terms: ApprovalTerms) -> dict[str, Json]:
         "confirm": sorted(terms.confirm),
         "notify": sorted(terms.notify),
     }
-    return every | present_terms({"hold": seconds_to_data(terms.hold), "proof": terms.proof.value})
+    few: dict[str, Json] = {"proof": terms.proof.value, "unattended": terms.unattended.value}
+    return every | present_terms({"hold": seconds_to_data(terms.hold), **few})
 
 
 class ExpectedStep(Part):

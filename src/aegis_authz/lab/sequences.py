@@ -111,8 +111,7 @@ async def _settled(
     approval = None
     if final.effect is Effect.APPROVAL_NEEDED and opens is not None:
         life = Seconds(round(opens.expires_at - opens.requested_at, 3))
-        hold = Seconds(0.0) if draft.approval is None else draft.approval.hold
-        approval = ApprovalTerms(opens.groups, life, opens.approvals, opens.confirm, opens.notify, hold, opens.proof)
+        approval = None if draft.approval is None else replace(draft.approval, expires_in=life)
     return Played(final, left, approval)
 
 

@@ -14,6 +14,7 @@ from aegis_authz.check.hold import Hold, Judgement
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import denied
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.units import NO_REVISION, DecisionId, Monotonic, Seconds
 from aegis_authz.server.admission import Admission
@@ -107,9 +108,12 @@ class CheckHandler:
         ended = await self._holds.wait(hold, Monotonic(end - self._times.decision), gone)
         if ended in _REFUSALS:
             return await self._pipeline.deny(hold, _REFUSALS[ended], end)
-        if ended is not HoldEnd.SETTLED:
-            return hold.answer
-        return (await self._judged(message, traceparent, end, hold)).answer
+        answer = hold.answer
+        if ended is HoldEnd.SETTLED:
+            answer = (await self._judged(message, traceparent, end, hold)).answer
+        if hold.is_final and answer.effect is Effect.APPROVAL_NEEDED:
+            return await self._pipeline.deny(hold, Reason.APPROVAL_UNATTENDED, end)
+        return answer
 
 
 def _last_resort(pipeline: Pipeline) -> Answer:

@@ -121,6 +121,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.APPROVAL_STALE: _FORBIDDEN,
         Reason.APPROVAL_NOT_GRANTED: _FORBIDDEN,
         Reason.APPROVAL_DENIED: _FORBIDDEN,
+        Reason.APPROVAL_UNATTENDED: _FORBIDDEN,
         Reason.APPROVAL_USED: _FORBIDDEN,
         Reason.APPROVAL_TOO_LARGE: _FORBIDDEN,
         Reason.APPROVALS_FULL: StatusCodes(http=429, grpc=_EXHAUSTED, jsonrpc=-31004),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.breaker import Breaker
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.limit import (
@@ -79,7 +79,7 @@ def built(limits: dict[str, Limit]) -> dict[str, Limit]:
             limit,
             id=name,
             obligations=REDACT if limit.on_exceed is Exceed.SANITIZE else (),
-            approval=ApprovalTerms(("a",), 900.0, 1, (), (), 0.0, ApprovalProof.ANY)
+            approval=ApprovalTerms(("a",), 900.0, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
             if limit.on_exceed is Exceed.APPROVAL_NEEDED
             else None,
         )

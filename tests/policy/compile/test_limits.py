@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Exceed, Flags, Limit, Per
@@ -127,7 +127,10 @@ def test_the_limits_own_word_wins_over_that_of_its_rule_and_flags_have_an_else()
         "unless b (bank)": Exceed.APPROVAL_NEEDED,
     }
     terms = {limit.approval for limit in limits(document)}
-    assert terms == {None, ApprovalTerms(("g",), 60.0, 2, ("amount",), ("slack:#g",), 0.0, ApprovalProof.ANY)}
+    assert terms == {
+        None,
+        ApprovalTerms(("g",), 60.0, 2, ("amount",), ("slack:#g",), 0.0, ApprovalProof.ANY, Unattended.QUEUE),
+    }
 
 
 def test_what_is_redacted_beyond_a_limit_is_that_of_its_entry_or_rule() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, SetHeader
@@ -125,11 +125,11 @@ def held(terms: Json) -> Decision | Refused:
 def test_an_approval_asks_for_one_person_unless_its_terms_say_more() -> None:
     plain = held(TERMS)
     assert isinstance(plain, Decision)
-    assert plain.approval == ApprovalTerms(("finance",), 60.0, 1, (), (), 0.0, ApprovalProof.ANY)
+    assert plain.approval == ApprovalTerms(("finance",), 60.0, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
     more = held({**TERMS, "approvals": 2, "confirm": ["payee"], "notify": ["slack:#finance"]})
     assert isinstance(more, Decision)
     assert more.approval == ApprovalTerms(
-        ("finance",), 60.0, 2, ("payee",), ("slack:#finance",), 0.0, ApprovalProof.ANY
+        ("finance",), 60.0, 2, ("payee",), ("slack:#finance",), 0.0, ApprovalProof.ANY, Unattended.QUEUE
     )
 
 

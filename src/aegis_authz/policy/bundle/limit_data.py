@@ -108,7 +108,8 @@ def _approval_to_data(approval: ApprovalTerms | None) -> Json:
         "confirm": [*approval.confirm],
         "notify": [*approval.notify],
     }
-    return written | present_terms({"hold": approval.hold, "proof": approval.proof.value})
+    few: dict[str, Json] = {"proof": approval.proof.value, "unattended": approval.unattended.value}
+    return written | present_terms({"hold": approval.hold, **few})
 
 
 def _window_to_data(window: Window) -> Json:

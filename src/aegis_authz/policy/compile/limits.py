@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aegis_authz.core.approval import ApprovalProof
+from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.breaker import Breaker
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
@@ -217,6 +217,7 @@ def _approval_terms(words: Approval | None) -> ApprovalTerms:
         notify=tuple(sorted(approval.notify)),
         hold=Seconds(float(approval.hold_seconds)),
         proof=ApprovalProof(approval.proof),
+        unattended=Unattended(approval.unattended),
     )
 
 

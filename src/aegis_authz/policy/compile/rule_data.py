@@ -123,6 +123,7 @@ def _terms(approval: Approval) -> Json:
             "notify": sorted(approval.notify),
             "hold": approval.hold_seconds,
             "proof": approval.proof,
+            "unattended": approval.unattended,
         }
     )
 

@@ -68,6 +68,7 @@ _RULES: Mapping[str, str] = {
     "confirm": "Parameters whose values an approver types: what cannot be undone is read before it is approved.",
     "notify": "Places of the control plane's channels where people learn of it, such as slack:#finance.",
     "hold": "For how long the request is kept open while a person decides, such as 20s; at most 60s.",
+    "unattended": "What nobody decided while the request was kept open: queue, the default, waits on, deny is denied.",
     "proof": "signed_in: only who is signed in here decides, and nobody by a button in a chat; default any.",
     "always": "Every call needs an approval.",
     "set_headers": "Headers of the request as the tool receives it; what the agent sent under those names is replaced.",

@@ -73,7 +73,10 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         *_OF_PARAMETERS,
         *(_REST, "optional", "else"),
     ),
-    Approval: ("approvers", "groups", "approvals", "expires_in", "confirm", "notify", "hold", "proof", "always"),
+    Approval: (
+        *("approvers", "groups", "approvals", "expires_in", "confirm", "notify"),
+        *("hold", "unattended", "proof", "always"),
+    ),
     TimeWindow: ("name", "zone", "weekdays", "hours", "from", "until", "holidays"),
     ToolEntry: (
         "tool",

@@ -154,7 +154,8 @@ class Approval(Part):
     So many people of the groups as `approvals` says must approve, and each types the values of the parameters in
     `confirm`. `notify` are places of channels that the control plane has, such as `slack:#finance`. For as long as
     `hold` the request is kept open: decided within it, its answer is that of the tool. `proof: signed_in` takes no
-    word that another service hands on, such as a press of a button in a chat.
+    word that another service hands on, such as a press of a button in a chat. `unattended: deny` denies what nobody
+    decided while the request was kept open, which else waits on.
     """
 
     groups: Annotated[tuple[Words, ...], LISTED, UNIQUE] = ()
@@ -164,7 +165,14 @@ class Approval(Part):
     notify: Annotated[tuple[ChannelPlace, ...], LISTED, UNIQUE] = ()
     hold: Hold | None = None
     proof: Literal["any", "signed_in"] = "any"
+    unattended: Literal["queue", "deny"] = "queue"
     always: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_decided(self) -> Approval:
+        if self.unattended == "deny" and self.hold is None:
+            raise ValueError("unattended: deny needs hold: say for how long the request may wait for somebody")
+        return self
 
     @property
     def hold_seconds(self) -> int:

@@ -29,6 +29,7 @@ def breadth_findings(ground: Ground) -> Iterator[Finding]:
     for rule in ground.rules():
         if not rule.denying:
             yield from _any_approver(rule)
+            yield from _nobody_told(rule)
             yield from _lists_of_forbidden(rule)
 
 
@@ -69,6 +70,13 @@ def _any_approver(rule: LintedRule) -> Iterator[Finding]:
         yield finding_of(
             "wide-approval", rule.problem(("approval",) if rule.raw(("approval",)) is not None else (), message)
         )
+
+
+def _nobody_told(rule: LintedRule) -> Iterator[Finding]:
+    approval = rule.rule.approval if isinstance(rule.rule, ToolRule) else None
+    if approval is not None and approval.unattended == "deny" and not approval.notify:
+        message = f"tells nobody of a call that is denied unless somebody decides within {approval.hold}; add notify"
+        yield finding_of("approvers-unreachable", rule.problem(("approval",), message))
 
 
 def _all_but_denied(entry: LintedDocument) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ CODES: Mapping[str, Code] = {
     "allow-everything": Code("warning", "a rule allows every action of a tool without any condition"),
     "approval-above-maximum": Code("warning", "an approval is needed above a value that is never allowed"),
     "approval-never": Code("warning", "nothing that is allowed can ever need the approval"),
+    "approvers-unreachable": Code("error", "nobody is told of a call that is denied unless somebody decides at once"),
     "breaker-never-trips": Code("warning", "a breaker that quarantines nobody"),
     "budget-without-price": Code("warning", "a budget of what calls cost, for a tool without a price"),
     "chosen-variable": Code("warning", "a parameter is a GraphQL variable, whose name the agent chooses"),
