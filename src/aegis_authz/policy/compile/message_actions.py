@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from aegis_authz.core.catalogue import Action, BodyFormat, Parameter, ParameterSource, ParameterType, Tool
 from aegis_authz.core.interface import NO_INTERFACE, Interface, Method, Sending
@@ -26,33 +26,23 @@ def interface_of(entry: ToolEntry, tool: Tool, descriptors: Descriptors | None) 
 
     `descriptors` is the set that the entry names, None where it names none.
     """
+    streams = {name for name, action in (entry.actions or {}).items() if action.stream is not None}
     faults: list[Fault] = []
     methods: dict[str, Method] = {}
-    requests = []
+    requests: list[Descriptor] = []
     for action in tool.actions:
-        is_stream = (entry.actions or {})[action.name].stream is not None if entry.actions else False
-        if BodyFormat.MESSAGE not in action.bodies:
-            if is_stream:
-                faults.append((_at(action, "stream"), "is about gRPC: the action needs body: grpc"))
-            continue
-        wrong = [*_shape_faults(action, is_stream, descriptors is not None)]
-        method = None
-        if descriptors is not None and not wrong:
-            service, name = action.template
-            try:
-                method = descriptors.method(service, name)
-            except DescriptorsUnusable as fault:
-                wrong.append((_at(action, "match"), f"the descriptor set {fault}"))
-        if is_stream:
-            wrong += _stream_faults(action, method)
-            methods[action.name] = Method(Sending.OPAQUE, "")
-        elif method is not None:
-            wrong += _parameter_faults(action, method)
-            sending = Sending.STREAM if method.client_streaming else Sending.MESSAGE
-            methods[action.name] = Method(sending, method.input_type.full_name)
-            requests.append(method.input_type)
-        faults += wrong
-    if descriptors is not None and not any(BodyFormat.MESSAGE in action.bodies for action in tool.actions):
+        if BodyFormat.MESSAGE in action.bodies:
+            method, wrong = _method(action, action.name in streams, descriptors)
+            faults += wrong
+            if action.name in streams:
+                methods[action.name] = Method(Sending.OPAQUE, "")
+            elif method is not None:
+                sending = Sending.STREAM if method.client_streaming else Sending.MESSAGE
+                methods[action.name] = Method(sending, method.input_type.full_name)
+                requests.append(method.input_type)
+        elif action.name in streams:
+            faults.append((_at(action, "stream"), "is about gRPC: the action needs body: grpc"))
+    if descriptors is not None and not tool.has_messages:
         faults.append((("descriptor_set",), "no action of this tool has body: grpc"))
     if faults or not methods:
         return NO_INTERFACE, faults
@@ -61,6 +51,25 @@ def interface_of(entry: ToolEntry, tool: Tool, descriptors: Descriptors | None) 
     except DescriptorsUnusable as fault:
         return NO_INTERFACE, [(("descriptor_set",), str(fault))]
     return Interface(methods, messages, enums), []
+
+
+def _method(
+    action: Action, is_stream: bool, descriptors: Descriptors | None
+) -> tuple[MethodDescriptor | None, list[Fault]]:
+    """The method of an action, None where no set tells it, and what is wrong with the action by that."""
+    faults = [*_shape_faults(action, is_stream, descriptors is not None)]
+    method = None
+    if descriptors is not None and not faults:
+        service, name = action.template
+        try:
+            method = descriptors.method(service, name)
+        except DescriptorsUnusable as fault:
+            faults.append((_at(action, "match"), f"the descriptor set {fault}"))
+    if is_stream:
+        faults += _stream_faults(action, method)
+    elif method is not None:
+        faults += _parameter_faults(action, method)
+    return method, faults
 
 
 def _at(action: Action, *words: str) -> Location:
