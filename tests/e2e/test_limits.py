@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 import pytest_asyncio
+import yaml
 
+from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
-from aegis_authz.demo.scenario import PAYMENTS
+from aegis_authz.demo.scenario import DEPLOYMENTS, PAYMENTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,3 +50,60 @@ async def test_a_budget_of_what_is_paid_holds_and_says_what_is_left(mesh: DemoMe
     assert (limit["used"], limit["left"], limit["of"], limit["currency"]) == ("60.00", "40.00", "100.00", "USD")
     assert int(refused.headers["retry-after"]) == problem["retry_after"] > 80_000
     assert (await pay(mesh, "spender-a", 40)).status_code == 201
+
+
+ALIKE = """
+org: acme
+tenant: emea
+agent: alike-*
+name: alike
+allowed_tools:
+  - name: stripe-payments
+    actions: [create_payment]
+    budget: {amount: 100, currency: USD, per: 24h, of: {parameter: amount}}
+    distinct: {parameter: payee, max: 2, per: 24h, on_exceed: approval_needed}
+    approval: {groups: [finance-approvers]}
+    sets: [paid]
+  - name: deploys
+    actions: [deploy]
+    requires: [paid]
+    count: {max: 2, per: 24h}
+"""
+DEPLOY = {"environment": "staging", "service": "shop", "version": "1.2"}
+STEPS: list[tuple[dict[str, object], str, str]] = [
+    (DEPLOY, "deny", "FLAG_MISSING"),
+    ({"amount": 60, "payee": "A"}, "allow", "ALLOWED"),
+    ({"amount": 40.01, "payee": "A"}, "deny", "BUDGET_EXCEEDED"),
+    ({"amount": 10, "payee": "B"}, "allow", "ALLOWED"),
+    ({"amount": 5, "payee": "C"}, "approval_needed", "APPROVAL_NEEDED"),
+    ({"amount": 0, "payee": "A"}, "deny", "CHARGE_INVALID"),
+    ({"amount": 30, "payee": "A"}, "allow", "ALLOWED"),
+    ({"amount": 0.01, "payee": "A"}, "deny", "BUDGET_EXCEEDED"),
+    *[(DEPLOY, "allow", "ALLOWED")] * 2,
+    (DEPLOY, "deny", "COUNT_EXCEEDED"),
+]
+
+
+def sequence() -> str:
+    """The steps as a test of policies plays them."""
+    steps = []
+    for parameters, effect, reason in STEPS:
+        tool, action = ("deploys", "deploy") if parameters is DEPLOY else ("stripe-payments", "create_payment")
+        call = {"agent": "acme/emea/alike-a", "tool": tool, "action": action, "parameters": {**parameters}}
+        steps.append({"call": call, "expect": {"effect": effect, "reason": reason}})
+    return yaml.safe_dump({"tests": [{"name": "one after the other", "sequence": steps}]})
+
+
+async def test_a_sequence_of_policy_tests_and_the_mesh_answer_alike(
+    mesh: DemoMesh, agent: Agent, tmp_path: Path
+) -> None:
+    (mesh.policies / "alike.yaml").write_text(ALIKE, "utf-8")
+    await mesh.publish()
+    (tmp_path / "alike.yaml").write_text(ALIKE, "utf-8")
+    (tmp_path / "alike_test.yaml").write_text(sequence(), "utf-8")
+    told = await mesh.aegis("policy", "test", "--policies", str(tmp_path), "--tools", str(mesh.catalogue))
+    assert "1 passed" in told
+    for number, (parameters, effect, reason) in enumerate(STEPS):
+        url = DEPLOYMENTS if parameters is DEPLOY else PAYMENTS
+        reply = await agent.call("alike-a", "POST", url, parameters)
+        assert (number, reply.decision, reply.reason) == (number, effect, reason)
