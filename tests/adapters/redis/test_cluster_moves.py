@@ -50,7 +50,7 @@ def call_of(scope: Scope, *, charged: bool) -> Settlement:
     if charged:
         charges = charges_of(LIMITS, {"amount": 2}, scope, Sessions("", "", ""), None, now)
         charging = Charging(jti, charges, 60_000, is_held_when_over=True)
-    return Settlement(who, None, None, now, (), charging, None)
+    return Settlement(who, None, None, now, (), charging, None, None)
 
 
 async def settle(store: RedisStore, call: Settlement) -> Settled:
