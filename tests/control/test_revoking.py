@@ -23,7 +23,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.core.release import ChangeKind, Sources
-from aegis_authz.core.revocation import Revoked, RevokedKind
+from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.units import Epoch, Monotonic
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.ports.data_plane import StoreDown
@@ -115,6 +115,33 @@ async def test_a_revocation_that_the_store_could_not_be_told_counts_all_the_same
     async with client(services, "") as anyone:
         assert (await ask(anyone)).json()["error"] == "unauthorized_client"
     assert (await services.publisher.changes())[0].message == ""
+
+
+class DeafRevocations(MemoryRevocations):
+    """As a Redis that was there all the time and moved the slot when it was told."""
+
+    is_deaf = True
+
+    async def revoke(self, revocation: Revocation) -> None:
+        if self.is_deaf:
+            raise StoreDown("the slot is on its way")
+        await super().revoke(revocation)
+
+
+async def test_a_store_that_lost_nothing_is_told_what_it_could_not_be_told_before(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, registered: Callable[[], Sources]
+) -> None:
+    revocations = DeafRevocations(store)
+    services = new_plane(revocations=revocations)
+    services.publisher.start(registered)
+    await services.revoker.remind()
+    with pytest.raises(StoreDown):
+        await services.revoker.revoke(AGENT, "ann", "")
+    with pytest.raises(StoreDown):
+        await services.revoker.remind()
+    revocations.is_deaf = False
+    await services.revoker.remind()
+    assert [entry.target for entry in await services.revoker.list()] == [AGENT]
 
 
 async def test_a_tenant_a_key_and_a_token_are_revoked_over_the_api(plane: ControlServices, client: Client) -> None:

@@ -44,6 +44,7 @@ class Revoker:
         self._change = asyncio.Lock()
         self._published = self._marks()  # a start publishes the list as it is
         self._next_try = Monotonic(0.0)
+        self._is_behind = True  # what was revoked last may have been told to nobody before we ended
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
@@ -65,7 +66,7 @@ class Revoker:
             try:
                 await self._revocations.revoke(revocation)  # first, for a full disk must not keep an agent going
             except StoreDown as fault:
-                down = fault
+                down, self._is_behind = fault, True
             _log.warning("%s revoked by %r: %r", target, by, note)
             await asyncio.shield(asyncio.to_thread(self._list.add, revocation))
             over = [entry.target for entry in self._list.current if self._is_over(entry)]
@@ -124,8 +125,8 @@ class Revoker:
         return frozenset(entry.target.mark for entry in self._list.current)
 
     async def remind(self) -> None:
-        """Tell Redis again what it has forgotten, if it may have forgotten anything. Raises StoreDown."""
-        if await self._revocations.is_whole():
+        """Tell Redis again what it has forgotten, or was not told, if that may be. Raises StoreDown."""
+        if await self._revocations.is_whole() and not self._is_behind:
             return
         async with self._change:
             remembered = {entry.target for entry in await self._revocations.list()}
@@ -133,8 +134,9 @@ class Revoker:
             for entry in lost:
                 await self._revocations.revoke(entry)
             await self._revocations.declare_whole()
+            self._is_behind = False
         if lost:
-            _log.warning("%d revocations were told to Redis again, which had forgotten them", len(lost))
+            _log.warning("%d revocations were told to Redis again, which did not know them", len(lost))
 
     def _is_over(self, entry: Revocation) -> bool:
         is_token = entry.target.kind is RevokedKind.TOKEN
