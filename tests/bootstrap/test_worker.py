@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +23,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aegis_authz.cli import EXTRAS
 from tests.support.missing_modules import without_modules
+from tests.support.real_cluster import running_cluster
 
 PATIENCE = 30.0
 
@@ -35,6 +37,7 @@ class Settings:
 
     folder: Path
     host: str
+    redis: str
 
     @property
     def address(self) -> str:
@@ -48,7 +51,7 @@ class Settings:
             "listen": f"unix:{self.folder}/authz-{{worker}}.sock",
             "host": self.host,
             "opa_socket": f"{self.folder}/opa.sock",
-            "redis": f"unix://{self.folder}/redis.sock",
+            "redis": self.redis,
             "records": f"{self.folder}/records",
             "record_key": f"{self.folder}/record.pem",
             "session_keys": f"{self.folder}/sessions.keys",
@@ -74,7 +77,7 @@ class Settings:
 
 @pytest.fixture(params=["http2", "grpc"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return Settings(tmp_path, request.param)
+    return Settings(tmp_path, request.param, f"unix://{tmp_path}/redis.sock")
 
 
 Start = Callable[[Settings], "subprocess.Popen[str]"]
@@ -136,3 +139,32 @@ async def test_a_worker_that_is_told_to_stop_ends_in_order(
         code, said = await asyncio.to_thread(ended, process)
     assert code == 0, said
     assert list((settings.folder / "records" / "authz-0").iterdir())
+
+
+async def test_a_worker_on_a_cluster_names_the_master_that_is_gone_and_has_a_store(
+    redis_binary: Path, tmp_path: Path, start: Start
+) -> None:
+    with running_cluster(redis_binary) as cluster:
+        start(Settings(tmp_path, "http2", cluster.url).with_key())
+        transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / "ready-0.sock"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://worker") as worker:
+            assert await controls(worker, lambda text: text == "ok") == {"store": "ok", "masters": "ok"}
+            gone = cluster.masters[1]
+            gone.kill()
+            told = await controls(worker, lambda text: text not in ("ok", "not looked at yet"))
+    assert told["store"] == "ok"
+    assert told["masters"].startswith(f"{gone.address} holds ")
+    assert " of 64 partitions: " in told["masters"]
+
+
+async def controls(worker: httpx.AsyncClient, is_so: Callable[[str], bool]) -> dict[str, str]:
+    """What the worker says of its store, once that is so of its masters."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                told = (await worker.get("/readyz")).json()["controls"]
+            except httpx.TransportError:  # it is yet to listen
+                continue
+            if is_so(told["masters"]):
+                return {name: told[name] for name in ("store", "masters")}
+            await asyncio.sleep(0.05)

@@ -23,6 +23,7 @@ from aegis_authz.commands.faults import Unable
 from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.core.release import Sources
 from tests.support.authority import Authority
+from tests.support.real_cluster import running_cluster
 
 Documents = Callable[..., Sources]
 PROGRAM = """
@@ -101,6 +102,21 @@ async def test_it_serves_and_stops_at_once_though_a_poll_is_held(
             process.terminate()
             assert (await asyncio.wait_for(poll, 2)).status_code == 304
             assert await asyncio.wait_for(process.wait(), 5) == 0
+
+
+async def test_on_a_cluster_it_begins_what_is_remembered_in_every_partition(
+    placed: ControlSettings, documents: Documents, tmp_path: Path, redis_binary: Path
+) -> None:
+    write(placed, documents())
+    with running_cluster(redis_binary) as cluster:
+        on_cluster = placed.model_copy(update={"redis": cluster.url})
+        async with started(on_cluster, tmp_path / "control.yaml") as process:
+            await said(process, "listens on")
+            async with asyncio.timeout(30):
+                while any(len(cluster.names(f"aegis:{{*}}:{mark}")) < 64 for mark in ("counted", "told")):
+                    await asyncio.sleep(0.05)
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def test_it_does_not_start_on_invalid_folders_and_says_where(

@@ -175,6 +175,10 @@ class RealCluster:
         for node in self.masters:
             node.command(*words)
 
+    def names(self, pattern: str) -> set[bytes]:
+        """The names of all keys of that pattern."""
+        return {name for node in self.masters for name in node.command("KEYS", pattern)}  # type: ignore[attr-defined]
+
     def kill(self) -> None:
         """End all nodes."""
         for node in self.nodes:
