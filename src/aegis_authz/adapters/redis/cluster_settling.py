@@ -77,12 +77,19 @@ class ClusterSettling:
             return await self._cluster.slots()
 
     def _server(self, address: str) -> SettleServer:
-        if address not in self._servers:
-            self._servers[address] = SettleServer(self._cluster.client(address), self._clock_skew)
+        client, server = self._cluster.client(address), self._servers.get(address)
+        if server is not None and server.redis is client:
+            return server
+        if server is not None:  # the cluster has left that address, and come back to it
+            self._end(server)
+        self._servers[address] = SettleServer(client, self._clock_skew)
         return self._servers[address]
 
     def _forget_all_but(self, addresses: set[str]) -> None:
         for address in self._servers.keys() - addresses:
-            task = asyncio.create_task(self._servers.pop(address).close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._end(self._servers.pop(address))
+
+    def _end(self, server: SettleServer) -> None:
+        task = asyncio.create_task(server.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -57,7 +57,7 @@ class SettleServer:
 
     def __init__(self, redis: Redis, clock_skew: Seconds) -> None:
         self.partitions: tuple[str, ...] = ()
-        self._redis = redis
+        self.redis = redis
         self._clock_skew = clock_skew
         self._wire = RedisWire(redis)
         self._text = script("settle.lua")
@@ -86,7 +86,7 @@ class SettleServer:
         if policy != "noeviction":
             self._sha = ""  # no call is settled before this was looked at again
             raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline = self.redis.pipeline(transaction=False)
         pipeline.script_exists(self._name)
         if self.partitions:
             pipeline.get(redis_keys.epoch(self.partitions[-1]))  # the last one that is begun
@@ -95,7 +95,7 @@ class SettleServer:
             raise flags
         await self._begin_memories(epochs)
         # never without need: older servers keep every SCRIPT LOAD in their append-only file
-        self._sha = self._name if list(flags) == [True] else await self._redis.script_load(self._text)
+        self._sha = self._name if list(flags) == [True] else await self.redis.script_load(self._text)
 
     async def close(self) -> None:
         """Wait for what is under way and close the connections of calls."""
@@ -108,7 +108,7 @@ class SettleServer:
         in_life = all(isinstance(epoch, bytes) and epoch.partition(b" ")[2] == life.encode() for epoch in epochs)
         if in_life and self._begun[0] == life and partitions <= self._begun[1]:
             return
-        begun = self._redis.pipeline(transaction=False)
+        begun = self.redis.pipeline(transaction=False)
         for partition in self.partitions:
             begun.eval(self._begin, 1, redis_keys.epoch(partition), life, to_ms(self._clock_skew))
         replies = await begun.execute(raise_on_error=False)
@@ -134,9 +134,9 @@ class SettleServer:
     async def _eviction(self) -> object:
         """What Redis does when its memory is full."""
         try:
-            return (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+            return (await self.redis.config_get("maxmemory-policy")).get("maxmemory-policy")
         except ResponseError:  # hosted servers close CONFIG; INFO tells it too
-            return (await self._redis.info("memory")).get("maxmemory_policy")
+            return (await self.redis.info("memory")).get("maxmemory_policy")
 
     async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[object]:
         try:
