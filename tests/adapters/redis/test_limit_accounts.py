@@ -1,4 +1,4 @@
-"""How limits stand over a real Redis: read without using any, as the calls that used them were told."""
+"""How limits stand over a real Redis, and over a cluster of it: read without using any, as the calls that used them were told."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.limits.accounts import idle_charge
 from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
+from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
 
 SCOPE = Scope("acme", "emea", "bot")
@@ -79,12 +80,18 @@ class Mesh:
         return [(account.used, account.left, account.of) for account in accounts]
 
 
+@pytest.fixture(params=["real_redis", "shared_cluster"])
+async def server(request: pytest.FixtureRequest) -> RealRedis | RealCluster:
+    running: RealRedis | RealCluster = request.getfixturevalue(request.param)
+    running.command("FLUSHALL")
+    return running
+
+
 @pytest.fixture
-async def mesh(real_redis: RealRedis) -> AsyncIterator[Mesh]:
-    real_redis.command("FLUSHALL")
-    one = Mesh(real_redis.url)
-    await one.store.ready()
-    limits = RedisLimits(real_redis.url)
+async def mesh(server: RealRedis | RealCluster) -> AsyncIterator[Mesh]:
+    one = Mesh(server.url)
+    await until_fit(one.store)
+    limits = RedisLimits(server.url)
     await limits.declare_counted()
     yield one
     for part in (one.store, one.reservations, one.book, limits):
@@ -107,9 +114,9 @@ async def test_what_is_given_back_is_not_used_any_more(mesh: Mesh) -> None:
 
 
 async def test_a_worker_that_dies_between_both_leaves_the_call_charged_and_another_settles_it_once(
-    mesh: Mesh, real_redis: RealRedis
+    mesh: Mesh, server: RealRedis | RealCluster
 ) -> None:
-    dead = Mesh(real_redis.url)
+    dead = Mesh(server.url)
     await dead.call("ann")
     await dead.call("bob")
     for part in (dead.store, dead.reservations, dead.book):
