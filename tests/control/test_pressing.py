@@ -127,7 +127,7 @@ async def desk(new_plane: Callable[..., ControlServices], kept: Ledger) -> Async
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Notices]:
     channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api", (url.removeprefix("http://"),))
-    app = SlackApp(channel, PEOPLE, SECRET)
+    app = SlackApp(channel, PEOPLE, SECRET, "", f"{url}/api")
     yield Notices(MemoryOutbox(for_tests=True), OpenChannels({"slack": channel}, app, (channel.close,)))
     await channel.close()
 
@@ -295,3 +295,38 @@ async def test_a_decision_waits_for_the_answer_to_no_other(desk: Desk) -> None:
             await asyncio.sleep(0)
     watch.cancel()
     assert decided == ["U0ONE", "U0TWO"]
+
+
+async def test_a_press_by_socket_mode_decides_as_one_by_a_signed_request(desk: Desk, client: Client) -> None:
+    presses = desk.plane.outreach.presses
+    assert presses is not None
+    payload = json.loads(parse_qs(desk.payload("U0ANN", "aegis_approve", "invoice 1181").decode())["payload"][0])
+    stranger = {**payload, "user": {"id": "U0WHO"}}
+    for sent, words in ((stranger, "is linked to no person"), (payload, "Approved by ann.")):
+        assert presses.take_payload(sent)
+        async with asyncio.timeout(5), desk.slack.news:
+            await desk.slack.news.wait_for(lambda words=words: any(words in one["text"] for one in desk.slack.replies))  # type: ignore[misc]  # bound now
+    approval = await desk.store.get(HELD)
+    assert (approval.state, approval.decided_by) == (ApprovalState.APPROVED, "ann")
+    assert presses.take_payload({"type": "view_submission"})
+    assert presses.take_payload({"type": "block_actions", "actions": [{"action_id": "aegis_approve"}]})
+
+
+async def test_where_presses_come_by_socket_mode_no_signed_request_is_believed(
+    new_plane: Callable[..., ControlServices], client: Client
+) -> None:
+    """Without a secret every signature by an empty one would be good."""
+    store, server = MemoryStore(SystemClock(), 60, for_tests=True), SlackServer()
+    async with serving(server.handle) as url:
+        channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api")
+        app = SlackApp(channel, PEOPLE, None, "xapp-test", f"{url}/api")
+        notices = Notices(MemoryOutbox(for_tests=True), OpenChannels({"slack": channel}, app, (channel.close,)))
+        plane = new_plane(approvals=store, notices=notices)
+        assert plane.outreach.socket is not None
+        await hold(store, notify=("slack:#finance",))
+        desk = Desk(plane, store, server, url)
+        await desk.tell()
+        answer = await desk.press(client, desk.payload("U0ANN", "aegis_approve"), secret=b"")
+        await channel.close()
+    assert answer.status_code == 401
+    assert (await store.get(HELD)).state is ApprovalState.PENDING

@@ -27,11 +27,16 @@ _LEAST_KEY = 32
 
 @dataclass(frozen=True, slots=True)
 class SlackApp:
-    """The channel of a Slack app, who its users are here, and the secret with which Slack signs."""
+    """The channel of a Slack app, who its users are here, and the secret with which Slack signs.
+
+    `signing_secret` is None, and `app_token` is not "", where presses come by Socket Mode. `api` is Slack's.
+    """
 
     channel: SlackChannel
     people: Mapping[str, Person]
-    signing_secret: bytes = field(repr=False)
+    signing_secret: bytes | None = field(repr=False)
+    app_token: str = field(repr=False)
+    api: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,14 @@ def _told(fault: SecretUnusable | UnicodeDecodeError) -> str:
 
 def _slack(settings: SlackSettings, public_url: str) -> SlackApp:
     token = secret_text(settings.bot_token_file, "AEGIS_SLACK_BOT_TOKEN")
-    secret = secret_text(settings.signing_secret_file, "AEGIS_SLACK_SIGNING_SECRET")
+    secret, app_token = None, ""
+    if settings.socket_mode:
+        app_token = secret_text(settings.app_token_file, "AEGIS_SLACK_APP_TOKEN")
+    else:
+        secret = secret_text(settings.signing_secret_file, "AEGIS_SLACK_SIGNING_SECRET").encode("ascii")
     channel = SlackChannel(token, public_url, settings.api, settings.response_hosts)
     people = {user: _person(user, entry) for user, entry in settings.people.items()}
-    return SlackApp(channel, people, secret.encode("ascii"))
+    return SlackApp(channel, people, secret, app_token, settings.api)
 
 
 def _person(user: str, entry: SlackPerson) -> Person:

@@ -184,7 +184,7 @@ async def _serve(
         )
         watches = [group.create_task(watch) for watch in always]
         outreach = services.outreach
-        sometimes = (services.keeper, outreach.courier, outreach.presses, tls)
+        sometimes = (services.keeper, outreach.courier, outreach.presses, outreach.socket, tls)
         watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])

@@ -21,14 +21,14 @@ from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.approvals.oversight import StampTerms
 from aegis_authz.approvals.separation import Separation
 from aegis_authz.bootstrap.bundles import policy_builder
-from aegis_authz.bootstrap.channels import OpenChannels
+from aegis_authz.bootstrap.channels import OpenChannels, SlackApp
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.control.acts import Note
-from aegis_authz.control.app import ControlServices, Outreach, PeopleServices
+from aegis_authz.control.app import ControlServices, Outreach, PeopleServices, Watch
 from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.building import PolicyBuilder
@@ -262,9 +262,18 @@ def _outreach(
     oidc = settings.sign_in.oidc
     pages = Pages(key, settings.people_url or settings.public_url, "" if oidc is None else oidc.label)
     if notices is None:
-        return Outreach(pages, None, None)
+        return Outreach(pages, None, None, None)
     presses = _presses(notices, stores.people.people, approver, deciding, clock)
-    return Outreach(pages, _courier(notices, stores, approver, registry, clock), presses)
+    courier = _courier(notices, stores, approver, registry, clock)
+    return Outreach(pages, courier, presses, _socket(notices.channels.slack, presses))
+
+
+def _socket(app: SlackApp | None, presses: SlackPresses | None) -> Watch | None:
+    if app is None or presses is None or not app.app_token:
+        return None
+    from aegis_authz.adapters.channels.slack_socket import SlackSocket  # only here: what it takes is an extra
+
+    return SlackSocket(app.app_token, app.api, presses.take_payload)
 
 
 def _own_issuers(settings: ControlSettings) -> tuple[TrustedIssuer, ...]:

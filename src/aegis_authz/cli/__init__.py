@@ -28,6 +28,7 @@ EXTRAS: Final = MappingProxyType(
         "pkcs11": "pkcs11",
         "psycopg": "postgres",
         "rich": "cli",
+        "slack_sdk": "slack",
         "sqlalchemy": "control",
         "tomlkit": "agent",
         "typer": "cli",

@@ -22,12 +22,16 @@ class SlackSettings(Settings):
     """An app of Slack with the scope `chat:write`, whose interactivity points at `/v1/channels/slack/interactions`.
 
     The files hold the bot's token and the signing secret; without them the environment does (AEGIS_SLACK_BOT_TOKEN,
-    AEGIS_SLACK_SIGNING_SECRET). `response_hosts` are those that take answers to who pressed a button. `people` says by
-    the id of a user at Slack (`U024BE7LH`) who that is, before anybody who is linked to it; all others decide nothing.
+    AEGIS_SLACK_SIGNING_SECRET). With `socket_mode` presses come over a connection that this side opens, by an app-level
+    token with `connections:write` (`app_token_file`, or AEGIS_SLACK_APP_TOKEN), and nothing is signed. `response_hosts`
+    are those that take answers to who pressed a button. `people` says by the id of a user at Slack (`U024BE7LH`) who
+    that is, before anybody who is linked to it; all others decide nothing.
     """
 
     bot_token_file: Path | None = None
     signing_secret_file: Path | None = None
+    socket_mode: bool = False
+    app_token_file: Path | None = None
     api: PrivateUrl = "https://slack.com/api"
     response_hosts: tuple[str, ...] = ("hooks.slack.com",)
     people: Mapping[str, SlackPerson] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -118,15 +119,24 @@ class PeopleServices:
     changes: ChangeLog
 
 
+class Watch(Protocol):
+    """What runs beside the routes."""
+
+    async def watch(self) -> None:
+        """Run until cancelled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outreach:
     """How people meet held calls: `pages` are what they read in a browser; `courier` tells them, and `presses` takes
-    what they press in Slack, None where no such channel is set up.
+    what they press in Slack, which comes over the `socket` with Socket Mode, None where no such channel is set up.
     """
 
     pages: Pages
     courier: Courier | None
     presses: SlackPresses | None
+    socket: Watch | None
 
 
 @dataclass(frozen=True, slots=True)

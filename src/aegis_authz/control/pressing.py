@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.statement import statement_digest
 from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.notice import ChannelKind
 from aegis_authz.core.person import Domain, Person
-from aegis_authz.notices.slack import Press, press_of, require_signature
+from aegis_authz.notices.slack import NotFromSlack, Press, press_in, press_of, require_signature
 from aegis_authz.notices.words import outcome
 from aegis_authz.people.permissions import Permission, may
 from aegis_authz.ports.data_plane import Clock, StoreDown
@@ -52,7 +53,7 @@ class SlackPresses:
 
     def __init__(
         self,
-        signing_secret: bytes,
+        signing_secret: bytes | None,
         approver: Approver,
         person_of: Callable[[str], Awaitable[Person]],
         replies: Replies,
@@ -69,8 +70,22 @@ class SlackPresses:
 
     def take(self, timestamp: str, signature: str, body: bytes) -> None:
         """Take one request of Slack, by its raw body. Raises NotFromSlack, TooManyPresses."""
+        if self._secret is None:  # an empty one would sign whatever anybody sends
+            raise NotFromSlack("nothing is signed here: presses come by Socket Mode")
         require_signature(self._secret, timestamp, signature, body, self._clock.now())
-        press = press_of(body)
+        self._put(press_of(body))
+
+    def take_payload(self, payload: Mapping[str, Json]) -> bool:
+        """Take the payload of an envelope of Socket Mode; returns whether it is not to be sent again."""
+        try:
+            self._put(press_in(payload))
+        except TooManyPresses:
+            return False
+        except NotFromSlack as fault:
+            _log.warning("an envelope of Slack is passed over: %s", fault)
+        return True
+
+    def _put(self, press: Press | None) -> None:
         if press is None:
             return
         try:

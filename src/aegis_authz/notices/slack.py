@@ -8,7 +8,7 @@ neither marked up nor searched for names of emoji.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import parse_qsl
@@ -162,7 +162,11 @@ def require_signature(secret: bytes, timestamp: str, signature: str, body: bytes
 
 def press_of(body: bytes) -> Press | None:
     """The press of one of our buttons in a request of Slack, None for everything else it tells. Raises NotFromSlack."""
-    payload = _payload(body)
+    return press_in(_payload(body))
+
+
+def press_in(payload: Mapping[str, Json]) -> Press | None:
+    """The same, of the payload that a request or an envelope of Socket Mode holds. Raises NotFromSlack."""
     if payload.get("type") != "block_actions":
         return None
     actions = payload.get("actions")
