@@ -56,9 +56,9 @@ def test_any_call_is_shown_whole_or_not_at_all(shown: Callable[[Approval], str],
 
 @CHANNELS
 @pytest.mark.slow
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(request_=requests())
-def test_any_of_two_thousand_calls_is_shown_whole_or_not_at_all(
+def test_any_of_ten_thousand_calls_is_shown_whole_or_not_at_all(
     shown: Callable[[Approval], str], request_: ApprovalRequest
 ) -> None:
     text = shown(held(request_))

@@ -70,6 +70,13 @@ def test_any_call_is_shown_whole_and_changes_nothing_of_the_page(request_: Appro
     assert [tag for tag, _ in reader.tags] == [tag for tag, _ in plain.tags]
 
 
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(requests())
+def test_any_of_ten_thousand_calls_is_shown_whole_on_the_page(request_: ApprovalRequest) -> None:
+    assert is_statement_of(read(page(held(request_))).call, request_)
+
+
 def test_the_page_holds_no_script_and_nothing_of_elsewhere() -> None:
     for text in (page(HELD), page(HELD, "no"), bytes(PAGES.listing([HELD]).body).decode()):
         reader = read(text)

@@ -1,0 +1,158 @@
+"""A person in a real browser: signs in, reads a held payment of a running mesh, and decides it once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
+
+from aegis_authz.demo.agent import Agent, Reply
+from aegis_authz.demo.mesh import DemoMesh
+from aegis_authz.demo.scenario import PAYMENTS
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PASSWORD = "correct horse battery staple"
+HOSTILE = [
+    "<script>window.pwned = 1</script>",
+    "</pre><script>window.pwned = 1</script><pre>",
+    '"><img src=x onerror="window.pwned = 1">',
+    "'-alert(1)-'",
+    "<svg onload='window.pwned = 1'>",
+    "javascript:window.pwned=1",
+    "{{ 7 * 7 }}{% include 'frame.html' %}",
+    "\u202egnp.exe <b>bold</b> &lt;i&gt;",
+    "</textarea></form><form action=https://evil.example><button>Approve</button>",
+]
+
+
+@dataclass
+class Visit:
+    """One person's browser, and what it complained of."""
+
+    context: BrowserContext
+    control: str
+    complaints: list[str] = field(default_factory=list)
+
+    async def page(self) -> Page:
+        page = await self.context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # of a page that refuses, a browser says its status here as well
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def control(mesh: DemoMesh) -> str:
+    """The control plane's address, with two people: ann, who decides, and vic, who looks."""
+    if CHROMIUM is None:
+        pytest.skip("NO BROWSER: apt-get install chromium runs this")
+    address = str(json.loads((mesh.state / "mesh.json").read_text())["control"])
+    people = (("ann", "approver@acme/emea", "--group", "finance-approvers"), ("vic", "viewer@acme/emea"))
+    for name, role, *more in people:
+        words = ("people", "add", name, "--name", name.title(), "--role", role, *more, "--json")
+        code = json.loads(await mesh.aegis(*words, "--dir", str(mesh.state)))["code"]
+        async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+            body = {"code": code, "person": name, "password": PASSWORD}
+            assert (await client.post("/v1/password", json=body)).status_code == 200
+    return address
+
+
+@asynccontextmanager
+async def visit(control: str) -> AsyncIterator[Visit]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield Visit(await browser.new_context(base_url=control), control)
+        finally:
+            await browser.close()
+
+
+async def sign_in(page: Page, name: str, to: str) -> None:
+    await page.goto(f"/approvals/{to}")
+    await page.get_by_role("link", name="Sign in").click()
+    await page.get_by_label("Who you are").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def pay(agent: Agent, amount: float, payee: str = "x") -> Reply:
+    return await agent.call("finance-agent", "POST", PAYMENTS, {"amount": amount, "payee": payee})
+
+
+async def call_on(page: Page) -> dict[str, Any]:
+    """The call as the browser shows it."""
+    shown: dict[str, Any] = json.loads(await page.locator("#call").inner_text())
+    return shown
+
+
+async def test_a_person_signs_in_approves_and_only_the_first_click_counts(
+    mesh: DemoMesh, agent: Agent, control: str
+) -> None:
+    held = await pay(agent, 6301)
+    async with visit(control) as ann:
+        page = await ann.page()
+        await sign_in(page, "ann", held.approval_id)
+        assert page.url.endswith(f"/approvals/{held.approval_id}")
+        assert (await call_on(page))["parameters"] == {"amount": 6301, "payee": "x"}
+        second = await ann.page()
+        await second.goto(f"/approvals/{held.approval_id}")
+        await page.get_by_label("Reason").fill("invoice 1181")
+        await page.get_by_role("button", name="Approve").click()
+        assert "Approved by ann" in await page.locator("#outcome").inner_text()
+        assert await page.get_by_role("button", name="Approve").count() == 0
+        await second.get_by_role("button", name="Approve").click()
+        assert "cannot be decided any more" in await second.locator("#refusal").inner_text()
+        assert ann.complaints == []
+    passed = await pay(agent, 6301)
+    assert (passed.status, passed.reason) == (201, "APPROVED")
+    record = agent.record(passed.decision_id)
+    assert record is not None
+    assert record["approved_by"] == "ann"
+
+
+async def test_a_viewer_reads_no_held_call_and_decides_nothing(agent: Agent, control: str) -> None:
+    held = await pay(agent, 6302)
+    async with visit(control) as vic:
+        page = await vic.page()
+        await sign_in(page, "vic", held.approval_id)
+        assert "may not do this" in await page.locator("#problem").inner_text()
+        assert await page.locator("#call").count() == 0
+        assert await page.get_by_role("button", name="Approve").count() == 0
+        assert vic.complaints == []
+    assert (await pay(agent, 6302)).reason == "APPROVAL_NEEDED"
+
+
+async def test_whatever_an_agent_writes_stays_text(agent: Agent, control: str) -> None:
+    async with visit(control) as ann:
+        page = await ann.page()
+        await sign_in(page, "ann", "")
+        for number, payee in enumerate(HOSTILE):
+            held = await pay(agent, 6310 + number, payee)
+            await page.goto(f"/approvals/{held.approval_id}")
+            assert (await call_on(page))["parameters"]["payee"] == payee
+            assert await page.locator("script, img, svg, iframe").count() == 0
+            assert await page.locator("form").count() == 1
+            assert await page.evaluate("window.pwned") is None
+            await page.goto(f"/approvals/{held.approval_id}/standing")
+            assert await page.locator("script, img, svg, iframe").count() == 0
+            assert await page.evaluate("window.pwned") is None
+            await page.goto(f"/approvals/{held.approval_id}")
+            await page.get_by_label("Reason").fill(f"no: {number}")
+            await page.get_by_role("button", name="Deny").click()
+            assert "Denied by ann" in await page.locator("#outcome").inner_text()
+        await page.goto("/approvals/oversight")
+        assert "ann" in await page.locator("table").first.inner_text()
+        assert ann.complaints == []
