@@ -81,7 +81,7 @@ async def visit(control: str) -> AsyncIterator[Visit]:
 
 
 async def sign_in(page: Page, name: str, to: str) -> None:
-    await page.goto(f"/approvals/{to}")
+    await page.goto(f"/approvals/{to}".rstrip("/"))
     await page.get_by_role("link", name="Sign in").click()
     await page.get_by_label("Who you are").fill(name)
     await page.get_by_label("Password").fill(PASSWORD)
