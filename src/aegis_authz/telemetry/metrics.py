@@ -88,12 +88,17 @@ class DecisionMetrics:
 
     def _count_charge(self, charge: ChargeRecord, *, passes: bool) -> None:
         self._charged[charge.kind, charge.excess] += 1
-        if passes and charge.reached:
-            self._percentages[charge.kind, str(charge.reached)] += 1
+        reached = charge.reached if passes else 0
+        if reached:
+            self._percentages[charge.kind, str(reached)] += 1
         labels = (charge.policy, charge.name)
-        if charge.of and (labels in self._limits or len(self._limits) < _MOST_LIMITS):
+        if not charge.of:
+            return
+        if labels not in self._limits:
+            if len(self._limits) >= _MOST_LIMITS:
+                return
             self._limits.add(labels)
-            self._balances[labels] = charge
+        self._balances[labels] = charge
 
     def write(self) -> None:
         """Bring everything tallied into the registry."""

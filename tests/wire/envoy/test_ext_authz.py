@@ -172,6 +172,18 @@ def test_request_headers_are_overwritten_and_none_is_ever_appended() -> None:
     assert list(response.ok_response.headers_to_remove) == ["x-aegis-token"]
 
 
+@pytest.mark.parametrize(
+    "noted", [{}, {"cost": '{"reserved":true}'}, {"cost": "{}", "usage": "yes"}, {"obligations": "[]"}]
+)
+def test_whatever_is_noted_of_a_call_that_passes_is_in_its_metadata(noted: dict[str, str]) -> None:
+    for number in (1, 2):  # the second is made of what the first left
+        metadata = {"decision_id": f"d{number}", **noted}
+        headers = {"x-aegis-decision": "allow", "x-aegis-decision-id": f"d{number}"}
+        passed = replace(answer(Effect.ALLOW), client_headers=headers, metadata=metadata)
+        fields = external_auth_pb2.CheckResponse.FromString(write_check_response(passed)).dynamic_metadata.fields
+        assert {name: value.string_value for name, value in fields.items()} == {"passed": "yes", **metadata}
+
+
 @pytest.mark.parametrize("metadata", [{"decision_id": "d1"}, {"decision_id": "d1", "obligations": "[]"}])
 def test_the_id_of_a_session_is_set_for_the_tool_and_replaced_for_the_client_where_the_tool_sets_it(
     metadata: dict[str, str],

@@ -52,6 +52,7 @@ COST_METADATA = "cost"
 """The metadata by which the access log is told what a call was estimated to cost."""
 USAGE_METADATA = "usage"
 """The metadata by which Envoy tells the calls whose answers are watched for their usage."""
+_OF_THE_CALL = frozenset((DECISION_METADATA, COST_METADATA, USAGE_METADATA))
 _RAW_PATH = ":path"
 _PASSED = "yes"
 
@@ -202,8 +203,8 @@ def _unreadable_authority(detail: str, problem: str) -> Refused:
 
 def write_check_response(answer: Answer) -> bytes:
     """Encode a CheckResponse. A denial is always a denied_response: failure_mode_allow cannot touch it."""
-    if answer.effect.lets_through and len(answer.metadata) == 1 and answer.is_followed:
-        # the most frequent answer: but for its id, and that of an MCP session, it is the same message again and again.
+    if answer.effect.lets_through and answer.metadata.keys() <= _OF_THE_CALL and answer.is_followed:
+        # the most frequent answer: but for its id, its cost, and that of an MCP session, it is always the same message.
         # Encoded messages that follow each other are one message (protobuf encoding, "Last One Wins" and repeated
         # fields).
         upstream = tuple(pair for pair in answer.upstream_headers.items() if pair[0] != SESSION_HEADER)
@@ -234,7 +235,8 @@ def _own_message(decision_id: str, answer: Answer) -> bytes:
         _set_headers(ok.headers, {SESSION_HEADER: answer.upstream_headers[SESSION_HEADER]}, _OVERWRITE)
     _set_headers(ok.response_headers_to_add, {ID_HEADER: decision_id}, _IF_ABSENT)
     _set_headers(ok.response_headers_to_add, answer.client_replacements, _IF_THERE)
-    response.dynamic_metadata.fields[DECISION_METADATA].string_value = decision_id
+    for name, value in answer.metadata.items():
+        response.dynamic_metadata.fields[name].string_value = value
     return bytes(response.SerializeToString())
 
 
