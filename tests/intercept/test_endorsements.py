@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
+import warnings
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +63,23 @@ def test_an_endorsement_is_none_of_an_authority_and_ends_with_who_gave_it() -> N
     assert fingerprint_of(SECOND.certificate) == SECOND.fingerprint
 
 
+def test_the_leaf_of_a_host_endorses_nobody_though_its_key_is_stolen() -> None:
+    leaf = FIRST.mint("api.example", NOW)
+    key = load_pem_private_key(leaf.key, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    own = x509.load_pem_x509_certificate(leaf.certificate)
+    forged = (
+        x509.CertificateBuilder(own.subject, own.subject, key.public_key(), 1)
+        .not_valid_before(own.not_valid_before_utc)
+        .not_valid_after(own.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    assert authorities_among([forged], NOW) == (forged,)
+    assert endorsed([FIRST.certificate], [forged], [leaf.certificate], NOW) == ()
+
+
 def test_what_is_no_certificate_or_too_many_is_unreadable() -> None:
     with pytest.raises(AuthorityUnreadable):
         endorsed([b"x"], [], [], NOW)
@@ -77,3 +100,21 @@ def test_nothing_is_believed_that_no_chain_of_endorsements_leads_to(steps: list[
         reached |= more
     everyone = (FIRST, SECOND, THIRD, HELD, WITHIN)
     assert believed(FIRST, *everyone, by=tuple(steps)) == [one for one in everyone if one in reached]
+
+
+DER = x509.load_pem_x509_certificate(STEPS[HELD, WITHIN]).public_bytes(Encoding.DER)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), max_size=3))
+def test_a_certificate_that_somebody_made_is_read_or_unreadable(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(DER)
+    for place, value in changes:
+        content[place] = value
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(content) + b"-----END CERTIFICATE-----\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a later release of the reader will refuse
+        try:
+            answer = endorsed([HELD.certificate], [WITHIN.certificate, pem], [pem], NOW)
+        except AuthorityUnreadable:
+            return
+    assert answer in ((), (WITHIN.certificate,))

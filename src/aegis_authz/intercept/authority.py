@@ -32,6 +32,10 @@ _CLOCKS = timedelta(minutes=5)  # a client's clock may be behind ours
 _COMMON_NAME = "Aegis mesh"
 
 
+ENDORSEMENT = x509.ObjectIdentifier("2.25.206645916891549919651332252937889843602")
+"""What an endorsement is for, and no other certificate of ours (ITU-T X.667, an identifier made of a UUID)."""
+
+
 class NotCertified(ValueError):
     """The authority signs no certificate for that name, or none any more; the message says why."""
 
@@ -109,6 +113,7 @@ class Authority:
             .not_valid_before(_time(now) - _CLOCKS)
             .not_valid_after(_time(self.ends))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ENDORSEMENT]), critical=True)
             .add_extension(self._key_id, critical=False)
         )
         if successor.names:

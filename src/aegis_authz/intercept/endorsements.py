@@ -1,7 +1,7 @@
 """Who follows an authority, said by the authority itself: how clients elsewhere come to trust the next one.
 
-An endorsement is a certificate of the next authority's key, signed by the one before. It is no authority's and names no
-host, so no client takes it for anything else.
+An endorsement is a certificate of the next authority's key, signed by the one before, for this use alone: no client
+takes it for that of a host or an authority, nor the leaf of a host, whose key others have, for an endorsement.
 """
 
 from __future__ import annotations
@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from aegis_authz.core.units import Epoch
-from aegis_authz.intercept.authority import AuthorityUnreadable, is_no_authority, permitted_names, spki_of
+from aegis_authz.intercept.authority import ENDORSEMENT, AuthorityUnreadable, is_no_authority, permitted_names, spki_of
 
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What a certificate may raise that somebody else made."""
 MOST_CERTIFICATES = 32
 """Of authorities, and of endorsements, that are looked at."""
 
@@ -55,8 +64,10 @@ def endorsed(
 
 def _follows(entry: x509.Certificate, issuer: x509.Certificate, now: Epoch) -> bool:
     try:
+        if [*entry.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value] != [ENDORSEMENT]:
+            return False
         entry.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature):
         return False
     held, names = permitted_names(issuer), permitted_names(entry)
     is_within = not held or (
@@ -77,10 +88,13 @@ def _lasts(certificate: x509.Certificate, now: Epoch) -> bool:
 
 
 def _parsed(certificates: Iterable[bytes]) -> list[x509.Certificate]:
+    """The certificates, all that is asked of them read once. Raises AuthorityUnreadable where something cannot be."""
     try:
         parsed = [x509.load_pem_x509_certificate(certificate) for certificate in certificates]
-    except ValueError:
-        raise AuthorityUnreadable("not certificates in PEM") from None
+        for certificate in parsed:
+            _identity(certificate)
+    except _UNREADABLE:
+        raise AuthorityUnreadable("not certificates that can be read") from None
     if len(parsed) > MOST_CERTIFICATES:
         raise AuthorityUnreadable(f"more than {MOST_CERTIFICATES} certificates")
     return parsed
