@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from cryptography import x509
 from typer.testing import CliRunner
 
 from aegis_authz.adapters.files.keys import open_keys
@@ -26,6 +28,7 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.units import Epoch
 from aegis_authz.local.mesh_facts import write_facts
+from tests.support.authority import Authority
 from tests.support.mesh_facts import made_facts
 
 PASSWORD = "correct horse battery"
@@ -189,6 +192,28 @@ def test_the_change_log_is_shown_verified_and_an_altered_line_is_told(aegis: Aeg
     broken = aegis("control", "changes")
     assert (broken.exit_code, broken.stdout) == (1, "")
     assert "line 2 of the change log is not the line that was written: somebody wrote to the database" in broken.stderr
+
+
+def test_certificates_are_given_listed_and_taken(aegis: Aegis, tmp_path: Path) -> None:
+    aegis("people", "add", "cat", "--role", "viewer")
+    file = Authority(tmp_path).leaf("cat.pem", x509.RFC822Name("cat@acme.example"))
+    added = aegis("people", "certificate", "add", "cat", "--file", str(file))
+    assert added.exit_code == 0, added.output
+    assert aegis("people", "certificate", "add", "cat", "--email", "cat@acme.example").exit_code == 0
+    shown = aegis("people", "certificate", "list", "cat").stdout
+    assert re.fullmatch("email cat@acme.example\nfingerprint [0-9a-f]{64}\n", shown)
+    mine = shown.split()[-1]
+    taken = aegis("people", "certificate", "remove", "cat", "--fingerprint", mine.upper())
+    assert (taken.exit_code, aegis("people", "certificate", "list", "cat").stdout) == (0, "email cat@acme.example\n")
+    assert aegis("people", "certificate", "remove", "cat", "--file", str(file)).exit_code == 1
+    for options in ((), ("--uri", "a:b", "--email", "a@b"), ("--file", str(tmp_path / "away.pem"))):
+        assert aegis("people", "certificate", "add", "cat", *options).exit_code == 2
+
+
+def test_who_let_somebody_in_is_shown_and_an_owner_confirms(aegis: Aegis) -> None:
+    aegis("people", "add", "dan", "--role", "viewer")
+    assert aegis("people", "confirm", "dan", "--note", "met").stdout == "dan is confirmed\n"
+    assert aegis("people", "confirm", "nobody").exit_code == 1
 
 
 async def _old_line(plane: Plane, reason: str) -> None:

@@ -15,7 +15,16 @@ from aegis_authz.adapters.sql.people import SqlPeople
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, verify_lines
 from aegis_authz.core.person import Person, RoleBinding
-from aegis_authz.core.sign_in import FAILURES_LEAK, FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import (
+    FAILURES_LEAK,
+    FAILURES_LIFE,
+    PLACE_LIFE,
+    ApiKey,
+    CertificateKind,
+    CertificateName,
+    Failures,
+    Session,
+)
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.database import Transactions
@@ -205,6 +214,31 @@ async def test_who_answers_for_a_person_is_kept_until_it_is_forgotten(contract: 
     assert await people.sponsors() == {BOB.id: {"tia"}}
     with pytest.raises(PersonUnknown):
         await people.add_sponsor("eve", "tia")
+
+
+async def test_a_name_of_certificates_is_one_persons(contract: Contract) -> None:
+    await contract.hire(ANN, BOB)
+    sign_in = contract.sign_in
+    uri, email = (
+        CertificateName(CertificateKind.URI, "spiffe://acme.example/ann"),
+        CertificateName(CertificateKind.EMAIL, "spiffe@acme.example"),
+    )
+    for name in (uri, email, uri):
+        await sign_in.add_certificate("ann", name)
+    assert await sign_in.certificates("ann") == [email, uri]
+    assert await sign_in.certificates(BOB.id) == []
+    with pytest.raises(PersonConflict):
+        await sign_in.add_certificate(BOB.id, uri)
+    with pytest.raises(PersonUnknown):
+        await sign_in.add_certificate("eve", CertificateName(CertificateKind.SUBJECT, "CN=eve"))
+    # one kind is not another, whatever its text
+    assert await sign_in.certificate_holders([CertificateName(CertificateKind.SUBJECT, uri.value)]) == set()
+    assert await sign_in.certificate_holders([]) == set()
+    assert not await sign_in.remove_certificate(BOB.id, uri)
+    assert await sign_in.certificate_holders([uri, email]) == {"ann"}
+    assert [await sign_in.remove_certificate("ann", uri) for _ in range(2)] == [True, False]
+    await sign_in.add_certificate(BOB.id, uri)
+    assert await sign_in.certificate_holders([uri, email]) == {"ann", BOB.id}
 
 
 async def test_failures_are_counted_in_a_row(contract: Contract) -> None:

@@ -34,6 +34,8 @@ from aegis_authz.api.oversight import OversightAnswer
 from aegis_authz.api.people import (
     AddressRequest,
     ApiKeyRequest,
+    CertificateRequest,
+    CertificatesAnswer,
     ChangeLinesAnswer,
     CodeAnswer,
     NewApiKeyAnswer,
@@ -312,6 +314,15 @@ class ControlClient:
         """Another code for a password."""
         body = ReasonRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/people/{_segment(person_id)}/code", CodeAnswer, body)
+
+    def certificates_of(self, person_id: str) -> CertificatesAnswer:
+        """By which client certificates a person is told."""
+        return self._ask("GET", f"/v1/people/{_segment(person_id)}/certificates", CertificatesAnswer)
+
+    def set_certificate(self, person_id: str, kind: str, value: str, note: str, *, removed: bool) -> None:
+        """Tell a person by client certificates of this name, or no more."""
+        body = CertificateRequest.model_construct(kind=kind, value=value, note=note)
+        self._tell("POST", f"/v1/people/{_segment(person_id)}/certificates{'/remove' if removed else ''}", body)
 
     def confirm_person(self, person_id: str, note: str) -> None:
         """Say that a person is in nobody's hand but their own."""

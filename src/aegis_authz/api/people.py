@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from aegis_authz.api.model import Answer, Name, Note, Request
 from aegis_authz.core.change_line import ChangeLine
 from aegis_authz.core.person import Person
-from aegis_authz.core.sign_in import ApiKey
+from aegis_authz.core.sign_in import ApiKey, CertificateName
 
 Words = Annotated[list[Name], Field(max_length=100)]
 """Roles such as `approver@acme/emea`, or groups."""
@@ -95,6 +95,34 @@ class AddressRequest(Request):
 
     address: Annotated[str, Field(max_length=256, pattern=r"^([!-~]([ -~]*[!-~])?)?$")]
     note: Note = ""
+
+
+class CertificateRequest(Request):
+    """A name by which client certificates are a person's: the SHA-256 of one in hex, a name that its authority wrote as
+    an alternative one (URI, e-mail), or its subject (RFC 4514).
+    """
+
+    kind: Literal["fingerprint", "uri", "email", "subject"]
+    value: Annotated[str, Field(min_length=1, max_length=512)]
+    note: Note = ""
+
+
+class CertificateAnswer(Answer):
+    """A name by which client certificates are a person's."""
+
+    kind: str
+    value: str
+
+    @classmethod
+    def of(cls, name: CertificateName) -> CertificateAnswer:
+        """The name as an answer shows it."""
+        return cls(kind=name.kind.value, value=name.value)
+
+
+class CertificatesAnswer(Answer):
+    """The names of a person's client certificates."""
+
+    certificates: tuple[CertificateAnswer, ...]
 
 
 class CodeAnswer(Answer):

@@ -8,11 +8,13 @@ import typer
 
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
+from aegis_authz.cli.people_certificates import app as certificates
 
 if TYPE_CHECKING:
     from aegis_authz.api.people import CodeAnswer, PersonAnswer
 
 app = typer.Typer(help="Add people, and say what each may do.", no_args_is_help=True)
+app.add_typer(certificates, name="certificate")
 
 PersonId = Annotated[str, typer.Argument(metavar="PERSON", help="What the person signs in as.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log.")]

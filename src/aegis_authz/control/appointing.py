@@ -7,6 +7,7 @@ from dataclasses import replace
 from aegis_authz.control.signing_in import PeopleStores, SignIn
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import WHOLE_MESH, Person
+from aegis_authz.core.sign_in import CertificateName
 from aegis_authz.core.sponsors import answerable
 from aegis_authz.core.units import Epoch
 from aegis_authz.people.permissions import RESERVED_IDS, Permission, may
@@ -82,6 +83,31 @@ class Appointer:
             if address:
                 await self._answer_for(caller, person_id)
             await self._write(caller, "people:link", account.person, f"{channel}:{address} {reason}".strip())
+
+    async def certificates(self, caller: Person, person_id: str) -> list[CertificateName]:
+        """The names of a person's client certificates. Raises PersonUnknown."""
+        await self.account(caller, person_id)
+        return await self._stores.sign_in.certificates(person_id)
+
+    async def add_certificate(self, caller: Person, person_id: str, name: CertificateName, reason: str) -> None:
+        """Tell a person by client certificates of this name. Raises PersonUnknown, PersonConflict."""
+        async with self._stores.transactions.transaction():
+            account = await self.account(caller, person_id)
+            await self._stores.sign_in.add_certificate(person_id, name)
+            await self._answer_for(caller, person_id)
+            await self._write(caller, "people:certificate", account.person, f"{name} {reason}".strip())
+
+    async def remove_certificate(self, caller: Person, person_id: str, name: CertificateName, reason: str) -> bool:
+        """Tell the person by them no more, from the next request on; returns whether that was still to be done.
+
+        Raises PersonUnknown.
+        """
+        async with self._stores.transactions.transaction():
+            account = await self.account(caller, person_id)
+            is_done = await self._stores.sign_in.remove_certificate(person_id, name)
+            if is_done:
+                await self._write(caller, "people:no-certificate", account.person, f"{name} {reason}".strip())
+            return is_done
 
     async def confirm(self, caller: Person, person_id: str, reason: str) -> None:
         """Say that a person is in nobody's hand but their own. Raises PersonUnknown, NotAppointed."""

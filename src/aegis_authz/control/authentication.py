@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aegis_authz.control.gate import AdminTokenHolder, Proven
-from aegis_authz.control.http import bearer_of
+from aegis_authz.control.client_certificates import client_certificate
+from aegis_authz.control.gate import SAFE_METHODS, AdminTokenHolder, Proven
+from aegis_authz.control.http import HttpProblem, bearer_of
 from aegis_authz.control.signing_in import OpenedSession, SignIn
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import Person
@@ -71,7 +73,11 @@ class AttemptCookie:
 
 
 class PeopleAuthentication:
-    """Tells people by their one proof: an `Authorization` is the only one looked at where there is one."""
+    """Tells people by their one proof: an `Authorization` is the only one looked at where there is one.
+
+    A client certificate that is a person's is a proof by itself, and goes with no proof of anybody else: neither that
+    of another person nor one that is worth nothing.
+    """
 
     def __init__(
         self, admin: AdminTokenHolder, sign_in: SignIn, cookie: SessionCookie, changes: ChangeLog, clock: Clock
@@ -83,7 +89,24 @@ class PeopleAuthentication:
         self._cookie = cookie
 
     async def proven(self, request: Request) -> Proven | None:
-        """Who sends it, None when nothing proves it. Raises DatabaseFault."""
+        """Who sends it, None when nothing proves it. Raises HttpProblem, NotSignedIn, DatabaseFault."""
+        certificate = client_certificate(request)
+        if certificate is None:
+            return await self._by_request(request)
+        holder, person = await self._sign_in.by_certificate(certificate.names)
+        if not holder:
+            return await self._by_request(request)
+        if "authorization" in request.headers or self._cookie.secret(request):
+            proven = await self._by_request(request)
+            if proven is not None and proven.person.id != holder:
+                raise HttpProblem(403, "the certificate of the connection and what the request bears are of two people")
+            return proven if person is not None else None
+        if request.method not in SAFE_METHODS and _is_of_another_site(request):
+            # a browser shows the certificate by itself, for pages of others as well
+            raise HttpProblem(403, "a change by a certificate alone is not taken from another site")
+        return None if person is None else Proven(person, "")
+
+    async def _by_request(self, request: Request) -> Proven | None:
         if "authorization" in request.headers:
             holder = await self._admin.proven(request)
             if holder is not None:
@@ -97,3 +120,11 @@ class PeopleAuthentication:
     async def note(self, person: Person, action: str, subject: str, domain: str, reason: str) -> None:
         """Write what the person does to the change log. Raises DatabaseFault."""
         await self._changes.append(Act(self._clock.now(), person.id, action, subject, domain, reason))
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Whether a browser says that a page of another origin sends it (Fetch Metadata; RFC 6454 section 7)."""
+    sites = request.headers.getlist("sec-fetch-site")
+    hosts = [urlsplit(origin).netloc for origin in request.headers.getlist("origin")]
+    own = request.headers.get("host", "")
+    return any(site not in ("same-origin", "none") for site in sites) or any(host != own for host in hosts)

@@ -10,6 +10,8 @@ from cryptography import x509
 from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from aegis_authz.core.sign_in import CertificateKind, CertificateName
+
 _STATE = "client_certificate"
 
 
@@ -26,6 +28,24 @@ class ClientCertificate:
     uris: tuple[str, ...]
     hosts: tuple[str, ...]
     fingerprint: str
+
+    @property
+    def names(self) -> tuple[CertificateName, ...]:
+        """By which it may be a person's; none of a form that nobody is given."""
+        pairs = (
+            (CertificateKind.FINGERPRINT, self.fingerprint),
+            (CertificateKind.SUBJECT, self.subject),
+            *((CertificateKind.URI, uri) for uri in self.uris),
+            *((CertificateKind.EMAIL, email) for email in self.emails),
+        )
+        return tuple(name for kind, value in pairs if (name := _name(kind, value)) is not None)
+
+
+def _name(kind: CertificateKind, value: str) -> CertificateName | None:
+    try:
+        return CertificateName(kind, value)
+    except ValueError:
+        return None
 
 
 class CertificateProtocol(HttpToolsProtocol):

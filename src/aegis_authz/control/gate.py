@@ -29,7 +29,7 @@ from aegis_authz.ports.database import DatabaseFault
 
 _log = logging.getLogger(__name__)
 _BEARER = HTTPBearer(scheme_name="person", auto_error=False)
-_SAFE = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD")
 CSRF_HEADER = "x-csrf-token"
 _STOPS = ("revoke", "revoke_target", "quarantine")
 """The routes that stop an agent: the only changes that are made without a line of the change log, if need be."""
@@ -166,7 +166,7 @@ def people_router(
                     _require_csrf(caller, request)
                 if self.body_field is not None:
                     request = await StrictRequest.read(request, max_body_bytes)
-                if request.method in _SAFE or not need.is_logged:
+                if request.method in SAFE_METHODS or not need.is_logged:
                     return await answer(request)
                 return await _on_record(authentication, caller, self.name, request, answer)
 
@@ -186,7 +186,7 @@ async def _caller(authentication: Authentication, request: Request, need: Needs)
 
 
 def _require_csrf(caller: Caller, request: Request) -> None:
-    is_change = bool(caller.session) and request.method not in _SAFE
+    is_change = bool(caller.session) and request.method not in SAFE_METHODS
     # a browser sends the cookie by itself, for pages of others as well
     if is_change and not is_csrf_token(request.headers.get(CSRF_HEADER, ""), caller.session):
         raise HttpProblem(403, f"a change by a session needs its {CSRF_HEADER}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aegis_authz.core.address import network_of
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import PERSON_ID, WHOLE_MESH, Person, Role, RoleBinding
-from aegis_authz.core.sign_in import ApiKey, Failures, Session
+from aegis_authz.core.sign_in import ApiKey, CertificateName, Failures, Session
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.people.passwords import hash_password, is_password, require_strength
 from aegis_authz.people.permissions import RESERVED_IDS, narrowed
@@ -117,6 +117,20 @@ class SignIn:
             return None
         person = await self._live(key.person_id)
         return None if person is None else narrowed(person, key.roles)
+
+    async def by_certificate(self, names: Collection[CertificateName]) -> tuple[str, Person | None]:
+        """Whose a client certificate of these names is, "" for nobody's, and that person as they are now, if they live.
+
+        Raises NotSignedIn for one of several people.
+        """
+        holders = await self._stores.sign_in.certificate_holders(names)
+        if not holders:
+            return "", None
+        if len(holders) > 1:
+            _log.warning("a client certificate is of several people: %s", ", ".join(sorted(holders)))
+            raise NotSignedIn
+        (holder,) = holders
+        return holder, await self._live(holder)
 
     async def sign_out(self, secret: str) -> None:
         """End a session."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from aegis_authz.core.person import RoleBinding
 from aegis_authz.core.units import Epoch, Seconds
@@ -33,6 +36,38 @@ class ApiKey:
     created: Epoch
     expires: Epoch
     is_revoked: bool
+
+
+class CertificateKind(Enum):
+    """What of a client certificate tells a person: all of it, by its SHA-256, or a name that its authority wrote in."""
+
+    FINGERPRINT = "fingerprint"
+    URI = "uri"
+    EMAIL = "email"
+    SUBJECT = "subject"
+
+
+_FORMS: Mapping[CertificateKind, re.Pattern[str]] = {
+    CertificateKind.FINGERPRINT: re.compile(r"[0-9a-f]{64}\Z"),
+    CertificateKind.URI: re.compile(r"[a-z][a-z0-9+.-]*:[!-~]{1,480}\Z"),
+    CertificateKind.EMAIL: re.compile(r"[!-?A-~]{1,128}@[!-?A-~]{1,128}\Z"),
+    CertificateKind.SUBJECT: re.compile(r"[^\x00-\x1f\x7f]{1,512}\Z"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateName:
+    """A name by which certificates are a person's. A subject is written as in RFC 4514, a fingerprint in hex."""
+
+    kind: CertificateKind
+    value: str
+
+    def __post_init__(self) -> None:
+        if _FORMS[self.kind].match(self.value) is None or not self.value.isprintable():
+            raise ValueError(f"this is no {self.kind.value} of a certificate")
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.value}"
 
 
 FAILURES_LIFE = Seconds(86_400.0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
-from aegis_authz.core.sign_in import ApiKey, Failures, Session
+from aegis_authz.core.sign_in import ApiKey, CertificateName, Failures, Session
 from aegis_authz.core.units import Epoch
 
 
@@ -57,6 +58,22 @@ class SignInStore(Protocol):
 
     async def take_code(self, code_hash: str, now: Epoch) -> str | None:
         """Whose code it is, which it is no more; None when there is none or its time is over."""
+        ...
+
+    async def add_certificate(self, person_id: str, name: CertificateName) -> None:
+        """Note that certificates of this name are the person's. Raises PersonUnknown, PersonConflict."""
+        ...
+
+    async def remove_certificate(self, person_id: str, name: CertificateName) -> bool:
+        """Forget that; returns whether that was still to be done."""
+        ...
+
+    async def certificates(self, person_id: str) -> list[CertificateName]:
+        """The names of the person's certificates, in order."""
+        ...
+
+    async def certificate_holders(self, names: Collection[CertificateName]) -> frozenset[str]:
+        """Whose certificates of any of these names are."""
         ...
 
     async def failures(self, name: str) -> Failures:

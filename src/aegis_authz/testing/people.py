@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.core.change_line import FIRST_PREVIOUS, Act, ChangeLine
-from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import FAILURES_LIFE, PLACE_LIFE, ApiKey, CertificateName, Failures, Session
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
 from aegis_authz.testing.warning import warn_outside_tests
@@ -18,6 +18,7 @@ from aegis_authz.testing.warning import warn_outside_tests
 class _Kept:
     accounts: dict[str, Account] = field(default_factory=dict)
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
+    certificates: dict[CertificateName, str] = field(default_factory=dict)
     sponsors: dict[str, frozenset[str]] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -161,6 +162,28 @@ class MemoryPeople:
         """Whose code it is, which it is no more."""
         person_id, expires = self._kept.codes.pop(code_hash, ("", Epoch(0.0)))
         return person_id if expires > now else None
+
+    async def add_certificate(self, person_id: str, name: CertificateName) -> None:
+        """Note that certificates of this name are the person's."""
+        await self.account(person_id)
+        if self._kept.certificates.setdefault(name, person_id) != person_id:
+            raise PersonConflict(f"that {name.kind.value} is another person's")
+
+    async def remove_certificate(self, person_id: str, name: CertificateName) -> bool:
+        """Forget that."""
+        is_own = self._kept.certificates.get(name) == person_id
+        if is_own:
+            del self._kept.certificates[name]
+        return is_own
+
+    async def certificates(self, person_id: str) -> list[CertificateName]:
+        """The names of the person's certificates, in order."""
+        own = [name for name, holder in self._kept.certificates.items() if holder == person_id]
+        return sorted(own, key=lambda name: (name.kind.value, name.value))
+
+    async def certificate_holders(self, names: Collection[CertificateName]) -> frozenset[str]:
+        """Whose certificates of any of these names are."""
+        return frozenset(self._kept.certificates[name] for name in names if name in self._kept.certificates)
 
     async def failures(self, name: str) -> Failures:
         """How often in a row signing in has failed for that name."""

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import require_person
-from aegis_authz.adapters.sql.tables import API_KEYS, CODES, FAILURES, PEOPLE, SESSIONS, SIGN_IN_PLACES
+from aegis_authz.adapters.sql.tables import API_KEYS, CERTIFICATES, CODES, FAILURES, PEOPLE, SESSIONS, SIGN_IN_PLACES
 from aegis_authz.core.person import RoleBinding
-from aegis_authz.core.sign_in import FAILURES_LEAK, FAILURES_LIFE, PLACE_LIFE, ApiKey, Failures, Session
+from aegis_authz.core.sign_in import (
+    FAILURES_LEAK,
+    FAILURES_LIFE,
+    PLACE_LIFE,
+    ApiKey,
+    CertificateKind,
+    CertificateName,
+    Failures,
+    Session,
+)
 from aegis_authz.core.units import Epoch
-from aegis_authz.ports.people import PersonUnknown
+from aegis_authz.ports.people import PersonConflict, PersonUnknown
 
 
 class SqlSignIn:
@@ -115,6 +126,41 @@ class SqlSignIn:
             row = (await connection.execute(taken)).first()
         return None if row is None or row.expires <= now else str(row.person_id)
 
+    async def add_certificate(self, person_id: str, name: CertificateName) -> None:
+        """Note that certificates of this name are the person's. Raises PersonUnknown, PersonConflict, DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await require_person(connection, person_id)
+            holder = select(CERTIFICATES.c.person_id).where(_is_certificate(name))
+            row = (await connection.execute(holder)).first()
+            if row is not None and row.person_id == person_id:
+                return
+            values = {"kind": name.kind.value, "value": name.value, "person_id": person_id}
+            try:
+                await connection.execute(insert(CERTIFICATES).values(**values))
+            except IntegrityError:
+                raise PersonConflict(f"that {name.kind.value} is another person's") from None
+
+    async def remove_certificate(self, person_id: str, name: CertificateName) -> bool:
+        """Forget that. Raises DatabaseFault."""
+        own = _is_certificate(name) & (CERTIFICATES.c.person_id == person_id)
+        async with self._database.transaction() as connection:
+            return (await connection.execute(delete(CERTIFICATES).where(own))).rowcount == 1
+
+    async def certificates(self, person_id: str) -> list[CertificateName]:
+        """The names of the person's certificates, in order. Raises DatabaseFault."""
+        own = select(CERTIFICATES).where(CERTIFICATES.c.person_id == person_id)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(own.order_by(CERTIFICATES.c.kind, CERTIFICATES.c.value))
+            return [CertificateName(CertificateKind(row.kind), row.value) for row in rows]
+
+    async def certificate_holders(self, names: Collection[CertificateName]) -> frozenset[str]:
+        """Whose certificates of any of these names are. Raises DatabaseFault."""
+        if not names:
+            return frozenset()
+        columns = select(CERTIFICATES.c.person_id).where(or_(*map(_is_certificate, names)))
+        async with self._database.reading() as connection:
+            return frozenset((await connection.execute(columns)).scalars())
+
     async def failures(self, name: str) -> Failures:
         """How often in a row signing in has failed for that name. Raises DatabaseFault."""
         async with self._database.reading() as connection:
@@ -153,6 +199,10 @@ class SqlSignIn:
         """Begin from none. Raises DatabaseFault."""
         async with self._database.transaction() as connection:
             await connection.execute(delete(FAILURES).where(FAILURES.c.name == name))
+
+
+def _is_certificate(name: CertificateName) -> ColumnElement[bool]:
+    return (CERTIFICATES.c.kind == name.kind.value) & (CERTIFICATES.c.value == name.value)
 
 
 def _key(row: Row[Any]) -> ApiKey:

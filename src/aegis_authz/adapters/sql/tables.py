@@ -73,6 +73,14 @@ SESSIONS = Table(
     Column("expires", Double, nullable=False),
 )
 
+CERTIFICATES = Table(
+    "certificates",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("value", String(512), primary_key=True),
+    Column("person_id", _ID, ForeignKey("people.id"), nullable=False, index=True),
+)
+
 API_KEYS = Table(
     "api_keys",
     METADATA,

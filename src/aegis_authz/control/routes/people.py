@@ -9,6 +9,9 @@ from fastapi import APIRouter, Path
 
 from aegis_authz.api.people import (
     AddressRequest,
+    CertificateAnswer,
+    CertificateRequest,
+    CertificatesAnswer,
     CodeAnswer,
     NewPersonRequest,
     PeopleAnswer,
@@ -20,6 +23,7 @@ from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.core.person import Person, RoleBinding
+from aegis_authz.core.sign_in import CertificateKind, CertificateName
 from aegis_authz.people.permissions import Permission
 
 PersonId = Annotated[str, Path(max_length=128, description="The person's id.")]
@@ -70,11 +74,42 @@ def person_routes(appointer: Appointer, authentication: Authentication) -> list[
         """Note where the person is in a channel: who decides there is that person."""
         await appointer.link(caller.person, person_id, channel, body.address, body.note)
 
-    return [people]
+    return [people, _certificate_routes(appointer, authentication)]
+
+
+def _certificate_routes(appointer: Appointer, authentication: Authentication) -> APIRouter:
+    people = people_router(authentication)
+    appoint = needs(Permission.APPOINT_PEOPLE, Reach.EACH, is_logged=False)
+
+    @people.get("/v1/people/{person_id}/certificates", dependencies=[appoint])
+    async def list_certificates(person_id: PersonId, caller: Asker) -> CertificatesAnswer:
+        """List by which client certificates a person is told."""
+        names = await appointer.certificates(caller.person, person_id)
+        return CertificatesAnswer(certificates=tuple(CertificateAnswer.of(name) for name in names))
+
+    @people.post("/v1/people/{person_id}/certificates", status_code=204, dependencies=[appoint])
+    async def add_certificate(person_id: PersonId, body: CertificateRequest, caller: Asker) -> None:
+        """Tell a person by client certificates of this name."""
+        await appointer.add_certificate(caller.person, person_id, _certificate(body), body.note)
+
+    @people.post("/v1/people/{person_id}/certificates/remove", status_code=204, dependencies=[appoint])
+    async def remove_certificate(person_id: PersonId, body: CertificateRequest, caller: Asker) -> None:
+        """Tell a person by client certificates of this name no more."""
+        if not await appointer.remove_certificate(caller.person, person_id, _certificate(body), body.note):
+            raise HttpProblem(404, "the person has no such certificate")
+
+    return people
 
 
 def _names(sponsors: Mapping[str, Collection[str]], person_id: str) -> tuple[str, ...]:
     return tuple(sorted(sponsors.get(person_id, ())))
+
+
+def _certificate(body: CertificateRequest) -> CertificateName:
+    try:
+        return CertificateName(CertificateKind(body.kind), body.value)
+    except ValueError as fault:
+        raise HttpProblem(400, str(fault)) from None
 
 
 def roles_of(words: list[str]) -> tuple[RoleBinding, ...]:
