@@ -282,6 +282,7 @@ async def _serving(services: ControlServices, port: int = 0, gateways: Sequence[
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
+    listening.listen()  # who comes before the server is up waits
     host = ControlHost(services, gateways)
     task = asyncio.create_task(host.serve(sockets=[listening]))
     try:

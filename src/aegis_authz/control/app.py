@@ -29,7 +29,14 @@ from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.federation import FederatedSignIn, NotAdmitted
 from aegis_authz.control.gate import Authentication
-from aegis_authz.control.http import HeadAsGet, HttpProblem, SecurityHeaders, on_http_problem, problem_response
+from aegis_authz.control.http import (
+    Failures,
+    HeadAsGet,
+    HttpProblem,
+    SecurityHeaders,
+    on_http_problem,
+    problem_response,
+)
 from aegis_authz.control.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.limit_accounts import LimitBook
 from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
@@ -188,7 +195,7 @@ def create_app(services: ControlServices) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
-        middleware=[Middleware(SecurityHeaders), Middleware(ProblemPages), Middleware(HeadAsGet)],
+        middleware=[Middleware(each) for each in (SecurityHeaders, ProblemPages, Failures, HeadAsGet)],
         exception_handlers={
             HttpProblem: on_http_problem,
             HTTPException: on_http_problem,

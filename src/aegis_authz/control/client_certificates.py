@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from dataclasses import dataclass
 
 from cryptography import x509
 from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from aegis_authz.control.http import PROBLEM_MEDIA_TYPE
 from aegis_authz.core.sign_in import CertificateKind, CertificateName
 
 _STATE = "client_certificate"
@@ -56,6 +58,13 @@ class CertificateProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         self.app_state = {**self.app_state, _STATE: None if tls is None else tls.getpeercert(binary_form=True)}
+
+    def send_400_response(self, msg: str) -> None:
+        """Say as a problem, too, that what came is no HTTP; `msg` is uvicorn's own, and shows nothing of it."""
+        body = json.dumps({"type": "about:blank", "status": 400, "detail": msg}).encode("ascii")
+        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(f"{head}connection: close\r\n\r\n".encode("ascii") + body)
+        self.transport.close()
 
 
 def client_certificate(request: Request) -> ClientCertificate | None:

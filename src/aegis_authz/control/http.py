@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Security
+from fastapi import APIRouter, FastAPI, Query, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -15,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aegis_authz.api.problem import DocumentProblem, FieldError, ProblemDocument
@@ -22,6 +24,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.policy.source.problems import Problem, printable
+
+_log = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 SMALL_BODY_BYTES = 16 * 1024
@@ -172,7 +176,7 @@ def problem_response(problem: HttpProblem) -> Response:
     return JSONResponse(content, problem.status, headers, PROBLEM_MEDIA_TYPE)
 
 
-async def on_http_problem(_: Request, fault: Exception) -> Response:
+async def on_http_problem(request: Request, fault: Exception) -> Response:
     """The handler for HttpProblem, and for what Starlette and FastAPI raise themselves."""
     match fault:
         case HttpProblem():
@@ -182,9 +186,26 @@ async def on_http_problem(_: Request, fault: Exception) -> Response:
         case HTTPException():
             response = problem_response(HttpProblem(fault.status_code, str(fault.detail)))
             response.headers.update(fault.headers or {})
+            if fault.status_code == 405:
+                response.headers["allow"] = ", ".join(_methods_at(request))
             return response
         case _:
             return problem_response(HttpProblem(500, "the control plane failed; its log says more"))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What can be asked of this path (RFC 9110 section 10.2.1): of all its routes, where Starlette says the first's."""
+    at = [route for route in _routes_of(request.app) if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in at for method in route.methods or ()})
+
+
+def _routes_of(router: FastAPI | APIRouter) -> Iterator[Route]:
+    for route in router.routes:
+        inside = getattr(route, "original_router", None)
+        if isinstance(inside, APIRouter):  # what `include_router` leaves
+            yield from _routes_of(inside)
+        elif isinstance(route, Route):
+            yield route
 
 
 def _invalid(fault: RequestValidationError) -> HttpProblem:
@@ -216,6 +237,33 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_marked)
+
+
+class Failures:
+    """ASGI middleware: what failed in a way that nobody foresaw is in the log whole, and a problem to the caller.
+
+    Starlette's own stands outside of all other middleware, so that its answer would bear none of their headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            if is_begun or scope["type"] != "http":
+                raise
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            problem = HttpProblem(500, "the control plane failed; its log says more")
+            await problem_response(problem)(scope, receive, send)
 
 
 class HeadAsGet:

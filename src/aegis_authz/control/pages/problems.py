@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aegis_authz.control.http import PROBLEM_MEDIA_TYPE, HttpProblem
@@ -14,14 +14,16 @@ _FOLDER = "/approvals"
 
 
 class ProblemPages:
-    """ASGI middleware: a problem document (RFC 9457) that answers a request for a page becomes a page."""
+    """ASGI middleware: a problem document (RFC 9457) becomes a page where one was asked for: wherever pages are, and
+    wherever a browser, which says that it takes HTML, asks for something else.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not (path == _FOLDER or path.startswith(f"{_FOLDER}/")):
+        if scope["type"] != "http" or not (_is_of_pages(path) or _takes_pages(scope)):
             await self._app(scope, receive, send)
             return
         begin: Message = {}
@@ -40,6 +42,14 @@ class ProblemPages:
         if begin:
             page = problem_page(HttpProblem(begin["status"], str(json.loads(body)["detail"])), path)
             await page(scope, receive, send)
+
+
+def _is_of_pages(path: str) -> bool:
+    return path == _FOLDER or path.startswith(f"{_FOLDER}/")
+
+
+def _takes_pages(scope: Scope) -> bool:
+    return any("text/html" in value for value in Headers(scope=scope).getlist("accept"))
 
 
 def _is_problem(message: Message) -> bool:
