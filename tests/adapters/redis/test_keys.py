@@ -9,6 +9,7 @@ from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
 
 BOT = Scope("acme", "emea", "bot")
+PARTITION = redis_keys.partition_of(BOT)
 ANY = st.text(st.characters(exclude_categories=()), max_size=300)  # halves of surrogate pairs too
 
 
@@ -77,3 +78,23 @@ def test_what_cannot_be_an_approval_id_names_no_key(name: str) -> None:
     with pytest.raises(ApprovalNotFound) as caught:
         redis_keys.approval(name)
     assert len(str(caught.value)) < 120
+
+
+def test_what_was_kept_before_an_upgrade_is_found_after_it() -> None:
+    """These names never change: else what was spent, charged and revoked is forgotten, and nobody sees that it is."""
+    for name, literal in (
+        (redis_keys.epoch(PARTITION), "aegis:{26}:epoch"),
+        (redis_keys.jti(BOT, ("aegis", "j")), "aegis:{26}:jti:244413764f90939c1a746382b00f2219170038e4"),
+        (redis_keys.revoked(PARTITION), "aegis:{26}:revoked"),
+        (redis_keys.quarantined(PARTITION), "aegis:{26}:quarantined"),
+        (redis_keys.quarantine(BOT), "aegis:{26}:quarantine:df4888adda3a8d1bde61d33ddcd38bdfc053a4c8"),
+        (redis_keys.grant(BOT, "g"), "aegis:{26}:grant:d2746be4e687877edc22b8f038694c299df37df2"),
+        (redis_keys.limit(PARTITION, "l", "acme/emea", 7), "aegis:{26}:limit:d053eb6278caaef97846fe2d19d09f7c14cbeb37"),
+        (redis_keys.flags(PARTITION, "acme/emea/bot"), "aegis:{26}:flags:df4888adda3a8d1bde61d33ddcd38bdfc053a4c8"),
+        (redis_keys.reserved(PARTITION, "d-1"), "aegis:{26}:reserved:7995d98b584198ead4cd160cca189fd23c4351be"),
+        (redis_keys.counted(PARTITION), "aegis:{26}:counted"),
+        (redis_keys.approvals(PARTITION), "aegis:{26}:approvals"),
+        (redis_keys.pending(BOT, "d"), "aegis:{26}:pending:e8964e5a1cd00560714f5266b3b3ccef9f0f616f"),
+        (redis_keys.single_use("proof", "a"), "aegis:once:964b853a6b0ff8db7a9ad34c7f72ddc69a0a21b7"),
+    ):
+        assert name == literal

@@ -140,7 +140,18 @@ def test_an_url_of_another_kind_is_no_cluster(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["cluster://", "cluster://a", "cluster://a:0", "cluster://a:1,", "cluster://u:secret@a"]
+    "url",
+    [
+        "cluster://",
+        "cluster://a",
+        "cluster://a:0",
+        "cluster://a:1,",
+        "cluster://u:secret@a",
+        "cluster://a:1?ssl_ca_certs=/ca.pem",  # which without TLS would be read by nobody
+        "clusters://a:1?ssl_cert_reqs=none",
+        "clusters://a:1?password=secret",
+        "clusters://a:1?ssl_ca_certs=",
+    ],
 )
 def test_a_cluster_without_an_address_is_refused_and_no_secret_told(url: str) -> None:
     with pytest.raises(ValueError, match="cluster://") as caught:

@@ -170,8 +170,6 @@ class ClusterServers:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for task in self._under_way:
-            task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         for client in self._clients.values():
             await client.aclose()

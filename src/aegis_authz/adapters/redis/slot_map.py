@@ -14,6 +14,7 @@ from aegis_authz.adapters.redis import keys as redis_keys
 
 _SCHEMES = {"cluster": "redis", "clusters": "rediss"}
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}\Z")
+_TLS = re.compile(r"ssl_(?:ca_certs|certfile|keyfile)=[^&]+\Z")
 _SLOTS = 16384
 _SLOT_OF = {partition: key_slot(redis_keys.epoch(partition).encode()) for partition in redis_keys.ALL_PARTITIONS}
 
@@ -78,8 +79,12 @@ def read_cluster_url(url: str) -> ClusterPlace | None:
     place, query_mark, query = rest.partition("?")
     credentials, at, hosts = place.rstrip("/").rpartition("@")
     nodes = tuple(hosts.split(","))
-    if not all(map(_ADDRESS.match, nodes)):
-        raise ValueError("a Redis Cluster is cluster://[user:password@]host:port,host:port, or clusters:// with TLS")
+    is_tls = scheme == "clusters"
+    if not all(map(_ADDRESS.match, nodes)) or not all(is_tls and _TLS.match(pair) for pair in query.split("&") if pair):
+        raise ValueError(
+            "a Redis Cluster is cluster://[user:password@]host:port,host:port, or clusters:// with TLS, and behind a "
+            "question mark ssl_ca_certs=FILE, ssl_certfile=FILE and ssl_keyfile=FILE"
+        )
     return ClusterPlace(nodes, _SCHEMES[scheme], credentials + at, query_mark + query)
 
 
