@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.descriptor_pb2 import Edition, FeatureSet, FileDescriptorProto
 
 from aegis_authz.core.interface import FieldKind, Presence
 from aegis_authz.policy.compile.descriptors import DescriptorsUnusable, read_descriptors
@@ -30,6 +31,29 @@ def test_choices_maps_and_names_of_values_are_told() -> None:
     assert (fields["retries"].presence, fields["amount"].presence) == (Presence.OPTIONAL, Presence.IMPLICIT)
     assert (fields["labels"].presence, fields["labels"].kind) == (Presence.MAP, FieldKind.MESSAGE)
     assert enums["pay.v1.Kind"] == {0: "KIND_UNSPECIFIED", 1: "CARD", 2: "CASH", -3: "DEBT"}
+
+
+def test_of_an_edition_the_features_count_and_not_the_syntax() -> None:
+    file = FileDescriptorProto(name="e.proto", package="e", syntax="editions", edition=Edition.EDITION_2023)
+    message = file.message_type.add(name="Pay")
+    for number, name, presence in (
+        (1, "explicit", None),
+        (2, "implicit", "IMPLICIT"),
+        (3, "required", "LEGACY_REQUIRED"),
+    ):
+        field = add(message, name, number, "int64")
+        if presence is not None:
+            field.options.features.field_presence = FeatureSet.FieldPresence.Value(presence)
+    delimited = add(message, "delimited", 4, ".e.Pay")
+    delimited.options.features.message_encoding = FeatureSet.DELIMITED
+    method = file.service.add(name="Payments").method.add(name="Create", input_type=".e.Pay", output_type=".e.Pay")
+    input_type = read_descriptors(descriptor_set(file)).method("e.Payments", method.name).input_type
+    messages, _ = types_of([input_type])
+    assert {field.name: field.presence for field in messages["e.Pay"].fields.values()} == {
+        "explicit": Presence.OPTIONAL,
+        "implicit": Presence.IMPLICIT,
+        "required": Presence.REQUIRED,
+    }
 
 
 def test_more_types_than_a_bundle_shall_carry_are_refused() -> None:
