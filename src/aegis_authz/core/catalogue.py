@@ -95,6 +95,10 @@ class Parameter:
         return self.source is ParameterSource.QUERY and self.type is ParameterType.ARRAY
 
 
+LONG_OPERATION = 400
+"""Characters of GraphQL, in which some hundred tokens have room: reading them takes 3 ms."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationTerms:
     """In which ways operations of GraphQL may be sent.
@@ -112,6 +116,11 @@ class OperationTerms:
     def has_persisted(self) -> bool:
         """Whether a request may name its document."""
         return bool(self.persisted)
+
+    @property
+    def has_long_documents(self) -> bool:
+        """Whether a request may name one that takes long to read, however short it is itself."""
+        return any(len(document) >= LONG_OPERATION for document in self.persisted.values())
 
 
 ONE_OPERATION = OperationTerms(1, MappingProxyType({}), True)
@@ -271,9 +280,9 @@ class Catalogue:
     """All tools, by name and by the (host, port) agents call.
 
     `dense` names the tools whose calls take longer to read than they are long, `formed` those with bodies that are no
-    JSON. `routes` is each tool's route, by its name; `ways` its actions of a method, in the order in which they are
-    tried. `holds` are the seconds for which a request of a tool may be kept open while a person decides, of every tool
-    under `*`.
+    JSON, and `documented` those whose calls may name a document that takes long to read. `routes` is each tool's route,
+    by its name; `ways` its actions of a method, in the order in which they are tried. `holds` are the seconds for which
+    a request of a tool may be kept open while a person decides, of every tool under `*`.
     """
 
     by_name: Mapping[str, Tool]
@@ -282,6 +291,7 @@ class Catalogue:
     ways: Mapping[tuple[str, str], tuple[Way, ...]] = field(repr=False)
     dense: frozenset[str]
     formed: frozenset[str]
+    documented: frozenset[str]
     holds: Mapping[str, Seconds]
 
     def holding(self, holds: Mapping[str, Seconds]) -> Catalogue:
@@ -312,6 +322,9 @@ class Catalogue:
             MappingProxyType(_ways(tools)),
             frozenset(tool.name for tool in tools if tool.has_dense_bodies),
             frozenset(tool.name for tool in tools if tool.has_other_bodies),
+            frozenset(
+                tool.name for tool in tools if any(action.operations.has_long_documents for action in tool.actions)
+            ),
             MappingProxyType({}),
         )
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import (
+    LONG_OPERATION,
     Action,
     BodyFormat,
     Catalogue,
@@ -29,7 +30,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.bodies.graphql import read_graphql
 from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.http.tool_call import read_tool_call
+from aegis_authz.wire.http.tool_call import read_tool_call, takes_long
 
 PAY = "mutation Pay($amount: Int!) { pay(amount: $amount) { id } }"
 USER = "query User { user { name } }"
@@ -112,12 +113,18 @@ def action(method: str, *parameters: Parameter) -> Action:
     return Action(f"graph-{method}", method, ("graphql",), (fields, *parameters), False, (BodyFormat.GRAPHQL,), LISTED)
 
 
-def call(method: str, body: Any, query: str, *parameters: Parameter) -> ToolCall:
-    tool = Tool("t", "t.example", None, "", (action(method, *parameters),), "", "", None, False, False, NO_INTERFACE)
+def catalogue(graph: Action) -> Catalogue:
+    return Catalogue.of((Tool("t", "t.example", None, "", (graph,), "", "", None, False, False, NO_INTERFACE),))
+
+
+def http(method: str, body: Any, query: str) -> HttpCall:
     data = b"" if body is None else json.dumps(body).encode()
     headers = {"content-type": ("application/json",)}
-    http = HttpCall("", method, "http", "t.example", None, "/graphql", query, headers, data, "", "", "", "", "", False)
-    return read_tool_call(http, Catalogue.of((tool,)))
+    return HttpCall("", method, "http", "t.example", None, "/graphql", query, headers, data, "", "", "", "", "", False)
+
+
+def call(method: str, body: Any, query: str, *parameters: Parameter) -> ToolCall:
+    return read_tool_call(http(method, body, query), catalogue(action(method, *parameters)))
 
 
 def test_a_document_is_named_in_a_url_by_get_alone() -> None:
@@ -140,6 +147,13 @@ def test_a_document_is_named_in_a_url_by_get_alone() -> None:
 def test_a_parameter_of_the_query_may_have_the_name_of_an_id() -> None:
     number = Parameter("number", ParameterSource.QUERY, "id", ParameterType.STRING, False, None)
     assert call("POST", {"query": USER}, "id=7", number).parameters == {"fields": ["user"], "number": "7"}
+
+
+@pytest.mark.parametrize(("length", "is_slow"), [(LONG_OPERATION, True), (LONG_OPERATION - 1, False)])
+def test_a_short_request_that_may_name_a_long_document_is_read_beside_the_others(length: int, is_slow: bool) -> None:
+    terms = replace(LISTED, persisted={"long": "{ a }".ljust(length, "#")})
+    graph = replace(action("POST"), operations=terms)
+    assert takes_long(http("POST", {"id": "long"}, ""), catalogue(graph)) is is_slow
 
 
 def test_a_named_document_and_the_same_text_are_two_calls_to_an_approver() -> None:

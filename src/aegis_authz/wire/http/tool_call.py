@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
-from aegis_authz.core.catalogue import CONNECT_ACTION, JSON_ALONE, Action, Catalogue, Tool, Way
+from aegis_authz.core.catalogue import CONNECT_ACTION, JSON_ALONE, LONG_OPERATION, Action, Catalogue, Tool, Way
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.path_template import PathTemplate, Rank, Reading
@@ -26,7 +26,6 @@ from aegis_authz.wire.http.upgrade import UPGRADED, is_upgrade, refuse_upgrade
 from aegis_authz.wire.mcp import message as mcp
 from aegis_authz.wire.spellings import spellings
 
-_SHORT_OPERATION = 400  # bytes, in which some hundred tokens, or as many fields, have room: 3 ms
 _LONG_FORM = 2048  # bytes, in which a hundred nested names have room: 0.3 ms; a thousand fields take 3 ms
 
 
@@ -133,9 +132,9 @@ def takes_long(http: HttpCall, catalogue: Catalogue) -> bool:
     """Whether a request may be a long form, an operation of GraphQL or a message, for whose reading others should not
     wait.
     """
-    slow: frozenset[str] = frozenset()
-    if catalogue.dense and len(http.body) + len(http.query) >= _SHORT_OPERATION:
-        slow = catalogue.dense
+    slow = catalogue.documented
+    if catalogue.dense and len(http.body) + len(http.query) >= LONG_OPERATION:
+        slow |= catalogue.dense
     if catalogue.formed and len(http.body) >= _LONG_FORM and not is_json(media_type(http)):
         slow |= catalogue.formed
     return bool(slow) and any(tool.name in slow for tool in claimants(http, catalogue)[0])
