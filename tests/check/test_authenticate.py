@@ -32,7 +32,19 @@ from tests.support.proven_calls import header as proof_header
 
 BANK = Tool("bank", "api.bank.example", None, "http://127.0.0.1:9001", (), "", "", None, False, False, NO_INTERFACE)
 SNAPSHOT = Snapshot(
-    "r1", Catalogue.of((BANK,)), TRUST, NO_AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset()
+    "r1",
+    Catalogue.of((BANK,)),
+    TRUST,
+    NO_AGENTS,
+    "",
+    frozenset(),
+    {},
+    None,
+    {},
+    NO_BREAKERS,
+    NO_PRICES,
+    frozenset(),
+    "",
 )
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)

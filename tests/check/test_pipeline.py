@@ -108,6 +108,7 @@ SNAPSHOT = Snapshot(
     NO_BREAKERS,
     NO_PRICES,
     frozenset(),
+    "http://control",
 )
 
 
@@ -856,6 +857,7 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
         NO_BREAKERS,
         NO_PRICES,
         frozenset(),
+        "",
     )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])
@@ -1149,3 +1151,74 @@ async def test_what_nobody_could_decide_in_time_is_never_asked() -> None:
     world = World(answers=[never])
     assert (await world.check()).effect is Effect.DENY
     assert (world.records[0].reason, world.settled[0].opens) == (Reason.APPROVAL_UNATTENDED, None)
+
+
+MCP_META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"url": {}}},
+}
+
+
+def mcp_call(meta: dict[str, Any] | None = None, name: str = "delete_repository", **more: Any) -> bytes:
+    params = {"name": name, "arguments": {}, "_meta": MCP_META if meta is None else meta, **more}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
+    return message("github.example", "/mcp", body, {"x-aegis-token": token()})
+
+
+async def test_a_client_that_shows_pages_is_asked_to_and_is_not_kept_waiting_before_it_does() -> None:
+    world = World(answers=[KEPT_OPEN])
+    judged = await world.pipeline().judged(mcp_call(), "", time.monotonic() + 1, None)
+    result = orjson.loads(judged.answer.body)["result"]
+    assert (result["resultType"], judged.answer.status, judged.hold) == ("input_required", 200, None)
+    question = result["inputRequests"]["aegis_approval"]
+    assert question["method"] == "elicitation/create"
+    assert question["params"]["url"] == f"http://control/approvals/apr_{'f' * 32}"
+    assert judged.answer.effect is Effect.APPROVAL_NEEDED
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {},
+        {**MCP_META, "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}},
+        {**MCP_META, "io.modelcontextprotocol/clientCapabilities": {"elicitation": True}},
+        {**MCP_META, "io.modelcontextprotocol/protocolVersion": "2025-11-25"},
+        {**MCP_META, "io.modelcontextprotocol/protocolVersion": 20260728},
+        {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"url": {}}}},
+    ],
+)
+async def test_a_client_that_does_not_say_so_is_told_to_wait(meta: dict[str, Any]) -> None:
+    world = World(answers=[KEPT_OPEN])
+    judged = await world.pipeline().judged(mcp_call(meta), "", time.monotonic() + 1, None)
+    assert orjson.loads(judged.answer.body)["result"]["isError"] is True
+    assert judged.hold is not None
+
+
+async def test_a_call_that_comes_back_is_the_call_that_was_held_and_its_tool_reads_nothing_of_ours() -> None:
+    world = World(answers=[KEPT_OPEN])
+    first = orjson.loads((await world.check(mcp_call())).body)["result"]
+    back = mcp_call(requestState=first["requestState"], inputResponses={"aegis_approval": {"action": "accept"}})
+    judged = await world.pipeline().judged(back, "", time.monotonic() + 1, None)
+    assert judged.hold is not None, "its user looked at the page: it may wait"
+    assert "resultType" in orjson.loads(judged.answer.body)["result"]
+    assert orjson.loads(judged.answer.body)["result"]["isError"] is True
+    before, after = world.settled
+    assert before.opens is not None
+    assert after.opens is not None
+    assert (before.opens.digest, before.opens.besides) == (after.opens.digest, after.opens.besides)
+    world.outcome = Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0)
+    passed = await world.check(back)
+    assert (passed.effect, passed.upstream_headers[OBLIGATION_HEADER]) == (Effect.ALLOW, "request")
+    assert (passed.metadata["coding"], passed.metadata["obligations"]) == ("mcp-request-state", "[]")
+
+
+async def test_a_state_of_another_call_or_none_of_ours_lets_nothing_through() -> None:
+    world = World(answers=[KEPT_OPEN])
+    state = orjson.loads((await world.check(mcp_call())).body)["result"]["requestState"]
+    for wrong in (mcp_call(requestState=state, name="list_issues"), mcp_call(requestState=f"{state}x")):
+        assert (await world.check(wrong)).effect is Effect.DENY
+    assert [record.reason for record in world.records[1:]] == [Reason.APPROVAL_MISMATCH] * 2
+    world.outcome = Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0)
+    foreign = mcp_call(requestState="v1.sealed-by-the-server")
+    passed = await world.check(foreign)
+    assert OBLIGATION_HEADER not in passed.upstream_headers, "a server's own state goes on as it is"

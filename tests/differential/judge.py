@@ -180,6 +180,7 @@ class Judge:
             NO_BREAKERS,
             NO_PRICES,
             frozenset(),
+            "http://control",
         )
 
     async def at(self, revision: Revision, deadline: float) -> Snapshot:

@@ -140,7 +140,7 @@ class World:
         self.opa = opa
         self.call = call
         self.snapshot = Snapshot(
-            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset()
+            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), ""
         )
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []

@@ -69,4 +69,5 @@ def policy_builder(
         return [entry.target.mark for entry in (stored if revoked is None else revoked.current)]
 
     key = signing_key or (lambda: keys.bundle)
-    return PolicyBuilder(key, trust, settings.public_url.rstrip("/"), DETECTORS, own, marks)
+    people = (settings.people_url or settings.public_url).rstrip("/")
+    return PolicyBuilder(key, trust, settings.public_url.rstrip("/"), DETECTORS, own, marks, people)

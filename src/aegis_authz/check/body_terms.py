@@ -12,6 +12,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.wire.bodies.coding import CODINGS, Decoding
+from aegis_authz.wire.mcp.request_state import STATE_CODING
 from aegis_authz.wire.mcp.rpc import TOOLS_CALL
 from aegis_authz.wire.mcp.session import OWNER_METADATA
 from aegis_authz.wire.opa.obligations import obligations_from_data
@@ -69,7 +70,7 @@ def _decoding(metadata: Mapping[str, str]) -> Decoding | None:
     coding, sha256 = metadata.get("coding"), metadata.get("body_sha256")
     if coding is None and sha256 is None:
         return None
-    if coding is None or coding not in CODINGS or sha256 is None or not _SHA256.fullmatch(sha256):
+    if coding is None or coding not in (*CODINGS, STATE_CODING) or sha256 is None or not _SHA256.fullmatch(sha256):
         raise Refused(Reason.INTERNAL_FAULT, "the metadata does not say how the body is decoded")
     return Decoding(coding, sha256)
 

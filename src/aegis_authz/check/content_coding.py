@@ -19,11 +19,15 @@ _HEADER = "content-encoding"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A call and the request it was read from. `decoding` is None where the body came as it is."""
+    """A call and the request it was read from. `decoding` is None where the body came as it is.
+
+    `state` is the one of ours that it brought back and goes on without, "" for none.
+    """
 
     http: HttpCall
     call: ToolCall
     decoding: Decoding | None
+    state: str
 
 
 def coding_of(http: HttpCall, catalogue: Catalogue) -> str:

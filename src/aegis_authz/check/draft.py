@@ -27,13 +27,22 @@ class Resumption:
     arrived_at: Epoch
 
 
+@dataclass(frozen=True, slots=True)
+class Elicitation:
+    """The page that the user of an MCP client is to open, and what the client sends back with the same call."""
+
+    url: str
+    state: str
+
+
 @dataclass(slots=True)
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
     `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
-    as the tool gets it, bytes. `resumes` is None but for a held request that goes on.
+    as the tool gets it, bytes. `resumes` is None but for a held request that goes on. `comes_back`
+    says that it brought our state back; `elicitation` is what its client is asked, None for nothing.
     """
 
     decision_id: DecisionId
@@ -54,6 +63,8 @@ class Draft:
     approval: ApprovalTerms | None = None
     settled: Settled | None = None
     resumes: Resumption | None = None
+    comes_back: bool = False
+    elicitation: Elicitation | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
     @property

@@ -49,7 +49,7 @@ def hold_of(decision: Decision, draft: Draft, answer: Answer) -> Hold | None:
     terms, settled, identity = draft.approval, draft.settled, draft.identity
     if decision.reason is not Reason.APPROVAL_NEEDED or terms is None or settled is None or identity is None:
         return None
-    if draft.resumes is not None or not settled.approval_id or terms.hold <= 0:
+    if draft.elicitation is not None or draft.resumes is not None or not settled.approval_id or terms.hold <= 0:
         return None
     return Hold(
         draft=draft,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from aegis_authz.check.content_coding import Reading, plain
@@ -12,10 +13,12 @@ from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.streams import is_streamed
 from aegis_authz.wire.http.tool_call import read_tool_call
+from aegis_authz.wire.mcp.request_state import STATE_CODING, own_state, without_state
 
 
 def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, override: Override | None) -> Reading:
@@ -27,7 +30,12 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
     what judges has changed since, whatever policy would say without it.
     """
     http, decoding = plain(http, coding) if coding else (http, None)
-    call = _on_behalf(read_tool_call(http, snapshot.catalogue), identity)
+    call = read_tool_call(http, snapshot.catalogue)
+    state = own_state(call.besides) if call.kind is CallKind.MCP_TOOL and not coding else ""
+    if state:  # the tool gets the call as it was when it was held, and it is judged so
+        http, decoding = _stateless(http)
+        call = read_tool_call(http, snapshot.catalogue)
+    call = _on_behalf(call, identity)
     # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:
     # what is judged as one tool's call must never reach another's upstream.
     if http.route != (NO_ROUTE if call.kind is CallKind.UNCLAIMED else snapshot.catalogue.routes[call.tool]):
@@ -39,7 +47,12 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
             raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")
         if judging_basis(override.basis) != snapshot.basis_of(identity.scope, call.tool):
             raise Refused(Reason.APPROVAL_STALE, "a policy in scope or the tool was changed since")
-    return Reading(http, call, decoding)
+    return Reading(http, call, decoding, state)
+
+
+def _stateless(http: HttpCall) -> tuple[HttpCall, Decoding]:
+    body = without_state(http.body)
+    return replace(http, body=body), Decoding(STATE_CODING, hashlib.sha256(body).hexdigest())
 
 
 def _on_behalf(call: ToolCall, identity: Identity) -> ToolCall:

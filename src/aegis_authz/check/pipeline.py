@@ -13,6 +13,7 @@ from aegis_authz.check.content_coding import Reading, coding_of
 from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
+from aegis_authz.check.elicitation import elicitation_of, require_own_state
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil, refuse_unreachable
 from aegis_authz.check.hold import Hold, Judgement, hold_of
 from aegis_authz.check.parse import parse
@@ -86,6 +87,7 @@ class Pipeline:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
             refuse_unreachable(decision, draft.call)
+            draft.elicitation = elicitation_of(decision, draft, self.session_keys)
             fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)  # 6
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
@@ -174,6 +176,9 @@ class Pipeline:
             reading = await self.slow_lane.do(identity.scope, work) if slow else work()
             call = draft.call = reading.call
             draft.decoding, draft.size = reading.decoding, len(reading.http.body)
+            if reading.state:
+                require_own_state(reading.state, call, identity, self.session_keys, draft.arrived_at)
+                draft.comes_back = True
             draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
             question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aegis_authz.check.draft import Draft
+from aegis_authz.check.draft import Draft, Elicitation
 from aegis_authz.check.fulfil import Fulfilment, rpc_metadata
 from aegis_authz.check.limit_text import exceeded, limit_facts, limit_sentences, seconds_to_wait
 from aegis_authz.check.refusal_text import sentence, shown_findings
@@ -22,7 +22,15 @@ from aegis_authz.wire.http.tool_call import claimants
 from aegis_authz.wire.mcp.endpoint import endpoint_target
 from aegis_authz.wire.mcp.rpc import STATUS_ONLY, rpc_of
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
-from aegis_authz.wire.problem import JSON_TYPE, PROBLEM_TYPE, Refusal, problem_document, rpc_error, tool_result
+from aegis_authz.wire.problem import (
+    JSON_TYPE,
+    PROBLEM_TYPE,
+    Refusal,
+    input_required,
+    problem_document,
+    rpc_error,
+    tool_result,
+)
 from aegis_authz.wire.status_codes import STATUS_CODES
 
 _SECRETS = ("x-aegis-token", "x-aegis-proof", "x-aegis-approval", "proxy-authorization")
@@ -52,7 +60,8 @@ def respond(decision: Decision, fulfilment: Fulfilment, draft: Draft) -> Answer:
     elif spec.retry is Retry.LATER and not over:
         headers["retry-after"] = _RETRY_AFTER
     rpc = _rpc_shape(draft)
-    status, content_type, body = _body(_refusal(decision, spec, draft, over, wait), rpc, decision.reason)
+    refusal = _refusal(decision, spec, draft, over, wait)
+    status, content_type, body = _body(refusal, rpc, decision.reason, draft.elicitation)
     return Answer(
         effect=decision.effect,
         grpc_code=STATUS_CODES[decision.reason].grpc,
@@ -119,12 +128,14 @@ def _target(draft: Draft) -> dict[str, str]:
     return {} if target is None else {":path": target}
 
 
-def _body(refusal: Refusal, rpc: Rpc, reason: Reason) -> tuple[int, str, bytes]:
+def _body(refusal: Refusal, rpc: Rpc, reason: Reason, elicitation: Elicitation | None) -> tuple[int, str, bytes]:
     match rpc.shape:
         case RpcShape.NONE:
             return refusal.status, PROBLEM_TYPE, problem_document(refusal)
         case _ if reason in _BY_STATUS and rpc != STATUS_ONLY:
             return refusal.status, JSON_TYPE, rpc_error(refusal, rpc)
+        case RpcShape.CALL if elicitation is not None and reason is Reason.APPROVAL_NEEDED:
+            return 200, JSON_TYPE, input_required(refusal, rpc, elicitation.url, elicitation.state)
         case RpcShape.CALL:
             return 200, JSON_TYPE, tool_result(refusal, rpc)
         case RpcShape.NOTIFICATION if rpc == STATUS_ONLY:

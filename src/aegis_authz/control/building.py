@@ -40,17 +40,20 @@ class PolicyBuilder:
         detectors: Collection[str],
         own: Sources,
         revoked: Callable[[], Iterable[str]],
+        people_base: str = "",
     ) -> None:
         """`trust_data` gives `control.trust.trust_data` of now, and `revoked` the marks of what is revoked now;
         `detectors` are the names `sanitize` may use.
 
-        `own` are documents of Aegis itself, part of every revision beside those published.
+        `own` are documents of Aegis itself, part of every revision beside those published. `people_base` is where
+        people decide approvals, "" for `status_base`.
         """
         self._signing_key = signing_key
         self._trust_data = trust_data
         self._status_base = status_base
         self._detectors = detectors
         self._revoked = revoked
+        self._people_base = people_base
         self._own = Sources(_marked(own.policies), _marked(own.tools))
 
     def catalogue(self, sources: Sources) -> Catalogue:
@@ -75,6 +78,7 @@ class PolicyBuilder:
             loaded.identities,
             loaded.prices,
             self._revoked(),
+            self._people_base,
         )
         key = self._signing_key()
         signer = p256_jwk(key.public_key())["kid"]

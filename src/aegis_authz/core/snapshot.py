@@ -36,7 +36,7 @@ class Snapshot:
     """One policy revision as the data plane sees it. Loaded once per call; never mixed with another.
 
     `agents` are those that documents register. `status_base` is the URL under which approvals are looked up, "" when
-    there is none. `reads` are the words of
+    there is none, and `people_base` that under which people read and decide them. `reads` are the words of
     `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
@@ -56,6 +56,7 @@ class Snapshot:
     breakers: Breakers
     prices: Prices
     revoked: frozenset[str]
+    people_base: str
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

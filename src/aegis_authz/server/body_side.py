@@ -24,6 +24,7 @@ from aegis_authz.wire.envoy.ext_proc import (
     streamed_reply,
     trailers_reply,
 )
+from aegis_authz.wire.mcp.request_state import STATE_CODING, without_state
 
 _REPLY_BYTES = 256 * 1024
 _STALE = ("accept-ranges", "content-digest", "content-md5", "digest", "etag", "repr-digest")
@@ -195,14 +196,14 @@ def _facts(piece: Piece) -> BodyFacts:
 def _decoded_facts(piece: Piece, decoding: Decoding) -> BodyFacts:
     """What the head says of a body that goes on decoded. Raises Refused where it is not the head that was judged."""
     facts = _facts(piece)
-    if piece.end_of_stream or facts.content_encoding != (decoding.coding,):
+    if piece.end_of_stream or facts.content_encoding != (() if decoding.coding == STATE_CODING else (decoding.coding,)):
         raise Refused(Reason.INTERNAL_FAULT, "the head is not that of the body that was judged")
     return replace(facts, content_encoding=())
 
 
 def _judged(body: bytes, decoding: Decoding) -> bytes:
     """The decoded body. Raises Refused where it is not the one that was judged."""
-    content = decoded(body, decoding.coding)
+    content = without_state(body) if decoding.coding == STATE_CODING else decoded(body, decoding.coding)
     if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), decoding.sha256):
         raise Refused(Reason.INTERNAL_FAULT, "the body is not the one that was judged")
     return content

@@ -9,6 +9,7 @@ import orjson
 
 from aegis_authz.core.call import Rpc
 from aegis_authz.core.json_value import Json
+from aegis_authz.wire.mcp.request_state import INPUT
 
 PROBLEM_TYPE = "application/problem+json"
 JSON_TYPE = "application/json"
@@ -76,6 +77,26 @@ def tool_result(refusal: Refusal, rpc: Rpc) -> bytes:
                 "resultType": "complete",
                 "content": [{"type": "text", "text": refusal.sentence}],
                 "isError": True,
+                "_meta": {"aegis": dict(refusal.facts)},
+            },
+        }
+    )
+
+
+def input_required(refusal: Refusal, rpc: Rpc, url: str, state: str) -> bytes:
+    """A held tools/call for a client that shows its user the page, and then repeats the call with `state`.
+
+    Source: Model Context Protocol 2026-07-28, InputRequiredResult; elicitation in URL mode.
+    """
+    question = {"mode": "url", "message": refusal.sentence, "url": url}
+    return orjson.dumps(
+        {
+            "jsonrpc": "2.0",
+            "id": rpc.id,
+            "result": {
+                "resultType": "input_required",
+                "inputRequests": {INPUT: {"method": "elicitation/create", "params": question}},
+                "requestState": state,
                 "_meta": {"aegis": dict(refusal.facts)},
             },
         }

@@ -33,6 +33,7 @@ _YOUNGER: Mapping[str, Json] = {
     "prices": prices_to_data(NO_PRICES),
     "revoked": [],
     "holds": {},
+    "people_base": None,
 }
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
@@ -101,6 +102,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         trust=trust_from_data(item["trust"]),
         agents=agents_from_data(item["agents"]),
         status_base=text(item["status_base"], "status_base"),
+        people_base=text(item["people_base"] or item["status_base"], "people_base"),
         reads=_reads(item["reads"]),
         phrases=_phrases(item["phrases"]),
         bases=None if item["bases"] is None else bases_from_data(item["bases"]),

@@ -58,8 +58,9 @@ def compile_policy(
     identities: Identities = NO_IDENTITIES,
     prices: Prices = NO_PRICES,
     revoked: Iterable[str] = (),
+    people_base: str = "",
 ) -> Compiled:
-    """Compile checked documents.
+    """Compile checked documents. `people_base` is the URL under which people decide approvals, "" for `status_base`.
 
     `trust_data` is what `trust_to_data` made; `status_base` the URL under which approvals are looked up,
     "" for none; `rego` the library the bundle will carry, by default the one of this package; `identities` who is
@@ -85,7 +86,9 @@ def compile_policy(
             "limits": limits_to_data(limits_of(policies)),
             "breakers": breakers_to_data(breakers_of(policies)),
             "revoked": [*sorted(set(revoked))],
-            **({"holds": dict(holds)} if holds else {}),  # older authorizers know no such member
+            # older authorizers know no such members
+            **({"holds": dict(holds)} if holds else {}),
+            **({"people_base": people_base} if people_base not in ("", status_base) else {}),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)
