@@ -35,7 +35,8 @@ waivers_of(given, documents, call, seen) := {document.name |
 	is_met(waiver, seen)
 }
 
-# Several people, values that are typed and whatever else an approval may take are more than one person has said.
+# Several people, values that are typed, who must be signed in, and whatever else an approval may take are more than one
+# person has said. How long a request is kept open is not.
 stands_for(waiver, terms) if {
 	object.keys(terms) - {"groups", "expires_in", "notify", "hold", "unattended"} == set()
 	is_of(waiver.groups, terms.groups)

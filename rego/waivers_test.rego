@@ -76,6 +76,11 @@ test_an_approval_that_takes_what_nobody_knows_here_is_not_waived if {
 	standing_beside([later], waiver, 200).effect == "approval_needed"
 }
 
+test_an_approval_whose_request_is_kept_open_is_waived_as_any_other if {
+	kept_open := object.union(holding, {"approval": {"hold": 20, "unattended": "deny"}})
+	standing_beside([kept_open], waiver, 200).effect == "allow"
+}
+
 test_a_waiver_of_another_group_waives_nothing if {
 	standing_beside([holding], object.union(waiver, {"groups": ["sales"]}), 200).effect == "approval_needed"
 	standing_beside([holding], object.union(waiver, {"groups": ["finance", "sales"]}), 200).effect == "approval_needed"

@@ -20,7 +20,7 @@ from aegis_authz.approvals.standing_decision import (
     path_of,
     require_like,
 )
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
 from aegis_authz.policy.language.document import PolicyDocument
 from aegis_authz.policy.load import load
 from tests.support.held_calls import REQUEST
@@ -72,6 +72,7 @@ def test_what_is_offered_as_a_refusal_refuses_exactly_this_for_a_week() -> None:
     [
         held(approvals=2),
         held(confirm=("payee",)),
+        held(proof=ApprovalProof.SIGNED_IN),
         held(besides={"request": "POST x", "/unlisted": 1}),
         held(parameters={"/amount": 1}),
         held(parameters={"": 1}),

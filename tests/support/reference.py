@@ -167,7 +167,10 @@ def _waives(waiver: Waiver, rule: ToolRule, document: str, call: Call, regions: 
         (waiver.name, document) == (tool, *(name for name in waiver.of if name == document))
         and call["action"]["name"] in waiver.actions
         and (not groups or (bool(waiver.groups) and set(waiver.groups) <= groups))
-        and (rule.approval is None or (rule.approval.approvals == 1 and not rule.approval.confirm))
+        and (
+            rule.approval is None
+            or (rule.approval.approvals == 1 and not rule.approval.confirm and rule.approval.proof == "any")
+        )
         and all(fault in ("", "absent") and all(held is True for held, _ in checks) for fault, _, checks in examined)
         and waiver.since <= day.isoformat() <= waiver.until
     )

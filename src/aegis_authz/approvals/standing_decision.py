@@ -14,7 +14,7 @@ from enum import Enum
 
 import yaml
 
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import ApprovalId
 from aegis_authz.policy.language.document import PolicyDocument
@@ -89,8 +89,10 @@ def draft(request: ApprovalRequest, effect: StandingEffect, span: Span, owner: s
 
 
 def _require_one_click(request: ApprovalRequest) -> None:
-    if request.approvals > 1 or request.confirm:
-        raise NotStanding("its rule asks for several people, or for values that are typed: that is asked each time")
+    if request.approvals > 1 or request.confirm or request.proof is not ApprovalProof.ANY:
+        raise NotStanding(
+            "its rule asks for several people, values that are typed, or who is signed in: that is asked each time"
+        )
     unjudged = sorted(
         name for name in request.besides if name not in _CERTAIN and not name.startswith(_CERTAIN_PREFIXES)
     )
