@@ -37,6 +37,7 @@ from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.core.snapshot import Trust
+from aegis_authz.core.units import ApprovalId
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.local.mesh_facts import write_facts
@@ -106,19 +107,30 @@ class Mesh:
 
         asyncio.run_coroutine_threadsafe(follow(), self.loop)
 
-    def held(self) -> None:
+    def held(self, approval_id: str = HELD, digest: str = "d") -> None:
         live = self.services.bulletin.live
         assert live is not None
         assert live.bases is not None
         basis = live.bases.of(Scope("acme", "emea", "finance-agent"), "stripe-payments")
         now = SystemClock().now()
         who = Identity(
-            Scope("acme", "emea", "finance-agent"), "aegis", "k", "j1", now, now + 60, (), "", Way.TOKEN, None, "", None
+            Scope("acme", "emea", "finance-agent"),
+            "aegis",
+            "k",
+            f"j-{approval_id}",
+            now,
+            now + 60,
+            (),
+            "",
+            Way.TOKEN,
+            None,
+            "",
+            None,
         )
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
-            HELD, Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            "d", "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (), ApprovalProof.ANY)  # fmt: skip
+            ApprovalId(approval_id), Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
+            digest, "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (), ApprovalProof.ANY)  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now, (), None, None, None), 0))
 
 
@@ -609,3 +621,22 @@ def test_a_decision_is_offered_published_listed_and_revoked_by_command(mesh: Mes
 
 def test_doctor_names_no_channels_where_there_are_none(mesh: Mesh) -> None:
     assert live_channels(mesh.state) is None
+
+
+def test_several_are_shown_and_approved_each_with_a_result_of_its_own(mesh: Mesh, aegis: Aegis) -> None:
+    second, third = (f"apr_{number:034x}" for number in (2, 3))
+    for approval_id in (HELD, second, third):
+        mesh.held(approval_id, f"digest of {approval_id}")
+    unsure = aegis(approvals.app, "approve", HELD, second)
+    assert unsure.exit_code == 1
+    assert unsure.stdout.count("amount") == 2
+    assert "nothing is approved" in unsure.stderr
+    both = aegis(approvals.app, "approve", HELD, second, "--yes")
+    assert both.exit_code == 0
+    assert f"{second}  approved" in both.stdout
+    some = aegis(approvals.app, "approve", second, third, "--yes", "--json")
+    assert some.exit_code == 1
+    refused, approved = json.loads(some.stdout)
+    assert "is approved and cannot be decided any more" in refused["refusal"]
+    assert approved["override_token"]
+    assert aegis(approvals.app, "approve", HELD, f"apr_{7:034x}", "--yes").exit_code == 1

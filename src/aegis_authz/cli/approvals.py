@@ -65,23 +65,31 @@ def show(approval_id: ApprovalId, state: MeshState = DEFAULT_STATE, as_json: AsJ
 
 @app.command("approve")
 def approve_(
-    approval_id: ApprovalId,
+    approval_ids: Annotated[list[str], typer.Argument(help="The approval's id (`apr_...`), or several.")],
     state: MeshState = DEFAULT_STATE,
     note: Note = "",
     confirm: Annotated[
         list[str] | None, typer.Option("--confirm", help="NAME=VALUE of the call, where its rule wants it typed.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Of several: approve without asking once all are shown.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Approve a held call and print its one-time override token.
 
+    Of several, each is shown whole first, and approved once you say so; each has a result of its own, and it exits
+    with 1 when one of them was not approved.
+
     Example: aegis approvals approve apr_3f... --dir DIR --note "invoice 1181" --confirm payee=ACME
     """
+    from aegis_authz.cli.approval_batches import approve_several
     from aegis_authz.cli.approvals_text import approved_text
     from aegis_authz.commands.approvals import approve
 
+    if len(approval_ids) > 1:
+        approve_several(state, approval_ids, note, is_sure=yes, as_json=as_json, is_typed=bool(confirm))
+        return
     with exits_on_faults("approvals approve"):
-        approved = approve(state, approval_id, note, _pairs(confirm or []))
+        approved = approve(state, approval_ids[0], note, _pairs(confirm or []))
     typer.echo(approved.model_dump_json(indent=2) if as_json else approved_text(approved))
 
 

@@ -47,6 +47,7 @@ from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
 from aegis_authz.control.routes.agents import agent_routes
+from aegis_authz.control.routes.approval_batches import approval_batch_routes
 from aegis_authz.control.routes.approval_pages import approval_page_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.changes import change_routes
@@ -211,6 +212,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *approval_routes(services.approver, services.deciding, services.authentication),
         *openid_routes(services.people.federation, services.outreach.pages, services.people.door),
         *oversight_routes(services.overseer, services.registry, services.authentication),
+        *approval_batch_routes(services.approver, services.deciding, services.authentication, services.outreach.pages),
         *approval_page_routes(
             services.approver,
             services.deciding,

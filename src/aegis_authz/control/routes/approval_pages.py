@@ -40,7 +40,7 @@ def approval_page_routes(
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def list_approvals_page(caller: Asker) -> Response:
         """List what waits for somebody."""
-        return pages.listing(await _waiting(approver, caller))
+        return pages.listing(await waiting_for(approver, caller))
 
     @people.get(
         "/approvals/{approval_id}",
@@ -62,7 +62,7 @@ def approval_page_routes(
         form = await Form.read(request)
         pages.require_own(form, approval, caller.person, request)
         try:
-            await deciding.decide(caller.person, approval.request, _verdict(form))
+            await deciding.decide(caller.person, approval.request, verdict_of(form))
         except (ApprovalConflict, ApprovalForbidden) as refusal:
             return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, str(refusal))
         return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
@@ -98,7 +98,7 @@ def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
     return everyone
 
 
-async def _waiting(approver: Approver, caller: Caller) -> list[Approval]:
+async def waiting_for(approver: Approver, caller: Caller) -> list[Approval]:
     """What the caller may see of all that waits: pages end with what expires first, and are of every tenant's."""
     approvals: list[Approval] = []
     after = ""
@@ -111,7 +111,8 @@ async def _waiting(approver: Approver, caller: Caller) -> list[Approval]:
     return approvals
 
 
-def _verdict(form: Form) -> Verdict:
+def verdict_of(form: Form) -> Verdict:
+    """What a form says. Raises HttpProblem."""
     try:
         verb = _VERBS[form.text("verdict")]
     except KeyError:
