@@ -121,6 +121,24 @@ def test_what_keeps_a_worker_from_starting_is_said(settings: Settings, start: St
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("redis", "words"),
+    [
+        ("cluster://me:sesame@a", "a Redis Cluster is cluster://"),
+        ("sentinel://me:sesame@a:1", "a Redis that Sentinels watch is sentinel://"),
+        ("redis://me:ses/ame@a", "redis is none of redis://"),
+    ],
+)
+def test_a_worker_whose_redis_is_no_place_says_what_one_is_and_shows_no_password(
+    tmp_path: Path, start: Start, redis: str, words: str
+) -> None:
+    code, said = ended(start(Settings(tmp_path, "http2", redis).with_key()))
+    assert code == 2
+    assert words in said.strip().splitlines()[-1]
+    assert "ame@" not in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_worker_that_is_told_to_stop_ends_in_order(
     settings: Settings, start: Start, number: signal.Signals

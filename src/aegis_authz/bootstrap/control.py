@@ -23,6 +23,7 @@ from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.approvals import RedisApprovals
+from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.limit_accounts import RedisLimitAccounts
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
@@ -66,6 +67,7 @@ _log = logging.getLogger(__name__)
 _BACKLOG = 128
 _FAULTS = (
     KeyFolderError,
+    RedisUrlUnusable,
     SettingsError,
     EnrolmentsFault,
     KeyRingFault,

@@ -27,6 +27,7 @@ from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.approval_states import RedisApprovalStates
+from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -72,7 +73,7 @@ _STATUS = "what answers /readyz"
 _SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
 
-_FAULTS = (KeyFolderError, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
+_FAULTS = (KeyFolderError, RedisUrlUnusable, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
 
 
 class WorkerFault(Exception):

@@ -27,26 +27,35 @@ _NO_NOTICES = MaintNotificationsConfig(enabled=False)
 """With notices of maintenance the driver does not see that a server hung up, and hands out dead connections."""
 
 
+class RedisUrlUnusable(ValueError):
+    """An URL that names no Redis; the message shows nothing of it, for it may hold a password."""
+
+
 def open_redis(url: str, max_connections: int) -> Redis:
     """A client for `url`: `unix:///path`, `redis://host:port/0`, or `sentinel://host:port,host:port/service`.
 
     Of a service that Sentinels watch, whoever is its master when a connection is opened is used. Nothing is sent twice:
     a write whose answer was lost is reported lost, not repeated. Whoever finds all connections in use waits for one,
-    as long as its own deadline lets it. Raises ValueError for an URL of another kind.
+    as long as its own deadline lets it. Raises RedisUrlUnusable.
     """
     if url.startswith(_SENTINEL):
         return Redis.from_pool(_sentinel_pool(url.removeprefix(_SENTINEL), max_connections))
-    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=None,
-        socket_connect_timeout=_CONNECT_TIMEOUT,
-        # Whoever asks has a deadline of its own, and a timer for each answer costs more than reading it.
-        socket_timeout=None,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        maint_notifications_config=_NO_NOTICES,
-    )
+    try:
+        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=None,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            # Whoever asks has a deadline of its own, and a timer for each answer costs more than reading it.
+            socket_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+            maint_notifications_config=_NO_NOTICES,
+        )
+    except ValueError:
+        raise RedisUrlUnusable(
+            "redis is none of redis://host:port/0, rediss://, unix:///path, sentinel://, cluster:// and clusters://"
+        ) from None
     return Redis.from_pool(pool)
 
 
@@ -66,7 +75,7 @@ def _sentinel_pool(place: str, max_connections: int) -> SentinelConnectionPool:
     hosts, _, service = rest.partition("/")
     addresses = [_SENTINEL_ADDRESS.match(host) for host in hosts.split(",")]
     if not service or None in addresses:
-        raise ValueError("a Redis that Sentinels watch is sentinel://[user:password@]host:port,host:port/service")
+        raise RedisUrlUnusable("a Redis that Sentinels watch is sentinel://[user:password@]host:port,host:port/service")
     user, _, password = map(unquote, credentials.partition(":"))
     waits = {"socket_connect_timeout": _CONNECT_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # the driver types neither of the two

@@ -59,7 +59,7 @@ class Servers(Protocol):
 
 
 def open_servers(url: str, max_connections: int) -> Servers:
-    """The servers at an URL of `open_redis`, or of a cluster, with so many connections to each. Raises ValueError."""
+    """The servers at an URL of `open_redis` or of a cluster, with so many connections each. Raises RedisUrlUnusable."""
     place = read_cluster_url(url)
     if place is None:
         return OneServer(open_redis(url, max_connections))

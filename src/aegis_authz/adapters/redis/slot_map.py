@@ -11,6 +11,7 @@ from redis.crc import key_slot
 from redis.exceptions import ClusterDownError
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import RedisUrlUnusable
 
 _SCHEMES = {"cluster": "redis", "clusters": "rediss"}
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}\Z")
@@ -71,7 +72,7 @@ class ClusterPlace:
 def read_cluster_url(url: str) -> ClusterPlace | None:
     """What `cluster://[user:password@]host:port,host:port` says, or `clusters://...?ssl_ca_certs=FILE` for TLS.
 
-    None for an URL of another kind. Raises ValueError, without the URL, for one that is neither.
+    None for an URL of another kind. Raises RedisUrlUnusable.
     """
     scheme, mark, rest = url.partition("://")
     if not mark or scheme not in _SCHEMES:
@@ -81,7 +82,7 @@ def read_cluster_url(url: str) -> ClusterPlace | None:
     nodes = tuple(hosts.split(","))
     is_tls = scheme == "clusters"
     if not all(map(_ADDRESS.match, nodes)) or not all(is_tls and _TLS.match(pair) for pair in query.split("&") if pair):
-        raise ValueError(
+        raise RedisUrlUnusable(
             "a Redis Cluster is cluster://[user:password@]host:port,host:port, or clusters:// with TLS, and behind a "
             "question mark ssl_ca_certs=FILE, ssl_certfile=FILE and ssl_keyfile=FILE"
         )
