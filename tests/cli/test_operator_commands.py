@@ -329,6 +329,37 @@ def test_policies_are_replaced_by_nothing_only_when_that_is_said(mesh: Mesh, aeg
     assert mesh.releases.current() != served
 
 
+TEST_OF_A_RULE = """\
+tests:
+  - name: a payment within the limit
+    call: {agent: acme/emea/finance-agent, tool: stripe-payments, action: create_payment, parameters: {amount: 100}}
+    expect: {effect: EFFECT}
+"""
+
+
+def test_what_fails_its_tests_is_not_published(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    before = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    (mesh.policies / "finance_test.yaml").write_text(TEST_OF_A_RULE.replace("EFFECT", "deny"))
+    refused = aegis(policy.app, "publish", "-m", "more")
+    assert refused.exit_code == 1
+    assert "1 of 1 tests fail, and nothing is published: a payment within the limit" in refused.stderr
+    assert mesh.releases.current() == before
+    skipped = aegis(policy.app, "publish", "-m", "more", "--skip-tests")
+    assert skipped.exit_code == 0, skipped.stderr
+    assert mesh.releases.changes()[0].message == "more (tests were not run)"
+
+
+def test_what_passes_its_tests_is_published(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    (mesh.policies / "finance_test.yaml").write_text(TEST_OF_A_RULE.replace("EFFECT", "allow"))
+    published = aegis(policy.app, "publish", "-m", "more")
+    assert published.exit_code == 0, published.stderr
+    assert mesh.releases.changes()[0].message == "more"
+
+
 def test_publish_tells_problems_by_file_line_and_field(mesh: Mesh, aegis: Aegis) -> None:
     before = mesh.releases.current()
     (mesh.policies / "finance.yaml").write_text(POLICY.replace("max_amount: 5000", "max_amount: lots"))

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.adapters.control_client import ControlRefused
+from aegis_authz.adapters.files.sources import read_tests
 from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
 from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.documents import located, read_documents
 from aegis_authz.commands.faults import Rejected
+from aegis_authz.commands.lab import trial_bench
 from aegis_authz.core.release import Sources
-from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.lab.identity_trial import IdentityResult, identities_tried
+from aegis_authz.lab.trial import CaseResult, tried
+from aegis_authz.policy.source.problems import PolicyErrors, printable
+
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +48,20 @@ class Publication:
     tools: DocumentChanges
 
 
-def publish(state: Path, policies: Path, tools: Path, message: str, wait: float, *, allow_empty: bool) -> Publication:
+def publish(
+    state: Path, policies: Path, tools: Path, message: str, wait: float, *, allow_empty: bool, is_tested: bool
+) -> Publication:
     """Publish the documents of two folders to the mesh in `state`; wait at most `wait` seconds for OPA to run them.
 
-    An empty folder in place of documents that are served is refused unless `allow_empty`. Raises PolicyErrors naming
-    files as they are found from here, Unable, Rejected, SourceFolderError.
+    The tests beside them must pass, unless they are not to be run: then the change log says so. An empty folder in
+    place of documents that are served is refused unless `allow_empty`. Raises PolicyErrors naming files as they are
+    found from here, Unable, Rejected, SourceFolderError.
     """
     sources = read_documents(policies, tools)
+    if is_tested:
+        _require_tests(policies, tools)
+    else:
+        message = f"{message} (tests were not run)".strip()
     with control_plane(state) as control:
         current = control.revisions().current
         served_now = control.sources(current) if current else None
@@ -67,6 +80,22 @@ def publish(state: Path, policies: Path, tools: Path, message: str, wait: float,
             if not refused.problems:
                 raise
             raise PolicyErrors(located(refused.problems, sources, policies, tools)) from None
+
+
+def _require_tests(policies: Path, tools: Path) -> None:
+    """Raises Rejected where a test fails, PolicyErrors and Unable where tests cannot be run."""
+    if not read_tests(policies):
+        return
+    with trial_bench(policies, tools) as ready:
+        outcomes: list[CaseResult | IdentityResult] = [*tried(ready.bench, ready.cases)]
+        outcomes += identities_tried(ready.bench.loaded.identities, ready.identity_cases)
+    failures = [outcome.case.name for outcome in outcomes if not outcome.passed]
+    if failures:
+        names = "; ".join(printable(name) for name in failures[:_MOST_NAMES])
+        raise Rejected(
+            f"{len(failures)} of {len(outcomes)} tests fail, and nothing is published: {names}. "
+            "aegis policy test says what was expected"
+        )
 
 
 def _refuse_nothing(folder: Path, texts: Mapping[str, str], before: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -25,6 +26,7 @@ from aegis_authz.policy.compile.pack import pack
 from aegis_authz.policy.lint.finding import Finding
 from aegis_authz.policy.lint.run import linted
 from aegis_authz.policy.load import Loaded, load
+from aegis_authz.policy.source.problems import Problem
 
 _OWN = "/aegis"
 
@@ -88,6 +90,11 @@ class PolicyBuilder:
     def findings(self, sources: Sources, now: datetime) -> list[Finding]:
         """What lint finds in these documents, by the time of now."""
         return linted(sources.policies, sources.tools, self._detectors, now)
+
+    def errors(self, sources: Sources, now: datetime) -> list[Problem]:
+        """What lint finds in these documents that must not be published, each with its code."""
+        errors = [finding for finding in self.findings(sources, now) if finding.severity == "error"]
+        return [replace(entry.problem, message=f"{entry.problem.message} (lint {entry.code})") for entry in errors]
 
     def loaded(self, sources: Sources) -> Loaded:
         """These documents and our own, checked. Raises PolicyErrors."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from aegis_authz.approvals.standing_decision import FOLDER
@@ -32,6 +33,10 @@ class Builder(Protocol):
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
+        ...
+
+    def errors(self, sources: Sources, now: datetime) -> list[Problem]:
+        """What is valid in these documents and must not be published all the same."""
         ...
 
 
@@ -124,14 +129,18 @@ class Publisher:
             _log.info("revision %s was published by another control plane, and is served", live.revision)
 
     async def publish(self, sources: Sources, by: str, message: str) -> Published:
-        """Validate, compile, sign, store and serve.
+        """Validate, lint, compile, sign, store and serve.
 
-        Raises PolicyErrors (all stays as it was), ReleaseConflict where another control plane published meanwhile,
-        ReleasesFault.
+        Raises PolicyErrors, also for what lint calls an error (all stays as it was), ReleaseConflict where another
+        control plane published meanwhile, ReleasesFault.
 
         Standing decisions are of no folder: they stay, until they are taken back.
         """
         async with self._one_at_a_time:
+            now = datetime.fromtimestamp(self._clock.now(), UTC)
+            errors = await asyncio.to_thread(self._builder.errors, sources, now)
+            if errors:
+                raise PolicyErrors(errors)
             return await self._publish(lambda served: _with_standing(sources, served), by, message)
 
     async def stand(self, path: str, text: str, by: str, message: str) -> Published:

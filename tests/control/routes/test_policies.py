@@ -87,6 +87,20 @@ async def test_invalid_documents_are_refused_with_every_problem_and_change_nothi
     assert served.bulletin.live.revision == first
 
 
+async def test_what_lint_calls_an_error_is_refused_with_its_place(
+    served: ControlServices, first: str, client: Client, documents: Documents, releases: MemoryReleases
+) -> None:
+    everything = "agent: '*'\nallowed_tools: [{name: stripe-payments, actions: ['*']}]\n"
+    wide = Sources({"wide.yaml": everything}, documents().tools)
+    async with client(served, "ann") as admin:
+        answer = await admin.post("/v1/policies?wait=0", json=body(wide))
+    assert answer.status_code == 422
+    (problem,) = answer.json()["problems"]
+    assert (problem["path"], problem["line"]) == ("wide.yaml", 2)
+    assert problem["message"].endswith("(lint allow-everything)")
+    assert releases.current() == first
+
+
 async def test_rollback_serves_the_earlier_revision_again(
     served: ControlServices, first: str, client: Client, documents: Documents, releases: MemoryReleases
 ) -> None:

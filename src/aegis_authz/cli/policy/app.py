@@ -101,12 +101,15 @@ def publish_(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Replace served documents by an empty folder, if it is one.")
     ] = False,
+    skip_tests: Annotated[
+        bool, typer.Option("--skip-tests", help="Do not run the tests beside the policies; the change log says so.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate, compile, sign and activate; the folders in use by the mesh unless others are given.
+    """Test, validate, compile, sign and activate; the folders in use by the mesh unless others are given.
 
-    Says which files are added, changed and removed. Exits with 1 when the documents are invalid (what was served
-    stays) or OPA does not run them in time.
+    Says which files are added, changed and removed. Exits with 1 when a test fails, the documents are invalid or lint
+    has an error (what was served stays), or OPA does not run them in time.
 
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
@@ -117,7 +120,9 @@ def publish_(
     with exits_on_faults("policy publish"):
         policies, tools = document_folders("policy publish", policies, tools, state)
         try:
-            publication = publish(state, policies, tools, message, wait, allow_empty=allow_empty)
+            publication = publish(
+                state, policies, tools, message, wait, allow_empty=allow_empty, is_tested=not skip_tests
+            )
         except PolicyErrors as errors:
             typer.echo(problems_json(errors.problems) if as_json else str(errors), err=not as_json)
             raise typer.Exit(REFUSED) from None
