@@ -7,7 +7,8 @@ from dataclasses import asdict
 import httpx
 import pytest
 
-from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+from aegis_authz.adapters.control_client import ControlClient
+from aegis_authz.adapters.control_connection import ControlRefused, ControlUnreachable
 from aegis_authz.api.policies import ReleaseAnswer
 from aegis_authz.policy.source.problems import Problem
 

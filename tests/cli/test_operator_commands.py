@@ -29,6 +29,7 @@ from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.approvals import watch_approvals
 from aegis_authz.commands.proof import live_channels, static_keys
 from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
@@ -44,6 +45,7 @@ from aegis_authz.local.mesh_facts import write_facts
 from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
+from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
@@ -135,7 +137,7 @@ class Mesh:
 
 
 @pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[Mesh]:
+def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     edited = tmp_path / "edited"
@@ -150,6 +152,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         redis="unix:///nowhere",
         max_token_life=120,
         bootstrap_owner_decides=True,
+        publish=getattr(request, "param", PublishSettings()),
     )
     for folder, name, text in ((settings.policies, "finance.yaml", POLICY), (settings.tools, "stripe.yaml", TOOL)):
         folder.mkdir(parents=True)
@@ -187,6 +190,7 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
             limits=LimitStores(store, store, MemoryFirstStart(for_tests=True), store),
             people=memory_people(),
             history=MemoryApprovalHistory(for_tests=True),
+            proposals=MemoryProposals(for_tests=True),
             openid=None,
         )
         services = control_services(settings, keys, stores, clock, SystemIds())
@@ -327,6 +331,27 @@ def test_policies_are_replaced_by_nothing_only_when_that_is_said(mesh: Mesh, aeg
     assert f"{mesh.policies} holds no documents, and 1 are served" in refused.stderr
     assert aegis(policy.app, "publish", "--allow-empty").stdout.splitlines()[0] == "- policy finance.yaml"
     assert mesh.releases.current() != served
+
+
+@pytest.mark.parametrize("mesh", [PublishSettings(approvals=1)], indirect=True)
+def test_what_waits_for_a_second_person_is_shown_line_by_line_and_withdrawn(mesh: Mesh, aegis: Aegis) -> None:
+    before = mesh.releases.current()
+    assert aegis(policy.app, "proposals").stdout == "nothing waits for a second person\n"
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    waits = aegis(policy.app, "publish", "-m", "more")
+    assert (waits.exit_code, mesh.releases.current()) == (0, before)
+    name = waits.stdout.split("proposal ")[1].split(" ")[0]
+    assert f"proposal {name} waits until another person confirms it" in waits.stdout
+    shown = aegis(policy.app, "proposals", name).stdout
+    assert "  ~ policy finance.yaml" in shown.splitlines()
+    assert "-      max_amount: 5000" in shown.splitlines()
+    assert "+      max_amount: 9000" in shown.splitlines()
+    digest = shown.split("digest ")[1].split("\n")[0]
+    refused = aegis(policy.app, "confirm", name, "--digest", digest)
+    assert (refused.exit_code, mesh.releases.current()) == (1, before)
+    assert "bootstrap-owner proposed it: another person confirms it" in refused.stderr
+    assert aegis(policy.app, "withdraw", name, "--note", "no").stdout == f"{name} is withdrawn\n"
+    assert aegis(policy.app, "proposals").stdout == "nothing waits for a second person\n"
 
 
 TEST_OF_A_RULE = """\

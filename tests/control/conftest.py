@@ -43,6 +43,7 @@ from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart,
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
 from aegis_authz.testing.people import MemoryPeople
+from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryStore
@@ -185,6 +186,11 @@ def releases() -> MemoryReleases:
 
 
 @pytest.fixture
+def proposals() -> MemoryProposals:
+    return MemoryProposals(for_tests=True)
+
+
+@pytest.fixture
 def enrolments() -> MemoryEnrolments:
     return MemoryEnrolments(for_tests=True)
 
@@ -210,6 +216,7 @@ def new_plane(
     records: MemoryRecordLog,
     enrolments: MemoryEnrolments,
     revoked_list: MemoryRevocationList,
+    proposals: MemoryProposals,
 ) -> Callable[..., ControlServices]:
     """`new_plane(approvals=, keys=, settings=, revocations=, uses=, journal=)`: put together as the real one is."""
     usual, usual_settings = keys, settings
@@ -251,6 +258,7 @@ def new_plane(
             limits or begun_limits(settings),
             memory_people(people),
             history or MemoryApprovalHistory(for_tests=True),
+            proposals,
             openid,
         )
         return with_people(control_services(settings, keys, stores, clock, SystemIds(), None, notices), *OWNERS)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from cryptography import x509
 
-from aegis_authz.adapters.control_client import ControlUnreachable
+from aegis_authz.adapters.control_connection import ControlUnreachable
 from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.releases import SqlReleases

@@ -16,7 +16,7 @@ from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.publishing import Publisher
+from aegis_authz.control.publishing import Draft, Publisher
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data
@@ -210,6 +210,13 @@ async def test_another_signature_is_followed_too(
     assert plane.bulletin.live.bundle == b"signed by the next key"
 
 
+class Admitting:
+    """Lets every publication pass."""
+
+    async def admit(self, draft: Draft) -> None:
+        pass
+
+
 class Raced(MemoryReleases):
     """Releases in which another control plane publishes each time after one has looked, as often as is said."""
 
@@ -232,7 +239,9 @@ def raced() -> Raced:
 async def test_who_publishes_while_another_does_is_told_and_changes_nothing(
     settings: ControlSettings, raced: Raced, documents: Documents
 ) -> None:
-    publisher = Publisher(raced, policy_builder(settings, open_keys(settings.keys)), Bulletin(), SystemClock())
+    publisher = Publisher(
+        raced, policy_builder(settings, open_keys(settings.keys)), Bulletin(), Admitting(), SystemClock()
+    )
     publisher.start(documents)
     raced.races = 1
     with pytest.raises(ReleaseConflict, match="other-0"):
@@ -244,7 +253,7 @@ async def test_a_rebuild_is_of_what_was_published_meanwhile(
     settings: ControlSettings, raced: Raced, documents: Documents, tmp_path: Path
 ) -> None:
     builders = [policy_builder(settings, open_keys(folder)) for folder in (settings.keys, tmp_path / "rotated")]
-    before, after = [Publisher(raced, builder, Bulletin(), SystemClock()) for builder in builders]
+    before, after = [Publisher(raced, builder, Bulletin(), Admitting(), SystemClock()) for builder in builders]
     before.start(documents)
     raced.races = 2
     done = await after.rebuild("control", "")
@@ -256,7 +265,9 @@ def test_at_a_first_start_of_several_one_publishes_and_the_others_serve_that(
 ) -> None:
     bulletin = Bulletin()
     raced.races = 1
-    Publisher(raced, policy_builder(settings, open_keys(settings.keys)), bulletin, SystemClock()).start(documents)
+    Publisher(raced, policy_builder(settings, open_keys(settings.keys)), bulletin, Admitting(), SystemClock()).start(
+        documents
+    )
     assert bulletin.live is not None
     assert (bulletin.live.revision, bulletin.live.bundle) == ("other-0", b"published meanwhile")
 

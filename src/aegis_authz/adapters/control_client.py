@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
-from typing import Self, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-import httpx
-from pydantic import ValidationError
-
+from aegis_authz.adapters.control_connection import segment
+from aegis_authz.adapters.policy_client import PolicyClient
 from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer, TargetRequest
 from aegis_authz.api.approvals import (
     ApprovalAnswer,
@@ -28,7 +25,7 @@ from aegis_authz.api.limits import (
     QuarantineRequest,
     QuarantinesAnswer,
 )
-from aegis_authz.api.model import Answer, Request
+from aegis_authz.api.model import Request
 from aegis_authz.api.notices import ChannelsAnswer, UndeliveredAnswer
 from aegis_authz.api.oversight import OversightAnswer
 from aegis_authz.api.people import (
@@ -48,15 +45,6 @@ from aegis_authz.api.people import (
     SessionAnswer,
     SignInRequest,
 )
-from aegis_authz.api.policies import (
-    PublishRequest,
-    ReleaseAnswer,
-    RevisionsAnswer,
-    RollbackRequest,
-    SourcesAnswer,
-    StatusAnswer,
-)
-from aegis_authz.api.problem import ProblemDocument
 from aegis_authz.api.standing_decisions import (
     DraftAnswer,
     RevocationReason,
@@ -64,87 +52,15 @@ from aegis_authz.api.standing_decisions import (
     StandingDecisionRequest,
     StandingDecisionsAnswer,
 )
-from aegis_authz.core.refused import Refused
 from aegis_authz.core.revocation import Revoked
 from aegis_authz.core.scope import Scope
-from aegis_authz.encoding import strict_json
-from aegis_authz.policy.source.problems import Problem
-
-AnswerT = TypeVar("AnswerT", bound=Answer)
-
-_SECONDS = 10.0
-_MAX_ANSWER_BYTES = 80 * 1024 * 1024  # the documents of a revision
 
 
-class ControlUnreachable(Exception):
-    """No control plane answers there, or not as one would; the message is fit to show."""
-
-
-class ControlRefused(Exception):
-    """The control plane said no; the message is its own. `problems` are those of the documents sent."""
-
-    def __init__(self, status: int, detail: str, problems: tuple[Problem, ...]) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.problems = problems
-
-
-class ControlClient:
+class ControlClient(PolicyClient):
     """One control plane, and what proves to it who asks.
 
     Every method raises ControlUnreachable or ControlRefused.
     """
-
-    def __init__(
-        self,
-        url: str,
-        bearer: str,
-        transport: httpx.BaseTransport | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        """`bearer` is an API key or the admin token, "" for who is about to sign in. `transport` replaces the network
-        in tests; without `tls` a server is verified by the usual authorities.
-        """
-        self._url = url
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"authorization": f"Bearer {bearer}"} if bearer else {},
-            timeout=_SECONDS,
-            transport=transport,
-            verify=True if tls is None else tls,
-            trust_env=False,  # what proves who asks must not travel through a proxy named in the environment
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-
-    def publish(
-        self, policies: Mapping[str, str], tools: Mapping[str, str], message: str, wait: float
-    ) -> ReleaseAnswer:
-        """Publish documents and wait at most `wait` seconds for OPA to activate them."""
-        # Not checked here: the control plane says what is wrong with them.
-        body = PublishRequest.model_construct(policies=dict(policies), tools=dict(tools), message=message)
-        return self._ask("POST", "/v1/policies", ReleaseAnswer, body, wait)
-
-    def rollback(self, revision: str, message: str, wait: float) -> ReleaseAnswer:
-        """Serve the documents of an earlier revision again, and wait as `publish` does."""
-        body = RollbackRequest.model_construct(revision=revision, message=message)
-        return self._ask("POST", "/v1/rollback", ReleaseAnswer, body, wait)
-
-    def status(self) -> StatusAnswer:
-        """What is served, and what each OPA runs."""
-        return self._ask("GET", "/v1/status", StatusAnswer)
-
-    def revisions(self) -> RevisionsAnswer:
-        """The change log, newest first."""
-        return self._ask("GET", "/v1/revisions", RevisionsAnswer)
-
-    def sources(self, revision: str) -> SourcesAnswer:
-        """The documents of a revision."""
-        return self._ask("GET", f"/v1/revisions/{_segment(revision)}", SourcesAnswer)
 
     def approvals(self, state: str, limit: int, after: str) -> ApprovalsAnswer:
         """A page of approvals in a state, "" for all; `after` is that of the page before, "" for the first."""
@@ -153,32 +69,32 @@ class ControlClient:
 
     def approval(self, approval_id: str) -> ApprovalAnswer:
         """One approval."""
-        return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}", ApprovalAnswer)
+        return self._ask("GET", f"/v1/approvals/{segment(approval_id)}", ApprovalAnswer)
 
     def approve(self, approval_id: str, note: str, confirm: Mapping[str, str]) -> ApprovedAnswer:
         """Approve; the answer holds the override token, once enough people have approved."""
         body = ApprovalDecision.model_construct(note=note, confirm=dict(confirm))
-        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/approve", ApprovedAnswer, body)
+        return self._ask("POST", f"/v1/approvals/{segment(approval_id)}/approve", ApprovedAnswer, body)
 
     def deny(self, approval_id: str, note: str) -> ApprovalAnswer:
         """Deny, for a reason."""
         body = DenialRequest.model_construct(note=note)
-        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/deny", ApprovalAnswer, body)
+        return self._ask("POST", f"/v1/approvals/{segment(approval_id)}/deny", ApprovalAnswer, body)
 
     def cancel(self, approval_id: str, note: str) -> ApprovalAnswer:
         """Take back."""
         body = DecisionRequest.model_construct(note=note)
-        return self._ask("POST", f"/v1/approvals/{_segment(approval_id)}/cancel", ApprovalAnswer, body)
+        return self._ask("POST", f"/v1/approvals/{segment(approval_id)}/cancel", ApprovalAnswer, body)
 
     def draft_standing(self, approval_id: str, effect: str, days: int) -> DraftAnswer:
         """A document that allows, or refuses, calls like that one."""
         query = urlencode({"effect": effect, "days": days})
-        return self._ask("GET", f"/v1/approvals/{_segment(approval_id)}/standing?{query}", DraftAnswer)
+        return self._ask("GET", f"/v1/approvals/{segment(approval_id)}/standing?{query}", DraftAnswer)
 
     def save_standing(self, approval_id: str, effect: str, document: str, message: str) -> StandingChangeAnswer:
         """Publish such a document."""
         body = StandingDecisionRequest.model_construct(document=document, message=message)
-        path = f"/v1/approvals/{_segment(approval_id)}/standing?{urlencode({'effect': effect})}"
+        path = f"/v1/approvals/{segment(approval_id)}/standing?{urlencode({'effect': effect})}"
         return self._ask("POST", path, StandingChangeAnswer, body)
 
     def standing_decisions(self) -> StandingDecisionsAnswer:
@@ -188,7 +104,7 @@ class ControlClient:
     def revoke_standing(self, name: str, message: str) -> StandingChangeAnswer:
         """Take a standing decision back."""
         body = RevocationReason.model_construct(message=message)
-        return self._ask("POST", f"/v1/standing/{_segment(name)}/revoke", StandingChangeAnswer, body)
+        return self._ask("POST", f"/v1/standing/{segment(name)}/revoke", StandingChangeAnswer, body)
 
     def oversight(self, by: str, days: float) -> OversightAnswer:
         """How people decided held calls in the last so many days."""
@@ -249,7 +165,7 @@ class ControlClient:
 
     def rotate(self, name: str, wait: float) -> RotatedAnswer:
         """Replace a signing key; waits until every OPA trusts the next one."""
-        return self._ask("POST", f"/v1/keys/{_segment(name)}/rotate", RotatedAnswer, RotationRequest(), wait)
+        return self._ask("POST", f"/v1/keys/{segment(name)}/rotate", RotatedAnswer, RotationRequest(), wait)
 
     def registered(self) -> RegisteredAgentsAnswer:
         """All registered agents."""
@@ -284,7 +200,7 @@ class ControlClient:
 
     def revoke_key(self, key_id: str) -> None:
         """End an API key."""
-        self._tell("DELETE", f"/v1/api-keys/{_segment(key_id)}")
+        self._tell("DELETE", f"/v1/api-keys/{segment(key_id)}")
 
     def people(self) -> PeopleAnswer:
         """The people whom who asks may see."""
@@ -308,30 +224,30 @@ class ControlClient:
             disabled=person.disabled,
             note=note,
         )
-        return self._ask("PUT", f"/v1/people/{_segment(person.id)}", PersonAnswer, body)
+        return self._ask("PUT", f"/v1/people/{segment(person.id)}", PersonAnswer, body)
 
     def new_code(self, person_id: str, note: str) -> CodeAnswer:
         """Another code for a password."""
         body = ReasonRequest.model_construct(note=note)
-        return self._ask("POST", f"/v1/people/{_segment(person_id)}/code", CodeAnswer, body)
+        return self._ask("POST", f"/v1/people/{segment(person_id)}/code", CodeAnswer, body)
 
     def certificates_of(self, person_id: str) -> CertificatesAnswer:
         """By which client certificates a person is told."""
-        return self._ask("GET", f"/v1/people/{_segment(person_id)}/certificates", CertificatesAnswer)
+        return self._ask("GET", f"/v1/people/{segment(person_id)}/certificates", CertificatesAnswer)
 
     def set_certificate(self, person_id: str, kind: str, value: str, note: str, *, removed: bool) -> None:
         """Tell a person by client certificates of this name, or no more."""
         body = CertificateRequest.model_construct(kind=kind, value=value, note=note)
-        self._tell("POST", f"/v1/people/{_segment(person_id)}/certificates{'/remove' if removed else ''}", body)
+        self._tell("POST", f"/v1/people/{segment(person_id)}/certificates{'/remove' if removed else ''}", body)
 
     def confirm_person(self, person_id: str, note: str) -> None:
         """Say that a person is in nobody's hand but their own."""
-        self._tell("POST", f"/v1/people/{_segment(person_id)}/confirm", ReasonRequest.model_construct(note=note))
+        self._tell("POST", f"/v1/people/{segment(person_id)}/confirm", ReasonRequest.model_construct(note=note))
 
     def link_person(self, person_id: str, channel: str, address: str, note: str) -> None:
         """Note where a person is in a channel."""
         body = AddressRequest.model_construct(address=address, note=note)
-        self._tell("PUT", f"/v1/people/{_segment(person_id)}/addresses/{_segment(channel)}", body)
+        self._tell("PUT", f"/v1/people/{segment(person_id)}/addresses/{segment(channel)}", body)
 
     def changes(self, after: int, limit: int) -> ChangeLinesAnswer:
         """A page of the change log, in the order of writing."""
@@ -342,44 +258,6 @@ class ControlClient:
         self._http.headers["x-csrf-token"] = session.csrf
         return session
 
-    def _tell(self, method: str, path: str, body: Request | None = None) -> None:
-        """Ask what has no answer but that it was done."""
-        answer = self._send(method, path, body, 0)
-        if answer.status_code != 204:
-            raise self._refusal(answer)
-
-    def _ask(
-        self, method: str, path: str, kind: type[AnswerT], body: Request | None = None, wait: float = 0
-    ) -> AnswerT:
-        answer = self._send(method, path, body, wait)
-        if answer.status_code == 200:
-            return self._read(answer, kind)
-        raise self._refusal(answer)
-
-    def _send(self, method: str, path: str, body: Request | None, wait: float) -> httpx.Response:
-        params = {"wait": f"{wait:g}"} if wait else None
-        content = None if body is None else body.model_dump(mode="json")
-        try:
-            answer = self._http.request(method, path, params=params, json=content, timeout=_SECONDS + wait)
-        except httpx.TransportError as fault:
-            raise ControlUnreachable(f"no control plane answers at {self._url}: {fault}") from None
-        if len(answer.content) > _MAX_ANSWER_BYTES:
-            raise ControlUnreachable(f"{self._url} answers more than a control plane would")
-        return answer
-
-    def _refusal(self, answer: httpx.Response) -> ControlRefused:
-        problem = self._read(answer, ProblemDocument)
-        return ControlRefused(answer.status_code, problem.detail, tuple(entry.problem() for entry in problem.problems))
-
-    def _read(self, answer: httpx.Response, kind: type[AnswerT]) -> AnswerT:
-        try:
-            strict_json.parse_object(answer.content)
-            return kind.model_validate_json(answer.content)
-        except (Refused, ValidationError):
-            raise ControlUnreachable(
-                f"what answers at {self._url} is no control plane of this version (HTTP {answer.status_code})"
-            ) from None
-
 
 def _target(target: Revoked, note: str) -> Request:
     return TargetRequest.model_construct(
@@ -388,10 +266,4 @@ def _target(target: Revoked, note: str) -> Request:
 
 
 def _agent(scope: Scope) -> str:
-    return f"/v1/agents/{_segment(scope.org)}/{_segment(scope.tenant)}/{_segment(scope.agent)}"
-
-
-def _segment(name: str) -> str:
-    if name in ("", ".", "..") or "/" in name:
-        raise ControlRefused(404, "no such revision, approval or agent: that is no id", ())
-    return quote(name, safe="")
+    return f"/v1/agents/{segment(scope.org)}/{segment(scope.tenant)}/{segment(scope.agent)}"

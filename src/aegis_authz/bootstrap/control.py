@@ -13,7 +13,7 @@ import uvloop
 
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
-from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, load_keys
+from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, Keys, load_keys
 from aegis_authz.adapters.files.process_lock import PlaceBusy
 from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.sources import read_sources
@@ -34,6 +34,7 @@ from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.enrolments import SqlEnrolments
 from aegis_authz.adapters.sql.first_start import SqlFirstStart
 from aegis_authz.adapters.sql.outbox import SqlOutbox
+from aegis_authz.adapters.sql.proposals import SqlProposals
 from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.sql.revocations import SqlRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -102,51 +103,8 @@ async def _run(settings: ControlSettings) -> None:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         keys = load_keys(settings.keys)
-        hold_places(settings, stack)
-        database = await stack.enter_async_context(open_database(settings))
-        blocking = BlockingDatabase(database_url(settings))
-        stack.callback(blocking.close)
-        import_agents(settings.state, blocking)
-        import_releases(settings.state, blocking, clock.now())
-        enrolments, revoked = SqlEnrolments(blocking), SqlRevocationList(blocking)
-        enrolments.refresh()
-        revoked.refresh()
-        approvals = RedisApprovals(settings.redis, clock)
-        stack.push_async_callback(approvals.close)
-        revocations = RedisRevocations(settings.redis)
-        stack.push_async_callback(revocations.close)
-        record_keys = RecordKeyFile(settings.keys / RECORDS)
-        redis_limits, accounts = RedisLimits(settings.redis), RedisLimitAccounts(settings.redis)
-        stack.push_async_callback(accounts.close)
-        stack.push_async_callback(redis_limits.close)
-        records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
-        await records.start()
-        stack.push_async_callback(records.close)
-        key_sets = HttpKeySets()
-        stack.push_async_callback(key_sets.close)
-        reviews = _token_reviews(settings)
-        stack.push_async_callback(reviews.close)
-        uses = RedisSingleUses(settings.redis)
-        stack.push_async_callback(uses.close)
-        stores = ControlStores(
-            releases=SqlReleases(blocking),
-            approvals=approvals,
-            records=records,
-            revocations=revocations,
-            uses=uses,
-            journal=FileJournal(settings.state / "issued.jsonl"),
-            enrolments=enrolments,
-            key_sets=key_sets,
-            reviews=reviews,
-            revoked=revoked,
-            rings=signing_rings(settings, clock),
-            bundle_ring=FileBundleKeyRing(settings.keys),
-            record_ring=RecordKeyRing(settings.keys),
-            limits=LimitStores(redis_limits, redis_limits, SqlFirstStart(blocking), accounts),
-            people=people_stores(database),
-            history=SqlApprovalHistory(database),
-            openid=_openid(settings, clock, stack),
-        )
+        database, blocking = await _databases(settings, clock, stack)
+        stores = await _stores(settings, keys, clock, stack, database, blocking)
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         notices = await _notices(settings, database, clock, stack)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices)
@@ -156,6 +114,69 @@ async def _run(settings: ControlSettings) -> None:
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
         await _serve(services, listening, settings.gateways, tls)
+
+
+async def _databases(
+    settings: ControlSettings, clock: Clock, stack: AsyncExitStack
+) -> tuple[Database, BlockingDatabase]:
+    """The database twice, for coroutines and for threads, with what files of before held."""
+    hold_places(settings, stack)
+    database = await stack.enter_async_context(open_database(settings))
+    blocking = BlockingDatabase(database_url(settings))
+    stack.callback(blocking.close)
+    import_agents(settings.state, blocking)
+    import_releases(settings.state, blocking, clock.now())
+    return database, blocking
+
+
+async def _stores(
+    settings: ControlSettings,
+    keys: Keys,
+    clock: Clock,
+    stack: AsyncExitStack,
+    database: Database,
+    blocking: BlockingDatabase,
+) -> ControlStores:
+    enrolments, revoked = SqlEnrolments(blocking), SqlRevocationList(blocking)
+    enrolments.refresh()
+    revoked.refresh()
+    approvals = RedisApprovals(settings.redis, clock)
+    stack.push_async_callback(approvals.close)
+    revocations = RedisRevocations(settings.redis)
+    stack.push_async_callback(revocations.close)
+    record_keys = RecordKeyFile(settings.keys / RECORDS)
+    redis_limits, accounts = RedisLimits(settings.redis), RedisLimitAccounts(settings.redis)
+    stack.push_async_callback(accounts.close)
+    stack.push_async_callback(redis_limits.close)
+    records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
+    await records.start()
+    stack.push_async_callback(records.close)
+    key_sets = HttpKeySets()
+    stack.push_async_callback(key_sets.close)
+    reviews = _token_reviews(settings)
+    stack.push_async_callback(reviews.close)
+    uses = RedisSingleUses(settings.redis)
+    stack.push_async_callback(uses.close)
+    return ControlStores(
+        releases=SqlReleases(blocking),
+        approvals=approvals,
+        records=records,
+        revocations=revocations,
+        uses=uses,
+        journal=FileJournal(settings.state / "issued.jsonl"),
+        enrolments=enrolments,
+        key_sets=key_sets,
+        reviews=reviews,
+        revoked=revoked,
+        rings=signing_rings(settings, clock),
+        bundle_ring=FileBundleKeyRing(settings.keys),
+        record_ring=RecordKeyRing(settings.keys),
+        limits=LimitStores(redis_limits, redis_limits, SqlFirstStart(blocking), accounts),
+        people=people_stores(database),
+        history=SqlApprovalHistory(database),
+        proposals=SqlProposals(database),
+        openid=_openid(settings, clock, stack),
+    )
 
 
 def _openid(settings: ControlSettings, clock: Clock, stack: AsyncExitStack) -> HttpOpenIdProvider | None:

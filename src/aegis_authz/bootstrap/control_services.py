@@ -48,6 +48,7 @@ from aegis_authz.control.narrowing import Narrower
 from aegis_authz.control.overseeing import Overseer
 from aegis_authz.control.pages import Pages
 from aegis_authz.control.pressing import SlackPresses
+from aegis_authz.control.proposing import ProposalDesk, TwoPersonRule
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import Revoker
 from aegis_authz.control.rotating import Rotation, Rotator
@@ -314,6 +315,19 @@ def _discovery(keys: Keys, stores: ControlStores, clock: Clock) -> Discovery:
     return discovery
 
 
+def _publisher(
+    settings: ControlSettings, stores: ControlStores, builder: PolicyBuilder, bulletin: Bulletin, clock: Clock, ids: Ids
+) -> Publisher:
+    admission = TwoPersonRule(settings.publish.domains, builder, stores.proposals, clock, ids)
+    return Publisher(stores.releases, builder, bulletin, admission, clock)
+
+
+def _authentication(keys: Keys, door: SignInDoor, stores: ControlStores, clock: Clock) -> PeopleAuthentication:
+    return PeopleAuthentication(
+        AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
+    )
+
+
 def control_services(
     settings: ControlSettings,
     keys: Keys,
@@ -330,7 +344,7 @@ def control_services(
     bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
     builder = _builder(settings, keys, stores, clock)
     discovery = _discovery(keys, stores, clock)
-    publisher = Publisher(stores.releases, builder, bulletin, clock)
+    publisher = _publisher(settings, stores, builder, bulletin, clock, ids)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
     directory = partial(_directory, bulletin, stores)
@@ -340,14 +354,13 @@ def control_services(
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     enroller = Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids)
     approver = _approver(settings, stores, bulletin, clock, ids)
-    authentication = PeopleAuthentication(
-        AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
-    )
+    authentication = _authentication(keys, door, stores, clock)
     deciding = Deciding(approver, authentication.note, stores.history, clock)
     return ControlServices(
         publisher=publisher,
         approver=approver,
         deciding=deciding,
+        proposals=ProposalDesk(stores.proposals, publisher, stores.people.people),
         overseer=_overseer(settings.oversight, stores, authentication.note, clock),
         registry=registry,
         standing=StandingDesk(publisher, builder, approver, authentication.note, clock),

@@ -24,6 +24,7 @@ from aegis_authz.ports.control_plane import (
 from aegis_authz.ports.data_plane import Approvals, RecordLog
 from aegis_authz.ports.key_rings import BundleKeyRing, KeyRing, Rotatable
 from aegis_authz.ports.openid import OpenIdProvider
+from aegis_authz.ports.proposals import Proposals
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +57,5 @@ class ControlStores:
     limits: LimitStores
     people: PeopleStores
     history: ApprovalHistory
+    proposals: Proposals
     openid: OpenIdProvider | None

@@ -12,7 +12,8 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
 
-from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+from aegis_authz.adapters.control_client import ControlClient
+from aegis_authz.adapters.control_connection import ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.adapters.files.logins import FileLogins, LoginsFault, logins_path
 from aegis_authz.adapters.system import SystemClock

@@ -6,7 +6,8 @@ import os
 import platform
 from pathlib import Path
 
-from aegis_authz.adapters.control_client import ControlClient, ControlRefused, ControlUnreachable
+from aegis_authz.adapters.control_client import ControlClient
+from aegis_authz.adapters.control_connection import ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.logins import FileLogins, Login, LoginsFault, logins_path
 from aegis_authz.api.people import PersonAnswer
 from aegis_authz.commands.control import control_plane, control_tls, control_url

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aegis_authz.adapters.control_client import ControlRefused
+from aegis_authz.adapters.control_connection import ControlRefused
 from aegis_authz.adapters.files.sources import read_tests
 from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
+from aegis_authz.api.proposals import ProposalAnswer
 from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.documents import located, read_documents
 from aegis_authz.commands.faults import Rejected
 from aegis_authz.commands.lab import trial_bench
-from aegis_authz.core.release import Sources
+from aegis_authz.core.release import DocumentChanges, Sources
 from aegis_authz.lab.identity_trial import IdentityResult, identities_tried
 from aegis_authz.lab.trial import CaseResult, tried
 from aegis_authz.policy.source.problems import PolicyErrors, printable
@@ -22,28 +23,10 @@ _MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentChanges:
-    """Files of documents that a publication adds, changes and removes, in order of path."""
-
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-
-    @classmethod
-    def between(cls, before: Mapping[str, str], after: Mapping[str, str]) -> DocumentChanges:
-        """What becomes of these files."""
-        return cls(
-            added=tuple(sorted(after.keys() - before.keys())),
-            changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
-            removed=tuple(sorted(before.keys() - after.keys())),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Publication:
-    """What became of a publication, and what it changed."""
+    """What became of a publication, and what it changes; a proposal waits for another person."""
 
-    release: ReleaseAnswer
+    release: ReleaseAnswer | ProposalAnswer
     policies: DocumentChanges
     tools: DocumentChanges
 
@@ -105,7 +88,7 @@ def _refuse_nothing(folder: Path, texts: Mapping[str, str], before: Mapping[str,
         )
 
 
-def rollback(state: Path, revision: str, message: str, wait: float) -> ReleaseAnswer:
+def rollback(state: Path, revision: str, message: str, wait: float) -> ReleaseAnswer | ProposalAnswer:
     """Serve the documents of an earlier revision again, and wait as `publish` does. Raises Unable, Rejected."""
     with control_plane(state) as control:
         return control.rollback(revision, message, wait)

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from aegis_authz.config.channels import ChannelSettings
+from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.config.redis_place import RedisUrl
 from aegis_authz.config.sign_in import SignInSettings
 from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
@@ -124,7 +125,7 @@ class ControlSettings(Settings):
     routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
     document of trust may name. `database` is where people, sessions and the change log are kept: a URL of
     PostgreSQL, or of another SQLite file than `control.db` in `state`. `tls` is what `listen`, a host and port then,
-    speaks; without it HTTP in the clear.
+    speaks; without it HTTP in the clear. `publish` says what two people publish together.
     `people_url` is where people reach its pages, where that is another place than agents have: the links of messages
     lead there, and its forms are taken from there alone.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
@@ -162,6 +163,7 @@ class ControlSettings(Settings):
     rotate_every: RotationSettings = RotationSettings()
     key_service: KeyServiceSettings | None = None
     tls: TlsSettings | None = None
+    publish: PublishSettings = PublishSettings()
 
     @model_validator(mode="after")
     def _is_reached_by_tls(self) -> ControlSettings:

@@ -43,6 +43,7 @@ from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
 from aegis_authz.control.overseeing import Overseer
 from aegis_authz.control.pages import Pages, ProblemPages
 from aegis_authz.control.pressing import SlackPresses
+from aegis_authz.control.proposing import ProposalDesk
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
@@ -61,6 +62,7 @@ from aegis_authz.control.routes.openid import openid_routes
 from aegis_authz.control.routes.oversight import oversight_routes
 from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
+from aegis_authz.control.routes.proposals import proposal_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
 from aegis_authz.control.routes.slack import slack_routes
 from aegis_authz.control.routes.spend import Spend, spend_routes
@@ -73,6 +75,7 @@ from aegis_authz.control.standing_decisions import StandingDesk
 from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.control.trusted_keys import TrustedKeys
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
+from aegis_authz.core.proposal import ProposalConflict, ProposalForbidden, ProposalUnknown, ProposalWaits
 from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.intercept.authority import MeshAuthorities
@@ -92,6 +95,10 @@ _DOMAIN_FAULTS = (
     PolicyErrors,
     RevisionUnknown,
     ReleaseConflict,
+    ProposalUnknown,
+    ProposalConflict,
+    ProposalForbidden,
+    ProposalWaits,
     ApprovalNotFound,
     ApprovalConflict,
     ApprovalForbidden,
@@ -160,6 +167,7 @@ class ControlServices:
     publisher: Publisher
     approver: Approver
     deciding: Deciding
+    proposals: ProposalDesk
     standing: StandingDesk
     overseer: Overseer
     registry: CollectorRegistry
@@ -209,6 +217,7 @@ def create_app(services: ControlServices) -> FastAPI:
     for router in (
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
+        *proposal_routes(services.proposals, services.authentication),
         *approval_routes(services.approver, services.deciding, services.authentication),
         *openid_routes(services.people.federation, services.outreach.pages, services.people.door),
         *oversight_routes(services.overseer, services.registry, services.authentication),
@@ -282,7 +291,19 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
         case KeyServiceDown():
             _log.error("%s %s: %s", request.method, request.url.path, fault)
             return HttpProblem(503, "the key service signs nothing now; try again")
-        case ApprovalConflict() | ReleaseConflict() | NotRevoked() | NotQuarantined() | PersonConflict():
+        case ProposalUnknown():
+            return HttpProblem(404, "there is no such proposal")
+        case ProposalForbidden():
+            return HttpProblem(403, str(fault))
+        case (
+            ApprovalConflict()
+            | ReleaseConflict()
+            | ProposalConflict()
+            | ProposalWaits()
+            | NotRevoked()
+            | NotQuarantined()
+            | PersonConflict()
+        ):
             return HttpProblem(409, str(fault))
         case NotSignedIn():
             return HttpProblem(401, "nobody signs in so: the person, the password or the code is another")

@@ -23,6 +23,7 @@ from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.pack import pack
+from aegis_authz.policy.lint.codes import INVALID
 from aegis_authz.policy.lint.finding import Finding
 from aegis_authz.policy.lint.run import linted
 from aegis_authz.policy.load import Loaded, load
@@ -92,8 +93,9 @@ class PolicyBuilder:
         return linted(sources.policies, sources.tools, self._detectors, now)
 
     def errors(self, sources: Sources, now: datetime) -> list[Problem]:
-        """What lint finds in these documents that must not be published, each with its code."""
-        errors = [finding for finding in self.findings(sources, now) if finding.severity == "error"]
+        """What lint finds in valid documents that must not be published, each with its code."""
+        findings = self.findings(sources, now)
+        errors = [finding for finding in findings if finding.severity == "error" and finding.code != INVALID]
         return [replace(entry.problem, message=f"{entry.problem.message} (lint {entry.code})") for entry in errors]
 
     def loaded(self, sources: Sources) -> Loaded:

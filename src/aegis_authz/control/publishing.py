@@ -14,6 +14,7 @@ from typing import Protocol
 from aegis_authz.approvals.standing_decision import FOLDER
 from aegis_authz.control.bulletin import Bulletin, Live
 from aegis_authz.control.directory import EMPTY_DIRECTORY
+from aegis_authz.core.proposal import Proposal
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
@@ -37,6 +38,26 @@ class Builder(Protocol):
 
     def errors(self, sources: Sources, now: datetime) -> list[Problem]:
         """What is valid in these documents and must not be published all the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody is about to publish: all documents, in place of those of `base`."""
+
+    kind: ChangeKind
+    base: Revision
+    before: Sources
+    after: Sources
+    by: str
+    message: str
+
+
+class Admission(Protocol):
+    """What a publication by one person must pass (`control.proposing`)."""
+
+    async def admit(self, draft: Draft) -> None:
+        """Let it pass. Raises ProposalWaits where another person must confirm it first, DatabaseFault."""
         ...
 
 
@@ -77,8 +98,11 @@ class Publisher:
     planes that change at once, one is told that the other has.
     """
 
-    def __init__(self, releases: Releases, builder: Builder, bulletin: Bulletin, clock: Clock) -> None:
+    def __init__(
+        self, releases: Releases, builder: Builder, bulletin: Bulletin, admission: Admission, clock: Clock
+    ) -> None:
         self._releases = releases
+        self._admission = admission
         self._builder = builder
         self._bulletin = bulletin
         self._clock = clock
@@ -132,7 +156,8 @@ class Publisher:
         """Validate, lint, compile, sign, store and serve.
 
         Raises PolicyErrors, also for what lint calls an error (all stays as it was), ReleaseConflict where another
-        control plane published meanwhile, ReleasesFault.
+        control plane published meanwhile, ProposalWaits where another person must confirm it first, ReleasesFault,
+        DatabaseFault.
 
         Standing decisions are of no folder: they stay, until they are taken back.
         """
@@ -167,7 +192,22 @@ class Publisher:
         base, served = await asyncio.to_thread(self._read_sources)
         sources = change(served)
         live = await asyncio.to_thread(self._builder.build, sources)
+        if live.revision != base:
+            await self._admission.admit(Draft(ChangeKind.PUBLISHED, base, served, sources, by, message))
         return await self._change(live, sources, ChangeKind.PUBLISHED, by, message, base)
+
+    async def publish_confirmed(self, proposal: Proposal, before: Sources, confirmed_by: str) -> Published:
+        """Publish what somebody proposed in place of these documents and another person confirmed.
+
+        Raises ReleaseConflict where other documents are served by now, PolicyErrors, ReleasesFault.
+        """
+        async with self._one_at_a_time:
+            base, served = await asyncio.to_thread(self._read_sources)
+            if served != before:  # another revision of the same documents is none: keys and revocations make such
+                raise ReleaseConflict("other documents were published since it was proposed: propose it again")
+            live = await asyncio.to_thread(self._builder.build, proposal.sources)
+            message = f"{proposal.message} (confirmed by {confirmed_by})".strip()
+            return await self._change(live, proposal.sources, proposal.kind, proposal.by, message, base)
 
     async def rollback(self, revision: Revision, by: str, message: str) -> Published:
         """Serve the documents of an earlier revision again, beside the standing decisions of now.
@@ -187,6 +227,8 @@ class Publisher:
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
                 message = f"{message} (documents of {revision} under today's keys and rules)".strip()
+            if live.revision != base:
+                await self._admission.admit(Draft(ChangeKind.ROLLED_BACK, base, served, sources, by, message))
             return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message, base)
 
     async def rebuild(self, by: str, message: str) -> Published:

@@ -36,6 +36,24 @@ class Sources:
     tools: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentChanges:
+    """Files of documents that a publication adds, changes and removes, in order of path."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @classmethod
+    def between(cls, before: Mapping[str, str], after: Mapping[str, str]) -> DocumentChanges:
+        """What becomes of these files."""
+        return cls(
+            added=tuple(sorted(after.keys() - before.keys())),
+            changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
+            removed=tuple(sorted(before.keys() - after.keys())),
+        )
+
+
 class ChangeKind(Enum):
     """Why another revision came to be served."""
 

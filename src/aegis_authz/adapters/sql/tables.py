@@ -172,6 +172,20 @@ POLICY_CHANGES = Table(
     Column("agent", Text),  # whom the line is about, where it is not about documents
 )
 
+PROPOSALS = Table(
+    "proposals",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("base", _ID, nullable=False),
+    Column("documents", Text, nullable=False),  # JSON: policies and tools by path
+    Column("kind", String(16), nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("decided_by", _ID, nullable=False),
+)
+
 ENROLLED_KEYS = Table(
     "enrolled_keys",
     METADATA,

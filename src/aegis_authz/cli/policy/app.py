@@ -16,6 +16,7 @@ from aegis_authz.cli.policy import fmt as policy_fmt
 from aegis_authz.cli.policy import init as policy_init
 from aegis_authz.cli.policy import lint as policy_lint
 from aegis_authz.cli.policy import mutate as policy_mutate
+from aegis_authz.cli.policy import proposals as policy_proposals
 from aegis_authz.cli.policy import schema as policy_schema
 from aegis_authz.cli.policy import simulate as policy_simulate
 from aegis_authz.cli.policy import test as policy_test
@@ -23,6 +24,7 @@ from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tool
 
 if TYPE_CHECKING:
     from aegis_authz.api.policies import ReleaseAnswer
+    from aegis_authz.api.proposals import ProposalAnswer
 
 app = typer.Typer(help="Check, publish and roll back policies and tool catalogues.", no_args_is_help=True)
 
@@ -128,7 +130,7 @@ def publish_(
             raise typer.Exit(REFUSED) from None
         if not as_json:
             typer.echo(changes_text(publication), nl=False)
-        _follow(state, publication.release, as_json)
+        _follow(publication.release, as_json)
 
 
 @app.command("rollback")
@@ -146,7 +148,7 @@ def rollback_(
     from aegis_authz.commands.publishing import rollback
 
     with exits_on_faults("policy rollback"):
-        _follow(state, rollback(state, revision, message, wait), as_json)
+        _follow(rollback(state, revision, message, wait), as_json)
 
 
 @app.command()
@@ -166,15 +168,23 @@ def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
         served_tables(standing, log)
 
 
-def _follow(state: Path, release: ReleaseAnswer, as_json: bool) -> None:
-    """Say what became of it, bring the proxy along, and exit with 1 unless every OPA runs it."""
-    from aegis_authz.cli.policy.text import release_text
+def _follow(release: ReleaseAnswer | ProposalAnswer, as_json: bool) -> None:
+    """Say what became of it, and exit with 1 unless every OPA runs it, or another person is to confirm it."""
+    from aegis_authz.api.proposals import ProposalAnswer
+    from aegis_authz.cli.policy.text import release_text, waiting_text
+
+    if isinstance(release, ProposalAnswer):
+        typer.echo(release.model_dump_json(indent=2) if as_json else waiting_text(release))
+        return
 
     typer.echo(release.model_dump_json(indent=2) if as_json else release_text(release))
     if not release.active_on or release.refused or release.waiting_for:
         raise typer.Exit(REFUSED)
 
 
+app.command("proposals")(policy_proposals.proposals)
+app.command("confirm")(policy_proposals.confirm)
+app.command("withdraw")(policy_proposals.withdraw)
 app.command("test")(policy_test.test)
 app.command("mutate")(policy_mutate.mutate)
 app.command("lint")(policy_lint.lint)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
+from aegis_authz.api.proposals import ProposalAnswer
 from aegis_authz.commands.publishing import Publication
 from aegis_authz.policy.source.problems import Problem, printable
 
@@ -32,6 +33,26 @@ def changes_text(publication: Publication) -> str:
         for path in paths
     ]
     return "".join(lines)
+
+
+def waiting_text(proposal: ProposalAnswer) -> str:
+    """What waits for another person, and what that person does."""
+    name = printable(proposal.id)
+    return (
+        f"proposal {name} waits until another person confirms it; what was served stays\n"
+        f"digest {printable(proposal.digest)}\n"
+        f"next: aegis policy proposals {name}, then aegis policy confirm {name} --digest DIGEST"
+    )
+
+
+def proposal_lines(proposal: ProposalAnswer) -> list[str]:
+    """Who proposes what, a line each file."""
+    head = f"{printable(proposal.id)}  {printable(proposal.by)}  {_local_time(proposal.time)}  {proposal.kind.value}"
+    lines = [head, *([f"  {printable(proposal.message)}"] if proposal.message else [])]
+    for kind, files in (("policy", proposal.policies), ("tool", proposal.tools)):
+        for mark, paths in (("+", files.added), ("~", files.changed), ("-", files.removed)):
+            lines += [f"  {mark} {kind} {printable(path)}" for path in paths]
+    return lines
 
 
 def release_text(release: ReleaseAnswer) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
+from starlette.responses import JSONResponse, Response
 
 from aegis_authz.api.policies import (
     ChangeEntry,
@@ -16,6 +17,7 @@ from aegis_authz.api.policies import (
     SourcesAnswer,
     StatusAnswer,
 )
+from aegis_authz.api.proposals import ProposalAnswer
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.gate import Asker, Authentication, Caller, needs, people_router
 from aegis_authz.control.http import Wait
@@ -24,11 +26,15 @@ from aegis_authz.control.routing import RouteKeeper
 from aegis_authz.control.status_board import Activation, OpaState, StatusBoard
 from aegis_authz.core import units
 from aegis_authz.core.person import WHOLE_MESH
+from aegis_authz.core.proposal import Proposal, ProposalWaits
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
 from aegis_authz.people.permissions import Permission
 
 MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, and what JSON adds to their texts
 _DEFAULT_WAIT = 5.0
+_WAITS: dict[int | str, dict[str, Any]] = {
+    202: {"model": ProposalAnswer, "description": "Another person must confirm it; what was served stays."}
+}
 
 Revision = Annotated[units.Revision, Path(description="A revision of the change log.")]
 
@@ -43,9 +49,9 @@ def policy_routes(
     """Publishing, rolling back and looking at revisions, for those who may."""
     people, uploads = people_router(authentication), people_router(authentication, MAX_POLICY_BYTES)
 
-    def current() -> str:
-        live = bulletin.live
-        return live.revision if live is not None else ""
+    async def proposed(proposal: Proposal) -> Response:
+        before = await publisher.sources(proposal.base) if proposal.base else Sources({}, {})
+        return JSONResponse(ProposalAnswer.of(proposal, before).model_dump(mode="json"), 202)
 
     async def outcome(published: Published, wait: float, caller: Caller, why: str) -> ReleaseAnswer:
         await authentication.note(caller.person, "policies:version", published.revision, str(WHOLE_MESH), why)
@@ -54,18 +60,47 @@ def policy_routes(
             await keeper.until(published.revision, max(0.0, wait - activation.seconds))
         return _release(published, activation)
 
-    @uploads.post("/v1/policies", dependencies=[needs(Permission.PUBLISH_POLICIES)])
-    async def publish(documents: PublishRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
-        """Validate, compile, sign and serve documents. Those that have a problem change nothing (422)."""
+    @uploads.post(
+        "/v1/policies",
+        dependencies=[needs(Permission.PUBLISH_POLICIES)],
+        response_model=ReleaseAnswer,
+        responses=_WAITS,
+    )
+    async def publish(documents: PublishRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer | Response:
+        """Validate, lint, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
-        published = await publisher.publish(sources, caller.id, documents.message)
+        try:
+            published = await publisher.publish(sources, caller.id, documents.message)
+        except ProposalWaits as waits:
+            return await proposed(waits.proposal)
         return await outcome(published, wait, caller, documents.message)
 
-    @people.post("/v1/rollback", dependencies=[needs(Permission.PUBLISH_POLICIES)])
-    async def rollback(target: RollbackRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer:
+    @people.post(
+        "/v1/rollback",
+        dependencies=[needs(Permission.PUBLISH_POLICIES)],
+        response_model=ReleaseAnswer,
+        responses=_WAITS,
+    )
+    async def rollback(target: RollbackRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer | Response:
         """Serve the documents of an earlier revision again."""
-        published = await publisher.rollback(units.Revision(target.revision), caller.id, target.message)
+        try:
+            published = await publisher.rollback(units.Revision(target.revision), caller.id, target.message)
+        except ProposalWaits as waits:
+            return await proposed(waits.proposal)
         return await outcome(published, wait, caller, target.message)
+
+    _add_looks(people, publisher, board, bulletin, keeper)
+    return [uploads, people]
+
+
+def _add_looks(
+    people: APIRouter, publisher: Publisher, board: StatusBoard, bulletin: Bulletin, keeper: RouteKeeper | None
+) -> None:
+    """The routes that show what was published, and what is served."""
+
+    def current() -> str:
+        live = bulletin.live
+        return live.revision if live is not None else ""
 
     @people.get("/v1/revisions", dependencies=[needs(Permission.READ_POLICIES)])
     async def list_revisions() -> RevisionsAnswer:
@@ -86,8 +121,6 @@ def policy_routes(
             routes="" if keeper is None else keeper.current,
             opa=tuple(_entry(state) for state in board.states()),
         )
-
-    return [uploads, people]
 
 
 def _entry(state: OpaState) -> OpaEntry:

@@ -1,0 +1,81 @@
+"""What is asked of a control plane about publications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aegis_authz.adapters.control_connection import ControlConnection, segment
+from aegis_authz.api.model import Request
+from aegis_authz.api.policies import (
+    PublishRequest,
+    ReleaseAnswer,
+    RevisionsAnswer,
+    RollbackRequest,
+    SourcesAnswer,
+    StatusAnswer,
+)
+from aegis_authz.api.proposals import (
+    ConfirmationRequest,
+    ProposalAnswer,
+    ProposalDocumentsAnswer,
+    ProposalsAnswer,
+    PublishedProposalAnswer,
+    WithdrawalRequest,
+)
+
+
+class PolicyClient(ControlConnection):
+    """Publications of one control plane. Every method raises ControlUnreachable or ControlRefused."""
+
+    def publish(
+        self, policies: Mapping[str, str], tools: Mapping[str, str], message: str, wait: float
+    ) -> ReleaseAnswer | ProposalAnswer:
+        """Publish documents and wait at most `wait` seconds for OPA to activate them; or propose them, where another
+        person must confirm it.
+        """
+        # Not checked here: the control plane says what is wrong with them.
+        body = PublishRequest.model_construct(policies=dict(policies), tools=dict(tools), message=message)
+        return self._publish("/v1/policies", body, wait)
+
+    def rollback(self, revision: str, message: str, wait: float) -> ReleaseAnswer | ProposalAnswer:
+        """Serve the documents of an earlier revision again, and wait or propose as `publish` does."""
+        body = RollbackRequest.model_construct(revision=revision, message=message)
+        return self._publish("/v1/rollback", body, wait)
+
+    def proposals(self) -> ProposalsAnswer:
+        """The publications that wait for a second person."""
+        return self._ask("GET", "/v1/proposals", ProposalsAnswer)
+
+    def proposal(self, proposal_id: str) -> ProposalDocumentsAnswer:
+        """A proposal with all its documents."""
+        return self._ask("GET", f"/v1/proposals/{segment(proposal_id)}", ProposalDocumentsAnswer)
+
+    def confirm_proposal(self, proposal_id: str, digest: str, note: str) -> PublishedProposalAnswer:
+        """Publish what another person proposed."""
+        body = ConfirmationRequest.model_construct(digest=digest, note=note)
+        return self._ask("POST", f"/v1/proposals/{segment(proposal_id)}/confirm", PublishedProposalAnswer, body)
+
+    def withdraw_proposal(self, proposal_id: str, note: str) -> ProposalAnswer:
+        """Have a proposal wait no longer."""
+        body = WithdrawalRequest.model_construct(note=note)
+        return self._ask("POST", f"/v1/proposals/{segment(proposal_id)}/withdraw", ProposalAnswer, body)
+
+    def status(self) -> StatusAnswer:
+        """What is served, and what each OPA runs."""
+        return self._ask("GET", "/v1/status", StatusAnswer)
+
+    def revisions(self) -> RevisionsAnswer:
+        """The change log, newest first."""
+        return self._ask("GET", "/v1/revisions", RevisionsAnswer)
+
+    def sources(self, revision: str) -> SourcesAnswer:
+        """The documents of a revision."""
+        return self._ask("GET", f"/v1/revisions/{segment(revision)}", SourcesAnswer)
+
+    def _publish(self, path: str, body: Request, wait: float) -> ReleaseAnswer | ProposalAnswer:
+        answer = self._send("POST", path, body, wait)
+        if answer.status_code == 202:
+            return self._read(answer, ProposalAnswer)
+        if answer.status_code == 200:
+            return self._read(answer, ReleaseAnswer)
+        raise self._refusal(answer)

@@ -1,0 +1,29 @@
+"""Settings of publishing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from aegis_authz.config.values import Settings
+from aegis_authz.core.person import Domain
+
+
+def _domain(text: str) -> str:
+    Domain.parse(text)
+    return text
+
+
+class PublishSettings(Settings):
+    """With `approvals: 1`, what somebody publishes waits until another person confirms it, where it touches one of the
+    `scopes`: `org/tenant`, an org, or `*` for all. What is of no single scope, such as a tool, touches each.
+    """
+
+    approvals: Literal[0, 1] = 0
+    scopes: tuple[Annotated[str, AfterValidator(_domain)], ...] = ("*",)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Where two people publish; none where one does."""
+        return tuple(Domain.parse(scope) for scope in self.scopes) if self.approvals else ()
