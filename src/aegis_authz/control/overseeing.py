@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aegis_authz.approvals.oversight import Dimension, Stamp, StampTerms, figures_of, stamps
 from aegis_authz.control.acts import Note
@@ -38,9 +38,12 @@ class Overseer:
         self._clock = clock
         self._alerted: set[str] = set()
 
-    async def figures(self, by: Dimension, span: Seconds, visible: Callable[[Scope], bool]) -> list[Figures]:
-        """How people decided in the last `span` seconds, of the agents that are visible."""
-        return figures_of([event for event in await self._events(span) if visible(event.scope)], by)
+    async def figures(
+        self, groupings: Collection[Dimension], span: Seconds, visible: Callable[[Scope], bool]
+    ) -> dict[Dimension, list[Figures]]:
+        """How people decided in the last `span` seconds, of the agents that are visible, by each of the groupings."""
+        events = [event for event in await self._events(span) if visible(event.scope)]
+        return {by: figures_of(events, by) for by in groupings}
 
     async def stamps(self, visible: Callable[[Scope], bool]) -> list[Stamp]:
         """Who approves without reading, by the terms of the settings, of the agents that are visible."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.responses import Response
 
 from aegis_authz.api.oversight import OversightAnswer, OversightRow, StampAnswer
-from aegis_authz.approvals.oversight import Dimension
+from aegis_authz.approvals.oversight import Dimension, Stamp
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.overseeing import Overseer, TooManyEvents
@@ -35,37 +35,39 @@ def oversight_routes(
     people = people_router(authentication)
     reads = needs(Permission.READ_APPROVALS, Reach.EACH)
 
-    async def figures(by: Dimension, days: float, visible: Callable[[Scope], bool]) -> list[Figures]:
+    async def seen(
+        groupings: Collection[Dimension], days: float, visible: Callable[[Scope], bool]
+    ) -> tuple[dict[Dimension, list[Figures]], list[Stamp]]:
         try:
-            return await overseer.figures(by, Seconds(days * _DAY), visible)
+            return await overseer.figures(groupings, Seconds(days * _DAY), visible), await overseer.stamps(visible)
         except TooManyEvents as fault:
             raise HttpProblem(400, str(fault)) from None
 
     @people.get("/v1/oversight", dependencies=[reads])
     async def get_oversight(caller: Asker, by: By = Dimension.PERSON, days: Days = 30) -> OversightAnswer:
         """Tell how people decided, of the tenants that the caller may see, and who approves without reading."""
-        rows = await figures(by, days, caller.may_for)
-        found = await overseer.stamps(caller.may_for)
+        tables, stamps = await seen([by], days, caller.may_for)
         return OversightAnswer(
             by=by.value,
             days=days,
-            rows=tuple(OversightRow(**asdict(row)) for row in rows),
-            rubber_stamping=tuple(StampAnswer(**asdict(stamp)) for stamp in found),
+            rows=tuple(OversightRow(**asdict(row)) for row in tables[by]),
+            rubber_stamping=tuple(StampAnswer(**asdict(stamp)) for stamp in stamps),
         )
 
     @people.get("/approvals/oversight", include_in_schema=False, dependencies=[reads])
     async def show_oversight_page(caller: Asker, days: Days = 30) -> Response:
         """Show the same by person, rule and channel."""
-        tables = {by.value: await figures(by, days, caller.may_for) for by in _ON_PAGE}
-        return oversight_page(days, tables, await overseer.stamps(caller.may_for))
+        tables, stamps = await seen(_ON_PAGE, days, caller.may_for)
+        return oversight_page(days, {by.value: rows for by, rows in tables.items()}, stamps)
 
     @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
     async def get_metrics() -> Response:
         """The figures of the last day, and what became of notices, in the text format of Prometheus."""
         metrics = OversightMetrics()
-        for by in _ON_PAGE:
-            metrics.show(by.value, await figures(by, 1, lambda _: True))
-        for stamp in await overseer.stamps(lambda _: True):
+        tables, stamps = await seen(_ON_PAGE, 1, lambda _: True)
+        for by, rows in tables.items():
+            metrics.show(by.value, rows)
+        for stamp in stamps:
             metrics.show_stamp(stamp.person, stamp.hasty / stamp.approvals)
         body = generate_latest(metrics.registry) + generate_latest(registry)
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
