@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 import yaml
+from redis.asyncio import Redis
 
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.core.scope import Scope
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import DEPLOYMENTS, PAYMENTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SPENDER = Scope("acme", "emea", "spender-b")
 DOCUMENT = """
 org: acme
 tenant: emea
@@ -50,6 +56,20 @@ async def test_a_budget_of_what_is_paid_holds_and_says_what_is_left(mesh: DemoMe
     assert (limit["used"], limit["left"], limit["of"], limit["currency"]) == ("60.00", "40.00", "100.00", "USD")
     assert int(refused.headers["retry-after"]) == problem["retry_after"] > 80_000
     assert (await pay(mesh, "spender-a", 40)).status_code == 201
+
+
+async def test_what_a_good_call_reserved_is_let_go_when_the_call_is_over(mesh: DemoMesh) -> None:
+    paid = await pay(mesh, "spender-b", 60)
+    key = redis_keys.reserved(redis_keys.partition_of(SPENDER), paid.headers["x-aegis-decision-id"])
+    client = Redis.from_url(json.loads((mesh.state / "mesh.json").read_text("utf-8"))["redis"])
+    try:
+        async with asyncio.timeout(60):  # Envoy tells of what is over once a second; the reservation lives for an hour
+            while await client.exists(key):
+                await asyncio.sleep(0.1)
+    finally:
+        await client.aclose()
+    limits = json.loads(await mesh.aegis("limits", "show", "--dir", str(mesh.state), "--agent", str(SPENDER), "--json"))
+    assert [limit["used"] for limit in limits["limits"] if limit["kind"] == "budget"] == [60_000_000]
 
 
 ALIKE = """
