@@ -17,7 +17,7 @@ import pytest_asyncio
 from aegis_authz.agent.mesh import MeshAddress
 from aegis_authz.agent.serving import Listening, serving
 from aegis_authz.agent.signer import Signer
-from aegis_authz.agent.tunnels import Tunnels
+from aegis_authz.agent.tunnels import Handshake, Tunnels
 from tests.support.agent_mesh import SmallMesh, calling, digest, new_key, small_mesh
 
 PATIENCE = 10.0
@@ -48,6 +48,8 @@ class Signing:
     listening: Listening
     mesh: SmallMesh
     proxy: Proxy
+    reports: list[str]
+    tunnels: Tunnels
 
     @asynccontextmanager
     async def dialled(self, first: bytes) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
@@ -69,9 +71,10 @@ async def signing() -> AsyncIterator[Signing]:
     async with small_mesh() as mesh, calling(mesh, key) as caller:
         mesh.enrol(key)
         caller.mesh = MeshAddress(f"http://127.0.0.1:{proxy.port}", mesh.url)
-        tunnels = Tunnels(caller, os.getuid())
+        reports: list[str] = []
+        tunnels = Tunnels(caller, os.getuid(), reports.append)
         async with serving(Signer(caller, os.getuid()), "127.0.0.1:0", tunnels) as listening:
-            yield Signing(listening, mesh, proxy)
+            yield Signing(listening, mesh, proxy, reports, tunnels)
     server.close()
 
 
@@ -137,7 +140,7 @@ async def test_a_mesh_that_is_not_there_is_said_so(signing: Signing) -> None:
     signing.mesh.enrol(key)
     async with calling(signing.mesh, key) as caller:
         caller.mesh = tunnels_mesh
-        handlers = Signer(caller, os.getuid()), "127.0.0.1:0", Tunnels(caller, os.getuid())
+        handlers = Signer(caller, os.getuid()), "127.0.0.1:0", Tunnels(caller, os.getuid(), print)
         async with serving(*handlers) as place, replace(signing, listening=place).dialled(CONNECT) as (reader, _):
             answer = await reader.read()
     assert b"MESH_UNREACHABLE" in answer
@@ -149,3 +152,63 @@ async def test_a_request_that_is_no_connect_goes_on_as_before(signing: Signing) 
         writer.write(b"OPY /x HTTP/1.1\r\nhost: " + own + b"\r\nconnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 ")
     assert signing.proxy.heads == []
+
+
+HELLO, ALERT, FINISHED = b"\x16\x03\x01hello", b"\x15\x03\x03\x00\x02\x02\x30", b"\x17" * 64
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_told"),
+    [
+        (HELLO, ALERT, True),
+        (HELLO, b"", True),
+        (HELLO, FINISHED, False),
+        (b"no TLS", ALERT, False),
+        (b"no TLS", b"", False),
+    ],
+)
+async def test_a_program_that_gives_up_its_handshake_is_told_of_once(
+    signing: Signing, first: bytes, then: bytes, is_told: bool
+) -> None:
+    for _ in range(2):
+        signing.proxy.ended.clear()
+        async with signing.dialled(CONNECT) as (reader, writer):
+            await reader.readuntil(END)
+            writer.write(first)
+            await reader.readexactly(len(first))
+            writer.write(then)
+            writer.write_eof()
+            await reader.read()
+            await signing.proxy.ended.wait()
+    assert len(signing.reports) == int(is_told)
+    if is_told:
+        assert "API.example:443" in signing.reports[0]
+        assert 'eval "$(aegis ca env)"' in signing.reports[0]
+
+
+async def test_a_tunnel_that_ends_before_a_certificate_is_shown_says_nothing(signing: Signing) -> None:
+    async with signing.dialled(CONNECT) as (reader, writer):
+        await reader.readuntil(END)
+        writer.write_eof()
+        await signing.proxy.ended.wait()
+    assert signing.reports == []
+
+
+def test_a_handshake_that_the_mesh_refuses_is_none_that_the_client_gave_up() -> None:
+    refused, ended = Handshake(), Handshake()
+    for handshake, answer in ((refused, ALERT), (ended, HELLO)):
+        handshake.from_client(HELLO)
+        handshake.from_mesh(answer)
+        handshake.from_mesh(HELLO)
+        handshake.from_client(ALERT)
+    assert (refused.is_given_up, ended.is_given_up) == (False, True)
+    assert not Handshake().is_given_up
+
+
+async def test_what_is_left_of_tunnels_is_cut_at_the_end(signing: Signing) -> None:
+    async with signing.dialled(CONNECT) as (reader, _):
+        await reader.readuntil(END)
+        async with asyncio.timeout(PATIENCE):
+            await signing.tunnels.end()
+        assert await reader.read() == b""
+    await signing.proxy.ended.wait()

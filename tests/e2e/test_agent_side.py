@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import certifi
 import pytest
 
 from aegis_authz.demo.agent import Agent
@@ -96,6 +97,15 @@ async def test_an_agent_elsewhere_has_the_meshs_authorities_and_follows_their_ro
         assert json.loads(await mesh.aegis("agent", "run", "--", *call))["reason"] == "POLICY_DENIED"
         own = bundle.with_name("authorities.pem").read_text("ascii")
         assert own == await mesh.aegis("ca", "export", "--dir", state)
+
+
+async def test_a_program_that_does_not_trust_the_mesh_is_told_of_with_what_to_do(mesh: DemoMesh) -> None:
+    words = ("agent", "run", "--dir", str(mesh.state.resolve()), "--agent", "acme/emea/finance-agent", "--")
+    public = certifi.where()
+    with pytest.raises(CommandFailed) as failed:
+        await mesh.aegis(*words, "curl", "-sS", "--cacert", public, "https://api.stripe.example/v1/payments")
+    assert "a program ended its handshake with api.stripe.example:443" in str(failed.value)
+    assert 'eval "$(aegis ca env)"' in str(failed.value)
 
 
 async def test_a_narrowed_token_is_held_to_its_task_and_its_calls_are_counted(

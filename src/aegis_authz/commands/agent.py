@@ -161,9 +161,12 @@ async def open_signer(
     """A signer that listens until the block ends. Raises Unable."""
     async with open_caller(side, report, task) as caller:
         try:
-            tunnels = Tunnels(caller, os.getuid())
+            tunnels = Tunnels(caller, os.getuid(), report)
             async with serving(Signer(caller, os.getuid()), listen, tunnels) as listening:
-                yield listening
+                try:
+                    yield listening
+                finally:
+                    await tunnels.end()
         except ListenFault as fault:
             raise Unable(str(fault)) from None
 
