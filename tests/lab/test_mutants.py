@@ -190,7 +190,7 @@ def test_the_last_day_of_the_calendar_is_not_moved() -> None:
 def test_what_a_rule_demands_is_taken_away() -> None:
     rule = (
         "allowed_tools:\n- name: any-api\n  actions: [do, see]\n"
-        "  approval: {groups: [a, b], always: true}\n"
+        "  approval: {groups: [a, b], always: true, hold: 20s, unattended: deny, proof: signed_in}\n"
         "  sanitize: {request: {detectors: [us_ssn, email]}, response: {fields: [/a]}}\n"
         "  obligations: {set_headers: [{name: x-a, value: one}]}"
     )
@@ -201,6 +201,8 @@ def test_what_a_rule_demands_is_taken_away() -> None:
         "approval is removed",
         "always is removed",
         "groups are removed: any approver may approve",
+        "proof is removed: a press in a chat counts",
+        "unattended is removed: the call waits on",
         "group a is removed",
         "group b is removed",
         "sanitize is removed",

@@ -60,6 +60,9 @@ def _demand_changes(root: Json, at: Location) -> Iterator[Edit]:
         remainder = removed(root, (*approval, "groups"))
         yield Edit((*approval, "groups"), "groups are removed: any approver may approve", remainder)
     yield from without_each(root, (*approval, "groups"), "group")
+    for word, weaker in (("proof", "a press in a chat counts"), ("unattended", "the call waits on")):
+        if word in members(root, approval):
+            yield Edit((*approval, word), f"{word} is removed: {weaker}", removed(root, (*approval, word)))
     for word in ("set_headers", "inject_credentials"):
         where = (*at, "obligations", word)
         if word in members(root, where[:-1]):

@@ -15,7 +15,9 @@ from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.policy import app as policy
+from aegis_authz.cli.policy.explain_text import _manner
 from aegis_authz.commands.recorded_calls import revision_here
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import ChargeRecord
 from aegis_authz.local.mesh_facts import write_facts
@@ -114,6 +116,13 @@ def test_the_terms_of_an_approval_are_told(run: Run) -> None:
     result = run(*PAY, "--param", "amount=5", "--param", "payee=Initech")
 
     assert "approval: by one of finance, within 900 seconds" in result.output
+
+
+def test_how_a_request_waits_is_told_where_a_rule_says_so() -> None:
+    terms: dict[str, Json] = {"hold": 20, "unattended": "deny", "proof": "signed_in"}
+    assert "".join(_manner(terms)) == ", signed in; the request is kept open 20 seconds, then denied"
+    assert "".join(_manner({"hold": 20})) == "; the request is kept open 20 seconds"
+    assert "".join(_manner({"groups": []})) == ""
 
 
 def test_obligations_are_told(run: Run) -> None:

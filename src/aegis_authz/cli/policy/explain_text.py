@@ -127,9 +127,19 @@ def _header(explanation: Explanation) -> Iterator[Text]:
         groups, approvals = approval["groups"], approval["approvals"]
         how_many = "one" if approvals == 1 else str(approvals)
         approvers = f"{how_many} of {_listed(groups)}" if groups else f"{how_many} of all approvers"
-        yield Text(printable(f"approval: by {approvers}, within {approval['expires_in']} seconds"))
+        more = "".join(_manner(approval))
+        yield Text(printable(f"approval: by {approvers}, within {approval['expires_in']} seconds{more}"))
     if data["would"] is not None:
         yield Text.assemble("shadow documents would have decided: ", effect_text(str(data["would"])))
+
+
+def _manner(approval: Mapping[str, Json]) -> Iterator[str]:
+    """How the request waits and who may say so, where that is not as it mostly is."""
+    if approval.get("proof") == "signed_in":
+        yield ", signed in"
+    if "hold" in approval:
+        yield f"; the request is kept open {approval['hold']} seconds"
+        yield ", then denied" if approval.get("unattended") == "deny" else ""
 
 
 def _detail(data: Mapping[str, Json]) -> str:
