@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -146,6 +148,36 @@ async def test_what_nobody_decides_in_time_has_the_answer_of_every_held_call(hol
         assert (reply.status, reply.decision, reply.approval_id[:4]) == (403, "approval_needed", "apr_")
         await decide(holding, reply.approval_id)
         assert (await pay(agent, 6220)).reason == "APPROVED"
+
+
+async def test_while_the_store_is_away_nobody_is_kept_waiting(holding: DemoMesh, agent: Agent) -> None:
+    request = asyncio.create_task(pay(agent, 6230))
+    await waiting(holding, 6230)
+    began, redis = time.monotonic(), holding.pids()["redis"]
+    os.kill(redis, signal.SIGSTOP)
+    try:
+        reply = await asyncio.wait_for(request, PATIENCE)
+        assert (reply.decision, time.monotonic() - began < 15) == ("approval_needed", True)
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    assert await ended(holding, "store_away") >= 1
+
+
+async def test_a_worker_that_stops_answers_what_it_holds_and_the_approval_outlives_it(
+    holding: DemoMesh, agent: Agent
+) -> None:
+    request = asyncio.create_task(pay(agent, 6240))
+    name = await waiting(holding, 6240)
+    began, before = time.monotonic(), holding.pids()
+    for worker in ("authz-0", "authz-1"):
+        os.kill(before[worker], signal.SIGTERM)
+    reply = await asyncio.wait_for(request, PATIENCE)
+    assert (reply.decision, reply.approval_id, time.monotonic() - began < 15) == ("approval_needed", name, True)
+    await decide(holding, name)
+    async with asyncio.timeout(PATIENCE):
+        while (reply := await pay(agent, 6240)).status == 503:  # no worker is there yet, and Envoy says so
+            assert reply.reason in ("not recorded", "NOT_READY", "OVERLOADED")
+    assert (reply.status, reply.reason) == (201, "APPROVED")
 
 
 async def held_now(mesh: DemoMesh) -> float:
