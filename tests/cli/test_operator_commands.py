@@ -354,6 +354,32 @@ def test_what_waits_for_a_second_person_is_shown_line_by_line_and_withdrawn(mesh
     assert aegis(policy.app, "proposals").stdout == "nothing waits for a second person\n"
 
 
+def test_two_revisions_are_held_against_each_other_line_by_line_and_by_what_they_decide(
+    mesh: Mesh, aegis: Aegis, tmp_path: Path
+) -> None:
+    mesh.opa_follows()
+    first = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    (mesh.policies / "more.yaml").write_text(POLICY.replace("finance-agent", "other-agent"))
+    assert aegis(policy.app, "publish").exit_code == 0
+    calls = tmp_path / "calls.jsonl"
+    call = {"agent": "acme/emea/finance-agent", "tool": "stripe-payments", "action": "create_payment"}
+    amounts = [{**call, "parameters": {"amount": amount}} for amount in (100, 7000, 10000)]
+    calls.write_text("".join(json.dumps(entry) + "\n" for entry in amounts))
+    shown = aegis(policy.app, "diff", first, "--calls", str(calls))
+    assert shown.exit_code == 0, shown.stderr
+    lines = shown.stdout.splitlines()
+    assert lines[:2] == ["+ policy more.yaml", "~ policy finance.yaml"]
+    assert {"-      max_amount: 5000", "+      max_amount: 9000", "--- finance.yaml", "+++ more.yaml"} <= set(lines)
+    assert "milder" in shown.stdout
+    told = json.loads(aegis(policy.app, "diff", first, "--calls", str(calls), "--json").stdout)
+    assert (told["policy"]["added"], told["tool"]["changed"]) == (["more.yaml"], [])
+    assert len(told["calls"]["changes"]) == 1
+    same = aegis(policy.app, "diff", first, first)
+    assert same.stdout == "the documents are the same\n"
+    assert aegis(policy.app, "diff", "0" * 24).exit_code == 1
+
+
 TEST_OF_A_RULE = """\
 tests:
   - name: a payment within the limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import unified_diff
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def withdraw(state: Path, proposal_id: str, note: str) -> ProposalAnswer:
         return control.withdraw_proposal(proposal_id, note)
 
 
-def document_difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
+def document_difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """What changes in files of documents, as lines of a unified diff."""
     lines: list[str] = []
     for path in sorted(before.keys() | after.keys()):

@@ -94,6 +94,15 @@ def rollback(state: Path, revision: str, message: str, wait: float) -> ReleaseAn
         return control.rollback(revision, message, wait)
 
 
+def revisions_between(state: Path, before: str, after: str) -> tuple[Sources, Sources]:
+    """The documents of two revisions; of what is served where the second is "". Raises Unable, Rejected."""
+    with control_plane(state) as control:
+        names = (before, after or control.revisions().current)
+        answers = [control.sources(name) for name in names]
+    former, own = (Sources(answer.policies, answer.tools) for answer in answers)
+    return former, own
+
+
 def served(state: Path) -> tuple[StatusAnswer, RevisionsAnswer]:
     """What is served and what each OPA runs; and the change log. Raises Unable, Rejected."""
     with control_plane(state) as control:

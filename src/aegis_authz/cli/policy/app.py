@@ -11,6 +11,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson, MeshState
+from aegis_authz.cli.policy import diff as policy_diff
 from aegis_authz.cli.policy import explain as policy_explain
 from aegis_authz.cli.policy import fmt as policy_fmt
 from aegis_authz.cli.policy import init as policy_init
@@ -182,6 +183,7 @@ def _follow(release: ReleaseAnswer | ProposalAnswer, as_json: bool) -> None:
         raise typer.Exit(REFUSED)
 
 
+app.command("diff")(policy_diff.diff)
 app.command("proposals")(policy_proposals.proposals)
 app.command("confirm")(policy_proposals.confirm)
 app.command("withdraw")(policy_proposals.withdraw)

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
-from aegis_authz.api.proposals import ProposalAnswer
+from aegis_authz.api.proposals import FilesAnswer, ProposalAnswer
 from aegis_authz.commands.publishing import Publication
+from aegis_authz.core.release import DocumentChanges
 from aegis_authz.policy.source.problems import Problem, printable
 
 _LATEST = 10
@@ -26,13 +27,14 @@ def problems_json(problems: Sequence[Problem]) -> str:
 
 def changes_text(publication: Publication) -> str:
     """The files a publication adds, changes and removes, a line each; "" for none."""
-    lines = [
-        f"{mark} {kind} {printable(path)}\n"
-        for kind, changes in (("policy", publication.policies), ("tool", publication.tools))
-        for mark, paths in (("+", changes.added), ("~", changes.changed), ("-", changes.removed))
-        for path in paths
-    ]
-    return "".join(lines)
+    lines = [*change_lines("policy", publication.policies), *change_lines("tool", publication.tools)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def change_lines(kind: str, changes: DocumentChanges | FilesAnswer) -> list[str]:
+    """Files that are added, changed and removed, a line each."""
+    marked = (("+", changes.added), ("~", changes.changed), ("-", changes.removed))
+    return [f"{mark} {kind} {printable(path)}" for mark, paths in marked for path in paths]
 
 
 def waiting_text(proposal: ProposalAnswer) -> str:
@@ -49,10 +51,8 @@ def proposal_lines(proposal: ProposalAnswer) -> list[str]:
     """Who proposes what, a line each file."""
     head = f"{printable(proposal.id)}  {printable(proposal.by)}  {_local_time(proposal.time)}  {proposal.kind.value}"
     lines = [head, *([f"  {printable(proposal.message)}"] if proposal.message else [])]
-    for kind, files in (("policy", proposal.policies), ("tool", proposal.tools)):
-        for mark, paths in (("+", files.added), ("~", files.changed), ("-", files.removed)):
-            lines += [f"  {mark} {kind} {printable(path)}" for path in paths]
-    return lines
+    files = [*change_lines("policy", proposal.policies), *change_lines("tool", proposal.tools)]
+    return [*lines, *(f"  {line}" for line in files)]
 
 
 def release_text(release: ReleaseAnswer) -> str:
