@@ -76,8 +76,11 @@ class DemoMesh:
         path.write_text(text.replace(old, new), "utf-8")
 
     async def publish(self) -> str:
-        """`aegis policy publish`; returns the new revision."""
-        answer = json.loads(await self.aegis("policy", "publish", "--dir", str(self.state), "--json"))
+        """`aegis policy publish`; returns the new revision.
+
+        Without the tests beside the examples: to them the hosts are free at which tools of the demo answer.
+        """
+        answer = json.loads(await self.aegis("policy", "publish", "--dir", str(self.state), "--json", "--skip-tests"))
         return str(answer["revision"])
 
     async def approve(self, approval_id: str) -> str:
