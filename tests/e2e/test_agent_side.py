@@ -75,6 +75,7 @@ async def test_an_invited_agent_brings_its_own_key(
     assert json.loads(printed)["reason"] == "POLICY_DENIED"
 
 
+@pytest.mark.slow
 async def test_an_agent_elsewhere_has_the_meshs_authorities_and_follows_their_rotation(
     mesh: DemoMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
