@@ -78,6 +78,13 @@ def test_a_fixed_price_is_that_of_every_call() -> None:
     assert cost({}, FixedPrice(2_000, "USD")) == Money(2_000, "USD")
 
 
+def test_a_batch_costs_a_fixed_price_for_each_operation_and_what_a_parameter_says_once() -> None:
+    batch = replace(call({"amount": 5}), batch=3)
+    for price, micros in ((FixedPrice(2_000, "USD"), 6_000), (ParameterPrice("amount", 10**12, "USD"), 5_000_000)):
+        estimated = estimate(batch, (), 0, priced(price))
+        assert estimated is not None and estimated.money == Money(micros, "USD")
+
+
 def test_a_tool_without_a_price_costs_nothing_and_asks_for_nothing() -> None:
     assert estimate(call({}, tool="other"), (), 0, priced(FixedPrice(1, "USD"))) is None
     assert estimate(call({}), (), 0, priced(FixedPrice(1, "USD"), "refund")) is None
