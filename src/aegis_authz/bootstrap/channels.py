@@ -13,6 +13,7 @@ from aegis_authz.adapters.channels.mail import MailChannel, MailServer
 from aegis_authz.adapters.channels.slack import SlackChannel
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.bootstrap.vault import IN_VAULT, vault_secret
 from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
 from aegis_authz.core.address import is_private_url
 from aegis_authz.core.notice import ChannelKind
@@ -71,7 +72,8 @@ def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> O
 
 
 def secret_text(path: Path | None, variable: str) -> str:
-    """The secret in this file, or in this variable of the environment where no file is named.
+    """The secret in this file, or at this place of a Vault, or in this variable of the environment where neither is
+    named.
 
     Raises SettingsError, which names the place and never the secret.
     """
@@ -81,7 +83,10 @@ def secret_text(path: Path | None, variable: str) -> str:
     else:
         place = str(path)
         try:
-            text = read_secret(path, _MOST_SECRET + 1).decode("utf-8")
+            if place.startswith(IN_VAULT):
+                text = vault_secret(place.removeprefix(IN_VAULT))
+            else:
+                text = read_secret(path, _MOST_SECRET + 1).decode("utf-8")
         except (SecretUnusable, UnicodeDecodeError) as fault:
             raise SettingsError(f"{place} cannot be used as a secret: {_told(fault)}") from None
     text = text.strip()

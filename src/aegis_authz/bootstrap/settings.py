@@ -1,8 +1,8 @@
 """Settings files: YAML into the frozen tree, every doubt an error that names the file and the key.
 
 A setting that may hold a secret may say where it is instead: `redis: {file: /run/secrets/redis.url}`, or
-`redis: {env: AEGIS_REDIS}` for a variable of the environment; so may the password in `redis: {cluster: ...}` and
-`redis: {sentinel: ...}`. What it is stands in no complaint.
+`redis: {env: AEGIS_REDIS}` for a variable of the environment, or `redis: {vault: MOUNT/PATH#FIELD}`; so may the
+password in `redis: {cluster: ...}` and `redis: {sentinel: ...}`. What it is stands in no complaint.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
+from aegis_authz.bootstrap.vault import IN_VAULT, vault_secret
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.source.reader import read_source
 
@@ -73,6 +74,8 @@ def _secret(value: Json) -> Json:
             if name not in os.environ:
                 raise SecretUnusable(f"{name}: no such variable in the environment")
             return _one_line(os.fsencode(os.environ[name]), name)
+        case {"vault": str() as reference, **rest} if not rest:
+            return _one_line(vault_secret(reference).encode("utf-8"), f"{IN_VAULT}{reference}")
         case dict() as places if places.keys() & {"cluster", "sentinel"}:
             return _with_passwords(places)
         case _:
