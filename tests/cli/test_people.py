@@ -10,11 +10,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import Result
 from cryptography import x509
@@ -24,6 +26,7 @@ from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.sql.change_log import SqlChangeLog
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.cli.app import app
+from aegis_authz.commands.browser_login import browser_login
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.units import Epoch
@@ -214,6 +217,36 @@ def test_who_let_somebody_in_is_shown_and_an_owner_confirms(aegis: Aegis) -> Non
     aegis("people", "add", "dan", "--role", "viewer")
     assert aegis("people", "confirm", "dan", "--note", "met").stdout == "dan is confirmed\n"
     assert aegis("people", "confirm", "nobody").exit_code == 1
+
+
+def test_a_command_signs_in_through_a_browser(aegis: Aegis, plane: Plane, tmp_path: Path) -> None:
+    code = code_of(aegis("people", "add", "eva", "--role", "viewer", "--json"))
+    assert aegis("login", "eva", "--code", secrets=(code, PASSWORD)).exit_code == 0
+    (tmp_path / "home" / "aegis" / "logins.json").unlink()
+
+    def browse(url: str) -> None:
+        with httpx.Client(base_url=plane.url, headers={"origin": plane.url}) as user:
+            user.post("/approvals/sign-in", data={"person": "eva", "password": PASSWORD})
+            (seal,) = re.findall(r'name="seal" value="([0-9a-f]{64})"', user.get(url).text)
+            (back,) = re.findall(r'content="0;url=([^"]+)"', user.post(url, data={"seal": seal}).text)
+            assert httpx.get(back.split("?")[0], params={"code": "0" * 64, "state": "0" * 32}).status_code == 404
+            assert "Signed in" in httpx.get(back.replace("&amp;", "&")).text
+
+    browsers: list[threading.Thread] = []
+
+    def show(url: str) -> None:
+        browsers.append(threading.Thread(target=browse, args=(url,)))
+        browsers[0].start()
+
+    kept = browser_login(plane.url, 1, show)
+    browsers[0].join()
+    assert kept.person == "eva"
+    assert aegis("whoami").stdout.startswith("eva (eva): viewer")
+
+
+def test_a_person_or_a_browser_is_named_and_not_both(aegis: Aegis) -> None:
+    for options in (("eva", "--browser"), (), ("--browser", "--first")):
+        assert aegis("login", *options).exit_code == 2
 
 
 async def _old_line(plane: Plane, reason: str) -> None:

@@ -32,6 +32,7 @@ OPEN = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/approvals/sign-in"),
     ("GET", "/approvals/sign-out"),
+    ("POST", "/v1/session/code"),
     ("GET", "/approvals/style.css"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
@@ -202,6 +203,7 @@ async def test_every_change_is_a_line_or_says_that_it_writes_its_own(
     plane = new_plane(people=kept)
     own = {("POST", "/v1/people"), ("PUT", "/v1/people/{person_id}"), ("POST", "/v1/people/{person_id}/code")}
     own |= {("PUT", "/v1/people/{person_id}/addresses/{channel}"), ("DELETE", "/v1/session")}
+    own |= {("POST", "/approvals/command")}
     own |= {("POST", f"/v1/people/{{person_id}}/{act}") for act in ("confirm", "certificates", "certificates/remove")}
     own |= {("POST", f"/v1/approvals/{{approval_id}}/{verb}") for verb in ("approve", "deny", "cancel")}
     own |= {("POST", "/approvals/{approval_id}"), ("POST", "/approvals/batch")}

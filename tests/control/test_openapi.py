@@ -18,6 +18,7 @@ OPEN = {
     "/v1/authorities",
     "/v1/enroll",
     "/v1/password",
+    "/v1/session/code",
     "/v1/token",
     "/.well-known/jwks.json",
     "/healthz",

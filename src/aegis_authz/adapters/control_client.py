@@ -35,6 +35,7 @@ from aegis_authz.api.people import (
     CertificatesAnswer,
     ChangeLinesAnswer,
     CodeAnswer,
+    LoginCodeRequest,
     NewApiKeyAnswer,
     NewPersonRequest,
     PasswordRequest,
@@ -179,6 +180,10 @@ class ControlClient(PolicyClient):
     def sign_in(self, person_id: str, password: str) -> SessionAnswer:
         """Begin a session; what is asked after is asked in it."""
         return self._enter("/v1/session", SignInRequest.model_construct(person=person_id, password=password))
+
+    def sign_in_by_code(self, code: str, verifier: str) -> SessionAnswer:
+        """Begin a session for a code that a page gave."""
+        return self._enter("/v1/session/code", LoginCodeRequest.model_construct(code=code, verifier=verifier))
 
     def set_password(self, code: str, person_id: str, password: str) -> SessionAnswer:
         """Set a password for a code, and begin a session."""

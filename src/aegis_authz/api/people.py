@@ -31,6 +31,13 @@ class PasswordRequest(Request):
     password: Secret
 
 
+class LoginCodeRequest(Request):
+    """A code that a page gave a command, and the verifier whose challenge the command named there (RFC 7636)."""
+
+    code: Secret
+    verifier: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{43,128}$")]
+
+
 class PersonAnswer(Answer):
     """A person, and what they are: `roles` as `role`, `role@org` or `role@org/tenant`.
 

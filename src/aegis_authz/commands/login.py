@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 from aegis_authz.adapters.control_client import ControlClient
@@ -20,13 +21,26 @@ def login(url: str, person_id: str, password: str, code: str, days: float) -> Lo
     """Sign in at the control plane of this URL, with a code for a new password or without, and keep an API key that
     lives so many days. Raises Unable, Rejected.
     """
+
+    def enter(control: ControlClient) -> str:
+        if code:
+            control.set_password(code, person_id, password)
+        else:
+            control.sign_in(person_id, password)
+        return person_id
+
+    return keep_login(url, enter, days)
+
+
+def keep_login(url: str, enter: Callable[[ControlClient], str], days: float) -> Login:
+    """Keep an API key, that lives so many days, of whom `enter` signs in as: it returns the person's id.
+
+    Raises Unable, Rejected.
+    """
     with unable_on(ControlUnreachable, LoginsFault):
         try:
             with ControlClient(url, "", tls=control_tls()) as control:
-                if code:
-                    control.set_password(code, person_id, password)
-                else:
-                    control.sign_in(person_id, password)
+                person_id = enter(control)
                 made = control.make_key(f"aegis login on {platform.node()}"[:128], (), days)
                 control.sign_out()
         except ControlRefused as refused:

@@ -52,6 +52,7 @@ from aegis_authz.control.routes.approval_batches import approval_batch_routes
 from aegis_authz.control.routes.approval_pages import approval_page_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.changes import change_routes
+from aegis_authz.control.routes.command_login import command_login_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.limits import limit_routes
@@ -219,6 +220,7 @@ def create_app(services: ControlServices) -> FastAPI:
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
         *proposal_routes(services.proposals, services.authentication),
         *approval_routes(services.approver, services.deciding, services.authentication),
+        *command_login_routes(services.authentication, services.outreach.pages, services.people.door),
         *openid_routes(services.people.federation, services.outreach.pages, services.people.door),
         *oversight_routes(services.overseer, services.registry, services.authentication),
         *approval_batch_routes(services.approver, services.deciding, services.authentication, services.outreach.pages),

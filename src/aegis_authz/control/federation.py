@@ -5,7 +5,6 @@ Sources: OpenID Connect Core 1.0 section 3.1, RFC 6749 section 4.1, RFC 7636, RF
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import logging
@@ -28,6 +27,7 @@ from aegis_authz.identity.id_token import IdTokenRefused, read_id_token, verifie
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.people.federation import Membership, Profile, ProfileUnusable, membership_of, profile_of
 from aegis_authz.people.permissions import CONTROL, RESERVED_IDS
+from aegis_authz.people.secrets import challenge_of
 from aegis_authz.ports.data_plane import Clock, Ids
 from aegis_authz.ports.openid import OpenIdProvider, ProviderRefused, ProviderUnavailable
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
@@ -100,8 +100,7 @@ class Attempt:
     @property
     def challenge(self) -> str:
         """S256 of the verifier (RFC 7636 section 4.2)."""
-        digest = hashlib.sha256(self.derived("verifier").encode("ascii")).digest()
-        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+        return challenge_of(self.derived("verifier"))
 
 
 class FederatedSignIn:

@@ -15,7 +15,7 @@ from aegis_authz.core.sign_in import ApiKey, CertificateName, Failures, Session
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.people.passwords import hash_password, is_password, require_strength
 from aegis_authz.people.permissions import RESERVED_IDS, narrowed
-from aegis_authz.people.secrets import digest, is_secret_of, key_text, split_key
+from aegis_authz.people.secrets import challenge_of, digest, is_secret_of, key_text, login_digest, split_key
 from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.data_plane import Clock, Ids
 from aegis_authz.ports.database import Transactions
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 SESSION_LIFE = Seconds(12 * 3600.0)
 CODE_LIFE = Seconds(24 * 3600.0)
+LOGIN_CODE_LIFE = Seconds(120.0)
 MOST_KEY_LIFE = Seconds(400 * 86_400.0)
 _FREE_FAILURES = 5
 _LONGEST_PAUSE = 900.0
@@ -131,6 +132,27 @@ class SignIn:
             raise NotSignedIn
         (holder,) = holders
         return holder, await self._live(holder)
+
+    async def make_login_code(self, person: Person, challenge: str) -> str:
+        """A code by which a command signs in as this person, once, by the verifier of the challenge. Told once."""
+        code = self._secret()
+        async with self._stores.transactions.transaction():
+            expires = Epoch(self._clock.now() + LOGIN_CODE_LIFE)
+            await self._stores.sign_in.put_code(login_digest(code, challenge), person.id, expires)
+            await self._write(person.id, "sessions:command", person.id, "a command was let in, on a page")
+        return code
+
+    async def by_login_code(self, code: str, verifier: str, source: str) -> OpenedSession:
+        """Open a session for such a code. Raises NotSignedIn, SignInSlowed."""
+        names = (f"source {network_of(source)}",)
+        await self._require_pause(names)
+        kept = login_digest(code, challenge_of(verifier))
+        holder = await self._stores.sign_in.take_code(kept, self._clock.now())
+        person = await self._live(holder) if holder else None
+        if person is None:
+            await self._note_failure(names, None, source)
+            raise NotSignedIn
+        return await self.open_session(person, source)
 
     async def sign_out(self, secret: str) -> None:
         """End a session."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -17,6 +18,18 @@ def digest(secret: str) -> str:
 def is_secret_of(secret: str, kept: str) -> bool:
     """Whether it is the secret of that digest, in constant time."""
     return hmac.compare_digest(digest(secret), kept)
+
+
+def challenge_of(verifier: str) -> str:
+    """S256 of a verifier (RFC 7636 section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("utf-8")).digest()).decode("ascii").rstrip("=")
+
+
+def login_digest(code: str, challenge: str) -> str:
+    """What is kept of a code by which a command signs in: worth nothing without the verifier of the challenge, nor as
+    a code for a password.
+    """
+    return digest(f"login {code} {challenge}")
 
 
 def key_text(key_id: str, secret: str) -> str:

@@ -111,6 +111,24 @@ class Pages:
         path = f"/approvals/{to}" if to else "/approvals"
         return page_of("signed_in.html", 200, person=ascii_line(person.id), path=path)
 
+    def command(self, person: Person, words: Sequence[str], request: Request) -> Response:
+        """The question whether a command may act as this person; `words` are what the command asks with."""
+        port, challenge, state = words
+        seal = self._sealed(("command", *words, person.id), request)
+        content = {"port": port, "challenge": challenge, "state": state, "person": ascii_line(person.id)}
+        return page_of("command.html", 200, seal=seal, **content)
+
+    def require_own_command(self, form: Form, person: Person, words: Sequence[str], request: Request) -> None:
+        """Refuse a form of another site, or of another question. Raises HttpProblem."""
+        self.require_same_site(request)
+        seal = form.fields.get("seal", "").encode("utf-8")
+        if not hmac.compare_digest(seal, self._sealed(("command", *words, person.id), request).encode("ascii")):
+            raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
+
+    def let_in(self, url: str) -> Response:
+        """That a command was let in; by itself on to that command, which listens on this machine."""
+        return page_of("command_done.html", 200, url=url)
+
     def sign_out(self) -> Response:
         """The form by which one signs out."""
         return page_of("sign_out.html", 200, is_done=False, provider="")
@@ -184,9 +202,11 @@ class Pages:
             approval.request.id,
             statement_digest(approval.request),
             person.id,
-            request.headers.get("cookie", ""),
-            request.headers.get("authorization", ""),
         )
+        return self._sealed(parts, request)
+
+    def _sealed(self, words: Sequence[str], request: Request) -> str:
+        parts = (*words, request.headers.get("cookie", ""), request.headers.get("authorization", ""))
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 

@@ -12,6 +12,7 @@ from aegis_authz.api.people import (
     ApiKeyAnswer,
     ApiKeyRequest,
     ApiKeysAnswer,
+    LoginCodeRequest,
     NewApiKeyAnswer,
     PasswordRequest,
     PersonAnswer,
@@ -51,6 +52,12 @@ def session_routes(door: SignInDoor, authentication: Authentication) -> list[API
     async def sign_in(body: SignInRequest, request: Request, response: Response) -> SessionAnswer:
         """Sign in by password; the session is in a cookie."""
         opened = await door.sign_in.by_password(body.person, body.password, source_of(request))
+        return _opened(door, opened, response)
+
+    @everyone.post("/v1/session/code")
+    async def sign_in_by_code(body: LoginCodeRequest, request: Request, response: Response) -> SessionAnswer:
+        """Sign in as who let this command in on a page."""
+        opened = await door.sign_in.by_login_code(body.code, body.verifier, source_of(request))
         return _opened(door, opened, response)
 
     @everyone.post("/v1/password")
