@@ -166,6 +166,22 @@ async def test_whoever_may_choose_a_name_at_the_provider_becomes_nobody_who_is_h
     assert [str(role) for role in (await people.account("ann@acme.example")).person.roles] == ["owner"]
 
 
+async def test_the_owner_of_a_tenant_gets_nobodys_roles_by_linking_them_to_an_account_of_theirs(
+    planes: Planes, browser: Browser, idp: Provider, people: MemoryPeople
+) -> None:
+    """Whoever made the account can have set its password, too."""
+    plane = planes(groups={"Finance": {"roles": ["owner"]}})
+    appointer, tia = plane.people.appointer, person("tia", "owner@acme/emea")
+    await appointer.add(tia, person("trap", "viewer@acme/emea"), "")
+    await appointer.link(tia, "trap", "oidc", f"{idp.issuer} u-1", "")
+    async with browser(plane) as user:
+        answer = await signed_in(user, idp)
+        assert (answer.status_code, "confirms you" in answer.text) == (403, True)
+        assert [str(role) for role in (await people.account("trap")).person.roles] == ["viewer@acme/emea"]
+        await appointer.confirm(person("root", "owner"), "trap", "")
+        assert (await signed_in(user, idp)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "claims",
     [

@@ -102,6 +102,7 @@ async def test_a_browser_reads_every_problem_as_a_page_and_a_program_none(
             page = await stranger.get(path, headers=browser)
             assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8"), path
             assert "<h1>This did not work</h1>" in page.text
+        assert (await stranger.delete("/v1/status", headers=browser)).headers["allow"] == "GET"
         assert (await stranger.get("/", headers={"accept": "*/*"})).headers[
             "content-type"
         ] == "application/problem+json"

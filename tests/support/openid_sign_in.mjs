@@ -34,6 +34,12 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
 });
 provider.use(async (ctx, next) => {
   if (!ctx.path.startsWith('/interaction/')) return next();
+  if (!ctx.path.endsWith('/done')) {
+    // a page of its own, from which the browser comes back to us: a strict cookie is shown to no such navigation
+    ctx.type = 'html';
+    ctx.body = `<!doctype html><meta http-equiv="refresh" content="0;url=${ctx.path}/done">`;
+    return undefined;
+  }
   await provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: people().login } });
   ctx.respond = false;
   return undefined;

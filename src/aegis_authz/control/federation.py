@@ -208,6 +208,9 @@ class FederatedSignIn:
             if account.is_disabled:
                 await self._write(account.person.id, "sessions:refuse", account.person, f"from {source}, by {OPENID}")
                 refusal = "your account here is disabled"
+            elif terms.mapping and account.person.id in await self._stores.people.sponsors():
+                # who gave this account a password or this very link would get what the mapping says as well
+                refusal = "the owner of a part let you in: an owner of the mesh confirms you (aegis people confirm)"
             elif terms.mapping:
                 account = await self._matched(account, membership)
                 refusal = "" if membership.roles else "none of your groups has a role here"

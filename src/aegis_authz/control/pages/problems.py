@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aegis_authz.control.http import PROBLEM_MEDIA_TYPE, HttpProblem
 from aegis_authz.control.pages.rendering import problem_page
 
+_TO_BROWSERS = ("allow", "retry-after")
 _FOLDER = "/approvals"
 
 
@@ -41,6 +42,8 @@ class ProblemPages:
         await self._app(scope, receive, collect)
         if begin:
             page = problem_page(HttpProblem(begin["status"], str(json.loads(body)["detail"])), path)
+            headers = Headers(raw=begin["headers"])
+            page.headers.update({name: headers[name] for name in _TO_BROWSERS if name in headers})
             await page(scope, receive, send)
 
 
