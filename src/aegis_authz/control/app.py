@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
@@ -215,31 +215,37 @@ def create_app(services: ControlServices) -> FastAPI:
             Exception: on_http_problem,
         },
     )
-    for router in (
+    for router in _routers(services):
+        app.include_router(router)
+    return app
+
+
+def _routers(services: ControlServices) -> list[APIRouter]:
+    """All routers. A page with a name of its own comes before those that have an id in its place."""
+    authentication, pages, door = services.authentication, services.outreach.pages, services.people.door
+    return [
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
-        *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, services.authentication),
-        *proposal_routes(services.proposals, services.authentication),
-        *approval_routes(services.approver, services.deciding, services.authentication),
-        *command_login_routes(services.authentication, services.outreach.pages, services.people.door),
-        *openid_routes(services.people.federation, services.outreach.pages, services.people.door),
-        *oversight_routes(services.overseer, services.registry, services.authentication),
-        *approval_batch_routes(services.approver, services.deciding, services.authentication, services.outreach.pages),
+        *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, authentication),
+        *proposal_routes(services.proposals, authentication),
+        *approval_routes(services.approver, services.deciding, authentication),
+        *command_login_routes(authentication, pages, door),
+        *openid_routes(services.people.federation, pages, door),
+        *oversight_routes(services.overseer, services.registry, authentication),
+        *approval_batch_routes(services.approver, services.deciding, authentication, pages),
         *approval_page_routes(
             services.approver,
             services.deciding,
-            services.authentication,
-            services.outreach.pages,
-            services.people.door,
+            authentication,
+            pages,
+            door,
         ),
-        *standing_decision_routes(services.standing, services.board, services.approver, services.authentication),
-        *standing_page_routes(
-            services.standing, services.board, services.approver, services.authentication, services.outreach.pages
-        ),
+        *standing_decision_routes(services.standing, services.board, services.approver, authentication),
+        *standing_page_routes(services.standing, services.board, services.approver, authentication, pages),
         *slack_routes(services.outreach.presses),
-        *notice_routes(services.outreach.courier, services.authentication),
-        *limit_routes(services.limits, services.limit_book, services.authentication),
-        *spend_routes(services.spend, services.authentication),
-        *agent_routes(services.revoker, services.authentication),
+        *notice_routes(services.outreach.courier, authentication),
+        *limit_routes(services.limits, services.limit_book, authentication),
+        *spend_routes(services.spend, authentication),
+        *agent_routes(services.revoker, authentication),
         *token_routes(services.issuer),
         *enrolment_routes(
             services.enroller,
@@ -247,16 +253,14 @@ def create_app(services: ControlServices) -> FastAPI:
             services.terms,
             services.mesh,
             services.authorities,
-            services.authentication,
+            authentication,
         ),
-        *key_routes(services.rotator, services.authentication),
-        *session_routes(services.people.door, services.authentication),
-        *person_routes(services.people.appointer, services.authentication),
-        *change_routes(services.people.changes, services.authentication),
+        *key_routes(services.rotator, authentication),
+        *session_routes(door, authentication),
+        *person_routes(services.people.appointer, authentication),
+        *change_routes(services.people.changes, authentication),
         *open_routes(services.bulletin, services.keeper, services.token_jwks, services.authorities),
-    ):
-        app.include_router(router)
-    return app
+    ]
 
 
 def _operation_id(route: APIRoute) -> str:
