@@ -31,11 +31,16 @@ class AuthorityRenewal:
         return AuthorityFiles(self.folder, trusted_authorities())
 
     async def renew(self, session: aiohttp.ClientSession, pin: str = "") -> str:
-        """Take what the control plane has now. Returns what was in the way, "" for nothing."""
+        """Take what the control plane has now. Returns what was in the way, "" for nothing.
+
+        `pin` is the fingerprint of an authority that it must have, "" for none.
+        """
         try:
             offer = await ask_authorities(session, self.control)
             if offer is not None:
                 self.files.take(offer, pin, is_assured(self.control), SystemClock().now())
+            elif pin:  # who hides it may be somebody between
+                raise AuthoritiesFault(f"{self.control} says that its mesh has none, and not the authority {pin}")
         except (AuthoritiesFault, OSError) as fault:
             return f"the mesh's authorities were not taken: {fault}"
         return ""

@@ -1,0 +1,39 @@
+"""An agent's copy of the mesh's authorities, asked of a control plane that answers as it likes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.agent.authorities import BUNDLE
+from aegis_authz.commands.enrolling import enrol_agent
+from aegis_authz.commands.faults import Unable
+from aegis_authz.commands.mesh_authorities import AuthorityRenewal
+from aegis_authz.intercept.authority import new_authority
+from tests.support.agent_mesh import small_mesh
+
+
+async def test_a_mesh_without_authorities_is_none_where_one_of_them_was_named(tmp_path: Path) -> None:
+    authority = new_authority(SystemClock().now())
+    async with small_mesh() as mesh, aiohttp.ClientSession() as session:
+        renewal = AuthorityRenewal(tmp_path, mesh.url, pytest.fail)
+        assert await renewal.renew(session) == ""
+        assert authority.fingerprint in await renewal.renew(session, authority.fingerprint)
+        mesh.authorities = {"authorities": [authority.certificate.decode()], "endorsements": []}
+        assert await renewal.renew(session, authority.fingerprint) == ""
+    assert (tmp_path / BUNDLE).read_bytes().startswith(authority.certificate)
+
+
+async def test_who_hides_the_authority_that_was_named_has_nobody_enrolled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    async with small_mesh() as mesh:
+        mesh.code = "c"
+        with pytest.raises(Unable, match="nothing was enrolled"):
+            await asyncio.to_thread(enrol_agent, "c", mesh.url, "", "", "0" * 64)
+        assert mesh.code == "c"
