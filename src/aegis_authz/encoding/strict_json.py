@@ -75,6 +75,12 @@ def parse_object(data: bytes) -> dict[str, Json]:
     return value
 
 
+def is_too_dense(value: Json) -> bool:
+    """Whether a value that was made of something else has more values or members than `parse` lets a text have."""
+    outline = Outline(orjson.dumps(value))
+    return outline.values > MAX_VALUES or outline.members > MAX_MEMBERS
+
+
 def _large(data: bytes) -> Json:
     """The same by passes over the whole text, each of which C makes: hooks cost 250 ms for a MiB of small values."""
     outline = Outline(data)

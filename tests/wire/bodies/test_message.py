@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -19,6 +20,8 @@ from aegis_authz.core.catalogue import ONE_OPERATION, Action, BodyFormat, Catalo
 from aegis_authz.core.interface import NO_INTERFACE, FieldKind, Interface, MessageField, MessageType, Presence
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.json_outline import Outline
+from aegis_authz.encoding.strict_json import MAX_MEMBERS
 from aegis_authz.policy.compile.message_types import types_of
 from aegis_authz.wire.bodies.message import MAX_DEPTH, MAX_VALUES, read_message
 from aegis_authz.wire.http.call import HttpCall
@@ -328,16 +331,37 @@ def test_a_mebibyte_of_small_values_is_refused_soon(content: bytes) -> None:
 
 def test_as_many_values_are_read_as_a_json_text_may_have() -> None:
     places: Places = {"kinds": None}
-    content = Request(kinds=[1] * (MAX_VALUES - 1)).SerializeToString()
-    assert len(read(content, places=places)["kinds"]) == MAX_VALUES - 1
-    more = Request(kinds=[1] * MAX_VALUES).SerializeToString()
+    content = Request(kinds=[1] * (MAX_VALUES - 2)).SerializeToString()
+    assert len(read(content, places=places)["kinds"]) == MAX_VALUES - 2
+    more = Request(kinds=[1] * (MAX_VALUES - 1)).SerializeToString()
     assert "more than" in refusal(more)[2]
 
 
 def test_what_is_filled_in_counts_as_well() -> None:
     empty = b"\x2a\x00"  # a payee, of which three fields are filled in
-    assert len(read(empty * (MAX_VALUES // 4), places={"payees": None})["payees"]) == MAX_VALUES // 4
+    rows = (MAX_MEMBERS - 1) // 3
+    assert len(read(empty * rows, places={"payees": None})["payees"]) == rows
+    assert "more than" in refusal(empty * (rows + 1))[2]
     assert "more than" in refusal(empty * (MAX_VALUES // 4 + 1))[2]
+
+
+def test_bytes_count_as_the_members_that_are_told_of_them() -> None:
+    wide = {n: MessageField(f"f{n}", FieldKind.BYTES, Presence.IMPLICIT, "", "") for n in range(1, 20)}
+    holder = {
+        1: MessageField("rows", FieldKind.MESSAGE, Presence.LIST, "row", ""),
+        2: MessageField("blobs", FieldKind.BYTES, Presence.LIST, "", ""),
+    }
+    interface = Interface({}, {"rows": MessageType(holder), "row": MessageType(wide)}, {})
+    whole: Places = {"rows": None, "blobs": None}
+
+    def members(content: bytes) -> int:
+        return Outline(orjson.dumps(read_message(content, "rows", interface, whole, others=False))).members
+
+    for content, most in ((b"\x0a\x00", (MAX_MEMBERS - 2) // (19 * 3)), (b"\x12\x00", (MAX_MEMBERS - 2) // 2)):
+        assert MAX_MEMBERS - 19 * 3 <= members(content * most) <= MAX_MEMBERS
+        with pytest.raises(Refused) as refused:
+            members(content * (most + 1))
+        assert refused.value.fault is not None and f"or {MAX_MEMBERS} members" in refused.value.fault.problem
 
 
 def test_a_short_message_is_not_filled_in_to_a_long_one() -> None:

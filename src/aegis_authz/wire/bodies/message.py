@@ -10,6 +10,7 @@ from aegis_authz.core.interface import FieldKind, Interface, MessageField, Messa
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.strict_json import MAX_MEMBERS, is_too_dense
 from aegis_authz.wire.bodies.message_bytes import (
     FIXED32,
     FIXED64,
@@ -32,6 +33,8 @@ MAX_VALUES = 25_000
 
 _LEAST_VALUES, _VALUES_A_BYTE = 1_000, 10
 """Of a short message, fewer: an empty one of two bytes has as many values as its type has fields."""
+_MEMBERS_A_VALUE = 3
+"""At most: a field of bytes, and the two that are told of them."""
 _MOST_KEY = 1 << 32
 _PROTOTYPE = "__proto__"
 _UNLISTED: Places = {}
@@ -59,23 +62,27 @@ def read_message(data: bytes, request: str, interface: Interface, places: Places
 
     Raises Refused(PARAMETER_UNKNOWN) for such a field without `others`, Refused(DUPLICATE_KEY) for a field that stands
     twice, two of a choice and a key of a map that stands twice, and Refused(MESSAGE_MALFORMED) for all else that
-    readers may read in unlike ways, and for more than `MAX_VALUES` values, those filled in included, or `MAX_DEPTH`
-    levels.
+    readers may read in unlike ways, and for more than `MAX_VALUES` values, those filled in included, `MAX_DEPTH`
+    levels, or as many members as no JSON text may have.
     """
     reader = _Reader(data, interface, others)
-    return reader.message(0, len(data), interface.messages[request], places, "", 1)
+    fields = reader.message(0, len(data), interface.messages[request], places, "", 1)
+    if reader.values > MAX_MEMBERS // _MEMBERS_A_VALUE and is_too_dense(fields):
+        raise malformed("", f"The message has more than {MAX_VALUES} values or {MAX_MEMBERS} members in JSON.")
+    return fields
 
 
 class _Reader:
     """Reads one message."""
 
-    __slots__ = ("_data", "_interface", "_left", "_others")
+    __slots__ = ("_data", "_interface", "_most", "_others", "values")
 
     def __init__(self, data: bytes, interface: Interface, others: bool) -> None:
         self._data = data
         self._interface = interface
         self._others = others
-        self._left = min(MAX_VALUES, _LEAST_VALUES + _VALUES_A_BYTE * len(data))
+        self._most = min(MAX_VALUES, _LEAST_VALUES + _VALUES_A_BYTE * len(data))
+        self.values = 0
 
     def message(
         self, at: int, end: int, kind: MessageType, places: Places | None, place: str, depth: int
@@ -127,8 +134,8 @@ class _Reader:
 
     def _count(self, values: int) -> None:
         """Raises Doubt for more than a message may have: every stage looks at each, at those filled in as well."""
-        self._left -= values
-        if self._left < 0:
+        self.values += values
+        if self.values > self._most:
             raise Doubt(f"The message has more than {MAX_VALUES} values, or too many for its length.")
 
     def _zero(self, field: MessageField) -> Json:
