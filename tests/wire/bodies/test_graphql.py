@@ -175,6 +175,9 @@ SPREAD = "{ x { ...A } y { ...A } } fragment A on Q { p { ...B } q { ...B } } fr
         ("query ($v: J) { " + " ".join(f"g{n}(x: $v)" for n in range(70)) + " }", {"v": ["w" * 90] * 300}, "arguments of"),
         ("query ($v: J) { " + " ".join(f"g{n}(x: [$v, $v, $v])" for n in range(40)) + " }", {"v": "w" * 9_000},
          "arguments of"),
+        ("query ($v: J) { " + " ".join(f"g{n}(x: $v)" for n in range(5)) + " }", {"v": [0] * 9_000}, "arguments of"),
+        ("query ($v: J) { " + " ".join(f"g{n}(x: $v)" for n in range(5)) + " }",
+         {"v": {f"m{n}": 0 for n in range(3_000)}}, "arguments of"),
         ("query ($v: J = \"" + "w" * 20_000 + "\") { " + " ".join(f"g{n}(x: $v)" for n in range(70)) + " }", None,
          "arguments of"),
     ],
@@ -186,6 +189,17 @@ def test_a_small_document_becomes_no_large_one(query: str, variables: Any, probl
         assert refused.fault is not None and problem in refused.fault.problem
         return
     assert len(json.dumps(operation(query, variables))) < 1_400_000
+
+
+def test_a_variable_that_stands_in_a_list_many_times_is_written_out_as_often_by_nobody() -> None:
+    query = "query ($v: J) { a(x: [" + " $v" * 280 + "]) }"
+    tracemalloc.start()
+    try:
+        refused = refusal(query, {"v": "w" * 500_000})
+        assert refused.fault is not None and "arguments of" in refused.fault.problem
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_remembered_of_documents_is_bounded() -> None:

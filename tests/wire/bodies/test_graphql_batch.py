@@ -69,6 +69,10 @@ PAY = {"query": "mutation { pay(amount: 1) }"}
          f"more than {MAX_TOKENS_TOGETHER} tokens together"),
         ([{"query": "query ($v: S) { " + " ".join(f"a{n}_{m}(x: $v)" for m in range(8)) + " }",
            "variables": {"v": "w" * 40_000}} for n in range(5)], Reason.GRAPHQL_MALFORMED, "arguments of the batch"),
+        ([{"query": f"query ($v: J) {{ a{n}(x: $v) }}", "variables": {"v": [0] * 6_000}} for n in range(5)],
+         Reason.GRAPHQL_MALFORMED, "arguments of the batch"),
+        ([{"query": f"{{ {'n' * 9_000} {{ a{n} b{n} c{n} d{n} }} }}"} for n in range(5)], Reason.GRAPHQL_MALFORMED,
+         "paths of its fields"),
     ],
 )  # fmt: skip
 def test_what_would_be_two_calls_is_refused(requests: Any, reason: Reason, problem: str) -> None:

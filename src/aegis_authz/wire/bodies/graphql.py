@@ -16,7 +16,8 @@ from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.bodies.graphql_batch import MAX_ARGUMENTS, joined
+from aegis_authz.encoding import strict_json
+from aegis_authz.wire.bodies.graphql_batch import FEW_ARGUMENTS, MAX_ARGUMENTS, joined, too_many_arguments
 from aegis_authz.wire.bodies.graphql_document import Document, Literal, Use, Variable, malformed, read_document
 from aegis_authz.wire.bodies.persisted import DOCUMENT_IDS, document_text
 
@@ -102,16 +103,41 @@ def _variables(sent: Json, document: Document) -> Mapping[str, Json]:
 
 
 def _arguments(document: Document, variables: Mapping[str, Json]) -> dict[str, Json]:
+    bulks = {name: _bulk_of(name, document, variables) for name in document.variables}
     arguments: dict[str, Json] = {}
     size = 0
     for use in document.uses:
+        # told before it is written out: a list may name one variable a hundred times
+        if sum(_bulk(literal, bulks) for _, literal in use.arguments) > MAX_ARGUMENTS:
+            raise too_many_arguments("all fields")
         values = _values(use, document, variables)
         if values:
             arguments[use.path] = values
             size += len(use.path) + len(orjson.dumps(values))
             if size > MAX_ARGUMENTS:
-                raise malformed("query", f"The arguments of all fields are more than {MAX_ARGUMENTS} bytes together.")
+                raise too_many_arguments("all fields")
+    if size > FEW_ARGUMENTS and strict_json.is_too_dense(arguments):
+        raise too_many_arguments("all fields")
     return arguments
+
+
+def _bulk_of(name: str, document: Document, variables: Mapping[str, Json]) -> int:
+    """The bytes of a variable's value as JSON."""
+    value = _value(Variable(name), document, variables)
+    return 0 if value is _ABSENT else len(orjson.dumps(value))
+
+
+def _bulk(literal: Literal, bulks: Mapping[str, int]) -> int:
+    """The bytes of what stands in a literal for its variables."""
+    match literal:
+        case Variable(name):
+            return bulks[name]
+        case tuple():
+            return sum(_bulk(member, bulks) for _, member in literal)
+        case list():
+            return sum(_bulk(element, bulks) for element in literal)
+        case _:
+            return 0
 
 
 def _values(use: Use, document: Document, variables: Mapping[str, Json]) -> dict[str, Json]:

@@ -15,13 +15,16 @@ from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
 from aegis_authz.wire.bodies.body import Batch
-from aegis_authz.wire.bodies.graphql_document import MAX_FIELDS, malformed
+from aegis_authz.wire.bodies.graphql_document import MAX_FIELDS, MAX_PATHS, malformed
 
 MAX_TOKENS_TOGETHER = 1200
 """Of all documents of a batch: so many cost the parser some 40 ms."""
 MAX_ARGUMENTS = 1024 * 1024
 """Bytes of all arguments as JSON: one variable may be what many fields get."""
+FEW_ARGUMENTS = 5 * strict_json.MAX_MEMBERS
+"""Bytes of JSON that have no more members and values than a text may have."""
 
 
 def joined(operations: Iterable[tuple[Mapping[str, Json], int]]) -> Batch:
@@ -37,11 +40,18 @@ def joined(operations: Iterable[tuple[Mapping[str, Json], int]]) -> Batch:
     return batch.value()
 
 
+def too_many_arguments(subject: str) -> Refused:
+    """GRAPHQL_MALFORMED for more arguments than the policy engine is given. `subject` is whose they are."""
+    bounds = f"{MAX_ARGUMENTS} bytes, {strict_json.MAX_VALUES} values or {strict_json.MAX_MEMBERS} members"
+    return malformed("query", f"The arguments of {subject} are more than {bounds} together.")
+
+
 class _Joining:
     def __init__(self) -> None:
         self._kind: Json = None
         self._tokens = 0
         self._size = 0
+        self._characters = 0
         self._names: list[Json] = []
         self._variables: list[Json] = []
         self._paths: dict[str, None] = {}
@@ -66,15 +76,20 @@ class _Joining:
             if path in self._paths and (runs_twice or path in self._arguments or path in arguments):
                 problem = f"The field {quoted(path)} is asked for by two operations of the batch. Send one call each."
                 raise Refused(Reason.DUPLICATE_KEY, "a field is asked for twice", Fault("body", path, problem))
+        self._characters += sum(len(path) for path in paths if path not in self._paths)
+        if self._characters > MAX_PATHS:
+            raise malformed("", f"The paths of its fields have more than {MAX_PATHS} characters together.")
         self._paths.update(dict.fromkeys(paths))
         self._arguments.update(arguments)
         self._size += len(orjson.dumps(arguments))
         if len(self._paths) > MAX_FIELDS:
             raise malformed("", f"The batch selects more than {MAX_FIELDS} fields.")
         if self._size > MAX_ARGUMENTS:
-            raise malformed("", f"The arguments of the batch are more than {MAX_ARGUMENTS} bytes together.")
+            raise too_many_arguments("the batch")
 
     def value(self) -> Batch:
+        if self._size > FEW_ARGUMENTS and strict_json.is_too_dense(self._arguments):
+            raise too_many_arguments("the batch")
         return Batch(
             operation=self._kind,
             name=self._names,
