@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -281,6 +282,16 @@ def test_an_operation_in_url_and_body_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         read("POST", {"query": "mutation { pay(amount: 5) }"}, "query=mutation")
     assert refused.value.reason is Reason.GRAPHQL_MALFORMED
+
+
+@pytest.mark.parametrize("name", ["id", "doc_id", "documentId", "extensions"])
+@pytest.mark.parametrize(("action", "body"), [(GRAPH, {"query": "{ user }"}), (FIND, None)])
+def test_where_others_pass_no_document_is_named_in_the_url_unread(action: Action, body: Any, name: str) -> None:
+    tool = Tool("t", "t.example", None, "", (replace(action, others=True),), "", "", None, False, False, NO_INTERFACE)
+    query = urlencode({name: '{"persistedQuery": {}}'})
+    with pytest.raises(Refused) as refused:
+        read_tool_call(http(action.method, body, query), Catalogue.of((tool,)))
+    assert refused.value.reason in (Reason.GRAPHQL_MALFORMED, Reason.PARAMETER_UNKNOWN)
 
 
 def test_a_long_operation_is_read_beside_the_others() -> None:

@@ -67,8 +67,7 @@ def holds_operation(action: Action, query: Mapping[str, str | list[str]], has_bo
 
 
 def _operation_names(action: Action) -> frozenset[str]:
-    if not action.operations.has_persisted:
-        return OPERATION_MEMBERS
+    """Names in a query by which a server may be asked for an operation, also where the catalogue lists no documents."""
     own = {parameter.at for parameter in action.parameters if parameter.source is ParameterSource.QUERY}
     return OPERATION_MEMBERS | (frozenset(DOCUMENT_IDS) - own)
 
