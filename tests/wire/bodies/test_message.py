@@ -17,7 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import ONE_OPERATION, Action, BodyFormat, Catalogue, Tool
-from aegis_authz.core.interface import NO_INTERFACE, FieldKind, Interface, MessageField, MessageType, Presence
+from aegis_authz.core.interface import (
+    NO_INTERFACE,
+    FieldKind,
+    Interface,
+    MessageField,
+    MessageType,
+    Method,
+    Presence,
+    Sending,
+)
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.json_outline import Outline
@@ -26,7 +35,7 @@ from aegis_authz.policy.compile.message_types import types_of
 from aegis_authz.wire.bodies.message import MAX_DEPTH, MAX_VALUES, read_message
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.places import Places
-from aegis_authz.wire.http.tool_call import takes_long
+from aegis_authz.wire.http.tool_call import read_tool_call, takes_long
 from tests.support.descriptors import REQUEST, message_class
 
 Request = message_class(REQUEST)
@@ -211,6 +220,16 @@ def test_what_is_not_sent_is_zero_where_a_tool_reads_it_so() -> None:
 
 def test_of_a_zero_nobody_tells_whether_it_was_sent() -> None:
     assert read(b"\x08\x00") == read(b"")
+
+
+def test_where_no_parameters_are_listed_and_others_pass_every_zero_is_one() -> None:
+    action = Action("pay", "POST", ("p.P", "Pay"), (), True, (BodyFormat.MESSAGE,), ONE_OPERATION)
+    interface = Interface({"pay": Method(Sending.MESSAGE, "pay.v1.Payee")}, INTERFACE.messages, INTERFACE.enums)
+    tool = Tool("t", "t.example", None, "", (action,), "", "", None, False, False, interface)
+    headers = {"content-type": ("application/grpc",)}
+    body = b"\0\0\0\0\x03\x0a\x01a"
+    call = HttpCall("", "POST", "http", "t.example", None, "/p.P/Pay", "", headers, body, "", "", "", "", "", False)
+    assert read_tool_call(call, Catalogue.of((tool,))).parameters == {"name": "a", "limit": 0, "tags": []}
 
 
 def test_a_place_in_a_list_is_filled_in_that_element_alone() -> None:

@@ -53,12 +53,14 @@ _ZEROS: Mapping[FieldKind, Json] = MappingProxyType(
 """What a field is that is not sent; 0 for the kinds that are not here."""
 
 
-def read_message(data: bytes, request: str, interface: Interface, places: Places, others: bool) -> dict[str, Json]:
+def read_message(
+    data: bytes, request: str, interface: Interface, places: Places | None, others: bool
+) -> dict[str, Json]:
     """The fields of a message of type `request` by their names, those of JSON forms of their own as these.
 
-    Where the values of absent fields are defined as zero, they are filled in at `places`, and below those that are
-    taken whole: a tool reads them so. Bytes are their `size` and `sha256`. With `others`, a field that the type does
-    not have is `#NUMBER`, and what is said of its bytes.
+    Where the values of absent fields are defined as zero, they are filled in at `places` (None for all), and below
+    those that are taken whole: a tool reads them so. Bytes are their `size` and `sha256`. With `others`, a field that
+    the type does not have is `#NUMBER`, and what is said of its bytes.
 
     Raises Refused(PARAMETER_UNKNOWN) for such a field without `others`, Refused(DUPLICATE_KEY) for a field that stands
     twice, two of a choice and a key of a map that stands twice, and Refused(MESSAGE_MALFORMED) for all else that

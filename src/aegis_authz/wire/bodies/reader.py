@@ -129,7 +129,9 @@ def _by_interface(http: HttpCall, path: str, action: Action, interface: Interfac
     if method.sending is Sending.OPAQUE:
         return Body(read_path(path), declared, GRPC_FACTS, False)
     message = message_of(http.body)
-    value = read_message(message, method.request, interface, places_of(action), action.others)
+    # where none is listed and others pass, every field is a parameter
+    places = None if action.others and not action.parameters else places_of(action)
+    value = read_message(message, method.request, interface, places, action.others)
     return Body(value, declared, NO_FACTS, False)
 
 
