@@ -43,6 +43,8 @@ def test_what_no_catalogue_lists_is_left_out_and_said() -> None:
         json.dumps({"bad": "{"}),
         json.dumps({"a": 1}),
         json.dumps({"": USER}),
+        f'{{"a": "{USER}", "a": "{PAY}"}}',
+        "[" * 200_000,
         manifest({"id": "a"}),
         manifest("a"),
         manifest({"id": "a", "body": USER}, {"id": "a", "body": PAY}),

@@ -46,16 +46,26 @@ def persisted_documents(text: str) -> PersistedDocuments:
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
     try:
-        listed = json.loads(text)
+        listed = json.loads(text, object_pairs_hook=_members)
         if isinstance(listed, dict) and listed.get("format") == _APOLLO:
             pairs = [(entry["id"], entry["body"]) for entry in listed["operations"]]
         elif isinstance(listed, dict):
             pairs = list(listed.items())
         else:
             raise SchemaUnusable("the list of documents is neither Apollo's manifest nor a mapping of ids to texts")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise SchemaUnusable("the list of documents is no JSON of Apollo's manifest or of ids and texts") from None
     for document_id, document in pairs:
         if not isinstance(document_id, str) or not document_id or not isinstance(document, str):
             raise SchemaUnusable("the list of documents holds something else than ids and texts")
         yield document_id, document
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON. Raises SchemaUnusable where it names a member twice."""
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise SchemaUnusable(f"the list of documents has {name!r} twice")
+        names.add(name)
+    return dict(pairs)

@@ -39,6 +39,8 @@ def test_an_action_says_how_operations_may_be_sent_and_none_does_by_itself() -> 
         (written('{persisted: {a: "{ user"}}'), "the document 'a' is no GraphQL"),
         (written('{persisted: {a: "query A {a} query B {b}"}}'), "has 2 operations, and must have one"),
         (written('{persisted: {a: "fragment F on Q { a }"}}'), "has 0 operations"),
+        (written(f'{{persisted: {{a: "{{{" a" * 600}}}"}}}}'), "600 tokens"),
+        (written(f'{{persisted: {{a: "{{ {"a" * 32_768} }}"}}}}'), "32768 characters"),
         (written(f'{{persisted: {{"{"0" * 64}": "{USER}"}}}}'), f"which is {HASH}"),
         (written(f'{{persisted: {{"sha256:{"0" * 64}": "{USER}"}}}}'), "is not the SHA-256 of its document"),
         (written("{batch: 2}", ", parameters: {v: {from: /variables/v}}"), "each operation of a batch has its own"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.catalogue import (
+    MAX_TOKENS,
     ONE_OPERATION,
     Action,
     BodyFormat,
@@ -28,7 +29,7 @@ from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.bodies.graphql import read_graphql
-from aegis_authz.wire.bodies.graphql_document import MAX_TOKENS, read_document
+from aegis_authz.wire.bodies.graphql_document import read_document
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call, takes_long
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from graphql import GraphQLError, OperationDefinitionNode, parse
 from pydantic import Field, StringConstraints, model_validator
 
-from aegis_authz.core.catalogue import ONE_OPERATION, OperationTerms
+from aegis_authz.core.catalogue import MAX_DOCUMENT, MAX_TOKENS, ONE_OPERATION, OperationTerms
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.source.problems import quoted
 
@@ -44,9 +44,11 @@ class GraphqlEntry(Part):
 
 
 def check_document(document_id: str, text: str) -> None:
-    """Whether a catalogue may list a document under an id. Raises ValueError."""
+    """Whether a catalogue may list a document under an id. Raises ValueError, also for one that no call may name."""
+    if len(text) > MAX_DOCUMENT:
+        raise ValueError(f"the document {quoted(document_id)} has more than {MAX_DOCUMENT} characters")
     try:
-        definitions = parse(text, no_location=True).definitions
+        definitions = parse(text, no_location=True, max_tokens=MAX_TOKENS).definitions
     except (GraphQLError, RecursionError) as fault:
         reason = fault.message if isinstance(fault, GraphQLError) else "it is nested too deeply"
         raise ValueError(f"the document {quoted(document_id)} is no GraphQL: {reason}") from None

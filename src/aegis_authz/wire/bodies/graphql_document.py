@@ -10,15 +10,13 @@ from graphql.error import GraphQLError
 from graphql.language import ast
 from graphql.language.parser import Parser
 
+from aegis_authz.core.catalogue import MAX_DOCUMENT, MAX_TOKENS
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 
-MAX_TOKENS = 600
-"""Each costs the parser some 30 microseconds; the introspection query of graphql-js has 400."""
-MAX_QUERY = 32 * 1024
 MAX_FIELDS = 1000
 """Fields with those of fragments, each counted as often as it is spread."""
 MAX_PATHS = 128 * 1024
@@ -78,8 +76,8 @@ def malformed(at: str, problem: str) -> Refused:
 @lru_cache(_MOST_KEPT)
 def read_document(query: str) -> Document:
     """Read a document with one operation. Raises Refused(GRAPHQL_MALFORMED)."""
-    if len(query) > MAX_QUERY:
-        raise malformed("query", f"The query has more than {MAX_QUERY} characters.")
+    if len(query) > MAX_DOCUMENT:
+        raise malformed("query", f"The query has more than {MAX_DOCUMENT} characters.")
     try:
         parser = Parser(query, no_location=True, max_tokens=MAX_TOKENS)
         document = parser.parse_document()
