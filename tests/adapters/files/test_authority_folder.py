@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from aegis_authz.adapters.files.authority_folder import NEXT, SIGNING, AuthorityFile, AuthorityFolder, RotationFault
+from aegis_authz.adapters.files.authority_folder import (
+    ENDORSEMENTS,
+    NEXT,
+    SIGNING,
+    AuthorityFile,
+    AuthorityFolder,
+    PublishedAuthorities,
+    RotationFault,
+)
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import AuthorityUnreadable, certificates_in, new_authority
+from aegis_authz.intercept.endorsements import endorsed
 
 NOW = Epoch(1_800_000_000.0)
 
@@ -78,6 +87,20 @@ def test_a_switch_that_stopped_half_way_is_gone_on_with(folder: AuthorityFolder,
     (tmp_path / "ca" / NEXT).chmod(0o600)
     folder.switch()
     assert trusted(folder) == (new.certificate, old.certificate)
+
+
+def test_no_rotation_begins_of_which_nothing_says_who_came_before(folder: AuthorityFolder, tmp_path: Path) -> None:
+    old = folder.open(NOW)
+    (tmp_path / "ca" / ENDORSEMENTS).mkdir()  # as if the disk were full
+    with pytest.raises(OSError, match=ENDORSEMENTS):
+        folder.begin(NOW, ())
+    (tmp_path / "ca" / ENDORSEMENTS).rmdir()
+    new = folder.begin(NOW, ())
+    with pytest.raises(RotationFault):
+        folder.begin(NOW, ())
+    mesh = PublishedAuthorities(folder.trusted)()
+    assert len(mesh.endorsements) == 1
+    assert endorsed([old.certificate], mesh.trusted, mesh.endorsements, NOW) == (old.certificate, new.certificate)
 
 
 def test_a_file_is_read_again_when_it_has_changed_and_signs_nothing_when_it_is_gone(

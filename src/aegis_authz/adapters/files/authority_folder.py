@@ -111,11 +111,14 @@ class AuthorityFolder:
         """Make the next one, trusted from now on; it signs nothing yet. Raises RotationFault, NotCertified, OSError."""
         if self.has_former:
             raise RotationFault("the last rotation is not over; end it with: aegis ca rotate --finish")
+        begun = RotationFault("a rotation has begun; go on with: aegis ca rotate --sign")
+        if (self._folder / NEXT).exists():
+            raise begun
         authority = new_authority(now, names)
-        endorsement = self.signing().endorse(authority, now)
+        # first, for nothing makes it later: an endorsement of a key that is nowhere helps nobody
+        self._endorse(self.signing().endorse(authority, now))
         if not durable.create(self._folder / NEXT, authority.to_pem()):
-            raise RotationFault("a rotation has begun; go on with: aegis ca rotate --sign")
-        self._endorse(endorsement)
+            raise begun
         self._publish()
         return authority
 
