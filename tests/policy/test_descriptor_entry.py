@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
 
 import pytest
 import yaml
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from aegis_authz.core.interface import Method, Sending
 from aegis_authz.policy.compile.descriptors import DescriptorsUnusable
 from aegis_authz.policy.descriptor_entry import DescriptorChoice, DescriptorEntry, descriptor_entry
 from aegis_authz.policy.load import load
-from tests.support.descriptors import REQUEST, SERVICE, descriptor_set, legacy, payments
+from tests.support.descriptors import REQUEST, SERVICE, add, descriptor_set, legacy, payments
 
 
 def entry(*only: str, content: bytes | None = None) -> DescriptorEntry:
@@ -96,3 +97,22 @@ def test_two_methods_of_one_name_are_told_apart_by_their_services() -> None:
 def test_a_set_without_what_is_asked_for_is_refused(content: bytes | None, only: tuple[str, ...], problem: str) -> None:
     with pytest.raises(DescriptorsUnusable, match=problem):
         entry(*only, content=content)
+
+
+def test_messages_in_messages_without_end_are_looked_through_once_for_all_methods() -> None:
+    file = FileDescriptorProto(name="deep.proto", package="deep", syntax="proto3")
+    levels, methods = 2_000, 300
+    for level in range(levels):
+        message = file.message_type.add(name=f"M{level}")
+        add(message, "content", 1, "bytes")
+        if level + 1 < levels:
+            add(message, "inside", 2, f".deep.M{level + 1}")
+    service = file.service.add(name="S")
+    for number in range(methods):
+        service.method.add(name=f"Do{number}", input_type=".deep.M0", output_type=".deep.M0")
+    begun = time.process_time()
+    imported = entry(content=descriptor_set(file, imports=False))
+    assert time.process_time() - begun < 2
+    assert len(imported.gaps) == methods
+    assert imported.gaps[0].endswith("looks inside: content, inside.content, inside.inside.content, "
+        "inside.inside.inside.content, inside.inside.inside.inside.content, ...")  # fmt: skip

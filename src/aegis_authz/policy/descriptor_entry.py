@@ -61,7 +61,7 @@ def descriptor_entry(content: bytes, choice: DescriptorChoice) -> DescriptorEntr
         choice.tool,
         _head(choice) | {"actions": {names[_path(method)]: _action(method) for method in wanted}},
         _needed(content, {method.containing_service.file.name for method in wanted}),
-        (*_left_out(methods, choice.only), *(gap for method in wanted for gap in _gaps(method))),
+        (*_left_out(methods, choice.only), *_gaps(wanted)),
     )
 
 
@@ -124,36 +124,52 @@ def _left_out(methods: Sequence[MethodDescriptor], only: Sequence[str]) -> Itera
         yield f"not asked for, and refused: {_examples(rest)}"
 
 
-def _gaps(method: MethodDescriptor) -> Iterator[str]:
-    """What of a method is judged in part, or not at all."""
-    path = _path(method)
-    if method.client_streaming:
-        yield f"{path} is called by a stream of messages: calls are refused until its action says stream: opaque"
-        return
+def _gaps(methods: Sequence[MethodDescriptor]) -> Iterator[str]:
+    """What of methods is judged in part, or not at all."""
+    requests = {method.input_type.full_name: method.input_type for method in methods if not method.client_streaming}
+    unread = {name: _unread(request) for name, request in requests.items()}
+    for method in methods:
+        path = _path(method)
+        if method.client_streaming:
+            yield f"{path} is called by a stream of messages: calls are refused until its action says stream: opaque"
+            continue
+        groups, opaque = unread[method.input_type.full_name]
+        if groups:
+            yield f"{path}: groups are refused: {_examples(groups)}"
+        if opaque:
+            yield f"{path}: judged by size and SHA-256, nobody looks inside: {_examples(opaque)}"
+
+
+def _unread(message: Descriptor) -> tuple[list[str], list[str]]:
+    """The groups in a message, and the fields into which nobody looks."""
     groups, opaque = [], []
-    for name, field in _fields(method.input_type, "", set()):
+    for name, field in _fields(message):
         if _is_group(field):
             groups.append(name)
         elif field.type == FieldDescriptor.TYPE_BYTES or _is_packed(field):
             opaque.append(name)
-    if groups:
-        yield f"{path}: groups are refused: {_examples(groups)}"
-    if opaque:
-        yield f"{path}: judged by size and SHA-256, nobody looks inside: {_examples(opaque)}"
+    return groups, opaque
 
 
 def _is_packed(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.full_name == _PACKED
 
 
-def _fields(message: Descriptor, before: str, passed: set[str]) -> Iterator[tuple[str, FieldDescriptor]]:
+def _fields(message: Descriptor) -> Iterator[tuple[str, FieldDescriptor]]:
     """The fields of a message and of those in it, each message once."""
-    passed.add(message.full_name)
-    for field in message.fields:
+    passed = {message.full_name}
+    open_messages = [("", iter(message.fields))]
+    while open_messages:
+        before, fields = open_messages[-1]
+        field = next(fields, None)
+        if field is None:
+            open_messages.pop()
+            continue
         yield f"{before}{field.name}", field
         inside = field.message_type
         if inside is not None and not _is_packed(field) and inside.full_name not in passed:
-            yield from _fields(inside, f"{before}{field.name}.", passed)
+            passed.add(inside.full_name)
+            open_messages.append((f"{before}{field.name}.", iter(inside.fields)))
 
 
 def _needed(content: bytes, names: set[str]) -> bytes:
