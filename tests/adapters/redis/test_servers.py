@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hiredis
 import pytest
+from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError, TryAgainError
 
 from aegis_authz.adapters.redis import keys as redis_keys
@@ -39,6 +41,35 @@ def getting(key: str) -> Question:
 
 def both(*keys: str) -> Question:
     return lambda redis: redis.mget(keys)
+
+
+class ScriptedNode:
+    """A node of a cluster that answers as it is told: a Redis before 7 cannot leave out how another is reached."""
+
+    def __init__(self) -> None:
+        self.answers: dict[bytes, bytes] = {}
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        commands = hiredis.Reader()
+        while data := await reader.read(65536):
+            commands.feed(data)
+            while isinstance(command := commands.gets(), list):
+                writer.write(self.answers.get(command[0], b"+OK\r\n"))
+            await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def scripted_nodes() -> AsyncIterator[tuple[ScriptedNode, ScriptedNode]]:
+    nodes = (ScriptedNode(), ScriptedNode())
+    servers = [await asyncio.start_server(node.serve, "127.0.0.1", 0) for node in nodes]
+    for node, server in zip(nodes, servers, strict=True):
+        node.port = server.sockets[0].getsockname()[1]
+    yield nodes
+    for server in servers:
+        server.close()
+        await server.wait_closed()
 
 
 def another_than(cluster: RealCluster, key: str) -> ClusterNode:
@@ -83,6 +114,30 @@ async def test_a_slot_that_moved_is_found_where_it_went(servers: Servers, shared
     assert target.command("GET", key) == b"2"
     masters = {master.name: master for master in await servers.masters()}
     assert redis_keys.ALL_PARTITIONS[11] in masters[target.address].partitions
+
+
+@pytest.mark.parametrize("kind", [b"MOVED", b"ASK"])
+@pytest.mark.parametrize("host", [b"", b"?", b"127.0.0.1"])
+async def test_where_no_node_says_how_another_is_reached_it_is_where_that_one_is(
+    scripted_nodes: tuple[ScriptedNode, ScriptedNode], kind: bytes, host: bytes
+) -> None:
+    source, target = scripted_nodes
+    source.answers[b"CLUSTER"] = b"*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n_\r\n:%d\r\n$1\r\na\r\n" % source.port
+    source.answers[b"GET"] = b"-%s %d %s:%d\r\n" % (kind, key_slot(KEYS[0].encode()), host, target.port)
+    target.answers[b"GET"] = b"$4\r\nhere\r\n"
+    servers = open_servers(f"cluster://127.0.0.1:{source.port}", 2)
+    assert await servers.ask(KEYS[0], getting(KEYS[0])) == b"here"
+    await servers.aclose()
+
+
+async def test_a_slot_that_is_at_no_address_is_told(scripted_nodes: tuple[ScriptedNode, ScriptedNode]) -> None:
+    node, _ = scripted_nodes
+    node.answers[b"CLUSTER"] = b"*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n_\r\n:%d\r\n$1\r\na\r\n" % node.port
+    node.answers[b"GET"] = b"-MOVED 5 a/b:1\r\n"
+    servers = open_servers(f"cluster://127.0.0.1:{node.port}", 2)
+    with pytest.raises(RedisError, match="no address"):
+        await servers.ask(KEYS[0], getting(KEYS[0]))
+    await servers.aclose()
 
 
 async def test_a_key_of_a_slot_in_motion_is_asked_for_where_it_is(

@@ -34,10 +34,11 @@ class ClusterSettling:
         A slot that moves again meanwhile is one in motion. Raises Refused, TimeoutError, RedisError, OSError.
         """
         key = redis_keys.epoch(partition)
+        address = (await self._slots(deadline)).master_of(key)
         try:
-            return await self._server((await self._slots(deadline)).master_of(key)).settle(arguments, deadline)
+            return await self._server(address).settle(arguments, deadline)
         except SlotMoved as moved:
-            self._cluster.learn(moved.error)
+            self._cluster.learn(moved.error, address)
         try:
             return await self._server((await self._slots(deadline)).master_of(key)).settle(arguments, deadline)
         except SlotMoved:

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import open_redis
-from aegis_authz.adapters.redis.slot_map import ClusterPlace, SlotMap, read_cluster_url, read_slots
+from aegis_authz.adapters.redis.slot_map import ClusterPlace, SlotMap, address_of, read_cluster_url, read_slots
 
 Result = TypeVar("Result")
 Question = Callable[[Redis], Awaitable[Any]]
@@ -141,7 +141,9 @@ class ClusterServers:
             if any(isinstance(replies[place], TryAgainError) for place in again):
                 await asyncio.sleep(_PAUSE)
             slots = await self.slots()
-            targets = {place: await self._next(questions[place][0], replies[place]) for place in again}
+            targets = {
+                place: await self._next(questions[place][0], replies[place], targets[place].address) for place in again
+            }
         return [replies[place] for place in range(len(questions))]
 
     async def masters(self) -> Sequence[Master]:
@@ -157,10 +159,10 @@ class ClusterServers:
         """Ask the cluster who serves which slots; those who ask at the same time share the answer."""
         return await asyncio.shield(self._looking())
 
-    def learn(self, moved: MovedError) -> None:
-        """Know from now on what a server said: that another serves a slot."""
-        if self._map is not None and moved.host:
-            self._map = self._map.after_move(moved.slot_id, _address_of(moved))
+    def learn(self, moved: MovedError, teller: str) -> None:
+        """Know from now on what the server at that address said: that another serves a slot. Raises RedisError."""
+        if self._map is not None:
+            self._map = self._map.after_move(moved.slot_id, _target_of(moved, teller))
 
     def client(self, address: str) -> Redis:
         """The client of one node."""
@@ -174,13 +176,12 @@ class ClusterServers:
         for client in self._clients.values():
             await client.aclose()
 
-    async def _next(self, key: str, error: AskError | TryAgainError) -> _Target:
+    async def _next(self, key: str, error: AskError | TryAgainError, teller: str) -> _Target:
         """Where to send again what was answered so."""
         if isinstance(error, MovedError):
-            self.learn(error)
-            return _Target((await self.slots()).master_of(key), False)
-        if isinstance(error, AskError) and error.host:
-            return _Target(_address_of(error), True)
+            self.learn(error, teller)
+        elif isinstance(error, AskError):
+            return _Target(_target_of(error, teller), True)
         return _Target((await self.slots()).master_of(key), False)
 
     async def _round(
@@ -262,5 +263,8 @@ class ClusterServers:
             self._begin(self._clients.pop(address).aclose())
 
 
-def _address_of(error: AskError) -> str:
-    return f"[{error.host}]:{error.port}" if ":" in error.host else f"{error.host}:{error.port}"
+def _target_of(error: AskError, teller: str) -> str:
+    try:
+        return address_of(error.host, error.port, teller)
+    except ValueError:
+        raise RedisConnectionError("a slot is said to be at what is no address") from None

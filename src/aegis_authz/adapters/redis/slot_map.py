@@ -95,7 +95,7 @@ def read_slots(reply: object, address: str) -> SlotMap:
     for entry in reply if isinstance(reply, list) else ():
         match entry:
             case [int(first), int(last), [bytes() | str() | None as host, int(port), *_], *_]:
-                ranges.append((first, last, _address(host, port, address)))
+                ranges.append((first, last, address_of(host, port, address)))
             case _:
                 raise ValueError("not a range of slots and its master")
     if not ranges or any(not 0 <= first <= last < _SLOTS for first, last, _ in ranges):
@@ -103,11 +103,12 @@ def read_slots(reply: object, address: str) -> SlotMap:
     return SlotMap(tuple(ranges), {})
 
 
-def _address(host: bytes | str | None, port: int, address: str) -> str:
+def address_of(host: bytes | str | None, port: int, teller: str) -> str:
+    """A node as `host:port`, as the node at the address `teller` names it. Raises ValueError for what cannot be one."""
     text = host.decode("ascii", "replace") if isinstance(host, bytes) else host
-    # a node that does not know how it is reached says so; whoever asked it knows
+    # where nodes do not say how they are reached, all are where that one is
     if not text or text == "?":
-        text = urlsplit(f"//{address}").hostname or ""
+        text = urlsplit(f"//{teller}").hostname or ""
     full = f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
     if not _ADDRESS.match(full):
         raise ValueError("not an address")
