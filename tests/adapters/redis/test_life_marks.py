@@ -1,13 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.life_marks import LifeMarks, life_at, life_of_all
 from aegis_authz.adapters.redis.servers import Servers, open_servers
-from tests.support.real_cluster import RealCluster
+from aegis_authz.adapters.redis.store import RedisStore
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.settlement import Settlement, SettleOutcome
+from aegis_authz.core.units import Seconds
+from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
 
 PARTITION = redis_keys.ALL_PARTITIONS[20]
@@ -26,6 +35,13 @@ async def servers(server: RealRedis | RealCluster) -> AsyncIterator[Servers]:
     opened = open_servers(server.url, 2)
     yield opened
     await opened.aclose()
+
+
+def call() -> Settlement:
+    scopes = (Scope("acme", f"t{number}", "bot") for number in itertools.count())
+    scope, now = next(scope for scope in scopes if redis_keys.partition_of(scope) == PARTITION), time.time()
+    who = Identity(scope, "aegis", "k", secrets.token_hex(8), now, now + 60, (), "", Way.TOKEN, None, "", None)
+    return Settlement(who, None, None, now, (), None, None, None)
 
 
 async def test_marks_are_set_once_they_are_in_every_partition(servers: Servers) -> None:
@@ -72,4 +88,31 @@ async def test_a_partition_that_moved_is_in_another_life(shared_cluster: RealClu
     assert not await marks.are_set()
     await marks.set()
     assert await marks.are_set()
+    await servers.aclose()
+
+
+@pytest.mark.parametrize("mark_of", [redis_keys.counted, redis_keys.revocations_whole])
+@pytest.mark.parametrize("is_called", [False, True])
+async def test_a_partition_that_went_and_came_back_is_not_what_it_was(
+    shared_cluster: RealCluster, mark_of: Callable[[str], str], is_called: bool
+) -> None:
+    shared_cluster.command("FLUSHALL")
+    servers, store = open_servers(shared_cluster.url, 2), RedisStore(shared_cluster.url, SystemClock(), Seconds(0))
+    await until_fit(store)
+    marks = LifeMarks(servers, mark_of)
+    await marks.set()
+    assert await marks.are_set()
+    source = shared_cluster.master_of(KEY)
+    shared_cluster.move(KEY, next(node for node in shared_cluster.masters if node is not source))
+    # the memory begins again there, by a look or by a call, and what is lost there is lost
+    if is_called:
+        assert (await store.settle(call(), time.monotonic() + 5)).outcome is SettleOutcome.STORE_RESET
+    else:
+        await until_fit(store)
+    shared_cluster.move(KEY, source)
+    assert not await marks.are_set()
+    await marks.set()
+    await until_fit(store)
+    assert await marks.are_set()
+    await store.close()
     await servers.aclose()

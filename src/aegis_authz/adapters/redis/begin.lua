@@ -6,10 +6,13 @@
 -- One step, so that no token can be used and forgotten between reading the time and writing it. As in settle.lua, tokens
 -- issued up to this very millisecond count as older.
 
+-- @include marks.lua
+
 local life = string.match(redis.call("GET", KEYS[1]) or "", "^%d+ (%x+)$")
 if life == ARGV[1] then
   return false
 end
+forget_marks(KEYS[1], ARGV[1])
 local time = redis.call("TIME")
 local epoch = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000) + 1 + ARGV[2])
 return redis.call("SET", KEYS[1], epoch .. " " .. ARGV[1])

@@ -21,7 +21,6 @@ class LifeMarks:
     def __init__(self, servers: Servers, key_of: KeyOf) -> None:
         self._servers = servers
         self._key_of = key_of
-        self._whole: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     async def are_set(self) -> bool:
         """Whether all partitions are marked with the life that their server is in."""
@@ -39,14 +38,9 @@ class LifeMarks:
 
     async def _are_set_at(self, master: Master) -> bool:
         life = await life_at(master.redis)
-        seen = (life, master.partitions)
-        # of those that were all seen the last one tells: what forgets one forgets all, or begins another life
-        partitions = master.partitions[-1:] if self._whole.get(master.name) == seen else master.partitions
-        questions = [(key, _getting(key)) for key in map(self._key_of, partitions)]
-        if any(mark != life.encode() for mark in answers(await self._servers.ask_each(questions))):
-            return False
-        self._whole[master.name] = seen
-        return True
+        # all of them: a slot that went and came back, all between two looks, has lost its mark and no other
+        questions = [(key, _getting(key)) for key in map(self._key_of, master.partitions)]
+        return all(mark == life.encode() for mark in answers(await self._servers.ask_each(questions)))
 
 
 async def life_at(redis: Redis) -> str:

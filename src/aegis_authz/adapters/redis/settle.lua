@@ -67,6 +67,7 @@ local function quarantined_until()
   return until_ > now() and until_ or 0
 end
 
+-- @include marks.lua
 -- @include plain.lua
 
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
@@ -295,6 +296,7 @@ local refused = refusal()
 if not epoch then
   -- the memory of used tokens is gone, or some of it may be: it begins again, and every token issued up to this millisecond,
   -- by a clock that may be ahead, may have been used
+  forget_marks(KEYS[1], ARGV[5])
   local time = redis.call("TIME")
   redis.call("SET", KEYS[1], whole(time[1] * 1000 + math.floor(time[2] / 1000) + 1 + ARGV[6]) .. " " .. ARGV[5])
 end
