@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.agent.authorities import BUNDLE
+from aegis_authz.agent.authorities import BUNDLE, OWN
 from aegis_authz.commands.enrolling import enrol_agent
 from aegis_authz.commands.faults import Unable
 from aegis_authz.commands.mesh_authorities import AuthorityRenewal
@@ -37,3 +37,21 @@ async def test_who_hides_the_authority_that_was_named_has_nobody_enrolled(
         with pytest.raises(Unable, match="nothing was enrolled"):
             await asyncio.to_thread(enrol_agent, "c", mesh.url, "", "", "0" * 64)
         assert mesh.code == "c"
+
+
+async def test_who_enrols_at_another_mesh_trusts_the_authorities_of_the_former_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    authority = new_authority(SystemClock().now())
+    async with small_mesh() as former, small_mesh() as mesh:
+        former.authorities = {"authorities": [authority.certificate.decode()], "endorsements": []}
+        former.code = mesh.code = "c"
+        enrolled = await asyncio.to_thread(enrol_agent, "c", former.url, "", "", "")
+        assert enrolled.enrolment.authorities == str(enrolled.folder / BUNDLE)
+        former.code, former.is_away = "d", True  # it has some, and cannot say which
+        enrolled = await asyncio.to_thread(enrol_agent, "d", former.url, "", "", "")
+        assert (bool(enrolled.problem), enrolled.enrolment.authorities) == (True, str(enrolled.folder / BUNDLE))
+        enrolled = await asyncio.to_thread(enrol_agent, "c", mesh.url, "", "", "")
+        assert (enrolled.problem, enrolled.enrolment.authorities) == ("", "")
+        assert not (enrolled.folder / OWN).exists()

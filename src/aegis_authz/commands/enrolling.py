@@ -14,7 +14,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aegis_authz import durable
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.agent.authorities import BUNDLE, OWN
-from aegis_authz.agent.enrolment import KEY_FILE, Enrolment, EnrolmentFault, agent_folder, users_agents, write_enrolment
+from aegis_authz.agent.enrolment import (
+    KEY_FILE,
+    Enrolment,
+    EnrolmentFault,
+    agent_folder,
+    read_enrolment,
+    users_agents,
+    write_enrolment,
+)
 from aegis_authz.agent.enrolment_endpoint import enrol
 from aegis_authz.agent.mesh import mesh_session
 from aegis_authz.agent.proof import ProofKey
@@ -38,7 +46,8 @@ def enrol_agent(code: str, control: str, proxy: str, reverse: str, authority: st
 
     `proxy` and `reverse` take the place of what the control plane says of its mesh; `authority` is the fingerprint of
     one of its certificate authorities, "" for none. An agent that was enrolled before
-    gets the new key. Raises Unable; then nothing is left of the key.
+    gets the new key, and trusts the authorities of before only where those of the same mesh cannot be told now. Raises
+    Unable; then nothing is left of the key.
     """
     home = users_agents()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,9 +62,13 @@ def enrol_agent(code: str, control: str, proxy: str, reverse: str, authority: st
         enrolment = replace(answer, proxy=proxy or answer.proxy, reverse=(reverse or answer.reverse).rstrip("/"))
         folder = agent_folder(home, enrolment.scope)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (KEY_FILE, OWN, BUNDLE):
+        (draft / KEY_FILE).replace(folder / KEY_FILE)
+        keeps_former = bool(problem) and _is_of_the_same_mesh(folder, enrolment)
+        for name in (OWN, BUNDLE):
             if (draft / name).exists():
                 (draft / name).replace(folder / name)
+            elif not keeps_former:  # another mesh's may sign for any host, and say who follows them
+                (folder / name).unlink(missing_ok=True)
         durable.sync_folder(folder)
         bundle = folder / BUNDLE
         enrolment = replace(enrolment, authorities=str(bundle) if bundle.is_file() else "")
@@ -63,6 +76,14 @@ def enrol_agent(code: str, control: str, proxy: str, reverse: str, authority: st
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return EnrolledAgent(enrolment, folder, problem)
+
+
+def _is_of_the_same_mesh(folder: Path, enrolment: Enrolment) -> bool:
+    """Whether an agent was enrolled before where it is enrolled now."""
+    try:
+        return read_enrolment(folder).token_endpoint == enrolment.token_endpoint
+    except EnrolmentFault:
+        return False
 
 
 async def _taken(renewal: AuthorityRenewal, pin: str) -> str:
