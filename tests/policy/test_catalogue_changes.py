@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from aegis_authz.core.interface import NO_INTERFACE, FieldKind, Interface, MessageField, MessageType, Presence
+from aegis_authz.core.interface import (
+    NO_INTERFACE,
+    FieldKind,
+    Interface,
+    MessageField,
+    MessageType,
+    Method,
+    Presence,
+    Sending,
+)
 from aegis_authz.policy.catalogue_changes import (
     FOR_PEOPLE,
     CatalogueChange,
@@ -196,3 +205,13 @@ def test_another_message_of_a_descriptor_set_is_told_by_its_name() -> None:
     ]
     assert message_changes({"pay": old}, {"pay": old}) == ()
     assert len(message_changes({"pay": old}, {"pay": NO_INTERFACE})) == 3
+
+
+def test_a_method_that_is_sent_something_else_is_told() -> None:
+    messages = {"pay.Pay": MessageType({}), "pay.Refund": MessageType({})}
+    old = Interface({"a": Method(Sending.MESSAGE, "pay.Pay"), "b": Method(Sending.MESSAGE, "pay.Pay")}, messages, {})
+    new = Interface({"a": Method(Sending.STREAM, "pay.Pay"), "b": Method(Sending.MESSAGE, "pay.Refund")}, messages, {})
+    assert message_changes({"pay": old}, {"pay": new}) == (
+        CatalogueChange("~", "pay", "a", "descriptor_set: message of pay.Pay -> stream of pay.Pay"),
+        CatalogueChange("~", "pay", "b", "descriptor_set: message of pay.Pay -> message of pay.Refund"),
+    )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aegis_authz.core.interface import Interface
+from aegis_authz.core.interface import Interface, Method
 from aegis_authz.core.json_value import Json
 
 FOR_PEOPLE = frozenset(("description", "owner", "source"))
@@ -63,7 +63,17 @@ def message_changes(old: Mapping[str, Interface], new: Mapping[str, Interface]) 
             if before.get(name) != after.get(name):
                 mark = "~" if name in before and name in after else "+" if name in after else "-"
                 changes.append(CatalogueChange(mark, tool, "", f"descriptor_set: {name}"))
+        changes += _method_changes(tool, old[tool].methods, new[tool].methods)
     return tuple(changes)
+
+
+def _method_changes(tool: str, old: Mapping[str, Method], new: Mapping[str, Method]) -> Iterator[CatalogueChange]:
+    """What of methods that stay a descriptor set says otherwise; that an action came or went, its entry says."""
+    for action in sorted(old.keys() & new.keys()):
+        methods = (old[action], new[action])
+        before, after = (f"{method.sending.value} of {method.request}".removesuffix(" of ") for method in methods)
+        if before != after:
+            yield CatalogueChange("~", tool, action, f"descriptor_set: {before} -> {after}")
 
 
 def _entry_changes(tool: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[CatalogueChange]:
