@@ -22,6 +22,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.sign_in import OpenIdSettings, SignInSettings
 from aegis_authz.control.app import ControlServices, create_app
+from aegis_authz.control.appointing import NotAppointed
 from aegis_authz.control.federation import ATTEMPT_LIFE, Attempt
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account
@@ -179,6 +180,35 @@ async def test_the_owner_of_a_tenant_gets_nobodys_roles_by_linking_them_to_an_ac
         assert (answer.status_code, "confirms you" in answer.text) == (403, True)
         assert [str(role) for role in (await people.account("trap")).person.roles] == ["viewer@acme/emea"]
         await appointer.confirm(person("root", "owner"), "trap", "")
+        assert (await signed_in(user, idp)).status_code == 200
+
+
+async def test_two_owners_of_a_tenant_get_nobodys_roles_by_one_confirming_whom_the_other_linked(
+    planes: Planes, browser: Browser, idp: Provider, people: MemoryPeople
+) -> None:
+    plane = planes(groups={"Finance": {"roles": ["owner"]}})
+    appointer, tia, tom = plane.people.appointer, person("tia", "owner@acme/emea"), person("tom", "owner@acme/emea")
+    await appointer.add(tia, person("trap", "viewer@acme/emea"), "")
+    await appointer.link(tia, "trap", "oidc", f"{idp.issuer} u-1", "")
+    with pytest.raises(NotAppointed, match="an owner of the whole mesh confirms them"):
+        await appointer.confirm(tom, "trap", "")
+    async with browser(plane) as user:
+        assert (await signed_in(user, idp)).status_code == 403
+
+
+async def test_the_owner_of_a_tenant_gets_nobodys_roles_by_linking_themselves_to_an_account_of_theirs(
+    planes: Planes, browser: Browser, idp: Provider, people: MemoryPeople
+) -> None:
+    """Their own account is one whose password they have, too."""
+    plane = planes(groups={"Finance": {"roles": ["owner"]}})
+    appointer, tia = plane.people.appointer, person("tia", "owner@acme/emea")
+    await appointer.add(person("root", "owner"), tia, "")
+    await appointer.link(tia, "tia", "oidc", f"{idp.issuer} u-1", "")
+    async with browser(plane) as user:
+        answer = await signed_in(user, idp)
+        assert (answer.status_code, "confirms you" in answer.text) == (403, True)
+        assert [str(role) for role in (await people.account("tia")).person.roles] == ["owner@acme/emea"]
+        await appointer.confirm(person("root", "owner"), "tia", "")
         assert (await signed_in(user, idp)).status_code == 200
 
 

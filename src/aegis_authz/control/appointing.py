@@ -12,6 +12,7 @@ from aegis_authz.core.sponsors import answerable
 from aegis_authz.core.units import Epoch
 from aegis_authz.people.permissions import RESERVED_IDS, Permission, may
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.ports.openid import OPENID
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
 
 
@@ -80,7 +81,10 @@ class Appointer:
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
             await self._stores.people.link(person_id, channel, address)
-            if address:
+            if address and channel == OPENID and not _is_of_mesh(caller):
+                # for themselves as well: whom they link is theirs with all that the provider's groups are worth
+                await self._stores.people.add_sponsor(person_id, caller.id)
+            elif address:
                 await self._answer_for(caller, person_id)
             await self._write(caller, "people:link", account.person, f"{channel}:{address} {reason}".strip())
 
@@ -117,6 +121,8 @@ class Appointer:
             common = answerable(sponsors, caller.id) & answerable(sponsors, person_id)
             if common and not _is_of_mesh(caller):
                 raise NotAppointed(f"{person_id} must be confirmed by somebody else than {min(common)}")
+            if person_id in await self._stores.people.addresses(OPENID) and not _is_of_mesh(caller):
+                raise NotAppointed(f"{person_id} signs in at a provider: an owner of the whole mesh confirms them")
             await self._stores.people.forget_sponsors(person_id)
             await self._write(caller, "people:confirm", account.person, reason)
 

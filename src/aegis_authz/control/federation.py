@@ -29,13 +29,11 @@ from aegis_authz.people.federation import Membership, Profile, ProfileUnusable, 
 from aegis_authz.people.permissions import CONTROL, RESERVED_IDS
 from aegis_authz.people.secrets import challenge_of
 from aegis_authz.ports.data_plane import Clock, Ids
-from aegis_authz.ports.openid import OpenIdProvider, ProviderRefused, ProviderUnavailable
+from aegis_authz.ports.openid import OPENID, OpenIdProvider, ProviderRefused, ProviderUnavailable
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
 
 _log = logging.getLogger(__name__)
 
-OPENID = "oidc"
-"""The channel in which a person's address is the issuer and their `sub` there, with a space between."""
 ATTEMPT_LIFE = Seconds(600.0)
 _COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.((?:apr_[0-9a-f]{34})?)\Z")
 _MOST_ADDRESS = 256

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from aegis_authz.core.json_value import Json
 
+OPENID = "oidc"
+"""The channel in which a person's address is the issuer and their `sub` there, with a space between."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderPlaces:
