@@ -67,6 +67,7 @@ class ScriptedPipeline:
         return Judgement(cast(Answer, self.answer), self.hold if resumes is None else None)
 
     async def deny(self, hold: Hold, reason: Reason, deadline: float) -> Answer:
+        self.deadlines.append(deadline - time.monotonic())
         self.refused.append(reason)
         return DENY
 
@@ -181,6 +182,7 @@ async def test_a_held_request_that_a_person_refuses_is_denied_and_not_judged_aga
     pipeline.states_now = [state]
     assert kind(await asked(handler(pipeline), 30.0)) == "denied_response"
     assert (pipeline.refused, pipeline.resumed) == ([reason], [None])
+    assert max(pipeline.deadlines) <= 1.0, "the time for the hold is no time for the record"
 
 
 async def test_a_held_request_is_not_kept_open_where_its_caller_gives_up_before() -> None:
@@ -240,6 +242,7 @@ async def test_what_is_denied_unless_somebody_decides_is_denied_however_the_wait
     ):
         assert kind(await asyncio.wait_for(call, 5)) == "denied_response"
         assert pipeline.refused == [Reason.APPROVAL_UNATTENDED]
+        assert max(pipeline.deadlines) <= 1.0
 
 
 async def test_what_is_approved_in_time_passes_also_where_it_would_be_denied() -> None:

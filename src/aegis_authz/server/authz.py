@@ -92,8 +92,7 @@ class CheckHandler:
         self._holds.drain()
 
     async def _judged(self, message: bytes, traceparent: str, end: Monotonic, hold: Hold | None) -> Judgement:
-        began = self._pipeline.clock.monotonic()
-        deadline = Monotonic(min(end, began + max(_DEFAULT_TIME, self._times.decision)))
+        began, deadline = self._pipeline.clock.monotonic(), self._deadline(end)
         if not self._admission.enter():
             return Judgement(await self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline), None)
         try:
@@ -107,13 +106,17 @@ class CheckHandler:
         """The answer to a request that may be kept open, which leaves time for a second decision."""
         ended = await self._holds.wait(hold, Monotonic(end - self._times.decision), gone)
         if ended in _REFUSALS:
-            return await self._pipeline.deny(hold, _REFUSALS[ended], end)
+            return await self._pipeline.deny(hold, _REFUSALS[ended], self._deadline(end))
         answer = hold.answer
         if ended is HoldEnd.SETTLED:
             answer = (await self._judged(message, traceparent, end, hold)).answer
         if hold.is_final and answer.effect is Effect.APPROVAL_NEEDED:
-            return await self._pipeline.deny(hold, Reason.APPROVAL_UNATTENDED, end)
+            return await self._pipeline.deny(hold, Reason.APPROVAL_UNATTENDED, self._deadline(end))
         return answer
+
+    def _deadline(self, end: Monotonic) -> Monotonic:
+        """Until when a decision that begins now may take, with its record; `end` is that of the caller's time."""
+        return Monotonic(min(end, self._pipeline.clock.monotonic() + max(_DEFAULT_TIME, self._times.decision)))
 
 
 def _last_resort(pipeline: Pipeline) -> Answer:
