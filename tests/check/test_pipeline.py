@@ -1146,6 +1146,18 @@ async def test_what_is_denied_unless_somebody_decides_is_asked_no_longer_than_it
     assert (hold.is_final, hold.expires_at - world.now()) == (True, 20.0)
 
 
+@pytest.mark.parametrize(
+    ("body", "hold", "waits"), [(b'{"amount":1}', 60.0, 60.0), (b"", 60.0, 25.0), (b"", 20.0, 20.0)]
+)
+async def test_a_request_without_a_body_is_held_and_asked_no_longer_than_envoy_waits_for_it(
+    body: bytes, hold: float, waits: float
+) -> None:
+    world = World(answers=[replace(HELD, approval=replace(TERMS, hold=hold, unattended=Unattended.DENY))])
+    kept = (await world.pipeline().judged(payment(body), "", time.monotonic() + 1, None)).hold
+    assert kept is not None
+    assert (kept.longest, round(kept.expires_at - world.now(), 3)) == (waits, waits)
+
+
 async def test_what_nobody_could_decide_in_time_is_never_asked() -> None:
     never = replace(HELD, approval=replace(TERMS, unattended=Unattended.DENY))  # of two rules one holds nothing open
     world = World(answers=[never])

@@ -9,7 +9,7 @@ import orjson
 
 from aegis_authz.check.charge import approval_over, exceeded_reason, excesses, sanitized, tally_of
 from aegis_authz.check.draft import Draft
-from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalRequest, Unattended
+from aegis_authz.core.approval import MAX_SHOWN_BYTES, MOST_HOLD_WITHOUT_BODY, ApprovalRequest, Unattended
 from aegis_authz.core.basis import approval_basis
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.charge import Account, Charge, Charging
@@ -47,7 +47,8 @@ def approval_terms(decision: Decision, draft: Draft) -> ApprovalTerms | None:
     given on other terms.
     """
     charging = draft.charging
-    terms = decision.approval if charging is None else approval_over(decision.approval, charging)
+    policy = decision.approval if charging is None else approval_over(decision.approval, charging)
+    terms = None if policy is None else _as_far_as_envoy_waits(policy, draft)
     override = draft.override
     if terms is not None and override is not None and override.basis != _basis(draft, terms):
         raise Refused(Reason.APPROVAL_STALE, "given on other terms than an approval of the call must be now")
@@ -57,6 +58,11 @@ def approval_terms(decision: Decision, draft: Draft) -> ApprovalTerms | None:
     if trouble is None or decision.approval is None:
         return terms if trouble is None else None
     raise Refused(trouble, "")
+
+
+def _as_far_as_envoy_waits(terms: ApprovalTerms, draft: Draft) -> ApprovalTerms:
+    has_body = draft.http is not None and bool(draft.http.body)
+    return terms if has_body else replace(terms, hold=min(terms.hold, Seconds(MOST_HOLD_WITHOUT_BODY)))
 
 
 def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], ApprovalId]) -> Settlement:

@@ -27,6 +27,11 @@ MOST_APPROVERS = 5
 MOST_HOLD = 60
 """The most seconds a request may be kept open while a person decides, whatever a policy says."""
 
+MOST_HOLD_WITHOUT_BODY = 25
+"""The same, of a request without a body: the limit that Envoy has for the arrival of one, 30 seconds, goes on for it
+until it was let through. The rest is for the two decisions.
+"""
+
 MAX_SHOWN_BYTES = 32_768
 """The most a call may hold that waits for a person: what nobody can read, nobody can approve."""
 
