@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,23 @@ def test_who_does_not_answer_is_not_ready(tmp_path: Path) -> None:
     assert ask(f"unix:{tmp_path}/none.sock") == (1, "aegis ready: does not answer: FileNotFoundError\n")
 
 
+async def test_who_waits_is_answered_when_it_has_become_ready() -> None:
+    asked: list[str] = []
+
+    async def answer(_: Request) -> Response:
+        asked.append("")
+        return PlainTextResponse("not yet" if len(asked) < 3 else "ready", 503 if len(asked) < 3 else 200)
+
+    async with serving(Starlette(routes=[Route("/readyz", answer)])) as port:
+        assert await asyncio.to_thread(ask, f"127.0.0.1:{port}", "--wait", "60") == (0, "")
+    assert len(asked) == 3
+
+
+def test_who_has_waited_long_enough_is_told_why(tmp_path: Path) -> None:
+    code, said = ask(f"unix:{tmp_path}/none.sock", "--wait", "1")
+    assert (code, said) == (1, "aegis ready: does not answer: FileNotFoundError\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -58,6 +76,8 @@ def test_who_does_not_answer_is_not_ready(tmp_path: Path) -> None:
         (("unix:/a", "readyz"), "'readyz' is no path"),
         (("unix:/a", "/a b"), "'/a b' is no path"),
         (("unix:/a", "/a\r\nx: y"), "is no path"),
+        (("unix:/a", "--wait=-1"), "is no whole number of seconds"),
+        (("unix:/a", "--wait", "601"), "'601' is no whole number of seconds up to 600"),
     ],
 )
 def test_words_that_are_none_are_said(arguments: tuple[str, ...], complaint: str) -> None:
