@@ -241,6 +241,17 @@ async def test_claims_that_do_not_name_a_person_make_none(
     assert await people.accounts() == []
 
 
+async def test_an_address_that_nobody_verified_is_no_name_however_the_settings_point_at_it(
+    planes: Planes, browser: Browser, idp: Provider, people: MemoryPeople
+) -> None:
+    idp.claims["email_verified"] = False
+    async with browser(planes(person_claim="/email")) as user:
+        assert (await signed_in(user, idp)).status_code == 403
+        assert await people.accounts() == []
+        idp.claims["email_verified"] = True
+        assert (await signed_in(user, idp)).status_code == 200
+
+
 async def test_who_is_disabled_here_is_refused_and_that_is_on_record(
     planes: Planes, browser: Browser, idp: Provider, people: MemoryPeople
 ) -> None:
@@ -476,6 +487,20 @@ async def test_whoever_signs_out_is_out_here_and_is_led_to_the_provider(
         assert f'href="{idp.issuer}/end?client_id=aegis&amp;post_logout_redirect_uri=http%3A%2F%2F127' in answer.text
         user.cookies.update(kept)
         assert (await user.get("/v1/session")).status_code == 401
+
+
+async def test_whoever_signs_out_is_out_and_told_so_while_the_provider_cannot_be_asked(
+    planes: Planes, browser: Browser, idp: Provider, people: MemoryPeople
+) -> None:
+    plane, idp.is_down = planes(), True  # before it said where it signs people out
+    await people.add(Account(person("ann", "viewer"), is_disabled=False, created=Epoch(1.0)))
+    opened = await plane.people.door.sign_in.open_session(person("ann", "viewer"), "127.0.0.1")
+    async with browser(plane) as user:
+        user.cookies.set("aegis-session", opened.secret, domain="127.0.0.1")
+        answer = await user.post("/approvals/sign-out", headers={"origin": "http://127.0.0.1:7000"})
+        assert (answer.status_code, "Signed out" in answer.text) == (200, True)
+        assert "aegis-session" not in user.cookies
+    assert await plane.people.door.sign_in.by_session(opened.secret) is None
 
 
 async def test_over_tls_the_cookies_are_secure_and_of_this_host_alone(planes: Planes, browser: Browser) -> None:

@@ -140,8 +140,12 @@ class FederatedSignIn:
         return _extended(places.authorization, question), attempt
 
     async def end_at_provider(self) -> str:
-        """Where the provider signs a person out (OpenID Connect RP-Initiated Logout 1.0), "" where it does not."""
-        place = (await self._provider.places()).end_session
+        """Where the provider signs a person out (OpenID Connect RP-Initiated Logout 1.0), "" where nobody knows."""
+        try:
+            place = (await self._provider.places()).end_session
+        except ProviderUnavailable as fault:  # who signed out is out here, and must not be told otherwise
+            _log.warning("who signs out is not led to the provider: %s", fault)
+            return ""
         question = {"client_id": self.terms.issuer.audience, "post_logout_redirect_uri": self.terms.signed_out_uri}
         return _extended(place, question) if place else ""
 

@@ -11,7 +11,8 @@ from aegis_authz.core.trusted_issuer import claim_of
 
 _MOST_GROUPS, _MOST_GROUP = 1000, 256
 _MOST_SUBJECT, _MOST_NAME = 255, 128
-_EMAIL = "email"
+_EMAIL = ("email", "/email")
+"""The claim by its name, and by its JSON pointer."""
 
 
 class ProfileUnusable(Exception):
@@ -63,7 +64,7 @@ def membership_of(profile: Profile, mapping: Mapping[str, Membership]) -> Member
 
 def _person_id(claims: Mapping[str, Json], person_claim: str) -> str:
     value = claim_of(claims, person_claim)
-    if not isinstance(value, str) or (person_claim == _EMAIL and claims.get("email_verified") is not True):
+    if not isinstance(value, str) or (person_claim in _EMAIL and claims.get("email_verified") is not True):
         return ""
     person_id = value.lower()
     return person_id if value.isascii() and PERSON_ID.match(person_id) else ""
