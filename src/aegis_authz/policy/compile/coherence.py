@@ -8,6 +8,7 @@ from aegis_authz.core.catalogue import BodyFormat
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.compile.comparisons import Fault, fits
 from aegis_authz.policy.compile.conditions import DEFAULT_PARAMETER, ValueConditions, short_form
+from aegis_authz.policy.compile.labels import label_faults
 from aegis_authz.policy.compile.limit_faults import (
     asks_beyond,
     confirm_faults,
@@ -149,6 +150,7 @@ def _catalogue_faults(rule: Rule, tool: KnownTool, values: Sequence[ValueConditi
         for value in values:
             if value.of == "parameters" and actions[name]:
                 yield from _parameter_faults(value, name, actions[name])
+                yield from label_faults(value, tool.tool, name)
 
 
 def _redaction_faults(rule: ToolRule, tool: KnownTool, names: Collection[str]) -> Iterator[Fault]:
