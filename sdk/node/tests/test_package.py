@@ -1,0 +1,43 @@
+"""The package: its own tests, and what would be published."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sdk.node.tests.conftest import SDK, run
+
+pytestmark = pytest.mark.slow
+
+
+def test_its_own_tests_pass(built: Path) -> None:
+    files = sorted(str(path) for path in (built / "tests").glob("*.test.mjs"))
+    printed = run(["node", "--test", "--test-reporter=tap", *files], built)
+    assert "# fail 0" in printed
+    passed = re.search(r"^# pass (\d+)$", printed, re.MULTILINE)
+    assert passed is not None
+    assert int(passed[1]) >= sum(Path(path).read_text("utf-8").count("\ntest(") for path in files) > 25
+
+
+def test_what_is_published_needs_nothing_and_holds_its_types(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        names = set(archive.getnames())
+        manifest = json.load(archive.extractfile("package/package.json"))  # type: ignore[arg-type]  # it is a file
+    modules = {path.stem for path in (SDK / "src").glob("*.ts")}
+    compiled = {f"package/dist/{module}{suffix}" for module in modules for suffix in (".js", ".d.ts")}
+    assert names == compiled | {"package/package.json", "package/README.md"}
+    assert "dependencies" not in manifest
+
+
+def test_the_lock_names_no_registry() -> None:
+    lock = (SDK / "package-lock.json").read_text("utf-8")
+    assert "resolved" not in lock
+    assert "://" not in lock
+
+
+def test_files_are_short() -> None:
+    assert [path.name for path in SDK.rglob("src/*.ts") if len(path.read_text("utf-8").splitlines()) > 400] == []
