@@ -51,6 +51,10 @@ test: setup ## Run the tests, those with the real servers included; ARGS="-k nam
 test-all: setup rego ## Run every test, the slow ones and those of the Rego included
 	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
+.PHONY: test-sdk
+test-sdk: setup ## Test the SDKs, for Python and for Node (from npm: its compiler), against one mesh each
+	@$(PYTEST) -rs sdk $(ARGS)
+
 # Skipped where there is no root or no nft, and says so: -rs.
 .PHONY: test-bypass
 test-bypass: setup ## Try every way around the gateway, in network namespaces; needs root, nftables and iproute2
