@@ -123,8 +123,8 @@ class OperationTerms:
 
     @property
     def has_long_documents(self) -> bool:
-        """Whether a request may name one that takes long to read, however short it is itself."""
-        return any(len(document) >= LONG_OPERATION for document in self.persisted.values())
+        """Whether a request may name what takes long to read, in one document or more, however short it is itself."""
+        return any(self.batch * len(document) >= LONG_OPERATION for document in self.persisted.values())
 
 
 ONE_OPERATION = OperationTerms(1, MappingProxyType({}), True)

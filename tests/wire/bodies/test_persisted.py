@@ -156,6 +156,13 @@ def test_a_short_request_that_may_name_a_long_document_is_read_beside_the_others
     assert takes_long(http("POST", {"id": "long"}, ""), catalogue(graph)) is is_slow
 
 
+@pytest.mark.parametrize(("length", "is_slow"), [(LONG_OPERATION // 8, True), (LONG_OPERATION // 8 - 1, False)])
+def test_a_short_batch_that_may_name_many_documents_is_read_beside_the_others(length: int, is_slow: bool) -> None:
+    terms = OperationTerms(8, MappingProxyType({"a": "{ a }".ljust(length, "#")}), False)
+    graph = replace(action("POST"), operations=terms)
+    assert takes_long(http("POST", [{"id": "a"}] * 8, ""), catalogue(graph)) is is_slow
+
+
 def test_a_named_document_and_the_same_text_are_two_calls_to_an_approver() -> None:
     named, sent = call("POST", {"id": "user-1"}, ""), call("POST", {"query": USER}, "")
     assert named.digest != sent.digest
