@@ -27,14 +27,13 @@ actions:
       by_truth: {from: /by_truth, type: object}
       first: {from: /kinds/0, type: string}
       extra: {from: /extra}
+  watch: {match: POST /pay.v1.Payments/Watch, body: grpc, others: allow}
 """,
 }
 
 
-def problems(conditions: str, listed: str = "allowed_tools") -> list[str]:
-    text = (
-        f"agent: a\n{listed}:\n  - name: pay\n    actions: [create]\n    conditions: {{parameters: {{{conditions}}}}}\n"
-    )
+def problems(conditions: str, listed: str = "allowed_tools", action: str = "create") -> list[str]:
+    text = f"agent: a\n{listed}:\n  - name: pay\n    actions: [{action}]\n    conditions: {{parameters: {{{conditions}}}}}\n"
     try:
         load({"p.yaml": text}, TOOLS)
     except PolicyErrors as errors:
@@ -76,3 +75,9 @@ def test_a_rule_names_values_as_they_are_judged(conditions: str) -> None:
 def test_another_name_of_a_value_and_one_that_there_is_not_are_errors(conditions: str, label: str, listed: str) -> None:
     (problem,) = problems(conditions, listed)
     assert f"'{label}' is no value by which" in problem
+
+
+def test_where_no_parameters_are_listed_fields_are_compared_by_their_names() -> None:
+    assert problems("kind: {not: CASH}", action="watch") == []
+    assert "'COINS' is no value" in problems("kind: {not: COINS}", action="watch")[0]
+    assert "'COINS' is no value" in problems("/parent/kind: {not: COINS}", action="watch")[0]

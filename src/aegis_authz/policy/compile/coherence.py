@@ -148,9 +148,11 @@ def _catalogue_faults(rule: Rule, tool: KnownTool, values: Sequence[ValueConditi
             yield ("approval", "confirm"), message
     for name in names:
         for value in values:
-            if value.of == "parameters" and actions[name]:
+            if value.of != "parameters":
+                continue
+            if actions[name]:
                 yield from _parameter_faults(value, name, actions[name])
-                yield from label_faults(value, tool.tool, name)
+            yield from label_faults(value, tool.tool, name)
 
 
 def _redaction_faults(rule: ToolRule, tool: KnownTool, names: Collection[str]) -> Iterator[Fault]:

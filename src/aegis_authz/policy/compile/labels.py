@@ -22,19 +22,23 @@ def label_faults(value: ValueConditions, tool: Tool, action: str) -> Iterator[Fa
     method = tool.interface.methods.get(action)
     if method is None or not method.request or not value.path:
         return
-    parameter = next((entry for entry in tool.parameters_of(action) if entry.name == value.path[0]), None)
-    if parameter is None or parameter.source is not ParameterSource.BODY:
-        return
-    for check in value.checks:
-        yield from _faults_of(check, value, parameter, method.request, tool.interface)
+    parameters = tool.parameters_of(action)
+    places = [pointer.split(entry.at) for entry in parameters if _is_of_body(entry) and entry.name == value.path[0]]
+    # where none is listed, fields are parameters by their own names
+    for place in places if parameters else [value.path[:1]]:
+        for check in value.checks:
+            yield from _faults_of(check, value, (*place, *value.path[1:]), method.request, tool.interface)
+
+
+def _is_of_body(parameter: Parameter) -> bool:
+    return parameter.source is ParameterSource.BODY
 
 
 def _faults_of(
-    check: Check, value: ValueConditions, parameter: Parameter, request: str, interface: Interface
+    check: Check, value: ValueConditions, place: tuple[str, ...], request: str, interface: Interface
 ) -> Iterator[Fault]:
-    below = (*pointer.split(parameter.at), *value.path[1:])
     for words, condition, limit in _compared(check):
-        labels = _labels_at(interface, request, (*below, *words))
+        labels = _labels_at(interface, request, (*place, *words))
         if labels is None or OPERATORS[condition].operand not in (Operand.SCALAR, Operand.SCALARS):
             continue
         for text in limit if isinstance(limit, list) else [limit]:
