@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from aegis_authz.control.publishing import Draft, Published, Publisher
-from aegis_authz.core.person import Domain, Person
+from aegis_authz.core.person import WHOLE_MESH, Domain, Person
 from aegis_authz.core.proposal import (
     Proposal,
     ProposalConflict,
@@ -18,12 +18,12 @@ from aegis_authz.core.proposal import (
 )
 from aegis_authz.core.release import Sources
 from aegis_authz.core.sponsors import answerable
-from aegis_authz.people.permissions import BOOTSTRAP_OWNER
+from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.policy.source.reader import read_source
 from aegis_authz.ports.data_plane import Clock, Ids
-from aegis_authz.ports.people import PeopleStore
+from aegis_authz.ports.people import PeopleStore, PersonUnknown
 from aegis_authz.ports.proposals import Proposals
 
 _ALL = "*"
@@ -157,6 +157,8 @@ class ProposalDesk:
             raise ProposalForbidden(f"{person.id} proposed it: another person confirms it")
         if person.id == BOOTSTRAP_OWNER.id:
             raise ProposalForbidden("the admin token is no second person: somebody who signed in confirms it")
+        if not await self._is_publisher(proposal.by):
+            raise ProposalForbidden(f"{proposal.by} may publish no more: whoever still wants it proposes it")
         sponsors = await self._people.sponsors()
         common = answerable(sponsors, person.id) & answerable(sponsors, proposal.by)
         if common:
@@ -164,6 +166,16 @@ class ProposalDesk:
                 f"{min(common)} answers for {proposal.by} and for {person.id}: somebody else must confirm them first "
                 "(aegis people confirm)"
             )
+
+    async def _is_publisher(self, person_id: str) -> bool:
+        """Whether who proposed could do so now: a word of somebody who has left is none of two."""
+        if person_id == BOOTSTRAP_OWNER.id:
+            return True
+        try:
+            account = await self._people.account(person_id)
+        except PersonUnknown:
+            return False
+        return not account.is_disabled and may(account.person, Permission.PUBLISH_POLICIES, WHOLE_MESH)
 
 
 def _require_waiting(proposal: Proposal) -> None:

@@ -12,6 +12,8 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
+from aegis_authz.core.units import Epoch
+from aegis_authz.ports.people import Account
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.releases import MemoryReleases
 from tests.support.people import by, person, with_people
@@ -41,8 +43,10 @@ def with_policies(sources: Sources, **texts: str) -> Sources:
 
 
 @pytest.fixture
-def kept() -> MemoryPeople:
-    return MemoryPeople(for_tests=True)
+async def kept() -> MemoryPeople:
+    people = MemoryPeople(for_tests=True)
+    await people.add(Account(person("ann", "owner"), is_disabled=False, created=Epoch(1.0)))
+    return people
 
 
 @pytest.fixture
@@ -116,6 +120,26 @@ async def test_nobody_is_their_own_second_person(
     assert "ann proposed it" in own.json()["detail"]
     assert "admin token" in admin.json()["detail"]
     assert releases.current() == before
+
+
+@pytest.mark.parametrize(("role", "is_disabled"), [("owner", True), ("viewer", False), ("policy_admin@acme", False)])
+async def test_what_somebody_proposed_who_may_publish_no_more_is_the_word_of_one_person(
+    new_guarded: Callable[..., ControlServices],
+    client: Client,
+    documents: Documents,
+    releases: MemoryReleases,
+    kept: MemoryPeople,
+    role: str,
+    is_disabled: bool,
+) -> None:
+    async with client(new_guarded("*"), "ann") as ann:
+        before = releases.current()
+        proposal = await proposed(ann, documents(9000))
+        await kept.replace(Account(person("ann", role), is_disabled=is_disabled, created=Epoch(1.0)))
+        path, digest = f"/v1/proposals/{proposal['id']}/confirm", {"digest": proposal["digest"]}
+        refused = await ann.post(path, json=digest, headers=by("pia"))
+        assert (refused.status_code, releases.current()) == (403, before)
+        assert "ann may publish no more" in refused.json()["detail"]
 
 
 async def test_what_is_confirmed_is_what_was_looked_at(
