@@ -77,7 +77,7 @@ class ScriptedPipeline:
 
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
-    holds = Holds(pipeline, HoldBounds(4, 4, Seconds(60.0)), HoldMetrics(CollectorRegistry()), pipeline)
+    holds = Holds(pipeline, HoldBounds(4, 4, 4, Seconds(60.0)), HoldMetrics(CollectorRegistry()), pipeline)
     return CheckHandler(cast(Pipeline, pipeline), Admission(most, most, 0.02), CheckTimes(0.25, 0.02), holds)
 
 

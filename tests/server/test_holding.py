@@ -56,8 +56,8 @@ class World:
     def monotonic(self) -> float:
         return time.monotonic()
 
-    def holds(self, total: int = 8, of_agent: int = 4, longest: float = 60.0) -> Holds:
-        return Holds(self, HoldBounds(total, of_agent, Seconds(longest)), self, cast(Clock, self))
+    def holds(self, total: int = 8, of_tenant: int = 8, of_agent: int = 4, longest: float = 60.0) -> Holds:
+        return Holds(self, HoldBounds(total, of_tenant, of_agent, Seconds(longest)), self, cast(Clock, self))
 
 
 def hold(name: str = "apr_1", scope: Scope = BOT, longest: float = 20.0, life: float = 900.0) -> Hold:
@@ -127,6 +127,23 @@ async def test_an_agent_has_its_share_and_an_authorizer_its_bound() -> None:
     gone.set()
     assert [await soon(wait) for wait in waiting] == [HoldEnd.LEFT] * 3
     again = asyncio.create_task(holds.wait(hold("apr_6"), far(), asyncio.Event()))
+    await begun(world, 1)
+    world.approvals["apr_6"] = ApprovalState.DENIED
+    assert await soon(again) is HoldEnd.DENIED, "what has ended makes room"
+
+
+async def test_a_tenant_leaves_room_for_others_however_many_agents_it_has() -> None:
+    world, gone = World(), asyncio.Event()
+    holds = world.holds(total=4, of_tenant=2)
+    agents = [Scope("acme", "emea", "a"), Scope("acme", "emea", "b"), Scope("acme", "apac", "a")]
+    waiting = [asyncio.create_task(holds.wait(hold(agent.agent, agent), far(), gone)) for agent in agents]
+    await begun(world, 3)
+    assert await soon(holds.wait(hold("apr_4", Scope("acme", "emea", "c")), far(), gone)) is HoldEnd.CROWDED
+    waiting.append(asyncio.create_task(holds.wait(hold("apr_5", Scope("acme", "apac", "c")), far(), gone)))
+    await begun(world, 4)
+    gone.set()
+    assert [await soon(wait) for wait in waiting] == [HoldEnd.LEFT] * 4
+    again = asyncio.create_task(holds.wait(hold("apr_6", Scope("acme", "emea", "c")), far(), asyncio.Event()))
     await begun(world, 1)
     world.approvals["apr_6"] = ApprovalState.DENIED
     assert await soon(again) is HoldEnd.DENIED, "what has ended makes room"

@@ -192,7 +192,8 @@ def _times(settings: AuthzSettings) -> CheckTimes:
 def _holds(settings: AuthzSettings, clock: SystemClock, stack: AsyncExitStack) -> Holds:
     states = RedisApprovalStates(settings.redis)
     stack.push_async_callback(states.close)
-    bounds = HoldBounds(settings.holds.total, settings.holds.of_agent, Seconds(settings.holds.longest))
+    holds = settings.holds
+    bounds = HoldBounds(holds.total, holds.of_tenant, holds.of_agent, Seconds(holds.longest))
     return Holds(states, bounds, HoldMetrics(None), clock)
 
 

@@ -70,11 +70,12 @@ class Budget(Settings):
 class HoldSettings(Settings):
     """Requests that are kept open while a person decides, where a policy says `hold`.
 
-    `total` of them at once in one worker, 0 for none, `of_agent` of one agent, each for at most `longest` seconds.
-    Whoever finds no room is answered at once.
+    `total` of them at once in one worker, 0 for none, `of_tenant` of one tenant, `of_agent` of one agent, each for at
+    most `longest` seconds. Whoever finds no room is answered at once.
     """
 
     total: int = Field(default=64, ge=0, le=1024)
+    of_tenant: int = Field(default=32, ge=1, le=1024)
     of_agent: int = Field(default=4, ge=1, le=64)
     longest: float = Field(default=MOST_HOLD, gt=0, le=MOST_HOLD)
 

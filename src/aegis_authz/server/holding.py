@@ -11,6 +11,7 @@ from enum import Enum
 
 from aegis_authz.check.hold import Hold
 from aegis_authz.core.approval import ApprovalState
+from aegis_authz.core.person import Domain
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import ApprovalId, Monotonic, Seconds
 from aegis_authz.ports.data_plane import ApprovalStates, Clock, HoldTelemetry, StoreDown
@@ -47,9 +48,12 @@ _ENDS: Mapping[ApprovalState | None, HoldEnd] = {
 
 @dataclass(frozen=True, slots=True)
 class HoldBounds:
-    """The most requests that one authorizer keeps open, the most of them of one agent, and for how long at most."""
+    """The most requests that one authorizer keeps open, the most of them of one tenant and of one agent, and for how
+    long at most.
+    """
 
     total: int
+    of_tenant: int
     of_agent: int
     longest: Seconds
 
@@ -63,7 +67,7 @@ class Holds:
         self._telemetry = telemetry
         self._clock = clock
         self._waits: dict[asyncio.Future[HoldEnd], ApprovalId] = {}
-        self._of_agents: Counter[Scope] = Counter()
+        self._of_holders: Counter[Scope | Domain] = Counter()
         self._draining = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
 
@@ -74,7 +78,7 @@ class Holds:
         until = Monotonic(min(until, now + min(hold.longest, self._bounds.longest, left)))
         if self._draining.is_set() or until <= now:
             return HoldEnd.UNDECIDED
-        if len(self._waits) >= self._bounds.total or self._of_agents[hold.scope] >= self._bounds.of_agent:
+        if self._is_crowded(hold.scope):
             self._telemetry.hold_refused()
             return HoldEnd.CROWDED
         self._telemetry.hold_began()
@@ -89,10 +93,16 @@ class Holds:
         """End all holds, and begin no other: the worker stops."""
         self._draining.set()
 
+    def _is_crowded(self, agent: Scope) -> bool:
+        bounds, holders = self._bounds, self._of_holders
+        of_tenant, of_agent = holders[Domain.of(agent)], holders[agent]
+        return len(self._waits) >= bounds.total or of_tenant >= bounds.of_tenant or of_agent >= bounds.of_agent
+
     async def _end(self, hold: Hold, longest: Seconds, gone: asyncio.Event) -> HoldEnd:
         word: asyncio.Future[HoldEnd] = asyncio.get_running_loop().create_future()
         self._waits[word] = hold.approval_id
-        self._of_agents[hold.scope] += 1
+        holders = (hold.scope, Domain.of(hold.scope))
+        self._of_holders.update(holders)
         departure, stop = asyncio.ensure_future(gone.wait()), asyncio.ensure_future(self._draining.wait())
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._look_until_idle())
@@ -107,9 +117,8 @@ class Holds:
             departure.cancel()
             stop.cancel()
             del self._waits[word]
-            self._of_agents[hold.scope] -= 1
-            if not self._of_agents[hold.scope]:
-                del self._of_agents[hold.scope]
+            self._of_holders.subtract(holders)
+            self._of_holders = +self._of_holders  # those of whom nothing is kept open are forgotten
 
     async def _look_until_idle(self) -> None:
         while self._waits:
