@@ -147,6 +147,11 @@ def test_an_url_of_another_kind_is_no_cluster(url: str) -> None:
         "cluster://a:0",
         "cluster://a:1,",
         "cluster://u:secret@a",
+        "cluster://u:sec/secret@a:1",  # which would be read as the host u
+        "cluster://b:2/secret@a:1",
+        "cluster://u:sec#secret@a:1",
+        "cluster://u:[secret]@a:1",
+        "cluster://u:a secret@a:1",
         "cluster://a:1?ssl_ca_certs=/ca.pem",  # which without TLS would be read by nobody
         "clusters://a:1?ssl_cert_reqs=none",
         "clusters://a:1?password=secret",

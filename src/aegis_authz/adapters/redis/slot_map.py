@@ -15,6 +15,8 @@ from aegis_authz.adapters.redis.client import RedisUrlUnusable
 
 _SCHEMES = {"cluster": "redis", "clusters": "rediss"}
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}\Z")
+_CREDENTIALS = re.compile(r"[^/#\[\]\s]*\Z")
+"""Without the signs that end the place in an URL (RFC 3986, section 3.2): before them would stand another host."""
 _TLS = re.compile(r"ssl_(?:ca_certs|certfile|keyfile)=[^&]+\Z")
 _SLOTS = 16384
 _SLOT_OF = {partition: key_slot(redis_keys.epoch(partition).encode()) for partition in redis_keys.ALL_PARTITIONS}
@@ -81,7 +83,8 @@ def read_cluster_url(url: str) -> ClusterPlace | None:
     credentials, at, hosts = place.rstrip("/").rpartition("@")
     nodes = tuple(hosts.split(","))
     is_tls = scheme == "clusters"
-    if not all(map(_ADDRESS.match, nodes)) or not all(is_tls and _TLS.match(pair) for pair in query.split("&") if pair):
+    is_place = _CREDENTIALS.match(credentials) and all(map(_ADDRESS.match, nodes))
+    if not is_place or not all(is_tls and _TLS.match(pair) for pair in query.split("&") if pair):
         raise RedisUrlUnusable(
             "a Redis Cluster is cluster://[user:password@]host:port,host:port, or clusters:// with TLS, and behind a "
             "question mark ssl_ca_certs=FILE, ssl_certfile=FILE and ssl_keyfile=FILE"
