@@ -351,10 +351,16 @@ async def test_a_call_is_refused_when_a_key_that_narrowed_its_token_is_revoked(c
 
 
 async def test_a_store_that_may_have_forgotten_revocations_says_so(contract: Contract) -> None:
+    assert not await contract.revocations.is_whole()
     await contract.revocations.declare_whole()
     assert await contract.revocations.is_whole()
     await contract.start_again()
     assert not await contract.revocations.is_whole()
+    await contract.start_again()  # after what was told again, and before that is said
+    await contract.revocations.declare_whole()
+    assert not await contract.revocations.is_whole()
+    await contract.revocations.declare_whole()
+    assert await contract.revocations.is_whole()
 
 
 async def test_a_held_call_opens_one_approval_however_often_it_is_repeated(contract: Contract) -> None:

@@ -91,7 +91,10 @@ class Revocations(Protocol):
         ...
 
     async def declare_whole(self) -> None:
-        """Say that all that is revoked has been told. Raises StoreDown."""
+        """Say that all that is revoked has been told since `is_whole` was asked last. Raises StoreDown.
+
+        What the store forgets between the two counts as forgotten afterwards.
+        """
         ...
 
 

@@ -40,7 +40,7 @@ class _Memory:
     epochs: dict[str, int] = field(default_factory=dict)
     spent: dict[tuple[str, ...], float] = field(default_factory=dict)
     revoked: dict[str, Revocation] = field(default_factory=dict)
-    is_whole: bool = False
+    whole_in: int = 0
     approvals: dict[str, Approval] = field(default_factory=dict)
     granted: Counter[tuple[str, str]] = field(default_factory=Counter)
     ledger: Ledger = field(default_factory=Ledger)
@@ -205,7 +205,6 @@ class MemoryStore:
     def start_again(self) -> None:
         """Keep the data, as a Redis that was started again or took over: what it lost of them nobody knows."""
         self._memory.began = _LOST
-        self._memory.is_whole = False
         self._memory.is_counted = False
         self._memory.life += 1
         self._memory.epochs.clear()
@@ -330,6 +329,7 @@ class MemoryRevocations:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._life = 0
 
     async def revoke(self, revocation: Revocation) -> None:
         """Refuse every call it is about."""
@@ -345,11 +345,12 @@ class MemoryRevocations:
 
     async def is_whole(self) -> bool:
         """Whether this memory was told everything."""
-        return self._store.memory.is_whole
+        self._life = self._store.memory.life
+        return self._store.memory.whole_in == self._life
 
     async def declare_whole(self) -> None:
-        """Say that it was."""
-        self._store.memory.is_whole = True
+        """Say that it was, in the life of which was asked."""
+        self._store.memory.whole_in = self._life
 
 
 def _granted(scope: Scope, narrowing: Narrowing) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def call() -> Settlement:
 async def test_marks_are_set_once_they_are_in_every_partition(servers: Servers) -> None:
     marks = LifeMarks(servers, redis_keys.counted)
     assert not await marks.are_set()
-    await marks.set()
+    await marks.set(await marks.lives())
     assert await marks.are_set()
     assert not await LifeMarks(servers, redis_keys.revocations_whole).are_set()
     await servers.ask(KEY, lambda redis: redis.delete(KEY))
@@ -55,18 +55,19 @@ async def test_marks_are_set_once_they_are_in_every_partition(servers: Servers) 
 
 
 async def test_a_mark_of_another_life_is_none(servers: Servers) -> None:
-    await LifeMarks(servers, redis_keys.counted).set()
+    marks = LifeMarks(servers, redis_keys.counted)
+    await marks.set(await marks.lives())
     await servers.ask(KEY, lambda redis: redis.set(KEY, "0" * 40))
     assert not await LifeMarks(servers, redis_keys.counted).are_set()
 
 
 async def test_marks_are_gone_with_all_else(servers: Servers, server: RealRedis | RealCluster) -> None:
     marks = LifeMarks(servers, redis_keys.counted)
-    await marks.set()
+    await marks.set(await marks.lives())
     assert await marks.are_set()
     server.command("FLUSHALL")
     assert not await marks.are_set()
-    await marks.set()
+    await marks.set(await marks.lives())
     assert await marks.are_set()
 
 
@@ -80,13 +81,13 @@ async def test_a_partition_that_moved_is_in_another_life(shared_cluster: RealClu
     shared_cluster.command("FLUSHALL")
     servers = open_servers(shared_cluster.url, 2)
     marks = LifeMarks(servers, redis_keys.counted)
-    await marks.set()
+    await marks.set(await marks.lives())
     assert await marks.are_set()
     source = shared_cluster.master_of(KEY)
     target = next(node for node in shared_cluster.masters if node is not source)
     shared_cluster.move(KEY, target)
     assert not await marks.are_set()
-    await marks.set()
+    await marks.set(await marks.lives())
     assert await marks.are_set()
     await servers.aclose()
 
@@ -100,7 +101,7 @@ async def test_a_partition_that_went_and_came_back_is_not_what_it_was(
     servers, store = open_servers(shared_cluster.url, 2), RedisStore(shared_cluster.url, SystemClock(), Seconds(0))
     await until_fit(store)
     marks = LifeMarks(servers, mark_of)
-    await marks.set()
+    await marks.set(await marks.lives())
     assert await marks.are_set()
     source = shared_cluster.master_of(KEY)
     shared_cluster.move(KEY, next(node for node in shared_cluster.masters if node is not source))
@@ -111,7 +112,7 @@ async def test_a_partition_that_went_and_came_back_is_not_what_it_was(
         await until_fit(store)
     shared_cluster.move(KEY, source)
     assert not await marks.are_set()
-    await marks.set()
+    await marks.set(await marks.lives())
     await until_fit(store)
     assert await marks.are_set()
     await store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -29,12 +29,17 @@ class LifeMarks:
                 return False
         return True
 
-    async def set(self) -> None:
-        """Mark all partitions, each with the life that its server is in."""
+    async def lives(self) -> Mapping[str, str]:
+        """The life that each server is in, by the server's name."""
+        return {master.name: await life_at(master.redis) for master in await self._servers.masters()}
+
+    async def set(self, lives: Mapping[str, str]) -> None:
+        """Mark all partitions, each with the life that its server was in; of a server that is not among them, none."""
         for master in await self._servers.masters():
-            life = await life_at(master.redis)
-            questions = [(key, _setting(key, life)) for key in map(self._key_of, master.partitions)]
-            answers(await self._servers.ask_each(questions))
+            if master.name in lives:
+                life = lives[master.name]
+                questions = [(key, _setting(key, life)) for key in map(self._key_of, master.partitions)]
+                answers(await self._servers.ask_each(questions))
 
     async def _are_set_at(self, master: Master) -> bool:
         life = await life_at(master.redis)

@@ -39,7 +39,7 @@ class RedisLimits:
         After StoreDown it may be so for some partitions.
         """
         async with answering():
-            await self._marks.set()
+            await self._marks.set(await self._marks.lives())
 
     async def quarantine(self, quarantine: Quarantine) -> None:
         """Refuse every call of the agent until then. Raises StoreDown."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering
 from aegis_authz.adapters.redis.life_marks import LifeMarks
@@ -20,6 +22,7 @@ class RedisRevocations:
     def __init__(self, url: str) -> None:
         self._servers = open_servers(url, _CONNECTIONS)
         self._marks = LifeMarks(self._servers, redis_keys.revocations_whole)
+        self._lives: Mapping[str, str] = {}
 
     async def revoke(self, revocation: Revocation) -> None:
         """Refuse every call it is about. Raises StoreDown."""
@@ -44,12 +47,13 @@ class RedisRevocations:
     async def is_whole(self) -> bool:
         """Whether this life of each server was told everything. Raises StoreDown."""
         async with answering():
+            self._lives = await self._marks.lives()
             return await self._marks.are_set()
 
     async def declare_whole(self) -> None:
-        """Say that this life of each server was told everything. Raises StoreDown."""
+        """Say that each server was told everything in the life of which `is_whole` was asked. Raises StoreDown."""
         async with answering():
-            await self._marks.set()
+            await self._marks.set(self._lives)
 
     async def close(self) -> None:
         """Close the connections."""
