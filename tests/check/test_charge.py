@@ -12,7 +12,8 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.core.approval import ApprovalProof, ApprovalState, Unattended
 from aegis_authz.core.breaker import Breaker, Breakers
-from aegis_authz.core.decision import ApprovalTerms, Decision, Redact, Target
+from aegis_authz.core.catalogue import Action, BodyFormat, Catalogue, OperationTerms
+from aegis_authz.core.decision import ApprovalTerms, Decision, InjectCredential, Redact, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.limit import (
     Budget,
@@ -34,11 +35,12 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.answer import Answer
-from tests.check.test_pipeline import HELD, SNAPSHOT, World, decision, message, payment, token
+from tests.check.test_pipeline import HELD, SNAPSHOT, STRIPE, World, decision, message, payment, token
 
 DAY = CalendarWindow(Period.DAY, "UTC")
 BUDGET = Budget(10_000_000_000, "USD", DAY, OfParameter("amount", 1_000_000, ""))
 NUMBERS = itertools.count()
+FIVE_OPERATIONS = OperationTerms(5, {}, True)
 REDACTION = {"kind": "redact", "target": "response", "detectors": ["us_ssn"], "fields": []}
 
 
@@ -203,6 +205,30 @@ async def test_a_call_over_a_limit_that_sanitizes_is_redacted() -> None:
     world = Limited(limits=(limit(Count(1, DAY), Exceed.SANITIZE),))
     assert await reasons(world, 1, 1) == ["ALLOWED", "SANITIZED"]
     assert world.records[-1].obligations == (Redact(Target.RESPONSE, ("us_ssn",), ()),)
+
+
+async def test_a_call_whose_obligations_cannot_be_met_is_charged_nothing() -> None:
+    unmet = decision(obligations=(InjectCredential("authorization", "absent", "Bearer "),))
+    world = Limited(limits=(limit(BUDGET), limit(Concurrency(1, 60_000), name="one")), judged=unmet)
+    assert await reasons(world, 9999) == ["OBLIGATION_UNMET"]
+    assert world.settled[-1].charging is None
+    world.answers = [replace(unmet, obligations=())]
+    assert await reasons(world, 1) == ["ALLOWED"]
+
+
+@pytest.mark.parametrize("judged", [HELD, decision()])
+async def test_a_call_whose_operations_cannot_be_redacted_is_neither_held_nor_charged(judged: Decision) -> None:
+    redacted = replace(judged, obligations=(Redact(Target.REQUEST, (), ("/variables/a",)),))
+    world = Limited(limits=(limit(Count(9, DAY)),), judged=redacted)
+    listed = Action("pay", "POST", ("v1", "payments"), (), True, (BodyFormat.GRAPHQL,), FIVE_OPERATIONS)
+    tool = replace(STRIPE, actions=(listed,))
+    world.snapshots = [replace(entry, catalogue=Catalogue.of((tool,))) for entry in world.snapshots]
+    await world.check(payment(b'[{"query": "{ a }"}, {"query": "{ b }"}]'), seconds=5)
+    assert (world.reason, world.records[-1].detail) == (
+        Reason.OBLIGATION_UNMET,
+        "members of a batch would have to be redacted",
+    )
+    assert (world.settled[-1].opens, world.settled[-1].charging) == (None, None)
 
 
 async def test_a_call_over_its_limit_waits_for_an_approval_and_is_charged_when_it_passes() -> None:

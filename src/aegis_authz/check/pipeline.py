@@ -151,6 +151,9 @@ class Pipeline:
         try:
             decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
             policies = decision.policies
+            refuse_unreachable(decision, draft.call)
+            if decision.effect.lets_through:  # what cannot be fulfilled uses nothing but its token
+                fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)
             draft.cost = estimate_of(decision, draft)
             draft.charging = charging_of(decision, draft)
             draft.approval = approval_terms(decision, draft)
