@@ -25,7 +25,7 @@ from aegis_authz.demo.scenario import PAYMENTS
 from aegis_authz.local.documents import example_documents
 from tests.support.real_cluster import ClusterNode, RealCluster, running_cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("redis-cluster"), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 ON_REDIS = ("authz-0", "authz-1", "control")
 PATIENCE = 60.0
