@@ -51,6 +51,7 @@ def problems(conditions: str, listed: str = "allowed_tools", action: str = "crea
         "currency: {in: [EUR, COINS]}",
         "kinds: {every: {in: [CARD]}}",
         "extra: {equals: COINS}",
+        "/extra/null_value: {equals: none}",  # a member of a Value, and no field of it
         "/parent/kind: {equals: CARD}",
     ],
 )

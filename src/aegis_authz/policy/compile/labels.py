@@ -13,6 +13,7 @@ from aegis_authz.policy.compile.conditions import ValueConditions
 from aegis_authz.policy.language.operators import OPERATORS, Operand
 from aegis_authz.policy.source.problems import did_you_mean, quoted
 
+_OF_PROTOBUF = "google.protobuf."
 _SOME = "0"
 """A position in a list, of whose elements all are of one type."""
 
@@ -80,5 +81,6 @@ def _labels_at(interface: Interface, request: str, names: tuple[str, ...]) -> fr
             return None
         if field.kind is FieldKind.ENUM:
             return None if left else frozenset(interface.enums[field.type].values())
-        message = interface.messages.get(field.type)
+        # of protobuf's own messages most have a form of their own in JSON, and none holds an enumeration to judge by
+        message = None if field.type.startswith(_OF_PROTOBUF) else interface.messages.get(field.type)
     return None
