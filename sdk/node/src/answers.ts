@@ -2,7 +2,7 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 
-import { type Ask, AegisDenied, ApprovalNeeded, type Refusal } from "./errors.js";
+import { type Ask, AegisDenied, ApprovalNeeded, type Refusal, type Repeat } from "./errors.js";
 import { isMembers, type Members, memberOf, parseObject, textOf } from "./strict-json.js";
 
 const DECISION = "x-aegis-decision";
@@ -32,7 +32,7 @@ export function refusalError(
   headers: IncomingHttpHeaders,
   body: Uint8Array,
   ask: Ask,
-  repeat: () => Promise<Response>,
+  repeat: Repeat,
 ): AegisDenied | ApprovalNeeded {
   const members = readable(body);
   const wait = text(headers, "retry-after");

@@ -21,7 +21,7 @@ export class Connections {
   /** `ca` are certificate authorities in PEM, undefined for the system's. */
   constructor(ca: string | undefined) {
     this.#ca = ca;
-    this.#encrypted = new https.Agent({ keepAlive: true, ...authorities(ca) });
+    this.#encrypted = new https.Agent({ keepAlive: true, ...verification(ca) });
   }
 
   /** A request that was not sent yet, through `proxy`, or to where its URL says (null). `url` is a proof's target. */
@@ -79,7 +79,7 @@ class TunnelAgent extends https.Agent {
     const address = `${host.includes(":") ? `[${host}]` : host}:${options.port ?? 443}`;
     const request = client(this.#proxy.protocol).request({
       ...addressOf(this.#proxy),
-      ...authorities(this.#ca),
+      ...verification(this.#ca),
       method: "CONNECT",
       path: address,
       headers: { host: address },
@@ -99,7 +99,7 @@ class TunnelAgent extends https.Agent {
         return;
       }
       const servername = options.servername ?? "";
-      const inside = tls.connect({ ...authorities(this.#ca), socket, servername, ALPNProtocols: ["http/1.1"] });
+      const inside = tls.connect({ ...verification(this.#ca), socket, host, servername, ALPNProtocols: ["http/1.1"] });
       inside.once("error", end);
       inside.once("secureConnect", () => {
         inside.removeListener("error", end);
@@ -119,6 +119,7 @@ function addressOf(url: URL): http.RequestOptions {
   return { hostname: hostname ?? null, port: port ?? null, protocol: protocol ?? null };
 }
 
-function authorities(ca: string | undefined): { ca?: string } {
-  return ca === undefined ? {} : { ca };
+/** Said outright: the environment can turn verification off for whoever says nothing. */
+function verification(ca: string | undefined): { rejectUnauthorized: true; ca?: string } {
+  return ca === undefined ? { rejectUnauthorized: true } : { rejectUnauthorized: true, ca };
 }

@@ -67,6 +67,9 @@ export interface Standing {
 /** Asks how an approval stands. Rejects with AegisUnavailable. */
 export type Ask = (approvalId: string) => Promise<Standing>;
 
+/** Makes a held call again. The signal of the call that was held may have ended while a person thought about it. */
+export type Repeat = (signal: AbortSignal | undefined) => Promise<Response>;
+
 /** What `ApprovalNeeded.wait` may be told: the most seconds to wait, and what ends it before. */
 export interface WaitOptions {
   readonly seconds?: number;
@@ -88,10 +91,10 @@ export class ApprovalNeeded extends AegisError {
   /** Seconds since the epoch. */
   readonly expiresAt: number;
   readonly #ask: Ask;
-  readonly #repeat: () => Promise<Response>;
+  readonly #repeat: Repeat;
 
   /** @internal */
-  constructor(refusal: Refusal, approvalId: string, expiresAt: number, ask: Ask, repeat: () => Promise<Response>) {
+  constructor(refusal: Refusal, approvalId: string, expiresAt: number, ask: Ask, repeat: Repeat) {
     super(refusal.sentence);
     this.reason = refusal.reason;
     this.decisionId = refusal.decisionId;
@@ -110,7 +113,8 @@ export class ApprovalNeeded extends AegisError {
   /**
    * The result of the call, once a person approved it.
    *
-   * `seconds` is for how long to wait, by default for as long as the approval lives. Rejects with a DOMException
+   * `seconds` is for how long to wait, by default for as long as the approval lives. `signal` ends the wait and the
+   * call. Rejects with a DOMException
    * `TimeoutError` while nobody has decided (it may be waited for again), with AegisDenied, and with the reason of
    * `signal`.
    */
@@ -127,7 +131,7 @@ export class ApprovalNeeded extends AegisError {
       const standing = await this.#standing();
       signal?.throwIfAborted();
       if (standing.state === "approved") {
-        return this.#repeat();
+        return this.#repeat(signal);
       }
       if (standing.state !== "pending") {
         throw new AegisDenied(this.#ended(standing));

