@@ -207,12 +207,13 @@ async def test_a_call_over_a_limit_that_sanitizes_is_redacted() -> None:
     assert world.records[-1].obligations == (Redact(Target.RESPONSE, ("us_ssn",), ()),)
 
 
-async def test_a_call_whose_obligations_cannot_be_met_is_charged_nothing() -> None:
-    unmet = decision(obligations=(InjectCredential("authorization", "absent", "Bearer "),))
+@pytest.mark.parametrize("judged", [HELD, decision()])
+async def test_a_call_whose_obligations_cannot_be_met_is_neither_held_nor_charged(judged: Decision) -> None:
+    unmet = replace(judged, obligations=(InjectCredential("authorization", "absent", "Bearer "),))
     world = Limited(limits=(limit(BUDGET), limit(Concurrency(1, 60_000), name="one")), judged=unmet)
     assert await reasons(world, 9999) == ["OBLIGATION_UNMET"]
-    assert world.settled[-1].charging is None
-    world.answers = [replace(unmet, obligations=())]
+    assert (world.settled[-1].opens, world.settled[-1].charging) == (None, None)
+    world.answers = [decision()]
     assert await reasons(world, 1) == ["ALLOWED"]
 
 

@@ -20,11 +20,12 @@ from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
 from aegis_authz.check.respond import respond
 from aegis_authz.check.session import bound_session
-from aegis_authz.check.settle import approval_terms, settled_decision, settlement_of
+from aegis_authz.check.settle import approval_terms, approved, settled_decision, settlement_of
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.check.tunnel import is_spent, opened, shows_credentials
 from aegis_authz.core.decision import Decision, Evaluation, denied
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -152,8 +153,9 @@ class Pipeline:
             decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
             policies = decision.policies
             refuse_unreachable(decision, draft.call)
-            if decision.effect.lets_through:  # what cannot be fulfilled uses nothing but its token
-                fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)
+            passing = approved(decision) if decision.effect is Effect.APPROVAL_NEEDED else decision
+            if passing.effect.lets_through:  # what cannot be fulfilled uses nothing but its token
+                fulfil(passing, draft.rpc, draft.identity, self.credentials, draft.decoding)
             draft.cost = estimate_of(decision, draft)
             draft.charging = charging_of(decision, draft)
             draft.approval = approval_terms(decision, draft)

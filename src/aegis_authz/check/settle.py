@@ -124,10 +124,14 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
         return replace(decision, effect=Effect.APPROVAL_NEEDED, reason=Reason.APPROVAL_NEEDED)
     has_request = settlement.opens is not None or settlement.claims is not None
     if needs_approval and has_request and settled.outcome is SettleOutcome.APPROVED and settled.granted_by:
-        decision = sanitized(decision, over)
-        effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
-        return replace(decision, effect=effect, reason=Reason.APPROVED)
+        return approved(sanitized(decision, over))
     return denied(Reason.INTERNAL_FAULT, f"the store answered {settled.outcome.value} unasked", decision.revision)
+
+
+def approved(decision: Decision) -> Decision:
+    """What becomes of a held call once an approval lets it through."""
+    effect = Effect.SANITIZE if decision.changes_bodies else Effect.ALLOW
+    return replace(decision, effect=effect, reason=Reason.APPROVED)
 
 
 def _over_limit(decision: Decision, over: Sequence[tuple[Charge, Account]]) -> Decision:
