@@ -93,8 +93,11 @@ class SignIn:
 
     async def open_session(self, person: Person, source: str) -> OpenedSession:
         """A session of a person who has just proved who they are."""
+        return await self._open(person, source, Epoch(self._clock.now() + SESSION_LIFE))
+
+    async def _open(self, person: Person, source: str, until: Epoch) -> OpenedSession:
         now, secret = self._clock.now(), self._secret()
-        session = Session(digest(secret), person.id, now, Epoch(now + SESSION_LIFE))
+        session = Session(digest(secret), person.id, now, until)
         async with self._stores.transactions.transaction():
             await self._stores.sign_in.open_session(session)
             await self._stores.sign_in.note_place(person.id, network_of(source), now)
@@ -133,9 +136,12 @@ class SignIn:
         (holder,) = holders
         return holder, await self._live(holder)
 
-    async def make_login_code(self, person: Person, challenge: str) -> str:
-        """A code by which a command signs in as this person, once, by the verifier of the challenge. Told once."""
-        code = self._secret()
+    async def make_login_code(self, person: Person, session: str, challenge: str) -> str:
+        """A code by which a command signs in as this person, once, by the verifier of the challenge. Told once.
+
+        It names the session, by its hash, in which the person let the command in.
+        """
+        code = f"{self._secret()}.{digest(session)}"
         async with self._stores.transactions.transaction():
             expires = Epoch(self._clock.now() + LOGIN_CODE_LIFE)
             await self._stores.sign_in.put_code(login_digest(code, challenge), person.id, expires)
@@ -143,16 +149,20 @@ class SignIn:
         return code
 
     async def by_login_code(self, code: str, verifier: str, source: str) -> OpenedSession:
-        """Open a session for such a code. Raises NotSignedIn, SignInSlowed."""
+        """Open a session for such a code, which ends with the one in which it was made. Raises NotSignedIn,
+        SignInSlowed.
+        """
         names = (f"source {network_of(source)}",)
         await self._require_pause(names)
         kept = login_digest(code, challenge_of(verifier))
         holder = await self._stores.sign_in.take_code(kept, self._clock.now())
-        person = await self._live(holder) if holder else None
-        if person is None:
+        session = await self._stores.sign_in.session(code.rpartition(".")[2]) if holder else None
+        is_live = session is not None and session.person_id == holder and session.expires > self._clock.now()
+        person = await self._live(holder) if holder and is_live else None
+        if person is None or session is None:
             await self._note_failure(names, None, source)
             raise NotSignedIn
-        return await self.open_session(person, source)
+        return await self._open(person, source, session.expires)
 
     async def sign_out(self, secret: str) -> None:
         """End a session."""

@@ -9,9 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices, create_app
+from aegis_authz.core.sign_in import Session
 from aegis_authz.core.units import Epoch
-from aegis_authz.people.secrets import challenge_of
+from aegis_authz.people.secrets import challenge_of, digest
 from aegis_authz.ports.people import Account
 from aegis_authz.testing.people import MemoryPeople
 from tests.support.people import person
@@ -74,6 +76,29 @@ async def test_a_command_that_was_let_in_signs_in_once(plane: ControlServices, p
         assert (await command.post(CODE, json={"code": code, "verifier": VERIFIER})).status_code == 401
     acts = [(line.act.person, line.act.action) for line in await people.lines(0, 9)]
     assert acts.count(("ann", "sessions:command")) == 1
+
+
+async def test_a_command_is_in_no_longer_than_who_let_it_in(plane: ControlServices, people: MemoryPeople) -> None:
+    """Else a session lets in the next for ever, whatever becomes of the account at a provider."""
+    now = SystemClock().now()
+    ending = Session(digest("s" * 64), "ann", now, Epoch(now + 1800))
+    await people.open_session(ending)
+    async with browser(plane) as user, browser(plane) as command:
+        user.cookies.set("aegis-session", "s" * 64, domain="127.0.0.1")
+        answer = await command.post(CODE, json={"code": handed(await let_in(user)), "verifier": VERIFIER})
+        assert answer.status_code == 200
+        opened = await people.session(digest(command.cookies["aegis-session"]))
+    assert opened is not None
+    assert opened.expires == ending.expires
+
+
+async def test_nobody_lets_a_command_in_by_a_session_that_has_ended(
+    plane: ControlServices, people: MemoryPeople
+) -> None:
+    async with await signed_in(plane) as user, browser(plane) as command:
+        code = handed(await let_in(user))
+        await people.end_sessions("ann")  # as another password does
+        assert (await command.post(CODE, json={"code": code, "verifier": VERIFIER})).status_code == 401
 
 
 async def test_a_link_alone_lets_nobody_in(plane: ControlServices) -> None:

@@ -41,7 +41,7 @@ def command_login_routes(authentication: Authentication, pages: Pages, door: Sig
         _require_session(caller)
         form = await Form.read(request)
         pages.require_own_command(form, caller.person, (str(port), challenge, state), request)
-        code = await door.sign_in.make_login_code(caller.person, challenge)
+        code = await door.sign_in.make_login_code(caller.person, caller.session, challenge)
         return pages.let_in(f"http://127.0.0.1:{port}/?{urlencode({'code': code, 'state': state})}")
 
     return [people]
