@@ -278,19 +278,32 @@ async def test_a_change_by_a_certificate_is_not_made_for_a_page_of_another_site_
 async def test_certificates_are_given_and_taken_by_who_appoints_and_that_is_on_record(house: House) -> None:
     async with house.shown(house.ann()) as ann:
         await ann.post("/v1/people", json={"id": "zoe", "name": "Zoe", "roles": ["viewer@acme/emea"]})
-        given = {"kind": "email", "value": "zoe@acme.example", "note": "laptop"}
+        given = {"kind": "fingerprint", "value": "ab" * 32, "note": "laptop"}
         assert (await ann.post("/v1/people/zoe/certificates", json=given)).status_code == 204
         assert (await ann.get("/v1/people/zoe/certificates")).json() == {
-            "certificates": [{"kind": "email", "value": "zoe@acme.example"}]
+            "certificates": [{"kind": "fingerprint", "value": "ab" * 32}]
         }
-        for wrong in ({"value": "zoe"}, {"kind": "serial"}, {"kind": "fingerprint"}, {"value": "z\u0000@x"}):
+        for wrong in ({"value": "zoe"}, {"kind": "serial"}, {"kind": "email"}, {"value": "a\u0000"}):
             assert (await ann.post("/v1/people/zoe/certificates", json={**given, **wrong})).status_code == 400, wrong
         assert (await ann.post("/v1/people/bob/certificates", json=given)).status_code == 404
         assert (await ann.post("/v1/people/zoe/certificates/remove", json=given)).status_code == 204
         assert (await ann.post("/v1/people/zoe/certificates/remove", json=given)).status_code == 404
     acts = [line.act for line in await house.people.lines(0, 9)]
     assert [(act.action, act.subject, act.reason) for act in acts[-2:]] == [
-        ("people:certificate", "zoe", "email:zoe@acme.example laptop"),
-        ("people:no-certificate", "zoe", "email:zoe@acme.example laptop"),
+        ("people:certificate", "zoe", f"fingerprint:{'ab' * 32} laptop"),
+        ("people:no-certificate", "zoe", f"fingerprint:{'ab' * 32} laptop"),
     ]
     assert (await house.people.sponsors())["zoe"] == {"ann"}
+
+
+async def test_the_owner_of_a_tenant_shuts_nobody_out_by_giving_a_name_of_theirs_away(house: House) -> None:
+    await house.people.add_certificate("bob", CertificateName(CertificateKind.URI, "spiffe://acme.example/bob"))
+    names = (x509.UniformResourceIdentifier("spiffe://acme.example/bob"), x509.RFC822Name("bob@acme.example"))
+    bobs = house.authority.leaf("bob.pem", *names)
+    async with house.shown(house.ann()) as ann:
+        await ann.post("/v1/people", json={"id": "zoe", "name": "Zoe", "roles": ["viewer@acme/emea"]})
+        for person_id in ("zoe", "ann"):
+            stolen = {"kind": "email", "value": "bob@acme.example", "note": ""}
+            assert (await ann.post(f"/v1/people/{person_id}/certificates", json=stolen)).status_code == 403
+    async with house.shown(bobs) as bob:
+        assert await who(bob) == (200, "bob")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from aegis_authz.control.signing_in import PeopleStores, SignIn
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import WHOLE_MESH, Person
-from aegis_authz.core.sign_in import CertificateName
+from aegis_authz.core.sign_in import CertificateKind, CertificateName
 from aegis_authz.core.sponsors import answerable
 from aegis_authz.core.units import Epoch
 from aegis_authz.people.permissions import RESERVED_IDS, Permission, may
@@ -94,9 +94,14 @@ class Appointer:
         return await self._stores.sign_in.certificates(person_id)
 
     async def add_certificate(self, caller: Person, person_id: str, name: CertificateName, reason: str) -> None:
-        """Tell a person by client certificates of this name. Raises PersonUnknown, PersonConflict."""
+        """Tell a person by client certificates of this name. Raises PersonUnknown, PersonConflict, NotAppointed."""
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
+            if name.kind is not CertificateKind.FINGERPRINT and not _is_of_mesh(caller):
+                # whose certificates bear a name that somebody else has as well would be nobody any more
+                raise NotAppointed(
+                    f"{caller.id} may give one certificate, by its fingerprint: names are given by owners of the mesh"
+                )
             await self._stores.sign_in.add_certificate(person_id, name)
             await self._answer_for(caller, person_id)
             await self._write(caller, "people:certificate", account.person, f"{name} {reason}".strip())
