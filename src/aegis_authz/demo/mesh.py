@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -76,11 +76,8 @@ class DemoMesh:
         path.write_text(text.replace(old, new), "utf-8")
 
     async def publish(self) -> str:
-        """`aegis policy publish`; returns the new revision.
-
-        Without the tests beside the examples: to them the hosts are free at which tools of the demo answer.
-        """
-        answer = json.loads(await self.aegis("policy", "publish", "--dir", str(self.state), "--json", "--skip-tests"))
+        """`aegis policy publish`; returns the new revision."""
+        answer = json.loads(await self.aegis("policy", "publish", "--dir", str(self.state), "--json"))
         return str(answer["revision"])
 
     async def approve(self, approval_id: str) -> str:
@@ -158,21 +155,27 @@ async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ())
 
 def _copy_documents(policies: Path, mesh: DemoMesh, ports: dict[str, int]) -> None:
     for source, target in ((policies / "agents", mesh.policies), (policies / "tools", mesh.catalogue)):
-        for path in sorted(source.glob("*.yaml")):
-            text = path.read_text("utf-8")
+        for name, text in _texts(source):
             for example, port in ports.items():
                 text = text.replace(f"127.0.0.1:{example}", f"127.0.0.1:{port}")
-            (target / path.name).write_text(text, "utf-8")
+            (target / name).write_text(text, "utf-8")
+
+
+def _texts(folder: Path) -> Iterator[tuple[str, str]]:
+    """The documents of a folder, without their tests: to those the hosts are free at which tools of the demo answer."""
+    for path in sorted(folder.glob("*.yaml")):
+        if not path.name.endswith("_test.yaml"):
+            yield path.name, path.read_text("utf-8")
 
 
 def _copy_pack(pack: Path, mesh: DemoMesh, port: int) -> None:
     """Put the pack beside the examples, for a tenant of its own; its payments are another tool than theirs."""
     for source, target in ((pack / "agents", mesh.policies), (pack / "tools", mesh.catalogue)):
-        for path in sorted(source.glob("*.yaml")):
-            text = path.read_text("utf-8").replace("tenant: emea", f"tenant: {SPENDING_TENANT}")
+        for name, text in _texts(source):
+            text = text.replace("tenant: emea", f"tenant: {SPENDING_TENANT}")
             text = text.replace("acme/emea/", f"acme/{SPENDING_TENANT}/")
             for example, own in _SUPPLIERS:
                 text = text.replace(example, own)
             text = _HOST.sub(rf"\g<0>\nupstream: http://127.0.0.1:{port}", text)
-            (target / f"spending-{path.name}").write_text(text, "utf-8")
+            (target / f"spending-{name}").write_text(text, "utf-8")
     (mesh.policies / "spending-breaker.yaml").write_text(_BREAKER, "utf-8")
