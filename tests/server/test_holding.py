@@ -170,6 +170,16 @@ async def test_nobody_waits_for_a_store_that_is_away(fault: Exception) -> None:
     assert await soon(world.holds().wait(hold(), far(), asyncio.Event())) is HoldEnd.STORE_AWAY
 
 
+async def test_a_fault_of_what_looks_for_the_word_is_not_waited_out_and_not_hidden() -> None:
+    world = World()
+    holds, world.fault = world.holds(), ValueError("a bug")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a bug"):
+            await soon(holds.wait(hold(), far(), asyncio.Event()))
+    world.fault, world.approvals["apr_1"] = None, ApprovalState.APPROVED
+    assert await soon(holds.wait(hold(), far(), asyncio.Event())) is HoldEnd.SETTLED
+
+
 async def test_whoever_left_uses_no_approval_that_is_granted_in_the_same_moment() -> None:
     world, gone = World(), asyncio.Event()
     world.approvals["apr_1"] = ApprovalState.APPROVED

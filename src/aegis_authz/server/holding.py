@@ -72,7 +72,10 @@ class Holds:
         self._watch: asyncio.Task[None] | None = None
 
     async def wait(self, hold: Hold, until: Monotonic, gone: asyncio.Event) -> HoldEnd:
-        """Wait for a person's word; `gone` says that the caller left. It ends at `until` at the latest."""
+        """Wait for a person's word; `gone` says that the caller left. It ends at `until` at the latest.
+
+        Raises what looking for the word raises but for a store that is away: a bug.
+        """
         now = self._clock.monotonic()
         left = max(0.0, hold.expires_at - self._clock.now())
         until = Monotonic(min(until, now + min(hold.longest, self._bounds.longest, left)))
@@ -106,12 +109,15 @@ class Holds:
         departure, stop = asyncio.ensure_future(gone.wait()), asyncio.ensure_future(self._draining.wait())
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._look_until_idle())
+        watch = self._watch
         try:
-            await asyncio.wait((word, departure, stop), timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((word, departure, stop, watch), timeout=longest, return_when=asyncio.FIRST_COMPLETED)
             if gone.is_set():
                 return HoldEnd.LEFT
             if word.done():
                 return word.result()
+            if watch.done():
+                watch.result()  # it ends while somebody waits by a fault alone
             return HoldEnd.DRAINED if self._draining.is_set() else HoldEnd.UNDECIDED
         finally:
             departure.cancel()
