@@ -34,6 +34,17 @@ def test_a_line_keeps_its_columns_at_any_width(width: int) -> None:
     assert len(line) <= width and "\u2026" not in line
 
 
+@pytest.mark.parametrize("width", [80, 100, 159, 160, 200])
+def test_a_long_call_takes_a_second_line_and_no_other_column(width: int) -> None:
+    long = replace(LONGEST, call="past the gateway: TLS, QUIC, a name server of its own", reason="0 of 3 arrived")
+    lines = shown([LONGEST, long], width)
+    text = " ".join(" ".join(lines).split())
+    assert text.count("\u2713") == text.count("12345.6") == 2
+    assert LONGEST.reason in text and "0 of 3" in text and "arrived" in text
+    assert set(long.call.split()) <= set(text.split())
+    assert max(map(len, lines)) <= width and "\u2026" not in text
+
+
 @pytest.mark.parametrize("width", [80, 160])
 def test_what_was_expected_of_a_line_that_is_wrong_is_shown(width: int) -> None:
     text = " ".join(" ".join(shown([replace(LONGEST, expected="deny REPLAYED", ok=False)], width)).split())

@@ -94,7 +94,9 @@ def table(rows: Sequence[Row], width: int) -> Table:
     is_wide = width >= _WIDE
     title = "Aegis demo: real calls through a real Envoy"
     lines = Table(title=title) if is_wide else Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("", "call", *(["expected"] if is_wide else []), "answer"):
+    lines.add_column("", no_wrap=True)
+    lines.add_column("call", overflow="fold")
+    for column in (*(["expected"] if is_wide else []), "answer"):
         lines.add_column(column, no_wrap=True)
     lines.add_column("reason", no_wrap=is_wide, overflow="fold")
     lines.add_column("ms", justify="right", no_wrap=True)
