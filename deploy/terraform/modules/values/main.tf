@@ -1,0 +1,89 @@
+locals {
+  storages = {
+    control = try({ size = var.control.storage.size, className = var.control.storage.class_name }, {})
+    gateway = try({ size = var.gateway.storage.size, className = var.gateway.storage.class_name }, {})
+    redis   = try({ size = var.redis.storage.size, className = var.redis.storage.class_name }, {})
+  }
+
+  storage = { for part, words in local.storages : part => { for word, value in words : word => value if value != null } }
+
+  autoscaling = try({
+    enabled     = var.gateway.autoscaling.enabled
+    minReplicas = var.gateway.autoscaling.min_replicas
+    maxReplicas = var.gateway.autoscaling.max_replicas
+    cpu         = var.gateway.autoscaling.cpu
+    metric      = var.gateway.autoscaling.metric
+  }, {})
+
+  # Each part with its words as the chart spells them; null is what nobody said, and is left to the chart.
+  parts = {
+    control = {
+      enabled   = var.control.enabled
+      url       = var.control.url
+      publicUrl = var.control.public_url
+      documents = var.control.documents == null ? null : {
+        for kind, files in var.control.documents : kind => files if files != null
+      }
+      storage   = local.storage.control
+      settings  = var.control.settings
+      resources = var.control.resources
+    }
+    gateway = {
+      enabled     = var.gateway.enabled
+      replicas    = var.gateway.replicas
+      workers     = var.gateway.workers
+      https       = var.gateway.https
+      drainMs     = var.gateway.drain_ms
+      storage     = local.storage.gateway
+      autoscaling = { for word, value in local.autoscaling : word => value if value != null }
+      service     = var.gateway.service == null ? null : { for word, value in var.gateway.service : word => value if value != null }
+      tools       = var.gateway.tools
+      resources   = var.gateway.resources
+    }
+    sidecar = {
+      enabled       = var.sidecar.enabled
+      tokenEndpoint = var.sidecar.token_endpoint
+      audience      = var.sidecar.audience
+      workers       = var.sidecar.workers
+      https         = var.sidecar.https
+      drainMs       = var.sidecar.drain_ms
+      records       = var.sidecar.records == null ? null : { for word, value in var.sidecar.records : word => value if value != null }
+      namespaces    = var.sidecar.namespaces
+      tools         = var.sidecar.tools
+      resources     = var.sidecar.resources
+    }
+    redis = {
+      bundled   = var.redis.bundled
+      storage   = local.storage.redis
+      resources = var.redis.resources
+    }
+    networkPolicy = {
+      enabled       = var.network_policy.enabled
+      agents        = var.network_policy.agents
+      tools         = var.network_policy.tools
+      redis         = var.network_policy.redis
+      operators     = var.network_policy.operators
+      metrics       = var.network_policy.metrics
+      controlEgress = var.network_policy.control_egress
+    }
+    monitoring = {
+      serviceMonitor = var.monitoring == null ? null : { for word, value in var.monitoring : word => value if value != null }
+    }
+  }
+
+  images = {
+    for image, place in var.images : image => {
+      for word, value in { repository = place.repository, tag = place.tag, pullPolicy = place.pull_policy } : word => value if value != null
+    }
+  }
+
+  values = merge(
+    { for part, words in local.parts : part => { for word, value in words : word => value if value != null } },
+    {
+      images           = local.images
+      imagePullSecrets = [for name in var.image_pull_secrets : { name = name }]
+      secrets          = var.secrets
+    },
+    var.environment == null ? {} : { environment = var.environment },
+  )
+}
