@@ -1,0 +1,21 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    helm = {
+      source  = "hashicorp/helm"
+      version = "~> 3.0"
+    }
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 7.0"
+    }
+  }
+}
+
+provider "helm" {
+  kubernetes = {
+    config_path    = pathexpand(var.kubeconfig)
+    config_context = var.context
+  }
+}

@@ -1,0 +1,29 @@
+# Every word that modules/values takes: its parts, their words, and what these have.
+
+locals {
+  place = ["size", "class_name"]
+  words = {
+    images             = {}
+    image_pull_secrets = {}
+    secrets            = {}
+    environment        = {}
+    control = {
+      enabled   = [], url = [], public_url = [], settings = [], resources = []
+      documents = ["policies", "tools"], storage = local.place
+    }
+    gateway = {
+      enabled     = [], replicas = [], workers = [], https = [], drain_ms = [], tools = [], resources = []
+      storage     = local.place, service = ["type", "annotations"]
+      autoscaling = ["enabled", "min_replicas", "max_replicas", "cpu", "metric"]
+    }
+    sidecar = {
+      enabled    = [], token_endpoint = [], audience = [], workers = [], https = [], drain_ms = [], tools = []
+      namespaces = [], resources = [], records = ["claim", "loss"]
+    }
+    redis = { bundled = [], storage = local.place, resources = [] }
+    network_policy = {
+      enabled = [], agents = [], tools = [], redis = [], operators = [], metrics = [], control_egress = []
+    }
+    monitoring = { enabled = [], labels = [], interval = [] }
+  }
+}
