@@ -62,7 +62,11 @@ test-bypass: setup ## Try every way around the gateway, in network namespaces; n
 
 .PHONY: test-compose
 test-compose: setup ## Build the images and try docker-compose.yml on a real engine, as root; says what it needs
-	@$(PYTEST) -rs tests/deploy $(ARGS)
+	@$(PYTEST) -rs tests/deploy/test_compose.py tests/deploy/test_compose_file.py tests/deploy/test_image_files.py $(ARGS)
+
+.PHONY: test-deploy
+test-deploy: setup ## The chart, compose, Terraform, the images and ways around: what can be tried here, and what each skip needs
+	@$(PYTEST) -rs tests/deploy tests/bypass $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more

@@ -15,6 +15,12 @@ variable "name" {
   default     = "aegis"
 }
 
+variable "install" {
+  description = "Whether the chart is installed already; its Secrets come first."
+  type        = bool
+  default     = true
+}
+
 variable "values" {
   description = "As modules/values takes them."
   type        = any
@@ -56,8 +62,9 @@ variable "redis_acl" {
 }
 
 module "aegis" {
-  source = "../../modules/aegis"
-  values = var.values
+  source  = "../../modules/aegis"
+  install = var.install
+  values  = var.values
 
   redis = {
     kind     = "cluster"

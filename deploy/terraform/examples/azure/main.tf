@@ -15,6 +15,12 @@ variable "name" {
   default     = "aegis"
 }
 
+variable "install" {
+  description = "Whether the chart is installed already; its Secrets come first."
+  type        = bool
+  default     = true
+}
+
 variable "values" {
   description = "As modules/values takes them."
   type        = any
@@ -63,8 +69,9 @@ variable "operator_password" {
 }
 
 module "aegis" {
-  source = "../../modules/aegis"
-  values = var.values
+  source  = "../../modules/aegis"
+  install = var.install
+  values  = var.values
 
   redis = {
     nodes    = ["${azurerm_managed_redis.mesh.hostname}:${one(azurerm_managed_redis.mesh.default_database).port}"]

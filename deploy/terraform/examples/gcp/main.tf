@@ -15,6 +15,12 @@ variable "name" {
   default     = "aegis"
 }
 
+variable "install" {
+  description = "Whether the chart is installed already; its Secrets come first."
+  type        = bool
+  default     = true
+}
+
 variable "values" {
   description = "As modules/values takes them."
   type        = any
@@ -41,8 +47,9 @@ variable "networks" {
 }
 
 module "aegis" {
-  source = "../../modules/aegis"
-  values = var.values
+  source  = "../../modules/aegis"
+  install = var.install
+  values  = var.values
 
   redis = {
     nodes       = ["${google_redis_instance.mesh.host}:${google_redis_instance.mesh.port}"]

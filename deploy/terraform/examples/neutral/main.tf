@@ -12,6 +12,12 @@ variable "context" {
   type        = string
 }
 
+variable "install" {
+  description = "Whether the chart is installed already; its Secrets come first."
+  type        = bool
+  default     = true
+}
+
 variable "values" {
   description = "As modules/values takes them."
   type        = any
@@ -37,6 +43,7 @@ variable "secret_store" {
 
 module "aegis" {
   source       = "../../modules/aegis"
+  install      = var.install
   values       = var.values
   redis        = var.redis
   postgresql   = var.postgresql

@@ -17,6 +17,7 @@ resource "helm_release" "surroundings" {
 }
 
 resource "helm_release" "aegis" {
+  count     = var.install ? 1 : 0
   name      = var.name
   namespace = var.namespace
   chart     = coalesce(var.chart, "${path.module}/../../../helm/aegis")

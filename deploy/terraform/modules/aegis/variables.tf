@@ -27,6 +27,12 @@ variable "surroundings_namespace" {
   default     = "default"
 }
 
+variable "install" {
+  description = "Whether the chart is installed already. Its pods need their Secrets, and these the namespaces made here."
+  type        = bool
+  default     = true
+}
+
 variable "chart" {
   description = "The chart: a folder, an archive, or its address in a registry."
   type        = string
