@@ -139,7 +139,7 @@ variable "gateway" {
     error_message = "gateway.storage.size: a quantity, such as 10Gi."
   }
   validation {
-    condition     = var.gateway.enabled || !var.control.enabled && !try(var.sidecar.enabled, false) || try(var.control.public_url, null) != null
+    condition     = var.gateway.enabled || !var.control.enabled || var.control.public_url != null
     error_message = "control.public_url: say where agents and approvers reach the control plane, when no gateway of this release has a door."
   }
 }

@@ -133,3 +133,22 @@ run "an_interval_has_a_unit" {
   }
   expect_failures = [var.monitoring]
 }
+
+run "sidecars_of_a_control_plane_elsewhere_need_no_address_here" {
+  command = plan
+  variables {
+    control        = { enabled = false, url = "http://control.mesh.svc:7400" }
+    gateway        = { enabled = false }
+    network_policy = { enabled = false }
+    sidecar = {
+      enabled        = true
+      token_endpoint = "https://control/v1/token"
+      records        = { loss = "accept" }
+      namespaces     = [{ name = "shop", agents = [{ name = "a", agent = "acme/emea/a" }] }]
+    }
+  }
+  assert {
+    condition     = !can(output.values.control.publicUrl)
+    error_message = "nobody is told an address"
+  }
+}
