@@ -27,6 +27,7 @@ from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
+from aegis_authz.control.access_requests import AccessRequestDesk
 from aegis_authz.control.acts import Note
 from aegis_authz.control.app import ControlServices, Outreach, PeopleServices, Watch
 from aegis_authz.control.appointing import Appointer
@@ -360,6 +361,7 @@ def control_services(
         publisher=publisher,
         approver=approver,
         deciding=deciding,
+        access_requests=AccessRequestDesk(approver, stores.uses, authentication.note, settings.people_url or base),
         proposals=ProposalDesk(stores.proposals, publisher, stores.people.people),
         overseer=_overseer(settings.oversight, stores, authentication.note, clock),
         registry=registry,

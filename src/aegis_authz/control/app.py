@@ -21,6 +21,7 @@ from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.approvals.standing_decision import NotStanding
+from aegis_authz.control.access_requests import AccessRequestDesk
 from aegis_authz.control.appointing import Appointer, NotAppointed
 from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.deciding_on_record import Deciding
@@ -47,6 +48,7 @@ from aegis_authz.control.proposing import ProposalDesk
 from aegis_authz.control.publishing import Publisher
 from aegis_authz.control.revoking import NotRevoked, Revoker
 from aegis_authz.control.rotating import NotRotated, Rotator
+from aegis_authz.control.routes.access_requests import access_request_routes
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approval_batches import approval_batch_routes
 from aegis_authz.control.routes.approval_pages import approval_page_routes
@@ -168,6 +170,7 @@ class ControlServices:
     publisher: Publisher
     approver: Approver
     deciding: Deciding
+    access_requests: AccessRequestDesk
     proposals: ProposalDesk
     standing: StandingDesk
     overseer: Overseer
@@ -228,6 +231,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, authentication),
         *proposal_routes(services.proposals, authentication),
         *approval_routes(services.approver, services.deciding, authentication),
+        *access_request_routes(services.access_requests, authentication),
         *command_login_routes(authentication, pages, door),
         *openid_routes(services.people.federation, pages, door),
         *oversight_routes(services.overseer, services.registry, authentication),

@@ -56,13 +56,16 @@ class HttpProblem(Exception):
         problems: Sequence[Problem] = (),
         errors: Sequence[FieldError] = (),
         retry_after: float = 0.0,
+        type_uri: str = "about:blank",
     ) -> None:
-        """`retry_after` is in how many seconds asking again is of use, 0 to say nothing of it."""
+        """`retry_after` is in how many seconds asking again is of use, 0 to say nothing of it; `type_uri` names a kind
+        of problem that a specification defines.
+        """
         super().__init__(detail)
         self.status = status
         self.retry_after = retry_after
         self.document = ProblemDocument(
-            type="about:blank",
+            type=type_uri,
             status=status,
             detail=detail,
             problems=tuple(DocumentProblem.of(problem) for problem in problems),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import httpx
@@ -13,6 +13,7 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
@@ -71,6 +72,8 @@ async def hold(
     notify: tuple[str, ...] = (),
     agent: Scope = AGENT,
     proof: ApprovalProof = ApprovalProof.ANY,
+    actors: tuple[str, ...] = (),
+    parameters: Mapping[str, Json] | None = None,
 ) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
@@ -78,14 +81,18 @@ async def hold(
         scope=agent,
         tool="stripe-payments",
         action="create_payment",
-        parameters={"amount": 7000},
+        parameters={"amount": 7000} if parameters is None else parameters,
         digest=f"digest of {approval_id}",
         revision="r1",
         policies=("acme/emea/finance-agent",),
         groups=("finance",),
         requested_at=now - age,
         expires_at=now - age + life,
-        besides={"request": "POST api.stripe.example/v1/payments", **({"on_behalf_of": behalf} if behalf else {})},
+        besides={
+            "request": "POST api.stripe.example/v1/payments",
+            **({"on_behalf_of": behalf} if behalf else {}),
+            **({"acted_by": list(actors)} if actors else {}),
+        },
         basis=basis,
         decision_id="d-1",
         approvals=approvals,

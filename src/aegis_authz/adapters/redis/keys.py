@@ -18,7 +18,7 @@
 | `aegis:{pp}:waiting:H` | sorted set | ids of the approvals that wait for a person, by expiry, ms; H hashes the scope of an agent, or of a tenant | as long as the last of them |
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
 | `aegis:{pp}:grant:H` | string | how many calls were let through under a grant; H hashes org, tenant and its id | until the grant ends, and a margin |
-| `aegis:once:H` | string | who has shown what the token endpoint takes once (assertions, proofs, others' tokens); H hashes kind and name | as long as it could be shown again |
+| `aegis:once:H` | string | who has shown what is taken once (assertions, proofs, tokens of others, Idempotency-Keys); H hashes kind and name | as long as it could be shown again |
 """
 
 from __future__ import annotations
