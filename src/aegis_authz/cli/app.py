@@ -30,6 +30,7 @@ from aegis_authz.cli import (
     ready,
     secrets,
     serve,
+    size,
     spend,
     token,
     tools,
@@ -62,6 +63,7 @@ app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(bench.bench)
 app.command()(spend.spend)
+app.command()(size.size)
 app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
