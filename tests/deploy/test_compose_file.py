@@ -125,7 +125,8 @@ def test_each_secret_is_given_to_those_it_was_made_for(tmp_path: Path) -> None:
         holders = {service.partition("-")[0] for service in RUNNING if name in SERVICES[service].get("secrets", ())}
         assert holders == {folder}, name
     folders = [place for service in RUNNING for place in mounts(service).values() if place.startswith(SECRETS)]
-    assert sorted(folders) == [f"{SECRETS}/control", f"{SECRETS}/public/ca-bundle.pem"]
+    public = [f"{SECRETS}/public/ca-bundle.pem", f"{SECRETS}/public/ca.pem"]  # what agents trust; no key
+    assert sorted(folders) == [f"{SECRETS}/control", *public]
 
 
 def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
