@@ -23,7 +23,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.control.client_certificates import ClientCertificate, client_certificate
 from aegis_authz.control.gate import AdminTokenHolder, Proven
 from aegis_authz.control.host import ControlHost
-from aegis_authz.control.signing_in import SignIn
+from aegis_authz.control.people.signing_in import SignIn
 from aegis_authz.core.person import Person
 from aegis_authz.core.release import Sources
 from aegis_authz.core.sign_in import CertificateKind, CertificateName

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.gate import Authentication, Proven
 from aegis_authz.control.http import bearer_of
-from aegis_authz.control.signing_in import PeopleStores
+from aegis_authz.control.people.signing_in import PeopleStores
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.testing.people import MemoryPeople
 

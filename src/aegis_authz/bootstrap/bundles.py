@@ -14,8 +14,8 @@ from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.revocations import SqlRevocationList
 from aegis_authz.bootstrap.database import database_file, database_url
 from aegis_authz.config.control import ControlSettings
-from aegis_authz.control.building import PolicyBuilder
-from aegis_authz.control.trust import trust_data
+from aegis_authz.control.keys.trust import trust_data
+from aegis_authz.control.policies.building import PolicyBuilder
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
 from aegis_authz.core.revocation import Revocation

@@ -27,39 +27,39 @@ from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
-from aegis_authz.control.access_requests import AccessRequestDesk
 from aegis_authz.control.acts import Note
+from aegis_authz.control.agents.enrolling import Enroller
+from aegis_authz.control.agents.exchanging import Exchanger
+from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
+from aegis_authz.control.agents.narrowing import Narrower
+from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.app import ControlServices, Outreach, PeopleServices, Watch
-from aegis_authz.control.appointing import Appointer
+from aegis_authz.control.approvals.access_requests import AccessRequestDesk
+from aegis_authz.control.approvals.deciding_on_record import Deciding
+from aegis_authz.control.approvals.overseeing import Overseer
+from aegis_authz.control.approvals.pressing import SlackPresses
+from aegis_authz.control.approvals.standing_decisions import StandingDesk
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
-from aegis_authz.control.building import PolicyBuilder
-from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.deciding_on_record import Deciding
-from aegis_authz.control.directory import EMPTY_DIRECTORY, Directory
-from aegis_authz.control.discovery import Discovery
-from aegis_authz.control.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
-from aegis_authz.control.enrolling import Enroller
-from aegis_authz.control.exchanging import Exchanger
-from aegis_authz.control.federation import FederatedSignIn
 from aegis_authz.control.gate import AdminTokenHolder
-from aegis_authz.control.issuing import TokenIssuer, TokenTerms
-from aegis_authz.control.limit_accounts import LimitBook
-from aegis_authz.control.limiting import LimitKeeper
-from aegis_authz.control.narrowing import Narrower
-from aegis_authz.control.overseeing import Overseer
+from aegis_authz.control.keys.distribution import TrustInBundles, TrustInConfiguration, TrustInFiles
+from aegis_authz.control.keys.rotating import Rotation, Rotator
+from aegis_authz.control.keys.trust import public_jwks
+from aegis_authz.control.keys.trusted_keys import TrustedKeys
 from aegis_authz.control.pages import Pages
-from aegis_authz.control.pressing import SlackPresses
-from aegis_authz.control.proposing import ProposalDesk, TwoPersonRule
-from aegis_authz.control.publishing import Publisher
-from aegis_authz.control.revoking import Revoker
-from aegis_authz.control.rotating import Rotation, Rotator
+from aegis_authz.control.people.appointing import Appointer
+from aegis_authz.control.people.federation import FederatedSignIn
+from aegis_authz.control.people.signing_in import SignIn
+from aegis_authz.control.policies.building import PolicyBuilder
+from aegis_authz.control.policies.bulletin import Bulletin
+from aegis_authz.control.policies.directory import EMPTY_DIRECTORY, Directory
+from aegis_authz.control.policies.discovery import Discovery
+from aegis_authz.control.policies.proposing import ProposalDesk, TwoPersonRule
+from aegis_authz.control.policies.publishing import Publisher
+from aegis_authz.control.policies.routing import RouteKeeper
+from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.routes.sessions import SignInDoor
-from aegis_authz.control.routing import RouteKeeper
-from aegis_authz.control.signing_in import SignIn
-from aegis_authz.control.standing_decisions import StandingDesk
-from aegis_authz.control.status_board import StatusBoard
-from aegis_authz.control.trust import public_jwks
-from aegis_authz.control.trusted_keys import TrustedKeys
+from aegis_authz.control.spend.limit_accounts import LimitBook
+from aegis_authz.control.spend.limiting import LimitKeeper
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
 from aegis_authz.core.notice import ChannelKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aegis_authz.control.signing_in import PeopleStores
+from aegis_authz.control.people.signing_in import PeopleStores
 from aegis_authz.ports.approval_history import ApprovalHistory
 from aegis_authz.ports.control_plane import (
     Enrolments,

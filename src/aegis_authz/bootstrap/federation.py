@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aegis_authz.adapters.openid import HttpOpenIdProvider, ProviderClient
 from aegis_authz.bootstrap.channels import secret_text
 from aegis_authz.config.sign_in import OpenIdSettings
-from aegis_authz.control.federation import FederationTerms
+from aegis_authz.control.people.federation import FederationTerms
 from aegis_authz.core.person import RoleBinding
 from aegis_authz.core.trusted_issuer import KeySource, TrustedIssuer
 from aegis_authz.core.units import Seconds

@@ -10,7 +10,7 @@ from aegis_authz.adapters.sql.change_log import SqlChangeLog
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.people import SqlPeople
 from aegis_authz.adapters.sql.sign_in import SqlSignIn
-from aegis_authz.control.signing_in import PeopleStores, SignIn
+from aegis_authz.control.people.signing_in import PeopleStores, SignIn
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from aegis_authz.adapters.files.keys import load_ed25519
 from aegis_authz.agent.enrolment import KEY_FILE, Enrolment, agent_folder, write_enrolment
 from aegis_authz.commands.agent import TOKEN_PATH, agents_home
 from aegis_authz.config.control import ControlSettings
-from aegis_authz.control.stand_ins import LOCAL_AGENTS
+from aegis_authz.control.policies.stand_ins import LOCAL_AGENTS
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope

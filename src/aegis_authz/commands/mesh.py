@@ -17,7 +17,7 @@ from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.commands.local_agents import WorkloadUnknown, enrol_local_agents
-from aegis_authz.control.stand_ins import LOCAL_AGENTS
+from aegis_authz.control.policies.stand_ins import LOCAL_AGENTS
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.intercept.authority import AuthorityUnreadable

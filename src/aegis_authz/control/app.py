@@ -21,14 +21,14 @@ from aegis_authz.api.tokens import TokenRefusal
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.approvals.standing_decision import NotStanding
-from aegis_authz.control.access_requests import AccessRequestDesk
-from aegis_authz.control.appointing import Appointer, NotAppointed
-from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.deciding_on_record import Deciding
-from aegis_authz.control.directory import Directory
-from aegis_authz.control.discovery import Discovery
-from aegis_authz.control.enrolling import Enroller, NotEnrolled
-from aegis_authz.control.federation import FederatedSignIn, NotAdmitted
+from aegis_authz.control.agents.enrolling import Enroller, NotEnrolled
+from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
+from aegis_authz.control.agents.revoking import NotRevoked, Revoker
+from aegis_authz.control.approvals.access_requests import AccessRequestDesk
+from aegis_authz.control.approvals.deciding_on_record import Deciding
+from aegis_authz.control.approvals.overseeing import Overseer
+from aegis_authz.control.approvals.pressing import SlackPresses
+from aegis_authz.control.approvals.standing_decisions import StandingDesk
 from aegis_authz.control.gate import Authentication
 from aegis_authz.control.http import (
     Failures,
@@ -38,16 +38,19 @@ from aegis_authz.control.http import (
     on_http_problem,
     problem_response,
 )
-from aegis_authz.control.issuing import TokenIssuer, TokenTerms
-from aegis_authz.control.limit_accounts import LimitBook
-from aegis_authz.control.limiting import LimitKeeper, NotQuarantined
-from aegis_authz.control.overseeing import Overseer
+from aegis_authz.control.keys.rotating import NotRotated, Rotator
+from aegis_authz.control.keys.trusted_keys import TrustedKeys
 from aegis_authz.control.pages import Pages, ProblemPages
-from aegis_authz.control.pressing import SlackPresses
-from aegis_authz.control.proposing import ProposalDesk
-from aegis_authz.control.publishing import Publisher
-from aegis_authz.control.revoking import NotRevoked, Revoker
-from aegis_authz.control.rotating import NotRotated, Rotator
+from aegis_authz.control.people.appointing import Appointer, NotAppointed
+from aegis_authz.control.people.federation import FederatedSignIn, NotAdmitted
+from aegis_authz.control.people.signing_in import NotSignedIn, SignInSlowed
+from aegis_authz.control.policies.bulletin import Bulletin
+from aegis_authz.control.policies.directory import Directory
+from aegis_authz.control.policies.discovery import Discovery
+from aegis_authz.control.policies.proposing import ProposalDesk
+from aegis_authz.control.policies.publishing import Publisher
+from aegis_authz.control.policies.routing import RouteKeeper
+from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.routes.access_requests import access_request_routes
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approval_batches import approval_batch_routes
@@ -72,11 +75,8 @@ from aegis_authz.control.routes.spend import Spend, spend_routes
 from aegis_authz.control.routes.standing_decisions import standing_decision_routes
 from aegis_authz.control.routes.standing_pages import standing_page_routes
 from aegis_authz.control.routes.tokens import token_routes
-from aegis_authz.control.routing import RouteKeeper
-from aegis_authz.control.signing_in import NotSignedIn, SignInSlowed
-from aegis_authz.control.standing_decisions import StandingDesk
-from aegis_authz.control.status_board import StatusBoard
-from aegis_authz.control.trusted_keys import TrustedKeys
+from aegis_authz.control.spend.limit_accounts import LimitBook
+from aegis_authz.control.spend.limiting import LimitKeeper, NotQuarantined
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.proposal import ProposalConflict, ProposalForbidden, ProposalUnknown, ProposalWaits
 from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown

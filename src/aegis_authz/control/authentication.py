@@ -11,7 +11,7 @@ from starlette.responses import Response
 from aegis_authz.control.client_certificates import client_certificate
 from aegis_authz.control.gate import SAFE_METHODS, AdminTokenHolder, Proven
 from aegis_authz.control.http import HttpProblem, bearer_of
-from aegis_authz.control.signing_in import OpenedSession, SignIn
+from aegis_authz.control.people.signing_in import OpenedSession, SignIn
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import Person
 from aegis_authz.ports.change_log import ChangeLog

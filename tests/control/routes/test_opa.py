@@ -17,8 +17,8 @@ from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
-from aegis_authz.control.bulletin import Live
-from aegis_authz.control.directory import EMPTY_DIRECTORY
+from aegis_authz.control.policies.bulletin import Live
+from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
 from aegis_authz.core.release import Sources
 from aegis_authz.testing.releases import MemoryReleases
 from tests.support.real_opa import opa_config, running_opa

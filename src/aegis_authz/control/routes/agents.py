@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from aegis_authz.api.agents import RestoredAnswer, RevocationAnswer, RevocationRequest, RevocationsAnswer, TargetRequest
+from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
-from aegis_authz.control.revoking import Revoker
 from aegis_authz.core.revocation import Revoked, RevokedKind
 from aegis_authz.core.scope import NAME, Scope
 from aegis_authz.people.permissions import Permission

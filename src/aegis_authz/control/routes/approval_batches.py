@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
-from aegis_authz.control.deciding_on_record import Deciding, Verdict
+from aegis_authz.control.approvals.deciding_on_record import Deciding, Verdict
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.pages import Form, Pages
 from aegis_authz.control.pages.batch import RowResult, batch_page, marked, results_page

@@ -18,7 +18,7 @@ from aegis_authz.api.approvals import (
 from aegis_authz.api.standing import WORDS
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
-from aegis_authz.control.deciding_on_record import Deciding, Verb, Verdict
+from aegis_authz.control.approvals.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import open_router
 from aegis_authz.core import units

@@ -17,11 +17,11 @@ from aegis_authz.api.enrolment import (
     RegisteredAgentsAnswer,
     RegisteredKey,
 )
-from aegis_authz.control.directory import Directory, RegisteredAgent
-from aegis_authz.control.enrolling import Enroller
+from aegis_authz.control.agents.enrolling import Enroller
+from aegis_authz.control.agents.issuing import TokenTerms
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import strict_router
-from aegis_authz.control.issuing import TokenTerms
+from aegis_authz.control.policies.directory import Directory, RegisteredAgent
 from aegis_authz.control.routes.agents import Agent, Org, Tenant
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from aegis_authz.api.keys import RotatedAnswer, RotationRequest
 from aegis_authz.control.gate import Asker, Authentication, needs, people_router
 from aegis_authz.control.http import Wait
-from aegis_authz.control.rotating import Rotator
+from aegis_authz.control.keys.rotating import Rotator
 from aegis_authz.people.permissions import Permission
 
 

@@ -14,9 +14,9 @@ from aegis_authz.api.limits import (
     QuarantinesAnswer,
 )
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
-from aegis_authz.control.limit_accounts import LimitBook
-from aegis_authz.control.limiting import LimitKeeper
 from aegis_authz.control.routes.agents import Agent, Org, Tenant
+from aegis_authz.control.spend.limit_accounts import LimitBook
+from aegis_authz.control.spend.limiting import LimitKeeper
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
 from aegis_authz.people.permissions import Permission

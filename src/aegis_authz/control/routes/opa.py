@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Response
 from pydantic import JsonValue
 
-from aegis_authz.control.bulletin import Bulletin
-from aegis_authz.control.discovery import Discovery
 from aegis_authz.control.http import HttpProblem, guarded_router
-from aegis_authz.control.notice import Content, Notice, Posted
-from aegis_authz.control.status_board import StatusBoard
+from aegis_authz.control.policies.bulletin import Bulletin
+from aegis_authz.control.policies.discovery import Discovery
+from aegis_authz.control.policies.notice import Content, Notice, Posted
+from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.core.release import DISCOVERY_NAME
 
 BUNDLE_MEDIA_TYPE = "application/vnd.openpolicyagent.bundles"

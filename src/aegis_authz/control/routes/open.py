@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from fastapi import APIRouter, Response
 
 from aegis_authz.api.keys import AuthoritiesAnswer, HealthAnswer, JwkAnswer, KeysAnswer, ReadyAnswer
-from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.http import HttpProblem, open_router
-from aegis_authz.control.routing import RouteKeeper
+from aegis_authz.control.policies.bulletin import Bulletin
+from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.intercept.authority import AuthorityUnreadable, MeshAuthorities
 
 _log = logging.getLogger(__name__)

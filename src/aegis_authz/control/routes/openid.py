@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from aegis_authz.control.federation import ATTEMPT_LIFE, Attempt, FederatedSignIn
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.pages import Pages
+from aegis_authz.control.people.federation import ATTEMPT_LIFE, Attempt, FederatedSignIn
 from aegis_authz.control.routes.sessions import SignInDoor, source_of
 
 Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from aegis_authz.api.oversight import OversightAnswer, OversightRow, StampAnswer
 from aegis_authz.approvals.oversight import Dimension, Stamp
+from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
-from aegis_authz.control.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.pages.oversight import oversight_page
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds

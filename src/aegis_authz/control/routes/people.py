@@ -19,9 +19,9 @@ from aegis_authz.api.people import (
     PersonRequest,
     ReasonRequest,
 )
-from aegis_authz.control.appointing import Appointer
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.people.appointing import Appointer
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.core.sign_in import CertificateKind, CertificateName
 from aegis_authz.people.permissions import Permission

@@ -18,12 +18,12 @@ from aegis_authz.api.policies import (
     StatusAnswer,
 )
 from aegis_authz.api.proposals import ProposalAnswer
-from aegis_authz.control.bulletin import Bulletin
 from aegis_authz.control.gate import Asker, Authentication, Caller, needs, people_router
 from aegis_authz.control.http import Wait
-from aegis_authz.control.publishing import Published, Publisher
-from aegis_authz.control.routing import RouteKeeper
-from aegis_authz.control.status_board import Activation, OpaState, StatusBoard
+from aegis_authz.control.policies.bulletin import Bulletin
+from aegis_authz.control.policies.publishing import Published, Publisher
+from aegis_authz.control.policies.routing import RouteKeeper
+from aegis_authz.control.policies.status_board import Activation, OpaState, StatusBoard
 from aegis_authz.core import units
 from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.proposal import Proposal, ProposalWaits

@@ -15,7 +15,7 @@ from aegis_authz.api.proposals import (
     WithdrawalRequest,
 )
 from aegis_authz.control.gate import Asker, Authentication, needs, people_router
-from aegis_authz.control.proposing import ProposalDesk
+from aegis_authz.control.policies.proposing import ProposalDesk
 from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.people.permissions import Permission
 

@@ -22,8 +22,8 @@ from aegis_authz.api.people import (
 from aegis_authz.control.authentication import SessionCookie
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, strict_router
+from aegis_authz.control.people.signing_in import OpenedSession, SignIn
 from aegis_authz.control.routes.people import roles_of
-from aegis_authz.control.signing_in import OpenedSession, SignIn
 from aegis_authz.core.person import WHOLE_MESH, Person
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aegis_authz.control.approvals.pressing import SlackPresses, TooManyPresses
 from aegis_authz.control.http import HttpProblem, open_router
-from aegis_authz.control.pressing import SlackPresses, TooManyPresses
 from aegis_authz.notices.slack import NotFromSlack
 
 _MOST_BYTES = 256 * 1024

@@ -18,10 +18,10 @@ from aegis_authz.api.standing_decisions import (
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.rules import not_found
 from aegis_authz.approvals.standing_decision import StandingDecision, StandingEffect, name_of
+from aegis_authz.control.approvals.standing_decisions import MOST_BYTES, StandingDesk
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import Wait
-from aegis_authz.control.standing_decisions import MOST_BYTES, StandingDesk
-from aegis_authz.control.status_board import StatusBoard
+from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.core import units
 from aegis_authz.core.approval import Approval, ApprovalForbidden
 from aegis_authz.core.person import Domain

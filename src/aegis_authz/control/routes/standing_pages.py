@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.standing_decision import NotStanding, StandingEffect
+from aegis_authz.control.approvals.standing_decisions import StandingDesk
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, Wait
 from aegis_authz.control.pages import Form, Pages
 from aegis_authz.control.pages.standing import StandingSheet, standing_page
+from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.routes.standing_decisions import DEFAULT_WAIT, decidable
-from aegis_authz.control.standing_decisions import StandingDesk
-from aegis_authz.control.status_board import StatusBoard
 from aegis_authz.core import units
 from aegis_authz.core.approval import ApprovalForbidden
 from aegis_authz.people.permissions import Permission

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 
 from aegis_authz.api.tokens import TokenAnswer, TokenRefusal
+from aegis_authz.control.agents.issuing import TokenIssuer, TokenRequest
 from aegis_authz.control.http import open_router
-from aegis_authz.control.issuing import TokenIssuer, TokenRequest
 from aegis_authz.core.json_value import Json
 from aegis_authz.identity.issuance import Denial, NotIssued
 from aegis_authz.wire.authorization_details import granted_details

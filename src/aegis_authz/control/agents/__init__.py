@@ -1,0 +1,1 @@
+"""Agents: enrolled, given tokens and narrower ones, and stopped."""

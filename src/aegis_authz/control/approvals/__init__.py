@@ -1,0 +1,1 @@
+"""Approvals: held calls decided, by whichever door, what stands for later ones, and who looks after it."""

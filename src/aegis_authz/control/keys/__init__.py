@@ -1,0 +1,1 @@
+"""Keys: those that the data plane is to believe, their replacement, and those of other issuers."""

@@ -1,0 +1,349 @@
+"""Publishing: documents in, a signed revision served; and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from aegis_authz.approvals.standing_decision import FOLDER
+from aegis_authz.control.policies.bulletin import Bulletin, Live
+from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
+from aegis_authz.core.proposal import Proposal
+from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import NO_REVISION, Revision
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
+from aegis_authz.ports.control_plane import Releases
+from aegis_authz.ports.data_plane import Clock
+
+_log = logging.getLogger(__name__)
+_SELF = "control"
+_TICK = 1.0
+"""Seconds between two looks for what other control planes published."""
+_REBUILDS = 4
+
+
+class Builder(Protocol):
+    """Compiles and signs documents (`control.building`)."""
+
+    def build(self, sources: Sources) -> Live:
+        """The revision of these documents and its signed bundle. Raises PolicyErrors."""
+        ...
+
+    def errors(self, sources: Sources, now: datetime) -> list[Problem]:
+        """What is valid in these documents and must not be published all the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody is about to publish: all documents, in place of those of `base`."""
+
+    kind: ChangeKind
+    base: Revision
+    before: Sources
+    after: Sources
+    by: str
+    message: str
+
+
+class Admission(Protocol):
+    """What a publication by one person must pass (`control.proposing`)."""
+
+    async def admit(self, draft: Draft) -> None:
+        """Let it pass. Raises ProposalWaits where another person must confirm it first, DatabaseFault."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish or rollback did. `changed` is False when that revision was served already.
+
+    `tools_changed` says that the proxy's routes must be rendered anew.
+    """
+
+    revision: Revision
+    previous: Revision
+    changed: bool
+    tools_changed: bool
+
+
+def _with_standing(sources: Sources, served: Sources) -> Sources:
+    """These documents and the standing decisions that are served. Raises PolicyErrors for others."""
+    standing = standing_among(served.policies)
+    strange = sorted(set(standing_among(sources.policies).items()) - set(standing.items()))
+    if strange:
+        message = f"{FOLDER} is for standing decisions: give the document another name"
+        raise PolicyErrors([Problem(path, 1, 1, "", message) for path, _ in strange])
+    return Sources({**sources.policies, **standing}, sources.tools)
+
+
+def _without(sources: Sources, path: str) -> Sources:
+    return Sources({name: text for name, text in sources.policies.items() if name != path}, sources.tools)
+
+
+def standing_among(policies: Mapping[str, str]) -> dict[str, str]:
+    """The standing decisions among documents, by their files."""
+    return {path: text for path, text in policies.items() if path.startswith(FOLDER)}
+
+
+class Publisher:
+    """The only writer of releases in its process. Changes happen one after another, off the event loop; of two control
+    planes that change at once, one is told that the other has.
+    """
+
+    def __init__(
+        self, releases: Releases, builder: Builder, bulletin: Bulletin, admission: Admission, clock: Clock
+    ) -> None:
+        self._releases = releases
+        self._admission = admission
+        self._builder = builder
+        self._bulletin = bulletin
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self._served = (NO_REVISION, "")
+
+    def start(self, folders: Callable[[], Sources]) -> None:
+        """Serve the last release; at the very first start, publish the folders.
+
+        A release is rebuilt from its own documents, so that keys, settings and rules of today
+        apply. Where another control plane was faster, what that one did is served. Raises PolicyErrors when nothing was
+        published before and the folders are invalid, ReleasesFault, OSError.
+        """
+        try:
+            self._begin(folders)
+        except ReleaseConflict:
+            live = self._read_served()
+            self._announce(live)
+            _log.info("another control plane published revision %s meanwhile, which is served", live.revision)
+
+    def _begin(self, folders: Callable[[], Sources]) -> None:
+        current = self._releases.current()
+        if current == "":
+            sources = folders()
+            live = self._builder.build(sources)
+            self._own_change(live, sources, ChangeKind.FIRST, NO_REVISION, "first start")
+            _log.info("first start: published revision %s", live.revision)
+            return
+        self._rebuild(current)
+        self._compare(folders)
+
+    async def watch(self) -> None:
+        """Serve what other control planes publish, within a second; until cancelled."""
+        while True:
+            try:
+                await self.follow()
+            except (ReleasesFault, RevisionUnknown) as fault:
+                _log.warning("whether another control plane has published cannot be seen: %s", fault)
+            await asyncio.sleep(_TICK)
+
+    async def follow(self) -> None:
+        """Serve what was published last, whichever control plane did. Raises ReleasesFault, RevisionUnknown."""
+        async with self._one_at_a_time:
+            if await asyncio.to_thread(self._signature) == self._served:
+                return
+            live = await asyncio.to_thread(self._read_served)
+            self._announce(live)
+            _log.info("revision %s was published by another control plane, and is served", live.revision)
+
+    async def publish(self, sources: Sources, by: str, message: str) -> Published:
+        """Validate, lint, compile, sign, store and serve.
+
+        Raises PolicyErrors, also for what lint calls an error (all stays as it was), ReleaseConflict where another
+        control plane published meanwhile, ProposalWaits where another person must confirm it first, ReleasesFault,
+        DatabaseFault.
+
+        Standing decisions are of no folder: they stay, until they are taken back.
+        """
+        async with self._one_at_a_time:
+            now = datetime.fromtimestamp(self._clock.now(), UTC)
+            errors = await asyncio.to_thread(self._builder.errors, sources, now)
+            if errors:
+                raise PolicyErrors(errors)
+            return await self._publish(lambda served: _with_standing(sources, served), by, message)
+
+    async def stand(self, path: str, text: str, by: str, message: str) -> Published:
+        """Publish what is served and this standing decision. Raises what `publish` does."""
+        async with self._one_at_a_time:
+            return await self._publish(
+                lambda served: Sources({**served.policies, path: text}, served.tools), by, message
+            )
+
+    async def unstand(self, path: str, by: str, message: str) -> Published:
+        """Publish what is served without this standing decision. Raises what `publish` does."""
+        async with self._one_at_a_time:
+            return await self._publish(lambda served: _without(served, path), by, message)
+
+    async def current_sources(self) -> Sources:
+        """The documents that are served, none before the first. Raises ReleasesFault."""
+        return (await asyncio.to_thread(self._read_sources))[1]
+
+    def _read_sources(self) -> tuple[Revision, Sources]:
+        current = self._releases.current()
+        return current, self._releases.sources(current) if current else Sources({}, {})
+
+    async def _publish(self, change: Callable[[Sources], Sources], by: str, message: str) -> Published:
+        base, served = await asyncio.to_thread(self._read_sources)
+        sources = change(served)
+        live = await asyncio.to_thread(self._builder.build, sources)
+        if live.revision != base:
+            await self._admission.admit(Draft(ChangeKind.PUBLISHED, base, served, sources, by, message))
+        return await self._change(live, sources, ChangeKind.PUBLISHED, by, message, base)
+
+    async def publish_confirmed(self, proposal: Proposal, before: Sources, confirmed_by: str) -> Published:
+        """Publish what somebody proposed in place of these documents and another person confirmed.
+
+        Raises ReleaseConflict where other documents are served by now, PolicyErrors, ReleasesFault.
+        """
+        async with self._one_at_a_time:
+            base, served = await asyncio.to_thread(self._read_sources)
+            if served != before:  # another revision of the same documents is none: keys and revocations make such
+                raise ReleaseConflict("other documents were published since it was proposed: propose it again")
+            live = await asyncio.to_thread(self._builder.build, proposal.sources)
+            message = f"{proposal.message} (confirmed by {confirmed_by})".strip()
+            return await self._change(live, proposal.sources, proposal.kind, proposal.by, message, base)
+
+    async def rollback(self, revision: Revision, by: str, message: str) -> Published:
+        """Serve the documents of an earlier revision again, beside the standing decisions of now.
+
+        They are built anew: keys that were withdrawn since stay withdrawn, and the revision then
+        has a new name. Raises RevisionUnknown, also for what was never served, PolicyErrors, ReleaseConflict,
+        ReleasesFault.
+        """
+        async with self._one_at_a_time:
+            changes = await asyncio.to_thread(self._releases.changes)
+            if all(change.revision != revision for change in changes):
+                raise RevisionUnknown(revision)
+            former = await asyncio.to_thread(self._releases.sources, revision)
+            folder = {path: text for path, text in former.policies.items() if not path.startswith(FOLDER)}
+            base, served = await asyncio.to_thread(self._read_sources)
+            sources = _with_standing(Sources(folder, former.tools), served)
+            live = await asyncio.to_thread(self._builder.build, sources)
+            if live.revision != revision:
+                message = f"{message} (documents of {revision} under today's keys and rules)".strip()
+            if live.revision != base:
+                await self._admission.admit(Draft(ChangeKind.ROLLED_BACK, base, served, sources, by, message))
+            return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message, base)
+
+    async def rebuild(self, by: str, message: str) -> Published:
+        """Serve the same documents under the keys of now. Raises PolicyErrors, ReleasesFault, ReleaseConflict."""
+        async with self._one_at_a_time:
+            for _ in range(_REBUILDS):
+                base, sources = await asyncio.to_thread(self._read_sources)
+                live = await asyncio.to_thread(self._builder.build, sources)
+                with suppress(ReleaseConflict):  # of what was published meanwhile, once more
+                    return await self._change(live, sources, ChangeKind.REBUILT, by, message, base)
+            raise ReleaseConflict("other control planes publish without a pause")
+
+    async def resign(self, by: str, message: str) -> None:
+        """Serve the same documents under the signing key of now.
+
+        Raises PolicyErrors, ReleasesFault, ReleaseConflict.
+        """
+        async with self._one_at_a_time:
+            previous = await asyncio.to_thread(self._releases.current)
+            sources = await asyncio.to_thread(self._releases.sources, previous)
+            live = await asyncio.to_thread(self._builder.build, sources)
+            change = Change(ChangeKind.REBUILT, live.revision, previous, by, self._clock.now(), message, None)
+            await asyncio.shield(self._commit(live, sources, change))
+
+    async def note(self, kind: ChangeKind, agent: Scope, by: str, message: str) -> None:
+        """Log what was done to an agent; what is served stays. Raises ReleasesFault."""
+        async with self._one_at_a_time:
+            current = await asyncio.to_thread(self._releases.current)
+            change = Change(kind, current, current, by, self._clock.now(), message, agent)
+            await asyncio.shield(asyncio.to_thread(self._releases.note, change))
+
+    async def changes(self) -> list[Change]:
+        """The change log, newest first. Raises ReleasesFault."""
+        return await asyncio.to_thread(self._releases.changes)
+
+    async def sources(self, revision: Revision) -> Sources:
+        """The documents of a revision. Raises RevisionUnknown, ReleasesFault."""
+        return await asyncio.to_thread(self._releases.sources, revision)
+
+    async def _change(
+        self, live: Live, sources: Sources, kind: ChangeKind, by: str, message: str, base: Revision
+    ) -> Published:
+        """`base` is the revision whose documents went into these."""
+        previous = await asyncio.to_thread(self._releases.current)
+        if previous != base:
+            raise ReleaseConflict("another control plane has published meanwhile; look, and publish again")
+        if live.revision == previous:
+            return Published(previous, previous, changed=False, tools_changed=False)
+        before = await asyncio.to_thread(self._releases.sources, previous) if previous else Sources({}, {})
+        change = Change(kind, live.revision, previous, by, self._clock.now(), message, None)
+        # Shielded: a caller who hangs up must not leave a release stored but not announced.
+        await asyncio.shield(self._commit(live, sources, change))
+        return Published(live.revision, previous, changed=True, tools_changed=dict(before.tools) != dict(sources.tools))
+
+    async def _commit(self, live: Live, sources: Sources, change: Change) -> None:
+        await asyncio.to_thread(self._store, live, sources, change)
+        self._announce(live)
+        _log.info("%s: revision %s in place of %s", change.kind.value, live.revision, change.previous or "none")
+
+    def _store(self, live: Live, sources: Sources, change: Change) -> None:
+        self._releases.keep(live.revision, live.bundle, sources)
+        self._releases.resign(live.revision, live.bundle)
+        self._releases.activate(change)
+
+    def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
+        self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message, None))
+        self._announce(live)
+
+    def _rebuild(self, current: Revision) -> None:
+        sources = self._releases.sources(current)
+        try:
+            live = self._builder.build(sources)
+        except PolicyErrors as errors:
+            self._announce(Live(current, self._releases.bundle(current), EMPTY_DIRECTORY, None, ""))
+            _log.error(
+                "revision %s is served as it was signed, though its documents are not valid now: %s", current, errors
+            )
+            return
+        if live.revision == current:
+            self._releases.resign(current, live.bundle)
+            self._announce(live)
+            return
+        message = f"documents of {current} under new keys, settings or rules"
+        self._own_change(live, sources, ChangeKind.REBUILT, current, message)
+        _log.warning("revision %s is served in place of %s: keys, settings or rules changed", live.revision, current)
+
+    def _announce(self, live: Live) -> None:
+        self._served = (live.revision, hashlib.sha256(live.bundle).hexdigest())
+        self._bulletin.announce(live)
+
+    def _signature(self) -> tuple[Revision, str]:
+        """What is served by all control planes: the revision, and the digest of its bundle as it is signed."""
+        current = self._releases.current()
+        return current, self._releases.digest(current) if current else ""
+
+    def _read_served(self) -> Live:
+        """What was published last, to the byte, and what our own build says of its documents."""
+        current = self._releases.current()
+        bundle, digest = self._releases.bundle(current), self._releases.digest(current)
+        try:
+            live = self._builder.build(self._releases.sources(current))
+        except PolicyErrors as errors:
+            _log.error("the documents of revision %s, which is served, are not valid here: %s", current, errors)
+            return Live(current, bundle, EMPTY_DIRECTORY, None, digest)
+        if live.bundle == bundle:
+            return live
+        return Live(current, bundle, live.directory, live.bases, digest)
+
+    def _compare(self, folders: Callable[[], Sources]) -> None:
+        current = self._releases.current()
+        try:
+            given, standing = folders(), standing_among(self._releases.sources(current).policies)
+            differ = self._builder.build(Sources({**given.policies, **standing}, given.tools)).revision != current
+        except (PolicyErrors, OSError) as fault:
+            _log.warning("the folders of documents cannot be published as they are: %s", fault)
+            return
+        if differ:
+            _log.warning("the folders differ from revision %s, which is served; publish them to use them", current)

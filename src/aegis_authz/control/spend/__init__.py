@@ -1,0 +1,1 @@
+"""Spend: how limits stand, and what operators do about them."""
