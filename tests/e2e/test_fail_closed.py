@@ -18,7 +18,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.demo.mesh import demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.local.documents import example_documents
-from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, unpacked
+from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, served_bundle, unpacked
 from tests.support.fail_closed.doors import CHARGED, DOORS, PLAIN, Caller, Door, Seen, Sent
 from tests.support.fail_closed.faults import FAULTS, LIMIT_FAULTS, Fault
 from tests.support.fail_closed.mesh import AUTHORIZERS, PATIENCE, BreakableMesh
@@ -143,8 +143,9 @@ async def test_opa_started_without_the_control_plane_serves_the_bundle_it_kept(
 
 
 async def test_a_bundle_without_a_valid_signature_is_never_believed(broken: BreakableMesh, table: Table) -> None:
-    port = urlsplit(broken.facts()["control"]).port
-    entries = unpacked(max(broken.state.glob("control/bundles/*.tar.gz"), key=lambda path: path.stat().st_mtime))
+    control = broken.facts()["control"]
+    port = urlsplit(control).port
+    entries = unpacked(await served_bundle(control, broken.state / "keys"))
     impostor = ControlImpostor()
     async with broken.killed("control"), impostor.listening(port or 0):
         for bad in WITHOUT_VALID_SIGNATURE:

@@ -67,7 +67,7 @@ class Stuck:
         print("recording", flush=True)
         await asyncio.Event().wait()
 
-async def check(message, traceparent, left):
+async def check(message, traceparent, left, gone):
     raise NotImplementedError
 
 async def main():
@@ -140,7 +140,7 @@ class World:
 
         self.script = script
 
-    async def check(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
+    async def check(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         targets = ("request", "response") if self.obligation == "both" else (self.obligation,)
         redact: list[Json] = [
             {"kind": "redact", "target": target, "detectors": ["us_ssn"], "fields": []} for target in targets

@@ -40,7 +40,7 @@ class Handlers:
         self.read: list[bytes] = []
         self.faults: list[str] = []
 
-    async def check(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
+    async def check(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         if message == b"raise":
             raise RuntimeError("a bug")
         return b"%s %s %r" % (message, traceparent.encode("latin-1"), time_left)

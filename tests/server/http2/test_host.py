@@ -19,7 +19,7 @@ from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
 from tests.support.frame_peer import Dial
 
 
-async def echo(message: bytes, traceparent: str, time_left: float | None) -> bytes:
+async def echo(message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
     return message
 
 

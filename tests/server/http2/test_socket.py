@@ -29,7 +29,7 @@ class Handlers:
         self.started = self.finished = 0
         self.closed = asyncio.Event()
 
-    async def check(self, message: bytes, traceparent: str, time_left: float | None) -> bytes:
+    async def check(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         self.started += 1
         await self.gate.wait()
         self.finished += 1

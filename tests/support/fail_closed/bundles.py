@@ -13,9 +13,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
+from aegis_authz.adapters.files.keys import OPA_TOKEN, load_token
 from tests.support.fail_closed.mesh import PATIENCE
 
 SIGNATURES = ".signatures.json"
@@ -57,6 +59,13 @@ WITHOUT_VALID_SIGNATURE = (
     BadBundle("The published bundle was altered", widened, "data.json: digest mismatch"),
     BadBundle("The published bundle is signed by a stranger", _signed_by_a_stranger, "verify JWT signature"),
 )
+
+
+async def served_bundle(control: str, keys: Path) -> bytes:
+    """The signed bundle that the control plane at `control` serves, fetched as OPA does with its token in `keys`."""
+    headers = {"authorization": f"Bearer {load_token(keys / OPA_TOKEN)}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as opa:
+        return (await opa.get(f"{control}/bundles/aegis.tar.gz")).raise_for_status().content
 
 
 class ControlImpostor:
@@ -109,9 +118,9 @@ class ControlImpostor:
             self._refused.set()
 
 
-def unpacked(bundle: Path) -> Entries:
+def unpacked(bundle: bytes) -> Entries:
     """The files of a bundle."""
-    with tarfile.open(bundle) as archive:
+    with tarfile.open(fileobj=io.BytesIO(bundle)) as archive:
         return {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
 
 
