@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_authz.api.standing_decisions import DraftAnswer, StandingDecisionsAnswer
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 from aegis_authz.policy.source.problems import printable
+
+if TYPE_CHECKING:
+    from aegis_authz.api.standing_decisions import DraftAnswer, StandingDecisionsAnswer
 
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the change log.")]
 
@@ -42,6 +44,7 @@ def allow_like(
 
     Example: aegis approvals allow-like apr_3f... --dir DIR --days 7 --yes
     """
+    from aegis_authz.api.standing_decisions import DraftAnswer
     from aegis_authz.commands.approvals import draft_standing, save_standing
 
     effect = "deny" if deny else "allow"
