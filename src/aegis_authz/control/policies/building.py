@@ -45,7 +45,7 @@ class PolicyBuilder:
         revoked: Callable[[], Iterable[str]],
         people_base: str = "",
     ) -> None:
-        """`trust_data` gives `control.trust.trust_data` of now, and `revoked` the marks of what is revoked now;
+        """`trust_data` gives `control.keys.trust.trust_data` of now, and `revoked` the marks of what is revoked now;
         `detectors` are the names `sanitize` may use.
 
         `own` are documents of Aegis itself, part of every revision beside those published. `people_base` is where

@@ -30,7 +30,7 @@ _ALL = "*"
 
 
 class Loader(Protocol):
-    """Reads and checks documents (`control.building`)."""
+    """Reads and checks documents (`control.policies.building`)."""
 
     def loaded(self, sources: Sources) -> Loaded:
         """These documents, checked. Raises PolicyErrors."""

@@ -30,7 +30,7 @@ _REBUILDS = 4
 
 
 class Builder(Protocol):
-    """Compiles and signs documents (`control.building`)."""
+    """Compiles and signs documents (`control.policies.building`)."""
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
@@ -54,7 +54,7 @@ class Draft:
 
 
 class Admission(Protocol):
-    """What a publication by one person must pass (`control.proposing`)."""
+    """What a publication by one person must pass (`control.policies.proposing`)."""
 
     async def admit(self, draft: Draft) -> None:
         """Let it pass. Raises ProposalWaits where another person must confirm it first, DatabaseFault."""
