@@ -52,6 +52,7 @@ def test_a_breaker_that_another_always_forestalls_is_told(house: str, own: str) 
         ("refusals: 5, within: 30s", "refusals: 5, within: 1m"),
         ("refusals: 5", "refusals: 5, quarantine: 20m"),
         ("refusals: 5, within: 5m, quarantine: 1m", "refusals: 6, within: 5m, quarantine: 1m"),  # it goes on counting
+        ("refusals: 2, within: 10s, quarantine: 10s", "refusals: 3, within: 10s, quarantine: 5s"),  # a 60th longer
         ("refusals: 5", "refusals: 6, forbidden_domain: 1"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aegis_authz.core.breaker import Breaker
+from aegis_authz.core.units import Millis
 from aegis_authz.policy.compile.limits import breakers_of
 from aegis_authz.policy.language.scope import covers
 from aegis_authz.policy.language.types import ANY
@@ -47,14 +48,21 @@ def _covers(wide: LoadedPolicy, narrow: LoadedPolicy) -> bool:
 def _trips_before(first: Breaker, second: Breaker) -> bool:
     """Whether whatever would trip the second has tripped the first, for at least as long.
 
-    What is refused in quarantine counts for no breaker, so that one of fewer refusals begins anew after it.
+    What is refused in quarantine counts for no breaker, so that one of fewer refusals begins anew after it, when its
+    own window is over: which may be a 60th too long (docs/decisions/0017-limits.md).
     """
     return (
         _is_sooner((first.refusals,), second.refusals)
         and _is_sooner((first.refusals, first.forbidden_domain), second.forbidden_domain)
-        and first.within >= second.within
-        and first.quarantine >= max(second.quarantine, second.within)
+        and (first.within == second.within or _outlasts(first.within, second.within))
+        and first.quarantine >= second.quarantine
+        and _outlasts(first.quarantine, second.within)
     )
+
+
+def _outlasts(time: Millis, within: Millis) -> bool:
+    """Whether a rolling window counts nothing any more of what happened so long ago."""
+    return time * 60 >= within * 61
 
 
 def _is_sooner(thresholds: tuple[int | None, ...], threshold: int | None) -> bool:
