@@ -236,16 +236,20 @@ async def test_a_mail_server_that_never_comes_to_an_end_takes_no_more_than_two_t
 
 
 async def test_while_two_mails_are_under_way_a_third_waits() -> None:
-    greeted = asyncio.Event()
-    accepted = 0
+    greeted, hang_up, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    accepted = closed = 0
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal accepted
+        nonlocal accepted, closed
         accepted += 1
         if accepted == 2:
             greeted.set()
-        await reader.read()
+        await hang_up.wait()
         writer.close()
+        await writer.wait_closed()
+        closed += 1
+        if closed == 2:
+            over.set()
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
@@ -255,7 +259,9 @@ async def test_while_two_mails_are_under_way_a_third_waits() -> None:
         with pytest.raises(ChannelFault, match="under way") as fault:
             await channel.deliver(notice("email:finance@acme.example"), HELD)
         assert not fault.value.is_final
-        for task in mails:
-            task.cancel()
-        await asyncio.gather(*mails, return_exceptions=True)
+        hang_up.set()
+        outcomes = await asyncio.gather(*mails, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [ChannelFault, ChannelFault]
         await channel.close()
+        async with asyncio.timeout(10):
+            await over.wait()  # a connection that outlives its loop is a warning in whichever test is next
