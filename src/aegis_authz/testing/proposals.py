@@ -30,6 +30,12 @@ class MemoryProposals:
         waiting = [entry for entry in self._proposals.values() if entry.state is ProposalState.WAITING]
         return sorted(waiting, key=lambda entry: (-entry.at, entry.id))
 
+    async def reopen(self, proposal_id: str) -> None:
+        """Have one that could not be published wait again."""
+        proposal = self._proposals.get(proposal_id)
+        if proposal is not None and proposal.state is ProposalState.PUBLISHED:
+            self._proposals[proposal_id] = replace(proposal, state=ProposalState.WAITING, decided_by="")
+
     async def decide(self, proposal_id: str, state: ProposalState, by: str) -> bool:
         """Keep what became of one that waits; returns whether it did wait."""
         proposal = self._proposals.get(proposal_id)

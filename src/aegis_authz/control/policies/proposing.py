@@ -138,16 +138,25 @@ class ProposalDesk:
         if not hmac.compare_digest(proposal.digest.encode("ascii"), digest.encode("utf-8", "surrogatepass")):
             raise ProposalConflict("the digest is of other documents than the proposal's: look at it again")
         await self._require_second(proposal, person)
-        published = await self._publisher.publish_confirmed(proposal, await self._base(proposal), person.id)
-        await self._proposals.decide(proposal.id, ProposalState.PUBLISHED, person.id)
-        return published
+        base = await self._base(proposal)
+        await self._decide(proposal, ProposalState.PUBLISHED, person)  # first: nobody withdraws it now
+        try:
+            return await self._publisher.publish_confirmed(proposal, base, person.id)
+        except Exception:
+            await self._proposals.reopen(proposal.id)
+            raise
 
     async def withdraw(self, proposal_id: str, person: Person) -> Proposal:
         """Have it wait no longer. Raises ProposalUnknown, ProposalConflict, DatabaseFault."""
         proposal = await self._proposals.get(proposal_id)
         _require_waiting(proposal)
-        await self._proposals.decide(proposal.id, ProposalState.WITHDRAWN, person.id)
+        await self._decide(proposal, ProposalState.WITHDRAWN, person)
         return await self._proposals.get(proposal_id)
+
+    async def _decide(self, proposal: Proposal, state: ProposalState, person: Person) -> None:
+        if not await self._proposals.decide(proposal.id, state, person.id):
+            _require_waiting(await self._proposals.get(proposal.id))
+            raise ProposalConflict("somebody else decides the proposal at this moment: look at it again")
 
     async def _base(self, proposal: Proposal) -> Sources:
         return await self._publisher.sources(proposal.base) if proposal.base else Sources({}, {})
