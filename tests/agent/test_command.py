@@ -56,6 +56,13 @@ async def test_a_signal_reaches_the_command(tmp_path: Path) -> None:
     assert await asyncio.wait_for(running, 10) == 9
 
 
+async def test_a_signal_that_comes_while_the_command_starts_reaches_it() -> None:
+    running = asyncio.create_task(run_command(("sleep", "600"), os.environ))
+    await asyncio.sleep(0)  # it has begun to start the command
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(running, 10) == 128 + signal.SIGTERM
+
+
 async def test_a_command_does_not_outlive_its_signer(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     os.mkfifo(note)

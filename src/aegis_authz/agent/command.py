@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -54,28 +55,56 @@ def command_environment(
 async def run_command(words: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command on our terminal until it ends; returns the exit code a shell would report.
 
-    Signals that reach us reach it. Whatever happens, it does not outlive us.
+    Signals that reach us reach it, those that come while it starts included. Whatever happens, it does not outlive us.
     """
-    try:
-        child = await asyncio.create_subprocess_exec(*words, env=dict(environment))
-    except FileNotFoundError:
-        sys.stderr.write(f"aegis agent run: {words[0]}: command not found\n")
-        return _NOT_FOUND
-    except OSError as fault:
-        sys.stderr.write(f"aegis agent run: {words[0]}: {fault.strerror}\n")
-        return _NOT_RUNNABLE
-    loop = asyncio.get_running_loop()
+    with _signals() as signals:
+        try:
+            child = await asyncio.create_subprocess_exec(*words, env=dict(environment))
+        except FileNotFoundError:
+            sys.stderr.write(f"aegis agent run: {words[0]}: command not found\n")
+            return _NOT_FOUND
+        except OSError as fault:
+            sys.stderr.write(f"aegis agent run: {words[0]}: {fault.strerror}\n")
+            return _NOT_RUNNABLE
+        try:
+            signals.pass_on_to(child)
+            code = await child.wait()
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+    return 128 - code if code < 0 else code
+
+
+class _Signals:
+    """What has reached us: for the command, once it runs."""
+
+    def __init__(self) -> None:
+        self._early: list[signal.Signals] = []
+        self._child: asyncio.subprocess.Process | None = None
+
+    def take(self, number: signal.Signals) -> None:
+        if self._child is None:
+            self._early.append(number)
+        else:
+            _pass_on(self._child, number)
+
+    def pass_on_to(self, child: asyncio.subprocess.Process) -> None:
+        self._child = child
+        for number in self._early:
+            _pass_on(child, number)
+
+
+@contextmanager
+def _signals() -> Iterator[_Signals]:
+    loop, signals = asyncio.get_running_loop(), _Signals()
     for number in _PASSED_ON:
-        loop.add_signal_handler(number, _pass_on, child, number)
+        loop.add_signal_handler(number, signals.take, number)
     try:
-        code = await child.wait()
+        yield signals
     finally:
         for number in _PASSED_ON:
             loop.remove_signal_handler(number)
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    return 128 - code if code < 0 else code
 
 
 def _pass_on(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
