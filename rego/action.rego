@@ -189,20 +189,27 @@ terms(groups, holding) := {
 	"expires_in": min({given.approval.expires_in | some given in holding}),
 }
 
-# What a word that is left out asks for; core/approval_terms.py has the same.
-absent_terms := {"approvals": 1, "confirm": [], "notify": [], "hold": 0, "proof": "any", "unattended": "queue"}
-
-# What few rules ask for is told only where it is asked for: all that any of them asks, and no longer a hold than each does.
+# What few rules ask for is told only where it is asked for: the strictest that any of them asks.
 more_terms(holding) := {word: value |
-	some word, value in {
-		"approvals": max({1} | {given.approval.approvals | some given in holding}),
-		"confirm": sort({name | some given in holding; some name in given.approval.confirm}),
-		"notify": sort({place | some given in holding; some place in given.approval.notify}),
-		"proof": max({object.get(given.approval, "proof", absent_terms.proof) | some given in holding}),
-		"unattended": min({object.get(given.approval, "unattended", absent_terms.unattended) | some given in holding}),
-		"hold": min({object.get(given.approval, "hold", absent_terms.hold) | some given in holding}),
-	}
-	value != absent_terms[word]
+	some word in ["approvals", "confirm", "notify", "proof", "unattended", "hold"]
+	value := strictest(word, holding)
+}
+
+strictest(word, holding) := max({given.approval[word] | some given in holding}) if word in {"approvals", "proof"}
+
+strictest(word, holding) := min({given.approval[word] | some given in holding}) if word == "unattended"
+
+strictest(word, holding) := sort(entries) if {
+	word in {"confirm", "notify"}
+	entries := {entry | some given in holding; some entry in given.approval[word]}
+	entries != set()
+}
+
+# A request is kept open no longer than each of them wants, so not at all where one does not say it.
+strictest(word, holding) := min(seconds) if {
+	word == "hold"
+	seconds := [given.approval.hold | some given in holding]
+	count(seconds) == count(holding)
 }
 
 # Rules that name no group accept any approver; the others must have a group in common.

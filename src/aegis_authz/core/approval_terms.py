@@ -20,10 +20,7 @@ ABSENT_TERMS: Mapping[str, Json] = MappingProxyType(
         "unattended": Unattended.QUEUE.value,
     }
 )
-"""What is asked for where a word is left out; the words that are not here are in all terms.
-
-The library leaves out the same ones (`absent_terms` of rego/action.rego).
-"""
+"""What is asked for where a word is left out; the words that are not here are in all terms."""
 
 _EVERY = frozenset(("groups", "expires_in"))
 
