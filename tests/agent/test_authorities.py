@@ -62,6 +62,16 @@ def test_who_sits_between_puts_no_authority_in_its_place(files: AuthorityFiles) 
     assert own(files) == FIRST.certificate
 
 
+def test_what_was_named_counts_also_where_an_answer_is_assured(files: AuthorityFiles) -> None:
+    both = MeshAuthorities((STRANGER.certificate, *ROTATING.trusted), (*FOREIGN.endorsements, *ROTATING.endorsements))
+    files.take(both, FIRST.fingerprint, True, NOW)
+    assert own(files) == FIRST.certificate + SECOND.certificate
+    with pytest.raises(AuthoritiesFault, match="nothing says that they are the mesh's"):
+        files.take(FOREIGN, "", True, NOW)
+    files.take(both, "", True, NOW)
+    assert own(files) == FIRST.certificate + SECOND.certificate
+
+
 def test_what_is_no_certificate_changes_nothing(files: AuthorityFiles) -> None:
     files.take(ALONE, "", True, NOW)
     for offer in (

@@ -55,3 +55,22 @@ async def test_who_enrols_at_another_mesh_trusts_the_authorities_of_the_former_n
         enrolled = await asyncio.to_thread(enrol_agent, "c", mesh.url, "", "", "")
         assert (enrolled.problem, enrolled.enrolment.authorities) == ("", "")
         assert not (enrolled.folder / OWN).exists()
+
+
+async def test_an_authority_that_was_named_counts_until_the_agent_enrols_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    authority, stranger = new_authority(SystemClock().now()), new_authority(SystemClock().now())
+    async with small_mesh() as mesh, aiohttp.ClientSession() as session:
+        mesh.authorities = {"authorities": [authority.certificate.decode()], "endorsements": []}
+        mesh.code = "c"
+        enrolled = await asyncio.to_thread(enrol_agent, "c", mesh.url, "", "", authority.fingerprint)
+        mesh.authorities = {"authorities": [stranger.certificate.decode()], "endorsements": []}
+        renewal = AuthorityRenewal(enrolled.folder, mesh.url, pytest.fail)
+        assert "were not taken" in await renewal.renew(session)
+        assert (enrolled.folder / OWN).read_bytes() == authority.certificate
+        mesh.code = "d"
+        await asyncio.to_thread(enrol_agent, "d", mesh.url, "", "", "")
+        assert await renewal.renew(session) == ""
+        assert (enrolled.folder / OWN).read_bytes() == stranger.certificate

@@ -1,7 +1,8 @@
 """The mesh's certificate authorities at an agent on another machine: asked for, believed or not, and kept for clients.
 
-Believed is what comes by TLS or from this machine; else what was named when the agent enrolled, and what follows that
-by endorsements. So whoever sits between can put no authority of their own in its place.
+Believed is the authority that was named when the agent enrolled, and what follows it by endorsements; where none was
+named, what comes by TLS or from this machine. So whoever sits between can put no authority of their own in its place,
+nor whoever listens at a port of this machine in the place of a forwarded one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from aegis_authz.intercept.endorsements import authorities_among, endorsed, fing
 PATH = "/v1/authorities"
 OWN, BUNDLE = "authorities.pem", "bundle.pem"
 """In an agent's folder: the mesh's authorities, and these with the public ones, which is what clients are given."""
+PIN = "authority.sha256"
+"""There, too: the fingerprint that was named, where one was. From then on only endorsements lead to another."""
 _SECONDS = 5
 _PUBLIC = 0o644
 
@@ -84,13 +87,16 @@ class AuthorityFiles:
     def take(self, offer: MeshAuthorities, pin: str, assured: bool, now: Epoch) -> bool:
         """Keep what is believed of an offer; whether the files have changed by that.
 
-        `pin` is the fingerprint of an authority that is trusted whatever stands here, "" for none. Raises
-        AuthoritiesFault, and leaves what stands here, where none is believed; OSError.
+        `pin` is the fingerprint of an authority that is trusted whatever stands here, "" for none; `assured` counts
+        where none was ever named alone. Raises AuthoritiesFault, and leaves what stands here, where none is believed;
+        OSError.
         """
         try:
             own = self._believed(offer, pin, assured, now)
         except AuthorityUnreadable as fault:
             raise AuthoritiesFault(f"what was offered is {fault}") from None
+        if pin:  # before what it is for: a copy without it would believe whoever is assured
+            _write(self.folder / PIN, f"{pin}\n".encode("ascii"))
         changed = _write(self.folder / OWN, own)
         return _write(self.bundle, b"".join((own, self.public.read_bytes()))) or changed
 
@@ -100,15 +106,15 @@ class AuthorityFiles:
             named = [entry for entry in offered if fingerprint_of(entry) == pin]
             if not named:
                 raise AuthoritiesFault(f"the authority {pin} is none of those that the mesh has now")
-            believed = offered if assured else endorsed(named, offered, offer.endorsements, now)
-        elif assured:
+            believed = endorsed(named, offered, offer.endorsements, now)
+        elif assured and not (self.folder / PIN).exists():
             believed = offered
         else:
             believed = endorsed(self._former(), offered, offer.endorsements, now)
         if not believed:
             raise AuthoritiesFault(
-                "nothing says that they are the mesh's: they came in the clear; name one by its fingerprint, which "
-                "aegis ca show prints: aegis agent enroll ... --authority FINGERPRINT"
+                "nothing says that they are the mesh's; name one by its fingerprint, which aegis ca show prints: "
+                "aegis agent enroll ... --authority FINGERPRINT"
             )
         return b"".join(dict.fromkeys(believed))
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aegis_authz import durable
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.agent.authorities import BUNDLE, OWN
+from aegis_authz.agent.authorities import BUNDLE, OWN, PIN
 from aegis_authz.agent.enrolment import (
     KEY_FILE,
     Enrolment,
@@ -64,7 +64,7 @@ def enrol_agent(code: str, control: str, proxy: str, reverse: str, authority: st
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (draft / KEY_FILE).replace(folder / KEY_FILE)
         keeps_former = bool(problem) and _is_of_the_same_mesh(folder, enrolment)
-        for name in (OWN, BUNDLE):
+        for name in (PIN, OWN, BUNDLE):
             if (draft / name).exists():
                 (draft / name).replace(folder / name)
             elif not keeps_former:  # another mesh's may sign for any host, and say who follows them
