@@ -194,6 +194,12 @@ def test_names_say_what_they_stand_for() -> None:
     assert len(vague) <= MOST_VAGUE_NAMES * (bound + len(FILES)), "\n".join(vague)
 
 
+def test_contributing_says_how_long_files_and_functions_may_be() -> None:
+    page = (TESTS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = re.findall(r"Files of at most (\d+) lines, functions of at most (\d+)", page)
+    assert said == [(str(MOST_FILE_LINES), str(MOST_FUNCTION_LINES))]
+
+
 def test_functions_fit_on_a_screen() -> None:
     assert _breaches(_long_functions) == []
 
