@@ -51,6 +51,12 @@ def test_every_target_of_make_is_there() -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_as_many_odd_requests_were_sent_as_it_says() -> None:
+    judged = (ROOT / "docs" / "judged-is-forwarded.md").read_text("utf-8")
+    [count] = re.findall(r"(?m)^(\d+) requests on \d+ ways: ", judged)
+    assert re.findall(r"(\d+) odd requests", PAGE) == [count]
+
+
 def test_every_block_of_the_page_is_one_that_is_held_to_something() -> None:
     kinds = re.findall(r"^```(\w+)$", PAGE, re.MULTILINE)
     assert sorted(set(kinds)) == ["console", "sh", "yaml"]
