@@ -1,30 +1,32 @@
 locals {
-  storages = {
-    control = try({ size = var.control.storage.size, className = var.control.storage.class_name }, {})
-    gateway = try({ size = var.gateway.storage.size, className = var.gateway.storage.class_name }, {})
-    redis   = try({ size = var.redis.storage.size, className = var.redis.storage.class_name }, {})
+  # What stands within a part, as the chart spells its words; null is what nobody said, and is left to the chart.
+  sections = {
+    for section, words in {
+      documents       = var.control.documents
+      control_storage = try({ size = var.control.storage.size, className = var.control.storage.class_name }, {})
+      gateway_storage = try({ size = var.gateway.storage.size, className = var.gateway.storage.class_name }, {})
+      redis_storage   = try({ size = var.redis.storage.size, className = var.redis.storage.class_name }, {})
+      autoscaling = try({
+        enabled     = var.gateway.autoscaling.enabled
+        minReplicas = var.gateway.autoscaling.min_replicas
+        maxReplicas = var.gateway.autoscaling.max_replicas
+        cpu         = var.gateway.autoscaling.cpu
+        metric      = var.gateway.autoscaling.metric
+      }, {})
+      service    = var.gateway.service
+      records    = var.sidecar.records
+      monitoring = var.monitoring
+    } : section => words == null ? null : { for word, value in words : word => value if value != null }
   }
 
-  storage = { for part, words in local.storages : part => { for word, value in words : word => value if value != null } }
-
-  autoscaling = try({
-    enabled     = var.gateway.autoscaling.enabled
-    minReplicas = var.gateway.autoscaling.min_replicas
-    maxReplicas = var.gateway.autoscaling.max_replicas
-    cpu         = var.gateway.autoscaling.cpu
-    metric      = var.gateway.autoscaling.metric
-  }, {})
-
-  # Each part with its words as the chart spells them; null is what nobody said, and is left to the chart.
+  # Each part with its words, in the same way.
   parts = {
     control = {
       enabled   = var.control.enabled
       url       = var.control.url
       publicUrl = var.control.public_url
-      documents = var.control.documents == null ? null : {
-        for kind, files in var.control.documents : kind => files if files != null
-      }
-      storage   = local.storage.control
+      documents = local.sections.documents
+      storage   = local.sections.control_storage
       settings  = var.control.settings
       resources = var.control.resources
     }
@@ -34,9 +36,9 @@ locals {
       workers     = var.gateway.workers
       https       = var.gateway.https
       drainMs     = var.gateway.drain_ms
-      storage     = local.storage.gateway
-      autoscaling = { for word, value in local.autoscaling : word => value if value != null }
-      service     = var.gateway.service == null ? null : { for word, value in var.gateway.service : word => value if value != null }
+      storage     = local.sections.gateway_storage
+      autoscaling = local.sections.autoscaling
+      service     = local.sections.service
       tools       = var.gateway.tools
       resources   = var.gateway.resources
     }
@@ -47,14 +49,14 @@ locals {
       workers       = var.sidecar.workers
       https         = var.sidecar.https
       drainMs       = var.sidecar.drain_ms
-      records       = var.sidecar.records == null ? null : { for word, value in var.sidecar.records : word => value if value != null }
+      records       = local.sections.records
       namespaces    = var.sidecar.namespaces
       tools         = var.sidecar.tools
       resources     = var.sidecar.resources
     }
     redis = {
       bundled   = var.redis.bundled
-      storage   = local.storage.redis
+      storage   = local.sections.redis_storage
       resources = var.redis.resources
     }
     networkPolicy = {
@@ -67,7 +69,7 @@ locals {
       controlEgress = var.network_policy.control_egress
     }
     monitoring = {
-      serviceMonitor = var.monitoring == null ? null : { for word, value in var.monitoring : word => value if value != null }
+      serviceMonitor = local.sections.monitoring
     }
   }
 
