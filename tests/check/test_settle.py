@@ -68,7 +68,7 @@ def draft(kind: CallKind = CallKind.ACTION, action: str = "pay", declared: tuple
 
 def counted(decision: Decision, kind: CallKind = CallKind.ACTION, action: str = "pay") -> list[int | None]:
     settlement = settlement_of(decision, draft(kind, action), lambda _: "apr_1")
-    return [narrowing.calls for narrowing in settlement.grants]
+    return [use.narrowing.calls for use in settlement.grants]
 
 
 def recorded(decision: Decision, declared: tuple[str, ...] = ("payee",)) -> DecisionRecord:
@@ -79,6 +79,14 @@ def test_a_call_that_is_let_through_counts_in_every_grant_of_the_chain_that_has_
     assert counted(ALLOWED) == [9, 2]
     assert counted(REDACTED, CallKind.MCP_TOOL) == [9, 2]
     assert counted(ALLOWED, CallKind.MCP_SESSION, "resources/read") == [9, 2]
+
+
+def test_a_batch_counts_in_every_grant_as_the_calls_that_it_holds() -> None:
+    several = draft()
+    assert several.call is not None
+    several.call = replace(several.call, batch=50)
+    assert [use.calls for use in settlement_of(ALLOWED, several, lambda _: "apr_1").grants] == [50, 50]
+    assert [use.calls for use in settlement_of(ALLOWED, draft(), lambda _: "apr_1").grants] == [1, 1]
 
 
 @pytest.mark.parametrize("action", ["initialize", "tools/list", "notifications/initialized", "http:get"])

@@ -27,7 +27,7 @@ from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import GrantUse, Settled, Settlement, SettleOutcome
 from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
@@ -173,8 +173,9 @@ class Play:
         who = Identity(Scope("acme", *agent), "aegis", "k", jti, issued, issued + 60, (), "", Way.TOKEN, None, "", None)
         if kind == "proof":
             who = replace(who, way=Way.BOUND, proof=Proof("used", "key", issued, 60))
+        uses = tuple(GrantUse(grant, number % 2 + 1) for grant in grants)
         settled = await side.store.settle(
-            Settlement(who, claims, opens, self.clock.now(), grants, None, None, None), time.monotonic() + 10
+            Settlement(who, claims, opens, self.clock.now(), uses, None, None, None), time.monotonic() + 10
         )
         SEEN[settled.outcome] += 1
         if opens is not None and opens.id == settled.approval_id and opens not in self.opened:

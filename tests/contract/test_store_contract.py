@@ -30,7 +30,7 @@ from aegis_authz.core.grant import Grant, Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import GrantUse, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import Digest, Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
 from aegis_authz.ports.data_plane import Approvals, ApprovalStates, Store
@@ -89,10 +89,11 @@ class Contract:
         opens: ApprovalRequest | None = None,
         grants: tuple[Narrowing, ...] = (),
         resumes: str | None = None,
+        calls: int = 1,
     ) -> Settled:
-        who = identity or self.identity()
+        who, uses = identity or self.identity(), tuple(GrantUse(grant, calls) for grant in grants)
         return await self.store.settle(
-            Settlement(who, claims, opens, self.clock.now(), grants, None, None, resumes), time.monotonic() + 5
+            Settlement(who, claims, opens, self.clock.now(), uses, None, None, resumes), time.monotonic() + 5
         )
 
     def grant(self, calls: int, life: float = 600.0) -> Narrowing:
@@ -782,6 +783,18 @@ async def test_a_grant_lets_through_as_many_calls_as_it_counts(contract: Contrac
     assert outcomes == [SettleOutcome.CLEAR] * 2 + [SettleOutcome.GRANT_USED_UP] * 2
     assert (await contract.settle()).outcome is SettleOutcome.CLEAR
     assert (await contract.settle(grants=(contract.grant(1),))).outcome is SettleOutcome.CLEAR
+
+
+async def test_of_a_batch_a_grant_counts_each_call_and_lets_none_through_that_holds_more_than_are_left(
+    contract: Contract,
+) -> None:
+    parent, child = contract.grant(9), contract.grant(5)
+    assert (await contract.settle(grants=(parent, child), calls=3)).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(parent, child), calls=3)).outcome is SettleOutcome.GRANT_USED_UP
+    assert (await contract.settle(grants=(parent, child), calls=2)).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(parent, child))).outcome is SettleOutcome.GRANT_USED_UP
+    assert (await contract.settle(grants=(parent,), calls=4)).outcome is SettleOutcome.CLEAR
+    assert (await contract.settle(grants=(parent,))).outcome is SettleOutcome.GRANT_USED_UP
 
 
 async def test_a_grant_is_counted_for_its_tenant_whichever_agent_calls(contract: Contract) -> None:

@@ -24,14 +24,13 @@ from aegis_authz.core.decision import (
     denied,
 )
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Exceed
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import SETTLE_REFUSALS, GrantUse, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, Basis, Epoch, Seconds
 from aegis_authz.wire.mcp.lifecycle import is_lifecycle
 
@@ -89,8 +88,8 @@ def settlement_of(decision: Decision, draft: Draft, new_id: Callable[[Scope], Ap
     )
 
 
-def _counted(decision: Decision, identity: Identity, call: ToolCall | None) -> tuple[Narrowing, ...]:
-    """The grants that count this call: all in the chain that have a count.
+def _counted(decision: Decision, identity: Identity, call: ToolCall | None) -> tuple[GrantUse, ...]:
+    """The grants that count this call: all in the chain that have a count. A batch is as many calls as it holds.
 
     None does that is refused, of a session, or no call at all: the opening of a tunnel.
     """
@@ -98,7 +97,8 @@ def _counted(decision: Decision, identity: Identity, call: ToolCall | None) -> t
         return ()
     if call is None or (call.kind is CallKind.MCP_SESSION and is_lifecycle(call.action)):
         return ()
-    return tuple(narrowing for narrowing in identity.grant.chain if narrowing.calls is not None)
+    calls = max(call.batch, 1)
+    return tuple(GrantUse(narrowing, calls) for narrowing in identity.grant.chain if narrowing.calls is not None)
 
 
 def settled_decision(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:

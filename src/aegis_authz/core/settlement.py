@@ -17,12 +17,20 @@ _HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
+class GrantUse:
+    """What is used of a grant with a count of calls: one, or of a list of operations as many as it holds."""
+
+    narrowing: Narrowing
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """Everything one call settles in one round trip.
 
     The token's JTI is claimed in every case. `claims` is an approval to use up and `opens` one to
-    open; a call does at most one of the two. `grants` are those with a count of calls: this is one of them, once it
-    is let through. `charging` is what the call uses of limits and `tally` what breakers count of it, a refused call
+    open; a call does at most one of the two. `grants` are those with a count of calls, which count once it is
+    let through. `charging` is what the call uses of limits and `tally` what breakers count of it, a refused call
     alone; None for neither. `resumes` names the decision that held the same request, kept open until now: what it
     showed was spent then, and is spent once more as that of the held request. None for a request that was not held.
     """
@@ -31,7 +39,7 @@ class Settlement:
     claims: Override | None
     opens: ApprovalRequest | None
     now: Epoch
-    grants: tuple[Narrowing, ...]
+    grants: tuple[GrantUse, ...]
     charging: Charging | None
     tally: Tally | None
     resumes: DecisionId | None

@@ -22,7 +22,7 @@ from aegis_authz.core.identity import Override
 from aegis_authz.core.limit import Exceed
 from aegis_authz.core.revocation import Revocation, Revoked, marks_of
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import SETTLE_REFUSALS, GrantUse, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Millis, Monotonic, Seconds
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.testing.limits import Ledger
@@ -236,21 +236,21 @@ class MemoryStore:
             settled = self._open(settlement.opens, settlement.now, epoch)
         if settled.outcome in SETTLE_REFUSALS:
             return settled
-        for narrowing in settlement.grants:
-            refusal = self._used_up(settlement.identity.scope, narrowing, epoch)
+        for use in settlement.grants:
+            refusal = self._used_up(settlement.identity.scope, use, epoch)
             if refusal is not None:
                 self._memory.approvals = before  # all or nothing
                 return _refuse(refusal)
         if settled.outcome in (SettleOutcome.CLEAR, SettleOutcome.APPROVED):
-            for narrowing in settlement.grants:
-                self._memory.granted[_granted(settlement.identity.scope, narrowing)] += 1
+            for use in settlement.grants:
+                self._memory.granted[_granted(settlement.identity.scope, use.narrowing)] += use.calls
         return settled
 
-    def _used_up(self, scope: Scope, narrowing: Narrowing, began: int) -> SettleOutcome | None:
-        if _ms(narrowing.issued_at) < began:
+    def _used_up(self, scope: Scope, use: GrantUse, began: int) -> SettleOutcome | None:
+        if _ms(use.narrowing.issued_at) < began:
             return SettleOutcome.STORE_RESET
-        used_up = self._memory.granted[_granted(scope, narrowing)] >= (narrowing.calls or 0)
-        return SettleOutcome.GRANT_USED_UP if used_up else None
+        after = self._memory.granted[_granted(scope, use.narrowing)] + use.calls
+        return SettleOutcome.GRANT_USED_UP if after > (use.narrowing.calls or 0) else None
 
     def _claim(self, claims: Override, scope: Scope, now: Epoch, began: int) -> Settled:
         approval = self._memory.approvals.get(claims.approval_id)

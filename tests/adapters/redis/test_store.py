@@ -24,7 +24,7 @@ from aegis_authz.core.limit import CalendarWindow, Count, Exceed, Limit, Per, Pe
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
+from aegis_authz.core.settlement import GrantUse, Settled, Settlement, SettleOutcome
 from aegis_authz.limits.charges import Sessions, charges_of
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.real_redis import RealRedis
@@ -579,7 +579,7 @@ async def test_of_64_copies_of_one_proof_one_passes_in_each_of_a_thousand_rounds
 async def test_the_count_of_a_grant_is_kept_until_the_grant_has_ended(store: RedisStore, real_redis: RealRedis) -> None:
     call = settlement()
     grant = Narrowing("g" * 16, call.now, call.now + 300, 0, 5, {"bank": {"pay": {}}}, "")
-    assert (await settle(store, replace(call, grants=(grant,)))).outcome is SettleOutcome.CLEAR
+    assert (await settle(store, replace(call, grants=(GrantUse(grant, 1),)))).outcome is SettleOutcome.CLEAR
     name = redis_keys.grant(call.identity.scope, grant.id)
     assert real_redis.command("GET", name) == b"1"
     assert 355 <= int(real_redis.command("TTL", name)) <= 360

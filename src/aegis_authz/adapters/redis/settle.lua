@@ -12,7 +12,7 @@
 --   open    approval  pointer  approvals index            digest  basis  approval id  document  expires at, ms
 --           waiting of the agent  waiting of the tenant   keep past expiry for, ms  most of the agent  most of the tenant
 --                                                         is for a call over its limits
---   grant   calls of a grant                              granted at, ms  most calls  keep for, ms
+--   grant   calls of a grant                              granted at, ms  most calls  keep for, ms  calls
 --   and those of charge.lua and plain.lua, which come before these
 --
 -- Answers {outcome, approval id, approval expiry in ms, who granted it}, and where the call has operations or is refused, how
@@ -90,7 +90,7 @@ end
 local OPERATIONS = {
   claim = {keys = 1, arguments = 4},
   open = {keys = 5, arguments = 9},
-  grant = {keys = 1, arguments = 3},
+  grant = {keys = 1, arguments = 4},
 }
 
 local function whole(number)
@@ -220,7 +220,7 @@ function OPERATIONS.grant.look(k, a)
   if is_void(ARGV[a]) then
     return "store_reset"
   end
-  if tonumber(redis.call("GET", KEYS[k]) or "0") >= tonumber(ARGV[a + 1]) then
+  if tonumber(redis.call("GET", KEYS[k]) or "0") + tonumber(ARGV[a + 3]) > tonumber(ARGV[a + 1]) then
     return "grant_used_up"
   end
   return nil
@@ -229,7 +229,7 @@ end
 -- A call that waits for a person is counted when it is let through.
 function OPERATIONS.grant.write(k, a, so_far)
   if so_far[1] == "clear" or so_far[1] == "approved" then
-    redis.call("INCR", KEYS[k])
+    redis.call("INCRBY", KEYS[k], ARGV[a + 3])
     redis.call("PEXPIRE", KEYS[k], ARGV[a + 2])
   end
   return nil

@@ -56,10 +56,11 @@ def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
     if settlement.opens is not None:
         keys += _open_keys(settlement.opens)
         arguments += ("open", *_open_arguments(settlement.opens), is_for_over)
-    for narrowing in settlement.grants:  # last: they count a call only when it is let through
+    for use in settlement.grants:  # last: they count a call only when it is let through
+        narrowing = use.narrowing
         keys.append(redis_keys.grant(identity.scope, narrowing.id))
         kept = narrowing.expires_at - settlement.now + jti_margin
-        arguments += ("grant", to_ms(narrowing.issued_at), narrowing.calls or 0, max(to_ms(kept), 1))
+        arguments += ("grant", to_ms(narrowing.issued_at), narrowing.calls or 0, max(to_ms(kept), 1), use.calls)
     return (len(keys), *keys, *arguments)
 
 
