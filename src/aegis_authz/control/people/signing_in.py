@@ -27,7 +27,6 @@ _log = logging.getLogger(__name__)
 SESSION_LIFE = Seconds(12 * 3600.0)
 CODE_LIFE = Seconds(24 * 3600.0)
 LOGIN_CODE_LIFE = Seconds(120.0)
-MOST_KEY_LIFE = Seconds(400 * 86_400.0)
 _FREE_FAILURES = 5
 _LONGEST_PAUSE = 900.0
 _MOST_AT_ONCE = 2
