@@ -114,7 +114,6 @@ async def test_what_a_client_proved_is_with_each_request_of_its_connection(
             subject="",
             emails=("ann@acme.example",),
             uris=("spiffe://acme.example/ann",),
-            hosts=("laptop.acme.example",),
             fingerprint=hashlib.sha256(der).hexdigest(),
         )
     ]

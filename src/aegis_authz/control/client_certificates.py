@@ -21,14 +21,13 @@ _STATE = "client_certificate"
 class ClientCertificate:
     """A certificate that TLS has verified and whose key the client has proven.
 
-    `subject` is its name (RFC 4514), "" for none; `emails`, `uris` and `hosts` are its alternative names (RFC 5280
+    `subject` is its name (RFC 4514), "" for none; `emails` and `uris` are its alternative names (RFC 5280
     section 4.2.1.6), and `fingerprint` the SHA-256 of all of it, in hex.
     """
 
     subject: str
     emails: tuple[str, ...]
     uris: tuple[str, ...]
-    hosts: tuple[str, ...]
     fingerprint: str
 
     @property
@@ -79,7 +78,6 @@ def client_certificate(request: Request) -> ClientCertificate | None:
             subject=certificate.subject.rfc4514_string(),
             emails=tuple(names.get_values_for_type(x509.RFC822Name)),
             uris=tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
-            hosts=tuple(names.get_values_for_type(x509.DNSName)),
             fingerprint=hashlib.sha256(der).hexdigest(),
         )
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
