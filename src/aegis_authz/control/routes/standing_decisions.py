@@ -27,10 +27,11 @@ from aegis_authz.core.approval import Approval, ApprovalForbidden
 from aegis_authz.core.person import Domain
 from aegis_authz.core.scope import Scope
 from aegis_authz.people.permissions import Permission, may
+from aegis_authz.policy.language.rule import MOST_WAIVER_DAYS
 
 ApprovalId = Annotated[units.ApprovalId, Path(description="The approval's id, `apr_...`.")]
 Effect = Annotated[StandingEffect, Query(description="What becomes of calls like it.")]
-Days = Annotated[int, Query(ge=1, le=30, description="For how many days, today included.")]
+Days = Annotated[int, Query(ge=1, le=MOST_WAIVER_DAYS, description="For how many days, today included.")]
 DEFAULT_WAIT = 5.0
 DecisionName = Annotated[Name, Path(description="The name of the document.")]
 

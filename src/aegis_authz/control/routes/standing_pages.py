@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,15 +14,11 @@ from aegis_authz.control.http import HttpProblem, Wait
 from aegis_authz.control.pages import Form, Pages
 from aegis_authz.control.pages.standing import StandingSheet, standing_page
 from aegis_authz.control.policies.status_board import StatusBoard
-from aegis_authz.control.routes.standing_decisions import DEFAULT_WAIT, decidable
-from aegis_authz.core import units
+from aegis_authz.control.routes.standing_decisions import DEFAULT_WAIT, ApprovalId, Days, Effect, decidable
 from aegis_authz.core.approval import ApprovalForbidden
 from aegis_authz.people.permissions import Permission
 from aegis_authz.policy.source.problems import PolicyErrors
 
-ApprovalId = Annotated[units.ApprovalId, Path()]
-Effect = Annotated[StandingEffect, Query()]
-Days = Annotated[int, Query(ge=1, le=30)]
 _REFUSALS = (NotStanding, ApprovalForbidden, PolicyErrors)
 
 
