@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import httpx
 import pytest
 
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.approvals.oversight import StampTerms
+from aegis_authz.approvals.oversight import Dimension, StampTerms
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.core.approval_event import ApprovalEvent, ApprovalEventKind
@@ -78,6 +79,24 @@ async def test_prometheus_reads_the_figures_of_the_whole_mesh_with_a_persons_per
     assert 'aegis_oversight_calls{by="person",key="ann",what="hasty"} 12.0' in text
     assert 'aegis_oversight_median_seconds{by="channel",key="slack"} 30.0' in text
     assert 'aegis_oversight_rubber_stamping{person="ann"} 1.0' in text
+
+
+async def test_nobody_waits_while_figures_are_added_up() -> None:
+    async def note(*_: object) -> None: ...
+
+    threads: set[int] = set()
+
+    def is_visible(_: Scope) -> bool:
+        threads.add(threading.get_ident())
+        return True
+
+    history = MemoryApprovalHistory(for_tests=True)
+    await history.append(event(1, EMEA, "ann", 1))
+    overseer = Overseer(history, StampTerms(3, 0.5, Seconds(3600)), note, SystemClock())
+    assert await overseer.figures([Dimension.PERSON], Seconds(3600), is_visible)
+    await overseer.stamps(is_visible)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_an_alert_is_a_line_of_the_change_log_once() -> None:
