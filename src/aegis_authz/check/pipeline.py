@@ -14,7 +14,7 @@ from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.elicitation import elicitation_of, require_own_state
-from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, fulfil, refuse_unreachable
+from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil, refuse_unreachable
 from aegis_authz.check.hold import Hold, Judgement, hold_of
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
@@ -87,9 +87,8 @@ class Pipeline:
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
-            refuse_unreachable(decision, draft.call)
             draft.elicitation = elicitation_of(decision, draft, self.session_keys)
-            fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)  # 6
+            fulfilment = self._fulfilled(decision, draft)  # 6
         except Refused as refusal:
             decision = denied(refusal.reason, refusal.detail, draft.revision, refusal.fault)
         except TimeoutError:
@@ -152,10 +151,8 @@ class Pipeline:
         try:
             decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
             policies = decision.policies
-            refuse_unreachable(decision, draft.call)
-            passing = approved(decision) if decision.effect is Effect.APPROVAL_NEEDED else decision
-            if passing.effect.lets_through:  # what cannot be fulfilled uses nothing but its token
-                fulfil(passing, draft.rpc, draft.identity, self.credentials, draft.decoding)
+            # what cannot be fulfilled uses nothing but its token; limits that are exceeded may add to it
+            self._fulfilled(approved(decision) if decision.effect is Effect.APPROVAL_NEEDED else decision, draft)
             draft.cost = estimate_of(decision, draft)
             draft.charging = charging_of(decision, draft)
             draft.approval = approval_terms(decision, draft)
@@ -166,6 +163,13 @@ class Pipeline:
         draft.settled = await self.store.settle(settlement, Monotonic(draft.started + self.limits.total))  # 5
         draft.done("settle", self.clock)
         return settled_decision(draft.settled, settlement, decision)
+
+    def _fulfilled(self, decision: Decision, draft: Draft) -> Fulfilment:
+        """How the obligations of a call that passes are met. Raises Refused where they cannot be."""
+        if not decision.effect.lets_through:
+            return NOTHING_TO_FULFIL
+        refuse_unreachable(decision, draft.call)
+        return fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)
 
     async def _judge(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         """Parse and evaluate under one revision; once more under a newer one that became active meanwhile."""
