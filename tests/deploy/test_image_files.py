@@ -13,7 +13,7 @@ from aegis_authz.commands.secrets import IMAGE_USERS
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "deploy" / "images"
-EXTRAS = ("control", "cli", "agent", "postgres")
+EXTRAS = ("control", "cli", "agent", "postgres", "slack")
 """What the image holds beside a worker."""
 FILES = sorted(IMAGES.glob("*.Dockerfile"))
 SCRIPTS = [path for path in IMAGES.iterdir() if path.is_file() and path.read_text("utf-8").startswith("#!/bin/sh")]
