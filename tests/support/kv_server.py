@@ -4,13 +4,12 @@ answers them; it keeps what it was asked.
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.vault_http import json_bytes, vault_http
 
 TOKEN, ACCOUNT, GIVEN = "kv-token-of-tests", "account.of.tests", "given-token-of-tests"
 
@@ -57,35 +56,10 @@ def kv_server() -> Iterator[Kv]:
     """Serve one until the block ends."""
     kv = Kv()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def reply(method: str, path: str, headers: Mapping[str, str], body: Any) -> tuple[int, bytes]:
+        kv.namespaces.add(headers.get("x-vault-namespace", ""))
+        status, content = kv.reply(method, path, headers.get("x-vault-token", ""), body)
+        return kv.answer or (status, json_bytes(content))
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def _answer(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-            kv.namespaces.add(self.headers.get("x-vault-namespace", ""))
-            token = self.headers.get("x-vault-token", "")
-            status, content = kv.reply(self.command, self.path, token, json.loads(raw) if raw else None)
-            payload = b"" if content is None else json.dumps(content).encode()
-            if kv.answer is not None:
-                status, payload = kv.answer
-            self.send_response(status)
-            self.send_header("content-length", str(len(payload)))
-            self.send_header("location", "http://127.0.0.1:1/elsewhere")
-            self.end_headers()
-            self.wfile.write(payload)
-
-        do_GET = do_POST = _answer
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        kv.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
-            yield kv
-        finally:
-            server.shutdown()
-            thread.join()
+    with vault_http(reply) as kv.url:
+        yield kv

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.support.vault_http import json_bytes, vault_http
 
 TOKEN = "transit-token-of-tests"
 
@@ -75,34 +74,9 @@ def _text(raw: bytes) -> str:
 def transit_server() -> Iterator[Transit]:
     transit = Transit()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def reply(method: str, path: str, headers: Mapping[str, str], body: Any) -> tuple[int, bytes]:
+        status, content = transit.reply(method, path, headers.get("x-vault-token", ""), body or {})
+        return transit.answer or (status, json_bytes(content))
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def _answer(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-            token = self.headers.get("x-vault-token", "")
-            status, content = transit.reply(self.command, self.path, token, json.loads(raw) if raw else {})
-            payload = json.dumps(content).encode()
-            if transit.answer is not None:
-                status, payload = transit.answer
-            self.send_response(status)
-            self.send_header("content-length", str(len(payload)))
-            self.send_header("location", "http://127.0.0.1:1/elsewhere")
-            self.end_headers()
-            self.wfile.write(payload)
-
-        do_GET = do_POST = _answer
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        transit.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
-            yield transit
-        finally:
-            server.shutdown()
-            thread.join()
+    with vault_http(reply) as transit.url:
+        yield transit
