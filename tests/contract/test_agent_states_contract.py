@@ -25,7 +25,7 @@ from aegis_authz.ports.control_plane import (
     RevocationListFault,
 )
 from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
-from tests.support.real_postgres import new_database
+from tests.support.real_postgres import database_url
 
 AGENT, NOW = Scope("acme", "emea", "payer"), Epoch(1000.25)
 CODE = Invitation("a" * 64, AGENT, "ann", Epoch(2000.5))
@@ -48,9 +48,7 @@ async def contract(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         twins = MemoryEnrolments(for_tests=True), MemoryRevocationList(for_tests=True), MemoryFirstStart(for_tests=True)
         yield Contract((twins[0],) * 2, (twins[1],) * 2, (twins[2],) * 2)
         return
-    url = f"sqlite:///{tmp_path / 'control.db'}"
-    if request.param == "postgresql":
-        url = await new_database(request.getfixturevalue("postgres"))
+    url = await database_url(request, tmp_path)
     here, there = BlockingDatabase(url), BlockingDatabase(url)
     here.migrate()
     yield Contract(

@@ -16,7 +16,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import ApprovalId, Epoch, Seconds
 from aegis_authz.ports.approval_history import ApprovalHistory
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
-from tests.support.real_postgres import new_database
+from tests.support.real_postgres import database_url
 
 ASKED = ApprovalEvent(
     approval_id=ApprovalId("apr_1"),
@@ -49,10 +49,7 @@ async def history(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "memory":
         yield MemoryApprovalHistory(for_tests=True)
         return
-    url = f"sqlite:///{tmp_path / 'control.db'}"
-    if request.param == "postgresql":
-        url = await new_database(request.getfixturevalue("postgres"))
-    database = Database(url)
+    database = Database(await database_url(request, tmp_path))
     await database.migrate()
     yield SqlApprovalHistory(database)
     await database.close()

@@ -14,15 +14,9 @@ from aegis_authz.core.notice import NoticeKind, NoticeState
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.notices import Outbox
 from aegis_authz.testing.outbox import MemoryOutbox
-from tests.support.real_postgres import new_database
+from tests.support.real_postgres import database_url
 
 HELD, SETTLED = NoticeKind.HELD, NoticeKind.SETTLED
-
-
-async def database_url(request: pytest.FixtureRequest, folder: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{folder / 'control.db'}"
-    return await new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

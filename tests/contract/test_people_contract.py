@@ -31,7 +31,7 @@ from aegis_authz.ports.database import Transactions
 from aegis_authz.ports.people import Account, PeopleStore, PersonConflict, PersonUnknown
 from aegis_authz.ports.sign_in import SignInStore
 from aegis_authz.testing.people import MemoryPeople
-from tests.support.real_postgres import new_database
+from tests.support.real_postgres import database_url
 
 ANN = Person("ann", "Ann Lee", frozenset({"finance", "ops"}), (RoleBinding.parse("approver@acme/emea"),))
 BOB = Person("bob@acme.example", "Bob", frozenset(), (RoleBinding.parse("auditor@acme"), RoleBinding.parse("owner")))
@@ -55,10 +55,7 @@ async def contract(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         twin = MemoryPeople(for_tests=True)
         yield Contract(twin, twin, twin, twin)
         return
-    url = f"sqlite:///{tmp_path / 'control.db'}"
-    if request.param == "postgresql":
-        url = await new_database(request.getfixturevalue("postgres"))
-    database = Database(url)
+    database = Database(await database_url(request, tmp_path))
     await database.migrate()
     yield Contract(SqlPeople(database), SqlSignIn(database), SqlChangeLog(database), database)
     await database.close()

@@ -16,7 +16,7 @@ from aegis_authz.core.release import ChangeKind, Sources
 from aegis_authz.core.units import Epoch, Revision
 from aegis_authz.ports.proposals import Proposals
 from aegis_authz.testing.proposals import MemoryProposals
-from tests.support.real_postgres import new_database
+from tests.support.real_postgres import database_url
 
 SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {"t.yaml": "tool: t\n"})
 PROPOSAL = Proposal(
@@ -37,10 +37,7 @@ async def proposals(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     if request.param == "memory":
         yield MemoryProposals(for_tests=True)
         return
-    url = f"sqlite:///{tmp_path / 'control.db'}"
-    if request.param == "postgresql":
-        url = await new_database(request.getfixturevalue("postgres"))
-    database = Database(url)
+    database = Database(await database_url(request, tmp_path))
     await database.migrate()
     yield SqlProposals(database)
     await database.close()

@@ -15,19 +15,13 @@ from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, Releas
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.testing.releases import MemoryReleases
-from tests.support.real_postgres import new_database
+from tests.support.real_postgres import database_url
 
 SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {"t.yaml": "tool: t\n"})
 
 
 def change(revision: str, previous: str = "", kind: ChangeKind = ChangeKind.PUBLISHED) -> Change:
     return Change(kind, revision, previous, "ann", 12.25, "why\nnot", None)
-
-
-async def database_url(request: pytest.FixtureRequest, folder: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{folder / 'control.db'}"
-    return await new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

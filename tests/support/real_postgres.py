@@ -63,6 +63,13 @@ async def new_database(url: str) -> str:
     return url.replace("/postgres?", f"/{name}?")
 
 
+async def database_url(request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of a new database of the kind that the fixture's parameter names: `sqlite`, in the folder, or `postgresql`."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'control.db'}"
+    return await new_database(request.getfixturevalue("postgres"))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     programs = postgres_programs()
