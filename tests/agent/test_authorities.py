@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from aegis_authz.agent.authorities import BUNDLE, OWN, AuthoritiesFault, AuthorityFiles, ask_authorities, is_assured
+from aegis_authz.agent.authorities import BUNDLE, OWN, AuthoritiesFault, AuthorityFiles, ask_authorities
 from aegis_authz.core.units import Epoch
 from aegis_authz.intercept.authority import MeshAuthorities, new_authority
 from tests.support.agent_mesh import small_mesh
@@ -82,22 +82,6 @@ def test_what_is_no_certificate_changes_nothing(files: AuthorityFiles) -> None:
         with pytest.raises(AuthoritiesFault):
             files.take(offer, "", True, NOW)
     assert (files.folder / BUNDLE).read_bytes() == FIRST.certificate + b"public\n"
-
-
-@pytest.mark.parametrize(
-    ("control", "assured"),
-    [
-        ("https://control.example", True),
-        ("http://127.0.0.1:7400", True),
-        ("http://[::1]:7400", True),
-        ("http://control.example", False),
-        ("http://localhost.example", False),
-        ("http://10.0.0.1", False),
-        ("http://gateway:10002", False),
-    ],
-)
-def test_an_answer_is_assured_by_tls_or_from_this_machine(control: str, assured: bool) -> None:
-    assert is_assured(control) is assured
 
 
 async def test_a_control_plane_is_asked_and_its_answer_read_strictly() -> None:

@@ -7,13 +7,11 @@ nor whoever listens at a port of this machine in the place of a forwarded one.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from yarl import URL
 
 from aegis_authz import durable
 from aegis_authz.agent.answers import AnswerTooLong, whole_body
@@ -59,17 +57,6 @@ async def ask_authorities(session: aiohttp.ClientSession, control: str) -> MeshA
     except (Refused, ValueError):
         raise AuthoritiesFault(f"{url} answered with status {status} and no authorities") from None
     return MeshAuthorities(trusted, endorsements)
-
-
-def is_assured(control: str) -> bool:
-    """Whether an answer of this control plane is its own: it came by TLS, or from this machine."""
-    url = URL(control)
-    if url.scheme == "https":
-        return True
-    try:
-        return ipaddress.ip_address(url.host or "").is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.agent.authorities import AuthoritiesFault, AuthorityFiles, ask_authorities, is_assured
+from aegis_authz.agent.authorities import AuthoritiesFault, AuthorityFiles, ask_authorities
+from aegis_authz.core.address import is_private_url
 from aegis_authz.local.settings import trusted_authorities
 
 _EVERY = 600.0
@@ -38,7 +40,9 @@ class AuthorityRenewal:
         try:
             offer = await ask_authorities(session, self.control)
             if offer is not None:
-                self.files.take(offer, pin, is_assured(self.control), SystemClock().now())
+                url = urlsplit(self.control)
+                assured = is_private_url(url.scheme, url.hostname or "")
+                self.files.take(offer, pin, assured, SystemClock().now())
             elif pin:  # who hides it may be somebody between
                 raise AuthoritiesFault(f"{self.control} says that its mesh has none, and not the authority {pin}")
         except (AuthoritiesFault, OSError) as fault:
