@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,26 @@ def test_who_has_waited_long_enough_is_told_why(tmp_path: Path) -> None:
     assert (code, said) == (1, "aegis ready: does not answer: FileNotFoundError\n")
 
 
+def test_nobody_waits_for_a_process_that_has_ended(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, *BARE, "-c", ""]) as process:
+        pass
+    began = time.monotonic()
+    code, sentence = ask(f"unix:{tmp_path}/none.sock", "--wait", "60", "--pid", str(process.pid))
+    assert (code, time.monotonic() - began < 30) == (1, True)
+    assert sentence == f"aegis ready: process {process.pid} has ended, and does not answer: FileNotFoundError\n"
+
+
+async def test_who_waits_for_a_process_that_lives_is_answered_when_it_has_become_ready() -> None:
+    statuses = iter((503, 503, 200))
+
+    async def answer(_: Request) -> Response:
+        return PlainTextResponse("", next(statuses))
+
+    async with serving(Starlette(routes=[Route("/readyz", answer)])) as port:
+        words = (f"127.0.0.1:{port}", "--wait", "60", "--pid", str(os.getpid()))
+        assert await asyncio.to_thread(ask, *words) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -77,6 +99,9 @@ def test_who_has_waited_long_enough_is_told_why(tmp_path: Path) -> None:
         (("unix:/a", "/a b"), "'/a b' is no path"),
         (("unix:/a", "/a\r\nx: y"), "is no path"),
         (("unix:/a", "--wait=-1"), "is no whole number of seconds"),
+        (("unix:/a", "--pid", "0"), "'0' is no process"),
+        (("unix:/a", "--pid=-1"), "is no process"),
+        (("unix:/a", "--pid"), "expected one argument"),
         (("unix:/a", "--wait", "601"), "'601' is no whole number of seconds up to 600"),
     ],
 )

@@ -91,7 +91,11 @@ def test_every_unit_is_confined(file: Path) -> None:
     assert not any(line.startswith(("+", "!")) for key in said if key.startswith("Exec") for line in said[key])
     assert said["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
     ready = said.get("ExecStartPost", ())
-    assert said["Type"] == ["notify"] or is_interception or any("aegis ready" in line for line in ready)
+    assert (
+        said["Type"] == ["notify"]
+        or is_interception
+        or any(re.search("aegis ready .*--pid [$]MAINPID$", line) for line in ready)
+    )
 
 
 def test_no_two_processes_share_a_user() -> None:

@@ -111,7 +111,8 @@ class Machine:
                 preexec_fn=_confined if said["MemoryDenyWriteExecute"] == ["yes"] else None,  # noqa: PLW1509  # one thread
             )
         for line in said.get("ExecStartPost", ()):
-            subprocess.run(self.command(line, unit), check=True, timeout=120)
+            words = self.command(line.replace("$MAINPID", str(process.pid)), unit)
+            subprocess.run(words, check=True, timeout=120)
         return process
 
 
