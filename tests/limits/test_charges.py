@@ -118,8 +118,7 @@ def test_a_batch_is_as_many_calls_to_what_counts_calls_and_one_under_way() -> No
     ]
     sheet = sheet_of([limit(kind) for kind in terms], BOT, 1000)
     cost = Money(4, "USD")
-    alone, three = (charges_by(sheet, {"to": "a"}, NOBODY, cost, batch) for batch in (0, 3))
+    alone, three = (charges_by(sheet, {"to": "a"}, NOBODY, cost, batch) for batch in (1, 3))
     assert three[0].measure == Pace(3, 1000, 5, 3)
     assert three[1].measure == Sum(3, 9, Rolling(60_000), is_cost=False)
     assert [charge.measure for charge in three[2:]] == [charge.measure for charge in alone[2:]]
-    assert alone == charges_by(sheet, {"to": "a"}, NOBODY, cost, 1)

@@ -52,7 +52,7 @@ def charging_of(decision: Decision, draft: Draft) -> Charging | None:
     sessions = Sessions(header, mcp, identity.session)
     return Charging(
         decision_id=draft.decision_id,
-        charges=charges_by(sheet, call.parameters, sessions, cost, call.batch),
+        charges=charges_by(sheet, call.parameters, sessions, cost, call.count),
         reserve=_RESERVE if sheet.has_account else Millis(0),
         is_held_when_over=decision.effect is not Effect.APPROVAL_NEEDED,
     )

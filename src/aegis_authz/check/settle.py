@@ -97,8 +97,7 @@ def _counted(decision: Decision, identity: Identity, call: ToolCall | None) -> t
         return ()
     if call is None or (call.kind is CallKind.MCP_SESSION and is_lifecycle(call.action)):
         return ()
-    calls = max(call.batch, 1)
-    return tuple(GrantUse(narrowing, calls) for narrowing in identity.grant.chain if narrowing.calls is not None)
+    return tuple(GrantUse(narrowing, call.count) for narrowing in identity.grant.chain if narrowing.calls is not None)
 
 
 def settled_decision(settled: Settled, settlement: Settlement, decision: Decision) -> Decision:

@@ -71,3 +71,8 @@ class ToolCall:
     besides: Mapping[str, Json]
     spellings: Mapping[str, str]
     batch: int
+
+    @property
+    def count(self) -> int:
+        """As how many calls it counts: a list as the operations that it holds."""
+        return max(self.batch, 1)

@@ -62,7 +62,7 @@ def estimate(call: ToolCall, parameters: Sequence[Parameter], body_bytes: int, p
         return None
     match pricing.price:
         case FixedPrice(micros, currency):
-            return Estimate(Money(_charge(micros * max(call.batch, 1)), currency), pricing.on_error, None)
+            return Estimate(Money(_charge(micros * call.count), currency), pricing.on_error, None)
         case ParameterPrice() as price:
             return Estimate(Money(_by_value(call, price), price.currency), pricing.on_error, None)
         case TokenPrice() as price:

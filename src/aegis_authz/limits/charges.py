@@ -78,19 +78,18 @@ def sheet_of(limits: Sequence[Limit], scope: Scope, now: Millis) -> Sheet:
 
 
 def charges_by(
-    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, batch: int
+    sheet: Sheet, parameters: Mapping[str, Json], sessions: Sessions, cost: Money | None, calls: int
 ) -> tuple[Charge, ...]:
     """What a call with these parameters uses, in the order of the sheet's limits.
 
-    `cost` is what the catalogue's prices make of the call, None where it has none. A `batch` of several operations
-    counts as that many calls, and is one call under way. Raises Refused(CHARGE_INVALID) for a call whose use of a limit
-    cannot be told: it is never free.
+    `cost` is what the catalogue's prices make of the call, None where it has none. It counts as so many `calls`, and is
+    one under way. Raises Refused(CHARGE_INVALID) for a call whose use of a limit cannot be told: it is never free.
     """
     charges = [
         charge or Charge(limit, holder, _measure(limit.terms, parameters, sessions, cost, span))
         for limit, holder, charge, span in sheet.rows
     ]
-    return tuple([_repeated(charge, batch) for charge in charges] if batch > 1 else charges)
+    return tuple([_repeated(charge, calls) for charge in charges] if calls > 1 else charges)
 
 
 def _repeated(charge: Charge, times: int) -> Charge:
