@@ -176,6 +176,20 @@ async def test_a_code_is_good_once_and_in_time(contract: Contract) -> None:
     assert [await sign_in.take_code(name, Epoch(1.0)) for name in ("c3", "c4")] == [None, "ann"]
 
 
+async def test_a_code_that_is_added_leaves_those_of_before_and_a_new_one_for_a_password_ends_all(
+    contract: Contract,
+) -> None:
+    sign_in = contract.sign_in
+    await sign_in.put_code("c1", "ann", Epoch(10.0))
+    await sign_in.add_code("c2", "ann", Epoch(1.0), Epoch(3.0))
+    await sign_in.add_code("c3", "ann", Epoch(2.0), Epoch(4.0))
+    assert [await sign_in.take_code(name, Epoch(2.0)) for name in ("c1", "c2")] == ["ann", "ann"]
+    await sign_in.put_code("c4", "ann", Epoch(10.0))
+    assert await sign_in.take_code("c3", Epoch(2.0)) is None
+    await sign_in.add_code("c5", "ann", Epoch(10.0), Epoch(12.0))
+    assert await sign_in.take_code("c4", Epoch(9.0)) is None  # its time was over: it is kept no longer
+
+
 async def test_of_many_who_take_a_code_at_once_one_gets_it(contract: Contract) -> None:
     await contract.sign_in.put_code("c1", "ann", Epoch(10.0))
     answers = await asyncio.gather(*(contract.sign_in.take_code("c1", Epoch(1.0)) for _ in range(16)))

@@ -56,6 +56,10 @@ class SignInStore(Protocol):
         """Keep a code that lets a person set a password, once; it replaces those of before. "" is the first owner."""
         ...
 
+    async def add_code(self, code_hash: str, person_id: str, now: Epoch, expires: Epoch) -> None:
+        """Keep a code beside those of before, and of the person's none whose time is over by now."""
+        ...
+
     async def take_code(self, code_hash: str, now: Epoch) -> str | None:
         """Whose code it is, which it is no more; None when there is none or its time is over."""
         ...

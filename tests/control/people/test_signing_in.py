@@ -28,6 +28,7 @@ from aegis_authz.core.person import Person, Role, RoleBinding
 from aegis_authz.core.sign_in import FAILURES_LEAK, Failures
 from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.people.passwords import WeakPassword
+from aegis_authz.people.secrets import challenge_of
 from aegis_authz.ports.people import Account
 from aegis_authz.testing.people import MemoryPeople
 from tests.support.people import memory_people, person
@@ -168,6 +169,13 @@ async def test_a_code_is_good_once_in_time_and_for_its_person(
     clock.time += CODE_LIFE
     with pytest.raises(NotSignedIn):
         await sign_in.set_password(late, "ann", PASSWORD, HERE)
+
+
+async def test_a_command_that_is_let_in_spends_no_code_for_a_password(ann: Person, sign_in: SignIn) -> None:
+    code, _ = await sign_in.make_code("ann")
+    opened = await sign_in.by_password("ann", PASSWORD, HERE)
+    await sign_in.make_login_code(ann, opened.secret, challenge_of("v" * 43))
+    assert await sign_in.set_password(code, "ann", "another long password", HERE) == ann
 
 
 async def test_a_weak_password_spends_no_code(ann: Person, sign_in: SignIn) -> None:

@@ -119,6 +119,13 @@ class SqlSignIn:
             await connection.execute(delete(CODES).where(CODES.c.person_id == person_id))
             await connection.execute(insert(CODES).values(hash=code_hash, person_id=person_id, expires=expires))
 
+    async def add_code(self, code_hash: str, person_id: str, now: Epoch, expires: Epoch) -> None:
+        """Keep a code beside those of before. Raises DatabaseFault."""
+        is_over = (CODES.c.person_id == person_id) & (CODES.c.expires <= now)
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(CODES).where(is_over))
+            await connection.execute(insert(CODES).values(hash=code_hash, person_id=person_id, expires=expires))
+
     async def take_code(self, code_hash: str, now: Epoch) -> str | None:
         """Whose code it is, which it is no more. Raises DatabaseFault."""
         taken = delete(CODES).where(CODES.c.hash == code_hash).returning(CODES.c.person_id, CODES.c.expires)

@@ -140,10 +140,11 @@ class SignIn:
 
         It names the session, by its hash, in which the person let the command in.
         """
-        code = f"{self._secret()}.{digest(session)}"
+        code, now = f"{self._secret()}.{digest(session)}", self._clock.now()
+        expires = Epoch(now + LOGIN_CODE_LIFE)
         async with self._stores.transactions.transaction():
-            expires = Epoch(self._clock.now() + LOGIN_CODE_LIFE)
-            await self._stores.sign_in.put_code(login_digest(code, challenge), person.id, expires)
+            # beside a code for a password, which an owner gave and which is good for a day
+            await self._stores.sign_in.add_code(login_digest(code, challenge), person.id, now, expires)
             await self._write(person.id, "sessions:command", person.id, "a command was let in, on a page")
         return code
 
