@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
-from click import Group
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from aegis_authz.cli.app import app
 
@@ -31,9 +31,9 @@ def test_each_command_of_compose_names_a_service_that_is_there() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_of_aegis_is_one(command: str) -> None:
-    group = typer.main.get_command(app)
+    group = get_command(app)
     for word in command.split():
-        if not isinstance(group, Group):
+        if not isinstance(group, TyperGroup):
             break  # an argument
         assert word in group.commands, command
         group = group.commands[word]
