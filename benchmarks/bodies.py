@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -29,13 +28,14 @@ from aegis_authz.core.catalogue import (
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import read_tool_call
+from benchmarks.report.pages import write_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "traffic.md"
 FIELDS = (3, 5, 10, 20)
 """How many fields; calls of APIs that take forms have seldom more."""
 MOST_OF_A_FORM = 1.3
 """What a form may cost at most, of what JSON does."""
-_BLOCK = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
+START, END = "<!-- costs -->", "<!-- /costs -->"
 _ROUNDS = 15
 _CALLS = 300
 _BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
@@ -107,8 +107,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     text = table()
     if parser.parse_args().write:
-        page = PAGE.read_text()
-        PAGE.write_text(_BLOCK.sub(lambda block: f"{block[1]}{text}\n{block[2]}", page))
+        write_page(PAGE, START, END, text)
     sys.stdout.write(f"{text}\n")
 
 

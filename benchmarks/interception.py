@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import ssl
 import statistics
 import sys
@@ -37,13 +36,14 @@ from aegis_authz.proxy.render import write_xds
 from aegis_authz.server.certificates import CertificateService
 from benchmarks.measure.bare_envoy import envoy_running
 from benchmarks.measure.processes import process
+from benchmarks.report.pages import write_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "https.md"
 TUNNELS = 400
 """Of each line."""
 AT_ONCE = 8
 HOST, UNCLAIMED = "api.bench.example", "free.bench.example"
-_BLOCK = re.compile(r"(<!-- handshakes -->\n).*?(<!-- /handshakes -->)", re.DOTALL)
+START, END = "<!-- handshakes -->", "<!-- /handshakes -->"
 _MOST_NAMES = 100_000
 _PATIENCE = 20.0
 
@@ -210,8 +210,7 @@ def main() -> None:
     arguments = parser.parse_args()
     text = uvloop.run(_run(arguments.tunnels))
     if arguments.write:
-        page = PAGE.read_text("utf-8")
-        PAGE.write_text(_BLOCK.sub(lambda block: f"{block[1]}{text}\n{block[2]}", page), "utf-8")
+        write_page(PAGE, START, END, text)
     sys.stdout.write(f"{text}\n")
 
 

@@ -10,7 +10,6 @@ import argparse
 import base64
 import json
 import random
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +18,11 @@ from pathlib import Path
 from aegis_authz.core.decision import Redact, Target
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.sanitizer import Sanitizer
+from benchmarks.report.pages import write_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "redaction.md"
 SIZE = 256 * 1024
-_BLOCK = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
+START, END = "<!-- costs -->", "<!-- /costs -->"
 _ROUNDS = 3
 _LOOPS = 100_000
 _KIB = 1024
@@ -120,8 +120,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     text = table()
     if parser.parse_args().write:
-        page = PAGE.read_text()
-        PAGE.write_text(_BLOCK.sub(lambda block: f"{block[1]}{text}\n{block[2]}", page))
+        write_page(PAGE, START, END, text)
     sys.stdout.write(f"{text}\n")
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from aegis_authz.cli.size import sizing_rows
 from aegis_authz.load import sizing
+from benchmarks.report.pages import page_with
+from benchmarks.report.tables import END, START
 
 ROOT = Path(__file__).resolve().parents[1]
 PERFORMANCE = ROOT / "docs" / "performance.md"
 PAGE = ROOT / "docs" / "sizing.md"
 FIGURES = ROOT / "src" / "aegis_authz" / "load" / "figures.json"
 FOOTPRINT = ROOT / "benchmarks" / "out" / "footprint.json"
-START, END = "<!-- table -->", "<!-- end of table -->"
 DEMANDS = (sizing.Demand(10, 10, 60), sizing.Demand(1_000, 500, 60), sizing.Demand(10_000, 5_000, 60))
 _FOOTPRINT = ("record", "key", "keys", "redis_traffic", "resident_mib")
 
@@ -46,8 +47,7 @@ def tables(measured: sizing.Figures) -> str:
 
 def page_text(page: str, measured: sizing.Figures) -> str:
     """The page with the tables of these figures."""
-    before, rest = page.split(START)
-    return f"{before}{START}\n{tables(measured)}\n{END}{rest.split(END)[1]}"
+    return page_with(page, START, END, tables(measured))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from benchmarks.measure.results import FLOOR, QUANTILES, Contender, Milliseconds, Point, Results
 from benchmarks.report.goals import Goal
+from benchmarks.report.pages import write_page
 
 WIDE = 140
 START, END = "<!-- table -->", "<!-- end of table -->"
@@ -113,12 +114,7 @@ def markdown(results: Results, goals: Sequence[Goal]) -> str:
 
 def write_docs(results: Results, goals: Sequence[Goal], path: Path) -> None:
     """Put the table between the markers of the page. Raises OSError, ValueError without the markers."""
-    text = path.read_text("utf-8")
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise ValueError(f"{path} has no {START} ... {END}")
-    path.write_text(f"{before}{START}\n{markdown(results, goals)}\n{END}{after}", "utf-8")
+    write_page(path, START, END, markdown(results, goals))
 
 
 def _table(results: Results) -> Table:
