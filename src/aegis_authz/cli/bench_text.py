@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.cli.consoles import table_console
 from aegis_authz.load.stages import Stage
 from aegis_authz.policy.source.problems import printable
 
-_WIDE = 160
 _SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999))
 _COLUMNS = ("offered/s", "right/s", *(f"{name} ms" for name, _ in _SHARES), "refused", "wrong", "no answer")
 
@@ -28,9 +27,7 @@ def show_stages(base: str, stages: Sequence[Stage]) -> None:
         table.add_column(column, justify="right")
     for stage in stages:
         table.add_row(*_cells(stage))
-    terminal = Console()
-    # a pipe has no width: lines are not to be folded for one
-    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    console = table_console()
     console.print(table)
     refused: Counter[str] = Counter()
     faults: Counter[str] = Counter()
@@ -54,25 +51,31 @@ def _cells(stage: Stage) -> list[str]:
         f"closed, {connections} connections" if is_closed else "open",
         "-" if outcome.offered is None else f"{outcome.offered:.0f}",
         f"{outcome.achieved:.0f}",
-        *(_time_text(outcome.quantile(share)) for _, share in _SHARES),
+        *(time_text(outcome.quantile(share)) for _, share in _SHARES),
         *(str(count) for count in (outcome.turned_away, outcome.wrong, outcome.failed)),
     ]
 
 
-def _time_text(milliseconds: float) -> str:
+def times_data(shares: Sequence[tuple[str, float]], quantile: Callable[[float], float]) -> dict[str, float | None]:
+    """The milliseconds of these quantiles by their names, None for those that nothing is known of."""
+    times = {f"{name.replace('.', '')}_ms": quantile(share) for name, share in shares}
+    return {name: None if math.isnan(time) else time for name, time in times.items()}
+
+
+def time_text(milliseconds: float) -> str:
+    """Milliseconds for a table."""
     return "-" if math.isnan(milliseconds) else f"{milliseconds:.1f}"
 
 
 def _members(stage: Stage) -> dict[str, object]:
     plan, outcome = stage.plan, stage.outcome
-    times = {f"{name.replace('.', '')}_ms": outcome.quantile(share) for name, share in _SHARES}
     return {
         "load": "closed" if outcome.offered is None else "open",
         "connections": plan.connections,
         "seconds": outcome.seconds,
         "offered": outcome.offered,
         "achieved": outcome.achieved,
-        **{name: None if math.isnan(time) else time for name, time in times.items()},
+        **times_data(_SHARES, outcome.quantile),
         "sent": outcome.sent,
         "right": outcome.right,
         "refused": dict(outcome.refused),

@@ -6,8 +6,6 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 
-_PLAIN_WIDTH = 160
-
 
 def demo() -> None:
     """Play the whole scenario on a mesh of its own: real Envoy, OPA, Redis, HTTP tools and MCP server.
@@ -17,12 +15,9 @@ def demo() -> None:
     """
     import asyncio
 
-    from rich.console import Console
-
+    from aegis_authz.cli.consoles import table_console
     from aegis_authz.demo.run import run_demo
     from aegis_authz.local.documents import example_documents
 
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=_PLAIN_WIDTH)
-    if not asyncio.run(run_demo(example_documents(), console)):
+    if not asyncio.run(run_demo(example_documents(), table_console())):
         raise typer.Exit(REFUSED)

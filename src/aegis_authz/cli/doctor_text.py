@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.cli.consoles import table_console
 from aegis_authz.local.checkup import Prerequisite
 from aegis_authz.local.proof import Proof
 from aegis_authz.policy.source.problems import printable
-
-_WIDE = 160
 
 
 def show_proofs(proofs: Sequence[Proof]) -> None:
@@ -29,7 +27,7 @@ def show_proofs(proofs: Sequence[Proof]) -> None:
         answer = f"{proof.answer} {proof.reason}".rstrip()
         cells = (proof.call, proof.expected, answer, proof.control, f"{proof.ms:.1f}")
         table.add_row(_mark(proof.trouble), *(Text(printable(cell)) for cell in cells))
-    console = _console()
+    console = table_console()
     console.print(table)
     for proof in proofs:
         if proof.trouble:
@@ -41,7 +39,7 @@ def show_proofs(proofs: Sequence[Proof]) -> None:
 
 def show_findings(findings: Sequence[Prerequisite]) -> None:
     """Print everything looked at, then how to get what is missing."""
-    console = _console()
+    console = table_console()
     for finding in findings:
         console.print(_mark(finding.trouble), Text(f"{finding.name:<42} {finding.found}"), Text(finding.trouble))
     for finding in findings:
@@ -49,12 +47,6 @@ def show_findings(findings: Sequence[Prerequisite]) -> None:
             console.print(Text(f"{finding.name}: {finding.trouble}. {finding.remedy}.", style="red"))
     if not any(finding.trouble for finding in findings):
         console.print(Text("Nothing is missing: aegis up", style="green"))
-
-
-def _console() -> Console:
-    console = Console()
-    # a pipe has no width: lines are not to be folded for one
-    return console if console.is_terminal else Console(width=_WIDE)
 
 
 def _mark(trouble: str) -> Text:

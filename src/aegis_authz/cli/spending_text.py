@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.cli.bench_text import time_text, times_data
+from aegis_authz.cli.consoles import table_console
 from aegis_authz.core.money import MICRO
 from aegis_authz.load.spending import Played
 from aegis_authz.policy.source.problems import printable
 
-_WIDE = 160
 _SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 
 
@@ -28,8 +27,7 @@ def show_spending(played: Sequence[Played]) -> None:
         table.add_column(name, justify="right")
     for entry in played:
         table.add_row(*_cells(entry))
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    console = table_console()
     console.print(table)
     for entry in played:
         for reason, count in entry.refused.items():
@@ -54,7 +52,7 @@ def _cells(entry: Played) -> list[str]:
     return [
         *(line.agent, line.tool, line.budget or "-", f"{line.a_second} calls"),
         *(str(len(entry.replies)), str(entry.passed), str(sum(entry.refused.values()))),
-        *(_time_text(entry.quantile(share)) for _, share in _SHARES),
+        *(time_text(entry.quantile(share)) for _, share in _SHARES),
         *(
             ["-", "-"]
             if spent is None
@@ -67,13 +65,8 @@ def _money(micros: int) -> str:
     return f"{micros / MICRO:.2f}"
 
 
-def _time_text(milliseconds: float) -> str:
-    return "-" if math.isnan(milliseconds) else f"{milliseconds:.1f}"
-
-
 def _members(entry: Played) -> dict[str, object]:
     line, spent = entry.line, entry.spent
-    times = {f"{name}_ms": entry.quantile(share) for name, share in _SHARES}
     return {
         "agent": line.agent,
         "tool": line.tool,
@@ -81,7 +74,7 @@ def _members(entry: Played) -> dict[str, object]:
         "passed": entry.passed,
         "refused": dict(entry.refused),
         "faults": dict(entry.faults),
-        **{name: None if math.isnan(time) else time for name, time in times.items()},
+        **times_data(_SHARES, entry.quantile),
         "spent": None if spent is None else spent.after - spent.before,
         "used": None if spent is None else spent.after,
         "budget": None if spent is None else spent.of,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -40,8 +40,13 @@ class Outcome:
 
     def quantile(self, share: float) -> float:
         """The latency in milliseconds that this share of the right answers did not exceed; NaN without any."""
-        if not self.latencies:
-            return math.nan
-        # rounded, or 0.9 x 10 would be a little more than 9
-        rank = math.ceil(round(share * len(self.latencies), 9))
-        return self.latencies[max(rank, 1) - 1] * 1000
+        return quantile_ms(self.latencies, share)
+
+
+def quantile_ms(latencies: Sequence[float], share: float) -> float:
+    """The milliseconds that this share of latencies, seconds in ascending order, did not exceed; NaN without any."""
+    if not latencies:
+        return math.nan
+    # rounded, or 0.9 x 10 would be a little more than 9
+    rank = math.ceil(round(share * len(latencies), 9))
+    return latencies[max(rank, 1) - 1] * 1000

@@ -16,6 +16,7 @@ from aegis_authz.commands.limits import limits_of
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.scope import Scope
 from aegis_authz.load.calls import TOKEN_HEADER, Call
+from aegis_authz.load.outcome import quantile_ms
 from aegis_authz.load.results import reason_of
 from aegis_authz.load.tokens import Tokens
 from aegis_authz.local.mesh_facts import read_facts
@@ -128,8 +129,7 @@ class Played:
 
     def quantile(self, share: float) -> float:
         """The milliseconds that this share of the answers did not exceed, from when they were due; NaN without any."""
-        took = sorted(reply.ended_at - reply.due_at for reply in self.replies if not reply.fault)
-        return took[max(math.ceil(round(share * len(took), 9)), 1) - 1] * 1000 if took else math.nan
+        return quantile_ms(sorted(reply.ended_at - reply.due_at for reply in self.replies if not reply.fault), share)
 
 
 def excess_of(spans: Iterable[tuple[float, float]], a_second: int) -> int:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from aegis_authz.api.limits import LimitAnswer
+from aegis_authz.cli.consoles import table_console
 from aegis_authz.cli.limits_text import limit_sentence
 from aegis_authz.cli.policy.grant_text import narrowing_data, narrowing_lines
 from aegis_authz.core.json_value import Json
@@ -68,9 +68,7 @@ class ExplanationReport:
 
 def show_explanation(report: ExplanationReport) -> None:
     """Print the decision, then a tree of what led to it, then what there is to add."""
-    terminal = Console()
-    # a pipe has no width: lines are not to be folded for one
-    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    console = table_console(_WIDE)
     for line in (*_header(report.explanation), *_record_lines(report.record)):
         console.print(line, soft_wrap=True)
     console.print(_tree(report.explanation, report.accounts, "utf" in (console.encoding or "")))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.cli.consoles import table_console
 from aegis_authz.cli.policy.explain_text import effect_text, value_text
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.calls import TriedCall
@@ -19,7 +20,6 @@ from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.source.problems import printable
 
 _FIRST = 25
-_WIDE = 160
 _SHORT = 60
 _DIRECTIONS: Mapping[Direction, str] = {"stricter": "red", "milder": "yellow", "other": "cyan"}
 
@@ -30,7 +30,7 @@ def show_simulation(calls: Sequence[Simulated], show_all: bool) -> None:
     rows = calls if show_all else calls[:_FIRST]
     for call in rows:
         table.add_row(*_call_cells(call), effect_text(call.effect.value), call.reason, _cell(call.decided.detail))
-    console = _console()
+    console = table_console()
     console.print(table)
     _print_more(console, len(calls) - len(rows), "calls")
     for line in _summary_lines(summary_of(calls)):
@@ -41,7 +41,7 @@ def show_comparison(
     before: Sequence[Simulated], after: Sequence[Simulated], changes: Sequence[Flip], show_all: bool
 ) -> None:
     """Print a row for each call that is decided differently, of many the first ones, and a summary of both sides."""
-    console = _console()
+    console = table_console()
     if changes:
         table = _table("direction", "before", "after", "detail")
         rows = changes if show_all else changes[:_FIRST]
@@ -96,12 +96,6 @@ def comparison_json(
         ],
     }
     return json.dumps(report, indent=2)
-
-
-def _console() -> Console:
-    terminal = Console()
-    # a pipe has no width: lines are not to be folded for one
-    return terminal if terminal.is_terminal else Console(width=_WIDE)
 
 
 def _table(*columns: str) -> Table:

@@ -6,17 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.cli.consoles import table_console
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.coverage import Coverage, percent_of
 from aegis_authz.lab.identity_trial import IdentityResult
 from aegis_authz.lab.trial import CaseResult, decided_data
 from aegis_authz.policy.source.problems import printable
 
-_WIDE = 160
 _TOLD_ANYHOW = ("effect", "reason", "findings")
 
 
@@ -63,9 +62,7 @@ def show_coverage(covered: Sequence[Coverage]) -> None:
     if len(covered) > 1:
         table.add_section()
         table.add_row(*map(Text, ("all", *_counts(covered))))
-    terminal = Console()
-    # a pipe has no width: lines are not to be folded for one
-    console = terminal if terminal.is_terminal else Console(width=_WIDE)
+    console = table_console()
     console.print(table)
     for coverage in covered:
         for gap in coverage.gaps:
