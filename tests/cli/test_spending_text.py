@@ -29,6 +29,13 @@ def test_a_limit_that_was_exceeded_is_told(capsys: pytest.CaptureFixture[str]) -
     assert "no limit was exceeded" not in text
 
 
+def test_nothing_is_said_of_limits_that_nobody_could_check(capsys: pytest.CaptureFixture[str]) -> None:
+    show_spending([GOOD, Played(TABLE[0], [PASSED], None)])
+    text = capsys.readouterr().out
+    assert "finance-agent: 1 x no budget among its limits" in text
+    assert "no limit was exceeded" not in text
+
+
 def test_json_has_micro_units_and_milliseconds() -> None:
     first, second = json.loads(spending_json([GOOD, OVER]))["spending"]
     assert (first["passed"], first["refused"], first["spent"], first["p99_ms"]) == (

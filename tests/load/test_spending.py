@@ -6,7 +6,7 @@ import pytest
 
 from aegis_authz.load.spending import TABLE, Played, Reply, Spent, excess_of
 
-FINANCE, MODEL, _ = TABLE
+FINANCE, _, DEVOPS = TABLE
 
 
 def reply(at: float, reason: str = "", fault: str = "", took: float = 0.01) -> Reply:
@@ -38,10 +38,17 @@ def test_a_call_that_took_long_may_have_been_decided_at_any_time_of_it() -> None
 
 
 def test_calls_that_pass_are_told_from_those_beyond_and_from_what_nobody_foresaw() -> None:
-    found = played(reply(0), reply(0, "APPROVAL_NEEDED"), reply(0, "POLICY_DENIED"), reply(0, fault="ReadTimeout"))
+    replies = (reply(0), reply(0, "APPROVAL_NEEDED"), reply(0, "POLICY_DENIED"), reply(0, fault="ReadTimeout"))
+    found = played(*replies, spent=Spent(0, 1, 500, "USD"))
     assert (found.passed, found.refused) == (1, {"APPROVAL_NEEDED": 1, "POLICY_DENIED": 1})
     assert found.faults == {"POLICY_DENIED": 1, "ReadTimeout": 1}
     assert found.excess == 0
+
+
+def test_a_budget_that_the_mesh_does_not_tell_of_is_a_fault() -> None:
+    assert Played(FINANCE, [reply(0)], None).faults == {"no budget among its limits": 1}
+    assert Played(FINANCE, [reply(0)], Spent(0, 1, 500, "USD")).faults == {}
+    assert Played(DEVOPS, [reply(0)], None).faults == {}
 
 
 def test_more_used_than_the_budget_has_is_an_excess() -> None:

@@ -38,7 +38,7 @@ def show_spending(played: Sequence[Played]) -> None:
             )
         if entry.excess:
             console.print(Text(f"{entry.line.agent}: a limit was exceeded by {entry.excess}", style="bold red"))
-    if not any(entry.excess for entry in played):
+    if not any(entry.excess or entry.faults for entry in played):
         console.print(Text("no limit was exceeded"))
 
 

@@ -115,9 +115,11 @@ class Played:
 
     @property
     def faults(self) -> Mapping[str, int]:
-        """What the table does not foresee: other answers, and none."""
+        """What the table does not foresee: other answers, and none; and a budget that the mesh does not tell of."""
         foreseen = self.line.beyond | {"OVERLOADED"}
         texts = [reply.fault or reply.reason for reply in self.replies]
+        if self.line.budget and self.spent is None:
+            texts.append("no budget among its limits")  # nothing says then whether it was exceeded
         return Counter(text for text in texts if text and text not in foreseen)
 
     @property
