@@ -74,6 +74,15 @@ def test_who_is_invited_at_one_enrols_at_another_once(contract: Contract) -> Non
     assert here.current == Enrolled((), (KEY,))
 
 
+def test_while_nobody_enrols_what_was_read_is_the_same(contract: Contract) -> None:
+    here, there = contract.enrolments
+    here.invite(CODE, NOW)
+    there.refresh()
+    read = there.current
+    there.refresh()
+    assert there.current is read
+
+
 def test_a_key_is_one_agents_and_the_code_stays_good(contract: Contract) -> None:
     enrolments, _ = contract.enrolments
     second = Invitation("b" * 64, Scope("acme", "apac", "payer"), "bob", Epoch(2000.5))

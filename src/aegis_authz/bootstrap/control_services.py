@@ -51,7 +51,7 @@ from aegis_authz.control.people.federation import FederatedSignIn
 from aegis_authz.control.people.signing_in import SignIn
 from aegis_authz.control.policies.building import PolicyBuilder
 from aegis_authz.control.policies.bulletin import Bulletin
-from aegis_authz.control.policies.directory import EMPTY_DIRECTORY, Directory
+from aegis_authz.control.policies.directory import EMPTY_DIRECTORY, CurrentDirectory, Directory
 from aegis_authz.control.policies.discovery import Discovery
 from aegis_authz.control.policies.proposing import ProposalDesk, TwoPersonRule
 from aegis_authz.control.policies.publishing import Publisher
@@ -304,10 +304,11 @@ def _catalogue_of(builder: PolicyBuilder, stores: ControlStores, revision: Revis
     return builder.catalogue(stores.releases.sources(revision))
 
 
-def _directory(bulletin: Bulletin, stores: ControlStores) -> Directory:
-    """Who is registered by now: in the documents that are served, and by having enrolled."""
-    published = EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
-    return published.with_enrolled(stores.enrolments.current)
+def _directory(bulletin: Bulletin, stores: ControlStores) -> CurrentDirectory:
+    def published() -> Directory:
+        return EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
+
+    return CurrentDirectory(published, lambda: stores.enrolments.current)
 
 
 def _discovery(keys: Keys, stores: ControlStores, clock: Clock) -> Discovery:
@@ -348,7 +349,7 @@ def control_services(
     publisher = _publisher(settings, stores, builder, bulletin, clock, ids)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
-    directory = partial(_directory, bulletin, stores)
+    directory = _directory(bulletin, stores)
     own = _own_issuers(settings)
     trusted_keys = TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)

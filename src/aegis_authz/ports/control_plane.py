@@ -216,7 +216,7 @@ class Enrolments(Protocol):
 
     @property
     def current(self) -> Enrolled:
-        """All that was read or written last; asks nobody."""
+        """All that was read or written last, the same object while nothing changed; asks nobody."""
         ...
 
     def refresh(self) -> None:

@@ -33,7 +33,9 @@ class SqlEnrolments:
     def refresh(self) -> None:
         """Read what is kept by now. Raises EnrolmentsFault, and then `current` is as it was."""
         with self._on(self._database.reading()) as connection:
-            self._current = _read(connection)
+            enrolled = _read(connection)
+        if enrolled != self._current:  # else all that was worked out from it still holds
+            self._current = enrolled
 
     def invite(self, invitation: Invitation, now: Epoch) -> None:
         """Keep one more code, and forget those whose time is over. Raises EnrolmentsFault."""

