@@ -57,6 +57,12 @@ def test_as_many_odd_requests_were_sent_as_it_says() -> None:
     assert re.findall(r"(\d+) odd requests", PAGE) == [count]
 
 
+def test_the_share_of_cpu_of_the_peer_is_that_of_the_benchmark() -> None:
+    performance = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    [multiple] = re.findall(r"decisions for a second of CPU, [^|]*opa-envoy-plugin[^|]*\| ([0-9.]+)x \|", performance)
+    assert re.findall(r"([0-9.]+) of our CPU a decision", PAGE) == [f"{float(multiple):.1f}"]
+
+
 def test_every_block_of_the_page_is_one_that_is_held_to_something() -> None:
     kinds = re.findall(r"^```(\w+)$", PAGE, re.MULTILINE)
     assert sorted(set(kinds)) == ["console", "sh", "yaml"]
