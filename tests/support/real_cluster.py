@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +17,7 @@ from redis.crc import key_slot
 
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.ports.data_plane import StoreDown
+from tests.support.redis_process import RedisProcess
 
 MASTERS = 3
 SLOTS = 16384
@@ -26,7 +25,7 @@ _START_SECONDS = 30
 _NODE_TIMEOUT_MS = 1000
 
 
-class ClusterNode:
+class ClusterNode(RedisProcess):
     """One redis-server of a cluster, without files; `options` are further command line options."""
 
     def __init__(self, binary: Path, folder: Path, options: tuple[str, ...] = ()) -> None:
@@ -50,41 +49,8 @@ class ClusterNode:
             *("--cluster-node-timeout", str(_NODE_TIMEOUT_MS), "--cluster-replica-validity-factor", "0"),
             *("--repl-diskless-sync-delay", "0", "--repl-diskless-sync", "yes"),
         )
-        self.command_line = (str(binary), *fixed, *in_cluster, "--loglevel", "warning", *options)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, empty or with what it saved."""
-        self.process = subprocess.Popen(self.command_line, stdout=subprocess.DEVNULL)
-        wait_for(self._answers)
-
-    def kill(self) -> None:
-        """End it at once, paused or not."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def pause(self) -> None:
-        """Let it hang: connections stay open, nothing is answered."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Take a pause back."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    def command(self, *words: str | int) -> object:
-        """One command, as an operator would give it."""
-        with redis.Redis(port=self.port) as client:
-            return client.execute_command(*words)
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.command("PING"))
-        except redis.ConnectionError:
-            return False
+        command_line = (str(binary), *fixed, *in_cluster, "--loglevel", "warning", *options)
+        super().__init__(command_line, lambda: redis.Redis(port=self.port))
 
 
 class RealCluster:
