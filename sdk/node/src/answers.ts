@@ -3,7 +3,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 import { type Ask, AegisDenied, ApprovalNeeded, type Refusal, type Repeat } from "./errors.js";
-import { isMembers, type Members, memberOf, parseObject, textOf } from "./strict-json.js";
+import { isMembers, memberOf, objectOrNone, textOf } from "./strict-json.js";
 
 const DECISION = "x-aegis-decision";
 const LETS_THROUGH: readonly string[] = ["allow", "sanitize"];
@@ -34,7 +34,7 @@ export function refusalError(
   ask: Ask,
   repeat: Repeat,
 ): AegisDenied | ApprovalNeeded {
-  const members = readable(body);
+  const members = objectOrNone(body);
   const wait = text(headers, "retry-after");
   const refusal: Refusal = {
     reason: textOf(members, "reason"),
@@ -51,17 +51,6 @@ export function refusalError(
     return new ApprovalNeeded(refusal, textOf(approval, "id"), expiresAt, ask, repeat);
   }
   return new AegisDenied(refusal);
-}
-
-function readable(body: Uint8Array): Members {
-  try {
-    return parseObject(body);
-  } catch (fault) {
-    if (fault instanceof SyntaxError || fault instanceof RangeError) {
-      return {};
-    }
-    throw fault;
-  }
 }
 
 function text(headers: IncomingHttpHeaders, name: string): string {

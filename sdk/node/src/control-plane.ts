@@ -5,7 +5,7 @@ import { controlOf, type Enrolment } from "./enrolment.js";
 import { AegisUnavailable, type Standing } from "./errors.js";
 import { headerOf, readAtMost, send } from "./exchange.js";
 import { type AgentKey, targetUri } from "./key.js";
-import { type Members, memberOf, parseObject, textOf } from "./strict-json.js";
+import { type Members, memberOf, objectOrNone, textOf } from "./strict-json.js";
 
 /** How long an answer may take. */
 const SECONDS = 10;
@@ -99,21 +99,8 @@ export class ControlPlane {
       const detail = cause instanceof Error ? cause.message : message;
       throw new AegisUnavailable(`the control plane does not answer at ${url}: ${detail}`);
     }
-    return { status, members: objectOrNone(content), pause: /^[0-9]+$/.test(pause) ? Number(pause) : PAUSE };
-  }
-}
-
-function objectOrNone(content: Uint8Array | undefined): Members {
-  if (content === undefined) {
-    return {};
-  }
-  try {
-    return parseObject(content);
-  } catch (fault) {
-    if (fault instanceof SyntaxError) {
-      return {};
-    }
-    throw fault;
+    const members = content === undefined ? {} : objectOrNone(content);
+    return { status, members, pause: /^[0-9]+$/.test(pause) ? Number(pause) : PAUSE };
   }
 }
 

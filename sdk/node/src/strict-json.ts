@@ -20,6 +20,18 @@ export function parseObject(content: Uint8Array): Members {
   return value as Members;
 }
 
+/** The object in the text, one without members where it is none, or is nested too deep. */
+export function objectOrNone(content: Uint8Array): Members {
+  try {
+    return parseObject(content);
+  } catch (fault) {
+    if (fault instanceof SyntaxError || fault instanceof RangeError) {
+      return {};
+    }
+    throw fault;
+  }
+}
+
 /** A member that is a text, "" for one that is not. */
 export function textOf(members: Members, name: string): string {
   const value = memberOf(members, name);
