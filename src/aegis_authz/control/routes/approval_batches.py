@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aegis_authz.approvals.deciding import Approver
-from aegis_authz.approvals.rules import not_found
 from aegis_authz.control.approvals.deciding_on_record import Deciding, Verdict
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.pages import Form, Pages
 from aegis_authz.control.pages.batch import RowResult, batch_page, marked, results_page
 from aegis_authz.control.routes.approval_pages import verdict_of, waiting_for
+from aegis_authz.control.routes.approvals import visible_approval
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.units import ApprovalId
 from aegis_authz.notices.words import outcome
@@ -47,20 +47,13 @@ def approval_batch_routes(
         pages.require_same_site(request)
         form = await Form.read(request)
         verdict, marks = verdict_of(form), marked(form.fields)
-        approvals = [await _visible(approver, ApprovalId(name), caller) for name in marks]
+        approvals = [await visible_approval(approver, ApprovalId(name), caller) for name in marks]
         for approval in approvals:  # before the first is decided
             form_of_one = replace(form, fields={"seal": marks[approval.request.id]})
             pages.require_own(form_of_one, approval, caller.person, request)
         return results_page([await _decided(deciding, approval, caller, verdict) for approval in approvals])
 
     return [people]
-
-
-async def _visible(approver: Approver, approval_id: ApprovalId, caller: Caller) -> Approval:
-    approval = await approver.get(approval_id)
-    if not caller.may_for(approval.request.scope):
-        raise not_found(approval_id)
-    return approval
 
 
 async def _decided(deciding: Deciding, approval: Approval, caller: Caller, verdict: Verdict) -> RowResult:

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aegis_authz.approvals.deciding import Approver
-from aegis_authz.approvals.rules import not_found
 from aegis_authz.control.approvals.deciding_on_record import Deciding, Verb, Verdict
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.pages import Form, Pages
+from aegis_authz.control.routes.approvals import visible_approval
 from aegis_authz.control.routes.sessions import SignInDoor, source_of
 from aegis_authz.core import units
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden, ApprovalState
@@ -31,12 +31,6 @@ def approval_page_routes(
     """Everything under `/approvals`."""
     people = people_router(authentication, takes_forms=True)
 
-    async def visible_approval(approval_id: units.ApprovalId, caller: Caller) -> Approval:
-        approval = await approver.get(approval_id)
-        if not caller.may_for(approval.request.scope):
-            raise not_found(approval_id)
-        return approval
-
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def list_approvals_page(caller: Asker) -> Response:
         """List what waits for somebody."""
@@ -49,7 +43,7 @@ def approval_page_routes(
     )
     async def show_approval_page(approval_id: ApprovalId, caller: Asker, request: Request) -> Response:
         """Show one held call."""
-        return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, "")
+        return pages.sheet(await visible_approval(approver, approval_id, caller), caller.person, request, "")
 
     @people.post(
         "/approvals/{approval_id}",
@@ -58,13 +52,15 @@ def approval_page_routes(
     )
     async def decide_on_page(approval_id: ApprovalId, caller: Asker, request: Request) -> Response:
         """Decide one, as the form says; a refusal is told on the page, with the call."""
-        approval = await visible_approval(approval_id, caller)
+        approval = await visible_approval(approver, approval_id, caller)
         form = await Form.read(request)
         pages.require_own(form, approval, caller.person, request)
         try:
             await deciding.decide(caller.person, approval.request, verdict_of(form))
         except (ApprovalConflict, ApprovalForbidden) as refusal:
-            return pages.sheet(await visible_approval(approval_id, caller), caller.person, request, str(refusal))
+            return pages.sheet(
+                await visible_approval(approver, approval_id, caller), caller.person, request, str(refusal)
+            )
         return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
 
     return [_open_page_routes(pages, door), people]

@@ -52,7 +52,7 @@ def approval_routes(approver: Approver, deciding: Deciding, authentication: Auth
     @people.get("/v1/approvals/{approval_id}", dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def get_approval(approval_id: ApprovalId, caller: Asker) -> ApprovalAnswer:
         """Show exactly what would run."""
-        return ApprovalAnswer.of(await _visible(approver, approval_id, caller))
+        return ApprovalAnswer.of(await visible_approval(approver, approval_id, caller))
 
     _add_decisions(people, approver, deciding)
 
@@ -79,7 +79,7 @@ def _add_decisions(people: APIRouter, approver: Approver, deciding: Deciding) ->
     @people.post("/v1/approvals/{approval_id}/approve", dependencies=[decides])
     async def approve(approval_id: ApprovalId, decision: ApprovalDecision, caller: Asker) -> ApprovedAnswer:
         """Approve a pending call; the answer holds its one-time override token, once enough people have approved."""
-        request = (await _visible(approver, approval_id, caller)).request
+        request = (await visible_approval(approver, approval_id, caller)).request
         verdict = Verdict(Verb.APPROVE, decision.note, decision.confirm, "api")
         approval, token = await deciding.decide(caller.person, request, verdict)
         return ApprovedAnswer.with_token(approval, token)
@@ -87,19 +87,19 @@ def _add_decisions(people: APIRouter, approver: Approver, deciding: Deciding) ->
     @people.post("/v1/approvals/{approval_id}/deny", dependencies=[decides])
     async def deny(approval_id: ApprovalId, decision: DenialRequest, caller: Asker) -> ApprovalAnswer:
         """Deny a pending call."""
-        request = (await _visible(approver, approval_id, caller)).request
+        request = (await visible_approval(approver, approval_id, caller)).request
         approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.DENY, decision.note, {}, "api"))
         return ApprovalAnswer.of(approval)
 
     @people.post("/v1/approvals/{approval_id}/cancel", dependencies=[decides])
     async def cancel(approval_id: ApprovalId, decision: DecisionRequest, caller: Asker) -> ApprovalAnswer:
         """Take an approval back that is pending, or granted and not used."""
-        request = (await _visible(approver, approval_id, caller)).request
+        request = (await visible_approval(approver, approval_id, caller)).request
         approval, _ = await deciding.decide(caller.person, request, Verdict(Verb.CANCEL, decision.note, {}, "api"))
         return ApprovalAnswer.of(approval)
 
 
-async def _visible(approver: Approver, approval_id: units.ApprovalId, caller: Caller) -> Approval:
+async def visible_approval(approver: Approver, approval_id: units.ApprovalId, caller: Caller) -> Approval:
     """The approval; to who may not see its tenant it is as if there were none."""
     approval = await approver.get(approval_id)
     if not caller.may_for(approval.request.scope):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.pages import Pages
 from aegis_authz.control.people.federation import ATTEMPT_LIFE, Attempt, FederatedSignIn
+from aegis_authz.control.routes.approval_pages import Destination
 from aegis_authz.control.routes.sessions import SignInDoor, source_of
 
-Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]
 _MOST_ANSWER = 16  # parameters of a provider's answer
 
 
