@@ -243,9 +243,10 @@ async def test_without_a_change_log_nothing_is_decided_in_slack(desk: Desk, clie
     assert (await desk.store.get(HELD)).state is ApprovalState.PENDING
 
 
-async def test_a_message_that_shows_another_call_approves_nothing(desk: Desk, client: Client) -> None:
+@pytest.mark.parametrize("text", ["", "geändert"])
+async def test_a_message_that_shows_another_call_approves_nothing(desk: Desk, client: Client, text: str) -> None:
     held: Approval = await desk.store.get(HELD)
-    other = statement_digest(replace(held.request, parameters={"amount": 1}))
+    other = text or statement_digest(replace(held.request, parameters={"amount": 1}))
     await desk.press(client, desk.payload("U0ANN", "aegis_approve", digest=other))
     assert "another than the message shows" in desk.slack.replies[-1]["text"]
     assert (await desk.store.get(HELD)).state is ApprovalState.PENDING

@@ -128,7 +128,7 @@ class SlackPresses:
         request = approval.request
         if not may(person, Permission.DECIDE_APPROVALS, Domain.of(request.scope)):
             raise ApprovalForbidden(f"{person.id} may not decide approvals of {request.scope.tenant_path}")
-        if not hmac.compare_digest(statement_digest(request), press.statement):
+        if not hmac.compare_digest(statement_digest(request).encode(), press.statement.encode("utf-8", "replace")):
             raise ApprovalConflict("the call is another than the message shows; decide on its page")
         verdict = Verdict(Verb.APPROVE if press.approves else Verb.DENY, press.reason, {}, ChannelKind.SLACK.value)
         after, _ = await self._deciding.decide(person, request, verdict)
