@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -722,3 +725,18 @@ def test_several_are_shown_and_approved_each_with_a_result_of_its_own(mesh: Mesh
     assert "is approved and cannot be decided any more" in refused["refusal"]
     assert approved["override_token"]
     assert aegis(approvals.app, "approve", HELD, f"apr_{7:034x}", "--yes").exit_code == 1
+
+
+@pytest.mark.parametrize(("options", "state"), [((), "approved"), (("--json",), "pending")])
+def test_nobody_is_asked_at_a_terminal_about_calls_that_are_not_shown(
+    mesh: Mesh, aegis: Aegis, options: tuple[str, ...], state: str
+) -> None:
+    second = f"apr_{2:034x}"
+    for approval_id in (HELD, second):
+        mesh.held(approval_id, f"digest of {approval_id}")
+    keyboard, terminal = os.openpty()
+    words = ("approvals", "approve", HELD, second, "--dir", str(mesh.state), *options)
+    with open(keyboard, "wb", buffering=0) as keys, open(terminal, "rb") as stdin:
+        keys.write(b"y\n")
+        subprocess.run([sys.executable, "-m", "aegis_authz.cli", *words], stdin=stdin, capture_output=True, check=False)
+    assert json.loads(aegis(approvals.app, "show", second, "--json").stdout)["state"] == state

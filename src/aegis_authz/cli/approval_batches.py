@@ -31,7 +31,9 @@ def approve_several(
         for approval in approvals:
             approval_sheet(approval)
             typer.echo("")
-    if not is_sure and not (sys.stdin.isatty() and typer.confirm(f"Approve these {len(approvals)} calls?")):
+    # nobody is asked about what was not shown
+    is_asked = not is_sure and not as_json and sys.stdin.isatty()
+    if not is_sure and not (is_asked and typer.confirm(f"Approve these {len(approvals)} calls?")):
         typer.echo("nothing is approved: --yes approves what is shown", err=True)
         raise typer.Exit(REFUSED)
     results: list[dict[str, object]] = []
