@@ -37,7 +37,7 @@ def fingerprint_of(certificate: bytes) -> str:
 
 def authorities_among(certificates: Sequence[bytes], now: Epoch) -> tuple[bytes, ...]:
     """Those that are of authorities and not over, in PEM. Raises AuthorityUnreadable for what is no certificate."""
-    return tuple(_pem(one) for one in _parsed(certificates) if not is_no_authority(one) and _lasts(one, now))
+    return tuple(_pem(entry) for entry in _parsed(certificates) if not is_no_authority(entry) and _lasts(entry, now))
 
 
 def endorsed(
@@ -48,12 +48,12 @@ def endorsed(
     One that is held to domains endorses none that is held to others or to none. Raises AuthorityUnreadable.
     """
     issuers, pending = _parsed(trusted), _parsed(endorsements)
-    moved = True
-    while moved:
+    is_growing = True
+    while is_growing:
         followers = [entry for entry in pending if any(_follows(entry, issuer, now) for issuer in issuers)]
         issuers += followers
         pending = [entry for entry in pending if entry not in followers]
-        moved = bool(followers)
+        is_growing = bool(followers)
     keys = {_identity(issuer) for issuer in issuers}
     return tuple(
         _pem(candidate)
@@ -69,9 +69,9 @@ def _follows(entry: x509.Certificate, issuer: x509.Certificate, now: Epoch) -> b
         entry.verify_directly_issued_by(issuer)
     except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature):
         return False
-    held, names = permitted_names(issuer), permitted_names(entry)
-    is_within = not held or (
-        bool(names) and all(any(name == top or name.endswith(f".{top}") for top in held) for name in names)
+    domains, names = permitted_names(issuer), permitted_names(entry)
+    is_within = not domains or (
+        bool(names) and all(any(name == top or name.endswith(f".{top}") for top in domains) for name in names)
     )
     return is_within and _lasts(issuer, now) and _lasts(entry, now)
 

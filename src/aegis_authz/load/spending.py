@@ -184,12 +184,12 @@ async def _replies(client: httpx.AsyncClient, call: Call, tokens: Sequence[str],
     """Send a call for each token, so many seconds apart whatever becomes of them."""
     began = _now()
 
-    async def one(number: int, token: str) -> Reply:
+    async def reply(number: int, token: str) -> Reply:
         due_at = began + number * interval
         await asyncio.sleep(due_at - _now())
         return await _reply(client, call, token, due_at)
 
-    return await asyncio.gather(*(one(number, token) for number, token in enumerate(tokens)))
+    return await asyncio.gather(*(reply(number, token) for number, token in enumerate(tokens)))
 
 
 async def _reply(client: httpx.AsyncClient, call: Call, token: str, due_at: float) -> Reply:
