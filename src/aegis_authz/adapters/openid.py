@@ -53,17 +53,30 @@ class HttpOpenIdProvider:
         self._client = client
         self._clock = clock
         self._places: tuple[ProviderPlaces, Monotonic] | None = None
+        self._discovery: asyncio.Task[ProviderPlaces] | None = None
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._discovery is not None:
+            self._discovery.cancel()
         await self._http.aclose()
 
     async def places(self) -> ProviderPlaces:
-        """Where it is asked, as it said within five minutes. Raises ProviderUnavailable."""
+        """Where it is asked, as it said within five minutes. Raises ProviderUnavailable.
+
+        Whoever comes while it is asked waits for that answer: the page to sign in is open to everybody, and many who
+        open it at once are one question.
+        """
         now = self._clock.monotonic()
-        if self._places is None or now - self._places[1] >= _FRESH:
-            self._places = await self._discovered(), now
-        return self._places[0]
+        if self._places is not None and now - self._places[1] < _FRESH:
+            return self._places[0]
+        if self._discovery is None or self._discovery.done():
+            self._discovery = asyncio.create_task(self._discovered())
+            self._discovery.add_done_callback(_look_at)
+        discovery = self._discovery
+        places = await asyncio.shield(discovery)  # who gives up takes the answer from nobody
+        self._places = places, now
+        return places
 
     async def redeem(self, code: str, verifier: str, redirect_uri: str) -> ProviderTokens:
         """The tokens for a code. Raises ProviderUnavailable, ProviderRefused."""
@@ -144,3 +157,9 @@ class HttpOpenIdProvider:
         if answer.status_code != 200:
             raise ProviderUnavailable(f"{issuer}: {kind}: HTTP {answer.status_code}")
         return data
+
+
+def _look_at(discovery: asyncio.Task[ProviderPlaces]) -> None:
+    """A fault that nobody waited for any more is no fault of the loop's."""
+    if not discovery.cancelled():
+        discovery.exception()
