@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
+from pathlib import Path
 
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import CommandFailed, DemoMesh
 from aegis_authz.demo.scenario import Row
+
+_EFFECT = b'"effect":"'
 
 
 async def evidence(mesh: DemoMesh, agent: Agent) -> list[Row]:
@@ -19,14 +23,10 @@ async def evidence(mesh: DemoMesh, agent: Agent) -> list[Row]:
 
     spoiled = mesh.folder / "spoiled"
     shutil.copytree(mesh.state / "records", spoiled)
-    victim = min(spoiled.glob("*/0*.jsonl"))
-    data = bytearray(victim.read_bytes())
-    at = data.index(b'"effect":"') + len(b'"effect":"')
-    data[at] ^= 1
-    victim.write_bytes(bytes(data))
+    number = spoil_first_effect(min(spoiled.glob("*/0*.jsonl")))
     verdict = await _verify(mesh, str(spoiled), str(key))
     ended = time.perf_counter()
-    names_record = "record 1" in verdict[1]
+    names_record = re.search(rf"\brecord {number}\b", verdict[1]) is not None
     return [
         _row("aegis audit verify", "intact", "intact" if intact[0] else "damaged", intact[0], verified - started),
         _row(
@@ -37,6 +37,18 @@ async def evidence(mesh: DemoMesh, agent: Agent) -> list[Row]:
             ended - verified,
         ),
     ]
+
+
+def spoil_first_effect(log: Path) -> int:
+    """Flip one bit of the first decision's effect in a writer's first file; returns that record's number, from 1.
+
+    The first record need not be a decision: a worker may record what became of another's call before it decides one.
+    """
+    data = bytearray(log.read_bytes())
+    at = data.index(_EFFECT) + len(_EFFECT)
+    data[at] ^= 1
+    log.write_bytes(bytes(data))
+    return data.count(b"\n", 0, at) + 1
 
 
 async def _verify(mesh: DemoMesh, folder: str, key: str) -> tuple[bool, str]:
