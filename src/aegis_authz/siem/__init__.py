@@ -1,0 +1,1 @@
+"""Records as the events that security teams' systems read: JSON, OCSF, ECS and CEF. Pure."""
