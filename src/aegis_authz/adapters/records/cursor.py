@@ -1,0 +1,117 @@
+"""How far the logs of a folder were delivered, kept in a file; and the lines behind that."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegis_authz import durable
+from aegis_authz.adapters.records.files import label, log_files
+from aegis_authz.adapters.records.recovery import record_files
+from aegis_authz.evidence.verify import LogLine
+
+_VERSION = 1
+_NAME = re.compile(r"[0-9]{1,18}\.jsonl")
+_TAIL = 80
+"""Bytes before a place that are remembered: a line's hash is among them."""
+
+
+class CursorInvalid(Exception):
+    """A cursor's file is none; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading goes on in a log: in that file, behind so many bytes and lines, the last of which are `tail`."""
+
+    file: str
+    offset: int
+    lines: int
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLine:
+    """A line, its writer, and the place behind it."""
+
+    line: LogLine
+    writer: str
+    place: Place
+
+
+def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLine]:
+    """The whole lines of each log in `folder` behind its place; all of a log that has none.
+
+    Where the bytes before a place are not those remembered (a writer cut its damaged tail off), that file is read
+    again from its beginning: better twice than not at all. Raises NoRecords, OSError.
+    """
+    for log in log_files(folder):
+        place = places.get(log.folder.name)
+        for path in record_files(log.folder):
+            if place is None or path.name >= place.file:
+                start = place if place is not None and path.name == place.file else Place(path.name, 0, 0, "")
+                yield from _read(path, log.folder, start)
+
+
+def ends(folder: Path) -> dict[str, Place]:
+    """Where the logs in `folder` end now, by writer. Raises NoRecords, OSError."""
+    return {placed.writer: placed.place for placed in lines_behind(folder, {})}
+
+
+def load_places(path: Path) -> tuple[dict[str, Place], list[tuple[str, str]]] | None:
+    """The places and the uses in a cursor's file; None where there is no file. Raises CursorInvalid, OSError."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        raise CursorInvalid(f"{path} is no cursor of an export: move it away to start again") from None
+    try:
+        if content["v"] != _VERSION:
+            raise CursorInvalid(f"{path}: a cursor of version {content['v']!r} is not known here")
+        places = {writer: _place(members) for writer, members in content["writers"].items()}
+        return places, [(str(agent), str(tool)) for agent, tool in content["uses"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise CursorInvalid(f"{path} is no cursor of an export: move it away to start again") from None
+
+
+def save_places(path: Path, places: Mapping[str, Place], uses: frozenset[tuple[str, str]]) -> None:
+    """Write the cursor's file in one step. Raises OSError."""
+    writers = {
+        writer: {"file": place.file, "offset": place.offset, "lines": place.lines, "tail": place.tail}
+        for writer, place in sorted(places.items())
+    }
+    content = {"v": _VERSION, "writers": writers, "uses": sorted(map(list, uses))}
+    durable.replace(path, json.dumps(content).encode() + b"\n")
+
+
+def _place(members: Mapping[str, object]) -> Place:
+    file, offset, lines, tail = members["file"], members["offset"], members["lines"], members["tail"]
+    if not isinstance(file, str) or _NAME.fullmatch(file) is None or not isinstance(tail, str):
+        raise ValueError("no place")
+    if type(offset) is not int or type(lines) is not int or offset < 0 or lines < 0:
+        raise ValueError("no place")
+    return Place(file, offset, lines, tail)
+
+
+def _read(path: Path, folder: Path, start: Place) -> Iterator[PlacedLine]:
+    with path.open("rb") as file:
+        if not _is_there(file.fileno(), start):
+            start = Place(path.name, 0, 0, "")
+        file.seek(start.offset)
+        offset, lines = start.offset, start.lines
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                return  # being written at this moment
+            offset, lines = offset + len(raw), lines + 1
+            place = Place(path.name, offset, lines, raw[-_TAIL:].decode("latin-1"))
+            yield PlacedLine(LogLine(f"{label(folder)}{path.name}", lines, raw), folder.name, place)
+
+
+def _is_there(descriptor: int, place: Place) -> bool:
+    tail = place.tail.encode("latin-1", "replace")
+    return os.pread(descriptor, len(tail), place.offset - len(tail)) == tail if place.offset >= len(tail) else False
