@@ -1,0 +1,1 @@
+"""Receivers of events: Splunk's HTTP Event Collector, OTLP logs, syslog over TLS."""
