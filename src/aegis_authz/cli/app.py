@@ -20,6 +20,7 @@ from aegis_authz.cli import (
     doctor,
     envoy,
     explain,
+    export,
     intercept,
     keys,
     limits,
@@ -63,6 +64,7 @@ app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(bench.bench)
 app.command()(spend.spend)
+app.command()(export.export)
 app.command()(size.size)
 app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")
