@@ -63,19 +63,6 @@ async def test_a_proposal_is_decided_once(proposals: Proposals) -> None:
     assert await proposals.waiting() == []
 
 
-async def test_one_that_could_not_be_published_waits_again_and_one_that_was_withdrawn_does_not(
-    proposals: Proposals,
-) -> None:
-    for proposal in (PROPOSAL, replace(PROPOSAL, id="pub_2")):
-        await proposals.add(proposal)
-    await proposals.decide("pub_1", ProposalState.PUBLISHED, "bob")
-    await proposals.decide("pub_2", ProposalState.WITHDRAWN, "bob")
-    for name in ("pub_1", "pub_2", "pub_3"):
-        await proposals.reopen(name)
-    assert await proposals.waiting() == [PROPOSAL]
-    assert (await proposals.get("pub_2")).state is ProposalState.WITHDRAWN
-
-
 def test_a_digest_is_of_these_documents_in_place_of_that_base() -> None:
     others = (
         replace(PROPOSAL, base=Revision("r2")),

@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
+from aegis_authz.adapters.sql.database import Database
+from aegis_authz.adapters.sql.proposals import SqlProposals
 from aegis_authz.adapters.sql.releases import SqlReleases
+from aegis_authz.core.proposal import Proposal, ProposalConflict, ProposalState
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.control_plane import Releases
+from aegis_authz.ports.proposals import Proposals
+from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.releases import MemoryReleases
 from tests.support.real_postgres import database_url
 
 SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {"t.yaml": "tool: t\n"})
+
+PROPOSAL = Proposal("pub_1", "", SOURCES, ChangeKind.PUBLISHED, "ann", 1000.0, "", ProposalState.WAITING, "")
 
 
 def change(revision: str, previous: str = "", kind: ChangeKind = ChangeKind.PUBLISHED) -> Change:
@@ -162,3 +169,66 @@ def test_a_database_that_is_away_is_a_fault() -> None:
             step()
         assert "s3cret" not in str(fault.value)
     database.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def confirmable(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[Releases, Proposals, Proposals]]:
+    """Releases, the proposals that they publish, and the same proposals once more, as another process has them."""
+    if request.param == "memory":
+        kept = MemoryProposals(for_tests=True)
+        yield MemoryReleases(kept, for_tests=True), kept, kept
+        return
+    url = await database_url(request, tmp_path)
+    blocking, database = BlockingDatabase(url), Database(url)
+    blocking.migrate()
+    yield SqlReleases(blocking), SqlProposals(database), SqlProposals(database)
+    blocking.close()
+    await database.close()
+
+
+async def test_a_proposal_is_published_with_the_change_or_neither_is(
+    confirmable: tuple[Releases, Proposals, Proposals],
+) -> None:
+    releases, proposals, elsewhere = confirmable
+    releases.keep("r1", b"1", SOURCES)
+    releases.keep("r2", b"2", SOURCES)
+    for name in ("pub_1", "pub_2"):
+        await proposals.add(replace(PROPOSAL, id=name))
+    await asyncio.to_thread(releases.activate_proposal, change("r1"), "pub_1", "pia")
+    assert (releases.current(), releases.changes()) == ("r1", [change("r1")])
+    published = await elsewhere.get("pub_1")
+    assert (published.state, published.decided_by) == (ProposalState.PUBLISHED, "pia")
+    await elsewhere.decide("pub_2", ProposalState.WITHDRAWN, "ann")
+    for name in ("pub_1", "pub_2", "pub_3"):
+        with pytest.raises(ProposalConflict):
+            await asyncio.to_thread(releases.activate_proposal, change("r2", "r1"), name, "pia")
+    with pytest.raises(ReleaseConflict):
+        await asyncio.to_thread(releases.activate_proposal, change("r2"), "pub_2", "pia")
+    assert (releases.current(), len(releases.changes())) == ("r1", 1)
+    assert (await elsewhere.get("pub_2")).state is ProposalState.WITHDRAWN
+
+
+async def test_of_a_publication_and_a_withdrawal_at_one_moment_one_happens(
+    confirmable: tuple[Releases, Proposals, Proposals],
+) -> None:
+    releases, proposals, elsewhere = confirmable
+    previous = ""
+    for number in range(20):
+        name = f"pub_{number}"
+        await proposals.add(replace(PROPOSAL, id=name))
+        releases.keep(f"r{number}", b"1", SOURCES)
+        publishing = asyncio.to_thread(releases.activate_proposal, change(f"r{number}", previous), name, "pia")
+        outcome, is_withdrawn = await asyncio.gather(
+            publishing, elsewhere.decide(name, ProposalState.WITHDRAWN, "ann"), return_exceptions=True
+        )
+        state = (await proposals.get(name)).state
+        is_published = releases.current() == f"r{number}"
+        assert (is_published, state is ProposalState.PUBLISHED, is_withdrawn) == (
+            is_published,
+            is_published,
+            not is_published,
+        )
+        assert isinstance(outcome, ProposalConflict) is not is_published
+        previous = releases.current()

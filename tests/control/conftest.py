@@ -181,8 +181,8 @@ def settings(tmp_path: Path) -> ControlSettings:
 
 
 @pytest.fixture
-def releases() -> MemoryReleases:
-    return MemoryReleases(for_tests=True)
+def releases(proposals: MemoryProposals) -> MemoryReleases:
+    return MemoryReleases(proposals, for_tests=True)
 
 
 @pytest.fixture

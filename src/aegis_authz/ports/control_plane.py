@@ -54,6 +54,13 @@ class Releases(Protocol):
         """
         ...
 
+    def activate_proposal(self, change: Change, proposal_id: str, confirmed_by: str) -> None:
+        """The same, and the proposal that waits is published by that, in the same step.
+
+        Raises what `activate` does, and ProposalConflict where it waits no more: then nothing is done.
+        """
+        ...
+
     def note(self, change: Change) -> None:
         """Log a change that leaves what is served as it is."""
         ...

@@ -22,10 +22,9 @@ class Proposals(Protocol):
         """All that wait, the newest first. Raises DatabaseFault."""
         ...
 
-    async def reopen(self, proposal_id: str) -> None:
-        """Have one that could not be published wait again. Raises DatabaseFault."""
-        ...
-
     async def decide(self, proposal_id: str, state: ProposalState, by: str) -> bool:
-        """Keep what became of one that waits; returns whether it did wait. Raises DatabaseFault."""
+        """Keep what became of one that waits; returns whether it did wait. Raises DatabaseFault.
+
+        What is published is so by `Releases.activate_proposal`, unless its documents are served already.
+        """
         ...

@@ -30,14 +30,15 @@ class MemoryProposals:
         waiting = [entry for entry in self._proposals.values() if entry.state is ProposalState.WAITING]
         return sorted(waiting, key=lambda entry: (-entry.at, entry.id))
 
-    async def reopen(self, proposal_id: str) -> None:
-        """Have one that could not be published wait again."""
-        proposal = self._proposals.get(proposal_id)
-        if proposal is not None and proposal.state is ProposalState.PUBLISHED:
-            self._proposals[proposal_id] = replace(proposal, state=ProposalState.WAITING, decided_by="")
+    def publish(self, proposal_id: str, by: str) -> bool:
+        """Have one that waits published; returns whether it did wait."""
+        return self._decide(proposal_id, ProposalState.PUBLISHED, by)
 
     async def decide(self, proposal_id: str, state: ProposalState, by: str) -> bool:
         """Keep what became of one that waits; returns whether it did wait."""
+        return self._decide(proposal_id, state, by)
+
+    def _decide(self, proposal_id: str, state: ProposalState, by: str) -> bool:
         proposal = self._proposals.get(proposal_id)
         if proposal is None or proposal.state is not ProposalState.WAITING:
             return False

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 
+from aegis_authz.core.proposal import ProposalConflict
 from aegis_authz.core.release import REVISION, Change, ReleaseConflict, RevisionUnknown, Sources
 from aegis_authz.core.units import NO_REVISION, Revision
+from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.warning import warn_outside_tests
 
 
 class MemoryReleases:
-    """`control.ports.Releases` that forgets with the process."""
+    """`control.ports.Releases` that forgets with the process; `proposals` are those that are confirmed here."""
 
-    def __init__(self, *, for_tests: bool = False) -> None:
+    def __init__(self, proposals: MemoryProposals | None = None, *, for_tests: bool = False) -> None:
         warn_outside_tests(self, for_tests)
+        self._proposals = MemoryProposals(for_tests=for_tests) if proposals is None else proposals
         self._releases: dict[Revision, tuple[bytes, Sources]] = {}
         self._changes: list[Change] = []
         self._current = NO_REVISION
@@ -44,6 +47,14 @@ class MemoryReleases:
             raise ReleaseConflict(f"{self._current} is served by now")
         self._changes.append(change)
         self._current = change.revision
+
+    def activate_proposal(self, change: Change, proposal_id: str, confirmed_by: str) -> None:
+        self._of(change.revision)
+        if self._current != change.previous:
+            raise ReleaseConflict(f"{self._current} is served by now")
+        if not self._proposals.publish(proposal_id, confirmed_by):
+            raise ProposalConflict("the proposal waits no more: look at it again")
+        self.activate(change)
 
     def note(self, change: Change) -> None:
         self._changes.append(change)

@@ -54,13 +54,6 @@ class SqlProposals:
         async with self._database.reading() as connection:
             return [_proposal(row) for row in await connection.execute(rows)]
 
-    async def reopen(self, proposal_id: str) -> None:
-        """Have one that could not be published wait again. Raises DatabaseFault."""
-        is_published = (PROPOSALS.c.id == proposal_id) & (PROPOSALS.c.state == ProposalState.PUBLISHED.value)
-        reopened = update(PROPOSALS).where(is_published).values(state=ProposalState.WAITING.value, decided_by="")
-        async with self._database.transaction() as connection:
-            await connection.execute(reopened)
-
     async def decide(self, proposal_id: str, state: ProposalState, by: str) -> bool:
         """Keep what became of one that waits; returns whether it did wait. Raises DatabaseFault."""
         is_waiting = (PROPOSALS.c.id == proposal_id) & (PROPOSALS.c.state == ProposalState.WAITING.value)

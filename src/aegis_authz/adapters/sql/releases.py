@@ -12,8 +12,9 @@ from sqlalchemy import Column, Connection, Row, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
-from aegis_authz.adapters.sql.tables import POLICY_CHANGES, POLICY_RELEASES
+from aegis_authz.adapters.sql.tables import POLICY_CHANGES, POLICY_RELEASES, PROPOSALS
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.proposal import ProposalConflict, ProposalState
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.release import (
     REVISION,
@@ -74,11 +75,16 @@ class SqlReleases:
     def activate(self, change: Change) -> None:
         self.digest(change.revision)
         with self._on(self._database.transaction()) as connection:
-            lock_changes(connection)
-            current = _current(connection)
-            if current != change.previous:
-                raise ReleaseConflict(f"{current} was published meanwhile: look at it, and publish again")
-            append_change(connection, change)
+            _append_next(connection, change)
+
+    def activate_proposal(self, change: Change, proposal_id: str, confirmed_by: str) -> None:
+        self.digest(change.revision)
+        is_waiting = (PROPOSALS.c.id == proposal_id) & (PROPOSALS.c.state == ProposalState.WAITING.value)
+        published = {"state": ProposalState.PUBLISHED.value, "decided_by": confirmed_by}
+        with self._on(self._database.transaction()) as connection:
+            _append_next(connection, change)
+            if connection.execute(update(PROPOSALS).where(is_waiting).values(**published)).rowcount != 1:
+                raise ProposalConflict("the proposal waits no more: look at it again")
 
     def note(self, change: Change) -> None:
         with self._on(self._database.transaction()) as connection:
@@ -129,6 +135,15 @@ def append_change(connection: Connection, change: Change) -> None:
     """Write a line after all that are there; `lock_changes` comes first."""
     last = connection.execute(select(func.max(POLICY_CHANGES.c.number))).scalar_one()
     connection.execute(insert(POLICY_CHANGES).values(number=(last or 0) + 1, **_row(change)))
+
+
+def _append_next(connection: Connection, change: Change) -> None:
+    """Write a line that changes what is served. Raises ReleaseConflict where another one came before it."""
+    lock_changes(connection)
+    current = _current(connection)
+    if current != change.previous:
+        raise ReleaseConflict(f"{current} was published meanwhile: look at it, and publish again")
+    append_change(connection, change)
 
 
 def _current(connection: Connection) -> Revision:

@@ -16,7 +16,7 @@ from aegis_authz.core.proposal import (
     ProposalState,
     ProposalWaits,
 )
-from aegis_authz.core.release import Sources
+from aegis_authz.core.release import ReleaseConflict, Sources
 from aegis_authz.core.sponsors import answerable
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may
 from aegis_authz.policy.load import Loaded
@@ -128,7 +128,7 @@ class ProposalDesk:
         return proposal, await self._base(proposal)
 
     async def confirm(self, proposal_id: str, digest: str, person: Person) -> Published:
-        """Publish it, in the name of who proposed it.
+        """Publish it, in the name of who proposed it: it is published, and its documents served, in one step.
 
         Raises ProposalUnknown, ProposalConflict, ProposalForbidden, PolicyErrors, ReleaseConflict, ReleasesFault,
         DatabaseFault.
@@ -139,12 +139,14 @@ class ProposalDesk:
             raise ProposalConflict("the digest is of other documents than the proposal's: look at it again")
         await self._require_second(proposal, person)
         base = await self._base(proposal)
-        await self._decide(proposal, ProposalState.PUBLISHED, person)  # first: nobody withdraws it now
         try:
-            return await self._publisher.publish_confirmed(proposal, base, person.id)
-        except Exception:
-            await self._proposals.reopen(proposal.id)
+            published = await self._publisher.publish_confirmed(proposal, base, person.id)
+        except ReleaseConflict:
+            _require_waiting(await self._proposals.get(proposal_id))  # another one confirmed it at the same moment
             raise
+        if not published.changed:  # its documents were served already: no publication has decided it
+            await self._decide(proposal, ProposalState.PUBLISHED, person)
+        return published
 
     async def withdraw(self, proposal_id: str, person: Person) -> Proposal:
         """Have it wait no longer. Raises ProposalUnknown, ProposalConflict, DatabaseFault."""

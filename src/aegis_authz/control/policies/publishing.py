@@ -84,6 +84,16 @@ def _with_standing(sources: Sources, served: Sources) -> Sources:
     return Sources({**sources.policies, **standing}, sources.tools)
 
 
+def _with(sources: Sources, path: str, text: str) -> Sources:
+    return Sources({**sources.policies, path: text}, sources.tools)
+
+
+def _folder(sources: Sources) -> Sources:
+    """These documents without the standing decisions among them."""
+    folder = {path: text for path, text in sources.policies.items() if not path.startswith(FOLDER)}
+    return Sources(folder, sources.tools)
+
+
 def _without(sources: Sources, path: str) -> Sources:
     return Sources({name: text for name, text in sources.policies.items() if name != path}, sources.tools)
 
@@ -162,21 +172,24 @@ class Publisher:
         Standing decisions are of no folder: they stay, until they are taken back.
         """
         async with self._one_at_a_time:
-            now = datetime.fromtimestamp(self._clock.now(), UTC)
-            errors = await asyncio.to_thread(self._builder.errors, sources, now)
-            if errors:
-                raise PolicyErrors(errors)
+            await self._require_clean(sources)
             return await self._publish(lambda served: _with_standing(sources, served), by, message)
 
     async def stand(self, path: str, text: str, by: str, message: str) -> Published:
-        """Publish what is served and this standing decision. Raises what `publish` does."""
+        """Publish what is served and this standing decision. Raises what `publish` does.
+
+        Of what lint says, only that counts which the decision brings: what is served already is not its fault.
+        """
         async with self._one_at_a_time:
-            return await self._publish(
-                lambda served: Sources({**served.policies, path: text}, served.tools), by, message
-            )
+            _, served = await asyncio.to_thread(self._read_sources)
+            await self._require_clean(_with(served, path, text), served)
+            return await self._publish(lambda served: _with(served, path, text), by, message)
 
     async def unstand(self, path: str, by: str, message: str) -> Published:
-        """Publish what is served without this standing decision. Raises what `publish` does."""
+        """Publish what is served without this standing decision, whatever lint says: it must always be taken back.
+
+        Raises what `publish` does.
+        """
         async with self._one_at_a_time:
             return await self._publish(lambda served: _without(served, path), by, message)
 
@@ -199,15 +212,18 @@ class Publisher:
     async def publish_confirmed(self, proposal: Proposal, before: Sources, confirmed_by: str) -> Published:
         """Publish what somebody proposed in place of these documents and another person confirmed.
 
-        Raises ReleaseConflict where other documents are served by now, PolicyErrors, ReleasesFault.
+        Raises ReleaseConflict where other documents are served by now, ProposalConflict where it waits no more by then,
+        PolicyErrors, ReleasesFault.
         """
         async with self._one_at_a_time:
             base, served = await asyncio.to_thread(self._read_sources)
             if served != before:  # another revision of the same documents is none: keys and revocations make such
                 raise ReleaseConflict("other documents were published since it was proposed: propose it again")
+            await self._require_clean(_folder(proposal.sources))
             live = await asyncio.to_thread(self._builder.build, proposal.sources)
             message = f"{proposal.message} (confirmed by {confirmed_by})".strip()
-            return await self._change(live, proposal.sources, proposal.kind, proposal.by, message, base)
+            confirmed = (proposal.id, confirmed_by)
+            return await self._change(live, proposal.sources, proposal.kind, proposal.by, message, base, confirmed)
 
     async def rollback(self, revision: Revision, by: str, message: str) -> Published:
         """Serve the documents of an earlier revision again, beside the standing decisions of now.
@@ -221,9 +237,10 @@ class Publisher:
             if all(change.revision != revision for change in changes):
                 raise RevisionUnknown(revision)
             former = await asyncio.to_thread(self._releases.sources, revision)
-            folder = {path: text for path, text in former.policies.items() if not path.startswith(FOLDER)}
+            folder = _folder(former)
+            await self._require_clean(folder)
             base, served = await asyncio.to_thread(self._read_sources)
-            sources = _with_standing(Sources(folder, former.tools), served)
+            sources = _with_standing(folder, served)
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
                 message = f"{message} (documents of {revision} under today's keys and rules)".strip()
@@ -268,10 +285,27 @@ class Publisher:
         """The documents of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await asyncio.to_thread(self._releases.sources, revision)
 
+    async def _require_clean(self, sources: Sources, served: Sources | None = None) -> None:
+        """Refuse what is valid and must not be published all the same, unless it is `served`. Raises PolicyErrors."""
+        now = datetime.fromtimestamp(self._clock.now(), UTC)
+        errors = await asyncio.to_thread(self._builder.errors, sources, now)
+        if errors and served is not None:
+            former = await asyncio.to_thread(self._builder.errors, served, now)
+            errors = [error for error in errors if error not in former]
+        if errors:
+            raise PolicyErrors(errors)
+
     async def _change(
-        self, live: Live, sources: Sources, kind: ChangeKind, by: str, message: str, base: Revision
+        self,
+        live: Live,
+        sources: Sources,
+        kind: ChangeKind,
+        by: str,
+        message: str,
+        base: Revision,
+        confirmed: tuple[str, str] | None = None,
     ) -> Published:
-        """`base` is the revision whose documents went into these."""
+        """`base` is the revision whose documents went into these; `confirmed` names a proposal, and by whom it is."""
         previous = await asyncio.to_thread(self._releases.current)
         if previous != base:
             raise ReleaseConflict("another control plane has published meanwhile; look, and publish again")
@@ -280,18 +314,23 @@ class Publisher:
         before = await asyncio.to_thread(self._releases.sources, previous) if previous else Sources({}, {})
         change = Change(kind, live.revision, previous, by, self._clock.now(), message, None)
         # Shielded: a caller who hangs up must not leave a release stored but not announced.
-        await asyncio.shield(self._commit(live, sources, change))
+        await asyncio.shield(self._commit(live, sources, change, confirmed))
         return Published(live.revision, previous, changed=True, tools_changed=dict(before.tools) != dict(sources.tools))
 
-    async def _commit(self, live: Live, sources: Sources, change: Change) -> None:
-        await asyncio.to_thread(self._store, live, sources, change)
+    async def _commit(
+        self, live: Live, sources: Sources, change: Change, confirmed: tuple[str, str] | None = None
+    ) -> None:
+        await asyncio.to_thread(self._store, live, sources, change, confirmed)
         self._announce(live)
         _log.info("%s: revision %s in place of %s", change.kind.value, live.revision, change.previous or "none")
 
-    def _store(self, live: Live, sources: Sources, change: Change) -> None:
+    def _store(self, live: Live, sources: Sources, change: Change, confirmed: tuple[str, str] | None = None) -> None:
         self._releases.keep(live.revision, live.bundle, sources)
         self._releases.resign(live.revision, live.bundle)
-        self._releases.activate(change)
+        if confirmed is None:
+            self._releases.activate(change)
+        else:
+            self._releases.activate_proposal(change, *confirmed)
 
     def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
         self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message, None))
