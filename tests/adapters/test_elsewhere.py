@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 
-from aegis_authz.adapters.elsewhere import ElsewhereTransport
+from aegis_authz.adapters.elsewhere import ElsewhereTransport, refuse_inside, refuse_nothing
 from tests.support.authority import Authority
 
 
@@ -95,3 +95,30 @@ async def test_a_server_shows_the_certificate_of_the_name_and_not_of_the_address
                     await client.get(url)
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [
+        ("127.0.0.1", True),
+        ("10.1.2.3", True),
+        ("172.16.0.1", True),
+        ("192.168.1.1", True),
+        ("100.64.0.1", True),
+        ("169.254.169.254", True),
+        ("224.0.1.1", True),
+        ("0.0.0.0", True),  # noqa: S104  # nobody binds
+        ("::1", True),
+        ("fe80::1%eth0", True),
+        ("fd12::1", True),
+        ("::ffff:192.168.1.1", True),
+        ("64:ff9b::a00:1", True),  # 10.0.0.1, translated
+        ("2002:a00:1::1", True),  # 10.0.0.1, by 6to4
+        ("93.184.216.34", False),
+        ("2606:2800:220:1::1", False),
+        ("::ffff:93.184.216.34", False),
+    ],
+)
+def test_nothing_inside_is_taken_for_the_internet(address: str, is_refused: bool) -> None:
+    assert bool(refuse_inside("localhost", address)) is is_refused
+    assert refuse_nothing("agents.example", address) == ""

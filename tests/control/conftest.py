@@ -15,10 +15,12 @@ from aegis_authz.adapters.files.key_ring import FileBundleKeyRing, FileKeyRing
 from aegis_authz.adapters.files.keys import Keys, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.control_services import Notices, control_services
+from aegis_authz.bootstrap.control_services import control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
+from aegis_authz.bootstrap.outreach import Notices
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices, create_app
+from aegis_authz.control.approvals.callbacks import CallbackServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.release import Sources
@@ -234,6 +236,7 @@ def new_plane(
         limits: LimitStores | None = None,
         people: MemoryPeople | None = None,
         notices: Notices | None = None,
+        callbacks: CallbackServices | None = None,
         history: ApprovalHistory | None = None,
         enrolments: MemoryEnrolments = enrolments,
         openid: OpenIdProvider | None = None,
@@ -261,7 +264,9 @@ def new_plane(
             proposals,
             openid,
         )
-        return with_people(control_services(settings, keys, stores, clock, SystemIds(), None, notices), *OWNERS)
+        return with_people(
+            control_services(settings, keys, stores, clock, SystemIds(), None, notices, callbacks), *OWNERS
+        )
 
     return put_together
 

@@ -101,6 +101,20 @@ class ClientPart(BaseModel):
     source: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class CallbackPart(BaseModel):
+    """Where the end of the task is to be posted: an `endpoint` of the settings, to the letter.
+
+    `state` is sent back as it is. `events` are the endings that are told of, all without them; what is no ending here
+    is none that comes.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    endpoint: Annotated[str, Field(min_length=1, max_length=1024)]
+    state: Annotated[str, Field(max_length=2048)] | None = None
+    events: Annotated[list[Text], Field(max_length=32)] | None = None
+
+
 class ItemPart(Request):
     """One call of several that are asked for at once, and the answer that held it."""
 
@@ -124,6 +138,7 @@ class AccessRequest(Request):
     denial: DenialPart | None = None
     requested_access: dict[str, JsonValue] = Field(default_factory=dict)
     client: ClientPart | None = None
+    callback: CallbackPart | None = None
 
     @model_validator(mode="after")
     def _is_one_or_several(self) -> AccessRequest:

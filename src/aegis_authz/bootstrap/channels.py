@@ -64,7 +64,7 @@ def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> O
         urls = {name: _url(path) for name, path in settings.teams.webhooks.items()}
         kinds[ChannelKind.TEAMS.value] = TeamsChannel(urls, public_url)
     if settings.webhook:
-        hooks = {name: Hook(hook.url, _key(hook.secret_file)) for name, hook in settings.webhook.items()}
+        hooks = {name: Hook(hook.url, signing_key(hook.secret_file)) for name, hook in settings.webhook.items()}
         kinds[ChannelKind.WEBHOOK.value] = WebhookChannel(hooks, public_url, clock)
     if settings.email is not None:
         kinds[ChannelKind.EMAIL.value] = MailChannel(_mail_server(settings.email), public_url, clock)
@@ -133,7 +133,8 @@ def _url(path: Path) -> str:
     return url
 
 
-def _key(path: Path) -> bytes:
+def signing_key(path: Path) -> bytes:
+    """The key of signatures in this file. Raises SettingsError."""
     key = secret_text(path, "").encode("ascii")
     if len(key) < _LEAST_KEY:
         raise SettingsError(f"{path} holds a key of {len(key)} bytes; at least {_LEAST_KEY} are needed")

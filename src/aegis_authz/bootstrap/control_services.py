@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +19,9 @@ from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.approvals.oversight import StampTerms
 from aegis_authz.approvals.separation import Separation
 from aegis_authz.bootstrap.bundles import policy_builder
-from aegis_authz.bootstrap.channels import OpenChannels, SlackApp
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
+from aegis_authz.bootstrap.outreach import Notices, outreach
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
@@ -33,11 +31,11 @@ from aegis_authz.control.agents.exchanging import Exchanger
 from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.narrowing import Narrower
 from aegis_authz.control.agents.revoking import Revoker
-from aegis_authz.control.app import ControlServices, Outreach, PeopleServices, Watch
+from aegis_authz.control.app import ControlServices, PeopleServices
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
+from aegis_authz.control.approvals.callbacks import CallbackDesk, CallbackServices
 from aegis_authz.control.approvals.deciding_on_record import Deciding
 from aegis_authz.control.approvals.overseeing import Overseer
-from aegis_authz.control.approvals.pressing import SlackPresses
 from aegis_authz.control.approvals.standing_decisions import StandingDesk
 from aegis_authz.control.authentication import PeopleAuthentication, SessionCookie
 from aegis_authz.control.gate import AdminTokenHolder
@@ -45,7 +43,6 @@ from aegis_authz.control.keys.distribution import TrustInBundles, TrustInConfigu
 from aegis_authz.control.keys.rotating import Rotation, Rotator
 from aegis_authz.control.keys.trust import public_jwks
 from aegis_authz.control.keys.trusted_keys import TrustedKeys
-from aegis_authz.control.pages import Pages
 from aegis_authz.control.people.appointing import Appointer
 from aegis_authz.control.people.federation import FederatedSignIn
 from aegis_authz.control.people.signing_in import SignIn
@@ -62,22 +59,16 @@ from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
-from aegis_authz.core.notice import ChannelKind
-from aegis_authz.core.person import Person
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.trusted_issuer import TrustedIssuer
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.identity.signing_pool import SigningPool
-from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER
 from aegis_authz.ports.control_plane import (
     Routes,
 )
 from aegis_authz.ports.data_plane import Clock, Ids
-from aegis_authz.ports.notices import Outbox
-from aegis_authz.ports.people import PeopleStore, PersonUnknown
-from aegis_authz.telemetry.oversight import NoticeMetrics
 
 _log = logging.getLogger(__name__)
 _BUNDLE_LIFE = Seconds(3600.0)
@@ -203,85 +194,22 @@ def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Notices:
-    """Where notices of held calls are kept until they are delivered, and the channels that deliver them."""
-
-    outbox: Outbox
-    channels: OpenChannels
-
-
-def _courier(
-    notices: Notices, stores: ControlStores, approver: Approver, registry: CollectorRegistry, clock: Clock
-) -> Courier:
-    count = NoticeMetrics(registry)
-    return Courier(notices.outbox, stores.approvals, approver.get, notices.channels.channels, clock, count)
-
-
 def _overseer(settings: OversightSettings, stores: ControlStores, note: Note, clock: Clock) -> Overseer:
     terms = StampTerms(settings.approvals, settings.hasty_share, Seconds(settings.within))
     return Overseer(stores.history, terms, note, clock)
-
-
-def _presses(
-    notices: Notices, people: PeopleStore, approver: Approver, deciding: Deciding, clock: Clock
-) -> SlackPresses | None:
-    app = notices.channels.slack
-    if app is None:
-        return None
-    named = app.people
-
-    async def person_of(user: str) -> Person:
-        """Whom the settings name for that user of Slack, else who is linked to it; as the database knows them."""
-        person = named.get(user)
-        try:
-            account = await (
-                people.at_address(ChannelKind.SLACK.value, user) if person is None else people.account(person.id)
-            )
-        except PersonUnknown:
-            if person is None:
-                raise
-            return person  # the settings alone know that person
-        if account.is_disabled:
-            raise PersonUnknown(user)
-        return account.person  # roles that were taken are gone here, too
-
-    return SlackPresses(app.signing_secret, approver, person_of, app.channel, deciding, clock)
-
-
-def _outreach(
-    settings: ControlSettings,
-    notices: Notices | None,
-    stores: ControlStores,
-    approver: Approver,
-    deciding: Deciding,
-    registry: CollectorRegistry,
-    clock: Clock,
-    secret: str,
-) -> Outreach:
-    # of the secret that all control planes of a mesh have: a form of one is sent to another
-    key = hmac.digest(secret.encode("ascii"), b"aegis pages v1", "sha256")
-    oidc = settings.sign_in.oidc
-    pages = Pages(key, settings.people_url or settings.public_url, "" if oidc is None else oidc.label)
-    if notices is None:
-        return Outreach(pages, None, None, None)
-    presses = _presses(notices, stores.people.people, approver, deciding, clock)
-    courier = _courier(notices, stores, approver, registry, clock)
-    return Outreach(pages, courier, presses, _socket(notices.channels.slack, presses))
-
-
-def _socket(app: SlackApp | None, presses: SlackPresses | None) -> Watch | None:
-    if app is None or presses is None or not app.app_token:
-        return None
-    from aegis_authz.adapters.channels.slack_socket import SlackSocket  # only here: what it takes is an extra
-
-    return SlackSocket(app.app_token, app.api, presses.take_payload)
 
 
 def _own_issuers(settings: ControlSettings) -> tuple[TrustedIssuer, ...]:
     """Whose keys are fetched for people who sign in; no document trusts them, so that no agent has their tokens."""
     oidc = settings.sign_in.oidc
     return () if oidc is None else (openid_issuer(oidc),)
+
+
+def _trusted_keys(
+    settings: ControlSettings, stores: ControlStores, directory: Callable[[], Directory], clock: Clock
+) -> TrustedKeys:
+    own = _own_issuers(settings)
+    return TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
 
 
 def _people_services(
@@ -298,6 +226,13 @@ def _people_services(
         federation = FederatedSignIn(terms, stores.openid, trusted_keys, stores.people, door.sign_in, clock, ids)
     appointer = Appointer(stores.people, door.sign_in, clock)
     return PeopleServices(door, federation, appointer, stores.people.changes)
+
+
+def _access_requests(
+    settings: ControlSettings, stores: ControlStores, approver: Approver, note: Note, callbacks: CallbackServices | None
+) -> AccessRequestDesk:
+    base = settings.people_url or settings.public_url
+    return AccessRequestDesk(approver, stores.uses, note, CallbackDesk(callbacks), base)
 
 
 def _catalogue_of(builder: PolicyBuilder, stores: ControlStores, revision: Revision) -> Catalogue:
@@ -338,10 +273,11 @@ def control_services(
     ids: Ids,
     routes: Routes | None = None,
     notices: Notices | None = None,
+    callbacks: CallbackServices | None = None,
 ) -> ControlServices:
     """The control plane's services on these ports; nothing is served before `publisher.start`.
 
-    Without `routes` nobody's routes follow what is published; without `notices` nobody is told of held calls.
+    Without `routes` nobody's follow, without `notices` nobody is told, without `callbacks` none may be named.
     """
     bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
     builder = _builder(settings, keys, stores, clock)
@@ -350,8 +286,7 @@ def control_services(
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
     directory = _directory(bulletin, stores)
-    own = _own_issuers(settings)
-    trusted_keys = TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
+    trusted_keys = _trusted_keys(settings, stores, directory, clock)
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     enroller = Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids)
@@ -362,12 +297,12 @@ def control_services(
         publisher=publisher,
         approver=approver,
         deciding=deciding,
-        access_requests=AccessRequestDesk(approver, stores.uses, authentication.note, settings.people_url or base),
+        access_requests=_access_requests(settings, stores, approver, authentication.note, callbacks),
         proposals=ProposalDesk(stores.proposals, publisher, stores.people.people),
         overseer=_overseer(settings.oversight, stores, authentication.note, clock),
         registry=registry,
         standing=StandingDesk(publisher, builder, approver, authentication.note, clock),
-        outreach=_outreach(settings, notices, stores, approver, deciding, registry, clock, keys.admin_token),
+        outreach=outreach(settings, notices, callbacks, stores, approver, deciding, registry, clock, keys.admin_token),
         expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,
         discovery=discovery,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from aegis_authz.config.callbacks import CallbackSettings
 from aegis_authz.config.channels import ChannelSettings
 from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.config.redis_place import RedisUrl
@@ -130,7 +131,8 @@ class ControlSettings(Settings):
     lead there, and its forms are taken from there alone.
     With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
     where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
-    people learn of held calls; `oversight` says when somebody approves without reading, `sign_in` where people sign in
+    people learn of held calls, `callbacks` the endpoints to which enforcement points may have the ends of their access
+    requests posted; `oversight` says when somebody approves without reading, `sign_in` where people sign in
     besides here.
     """
 
@@ -157,6 +159,7 @@ class ControlSettings(Settings):
     approval_life: float = Field(default=900, gt=0)
     bootstrap_owner_decides: bool = False
     channels: ChannelSettings | None = None
+    callbacks: Mapping[str, CallbackSettings] = {}
     oversight: OversightSettings = OversightSettings()
     sign_in: SignInSettings = SignInSettings()
     clusters: Mapping[str, ClusterSettings] = {}

@@ -25,6 +25,7 @@ from aegis_authz.control.agents.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.revoking import NotRevoked, Revoker
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
+from aegis_authz.control.approvals.callbacks import CallbackCourier
 from aegis_authz.control.approvals.deciding_on_record import Deciding
 from aegis_authz.control.approvals.overseeing import Overseer
 from aegis_authz.control.approvals.pressing import SlackPresses
@@ -149,12 +150,14 @@ class Watch(Protocol):
 class Outreach:
     """How people meet held calls: `pages` are what they read in a browser; `courier` tells them, and `presses` takes
     what they press in Slack, which comes over the `socket` with Socket Mode, None where no such channel is set up.
+    `callbacks` tells enforcement points what became of their access requests, None where none may name a place.
     """
 
     pages: Pages
     courier: Courier | None
     presses: SlackPresses | None
     socket: Watch | None
+    callbacks: CallbackCourier | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +249,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *standing_decision_routes(services.standing, services.board, services.approver, authentication),
         *standing_page_routes(services.standing, services.board, services.approver, authentication, pages),
         *slack_routes(services.outreach.presses),
-        *notice_routes(services.outreach.courier, authentication),
+        *notice_routes(services.outreach.courier, services.outreach.callbacks, authentication),
         *limit_routes(services.limits, services.limit_book, authentication),
         *spend_routes(services.spend, authentication),
         *agent_routes(services.revoker, authentication),

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from aegis_authz.api.access_requests import TaskStatus
-from aegis_authz.control.approvals.access_requests import STATUSES, same_json
+from aegis_authz.control.approvals.access_requests import same_json
+from aegis_authz.control.approvals.tasks import STATUSES
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.json_value import Json
 

@@ -19,7 +19,7 @@ from aegis_authz.adapters.channels.slack import SlackChannel
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.statement import statement_digest
 from aegis_authz.bootstrap.channels import OpenChannels, SlackApp
-from aegis_authz.bootstrap.control_services import Notices
+from aegis_authz.bootstrap.outreach import Notices
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.approvals.pressing import SlackPresses
 from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalState

@@ -13,8 +13,12 @@ import yaml
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.approvals.callbacks import ENDINGS, CallbackServices
+from aegis_authz.core.callback import Callback
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
+from aegis_authz.ports.notices import ChannelFault
+from aegis_authz.testing.callbacks import MemoryCallbacks
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import AGENT, HELD, hold
@@ -23,6 +27,7 @@ from tests.support.people import by, person, with_people
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 CASES = yaml.safe_load((Path(__file__).parent / "access_request_cases.yaml").read_text("utf-8"))
 PATH = "/access/v1/requests"
+ENDPOINT = "https://agents.example.com/callbacks/access-requests"
 ERROR = "urn:openid:authzen:access-request:error:"
 SUBMISSION = {
     "subject": {"type": "agent", "id": str(AGENT)},
@@ -30,6 +35,13 @@ SUBMISSION = {
     "action": {"name": "create_payment", "properties": {"amount": 7000}},
     "denial": {"evaluation_id": HELD, "expires_at": "2026-04-30T20:25:00Z"},
 }
+
+
+class Unreachable:
+    """Endpoints that cannot be reached."""
+
+    async def send(self, callback: Callback, content: bytes) -> None:
+        raise ChannelFault("cannot be reached", is_final=False)
 
 
 @pytest.fixture
@@ -43,8 +55,16 @@ def kept() -> MemoryPeople:
 
 
 @pytest.fixture
-def plane(new_plane: Callable[..., ControlServices], store: MemoryStore, kept: MemoryPeople) -> ControlServices:
-    plane = new_plane(approvals=store, people=kept)
+def callbacks() -> MemoryCallbacks:
+    return MemoryCallbacks(for_tests=True)
+
+
+@pytest.fixture
+def plane(
+    new_plane: Callable[..., ControlServices], store: MemoryStore, kept: MemoryPeople, callbacks: MemoryCallbacks
+) -> ControlServices:
+    services = CallbackServices(callbacks, Unreachable(), {ENDPOINT: frozenset({"pep"})})
+    plane = new_plane(approvals=store, people=kept, callbacks=services)
     return with_people(plane, person("pep", "auditor@acme/emea"), person("far", "auditor@acme/apac"))
 
 
@@ -284,3 +304,51 @@ async def test_a_bundle_is_shown_to_who_may_see_all_of_it_alone(
         assert (await pep.get(f"{PATH}/bundle.{HELD}")).status_code == 200
         assert (await pep.get(f"{PATH}/bundle.{HELD}.{elsewhere}")).status_code == 404
         assert (await pep.get(f"{PATH}/bundle.{HELD}.{elsewhere}", headers=by("ann"))).status_code == 200
+
+
+async def test_a_callback_is_kept_of_what_is_pending_alone(
+    plane: ControlServices, store: MemoryStore, callbacks: MemoryCallbacks, client: Client
+) -> None:
+    await hold(store)
+    wanted = {"endpoint": ENDPOINT, "state": "s", "events": ["approved", "failed", "renamed"], "later": 1}
+    async with client(plane, "pep") as pep:
+        assert (await pep.post(PATH, json=changed("callback", wanted))).status_code == 202
+        (kept,) = await callbacks.watching()
+        assert (kept.task_id, kept.person, kept.echo, kept.events) == (HELD, "pep", "s", {"approved"})
+        assert (await pep.post(PATH, json=changed("callback", {"endpoint": ENDPOINT}))).status_code == 202
+        (kept,) = await callbacks.watching()
+        assert (kept.echo, kept.events) == (None, ENDINGS)
+        await callbacks.dismiss(kept, 1.0)
+        await pep.post(f"/v1/approvals/{HELD}/approve", json={}, headers=by("ann"))
+        assert (await pep.post(PATH, json=changed("callback", wanted))).status_code == 201
+    assert await callbacks.watching() == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"endpoint": "https://agents.example.com/callbacks/access-requests/"},
+        {"endpoint": "https://agents.example.com/callbacks/access-requests?x=1"},
+        {"endpoint": "HTTPS://agents.example.com/callbacks/access-requests"},
+        {"endpoint": "http://127.0.0.1:6379/"},
+        {"endpoint": ENDPOINT, "state": 1},
+        {"endpoint": ENDPOINT, "state": "s" * 2049},
+        {"endpoint": ENDPOINT, "events": "approved"},
+    ],
+    ids=str,
+)
+async def test_a_callback_that_the_settings_do_not_name_is_refused_and_leaves_nothing(
+    plane: ControlServices,
+    store: MemoryStore,
+    kept: MemoryPeople,
+    callbacks: MemoryCallbacks,
+    client: Client,
+    wanted: Any,
+) -> None:
+    await hold(store)
+    async with client(plane, "pep") as pep:
+        assert (await pep.post(PATH, json=changed("callback", wanted))).status_code == 400
+        of_another = await pep.post(PATH, json=changed("callback", {"endpoint": ENDPOINT}), headers=by("ann"))
+    assert (of_another.status_code, of_another.json()["detail"].partition(":")[0]) == (400, "callback.endpoint")
+    assert (await callbacks.watching(), await kept.lines(0, 9)) == ([], [])

@@ -8,7 +8,7 @@ import httpx
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.channels import OpenChannels
-from aegis_authz.bootstrap.control_services import Notices
+from aegis_authz.bootstrap.outreach import Notices
 from aegis_authz.control.app import ControlServices
 from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.store import MemoryStore

@@ -17,9 +17,9 @@ _AGAIN = frozenset((408, 425, 429))
 class Poster:
     """Posts bodies. Every method raises ChannelFault."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         # trust_env: neither a proxy nor other credentials of this process are for strangers
-        self._http = httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(transport=transport, timeout=_SECONDS, follow_redirects=False, trust_env=False)
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> bytes:
         """Post it; returns what was answered with 2xx, cut at 64 KiB. URLs may be secrets, and are in no fault."""

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, LargeBinary, Table, func, insert, select, text
 
 from aegis_authz.adapters.sql.database import Database
-from aegis_authz.adapters.sql.tables import APPROVAL_HISTORY, METADATA, OUTBOX
+from aegis_authz.adapters.sql.tables import APPROVAL_HISTORY, CALLBACKS, METADATA, OUTBOX
 from aegis_authz.ports.database import DatabaseFault
 
 Rows = Mapping[str, list[dict[str, Any]]]
@@ -49,7 +49,7 @@ async def load(database: Database, revision: str, rows: Rows) -> None:
             if rows[table.name]:
                 await connection.execute(insert(table), [_from_json(table, row) for row in rows[table.name]])
         if database.dialect == "postgresql":
-            for table in (OUTBOX, APPROVAL_HISTORY):  # their numbers go on after those that were put in
+            for table in (OUTBOX, APPROVAL_HISTORY, CALLBACKS):  # their numbers go on after those that were put in
                 sequence = f"pg_get_serial_sequence('{table.name}', 'number')"
                 last = f"(SELECT coalesce(max(number), 0) + 1 FROM {table.name})"  # noqa: S608  # a name of ours
                 await connection.execute(text(f"SELECT setval({sequence}, {last}, false)"))

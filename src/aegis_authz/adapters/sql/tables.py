@@ -150,6 +150,23 @@ OUTBOX = Table(
     Index("ix_outbox_channel", "channel", "state", "due"),
 )
 
+CALLBACKS = Table(
+    "callbacks",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("id", _HASH, nullable=False, unique=True),
+    Column("task_id", String(1024), nullable=False),
+    Column("endpoint", String(1024), nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("wanted", Text, nullable=False),  # JSON: what is sent back, and of which endings
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("trouble", String(512), nullable=False),
+    Column("due", Double, nullable=False),
+    Column("ended", Double, index=True),
+    Index("ix_callbacks_state", "state", "due"),
+)
+
 POLICY_RELEASES = Table(
     "policy_releases",
     METADATA,

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from aegis_authz.api.access_requests import (
-    MOST_ITEMS,
     AccessRequest,
     ActionPart,
     ActorLink,
@@ -36,6 +34,15 @@ from aegis_authz.api.access_requests import (
 )
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.acts import Note
+from aegis_authz.control.approvals.callbacks import CallbackDesk
+from aegis_authz.control.approvals.tasks import (
+    STATUSES,
+    approval_names,
+    bundle_id,
+    is_bundle,
+    joint_status,
+    task_url,
+)
 from aegis_authz.control.gate import Caller
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE, Approval, ApprovalNotFound, ApprovalRequest, ApprovalState
@@ -47,22 +54,6 @@ from aegis_authz.people.permissions import Permission, may
 from aegis_authz.policy.source.problems import printable
 from aegis_authz.ports.control_plane import SingleUses
 
-STATUSES: Mapping[ApprovalState, TaskStatus] = MappingProxyType(
-    {
-        ApprovalState.PENDING: TaskStatus.PENDING,
-        ApprovalState.APPROVED: TaskStatus.APPROVED,
-        ApprovalState.USED: TaskStatus.APPROVED,
-        ApprovalState.DENIED: TaskStatus.DENIED,
-        ApprovalState.EXPIRED: TaskStatus.EXPIRED,
-        ApprovalState.CANCELLED: TaskStatus.CANCELLED,
-        ApprovalState.STALE: TaskStatus.CANCELLED,
-    }
-)
-"""Where a task stands by where its approval does. What was approved and is taken back, over or stale says so: a status
-that said `approved` of what nobody can use would be believed."""
-
-PATH = "/access/v1/requests"
-_BUNDLE = "bundle"
 _KEY_LIFE = Seconds(MAX_APPROVAL_LIFE + 86400.0)
 """How long an idempotency key is remembered, in seconds: a day past the end of the longest approval."""
 
@@ -85,10 +76,11 @@ class TaskProblem(Enum):
 class AccessRequestDesk:
     """Takes access requests for calls that are held, and tells how they stand. `base` is where people reach it."""
 
-    def __init__(self, approver: Approver, uses: SingleUses, note: Note, base: str) -> None:
+    def __init__(self, approver: Approver, uses: SingleUses, note: Note, callbacks: CallbackDesk, base: str) -> None:
         self._approver = approver
         self._uses = uses
         self._note = note
+        self._callbacks = callbacks
         self._base = base.rstrip("/")
 
     async def submit(self, caller: Caller, body: AccessRequest, key: str, digest: str) -> TaskAnswer:
@@ -96,6 +88,7 @@ class AccessRequestDesk:
 
         Raises HttpProblem, StoreDown, DatabaseFault.
         """
+        self._callbacks.require(caller, body.callback)
         approvals = [
             await self._bound(caller, body.subject, row, row.denial or body.denial, body.client) for row in _rows(body)
         ]
@@ -105,16 +98,18 @@ class AccessRequestDesk:
             request = approval.request
             reason = printable(why if isinstance(why, str) else "")[:MOST_NOTE]
             await self._note(caller.person, "approvals:request", request.id, str(Domain.of(request.scope)), reason)
-        return self._answer(caller, approvals, is_bundle=body.items is not None)
+        answer = self._answer(caller, approvals, is_bundle=body.items is not None)
+        if answer.task.status is TaskStatus.PENDING:  # of what is settled, this answer tells
+            await self._callbacks.enter(caller, body.callback, answer.task.id)
+        return answer
 
     async def task(self, caller: Caller, task_id: str) -> TaskAnswer:
         """How the task stands. Raises HttpProblem, StoreDown."""
-        head, *names = task_id.split(".")
-        is_bundle = head == _BUNDLE and 0 < len(names) <= MOST_ITEMS
-        approvals = [await self._visible(caller, name) for name in (names if is_bundle else [task_id])]
+        approvals = [await self._visible(caller, name) for name in approval_names(task_id)]
         if None in approvals:
             raise TaskProblem.UNKNOWN_TASK.because("there is no such task, or its time is long over")
-        return self._answer(caller, [approval for approval in approvals if approval is not None], is_bundle=is_bundle)
+        visible = [approval for approval in approvals if approval is not None]
+        return self._answer(caller, visible, is_bundle=is_bundle(task_id))
 
     async def _visible(self, caller: Caller, name: str) -> Approval | None:
         try:
@@ -152,10 +147,10 @@ class AccessRequestDesk:
     def _answer(self, caller: Caller, approvals: Sequence[Approval], *, is_bundle: bool) -> TaskAnswer:
         if not is_bundle:
             return self._single(caller, approvals[0])
-        task_id = ".".join((_BUNDLE, *(approval.request.id for approval in approvals)))
+        task_id = bundle_id([approval.request.id for approval in approvals])
         rows = [_row(approval) for approval in approvals]
-        status = _together([row.status for row in rows])
-        endpoint = f"{self._base}{PATH}/{task_id}"
+        status = joint_status([row.status for row in rows])
+        endpoint = task_url(self._base, task_id)
         return TaskAnswer(task=TaskHandle(id=task_id, status=status, status_endpoint=endpoint, items=rows))
 
     def _single(self, caller: Caller, approval: Approval) -> TaskAnswer:
@@ -168,7 +163,7 @@ class AccessRequestDesk:
         task = TaskHandle(
             id=request.id,
             status=STATUSES[approval.state],
-            status_endpoint=f"{self._base}{PATH}/{request.id}",
+            status_endpoint=task_url(self._base, request.id),
             progress=progress,
             links=links,
         )
@@ -191,13 +186,6 @@ def _row(approval: Approval) -> TaskItem:
         status=STATUSES[approval.state],
         result=_result(approval),
     )
-
-
-def _together(statuses: Sequence[TaskStatus]) -> TaskStatus:
-    """The status of several: pending while one is, theirs where all ended alike, else PARTIAL."""
-    if TaskStatus.PENDING in statuses:
-        return TaskStatus.PENDING
-    return statuses[0] if len(set(statuses)) == 1 else TaskStatus.PARTIAL
 
 
 def _result(approval: Approval) -> ApprovalResult | None:

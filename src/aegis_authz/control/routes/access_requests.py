@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Request, Response
 
 from aegis_authz.api.access_requests import AccessRequest, TaskAnswer, TaskStatus
-from aegis_authz.control.approvals.access_requests import PATH, AccessRequestDesk
+from aegis_authz.control.approvals.access_requests import AccessRequestDesk
+from aegis_authz.control.approvals.tasks import PATH
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, StrictRequest
 from aegis_authz.core.approval import MAX_SHOWN_BYTES

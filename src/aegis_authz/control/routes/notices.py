@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from aegis_authz.api.notices import ChannelAnswer, ChannelsAnswer, NoticeAnswer, UndeliveredAnswer
+from aegis_authz.control.approvals.callbacks import CallbackCourier
 from aegis_authz.control.gate import Authentication, needs, people_router
 from aegis_authz.notices.delivery import Courier
 from aegis_authz.people.permissions import Permission
@@ -15,7 +16,9 @@ from aegis_authz.people.permissions import Permission
 Limit = Annotated[int, Query(ge=1, le=200, description="The most notices.")]
 
 
-def notice_routes(courier: Courier | None, authentication: Authentication) -> list[APIRouter]:
+def notice_routes(
+    courier: Courier | None, callbacks: CallbackCourier | None, authentication: Authentication
+) -> list[APIRouter]:
     """What became of notices, for those who may see the approvals of the whole mesh."""
     people = people_router(authentication)
 
@@ -29,6 +32,8 @@ def notice_routes(courier: Courier | None, authentication: Authentication) -> li
     async def list_channels() -> ChannelsAnswer:
         """Tell how each channel does: one that fails is dead for whoever waits for its messages."""
         channels = [] if courier is None else courier.health()
+        if callbacks is not None:
+            channels.append(callbacks.health())
         return ChannelsAnswer(channels=tuple(ChannelAnswer(**asdict(health)) for health in channels))
 
     return [people]
