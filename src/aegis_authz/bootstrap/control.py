@@ -40,17 +40,21 @@ from aegis_authz.adapters.sql.revocations import SqlRevocationList
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.adapters.tls import ServerTls, TlsUnusable
 from aegis_authz.adapters.token_review import Cluster, HttpTokenReviews
+from aegis_authz.bootstrap.callbacks import open_callbacks
 from aegis_authz.bootstrap.channels import open_channels
-from aegis_authz.bootstrap.control_services import Notices, control_services
+from aegis_authz.bootstrap.control_services import control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.database import database_url, hold_places, open_database
 from aegis_authz.bootstrap.federation import openid_provider
 from aegis_authz.bootstrap.key_service import signing_rings
+from aegis_authz.bootstrap.outreach import Notices
 from aegis_authz.bootstrap.people import offer_first_owner, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.bootstrap.state_import import import_agents, import_outbox, import_releases
 from aegis_authz.config.control import ControlSettings, TlsSettings
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.approvals.callbacks import CallbackServices
+from aegis_authz.control.approvals.remembering import HistoryWatch
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
@@ -107,13 +111,15 @@ async def _run(settings: ControlSettings) -> None:
         stores = await _stores(settings, keys, clock, stack, database, blocking)
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         notices = await _notices(settings, database, clock, stack)
-        services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices)
+        callbacks = await _callbacks(settings, database, clock, stack)
+        services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices, callbacks)
         await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         tls = None if settings.tls is None else _tls(settings.tls)
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
-        await _serve(services, listening, settings.gateways, tls)
+        history = HistoryWatch(stores.people.changes, stores.approvals, stores.history, clock)
+        await _serve(services, history, listening, settings.gateways, tls)
 
 
 async def _databases(
@@ -192,13 +198,18 @@ def _tls(settings: TlsSettings) -> ServerTls:
 
 
 async def _serve(
-    services: ControlServices, listening: socket.socket, gateways: Sequence[str], tls: ServerTls | None
+    services: ControlServices,
+    history: HistoryWatch,
+    listening: socket.socket,
+    gateways: Sequence[str],
+    tls: ServerTls | None,
 ) -> None:
     async with asyncio.TaskGroup() as group:
         always = (
             services.publisher.watch(),
             services.enroller.watch(),
             services.expiry.watch(),
+            history.watch(),
             services.overseer.watch(),
             services.trusted_keys.watch(),
             services.revoker.watch(),
@@ -207,7 +218,7 @@ async def _serve(
         )
         watches = [group.create_task(watch) for watch in always]
         outreach = services.outreach
-        sometimes = (services.keeper, outreach.courier, outreach.presses, outreach.socket, tls)
+        sometimes = (services.keeper, outreach.courier, outreach.presses, outreach.socket, outreach.callbacks, tls)
         watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])
@@ -227,6 +238,16 @@ async def _notices(
     if database.dialect == "sqlite":  # which no other control plane uses
         await outbox.end_claims(clock.now())
     return Notices(outbox, opened)
+
+
+async def _callbacks(
+    settings: ControlSettings, database: Database, clock: Clock, stack: AsyncExitStack
+) -> CallbackServices | None:
+    if not settings.callbacks:
+        return None
+    services, close = await open_callbacks(settings.callbacks, database, clock)
+    stack.push_async_callback(close)
+    return services
 
 
 def _token_reviews(settings: ControlSettings) -> HttpTokenReviews:

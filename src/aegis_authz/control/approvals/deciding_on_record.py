@@ -31,7 +31,7 @@ class Verb(Enum):
     CANCEL = "cancel"
 
 
-_EVENTS = {
+EVENTS = {
     Verb.APPROVE: ApprovalEventKind.APPROVED,
     Verb.DENY: ApprovalEventKind.DENIED,
     Verb.CANCEL: ApprovalEventKind.CANCELLED,
@@ -74,7 +74,7 @@ class Deciding:
         return decided
 
     async def _remember(self, person: Person, request: ApprovalRequest, verdict: Verdict) -> None:
-        kind, reason = _EVENTS[verdict.verb], printable(verdict.note)[:MOST_NOTE]
+        kind, reason = EVENTS[verdict.verb], printable(verdict.note)[:MOST_NOTE]
         event = ApprovalEvent.of(request, kind, person.id, verdict.channel, reason, self._clock.now())
         try:
             await self._history.append(ApprovalEvent.asked(request))
