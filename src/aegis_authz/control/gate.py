@@ -17,7 +17,7 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aegis_authz.control.acts import done_or_noted
+from aegis_authz.control.acts import NOT_DONE, UNKNOWN, done_or_noted
 from aegis_authz.control.http import SMALL_BODY_BYTES, HttpProblem, StrictRequest, bearer_of
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import WHOLE_MESH, Domain, Person
@@ -214,7 +214,13 @@ async def _on_record(
         _log.error("%s by %s on %s is in no change log: %s", action, caller.id, subject, why)
         return await answer(request)
     note = partial(authentication.note, caller.person, action, subject, domain)
-    return await done_or_noted(partial(answer, request), note, lambda response: response.status_code < 400)
+    return await done_or_noted(partial(answer, request), note, _failure)
+
+
+def _failure(response: Response) -> str:
+    if response.status_code < 400:
+        return ""
+    return NOT_DONE if response.status_code < 500 else UNKNOWN
 
 
 def act_words(request: Request) -> tuple[str, str, str]:
