@@ -266,3 +266,26 @@ async def test_who_guesses_is_told_when_to_try_again(plane: ControlServices, cli
             await anyone.post("/v1/session", json={"person": "zoe", "password": "wrong"})
         answer = await anyone.post("/v1/session", json={"person": "zoe", "password": "wrong"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+async def test_whoever_gave_somebody_a_code_is_out_of_their_session_once_they_are_confirmed(
+    plane: ControlServices, client: Client
+) -> None:
+    async with client(plane, "") as admin:
+        code = (await added(admin, "emea", "zoe", "approver@acme/emea")).json()["code"]
+    async with browser(plane) as sponsor, client(plane, "") as admin:
+        body = {"code": code, "person": "zoe", "password": PASSWORD}
+        assert (await sponsor.post("/v1/password", json=body)).status_code == 200
+        assert (await sponsor.get("/v1/session")).status_code == 200
+        confirmed = await admin.post("/v1/people/zoe/confirm", json={"note": "met her"}, headers=by("root"))
+        assert confirmed.status_code == 204
+        assert (await sponsor.get("/v1/session")).status_code == 401
+
+
+async def test_who_is_in_nobodys_hand_stays_signed_in_when_confirmed(plane: ControlServices, client: Client) -> None:
+    async with client(plane, "") as admin:
+        code = (await added(admin, "root", "zoe", "approver@acme/emea")).json()["code"]
+    async with browser(plane) as zoe, client(plane, "") as admin:
+        assert (await zoe.post("/v1/password", json={"code": code, "person": "zoe", "password": PASSWORD})).is_success
+        await admin.post("/v1/people/zoe/confirm", json={}, headers=by("root"))
+        assert (await zoe.get("/v1/session")).status_code == 200

@@ -119,7 +119,10 @@ class Appointer:
             return is_done
 
     async def confirm(self, caller: Person, person_id: str, reason: str) -> None:
-        """Say that a person is in nobody's hand but their own. Raises PersonUnknown, NotAppointed."""
+        """Say that a person is in nobody's hand but their own. Raises PersonUnknown, NotAppointed.
+
+        Whoever gave them the code for their password may have signed in by it: all their sessions end.
+        """
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
             sponsors = await self._stores.people.sponsors()
@@ -128,6 +131,8 @@ class Appointer:
                 raise NotAppointed(f"{person_id} must be confirmed by somebody else than {min(common)}")
             if person_id in await self._stores.people.addresses(OPENID) and not _is_of_mesh(caller):
                 raise NotAppointed(f"{person_id} signs in at a provider: an owner of the whole mesh confirms them")
+            if any(sponsor != person_id for sponsor in sponsors.get(person_id, ())):
+                await self._stores.sign_in.end_sessions(person_id)
             await self._stores.people.forget_sponsors(person_id)
             await self._write(caller, "people:confirm", account.person, reason)
 
