@@ -208,6 +208,21 @@ async def test_on_the_page_the_document_is_read_edited_and_saved(
     assert releases.sources(releases.current()).policies[FILE] == text
 
 
+@pytest.mark.parametrize(("size", "status"), [(63 * 1024, 200), (65 * 1024, 409), (450 * 1024, 413)])
+async def test_a_form_takes_the_largest_document_there_may_be_and_no_larger_one(
+    plane: ControlServices, client: Client, size: int, status: int
+) -> None:
+    async with client(plane, "ann") as ann:
+        path = f"/approvals/{HELD}/standing"
+        page = (await ann.get(path)).text
+        (seal,) = re.findall(r'name="seal" value="([0-9a-f]{64})"', page)
+        (shown,) = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+        text = html.unescape(shown)
+        text += "#\r\n" * ((size - len(text)) // 2)  # a browser sends both, and two bytes are kept
+        answer = await ann.post(path, params=NOW, data={"seal": seal, "effect": "allow", "document": text})
+    assert answer.status_code == status
+
+
 async def test_another_tenants_approval_has_no_page_of_this_kind(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:

@@ -53,7 +53,7 @@ class Form:
     fields: Mapping[str, str]
 
     @classmethod
-    async def read(cls, request: Request) -> Form:
+    async def read(cls, request: Request, most_bytes: int = _MOST_BYTES) -> Form:
         """Read the body of a form. Raises HttpProblem with 400, 413 or 415."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/x-www-form-urlencoded":
@@ -61,8 +61,8 @@ class Form:
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > _MOST_BYTES:
-                raise HttpProblem(413, f"the form is larger than {_MOST_BYTES} bytes")
+            if len(body) > most_bytes:
+                raise HttpProblem(413, f"the form is larger than {most_bytes} bytes")
         try:
             text = body.decode("ascii")
             pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MOST)

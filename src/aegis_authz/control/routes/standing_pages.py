@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.approvals.standing_decision import NotStanding, StandingEffect
-from aegis_authz.control.approvals.standing_decisions import StandingDesk
+from aegis_authz.control.approvals.standing_decisions import MOST_BYTES, StandingDesk
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, Wait
 from aegis_authz.control.pages import Form, Pages
@@ -19,6 +19,8 @@ from aegis_authz.core.approval import ApprovalForbidden
 from aegis_authz.people.permissions import Permission
 from aegis_authz.policy.source.problems import PolicyErrors
 
+_MOST_FORM = 6 * MOST_BYTES + 16 * 1024
+"""Bytes of a form with the largest document: a line's end of it is six (%0D%0A), and the other fields are small."""
 _REFUSALS = (NotStanding, ApprovalForbidden, PolicyErrors)
 
 
@@ -62,7 +64,7 @@ def standing_page_routes(
     ) -> Response:
         """Publish the document of the form; a refusal is told beside it."""
         approval = await decidable(approver, approval_id, caller)
-        form = await Form.read(request)
+        form = await Form.read(request, _MOST_FORM)
         pages.require_own(form, approval, caller.person, request)
         seal = pages.seal(approval, caller.person, request)
         effect, text = _effect(form), form.fields.get("document", "").replace("\r\n", "\n")
