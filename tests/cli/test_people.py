@@ -23,6 +23,7 @@ from cryptography import x509
 from typer.testing import CliRunner
 
 from aegis_authz.adapters.files.keys import open_keys
+from aegis_authz.adapters.files.logins import FileLogins, Login
 from aegis_authz.adapters.sql.change_log import SqlChangeLog
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.cli.app import app
@@ -136,6 +137,15 @@ def test_a_person_is_added_signs_in_and_acts_under_their_name(aegis: Aegis, plan
     assert aegis("whoami").stdout.startswith("bootstrap-owner")
     again = aegis("login", "bob", secrets=("wrong password",))
     assert (again.exit_code, "nobody signs in so" in again.stderr) == (1, True)
+
+
+def test_a_login_that_holds_no_api_key_is_forgotten_and_said_to_be_none(
+    aegis: Aegis, plane: Plane, tmp_path: Path
+) -> None:
+    FileLogins(tmp_path / "home" / "aegis" / "logins.json").keep(plane.url, Login("bob", "no key", 2e9))
+    result = aegis("logout")
+    assert (result.exit_code, "is no API key" in result.stderr) == (2, True)
+    assert aegis("logout").exit_code == 1
 
 
 def test_roles_are_given_and_taken_and_a_person_is_disabled(aegis: Aegis) -> None:

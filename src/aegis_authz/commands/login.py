@@ -59,9 +59,16 @@ def logout(state: Path) -> None:
         if kept is None:
             raise Rejected(f"nobody is signed in at {url}")
     parts = split_key(kept.key)
+    if parts is None:
+        with unable_on(LoginsFault):
+            logins.forget(url)
+        raise Unable(
+            "the login is forgotten here; what was kept is no API key, so that none could be ended: "
+            "aegis people keys lists those of yours"
+        )
     with unable_on(ControlUnreachable, LoginsFault), ControlClient(url, kept.key, tls=control_tls()) as control:
         try:  # the key first: once it is forgotten here, nobody could end it by its id
-            control.revoke_key("" if parts is None else parts[0])
+            control.revoke_key(parts[0])
         except ControlRefused as refused:
             logins.forget(url)
             raise Unable(f"the login is forgotten here; its key could not be ended: {refused}") from None
