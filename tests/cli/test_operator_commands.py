@@ -23,10 +23,13 @@ from aegis_authz.adapters.files.keys import ADMIN_TOKEN, load_token, open_keys
 from aegis_authz.adapters.files.record_keys import RecordKeyRing
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.channels import OpenChannels
 from aegis_authz.bootstrap.control_services import control_services
 from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
+from aegis_authz.bootstrap.outreach import Notices
 from aegis_authz.cli import agents, approvals, limits, token
 from aegis_authz.cli import keys as keys_cli
+from aegis_authz.cli.app import app
 from aegis_authz.cli.approvals_text import waiting_line
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.approvals import watch_approvals
@@ -35,8 +38,9 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
-from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest
 from aegis_authz.core.identity import Identity, Way
+from aegis_authz.core.notice import ChannelHealth, Notice
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
@@ -45,9 +49,11 @@ from aegis_authz.core.units import ApprovalId
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
 from aegis_authz.local.mesh_facts import write_facts
+from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
+from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
@@ -163,7 +169,9 @@ def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
     facts = made_facts(tmp_path, control=url, policies=str(settings.policies), tools=str(settings.tools))
     write_facts(tmp_path / "mesh.json", facts)
     (tmp_path / "control.yaml").write_text(json.dumps(settings.model_dump(mode="json")))
-    releases, store = MemoryReleases(for_tests=True), MemoryStore(SystemClock(), 60, for_tests=True)
+    waiting = MemoryProposals(for_tests=True)
+    releases = MemoryReleases(waiting, for_tests=True)
+    store = MemoryStore(SystemClock(), 60, for_tests=True)
     ready, holder = threading.Event(), []
 
     async def run() -> None:
@@ -193,10 +201,11 @@ def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
             limits=LimitStores(store, store, MemoryFirstStart(for_tests=True), store),
             people=memory_people(),
             history=MemoryApprovalHistory(for_tests=True),
-            proposals=MemoryProposals(for_tests=True),
+            proposals=waiting,
             openid=None,
         )
-        services = control_services(settings, keys, stores, clock, SystemIds())
+        notices = Notices(MemoryOutbox(for_tests=True), OpenChannels({}, None, ()))
+        services = control_services(settings, keys, stores, clock, SystemIds(), None, notices)
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
         host = ThreadedHost(services)
         holder.append((services, host, asyncio.get_running_loop()))
@@ -213,6 +222,15 @@ def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
     thread.join(10)
     listening.close()
     assert not thread.is_alive()
+
+
+class DeadChannel:
+    """A channel that takes nothing."""
+
+    tells_outcomes = False
+
+    async def deliver(self, notice: Notice, approval: Approval) -> str:
+        raise ChannelFault("answered HTTP 503", is_final=False)
 
 
 class ThreadedHost(ControlHost):
@@ -706,6 +724,24 @@ def test_a_decision_is_offered_published_listed_and_revoked_by_command(mesh: Mes
 
 def test_doctor_names_no_channels_where_there_are_none(mesh: Mesh) -> None:
     assert live_channels(mesh.state) is None
+
+
+def test_status_and_doctor_name_a_channel_that_does_not_deliver(mesh: Mesh, aegis: Aegis) -> None:
+    assert aegis(app, "status").exit_code == 0
+    courier = mesh.services.outreach.courier
+    assert courier is not None
+    courier.channels["slack"] = DeadChannel()  # type: ignore[index]  # a dict, by this test
+    courier.failing["slack"] = ChannelHealth("slack", 3, "answered HTTP 503")
+    shown, data = aegis(app, "status"), aegis(app, "status", "--json")
+    assert (shown.exit_code, data.exit_code) == (1, 1)
+    assert shown.stdout.splitlines()[-1] == "channel    dead      slack: answered HTTP 503"
+    assert (json.loads(data.stdout)["healthy"], json.loads(data.stdout)["dead_channels"]) == (
+        False,
+        ["slack: answered HTTP 503"],
+    )
+    proof = live_channels(mesh.state)
+    assert proof is not None
+    assert proof.trouble == "slack: answered HTTP 503"
 
 
 def test_several_are_shown_and_approved_each_with_a_result_of_its_own(mesh: Mesh, aegis: Aegis) -> None:

@@ -142,11 +142,16 @@ def down(state: MeshState = DEFAULT_STATE) -> None:
 
 
 def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """Ask each process of the mesh how it is. Exits with 1 when one is not ready, 2 when no mesh runs."""
+    """Ask each process of the mesh how it is, and each channel by which people learn of held calls.
+
+    Exits with 1 when one is not ready or does not deliver, 2 when no mesh runs.
+    """
     import asyncio
     from dataclasses import asdict
 
-    from aegis_authz.cli.mesh_text import status_table
+    from aegis_authz.cli.mesh_text import channel_lines, status_table
+    from aegis_authz.commands.approvals import dead_channels
+    from aegis_authz.commands.faults import CommandFault
     from aegis_authz.local.health import look_at
     from aegis_authz.local.mesh_facts import MeshNotRunning, facts_to_json, read_facts
 
@@ -155,12 +160,19 @@ def status(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
     except MeshNotRunning as fault:
         raise unusable("status", str(fault)) from None
     healths = asyncio.run(look_at(facts))
-    healthy = not any(health.trouble for health in healths)
+    dead: list[str] = []
+    if not any(health.trouble for health in healths):  # else the process that is away is the trouble
+        try:
+            dead = dead_channels(state)
+        except CommandFault as fault:
+            dead = [f"not listed: {fault}"]
+    healthy = not dead and not any(health.trouble for health in healths)
     if as_json:
         processes = [asdict(health) for health in healths]
-        typer.echo(json.dumps({**facts_to_json(facts), "healthy": healthy, "processes": processes}, indent=2))
+        channels = {"healthy": healthy, "processes": processes, "dead_channels": dead}
+        typer.echo(json.dumps({**facts_to_json(facts), **channels}, indent=2))
     else:
-        typer.echo(status_table(healths))
+        typer.echo("\n".join((status_table(healths), *channel_lines(dead))))
     if not healthy:
         raise typer.Exit(REFUSED)
 

@@ -68,6 +68,12 @@ def status_table(healths: Sequence[Health]) -> str:
     return "\n".join(lines)
 
 
+def channel_lines(dead: Sequence[str]) -> Iterator[str]:
+    """One line a channel that does not deliver."""
+    for channel in dead:
+        yield f"channel    dead      {_printable(channel.encode())}"
+
+
 def show_logs(folder: Path, names: Sequence[str], lines: int, follow: bool) -> bool:
     """Print the ends of the logs; returns False when there are none of those names."""
     logs = {path.stem: path for path in sorted(folder.glob("*.log"))}

@@ -109,6 +109,11 @@ def channels_of(state: Path) -> ChannelsAnswer:
         return control.channels()
 
 
+def dead_channels(state: Path) -> list[str]:
+    """The channels whose last message did not arrive, each with the reason."""
+    return [f"{channel.kind}: {channel.trouble}" for channel in channels_of(state).channels if channel.failures]
+
+
 def undelivered_notices(state: Path) -> UndeliveredAnswer:
     """The notices of held calls that reached nobody."""
     with control_plane(state) as control:
