@@ -62,7 +62,7 @@ test-bypass: setup ## Try every way around the gateway, in network namespaces; n
 
 .PHONY: test-compose
 test-compose: setup ## Build the images and try docker-compose.yml on a real engine, as root; says what it needs
-	@$(PYTEST) -rs tests/deploy/test_compose.py tests/deploy/test_compose_file.py tests/deploy/test_image_files.py $(ARGS)
+	@$(PYTEST) -rs tests/deploy/test_compose*.py tests/deploy/test_image_files.py $(ARGS)
 
 .PHONY: test-deploy
 test-deploy: setup ## The chart, compose, Terraform, the images and ways around: what can be tried here, and what each skip needs

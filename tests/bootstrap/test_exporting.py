@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
+from aegis_authz.bootstrap.exporting import OTLP_VARIABLE, ExporterBroken, span_endpoint, span_processor
 from aegis_authz.telemetry.spans import DecisionSpans
 from tests.support.made_records import DENIED
 
@@ -52,6 +52,14 @@ def test_spans_arrive_at_an_otlp_collector(collector: tuple[Collector, str]) -> 
 
 def test_without_an_endpoint_nothing_is_exported() -> None:
     assert span_processor("") is None
+
+
+def test_the_environment_says_where_spans_go_where_the_settings_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(OTLP_VARIABLE, raising=False)
+    assert span_endpoint("") == ""
+    monkeypatch.setenv(OTLP_VARIABLE, "http://collector:4317")
+    assert span_endpoint("") == "http://collector:4317"
+    assert span_endpoint("http://own:4317") == "http://own:4317"
 
 
 def test_an_exporter_whose_files_were_overwritten_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

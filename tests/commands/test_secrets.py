@@ -50,6 +50,21 @@ def test_each_process_has_what_it_needs(tmp_path: Path) -> None:
     read_authority((tmp_path / "secrets" / "certificates" / "signing.pem").read_bytes())
 
 
+def test_a_database_has_one_password_in_two_places_and_only_where_there_is_a_database(tmp_path: Path) -> None:
+    make_mesh_secrets(tmp_path, ADDRESSES, for_images=False, postgres="postgres:5432")
+    url = urlsplit((tmp_path / "control" / "database.url").read_text("ascii").strip())
+    assert (url.scheme, url.username, url.hostname, url.port, url.path) == (
+        "postgresql", "aegis", "postgres", 5432, "/aegis",
+    )  # fmt: skip
+    password = (tmp_path / "postgres" / "password").read_text("ascii").strip()
+    assert url.password == password
+    assert len(password) >= 40
+    assert make_mesh_secrets(tmp_path, ADDRESSES, for_images=False, postgres="postgres:5432") == ()
+    (tmp_path / "postgres" / "password").write_text("another\n")
+    with pytest.raises(Unable, match="is another password than that of"):
+        make_mesh_secrets(tmp_path, ADDRESSES, for_images=False, postgres="postgres:5432")
+
+
 def test_no_private_key_is_in_two_folders(tmp_path: Path) -> None:
     made(tmp_path)
     holders: dict[bytes, set[str]] = {}
@@ -145,7 +160,7 @@ def test_two_files_that_must_be_the_same_and_are_not_are_said(tmp_path: Path) ->
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files are given to other users, which is NOT tested here")
 def test_for_images_each_folder_belongs_to_its_process(tmp_path: Path) -> None:
-    make_mesh_secrets(tmp_path, ADDRESSES, for_images=True)
+    make_mesh_secrets(tmp_path, ADDRESSES, for_images=True, postgres="postgres:5432")
     for name, user in IMAGE_USERS.items():
         assert {path.stat().st_uid for path in (tmp_path / name, *(tmp_path / name).iterdir())} == {user}
     assert (tmp_path / "operator" / "admin.token").stat().st_uid == 0

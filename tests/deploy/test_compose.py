@@ -8,11 +8,10 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.support.compose_mesh import Mesh, running_mesh
 from tests.support.container_engine import (
     NAMES,
     PROGRAMS,
@@ -29,21 +28,8 @@ pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=f"the containers are NOT tested: {missing()}"),
 ]
 
-AGENT = "acme/emea/finance-agent"
 IMAGE = "aegis:" + tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 SERVICES = {"redis", "control", "opa", "authz-0", "authz-1", "certificates", "routes", "gateway", "tools", "agent"}
-CALL = """
-import json, sys, urllib.error, urllib.request
-amount, url, approval = json.loads(sys.argv[1])
-headers = {"content-type": "application/json"} | ({"x-aegis-approval": approval} if approval else {})
-request = urllib.request.Request(url, json.dumps({"amount": amount}).encode(), headers)
-try:
-    reply = urllib.request.urlopen(request, timeout=30)
-except urllib.error.HTTPError as refusal:
-    reply = refusal
-body = json.loads(reply.read())
-print(json.dumps({"status": reply.status, "decision": reply.headers["x-aegis-decision"], "body": body}))
-"""
 LEAKS_WITHOUT_RULES = {
     "http": "GET /http HTTP",
     "other-port": "GET /other-port HTTP",
@@ -62,58 +48,10 @@ WAYS = (
 )
 
 
-@dataclass(frozen=True)
-class Mesh:
-    """The mesh of docker-compose.yml, up."""
-
-    engine: Engine
-    secrets: Path
-    file: Path
-
-    def compose(self, *words: str) -> str:
-        project = ("--project-name", "aegis", "--project-directory", str(ROOT), "--file", str(self.file))
-        return self.engine.run("docker-compose", *project, *words)
-
-    def inside(self, service: str, *command: str, given: str | None = None) -> str:
-        return self.engine.docker(
-            "exec", *(["-i"] if given is not None else []), f"aegis_{service}_1", *command, given=given
-        )
-
-    def state(self, service: str) -> dict[str, dict[str, object]]:
-        [state] = json.loads(self.engine.docker("inspect", f"aegis_{service}_1"))
-        return state
-
-    def address(self, service: str, network: str) -> str:
-        networks = json.loads(json.dumps(self.state(service)["NetworkSettings"]["Networks"]))
-        return str(networks[f"aegis_{network}"]["IPAddress"])
-
-    def call(
-        self, amount: int, url: str = "http://api.stripe.example/v1/payments", approval: str = ""
-    ) -> dict[str, str]:
-        words = ("aegis", "agent", "run", "--agent", AGENT, "--", "/usr/bin/python3", "-c", CALL)
-        said = self.inside("agent", *words, json.dumps([amount, url, approval]))
-        reply: dict[str, str] = json.loads(said)
-        return reply
-
-
 @pytest.fixture(scope="module")
 def mesh(engine: Engine) -> Iterator[Mesh]:
-    file, secrets = engine.folder / "compose.yml", engine.folder / "secrets"
-    # the compose of Debian 12 knows no name of a project
-    file.write_text(re.sub(r"(?m)^name: .*\n", "", (ROOT / "docker-compose.yml").read_text("utf-8")), "utf-8")
-    engine.environment |= {"AEGIS_SECRETS": str(secrets), "COMPOSE_HTTP_TIMEOUT": "300"}
-    mesh = Mesh(engine, secrets, file)
-    mesh.compose("--profile", "init", "run", "--rm", "init")
-    try:
-        mesh.compose("--profile", "demo", "up", "--detach", "--no-build")
-        code = json.loads(mesh.inside("control", "aegis", "agents", "invite", AGENT, "--json"))["code"]
-        mesh.inside("agent", "aegis", "agent", "enroll", code, "--control", "http://gateway:10002")
+    with running_mesh(engine, "demo") as mesh:
         yield mesh
-    except BaseException:
-        print(mesh.compose("logs", "--tail", "30"))  # noqa: T201  # shown where a test fails
-        raise
-    finally:
-        mesh.compose("--profile", "demo", "down", "--volumes", "--timeout", "20")
 
 
 def test_every_part_is_up_and_says_that_it_is_well(mesh: Mesh) -> None:

@@ -32,9 +32,18 @@ SECRETS = "${AEGIS_SECRETS:-./secrets}"
 def mounts(service: str) -> dict[str, str]:
     """What a service mounts: the place inside, and what is there."""
     pairs = (
-        re.fullmatch(r"(\$\{[^}]*\}[^:]*|[^:]+):([^:]+)(:ro)?", text) for text in SERVICES[service].get("volumes", ())
+        re.fullmatch(r"((?:\$\{[^}]*\}|[^:$])+):([^:]+)(:ro)?", text) for text in SERVICES[service].get("volumes", ())
     )
     return {match[2] + (match[3] or ""): match[1] for match in pairs if match}
+
+
+def load_yaml(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text("utf-8"))
+    return document
+
+
+def image(service: str) -> str:
+    return str(SERVICES[service]["image"])
 
 
 def test_it_is_of_the_compose_specification() -> None:
@@ -78,6 +87,7 @@ def test_users_are_those_that_the_secrets_are_made_for() -> None:
         "opa": "opa",
         "redis": "redis",
         "certificates": "certificates",
+        "postgres": "postgres",
     }
     for service, folder in made_for.items():
         assert int(SERVICES[service]["user"].partition(":")[0]) == IMAGE_USERS[folder], service
@@ -102,21 +112,32 @@ def test_an_agent_shares_a_network_with_the_gateway_alone_and_no_folder_with_any
 def test_the_gateway_alone_has_a_way_out() -> None:
     networks = FILE["networks"]
     assert {name for name, given in networks.items() if given.get("internal")} == {"agents", "mesh", "tools"}
+    # a port of this machine leads to no internal network: this one has no address translation, and so no way back
+    assert networks["console"] == {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
+    assert [service for service, given in SERVICES.items() if "console" in given.get("networks", ())] == [
+        "control",
+        "grafana",
+    ]
     assert [service for service, given in SERVICES.items() if "egress" in given.get("networks", ())] == ["gateway"]
     assert networks["agents"]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
 
-def test_only_the_gateway_publishes_ports_and_to_this_machine_alone() -> None:
+def test_ports_are_published_to_this_machine_alone() -> None:
     published = {service: given["ports"] for service, given in SERVICES.items() if "ports" in given}
     ports = ["127.0.0.1:10000:10000", "127.0.0.1:10001:10001", "127.0.0.1:10002:10002"]
-    assert published == {"gateway": ports}
+    consoles = {"control": ["127.0.0.1:7400:7400"], "grafana": ["127.0.0.1:3000:3000"]}
+    assert published == {"gateway": ports, **consoles}
     page = (ROOT / "docs" / "install.md").read_text("utf-8")
-    assert all(port.partition(":10")[0] + ":" + port.rpartition(":")[2] in page for port in ports)
+    ports += [port for console in consoles.values() for port in console]
+    assert all(port.rpartition(":")[0] in page for port in ports)
 
 
 def test_each_secret_is_given_to_those_it_was_made_for(tmp_path: Path) -> None:
     make_mesh_secrets(
-        tmp_path, MeshAddresses("redis:6379", "http://control:7400", Path("/run/secrets/opa.token")), for_images=False
+        tmp_path,
+        MeshAddresses("redis:6379", "http://control:7400", Path("/run/secrets/opa.token")),
+        for_images=False,
+        postgres="postgres:5432",
     )
     for name, given in FILE["secrets"].items():
         file = given["file"].removeprefix(SECRETS + "/")
@@ -131,18 +152,35 @@ def test_each_secret_is_given_to_those_it_was_made_for(tmp_path: Path) -> None:
 
 def test_what_is_mounted_from_here_is_there_and_read_only() -> None:
     for service in RUNNING:
-        for inside, place in mounts(service).items():
-            if place.startswith("./"):
+        for inside, written in mounts(service).items():
+            place = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", written)  # as it is where nobody says another
+            if place.startswith("./") and not place.startswith("./secrets"):
                 assert inside.endswith(":ro"), (service, inside)
                 assert (ROOT / place).exists(), place
+
+
+def test_the_database_is_all_that_its_profile_changes() -> None:
+    usual, other = (load_yaml(f"control{end}.yaml") for end in ("", "-postgres"))
+    assert other.pop("database") == {"file": "/var/lib/aegis/keys/database.url"}
+    assert other == usual
+
+
+def test_what_comes_from_a_registry_can_be_pinned_by_its_digest() -> None:
+    for service in RUNNING:
+        assert re.fullmatch(
+            r"(aegis(-envoy)?:\$\{AEGIS_TAG:-[^}]+\}|\$\{[A-Z]+_IMAGE:-[^}]+:[^}]+\})", image(service)
+        ), service
 
 
 def test_each_waits_for_what_it_needs_to_be_well() -> None:
     for service in RUNNING:
         for needed, terms in SERVICES[service].get("depends_on", {}).items():
             is_checked = "healthcheck" in SERVICES[needed]
-            assert terms == {"condition": "service_healthy" if is_checked else "service_started"}, (service, needed)
-    assert {service for service in RUNNING if "healthcheck" not in SERVICES[service]} == {"opa", "agent"}
+            condition = {"condition": "service_healthy" if is_checked else "service_started"}
+            is_elsewhere = not set(SERVICES[needed].get("profiles", ())) <= set(SERVICES[service].get("profiles", ()))
+            assert terms == condition | ({"required": False} if is_elsewhere else {}), (service, needed)
+    unchecked = {service for service in RUNNING if "healthcheck" not in SERVICES[service]}
+    assert unchecked == {"opa", "agent", "collector"}
 
 
 def test_sockets_are_in_a_folder_of_their_own_in_memory_for_one_group() -> None:
@@ -157,16 +195,18 @@ def test_sockets_are_in_a_folder_of_their_own_in_memory_for_one_group() -> None:
 
 
 def test_the_settings_are_read_as_their_processes_read_them(tmp_path: Path) -> None:
-    secret = tmp_path / "redis.url"
-    secret.touch(0o600)
-    secret.write_text("redis://aegis:x@redis:6379/0\n")
+    for place, url in (("redis", "redis://aegis:x@redis:6379/0"), ("database", "postgresql://aegis:x@postgres/aegis")):
+        (tmp_path / f"{place}.url").touch(0o600)
+        (tmp_path / f"{place}.url").write_text(f"{url}\n")
     for name, kind in (
         ("authz", AuthzSettings),
         ("control", ControlSettings),
+        ("control-postgres", ControlSettings),
         ("certificates", CertificateSettings),
         ("routes", RoutesSettings),
     ):
-        text = re.sub(r"(?m)^redis: .*$", f"redis: {{file: {secret}}}", (FOLDER / f"{name}.yaml").read_text("utf-8"))
+        written = (FOLDER / f"{name}.yaml").read_text("utf-8")
+        text = re.sub(r"(?m)^(redis|database): .*$", rf"\1: {{file: {tmp_path}/\1.url}}", written)
         (tmp_path / f"{name}.yaml").write_text(text)
         settings = load_settings(tmp_path / f"{name}.yaml", kind)
         if isinstance(settings, AuthzSettings):

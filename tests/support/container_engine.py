@@ -20,6 +20,7 @@ from aegis_authz.local.servers import find_opa, find_redis
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "deploy" / "programs"
 BASE_IMAGE = "debian:bookworm-slim"
+POSTGRES_IMAGE = "postgres:17-bookworm"
 WORLD, WORLD6, NAMES = "203.0.113.10", "2001:db8::10", "203.0.113.53"
 _NEEDED = {
     "dockerd": "docker.io",
@@ -150,15 +151,7 @@ def _wait(is_so: object, log: Path) -> None:
 
 def load_bases(engine: Engine) -> None:
     """Give the engine what it would get from a registry: a Debian, and OPA and Redis under their official names."""
-    base = cached("debian-base", "bookworm-nftables").with_suffix(".tar")
-    if not base.exists():
-        base.parent.mkdir(parents=True, exist_ok=True)
-        draft = base.with_suffix(".draft.tar")
-        include = "--include=python3,ca-certificates,nftables"
-        engine.run("mmdebstrap", "--variant=minbase", "--mode=root", include, "bookworm", str(draft))
-        draft.rename(base)
-    path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    engine.docker("import", "--change", path, str(base), BASE_IMAGE)
+    _import_debian(engine, "bookworm-nftables", "python3,ca-certificates,nftables", BASE_IMAGE)
     redis = find_redis()
     for image, programs, lines in (
         ("openpolicyagent/opa:1.22.2-static", {"opa": find_opa()}, _OPA),
@@ -172,6 +165,29 @@ def load_bases(engine: Engine) -> None:
         engine.docker("build", "--quiet", "-t", image, str(context))
 
 
+def load_postgres(engine: Engine) -> None:
+    """The same for PostgreSQL: Debian's, started as its official image starts it."""
+    _import_debian(engine, "bookworm-postgres", "postgresql", "localhost/debian-postgres")
+    context = engine.folder / "context" / "postgres"
+    context.mkdir(parents=True)
+    (context / "start").write_text(_POSTGRES_START, "utf-8")
+    (context / "Dockerfile").write_text(_POSTGRES, "utf-8")
+    engine.docker("build", "--quiet", "-t", POSTGRES_IMAGE, str(context))
+
+
+def _import_debian(engine: Engine, name: str, packages: str, image: str) -> None:
+    """A Debian with those packages, made once for all runs."""
+    base = cached("debian-base", name).with_suffix(".tar")
+    if not base.exists():
+        base.parent.mkdir(parents=True, exist_ok=True)
+        draft = base.with_suffix(".draft.tar")
+        include = f"--include={packages}"
+        engine.run("mmdebstrap", "--variant=minbase", "--mode=root", include, "bookworm", str(draft))
+        draft.rename(base)
+    path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    engine.docker("import", "--change", path, str(base), image)
+
+
 _OPA = """FROM scratch
 COPY opa /opa
 USER 1000:1000
@@ -183,4 +199,24 @@ COPY redis-server redis-cli /usr/local/bin/
 VOLUME /data
 WORKDIR /data
 CMD ["redis-server"]
+"""
+_POSTGRES = """FROM localhost/debian-postgres
+RUN usermod -u 999 -o postgres && groupmod -g 999 -o postgres \\
+    && install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data && chown postgres:postgres /var/run/postgresql
+COPY start /usr/local/bin/start
+RUN chmod 0755 /usr/local/bin/start
+ENV PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin
+VOLUME /var/lib/postgresql/data
+ENTRYPOINT ["/usr/local/bin/start"]
+"""
+_POSTGRES_START = """#!/bin/sh
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    initdb --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-host=scram-sha-256 --pgdata="$PGDATA"
+    echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
+    pg_ctl --wait --options="-c listen_addresses=''" start
+    createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
+    pg_ctl --wait stop
+fi
+exec postgres -c listen_addresses='*'
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 _QUEUE = 16_384
@@ -9,9 +11,17 @@ _DELAY = 250.0
 _BATCH = 128
 """Spans encoded in one go: the exporter's thread holds up checks meanwhile, and 512 of them showed in their p99."""
 
+OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""The variable of the environment that says where spans go, where the settings do not (OpenTelemetry's own name)."""
+
 
 class ExporterBroken(Exception):
     """The OTLP exporter cannot be loaded; the message says how to mend the installation."""
+
+
+def span_endpoint(setting: str) -> str:
+    """Where spans go: what the settings say, else the environment; "" for nowhere."""
+    return setting or os.environ.get(OTLP_VARIABLE, "")
 
 
 def span_processor(endpoint: str) -> BatchSpanProcessor | None:

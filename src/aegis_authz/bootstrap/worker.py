@@ -31,7 +31,7 @@ from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.exporting import ExporterBroken, span_processor
+from aegis_authz.bootstrap.exporting import ExporterBroken, span_endpoint, span_processor
 from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.content_coding import Reading
@@ -247,7 +247,7 @@ def _authenticator(settings: IdentitySettings, ids: Ids, workloads: Sequence[Ope
 
 
 def _telemetry(settings: AuthzSettings) -> DecisionTelemetry:
-    processor = span_processor(settings.otlp_endpoint)
+    processor = span_processor(span_endpoint(settings.otlp_endpoint))
     spans = DecisionSpans(processor, "aegis-authz", settings.environment) if processor is not None else None
     return DecisionTelemetry(DecisionMetrics(None, asyncio.get_running_loop().call_later), spans)
 

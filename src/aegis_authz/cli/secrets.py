@@ -21,6 +21,9 @@ def init(
     opa_token: Annotated[Path, typer.Option("--opa-token", help="Where OPA finds its token on its own disk.")] = Path(
         "/run/secrets/opa.token"
     ),
+    postgres: Annotated[
+        str, typer.Option("--postgres", help="Where the control plane reaches PostgreSQL, host:port; none without it.")
+    ] = "",
     for_images: Annotated[
         bool, typer.Option("--for-images", help="Give each folder to the user of the images that reads it (as root).")
     ] = False,
@@ -36,7 +39,8 @@ def init(
     from aegis_authz.commands.secrets import MeshAddresses, make_mesh_secrets
 
     with exits_on_faults("init"):
-        files = make_mesh_secrets(out, MeshAddresses(redis, control, opa_token), for_images=for_images)
+        addresses = MeshAddresses(redis, control, opa_token)
+        files = make_mesh_secrets(out, addresses, for_images=for_images, postgres=postgres)
     for path in files:
         typer.echo(f"made {path}")
     typer.echo(f"{out}: {len(files)} new files" if files else f"{out}: all there, nothing new", err=True)

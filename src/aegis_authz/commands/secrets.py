@@ -35,23 +35,25 @@ from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.intercept.authority import AuthorityUnreadable
 from aegis_authz.local.settings import opa_configuration, trusted_authorities
 
-CONTROL, AUTHZ, OPA, CERTIFICATES, REDIS, OPERATOR, PUBLIC = (
+CONTROL, AUTHZ, OPA, CERTIFICATES, REDIS, POSTGRES, OPERATOR, PUBLIC = (
     "control",
     "authz",
     "opa",
     "certificates",
     "redis",
+    "postgres",
     "operator",
     "public",
 )
 REDIS_URL, REDIS_USERS, OPA_CONFIG = "redis.url", "users.acl", "opa.json"
+DATABASE_URL, DATABASE_PASSWORD = "database.url", "password"
 CA, CA_BUNDLE = "ca.pem", "ca-bundle.pem"
 
 _CONTROL_KEYS = (ISSUER, APPROVALS, BUNDLE, ROOT, RECORDS, ADMIN_TOKEN, OPA_TOKEN)
 _AUTHZ_KEYS = (RECORDS, SESSIONS)
 _READABLE = 0o644
 _GROUP = 10001
-IMAGE_USERS = {CONTROL: 10001, AUTHZ: 10001, CERTIFICATES: 10001, OPA: 10002, REDIS: 999}
+IMAGE_USERS = {CONTROL: 10001, AUTHZ: 10001, CERTIFICATES: 10001, OPA: 10002, REDIS: 999, POSTGRES: 999}
 """The user that each process runs under in the images; what is for people stays the maker's."""
 
 
@@ -67,8 +69,10 @@ class MeshAddresses:
 
 
 @unable_on(KeyFolderError, AuthorityUnreadable, SecretUnusable, OSError)
-def make_mesh_secrets(out: Path, addresses: MeshAddresses, *, for_images: bool) -> tuple[Path, ...]:
+def make_mesh_secrets(out: Path, addresses: MeshAddresses, *, for_images: bool, postgres: str = "") -> tuple[Path, ...]:
     """Make what is missing of the secrets, each folder with what its process needs and nothing else; none is replaced.
+
+    `postgres` is where the control plane reaches PostgreSQL, `host:port`; without it there is no secret of one.
 
     With `for_images` each folder belongs to the user that its process has in the images, which root alone can do.
     Returns the files that are new. Raises Unable.
@@ -87,6 +91,8 @@ def make_mesh_secrets(out: Path, addresses: MeshAddresses, *, for_images: bool) 
     _write(out / OPA / OPA_CONFIG, configuration.encode("ascii"))
     _make_authority(out)
     _make_redis_users(out, addresses.redis)
+    if postgres:
+        _make_database_user(out, postgres)
     if for_images:
         _give_to_users(out)
     return tuple(sorted(set(_files(out)) - before))
@@ -121,6 +127,20 @@ def _make_redis_users(out: Path, place: str) -> None:
     _copy(url_file, out / AUTHZ / REDIS_URL)
 
 
+def _make_database_user(out: Path, place: str) -> None:
+    """The password of PostgreSQL in the control plane's URL, and by itself for the server."""
+    url_file = out / CONTROL / DATABASE_URL
+    ids = SystemIds()
+    _write(url_file, f"postgresql://aegis:{ids.token()}{ids.token()}@{place}/aegis\n".encode("ascii"))
+    password = urlsplit(read_secret(url_file).decode("ascii").strip()).password
+    if not password:
+        raise Unable(f"{url_file} holds no password; remove it and run this again")
+    password_file = out / POSTGRES / DATABASE_PASSWORD
+    _write(password_file, f"{password}\n".encode("ascii"))
+    if read_secret(password_file).decode("ascii").strip() != password:
+        raise Unable(f"{password_file} is another password than that of {url_file}; remove the wrong one")
+
+
 def _redis_users(password: str) -> str:
     digest = hashlib.sha256(password.encode("ascii")).hexdigest()
     return (
@@ -153,6 +173,8 @@ def _write_public(path: Path, content: bytes) -> None:
 
 def _give_to_users(out: Path) -> None:
     for name, user in IMAGE_USERS.items():
+        if not (out / name).is_dir():
+            continue  # of PostgreSQL, where there is none
         for path in (out / name, *(out / name).iterdir()):
             # never what a link leads to: the folder is its process's own, and the next run is root's again
             os.chown(path, user, _GROUP, follow_symlinks=False)
