@@ -322,6 +322,15 @@ def test_a_certificate_is_taken_where_the_listener_takes_it_and_ignored_elsewher
     assert Authenticator(DEFAULT, new_id).identify(both, REGISTERED, NOW).way is Way.TOKEN
 
 
+def test_an_address_and_a_certificate_prove_nothing_where_a_gateway_says_them_that_is_none_of_ours() -> None:
+    assert refusal(replace(keyed(f"Bearer {KEY}"), listener="")) is Reason.CREDENTIAL_NOT_ACCEPTED
+    headers = {"x-forwarded-client-cert": (f"Hash={'a' * 64};URI={SPIFFE}",)}
+    http = replace(call(headers=headers, principal=SPIFFE, over_tls=True), listener="")
+    assert refusal(http) is Reason.CREDENTIAL_MISSING
+    signed = replace(http, headers=headers | {"x-aegis-token": (ONCE,)})
+    assert Authenticator(EVERY, new_id).identify(signed, REGISTERED, NOW).way is Way.TOKEN
+
+
 def test_two_credentials_are_ambiguous_whatever_they_are() -> None:
     assert refusal(keyed(f"Bearer {KEY}", basic("agent", KEY))) is Reason.CREDENTIAL_AMBIGUOUS
     mixed = call(headers={"x-aegis-token": (ONCE,), "proxy-authorization": (f"Bearer {KEY}",)})

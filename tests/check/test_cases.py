@@ -49,7 +49,7 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.load import load
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
-from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION, write_check_response
+from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, write_check_response
 from aegis_authz.wire.grant import read_tools
 from tests.support import session_keys
 from tests.support.session_keys import StillSessionKeys
@@ -212,6 +212,7 @@ def check_headers(call: Call) -> dict[str, str]:
 def check_request(call: Call) -> bytes:
     request = external_auth_pb2.CheckRequest()
     request.attributes.context_extensions[ROUTE_EXTENSION] = CATALOGUE_ROUTES.get(call.host, NO_ROUTE)
+    request.attributes.context_extensions[LISTENER_EXTENSION] = "forward"
     http = request.attributes.request.http
     http.method, http.host, http.path, http.scheme = call.method, call.host, call.path, "http"
     http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)

@@ -65,7 +65,14 @@ from aegis_authz.core.settlement import NAMES_APPROVAL, SETTLE_REFUSALS, Settled
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.envoy.ext_authz import OPENED, ROUTE_EXTENSION, TUNNEL_EXTENSION, UNREAD, UNREAD_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import (
+    LISTENER_EXTENSION,
+    OPENED,
+    ROUTE_EXTENSION,
+    TUNNEL_EXTENSION,
+    UNREAD,
+    UNREAD_EXTENSION,
+)
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.status_codes import STATUS_CODES
 from tests.support.session_keys import StillSessionKeys
@@ -281,6 +288,7 @@ def message(
 ) -> bytes:
     request = external_auth_pb2.CheckRequest()
     request.attributes.context_extensions[ROUTE_EXTENSION] = routed(host) if route is None else route
+    request.attributes.context_extensions[LISTENER_EXTENSION] = "forward"
     http = request.attributes.request.http
     http.method, http.host, http.path, http.scheme, http.raw_body = method, host, path, "http", body
     for key, value in headers.items():
@@ -1234,3 +1242,70 @@ async def test_a_state_of_another_call_or_none_of_ours_lets_nothing_through() ->
     foreign = mcp_call(requestState="v1.sealed-by-the-server")
     passed = await world.check(foreign)
     assert OBLIGATION_HEADER not in passed.upstream_headers, "a server's own state goes on as it is"
+
+
+def of_another_gateway(gateway: str, joined: bool = False, text_body: bool = False, **headers: bytes) -> bytes:
+    """A payment as the gateway of somebody else asks about it: no listener of ours, and what it can say of itself."""
+    request = external_auth_pb2.CheckRequest.FromString(payment(**headers))
+    del request.attributes.context_extensions[LISTENER_EXTENSION]
+    if gateway:
+        request.attributes.context_extensions["aegis.gateway"] = gateway
+    http = request.attributes.request.http
+    # what every Envoy shows beside the client's own, and its word that the body is whole
+    for name, value in ((":path", http.path), (":method", http.method), ("x-envoy-auth-partial-body", "false")):
+        http.header_map.headers.add(key=name, raw_value=value.encode())
+    if joined:
+        for header in http.header_map.headers:
+            values = [http.headers[header.key]] if header.key in http.headers else []
+            http.headers[header.key] = ", ".join([*values, header.raw_value.decode()])
+        http.header_map.ClearField("headers")
+    if text_body:
+        http.body, http.raw_body = http.raw_body.decode(), b""
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        (of_another_gateway("whole"), Reason.ALLOWED),
+        (of_another_gateway("joined", joined=True), Reason.ALLOWED),
+        # Istio and Envoy Gateway without the patches of deploy/gateways
+        (of_another_gateway("", joined=True), Reason.REQUEST_UNREADABLE),
+        (of_another_gateway("whole", joined=True), Reason.REQUEST_UNREADABLE),
+        (of_another_gateway("whole", text_body=True), Reason.REQUEST_UNREADABLE),
+        # a gateway that asks with a part of the body
+        (of_another_gateway("joined", joined=True, x_envoy_auth_partial_body=b"true"), Reason.BODY_TRUNCATED),
+        (of_another_gateway("joined", joined=True, content_type=b"a/b, c/d"), Reason.AMBIGUOUS_HEADERS),
+        (of_another_gateway("joined", joined=True, x_aegis_token=b"a.b.c, a.b.c"), Reason.CREDENTIAL_AMBIGUOUS),
+        # what only our own listeners can vouch for
+        (
+            of_another_gateway("whole", x_aegis_token=b"", proxy_authorization=b"Basic YWdlbnQ6YWVnaXNfeA=="),
+            Reason.CREDENTIAL_MALFORMED,
+        ),
+        (
+            of_another_gateway("whole", x_aegis_token=b"", x_forwarded_client_cert=b"By=a;URI=b"),
+            Reason.CREDENTIAL_MISSING,
+        ),
+    ],
+)
+async def test_another_gateway_is_judged_as_ours_or_refused_with_what_it_lacks(question: bytes, reason: Reason) -> None:
+    world = World()
+    await world.check(question)
+    assert world.records[0].reason is reason
+
+
+async def test_a_route_that_another_gateway_does_not_name_is_refused() -> None:
+    request = external_auth_pb2.CheckRequest.FromString(of_another_gateway("whole"))
+    del request.attributes.context_extensions[ROUTE_EXTENSION]
+    world = World()
+    await world.check(request.SerializeToString())
+    assert world.records[0].reason is Reason.ROUTE_MISMATCH
+
+
+async def test_what_another_gateway_would_forward_unredacted_is_refused() -> None:
+    redactions = (Redact(Target.RESPONSE, ("us_ssn",), ()),)
+    answers = [decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)]
+    assert (await World(answers=answers).check()).effect is Effect.SANITIZE
+    world = World(answers=answers)
+    answer = await world.check(of_another_gateway("whole"))
+    assert (answer.effect, world.records[0].reason) == (Effect.DENY, Reason.OBLIGATION_UNMET)

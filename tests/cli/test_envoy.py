@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import yaml
@@ -65,3 +66,18 @@ def test_settings_that_cannot_be_used_are_said_in_a_sentence(tmp_path: Path) -> 
     assert code == 2
     assert "forward_port" in complaint
     assert "Traceback" not in complaint
+
+
+def test_the_route_of_each_tool_is_printed_for_gateways_of_others(tmp_path: Path) -> None:
+    (tmp_path / "search.yaml").write_text(TOOL, "utf-8")
+    done = CliRunner().invoke(app, ["routes", "--tools", str(tmp_path), "--json"])
+    route = load({}, {"search.yaml": TOOL}).tools[0].route
+    assert json.loads(done.stdout) == {
+        "routes": [
+            {"tool": "search", "host": "search.example", "upstream": "https://search.example:443", "route": route}
+        ]
+    }
+    said = CliRunner().invoke(app, ["routes", "--tools", str(tmp_path)]).stdout
+    assert said == f"search  {route}  search.example -> https://search.example:443\n"
+    (tmp_path / "search.yaml").write_text(TOOL + "upstream: http://elsewhere:9000\n", "utf-8")
+    assert route not in CliRunner().invoke(app, ["routes", "--tools", str(tmp_path)]).stdout

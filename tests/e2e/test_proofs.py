@@ -29,7 +29,7 @@ from aegis_authz.identity.mint import mint_token
 from aegis_authz.identity.proof_mint import ProofMint, target_uri
 from aegis_authz.local.mesh_facts import read_facts
 from aegis_authz.policy.load import load
-from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION
 from tests.support.host_caller import Caller as HostCaller
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -141,6 +141,7 @@ def check_of(route: str, headers: dict[str, str]) -> bytes:
     """The Check that Envoy makes of one payment."""
     request = external_auth_pb2.CheckRequest()
     request.attributes.context_extensions[ROUTE_EXTENSION] = route
+    request.attributes.context_extensions[LISTENER_EXTENSION] = "forward"
     http, place = request.attributes.request.http, urlsplit(PAYMENTS)
     http.method, http.host, http.path, http.scheme, http.raw_body = "POST", place.netloc, place.path, "http", ORDER
     for name, value in headers.items():

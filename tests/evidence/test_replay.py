@@ -42,7 +42,7 @@ from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
-from aegis_authz.wire.envoy.ext_authz import ROUTE_EXTENSION
+from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION
 from aegis_authz.wire.opa.answer import question_to_data
 from tests.support.made_records import DENIED
 from tests.support.session_keys import StillSessionKeys
@@ -102,6 +102,7 @@ class Call:
         host, _, port = self.host.partition(":")
         tools = catalogue.by_address.get((host, int(port) if port else None), ())
         request.attributes.context_extensions[ROUTE_EXTENSION] = tools[0].route if tools else NO_ROUTE
+        request.attributes.context_extensions[LISTENER_EXTENSION] = "forward"
         http = request.attributes.request.http
         http.method, http.host, http.path, http.scheme = "POST", self.host, self.path, self.scheme
         http.raw_body = orjson.dumps(self.body)

@@ -92,7 +92,9 @@ class Authenticator:
         workload = self._workloads.get(http.listener)
         if workload is not None:
             return read_workload(workload, http, credentials, self._tokens, snapshot.trust, now, self._new_id)
-        certificate = client_certificate(http) if self._acceptance.takes(Way.MTLS, http.listener) else None
+        # what a gateway of others says of certificates and addresses any client of it may have said
+        takes_certificates = bool(http.listener) and self._acceptance.takes(Way.MTLS, http.listener)
+        certificate = client_certificate(http) if takes_certificates else None
         amount = len(credentials.tokens) + len(credentials.agent_keys) + (certificate is not None)
         if amount > 1 or len(credentials.proofs) > 1:
             raise Refused(Reason.CREDENTIAL_AMBIGUOUS, f"{amount} credentials, {len(credentials.proofs)} proofs")
@@ -105,6 +107,8 @@ class Authenticator:
         jti = Jti(self._new_id())
         if certificate is not None:
             return read_certificate(certificate.spiffe_id, certificate.fingerprint, snapshot.agents, now, jti)
+        if not http.listener:
+            raise Refused(Reason.CREDENTIAL_NOT_ACCEPTED, "an agent key by a gateway that is none of ours")
         self._acceptance.require(Way.AGENT_KEY, http.listener)
         is_private = self._acceptance.is_private(http)
         return read_agent_key(credentials.agent_keys[0], http.source, is_private, snapshot.agents, now, jti)

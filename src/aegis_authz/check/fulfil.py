@@ -62,6 +62,14 @@ def refuse_unreachable(decision: Decision, call: ToolCall | None) -> None:
             raise Refused(Reason.OBLIGATION_UNMET, "members of a batch would have to be redacted")
 
 
+def refuse_unprocessed(fulfilment: Fulfilment, listener: str) -> None:
+    """Refused(OBLIGATION_UNMET) where bodies would have to pass the processor, and a gateway asks that has none: it
+    names no listener of ours, and would forward them as they are.
+    """
+    if fulfilment.processing and not listener:
+        raise Refused(Reason.OBLIGATION_UNMET, "bodies would have to be rewritten, and the gateway is none of ours")
+
+
 def fulfil(
     decision: Decision, rpc: Rpc, identity: Identity | None, credentials: Credentials, decoding: Decoding | None
 ) -> Fulfilment:

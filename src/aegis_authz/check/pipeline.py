@@ -14,7 +14,7 @@ from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.elicitation import elicitation_of, require_own_state
-from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil, refuse_unreachable
+from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil, refuse_unprocessed, refuse_unreachable
 from aegis_authz.check.hold import Hold, Judgement, hold_of
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
@@ -169,7 +169,9 @@ class Pipeline:
         if not decision.effect.lets_through:
             return NOTHING_TO_FULFIL
         refuse_unreachable(decision, draft.call)
-        return fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)
+        fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)
+        refuse_unprocessed(fulfilment, draft.http.listener if draft.http is not None else "")
+        return fulfilment
 
     async def _judge(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         """Parse and evaluate under one revision; once more under a newer one that became active meanwhile."""

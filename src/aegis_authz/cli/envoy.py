@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -42,3 +44,28 @@ def render(
     with exits_on_faults("envoy render"):
         rendered = render_envoy(out, config, tools)
     typer.echo(f"{out}: {', '.join(rendered.files)} for {rendered.tools} tools")
+
+
+@app.command()
+def routes(
+    tools: Annotated[
+        Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: the examples.", file_okay=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Print what a gateway that is none of ours must say of where it forwards each tool's calls: `aegis.route`.
+
+    It changes with the tool's address, so that a gateway that was not told leads no call elsewhere.
+
+    Example: aegis envoy routes --tools policies/tools
+    """
+    from aegis_authz.commands.envoy import tool_routes
+
+    with exits_on_faults("envoy routes"):
+        rows = tool_routes(tools)
+    if as_json:
+        typer.echo(json.dumps({"routes": [asdict(row) for row in rows]}))
+        return
+    width = max((len(row.tool) for row in rows), default=0)
+    for row in rows:
+        typer.echo(f"{row.tool:{width}}  {row.route}  {row.host} -> {row.upstream}")

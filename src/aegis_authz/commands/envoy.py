@@ -32,3 +32,23 @@ def render_envoy(out: Path, config: Path | None, tools: Path | None) -> Rendered
     files = config_files(settings, catalogue)
     write_files(out, files)
     return Rendered(tuple(files), len(catalogue.by_name))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRoute:
+    """Where the calls of a tool are forwarded, and the digest by which a gateway says so."""
+
+    tool: str
+    host: str
+    upstream: str
+    route: str
+
+
+@unable_on(ValueError, OSError)
+def tool_routes(tools: Path | None) -> tuple[ToolRoute, ...]:
+    """The route of each tool in a folder, None for the examples. Raises Unable, PolicyErrors."""
+    catalogue = catalogue_in(tools or example_documents() / "tools")
+    return tuple(
+        ToolRoute(tool.name, tool.authority, f"{tool.place.scheme}://{tool.place.host}:{tool.place.port}", tool.route)
+        for _, tool in sorted(catalogue.by_name.items())
+    )

@@ -24,6 +24,7 @@ def request(
     for key, value in headers:
         http.header_map.headers.add(key=key, raw_value=value)
     message.attributes.source.address.socket_address.address = "10.0.0.9"
+    message.attributes.context_extensions["aegis.listener"] = "forward"
     return message
 
 

@@ -6,17 +6,18 @@ Source: envoy/service/auth/v3/external_auth.proto and attribute_context.proto.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 
 from envoy.config.core.v3 import base_pb2
-from envoy.service.auth.v3 import external_auth_pb2
+from envoy.service.auth.v3 import attribute_context_pb2, external_auth_pb2
 from google.protobuf.message import DecodeError
 
 from aegis_authz.core.fault import Fault
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.wire.envoy.answer import Answer
+from aegis_authz.wire.envoy.foreign_gateway import GATEWAY_EXTENSION, JOINED, apart, is_replaced, refuse_unsaid
 from aegis_authz.wire.http.call import HttpCall, Tunnel
 from aegis_authz.wire.mcp.session import SESSION_HEADER
 
@@ -94,8 +95,9 @@ _IF_THERE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS
 def read_check_request(message: bytes) -> HttpCall:
     """Decode a CheckRequest.
 
-    Raises Refused(REQUEST_UNREADABLE) for bytes that are no CheckRequest of an HTTP request or
-    whose body was not packed as bytes, Refused(AMBIGUOUS_HEADERS) for an unreadable authority or path.
+    Raises Refused(REQUEST_UNREADABLE) for bytes that are no CheckRequest of an HTTP request,
+    whose body was not packed as bytes, or that nobody vouches for, Refused(AMBIGUOUS_HEADERS) for an unreadable
+    authority or path.
     """
     request = external_auth_pb2.CheckRequest()
     try:
@@ -113,11 +115,12 @@ def read_check_request(message: bytes) -> HttpCall:
         )
     if http.body and not http.raw_body:
         raise Refused(Reason.REQUEST_UNREADABLE, "the body came as text: set pack_as_bytes in ext_authz")
-    if http.headers and not http.header_map.headers:
-        raise Refused(Reason.REQUEST_UNREADABLE, "headers came joined: set encode_raw_headers in ext_authz")
+    extensions = attributes.context_extensions
+    listener = extensions.get(LISTENER_EXTENSION, "")
+    raw, values_of = _raw_headers(http, "" if listener else extensions.get(GATEWAY_EXTENSION, ""), bool(listener))
     host, port = _authority(http.host, http.scheme)
     path, _, query = http.path.partition("?")
-    headers = _headers(http.header_map.headers)
+    headers = _headers(raw)
     if not "".join(headers.get(_RAW_PATH, ())).isascii():
         # Envoy sends the tool these bytes, and shows us "!" where they are not UTF-8
         problem = "The path or the query holds bytes beyond ASCII. Write them as percent escapes of UTF-8."
@@ -134,18 +137,34 @@ def read_check_request(message: bytes) -> HttpCall:
         headers=headers,
         body=http.raw_body,
         source=attributes.source.address.socket_address.address,
-        tool_hint=attributes.context_extensions.get(TOOL_EXTENSION, ""),
-        route=attributes.context_extensions.get(ROUTE_EXTENSION, ""),
-        listener=attributes.context_extensions.get(LISTENER_EXTENSION, ""),
+        tool_hint=extensions.get(TOOL_EXTENSION, ""),
+        route=extensions.get(ROUTE_EXTENSION, ""),
+        listener=listener,
         principal=attributes.source.principal,
-        opens_tunnel=_opens_tunnel(attributes.context_extensions, http.method),
-        tunnel=_tunnel(attributes.context_extensions, headers),
-        over_tls=headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
-        is_redirected=attributes.context_extensions.get(REDIRECTED_EXTENSION, "") == REDIRECTED,
-        is_unread=attributes.context_extensions.get(UNREAD_EXTENSION, "") == UNREAD,
-        values_of=partial(_values, http.header_map.headers),
+        opens_tunnel=_opens_tunnel(extensions, http.method),
+        tunnel=_tunnel(extensions, headers),
+        # our listeners alone take a client's own copy off
+        over_tls=bool(listener) and headers.get(TLS_HEADER, ("",))[0].startswith("TLS"),
+        is_redirected=extensions.get(REDIRECTED_EXTENSION, "") == REDIRECTED,
+        is_unread=extensions.get(UNREAD_EXTENSION, "") == UNREAD,
+        values_of=values_of,
         over_socket=attributes.source.address.HasField("pipe"),
     )
+
+
+def _raw_headers(
+    http: attribute_context_pb2.AttributeContext.HttpRequest, gateway: str, is_ours: bool
+) -> tuple[Sequence[base_pb2.HeaderValue], Callable[[str], tuple[str, ...]]]:
+    """Every header with a value of its own, and what gives the values of any by its name."""
+    if not is_ours:
+        refuse_unsaid(gateway)
+    raw = http.header_map.headers
+    if raw or not http.headers:
+        return raw, partial(_values, raw)
+    if is_ours or gateway != JOINED:
+        raise Refused(Reason.REQUEST_UNREADABLE, "headers came joined: set encode_raw_headers in ext_authz")
+    parts = apart(http.headers)
+    return parts, partial(_whole_values, parts)
 
 
 def _opens_tunnel(extensions: Mapping[str, str], method: str) -> bool:
@@ -164,7 +183,7 @@ def _tunnel(extensions: Mapping[str, str], headers: Mapping[str, tuple[str, ...]
     return Tunnel(targets[0], proofs[0])
 
 
-def _headers(raw: list[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:
+def _headers(raw: Sequence[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:
     headers: dict[str, tuple[str, ...]] = {}
     for header in raw:
         name = header.key.lower()
@@ -175,6 +194,16 @@ def _headers(raw: list[base_pb2.HeaderValue]) -> Mapping[str, tuple[str, ...]]:
 
 def _values(raw: Iterable[base_pb2.HeaderValue], name: str) -> tuple[str, ...]:
     return tuple(_text(header) for header in raw if header.key.lower() == name)
+
+
+def _whole_values(raw: Iterable[base_pb2.HeaderValue], name: str) -> tuple[str, ...]:
+    values = _values(raw, name)
+    if any(is_replaced(value) for value in values):
+        problem = f"The header {name} may hold bytes that are no UTF-8, or a '!'. Neither can be judged here."
+        raise Refused(
+            Reason.AMBIGUOUS_HEADERS, f"{name} may have been replaced in part", Fault("headers", name, problem)
+        )
+    return values
 
 
 def _text(header: base_pb2.HeaderValue) -> str:

@@ -28,13 +28,13 @@ class HttpCall:
     `values_of` gives those of any header by its name in lower case, read when it is asked.
     `host` is lower case without its port, `port` None when the request named none; `path` is without the query.
     `tool_hint` names the tool when a reverse route was entered, and `route` is the digest of where Envoy will forward
-    the request, "" when it does not say; `listener` is the listener it came in by. All three come from Envoy's own
-    configuration and never from the client. `principal` is the identity in the certificate the client proved, "" when
-    it showed none; `over_tls` says that its connection to Envoy was encrypted. `source` is the address it came from, ""
-    where Envoy names none; `over_socket` says that it came by a unix socket, which has none. `opens_tunnel` says that
-    it is a CONNECT whose tunnel Envoy ends; `tunnel` is None but for a request inside one. `is_redirected` says that
-    rules of a packet filter led it to the listener, which no client can dial. `is_unread` says that Envoy asks before
-    it has the body: nothing is known of what follows.
+    the request, "" when it does not say; `listener` is the listener it came in by, "" where a gateway asks that is
+    none of ours. All three come from Envoy's own configuration and never from the client. `principal` is the identity
+    in the certificate the client proved, "" when it showed none; `over_tls` says that its connection to Envoy was
+    encrypted. `source` is the address it came from, "" where Envoy names none; `over_socket` says that it came by a
+    unix socket, which has none. `opens_tunnel` says that it is a CONNECT whose tunnel Envoy ends; `tunnel` is None
+    but for a request inside one. `is_redirected` says that rules of a packet filter led it to the listener, which no
+    client can dial. `is_unread` says that Envoy asks before it has the body: nothing is known of what follows.
     """
 
     request_id: str
