@@ -39,6 +39,21 @@ def node_clients(*requirements: str) -> Path:
     return folder
 
 
+def node_lock(source: Path) -> Path:
+    """A folder with the packages of the lock file in `source`. Skips the test where they cannot be had."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("NO CLIENTS OF NODE: there is no node or npm on PATH")
+    names = ("package.json", "package-lock.json", ".npmrc")
+    folder = _folder("lock", tuple((source / name).read_text("utf-8") for name in names))
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in names:
+            shutil.copy(source / name, folder / name)
+        _install(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+    return folder
+
+
 def _folder(kind: str, requirements: tuple[str, ...]) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]

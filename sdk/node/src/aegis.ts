@@ -9,10 +9,28 @@ import { inspect } from "node:util";
 import { Connections } from "./connections.js";
 import { ControlPlane } from "./control-plane.js";
 import { type Enrolment, type Environment, findEnrolment, KEY_FILE } from "./enrolment.js";
-import { AegisUnavailable, type Standing } from "./errors.js";
-import { fetchInto, type MeshFetch } from "./fetch.js";
+import { AegisUnavailable, type PendingOptions, type Standing } from "./errors.js";
+import { Evaluation } from "./evaluation.js";
+import { fetchInto, type Mesh, type MeshFetch, patientFetchInto } from "./fetch.js";
+import { wrapFunction, type WrapOptions } from "./functions.js";
 import { type AgentKey, loadKey, reason, targetUri } from "./key.js";
 import { TokenKeeper } from "./tokens.js";
+
+interface Parts {
+  readonly mesh: Mesh;
+  readonly evaluation: Evaluation;
+}
+
+const PARTS = new WeakMap<object, Parts>();
+
+/** What the adapters of this package call with. Throws TypeError for what is no Aegis. @internal */
+export function partsOf(aegis: Aegis): Parts {
+  const parts = PARTS.get(aegis);
+  if (parts === undefined) {
+    throw new TypeError("an Aegis is needed: Aegis.fromEnv()");
+  }
+  return parts;
+}
 
 /** One agent. Close it when done. */
 export class Aegis {
@@ -45,6 +63,8 @@ export class Aegis {
       proxyFor: this.proxyFor.bind(this),
       standing: this.standing.bind(this),
     };
+    const { agent, evaluation } = enrolment;
+    PARTS.set(this, { mesh, evaluation: new Evaluation({ agent, evaluation, ...mesh }) });
     this.fetch = fetchInto(mesh, true);
     this.fetchAnswers = fetchInto(mesh, false);
   }
@@ -107,6 +127,30 @@ export class Aegis {
   /** How a held call stands. Rejects with AegisUnavailable. */
   standing(approvalId: string): Promise<Standing> {
     return this.#control.standing(approvalId);
+  }
+
+  /**
+   * As `fetch`, but a held call waits until a person has decided, and then gives its result; `onPending` hears of it.
+   *
+   * The `signal` of the call ends the wait, too. Rejects as `fetch` and `ApprovalNeeded.wait` do. A client of MCP that is
+   * given it waits as well.
+   */
+  fetchWhenApproved(options: PendingOptions = {}): MeshFetch {
+    return patientFetchInto(partsOf(this).mesh, options);
+  }
+
+  /**
+   * A plain function as a tool that is judged: each call of it is asked about before it is made, with its arguments.
+   *
+   * The function takes one object of named arguments, first. What policy redacts is redacted in them and in the result.
+   * Calls reject with AegisDenied, ApprovalNeeded (whose `wait` gives the result), and AegisUnavailable: the function was
+   * not called then.
+   */
+  wrap<F extends (args: never, ...more: never[]) => unknown>(
+    called: F,
+    options: WrapOptions,
+  ): (...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>> {
+    return wrapFunction(partsOf(this).evaluation, called, options);
   }
 
   /** Stop renewing the token. Calls that are made afterwards reject with AegisUnavailable. */

@@ -20,7 +20,7 @@ const ENROL = "enrol it with: aegis agent enroll CODE --control URL";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An agent and its mesh. `proxy` and `reverse` are base URLs, "" for what the mesh does not have. */
+/** An agent and its mesh. `proxy`, `reverse` and `evaluation` are base URLs, "" for what the mesh does not have. */
 export interface Enrolment {
   /** org/tenant/agent. */
   readonly agent: string;
@@ -28,6 +28,8 @@ export interface Enrolment {
   readonly tokenEndpoint: string;
   readonly proxy: string;
   readonly reverse: string;
+  /** Where calls of plain functions are judged (OpenID AuthZEN). */
+  readonly evaluation: string;
   /** A file of the certificate authorities to trust, "" for the system's. */
   readonly authorities: string;
 }
@@ -110,8 +112,10 @@ function read(folder: string): Enrolment {
   if (!areTexts || agent === "" || tokenEndpoint === "") {
     throw new AegisUnavailable(`${path}: not what enrolment writes; enrol the agent anew: aegis agent enroll CODE`);
   }
-  requireUrls(path, tokenEndpoint, proxy, reverse);
-  return { agent, folder, tokenEndpoint, proxy, reverse: withoutSlash(reverse), authorities };
+  const evaluation = textOf(members, "evaluation"); // enrolments of before have none
+  requireUrls(path, tokenEndpoint, proxy, reverse, evaluation);
+  const places = { tokenEndpoint, proxy, reverse: withoutSlash(reverse), evaluation: withoutSlash(evaluation) };
+  return { agent, folder, ...places, authorities };
 }
 
 /** The enrolment with the addresses that a mesh on this machine has now. */
@@ -125,7 +129,8 @@ function atItsMesh(enrolment: Enrolment, state: string): Enrolment {
   if (!areTexts || control === "") {
     throw new AegisUnavailable(`${path}: not what a running mesh writes; start it with: aegis up --dir ${state}`);
   }
-  requireUrls(path, control, proxy, reverse);
+  const evaluation = textOf(facts, "evaluation");
+  requireUrls(path, control, proxy, reverse, evaluation);
   const bundle = join(folder, "ca", "bundle.pem");
   const isThere = statSync(bundle, { throwIfNoEntry: false })?.isFile() ?? false;
   return {
@@ -133,6 +138,7 @@ function atItsMesh(enrolment: Enrolment, state: string): Enrolment {
     tokenEndpoint: `${withoutSlash(control)}${TOKEN_PATH}`,
     proxy,
     reverse: withoutSlash(reverse),
+    evaluation: withoutSlash(evaluation),
     authorities: isThere ? bundle : enrolment.authorities,
   };
 }

@@ -8,11 +8,14 @@ const LONGEST_PAUSE = 30;
 /** A call that did not go through; the message is one sentence, fit for a model or a person. */
 export class AegisError extends Error {
   override name = "AegisError";
+  /** Says to clients that repeat what failed by itself that a refusal is none of it. */
+  readonly code: string = "AEGIS_ERROR";
 }
 
 /** Nothing was sent to the tool: there is no token, no agent, or no mesh that answers. */
 export class AegisUnavailable extends AegisError {
   override name = "AegisUnavailable";
+  override readonly code = "AEGIS_UNAVAILABLE";
 }
 
 /** What the mesh says of a call that it refused (docs/reasons.md of Aegis). */
@@ -34,6 +37,7 @@ export interface Refusal {
 /** The mesh refused the call. `message` is the sentence for the model. */
 export class AegisDenied extends AegisError {
   override name = "AegisDenied";
+  override readonly code = "AEGIS_DENIED";
   readonly reason: string;
   readonly decisionId: string;
   readonly status: number;
@@ -64,11 +68,19 @@ export interface Standing {
   readonly pause: number;
 }
 
+/** Of whoever tells people that a call is held. */
+export interface PendingOptions {
+  /** Hears of each call that is held, before the wait for a person begins. What it throws, the call rejects with. */
+  readonly onPending?: (held: ApprovalNeeded<unknown>) => unknown;
+  /** How long to wait at most, by default for as long as the approval lives. */
+  readonly seconds?: number;
+}
+
 /** Asks how an approval stands. Rejects with AegisUnavailable. */
 export type Ask = (approvalId: string) => Promise<Standing>;
 
 /** Makes a held call again. The signal of the call that was held may have ended while a person thought about it. */
-export type Repeat = (signal: AbortSignal | undefined) => Promise<Response>;
+export type Repeat<R> = (signal: AbortSignal | undefined) => Promise<R>;
 
 /** What `ApprovalNeeded.wait` may be told: the most seconds to wait, and what ends it before. */
 export interface WaitOptions {
@@ -79,11 +91,12 @@ export interface WaitOptions {
 /**
  * The mesh holds the call until a person has decided. `wait` gives the call's result.
  *
- * The result is what `fetch` would have given: the call is repeated as it was, with a proof of its own, and goes
- * through once.
+ * The result is what `fetch` would have given, or the wrapped function: the call is repeated as it was, with a proof of
+ * its own, and goes through once.
  */
-export class ApprovalNeeded extends AegisError {
+export class ApprovalNeeded<R = Response> extends AegisError {
   override name = "ApprovalNeeded";
+  override readonly code = "AEGIS_APPROVAL_NEEDED";
   readonly reason: string;
   readonly decisionId: string;
   readonly status: number;
@@ -91,10 +104,10 @@ export class ApprovalNeeded extends AegisError {
   /** Seconds since the epoch. */
   readonly expiresAt: number;
   readonly #ask: Ask;
-  readonly #repeat: Repeat;
+  readonly #repeat: Repeat<R>;
 
   /** @internal */
-  constructor(refusal: Refusal, approvalId: string, expiresAt: number, ask: Ask, repeat: Repeat) {
+  constructor(refusal: Refusal, approvalId: string, expiresAt: number, ask: Ask, repeat: Repeat<R>) {
     super(refusal.sentence);
     this.reason = refusal.reason;
     this.decisionId = refusal.decisionId;
@@ -103,6 +116,13 @@ export class ApprovalNeeded extends AegisError {
     this.expiresAt = expiresAt;
     this.#ask = ask;
     this.#repeat = repeat;
+  }
+
+  /** The same held call, whose `wait` gives what `repeat` gives. @internal */
+  repeatedBy<T>(repeat: Repeat<T>): ApprovalNeeded<T> {
+    const { reason, message: sentence, decisionId, status, approvalId, expiresAt } = this;
+    const refusal: Refusal = { reason, sentence, decisionId, status, retry: "after_approval", retryAfter: undefined };
+    return new ApprovalNeeded(refusal, approvalId, expiresAt, this.#ask, repeat);
   }
 
   /** What is held, why, and what to do next. */
@@ -118,7 +138,7 @@ export class ApprovalNeeded extends AegisError {
    * `TimeoutError` while nobody has decided (it may be waited for again), with AegisDenied, and with the reason of
    * `signal`.
    */
-  async wait(options: WaitOptions = {}): Promise<Response> {
+  async wait(options: WaitOptions = {}): Promise<R> {
     const { seconds, signal } = options;
     if (seconds !== undefined && !(seconds >= 0)) {
       throw new RangeError("seconds is a number from 0");

@@ -1,12 +1,13 @@
 /** `fetch` into the mesh: each request is signed afresh, hops of a redirect and repeated calls, too. */
 
-import type { IncomingMessage } from "node:http";
+import { randomUUID } from "node:crypto";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { pipeline, Readable, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 
-import { isRefusal, refusalError } from "./answers.js";
+import { isHeld, isRefusal, refusalError } from "./answers.js";
 import type { Connections } from "./connections.js";
-import { AegisUnavailable, type Ask, type Repeat } from "./errors.js";
+import { type AegisError, AegisUnavailable, ApprovalNeeded, type Ask, type PendingOptions, type Repeat } from "./errors.js";
 import { headerOf, type Hop, readAtMost, send, Unreached } from "./exchange.js";
 import { targetUri } from "./key.js";
 
@@ -30,6 +31,8 @@ const OURS = [
   ...["connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"],
   ...["proxy-authorization", "proxy-connection", "x-aegis-proof", "x-aegis-token"],
 ];
+const IDEMPOTENCY = "idempotency-key";
+const NOT_IDEMPOTENT: readonly string[] = ["PATCH", "POST"];
 const DEFAULTS = { accept: "*/*", "accept-encoding": "gzip, deflate, br", "user-agent": "aegis-agent" };
 const OF_A_BODY = ["content-encoding", "content-language", "content-location", "content-type"];
 const OF_AN_ORIGIN = ["authorization", "cookie"];
@@ -42,32 +45,68 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
 
 interface Call {
   readonly mesh: Mesh;
-  readonly raises: boolean;
+  /** Whether this answer is made an error. */
+  readonly raises: (headers: IncomingHttpHeaders) => boolean;
   readonly redirect: string;
 }
 
 /** A `fetch` into this mesh. With `raises` off a refusal is a response: 403 and the like, a problem document in it. */
 export function fetchInto(mesh: Mesh, raises: boolean): MeshFetch {
   return async (input, init) => {
-    if (init !== undefined && "dispatcher" in init) {
-      throw new TypeError("dispatcher is not an option here: requests go into the mesh, and Aegis says how");
-    }
-    const request = new Request(input, init);
-    if (request.integrity !== "") {
-      throw new TypeError("integrity is not checked here");
-    }
-    const headers = new Headers(request.headers);
-    OURS.forEach((name) => headers.delete(name));
-    for (const [name, value] of Object.entries(DEFAULTS)) {
-      headers.set(name, headers.get(name) ?? value);
-    }
-    const body = new Uint8Array(await request.arrayBuffer());
-    // that of the Request follows it, but may be collected before
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
-    const method = request.method.toUpperCase(); // so Node sends it, and so it is signed
-    const hop: Hop = { method, url: targetUri(request.url), headers, body, signal };
-    return follow({ mesh, raises, redirect: request.redirect }, hop, 0);
+    const { hop, redirect } = await prepared(input, init);
+    return follow({ mesh, raises: raises ? isRefusal : () => false, redirect }, hop, 0);
   };
+}
+
+/** A `fetch` into this mesh which waits for people, also where the refusal of a held call is in the words of MCP. */
+export function patientFetchInto(mesh: Mesh, { onPending, seconds }: PendingOptions): MeshFetch {
+  return async (input, init) => {
+    const { hop, redirect } = await prepared(input, init);
+    const raises = (headers: IncomingHttpHeaders): boolean => isRefusal(headers) || isHeld(headers);
+    try {
+      return await follow({ mesh, raises, redirect }, hop, 0);
+    } catch (fault) {
+      if (!(fault instanceof ApprovalNeeded)) {
+        throw fault;
+      }
+      await onPending?.(fault);
+      return await fault.wait({ ...(seconds === undefined ? {} : { seconds }), ...(hop.signal ? { signal: hop.signal } : {}) });
+    }
+  };
+}
+
+async function prepared(input: string | URL | Request, init?: RequestInit): Promise<{ hop: Hop; redirect: string }> {
+  if (init !== undefined && "dispatcher" in init) {
+    throw new TypeError("dispatcher is not an option here: requests go into the mesh, and Aegis says how");
+  }
+  const request = new Request(input, init);
+  if (request.integrity !== "") {
+    throw new TypeError("integrity is not checked here");
+  }
+  const method = request.method.toUpperCase(); // so Node sends it, and so it is signed
+  const headers = sentHeaders(request.headers, method);
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    headers.set(name, headers.get(name) ?? value);
+  }
+  const body = new Uint8Array(await request.arrayBuffer());
+  // that of the Request follows it, but may be collected before
+  const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+  return { hop: { method, url: targetUri(request.url), headers, body, signal }, redirect: request.redirect };
+}
+
+/**
+ * What of a caller's headers is sent.
+ *
+ * A call that is not to be made twice gets an `Idempotency-Key` where its caller chose none: each hop, and the
+ * repetition after an approval, has the same.
+ */
+export function sentHeaders(headers: Headers, method: string): Headers {
+  const sent = new Headers(headers);
+  OURS.forEach((name) => sent.delete(name));
+  if (NOT_IDEMPOTENT.includes(method) && !sent.has(IDEMPOTENCY)) {
+    sent.set(IDEMPOTENCY, randomUUID());
+  }
+  return sent;
 }
 
 async function follow(call: Call, first: Hop, passed: number): Promise<Response> {
@@ -75,11 +114,8 @@ async function follow(call: Call, first: Hop, passed: number): Promise<Response>
   for (let hops = passed; hops <= MOST_HOPS; hops += 1) {
     const answer = await signed(call.mesh, hop);
     const status = answer.statusCode ?? 0;
-    if (call.raises && isRefusal(answer.headers)) {
-      const [held, count] = [hop, hops];
-      const body = (await readAtMost(answer, MOST_BYTES)) ?? new Uint8Array();
-      const repeat: Repeat = (signal) => follow(call, { ...held, signal }, count);
-      throw refusalError(status, answer.headers, body, call.mesh.standing, repeat);
+    if (call.raises(answer.headers)) {
+      throw await refusalOf(call, hop, answer, hops);
     }
     const location = headerOf(answer, "location");
     if (!REDIRECTS.includes(status) || location === "" || call.redirect === "manual") {
@@ -94,7 +130,19 @@ async function follow(call: Call, first: Hop, passed: number): Promise<Response>
   throw new TypeError("fetch failed", { cause: new Error("too many redirects") });
 }
 
-async function signed(mesh: Mesh, hop: Hop): Promise<IncomingMessage> {
+async function refusalOf(call: Call, hop: Hop, answer: IncomingMessage, hops: number): Promise<AegisError> {
+  const body = (await readAtMost(answer, MOST_BYTES)) ?? new Uint8Array();
+  const repeat: Repeat<Response> = (signal) => follow(call, { ...hop, signal }, hops);
+  return refusalError(answer.statusCode ?? 0, answer.headers, body, call.mesh.standing, repeat);
+}
+
+/** The error that a refusal is told as, whose repetition follows redirects as `fetch` does. */
+export function refusalIn(mesh: Mesh, hop: Hop, answer: IncomingMessage): Promise<AegisError> {
+  return refusalOf({ mesh, raises: isRefusal, redirect: "follow" }, hop, answer, 0);
+}
+
+/** The head of the answer to a request with a proof. Rejects as `send` does, but with AegisUnavailable. */
+export async function signed(mesh: Mesh, hop: Hop): Promise<IncomingMessage> {
   hop.signal?.throwIfAborted();
   const proxy = mesh.proxyFor(hop.url);
   const headers = await mesh.headers(hop.method, hop.url, hop.body);

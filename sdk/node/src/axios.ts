@@ -1,0 +1,58 @@
+/** An adapter of `axios`: `axios.create({ adapter: axiosAdapter(aegis, axios) })`. */
+
+import { randomUUID } from "node:crypto";
+
+import { type Aegis, partsOf } from "./aegis.js";
+import { AegisError, type PendingOptions } from "./errors.js";
+import type { MeshFetch } from "./fetch.js";
+
+const IDEMPOTENCY = "Idempotency-Key";
+
+/** A request of `axios`, of which only this is read. */
+interface Config {
+  readonly method?: string;
+  readonly headers: { has(name: string): boolean; set(name: string, value: string): unknown };
+}
+
+/** What of `axios` is used: it makes an adapter of a `fetch`, since 1.12. */
+interface Axios<C, R> {
+  getAdapter(name: "fetch", config: { env: Environment }): (config: C) => Promise<R>;
+}
+
+interface Environment {
+  readonly fetch: MeshFetch;
+  readonly Request: typeof Request;
+  readonly Response: typeof Response;
+}
+
+/**
+ * Sends what `axios` asks for into the mesh. A refusal rejects with AegisError, all else as `axios` says it.
+ *
+ * With `pending` a held call waits for a person. Proxies, agents and `fetch` of a request's configuration do not count.
+ * A call that is repeated with its configuration keeps its `Idempotency-Key`.
+ */
+export function axiosAdapter<C, R>(aegis: Aegis, axios: Axios<C, R>, pending?: PendingOptions): (config: C) => Promise<R> {
+  partsOf(aegis);
+  const fetch = pending === undefined ? aegis.fetch : aegis.fetchWhenApproved(pending);
+  const adapter = axios.getAdapter("fetch", { env: { fetch, Request, Response } });
+  return async (config) => {
+    const { method = "get", headers } = config as unknown as Config;
+    if (["post", "patch"].includes(method.toLowerCase()) && !headers.has(IDEMPOTENCY)) {
+      headers.set(IDEMPOTENCY, randomUUID());
+    }
+    try {
+      return await adapter(config);
+    } catch (fault) {
+      throw refusal(fault) ?? fault;
+    }
+  };
+}
+
+function refusal(fault: unknown): AegisError | undefined {
+  for (let cause = fault; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof AegisError) {
+      return cause;
+    }
+  }
+  return undefined;
+}
