@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 
 import { type Aegis, partsOf } from "./aegis.js";
-import { AegisError, type PendingOptions } from "./errors.js";
+import { type PendingOptions, refusalOf } from "./errors.js";
 import type { MeshFetch } from "./fetch.js";
 
 const IDEMPOTENCY = "Idempotency-Key";
@@ -43,16 +43,7 @@ export function axiosAdapter<C, R>(aegis: Aegis, axios: Axios<C, R>, pending?: P
     try {
       return await adapter(config);
     } catch (fault) {
-      throw refusal(fault) ?? fault;
+      throw refusalOf(fault) ?? fault;
     }
   };
-}
-
-function refusal(fault: unknown): AegisError | undefined {
-  for (let cause = fault; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof AegisError) {
-      return cause;
-    }
-  }
-  return undefined;
 }

@@ -118,13 +118,6 @@ export class ApprovalNeeded<R = Response> extends AegisError {
     this.#repeat = repeat;
   }
 
-  /** The same held call, whose `wait` gives what `repeat` gives. @internal */
-  repeatedBy<T>(repeat: Repeat<T>): ApprovalNeeded<T> {
-    const { reason, message: sentence, decisionId, status, approvalId, expiresAt } = this;
-    const refusal: Refusal = { reason, sentence, decisionId, status, retry: "after_approval", retryAfter: undefined };
-    return new ApprovalNeeded(refusal, approvalId, expiresAt, this.#ask, repeat);
-  }
-
   /** What is held, why, and what to do next. */
   get sentence(): string {
     return this.message;
@@ -139,6 +132,12 @@ export class ApprovalNeeded<R = Response> extends AegisError {
    * `signal`.
    */
   async wait(options: WaitOptions = {}): Promise<R> {
+    await this.granted(options);
+    return this.#repeat(options.signal);
+  }
+
+  /** Comes to its end once a person approved the call, which is then to be made again by whoever made it; else as `wait`. */
+  async granted(options: WaitOptions = {}): Promise<void> {
     const { seconds, signal } = options;
     if (seconds !== undefined && !(seconds >= 0)) {
       throw new RangeError("seconds is a number from 0");
@@ -151,10 +150,10 @@ export class ApprovalNeeded<R = Response> extends AegisError {
       const standing = await this.#standing();
       signal?.throwIfAborted();
       if (standing.state === "approved") {
-        return this.#repeat(signal);
+        return;
       }
       if (standing.state !== "pending") {
-        throw new AegisDenied(this.#ended(standing));
+        throw endedApproval(this.approvalId, standing, this.decisionId, this.status);
       }
       const remaining = (end - performance.now()) / 1000;
       if (!(remaining > 0)) {
@@ -181,14 +180,28 @@ export class ApprovalNeeded<R = Response> extends AegisError {
     }
   }
 
-  #ended(standing: Standing): Refusal {
-    return {
-      reason: `APPROVAL_${standing.state.toUpperCase()}`,
-      sentence: `Approval ${this.approvalId}: ${standing.sentence}`,
-      decisionId: this.decisionId,
-      status: this.status,
-      retry: "never",
-      retryAfter: undefined,
-    };
+}
+
+/** The denial of a held call that ended without an approval. */
+export function endedApproval(approvalId: string, standing: Standing, decisionId: string, status: number): AegisDenied {
+  return new AegisDenied({
+    reason: `APPROVAL_${standing.state.toUpperCase()}`,
+    sentence: `Approval ${approvalId}: ${standing.sentence}`,
+    decisionId,
+    status,
+    retry: "never",
+    retryAfter: undefined,
+  });
+}
+
+/** The refusal in a fault, which libraries wrap in errors of their own; undefined for none. */
+export function refusalOf(fault: unknown): AegisError | undefined {
+  const passed = new Set<unknown>(); // a cause may lead back
+  for (let cause = fault; cause instanceof Error && !passed.has(cause); cause = cause.cause) {
+    if (cause instanceof AegisError) {
+      return cause;
+    }
+    passed.add(cause);
   }
+  return undefined;
 }

@@ -25,7 +25,7 @@ def test_the_adapter_does_what_its_tests_say(name: str, frameworks: Path, node22
 
 
 def test_each_adapter_has_its_tests() -> None:
-    adapters = {"axios", "undici"}
+    adapters = {"ai", "axios", "langchain", "openai-agents", "undici"}  # that of langgraph stands in langchain's
     assert {f"{adapter}.test.mjs" for adapter in adapters} == set(TESTS)
 
 

@@ -27,10 +27,14 @@ def test_what_is_published_needs_nothing_and_holds_its_types(tarball: Path) -> N
     with tarfile.open(tarball) as archive:
         names = set(archive.getnames())
         manifest = json.load(archive.extractfile("package/package.json"))  # type: ignore[arg-type]  # it is a file
-    modules = {path.stem for path in (SDK / "src").glob("*.ts")}
+    modules = {path.stem for path in (SDK / "src").glob("*.ts") if not path.name.endswith(".d.ts")}
     compiled = {f"package/dist/{module}{suffix}" for module in modules for suffix in (".js", ".d.ts")}
     assert names == compiled | {"package/package.json", "package/README.md"}
     assert "dependencies" not in manifest
+    assert {name for name, meta in manifest["peerDependenciesMeta"].items() if meta["optional"]} == set(
+        manifest["peerDependencies"]
+    )
+    assert {f"package/{path[2:]}" for export in manifest["exports"].values() for path in export.values()} <= names
 
 
 def test_the_lock_names_no_registry() -> None:
