@@ -255,12 +255,13 @@ class Play:
         if passes:
             self.passed.append(settlement.charging)
         for charge, account in zip(settlement.charging.charges, settled.accounts, strict=True):
-            SEEN[charge.measure.kind, account.excess] += 1
+            kind = type(charge.measure).__name__.lower()
+            SEEN[kind, account.excess] += 1
             assert account.left >= 0
             assert passes or account.excess is not Excess.LOST or account.left == 0
             if passes and charge.limit.on_exceed is Exceed.DENY:
                 assert account.excess is Excess.WITHIN
-                assert account.used <= account.of or charge.measure.kind == "marks"
+                assert account.used <= account.of or kind == "marks"
 
 
 async def until_up(prepare: Callable[[], Awaitable[None]]) -> None:

@@ -5,6 +5,7 @@ Each example is played in two databases of one Redis: as the authorizer sends it
 
 from __future__ import annotations
 
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -116,9 +117,14 @@ def settlement(number: int, call: Call, now: int) -> Settlement:
 def taken_apart(arguments: Arguments) -> Arguments:
     """The same, with what is plain judged as if something followed it."""
     assert arguments.count("plain") == 1
-    position = arguments.index("plain") + 4
-    assert arguments[position] in ("0", "1")
-    return (*arguments[:position], "0", *arguments[position + 1 :])
+    position = arguments.index("plain") + 1
+    packed = arguments[position]
+    assert isinstance(packed, bytes)
+    numbers = list(struct.unpack(f"<{len(packed) // 8}d", packed))
+    is_alone = (len(numbers) - 3) // 7 * 6
+    assert numbers[is_alone] in (0, 1)
+    numbers[is_alone] = 0
+    return (*arguments[:position], struct.pack(f"<{len(numbers)}d", *numbers), *arguments[position + 1 :])
 
 
 def held(client: redis.Redis) -> dict[bytes, tuple[object, int]]:

@@ -138,10 +138,8 @@ def _record(charge: Charge, account: Account) -> ChargeRecord:
 
 def _amount(measure: Measure) -> int:
     """What the call itself adds to what is used; of values that may have been there before, and of flags, nothing."""
-    if isinstance(measure, Sum):
+    if isinstance(measure, Sum | Pace):
         return measure.amount
-    if isinstance(measure, Pace):
-        return measure.count
     return 1 if isinstance(measure, Slot) else 0
 
 

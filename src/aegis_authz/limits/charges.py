@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -95,9 +95,9 @@ def charges_by(
 def _repeated(charge: Charge, times: int) -> Charge:
     """The charge of several calls where calls are what is counted."""
     if isinstance(charge.measure, Pace):
-        return replace(charge, measure=replace(charge.measure, count=times))
+        return charge._replace(measure=charge.measure._replace(amount=times))
     if isinstance(charge.measure, Sum) and isinstance(charge.limit.terms, Count):
-        return replace(charge, measure=replace(charge.measure, amount=times))
+        return charge._replace(measure=charge.measure._replace(amount=times))
     return charge
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aegis_authz.core.limit import Limit
 from aegis_authz.core.scope import Scope
@@ -20,14 +20,14 @@ class Sheets:
 
     def __init__(self) -> None:
         self._limits: Mapping[LimitId, Limit] = {}
-        self._sheets: dict[tuple[str, tuple[LimitId, ...], int], Sheet] = {}
+        self._sheets: dict[tuple[str, str, str, tuple[LimitId, ...], int], Sheet] = {}
 
-    def of(self, ids: Sequence[LimitId], limits: Mapping[LimitId, Limit], scope: Scope, now: Millis) -> Sheet:
+    def of(self, ids: tuple[LimitId, ...], limits: Mapping[LimitId, Limit], scope: Scope, now: Millis) -> Sheet:
         """What the limits of these ids charge the agent at a moment. Raises Refused(LIMIT_UNKNOWN)."""
         if limits is not self._limits or len(self._sheets) >= _MOST:
             self._limits = limits
             self._sheets.clear()
-        key = (str(scope), tuple(ids), now // QUARTER)
+        key = (scope.org, scope.tenant, scope.agent, ids, now // QUARTER)
         sheet = self._sheets.get(key)
         if sheet is None:
             sheet = self._sheets[key] = sheet_of(resolved(ids, limits), scope, now)

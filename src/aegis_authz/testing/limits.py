@@ -172,10 +172,10 @@ class Ledger:
     def _pace_stand(self, key: tuple[str, ...], pace: Pace, now: int) -> _Stand:
         debt = self._debt(key, now)
         interval = Fraction(pace.per, pace.calls)
-        total, spare = -(-debt // interval), (pace.burst - pace.count) * interval - debt
+        total, spare = -(-debt // interval), (pace.burst - pace.amount) * interval - debt
         if spare >= 0:
             return _Stand(total, pace.burst - total, pace.burst, now + _ceil(debt), Excess.WITHIN)
-        resets_at = 0 if pace.count > pace.burst else now + _ceil(-spare)
+        resets_at = 0 if pace.amount > pace.burst else now + _ceil(-spare)
         return _Stand(total, 0, pace.burst, resets_at, Excess.OVER)
 
     def _member_stand(self, key: tuple[str, ...], member: Member, now: int) -> _Stand:

@@ -91,7 +91,7 @@ def test_what_was_kept_before_an_upgrade_is_found_after_it() -> None:
         (redis_keys.grant(BOT, "g"), "aegis:{26}:grant:d2746be4e687877edc22b8f038694c299df37df2"),
         (redis_keys.limit(PARTITION, "l", "acme/emea", 7), "aegis:{26}:limit:d053eb6278caaef97846fe2d19d09f7c14cbeb37"),
         (redis_keys.flags(PARTITION, "acme/emea/bot"), "aegis:{26}:flags:df4888adda3a8d1bde61d33ddcd38bdfc053a4c8"),
-        (redis_keys.reserved(PARTITION, "d-1"), "aegis:{26}:reserved:7995d98b584198ead4cd160cca189fd23c4351be"),
+        (redis_keys.reserved(PARTITION, "d-1"), "aegis:{26}:reserved:d-1"),
         (redis_keys.counted(PARTITION), "aegis:{26}:counted"),
         (redis_keys.approvals(PARTITION), "aegis:{26}:approvals"),
         (redis_keys.pending(BOT, "d"), "aegis:{26}:pending:e8964e5a1cd00560714f5266b3b3ccef9f0f616f"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aegis_authz.adapters.redis import keys as redis_keys
@@ -22,78 +22,119 @@ from aegis_authz.core.charge import (
     Sum,
     since_of,
 )
+from aegis_authz.core.limit import Limit
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
-from aegis_authz.core.units import Millis
+from aegis_authz.core.units import LimitId, Millis
 
 _MOST_PLAIN = 32
 """Charges that are sent as one operation: what they are unpacked to has to fit on a script's stack."""
 _SUM, _PACE = 1, 2
-_WIDTH = 7
-_PACKED = [struct.Struct(f"<{count * _WIDTH}d") for count in range(_MOST_PLAIN + 1)]
+_STANDING = struct.Struct("<6d")
+_MOVING = [struct.Struct(f"<{count + 3}d") for count in range(_MOST_PLAIN + 1)]
+_MOST_ENTRIES = 4096
+_NO_WINDOW = -1
 
 
 class Operation(NamedTuple):
     """One operation of the settle script."""
 
     name: str
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     arguments: tuple[str | bytes | int, ...]
 
 
-def operations_of(settlement: Settlement, partition: str, now: Millis, margin: Millis | int) -> Iterator[Operation]:
+class _Entry(NamedTuple):
+    """What stays the same of a plain charge: of which limit and measure, its account, and how it is written."""
+
+    limit: Limit
+    standing: tuple[object, ...]
+    account: str
+    numbers: bytes
+    line: str
+    end: str
+
+
+_ENTRIES: dict[tuple[LimitId, str, int], _Entry] = {}
+"""By limit, holder and window. To hash an account's name costs more than all else of a charge, and most are of accounts
+seen before."""
+
+
+def operations_of(settlement: Settlement, partition: str, now: Millis, margin: Millis | int) -> Sequence[Operation]:
     """What is charged and what is counted, each as an operation, or all charges as one where they are plain.
 
     `partition` is that of the tenant. `margin` is how many milliseconds longer than its window a key is kept: clocks
     differ.
     """
-    scope = settlement.identity.scope
     charging, tally = settlement.charging, settlement.tally
     if charging is not None:
-        keys = (redis_keys.counted(partition), redis_keys.reserved(partition, charging.decision_id))
-        ledger = (charging.decision_id, charging.reserve, margin)
         has_approval = settlement.claims is not None or settlement.opens is not None
         is_alone = not settlement.grants and (charging.is_held_when_over or not has_approval)
-        plain = _plain(charging, partition)
+        plain = _plain(charging, partition, margin, is_alone=is_alone)
         if plain is not None:
-            accounts, numbers, lines = plain
-            yield Operation("plain", (*keys, *accounts), (*ledger, "1" if is_alone else "0", numbers, lines))
-        else:
-            yield Operation("ledger", keys, ledger)
-            for charge in charging.charges:
-                yield _operation(charge, partition, now)
+            return (plain,)
+        keys = (redis_keys.counted(partition), redis_keys.reserved(partition, charging.decision_id))
+        ledger = Operation("ledger", keys, (charging.decision_id, charging.reserve, margin))
+        return (ledger, *[_operation(charge, partition, now) for charge in charging.charges])
     if tally is not None:
-        for breaker in tally.breakers:
-            yield _tally(breaker, scope, is_forbidden_domain=tally.is_forbidden_domain)
+        scope = settlement.identity.scope
+        return [_tally(breaker, scope, is_forbidden_domain=tally.is_forbidden_domain) for breaker in tally.breakers]
+    return ()
 
 
-def _plain(charging: Charging, partition: str) -> tuple[list[str], bytes, str] | None:
-    """The accounts of charges that are sums in windows that stand still, and paces; their numbers; what is reserved.
-
-    None where a charge is another.
-    """
-    accounts: list[str] = []
-    numbers: list[int] = []
+def _plain(charging: Charging, partition: str, margin: int, *, is_alone: bool) -> Operation | None:
+    """Charges that are sums in windows that stand still, and paces, as one operation; None where one is another."""
+    decision_id, charges, reserve, _ = charging
+    if len(charges) > _MOST_PLAIN:
+        return None
+    keys = [redis_keys.counted(partition), redis_keys.reserved(partition, decision_id)]
+    numbers: list[bytes] = []
+    amounts: list[int] = [is_alone, reserve, margin]
     lines: list[str] = []
-    for charge in charging.charges:
-        limit, measure = charge.limit, charge.measure
+    for limit, holder, measure in charges:
         if isinstance(measure, Sum):
-            span, amount, is_cost = measure.span, measure.amount, measure.is_cost
+            span = measure.span
             if not isinstance(span, Fixed):
                 return None
-            starts_at = span.starts_at
-            account = redis_keys.limit(partition, limit.id, charge.holder, starts_at)
-            numbers += (_SUM, limit.on_exceed.strictness, amount, measure.most, starts_at, span.ends_at, is_cost)
-            lines.append(f"sum {account} - {amount} {is_cost:d}")
+            entry = _ENTRIES.get((limit.id, holder, span.starts_at))
+            if entry is None or entry.limit is not limit or entry.standing != measure[1:]:
+                entry = _sum_entry(partition, limit, holder, measure, span)
         elif isinstance(measure, Pace):
-            account = redis_keys.limit(partition, limit.id, charge.holder, "")
-            numbers += (_PACE, limit.on_exceed.strictness, measure.calls, measure.per, measure.burst, measure.count, 0)
+            entry = _ENTRIES.get((limit.id, holder, _NO_WINDOW))
+            if entry is None or entry.limit is not limit or entry.standing != measure[:3]:
+                entry = _pace_entry(partition, limit, holder, measure)
         else:
             return None
-        accounts.append(account)
-    if len(accounts) > _MOST_PLAIN:
-        return None
-    return accounts, _PACKED[len(accounts)].pack(*numbers), "\n".join(lines) if charging.reserve else ""
+        amount = measure.amount
+        keys.append(entry.account)
+        numbers.append(entry.numbers)
+        amounts.append(amount)
+        if entry.line:
+            lines.append(f"{entry.line}{amount}{entry.end}")
+    numbers.append(_MOVING[len(charges)].pack(*amounts))
+    return Operation("plain", keys, (b"".join(numbers), "\n".join(lines) if reserve else ""))
+
+
+def _sum_entry(partition: str, limit: Limit, holder: str, measure: Sum, span: Fixed) -> _Entry:
+    strictness, is_cost = limit.on_exceed.strictness, measure.is_cost
+    account = redis_keys.limit(partition, limit.id, holder, span.starts_at)
+    numbers = _STANDING.pack(_SUM, strictness, measure.most, span.starts_at, span.ends_at, is_cost)
+    entry = _Entry(limit, measure[1:], account, numbers, f"sum {account} - ", f" {is_cost:d}")
+    return _remembered((limit.id, holder, span.starts_at), entry)
+
+
+def _pace_entry(partition: str, limit: Limit, holder: str, measure: Pace) -> _Entry:
+    calls, per, burst, _ = measure
+    account = redis_keys.limit(partition, limit.id, holder, "")
+    numbers = _STANDING.pack(_PACE, limit.on_exceed.strictness, calls, per, burst, 0)
+    return _remembered((limit.id, holder, _NO_WINDOW), _Entry(limit, measure[:3], account, numbers, "", ""))
+
+
+def _remembered(name: tuple[LimitId, str, int], entry: _Entry) -> _Entry:
+    if len(_ENTRIES) >= _MOST_ENTRIES:
+        _ENTRIES.clear()
+    _ENTRIES[name] = entry
+    return entry
 
 
 def _operation(charge: Charge, partition: str, now: Millis) -> Operation:
@@ -107,8 +148,8 @@ def _operation(charge: Charge, partition: str, now: Millis) -> Operation:
             return Operation("sum", key(starts_at), (*prefix, amount, most, starts_at, ends_at, int(is_cost)))
         case Sum(amount, most, Rolling(length), is_cost):
             return Operation("roll", key(""), (*prefix, amount, most, length, int(is_cost)))
-        case Pace(calls, per, burst, count):
-            return Operation("pace", key(""), (*prefix, calls, per, burst, count))
+        case Pace(calls, per, burst, amount):
+            return Operation("pace", key(""), (*prefix, calls, per, burst, amount))
         case Member(values, most, Fixed(starts_at, ends_at)):
             return Operation("member", key(starts_at), (*prefix, " ".join(values), most, starts_at, ends_at))
         case Member(values, most, Rolling(length)):
@@ -131,24 +172,25 @@ def _tally(breaker: Breaker, scope: Scope, *, is_forbidden_domain: bool) -> Oper
 
 def read_plain_accounts(numbers: object, charging: Charging | None, now: Millis) -> tuple[Account, ...]:
     """How plain charges of a call at `now` stand, which are all within their limits. Raises ValueError for others."""
-    if charging is None or not isinstance(numbers, list) or set(map(type, numbers)) - {int}:
+    if charging is None or not isinstance(numbers, list) or len(numbers) != len(charging.charges):
         raise ValueError("not a number for each charge")
-    pairs = zip(charging.charges, numbers, strict=True)
-    return tuple([_plain_account(charge, number, now) for charge, number in pairs])
-
-
-def _plain_account(charge: Charge, number: int, now: Millis) -> Account:
-    measure = charge.measure
-    if isinstance(measure, Sum) and isinstance(measure.span, Fixed):
-        left, resets_at = measure.most - number, measure.span.ends_at
-        if number >= 0 and left >= 0:
-            return Account(charge.limit.id, number, left, measure.most, resets_at, Excess.WITHIN)
-    elif isinstance(measure, Pace):
-        total = -(-number // measure.per) + measure.count
-        if number >= 0 and total <= measure.burst:
-            resets_at = Millis(now - (-number // measure.calls))
-            return Account(charge.limit.id, total, measure.burst - total, measure.burst, resets_at, Excess.WITHIN)
-    raise ValueError("not how a plain charge can stand")
+    accounts: list[Account] = []
+    within = Excess.WITHIN
+    for (limit, _, measure), number in zip(charging.charges, numbers, strict=True):
+        if type(number) is not int or number < 0:
+            raise ValueError("not a number for each charge")
+        if isinstance(measure, Sum) and isinstance(measure.span, Fixed):
+            most = measure.most
+            used, resets_at = number, measure.span.ends_at
+        elif isinstance(measure, Pace):
+            calls, per, most, amount = measure
+            used, resets_at = amount - (-number // per), Millis(now - (-number // calls))
+        else:
+            used, most, resets_at = 1, 0, now
+        if used > most:
+            raise ValueError("not how a plain charge can stand")
+        accounts.append(Account(limit.id, used, most - used, most, resets_at, within))
+    return tuple(accounts)
 
 
 def read_accounts(text: str, charging: Charging | None) -> tuple[Account, ...]:

@@ -10,7 +10,7 @@
 | `aegis:{pp}:refusals:H`, `aegis:{pp}:domains:H` | hash | bucket of time -> refused calls of an agent, and those to hosts that it may not reach; H hashes scope and breaker | the span that the breaker looks at |
 | `aegis:{pp}:limit:H` | by kind | what is used of a limit (charge.lua); H hashes its id, whose it is, and the window | its window or life, and a margin |
 | `aegis:{pp}:flags:H` | sorted set | `session/flag` of an agent by until when it is set, ms, at most 10,000; H hashes its scope | as long as the last of them, and a margin |
-| `aegis:{pp}:reserved:H` | string | what a decision charged and may still be adjusted; H hashes the decision's id | an hour |
+| `aegis:{pp}:reserved:ID` | string | what a decision charged and may still be adjusted, by the decision's id | an hour |
 | `aegis:{pp}:counted` | string | the life of the server in which nothing that was charged counts as forgotten | for ever |
 | `aegis:{pp}:told` | string | the life of the server that was told all that is revoked in this partition | for ever |
 | `aegis:{pp}:approval:ID` | hash | one approval | a day past its expiry |
@@ -107,8 +107,8 @@ def flags(partition: str, holder: str) -> str:
 
 
 def reserved(partition: str, decision_id: DecisionId) -> str:
-    """What a decision charged and may still be adjusted."""
-    return f"aegis:{{{partition}}}:reserved:{_hashed(decision_id)}"
+    """What a decision charged and may still be adjusted. Not hashed: a worker makes the ids, and no agent chooses one."""
+    return f"aegis:{{{partition}}}:reserved:{decision_id}"
 
 
 def counted(partition: str) -> str:

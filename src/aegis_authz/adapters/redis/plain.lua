@@ -1,14 +1,17 @@
 -- What a call uses of sums in windows that stand still, and of paces, all in one operation: part of settle.lua.
 --
 --   name    its keys                      its arguments
---   plain   counted  reserved             decision id  reserve for, ms  keep longer than needed, ms
---           then one for each charge      is alone  charges  what is reserved
+--   plain   counted  reserved             numbers  what is reserved
+--           then one for each charge
 --
--- `is alone` is "1" when no operation follows, or none but approvals that are for a call over its limits. `what is reserved` is
--- what `reserved` holds when the call passes, "" for nothing. `charges` are seven doubles for each charge, little-endian:
+-- `what is reserved` is what `reserved` holds when the call passes, "" for nothing. `numbers` are doubles, little-endian: six for
+-- each charge, which stay the same from call to call,
 --
---   1 (sum)   exceed  amount  most   starts at  ends at  is cost
---   2 (pace)  exceed  calls   per    burst      count    0
+--   1 (sum)   exceed  most    starts at  ends at  is cost
+--   2 (pace)  exceed  calls   per        burst    0
+--
+-- then three: 1 when no operation follows, or none but approvals that are for a call over its limits; how many ms it is reserved
+-- for; how many ms a key is kept longer than needed; then for each charge its amount.
 --
 -- Most calls that meet limits are within all of them, and those are sums and paces. Such a call is settled here, for a third of
 -- what it costs as operations of charge.lua; any other is made into these. `kept` is what all keys hold.
@@ -16,98 +19,101 @@
 -- Answers {"clear", {a number for each charge}}: what is used of a sum, and of a pace, what was not paid for before, in ms times
 -- calls.
 
-local WIDTH = 7
+local WIDTH = 6
 
-local function plain_charges()
-  local charges = {struct.unpack("<" .. string.rep("d", #ARGV[15] / 8), ARGV[15])}
-  charges[#charges] = nil  -- where it stopped to read
-  return charges
+-- The numbers, and how many of them stand before the three and the amounts.
+local function plain_numbers()
+  local size = #ARGV[11] / 8
+  return {struct.unpack("<" .. string.rep("d", size), ARGV[11])}, (size - 3) / (WIDTH + 1) * WIDTH
 end
 
 -- Since when the store must have forgotten nothing for a charge to be right.
-local function plain_since(charges, at)
-  if charges[at] == 1 then
-    return charges[at + 4]
+local function plain_since(numbers, at)
+  if numbers[at] == 1 then
+    return numbers[at + 3]
   end
-  return tonumber(ARGV[4]) - math.floor(charges[at + 4] * charges[at + 3] / charges[at + 2]) - 1
+  return tonumber(ARGV[4]) - math.floor(numbers[at + 4] * numbers[at + 3] / numbers[at + 2]) - 1
 end
 
 -- Nothing is written before all were looked at; nil where the call is another.
 local function settle_plain()
-  if ARGV[14] ~= "1" or kept[2] then
+  local numbers, standing = plain_numbers()
+  if numbers[standing + 1] ~= 1 or kept[2] then
     return nil
   end
-  local now, margin, charges = tonumber(ARGV[4]), tonumber(ARGV[13]), plain_charges()
   if kept[5] ~= ARGV[5] then
-    for at = 1, #charges, WIDTH do
-      if epoch > plain_since(charges, at) then
+    for at = 1, standing, WIDTH do
+      if epoch > plain_since(numbers, at) then
         return nil
       end
     end
   end
-  local ceil, floor, call = math.ceil, math.floor, redis.call
-  local accounts, values, lives, k = {}, {}, {}, 6
-  for at = 1, #charges, WIDTH do
-    k = k + 1
-    local found = kept[k]
-    if charges[at] == 1 then
-      local used = (found and tonumber(found) or 0) + charges[at + 2]
-      if used > charges[at + 3] then
+  local now, floor, call = tonumber(ARGV[4]), math.floor, redis.call
+  local accounts, values, lives, place = {}, {}, {}, 0
+  for at = 1, standing, WIDTH do
+    place = place + 1
+    local found, amount = kept[6 + place], numbers[standing + 3 + place]
+    if numbers[at] == 1 then
+      local used = (found and tonumber(found) or 0) + amount
+      if used > numbers[at + 2] then
         return nil
       end
-      accounts[k - 6] = used
+      accounts[place] = used
     else
-      local calls, per, count, debt = charges[at + 2], charges[at + 3], charges[at + 5], 0
+      local calls, per, debt = numbers[at + 2], numbers[at + 3], 0
       if found then
         local paid_at, rest = string.match(found, "^(%d+) (%d+)$")
         debt = math.max((tonumber(paid_at) - now) * calls + tonumber(rest), 0)
       end
-      if debt > (charges[at + 4] - count) * per then
+      if debt > (numbers[at + 4] - amount) * per then
         return nil
       end
-      local after = debt + count * per
-      lives[k] = floor(after / calls)
-      values[k] = string.format("%.0f %.0f", now + lives[k], after % calls)
-      accounts[k - 6] = debt
+      local after = debt + amount * per
+      lives[place] = floor(after / calls)
+      values[place] = string.format("%.0f %.0f", now + lives[place], after % calls)
+      accounts[place] = debt
     end
   end
   call("SET", KEYS[2], "1", "PX", ARGV[2])
-  k = 6
-  for at = 1, #charges, WIDTH do
-    k = k + 1
-    if values[k] then
-      call("SET", KEYS[k], values[k], "PX", lives[k] + margin)
-    elseif kept[k] then
-      call("INCRBY", KEYS[k], charges[at + 2])  -- it keeps its life
+  local margin = numbers[standing + 3]
+  for charge = 1, place do
+    local key = 6 + charge
+    if values[charge] then
+      call("SET", KEYS[key], values[charge], "PX", lives[charge] + margin)
+    elseif kept[key] then
+      call("INCRBY", KEYS[key], numbers[standing + 3 + charge])  -- it keeps its life
     else
       local time = call("TIME")
-      local life = charges[at + 5] - time[1] * 1000 - floor(time[2] / 1000)
-      call("SET", KEYS[k], charges[at + 2], "PX", math.max(life, 0) + margin)
+      local life = numbers[charge * WIDTH - 1] - time[1] * 1000 - floor(time[2] / 1000)
+      call("SET", KEYS[key], numbers[standing + 3 + charge], "PX", math.max(life, 0) + margin)
     end
   end
-  if ARGV[16] ~= "" then
-    call("SET", KEYS[6], ARGV[16], "PX", ARGV[12])
+  if ARGV[12] ~= "" then
+    call("SET", KEYS[6], ARGV[12], "PX", numbers[standing + 2])
   end
   return {"clear", accounts}
 end
 
--- Makes the operation into those of charge.lua.
+-- Makes the operation into those of charge.lua: no charge of it needs the decision's id.
 local function expand_plain()
-  local charges, list = plain_charges(), {unpack(ARGV, 1, 9)}
+  local numbers, standing = plain_numbers()
+  local list = {unpack(ARGV, 1, 9)}
   local function add(...)
     for _, argument in ipairs({...}) do
       list[#list + 1] = argument
     end
   end
-  add("ledger", ARGV[11], ARGV[12], ARGV[13])
-  for at = 1, #charges, WIDTH do
-    local exceed, since = string.format("%d", charges[at + 1]), plain_since(charges, at)
-    if charges[at] == 1 then
-      add("sum", exceed, since, unpack(charges, at + 2, at + 6))
+  add("ledger", "", numbers[standing + 2], numbers[standing + 3])
+  for at = 1, standing, WIDTH do
+    local exceed, since = string.format("%d", numbers[at + 1]), plain_since(numbers, at)
+    local amount = numbers[standing + 3 + (at + WIDTH - 1) / WIDTH]
+    if numbers[at] == 1 then
+      add("sum", exceed, since, amount, unpack(numbers, at + 2, at + 5))
     else
-      add("pace", exceed, since, unpack(charges, at + 2, at + 5))
+      add("pace", exceed, since, unpack(numbers, at + 2, at + 4))
+      add(amount)
     end
   end
-  add(unpack(ARGV, 17))
+  add(unpack(ARGV, 13))
   ARGV = list
 end
