@@ -14,7 +14,7 @@ from typing import Any
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config.authz import AuthzSettings
 
-PARTS = ("record", "span", "metrics", "settle")
+PARTS = ("record", "span", "metrics", "settle", "memory")
 
 
 class _NoRecords:
@@ -61,6 +61,7 @@ def leave_out(part: str) -> None:
         "record": (worker, "FileRecordLog", _NoRecords),
         "metrics": (worker, "DecisionMetrics", _NoMetrics),
         "settle": (vars(worker)["RedisStore"], "settle", settle),
+        "memory": (vars(worker)["Answers"], "find", lambda answers, question: None),
     }
     if part in places:
         setattr(*places[part])

@@ -20,6 +20,7 @@ from aegis_authz.adapters.files.credentials import CredentialFolder
 from aegis_authz.adapters.files.keys import KeyFolderError
 from aegis_authz.adapters.files.record_keys import RecordKeyFile
 from aegis_authz.adapters.files.session_keys import SessionKeyFile
+from aegis_authz.adapters.opa.answers import Answers
 from aegis_authz.adapters.opa.http import OpaHttp
 from aegis_authz.adapters.opa.pdp import OpaPdp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
@@ -98,8 +99,9 @@ async def _run(settings: AuthzSettings, worker: int) -> None:
 
 async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     clock, ids = SystemClock(), SystemIds()
-    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket))
-    pdp = OpaPdp(OpaHttp(settings.opa_socket))
+    answers = Answers(clock.monotonic)
+    snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), answers=answers)
+    pdp = OpaPdp(OpaHttp(settings.opa_socket), answers=answers)
     store, records = RedisStore(settings.redis, clock, Seconds(settings.clock_skew)), _records(settings, worker, clock)
     session_keys = SessionKeyFile(settings.session_keys)
     telemetry = _telemetry(settings)

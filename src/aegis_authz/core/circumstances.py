@@ -41,3 +41,6 @@ CIRCUMSTANCES: Mapping[str, Circumstance] = {
 
 CONTEXT = frozenset(CIRCUMSTANCES)
 """What a policy can ask about the circumstances of a call."""
+
+CLOCKED = frozenset(("time", "token_age"))
+"""Those that are others at another time: a question that tells of them never comes twice."""

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import orjson
 
 from aegis_authz.adapters.batching.batcher import Batcher
+from aegis_authz.adapters.opa.answers import Answers
 from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa.turns import Turns
+from aegis_authz.core.circumstances import CLOCKED
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -37,22 +39,36 @@ _Answer = Decision | Refused
 class OpaPdp:
     """`ports.Pdp` over a local OPA, with at most `max_queries` queries of at most `max_batch` calls under way.
 
-    When many calls come, queries begin `window` seconds apart: most of a query's cost is not its calls'.
+    When many calls come, queries begin `window` seconds apart: most of a query's cost is not its calls'. With `answers`
+    a question that OPA has answered is not asked again while they hold, unless what rules read of it is the time.
     """
 
     def __init__(
-        self, http: OpaHttp, max_queries: int = MAX_QUERIES, max_batch: int = MAX_BATCH, window: float = WINDOW
+        self,
+        http: OpaHttp,
+        max_queries: int = MAX_QUERIES,
+        max_batch: int = MAX_BATCH,
+        window: float = WINDOW,
+        answers: Answers | None = None,
     ) -> None:
         self._http = http
+        self._answers = answers
         self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
         self._turns = Turns()
 
     async def evaluate(self, question: Evaluation, deadline: Monotonic) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""
         data = orjson.dumps(question_to_data(question))
+        answers = self._answers if self._answers is not None and question.reads.isdisjoint(CLOCKED) else None
         try:
             if len(data) < LONG:
-                return await self._batcher.ask(data, deadline)
+                if answers is None:
+                    return await self._batcher.ask(data, deadline)
+                decision = answers.find(data)
+                if decision is None:
+                    decision = await self._batcher.ask(data, deadline)
+                    answers.keep(data, decision)
+                return decision
             async with asyncio.timeout_at(deadline), self._turns.turn(question.identity.scope):
                 (answer,) = await self._query([data], deadline)
         except TimeoutError:
@@ -85,6 +101,7 @@ class OpaPdp:
         return answers
 
     async def _ask(self, questions: list[_Question], deadline: Monotonic) -> list[_Answer]:
+        asked_at = 0.0 if self._answers is None else self._answers.now()
         try:
             async with asyncio.timeout_at(deadline):
                 status, answer = await self._http.post(ANSWER_PATH, b'{"input":{"calls":[%b]}}' % b",".join(questions))
@@ -100,4 +117,8 @@ class OpaPdp:
             raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not JSON") from None
         if not isinstance(document, dict):
             raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not an object")
-        return decisions_from_data(document.get("result"), len(questions))
+        decisions = decisions_from_data(document.get("result"), len(questions))
+        revision = next((decision.revision for decision in decisions if isinstance(decision, Decision)), None)
+        if self._answers is not None and revision is not None:
+            self._answers.confirm(revision, asked_at)
+        return decisions

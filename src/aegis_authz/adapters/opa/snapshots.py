@@ -7,6 +7,7 @@ import logging
 
 import orjson
 
+from aegis_authz.adapters.opa.answers import Answers
 from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -30,11 +31,13 @@ class OpaSnapshots:
     """`ports.Snapshots` over OPA.
 
     A watcher looks for a new revision every `interval` seconds, so that rotated keys and new tools
-    are known also when no call asks; a call that meets a newer revision loads it at once.
+    are known also when no call asks; a call that meets a newer revision loads it at once. `answers` are those that
+    calls are judged by, None where none are remembered: with a newer revision they are forgotten.
     """
 
-    def __init__(self, http: OpaHttp, interval: float = FOLLOW_EVERY) -> None:
+    def __init__(self, http: OpaHttp, interval: float = FOLLOW_EVERY, answers: Answers | None = None) -> None:
         self._http = http
+        self._answers = answers
         self._interval = interval
         self._current: Snapshot | None = None
         self._trouble = "no bundle has been loaded yet"
@@ -99,6 +102,8 @@ class OpaSnapshots:
                 self._current = snapshot_from_data(data)
             except ValueError as fault:
                 raise Refused(Reason.PDP_UNAVAILABLE, f"the snapshot is not readable: {fault}") from None
+            if self._answers is not None:
+                self._answers.follow(self._current.revision)
             return self._current
 
     async def _get(self, path: str) -> Json:
