@@ -169,6 +169,22 @@ def test_a_long_text_is_refused_where_a_short_one_is(text: str) -> None:
         assert outcome(data + b" " * LONG) == outcome(data)
 
 
+@settings(max_examples=1000)
+@given(JSON_VALUES.map(lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))) | ODD_TEXTS)
+def test_a_text_as_a_machine_writes_it_is_read_as_one_with_a_blank(text: str) -> None:
+    for data in (text.encode("utf-8", "surrogatepass"), f'{{"a":{text}}}'.encode("utf-8", "surrogatepass")):
+        assert outcome(data + b" ") == outcome(data)
+
+
+@pytest.mark.parametrize(
+    "name", ["__proto__", "constructor", "A", "\u212a", "\u00e4", "\u00df", "a b", "a\u00a0", "\u0001", "\ud800"]
+)
+def test_names_are_judged_alike_however_a_text_is_written(name: str) -> None:
+    for text in (f'{{"{name}":1}}', f'{{"{name}":1,"a":{{"prototype":1}}}}', f'[{{"a":1,"k":2,"ss":3,"{name}":1}}]'):
+        data = text.encode("utf-8", "surrogatepass")
+        assert outcome(data + b" ") == outcome(data)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -34,6 +34,8 @@ MAX_WEIGHED = 10_000
 _PROTOTYPE, _CONSTRUCTOR = "__proto__", "constructor"
 _SMALL = 1024
 """Bytes up to which Python's own reader costs less than looking at a text as a whole first."""
+_UNUSUAL = object()
+_NESTS = frozenset((dict, list))
 _INTEGERS = range(-(2**63), 2**64)
 _LONGEST_INTEGER = 20  # characters of either end of it
 
@@ -51,6 +53,44 @@ def parse(data: bytes) -> Json:
 
 
 def _small(data: bytes) -> Json:
+    value = _canonical(data)
+    return _weighed(data) if value is _UNUSUAL else cast(Json, value)
+
+
+def _canonical(data: bytes) -> object:
+    """The value of a text that is written as a machine writes it back to the letter, `_UNUSUAL` for all others.
+
+    Such a text has no member twice, no number that a double or 64 bits do not hold exactly, no half of a surrogate
+    pair: C finds that out five times as fast as hooks for each member and number do. Faults are for `_weighed` to tell.
+    """
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH or b'": ' in data:
+        return _UNUSUAL
+    try:
+        value = orjson.loads(data)
+        return value if orjson.dumps(value) == data and not _may_have_twins(value) else _UNUSUAL
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return _UNUSUAL
+
+
+def _may_have_twins(value: Json) -> bool:
+    if isinstance(value, dict):
+        names = "".join(value)
+        if not names.isascii() or not names.isprintable() or " " in names:
+            return True
+        if _PROTOTYPE in names or _CONSTRUCTOR in names:
+            return True
+        if names != names.lower() and len({name.lower() for name in value}) != len(value):
+            return True
+        members: Iterable[Json] = value.values()
+    else:
+        members = value if isinstance(value, list) else ()
+    for member in members:  # noqa: SIM110  # a generator for each object takes as long as all else
+        if type(member) in _NESTS and _may_have_twins(member):
+            return True
+    return False
+
+
+def _weighed(data: bytes) -> Json:
     try:
         text = data.decode("utf-8", "strict")
         _refuse_surrogates(text)
