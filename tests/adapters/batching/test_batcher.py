@@ -111,7 +111,7 @@ async def test_when_many_questions_come_batches_start_a_window_apart() -> None:
     server.gate.set()
     batcher: Batcher[str, str] = Batcher(server.send, max_batch=64, max_under_way=4, window=0.1)
     assert await asked_in_turns(batcher, "abcdefgh", soon()) == list("ABCDEFGH")
-    assert len(server.batches) == 2
+    assert len(server.batches) == 3  # two are not many yet
 
 
 async def test_a_full_batch_does_not_wait_for_the_window() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from aegis_authz.core.units import Monotonic
 
 _MEMORY = 0.05  # seconds over which the rate is felt
-_WORTH_WAITING_FOR = 2.0
+_WORTH_WAITING_FOR = 4.0
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
@@ -62,7 +62,7 @@ class Batcher(Generic[Question, Reply]):
     """Gathers questions into batches of at most `max_batch`, of which at most `max_under_way` are being asked.
 
     A question goes out at the end of the turn of the loop it came in, so that an idle server delays nobody and
-    calls read from the socket together go together. When so many come that two or more are expected within
+    calls read from the socket together go together. When so many come that four or more are expected within
     `window` seconds, batches start that far apart; and while there is no room for another batch questions wait
     for the next one to end.
     """

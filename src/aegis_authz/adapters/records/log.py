@@ -29,7 +29,7 @@ _RETRY_SECONDS = 1.0
 _LOCK_PATIENCE = 3.0
 _LOCK_PAUSE = 0.05
 _LOOK_SECONDS = 1.0
-_WINDOW = 0.003  # seconds between commits when much comes
+_WINDOW = 0.006  # seconds between commits when much comes
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
 
