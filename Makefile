@@ -170,6 +170,15 @@ docs-people: setup ## Write the table of docs/people.md from the permissions of 
 docs-sizing: setup ## Write the figures of `aegis size` and docs/sizing.md from docs/performance.md and benchmarks.footprint
 	@$(BIN)/python -m scripts.sizing
 
+.PHONY: sigma
+sigma: .venv/.sigma/.installed ## Compile the rules of deploy/sigma for Splunk, Elastic, Prometheus and SQLite
+	@.venv/.sigma/bin/python -m scripts.sigma $(ARGS)
+
+.venv/.sigma/.installed: requirements/sigma.txt
+	@$(PYTHON) -m venv .venv/.sigma
+	@.venv/.sigma/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sigma.txt
+	@touch $@
+
 .PHONY: lock
 lock: setup ## Lock the versions of pyproject.toml; ARGS="--upgrade" takes the newest
 	@scripts/lock $(ARGS)

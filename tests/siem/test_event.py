@@ -16,7 +16,7 @@ from aegis_authz.siem.event import MEMBERS, Parameters
 from aegis_authz.siem.formats import Format, Shape
 from aegis_authz.siem.moment import iso_time, milliseconds
 from aegis_authz.siem.occasion import Uses
-from tests.support.exported_records import ALLOWED, DENIED, entries, lines
+from tests.support.exported_records import ALLOWED, APPROVED, DENIED, entries, lines
 
 
 def event(entry: Entry, parameters: Parameters = Parameters.NAMES, uses: Uses | None = None) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def test_the_event_has_the_members_of_its_record_and_those_of_the_list(entry: En
 
 
 def test_every_member_of_the_list_is_there_to_be_had() -> None:
-    assert event(entries((ALLOWED,))[0], Parameters.NAMES, Uses()).keys() >= MEMBERS.keys()
+    decision, approval = (event(entry, Parameters.NAMES, Uses()) for entry in entries((ALLOWED, APPROVED)))
+    assert decision.keys() | approval.keys() >= MEMBERS.keys() and approval["approver"] == "ann"
 
 
 def test_the_same_record_has_the_same_id_and_another_has_another() -> None:

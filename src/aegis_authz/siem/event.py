@@ -7,14 +7,14 @@ from enum import Enum
 from types import MappingProxyType
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import ApprovalRecord, DecisionRecord
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.siem.entry import Entry, Occasion
 from aegis_authz.siem.moment import iso_time
 
 MEMBERS: Mapping[str, str] = MappingProxyType(
     {
-        "timestamp": "the record's `time`, UTC, RFC 3339 with milliseconds",
+        "@timestamp": "the record's `time`, UTC, RFC 3339 with milliseconds",
         "event_id": "names the event, the same one each time it is sent: duplicates can be told",
         "writer": "which log the record is in",
         "seq": "its place in that log, from 1",
@@ -27,6 +27,7 @@ MEMBERS: Mapping[str, str] = MappingProxyType(
         "first_use": "whether the agent was let through to the tool for the first time; absent without a cursor",
         "limit_mark": "80 or 100 where the call brought a limit there, else 0",
         "parameter_names": "of a decision: the names of the parameters that the record holds",
+        "approver": "of an approval: who decided, as the record says in `by`; empty where time did",
     }
 )
 """What events have beside the members of their record, and what it is."""
@@ -43,7 +44,7 @@ class Parameters(Enum):
 def event(entry: Entry, occasion: Occasion, parameters: Parameters) -> dict[str, Json]:
     """The event's members: `MEMBERS`, then those of the record."""
     members: dict[str, Json] = {
-        "timestamp": iso_time(entry.record.time),
+        "@timestamp": iso_time(entry.record.time),
         "event_id": entry.id,
         "writer": entry.link.writer,
         "seq": entry.link.seq,
@@ -59,6 +60,8 @@ def event(entry: Entry, occasion: Occasion, parameters: Parameters) -> dict[str,
         members["first_use"] = occasion.first_use
     if isinstance(entry.record, DecisionRecord):
         members["parameter_names"] = names_of(entry.record, parameters)
+    if isinstance(entry.record, ApprovalRecord):
+        members["approver"] = entry.record.by
     members |= record_to_json(entry.record)
     if parameters is not Parameters.CLEAR:
         members.pop("parameters", None)
