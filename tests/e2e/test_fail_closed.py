@@ -21,7 +21,8 @@ from aegis_authz.local.documents import example_documents
 from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, served_bundle, unpacked
 from tests.support.fail_closed.doors import CHARGED, DOORS, PLAIN, Caller, Door, Seen, Sent
 from tests.support.fail_closed.faults import FAULTS, LIMIT_FAULTS, Fault
-from tests.support.fail_closed.mesh import AUTHORIZERS, PATIENCE, BreakableMesh
+from tests.support.fail_closed.load import Load
+from tests.support.fail_closed.mesh import AUTHORIZERS, PATIENCE, BreakableMesh, until
 from tests.support.fail_closed.requests import BAD_REQUESTS, BadRequest
 from tests.support.fail_closed.table import DENIED, LIMITED, WRITE, Table, rows_of_page
 
@@ -123,6 +124,27 @@ async def test_a_crash_of_one_authorizer_lets_nothing_through_and_stops_nothing(
         after = [await _judged(broken) for _ in range(5)]
     assert {(good.reason, forbidden.reason) for good, forbidden in after} == {("ALLOWED", "POLICY_DENIED")}
     table.going_on("One of two authorizers crashed", *after[0])
+    await broken.until_whole()
+
+
+async def test_under_load_the_loss_of_one_of_two_authorizers_loses_no_answer_and_passes_nothing(
+    broken: BreakableMesh,
+) -> None:
+    load = Load(broken.demo.proxy, broken.caller.tokens)
+    async with load.sent_by(8):
+        await until(lambda: len(load.good) >= 50)
+        async with broken.killed("authz-1"):
+            until_then = len(load.good)
+            # what was under way at the dead one is refused; what comes after it is answered by the other
+            await until(lambda: len(load.good) >= until_then + 100)
+            later = load.good[until_then + 50 :]
+    assert load.unanswered == []
+    # a machine that does too much else at once refuses for lack of time, and never for lack of an authorizer
+    assert "paid" in later
+    assert set(later) - {"paid"} <= {reason.value for reason in OUT_OF_TIME}, load.good
+    assert "paid" not in load.forbidden
+    # the tool numbers its payments: it was reached by those calls that were told so, and by no other
+    assert len(set(load.payments)) == load.good.count("paid") == max(load.payments) - min(load.payments) + 1
     await broken.until_whole()
 
 
