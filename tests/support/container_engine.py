@@ -202,7 +202,7 @@ CMD ["redis-server"]
 """
 _POSTGRES = """FROM localhost/debian-postgres
 RUN usermod -u 999 -o postgres && groupmod -g 999 -o postgres \\
-    && install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data && chown postgres:postgres /var/run/postgresql
+    && install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data /run/postgresql
 COPY start /usr/local/bin/start
 RUN chmod 0755 /usr/local/bin/start
 ENV PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin
