@@ -48,7 +48,7 @@ from aegis_authz.core.snapshot import Trust
 from aegis_authz.core.units import ApprovalId
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_agent_token, read_override_token
-from aegis_authz.local.mesh_facts import write_facts
+from aegis_authz.local.mesh_facts import take_lock, write_facts
 from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
@@ -726,6 +726,15 @@ def test_doctor_names_no_channels_where_there_are_none(mesh: Mesh) -> None:
     assert live_channels(mesh.state) is None
 
 
+@pytest.fixture
+def supervised(mesh: Mesh) -> Iterator[None]:
+    """The mesh's lock is held, as by a supervisor."""
+    lock = take_lock(mesh.state / "lock")
+    yield
+    os.close(lock)
+
+
+@pytest.mark.usefixtures("supervised")
 def test_status_and_doctor_name_a_channel_that_does_not_deliver(mesh: Mesh, aegis: Aegis) -> None:
     assert aegis(app, "status").exit_code == 0
     courier = mesh.services.outreach.courier
