@@ -275,11 +275,15 @@ async def test_whoever_gave_somebody_a_code_is_out_of_their_session_once_they_ar
         code = (await added(admin, "emea", "zoe", "approver@acme/emea")).json()["code"]
     async with browser(plane) as sponsor, client(plane, "") as admin:
         body = {"code": code, "person": "zoe", "password": PASSWORD}
-        assert (await sponsor.post("/v1/password", json=body)).status_code == 200
-        assert (await sponsor.get("/v1/session")).status_code == 200
+        signed = await sponsor.post("/v1/password", json=body)
+        csrf = {"x-csrf-token": signed.json()["csrf"]}
+        made = await sponsor.post("/v1/api-keys", json={"label": "ci", "roles": []}, headers=csrf)
+        key = made.json()["key"]
+        assert (await admin.get("/v1/session", headers=by(key))).status_code == 200
         confirmed = await admin.post("/v1/people/zoe/confirm", json={"note": "met her"}, headers=by("root"))
         assert confirmed.status_code == 204
         assert (await sponsor.get("/v1/session")).status_code == 401
+        assert (await admin.get("/v1/session", headers=by(key))).status_code == 401
 
 
 async def test_who_is_in_nobodys_hand_stays_signed_in_when_confirmed(plane: ControlServices, client: Client) -> None:

@@ -121,7 +121,7 @@ class Appointer:
     async def confirm(self, caller: Person, person_id: str, reason: str) -> None:
         """Say that a person is in nobody's hand but their own. Raises PersonUnknown, NotAppointed.
 
-        Whoever gave them the code for their password may have signed in by it: all their sessions end.
+        Whoever gave them the code for their password may have signed in by it: all their sessions and API keys end.
         """
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
@@ -132,13 +132,19 @@ class Appointer:
             if person_id in await self._stores.people.addresses(OPENID) and not _is_of_mesh(caller):
                 raise NotAppointed(f"{person_id} signs in at a provider: an owner of the whole mesh confirms them")
             if any(sponsor != person_id for sponsor in sponsors.get(person_id, ())):
-                await self._stores.sign_in.end_sessions(person_id)
+                await self._end_ways_in(person_id)
             await self._stores.people.forget_sponsors(person_id)
             await self._write(caller, "people:confirm", account.person, reason)
 
     async def sponsors(self) -> dict[str, frozenset[str]]:
         """Who answers for each person for whom somebody else does."""
         return await self._stores.people.sponsors()
+
+    async def _end_ways_in(self, person_id: str) -> None:
+        await self._stores.sign_in.end_sessions(person_id)
+        for key in await self._stores.sign_in.keys():
+            if key.person_id == person_id and not key.is_revoked:
+                await self._stores.sign_in.revoke_key(key.id)
 
     async def _answer_for(self, caller: Person, person_id: str) -> None:
         """Note that who gave a person the means to sign in answers for them.
