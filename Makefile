@@ -96,6 +96,10 @@ bench-interception: setup ## What it costs to open HTTPS, in handshakes a second
 bench-redaction: setup ## What redaction costs a KiB, for each kind of body and each detector; ARGS=--write for the page
 	@$(BIN)/python -m benchmarks.redaction $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: setup ## What a second authorizer adds, each held to a share of a core; as root; ARGS=--write for the page
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
+
 .PHONY: soak
 soak: setup ## Ten minutes of load: memory, files, keys and latency must stay flat; ARGS="--minutes 60" for more
 	@$(BIN)/python -m benchmarks.soak $(ARGS)

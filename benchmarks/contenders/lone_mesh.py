@@ -55,15 +55,18 @@ class LoneMesh:
 
 
 @asynccontextmanager
-async def lone_mesh(policies: int, ttl: Seconds | None = None) -> AsyncIterator[LoneMesh]:
+async def lone_mesh(
+    policies: int, ttl: Seconds | None = None, words: tuple[str, ...] = ("--budget-ms", "40")
+) -> AsyncIterator[LoneMesh]:
     """Start a mesh with the policy of `AGENT` and so many others like it; it is gone when the block ends.
 
-    `ttl` is the life of its tokens, None for the longest. Raises CommandFailed, ServerMissing, OSError.
+    `ttl` is the life of its tokens, None for the longest; `words` are further ones for `aegis up`.
+    Raises CommandFailed, ServerMissing, OSError.
     """
     ports = choose_ports({"alone": 0, "tool": 0}, {})
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-alone-")))
-        mesh = DemoMesh(folder / "aegis", DemoTools(), ("--budget-ms", "40"))
+        mesh = DemoMesh(folder / "aegis", DemoTools(), words)
         write_documents(mesh, policies, ports["tool"])
         await stack.enter_async_context(floor(folder / "tool", _tool(folder, ports), Catalogue.of(())))
         stack.push_async_callback(mesh.down)
