@@ -52,8 +52,17 @@ test-all: setup rego ## Run every test, the slow ones and those of the Rego incl
 	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: test-sdk
-test-sdk: setup ## Test the SDKs, for Python and for Node (from npm: its compiler), against one mesh each
+test-sdk: setup .venv/.sdk/.installed ## Test the SDKs, Python's with the frameworks it has adapters for, and Node's (from npm: its compiler)
 	@$(PYTEST) -rs sdk $(ARGS)
+
+# Frameworks are installed beside .venv's own packages, for their pins are not ours.
+.venv/.sdk/.installed: requirements/sdk-frameworks.txt scripts/sdk-frameworks .venv/.installed
+	@scripts/sdk-frameworks
+	@touch $@
+
+.PHONY: docs-sdk
+docs-sdk: setup .venv/.sdk/.installed ## Play the cases of sdk/conformance with every client and adapter, and write the table of docs/sdk.md
+	@AEGIS_WRITE_DOCS=1 $(PYTEST) -rs sdk -k conformance $(ARGS)
 
 # Skipped where there is no root or no nft, and says so: -rs.
 .PHONY: test-bypass

@@ -31,16 +31,18 @@ def _paths() -> list[str]:
     return [str(SOURCE.parent), *(path for path in sys.path if path.endswith("-packages"))]
 
 
-def test_the_two_clients_of_one_shape_differ_in_their_library_alone() -> None:
+def test_clients_of_one_shape_differ_in_their_library_alone() -> None:
     first, second = ((SOURCE / name).read_text("utf-8") for name in ("httpx.py", "httpx2.py"))
     assert first.replace("httpx", "httpx2") == second
+    first, second = ((SOURCE / name).read_text("utf-8") for name in ("openai.py", "anthropic.py"))
+    assert first.replace("openai", "anthropic").replace("OpenAI", "Anthropic") == second
 
 
 def test_the_extras_are_those_of_the_page() -> None:
     extras = tomllib.loads((SDK / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     page = (SDK.parents[1] / "docs" / "dependencies.md").read_text("utf-8").partition("## The SDK for Python")[2]
-    rows = re.findall(r"^\| `(\w+)` \| (`.*`) \|$", page.partition("\n## ")[0], re.MULTILINE)
-    assert {extra: re.findall(r"`(\w+)`", names) for extra, names in rows} == {
+    rows = re.findall(r"^\| `([\w-]+)` \| (`.*`) \|$", page.partition("\n## ")[0], re.MULTILINE)
+    assert {extra: re.findall(r"`([\w-]+)`", names) for extra, names in rows} == {
         extra: [line.partition(">")[0] for line in lines] for extra, lines in extras.items()
     }
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from aegis_agent.control_plane import ControlPlane
 from aegis_agent.enrolment import KEY_FILE, Enrolment, find_enrolment
-from aegis_agent.errors import AegisUnavailable, Standing
+from aegis_agent.errors import AegisUnavailable, ApprovalNeeded, Standing
 from aegis_agent.key import AgentKey, load_key, target_uri
 from aegis_agent.tokens import TokenKeeper
 
@@ -21,7 +22,9 @@ from aegis_agent.tokens import TokenKeeper
 class Aegis:
     """One agent. Threads and forked processes may share it; close it, or use it as a context, when done."""
 
-    def __init__(self, enrolment: Enrolment, key: AgentKey) -> None:
+    def __init__(
+        self, enrolment: Enrolment, key: AgentKey, on_pending: Callable[[ApprovalNeeded], Any] | None = None
+    ) -> None:
         """Raises AegisUnavailable for a file of authorities that holds none."""
         self.agent = enrolment.agent
         """org/tenant/agent."""
@@ -29,21 +32,30 @@ class Aegis:
         """Verifies the mesh, and the tools that it opens HTTPS to; None is for the authorities of the system."""
         self.authorities = enrolment.authorities
         """The file that `tls` was made of, or ""."""
+        self.on_pending = on_pending
+        """Is told of each held call, which then waits by itself; None: a held call raises ApprovalNeeded."""
         self._enrolment = enrolment
         self._key = key
         self._control = ControlPlane(enrolment, key, self.tls)
         self._tokens = TokenKeeper(self._control.obtain)
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None) -> Aegis:
+    def from_env(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        *,
+        on_pending: Callable[[ApprovalNeeded], Any] | None = None,
+    ) -> Aegis:
         """The agent that was enrolled on this machine: `aegis agent enroll`, or `aegis up` for its own.
 
         `AEGIS_AGENT_FOLDER`, `AEGIS_DIR` and `AEGIS_AGENT` say which (docs/sdk-python.md). Asks nobody for anything
-        yet. Raises AegisUnavailable, which says what to do.
+        yet. With `on_pending`, clients tell it of a held call (in asyncio it may be awaited), wait until somebody has
+        decided or the approval ends, and give the call's result: ApprovalNeeded is not raised. Raises
+        AegisUnavailable, which says what to do.
         """
         chosen = os.environ if environment is None else environment
         enrolment = find_enrolment(chosen, Path.home(), Path.cwd())
-        return cls(enrolment, load_key(enrolment.folder / KEY_FILE))
+        return cls(enrolment, load_key(enrolment.folder / KEY_FILE), on_pending)
 
     def __repr__(self) -> str:
         return f"Aegis({self.agent})"
@@ -84,6 +96,22 @@ class Aegis:
     def standing(self, approval_id: str) -> Standing:
         """How a held call stands. Raises AegisUnavailable."""
         return self._control.standing(approval_id)
+
+    def answer(self, held: ApprovalNeeded) -> Any:
+        """What a client gives for a held call. Raises `held` where nobody is told of it, AegisDenied, TimeoutError."""
+        if self.on_pending is None:
+            raise held
+        self.on_pending(held)
+        return held.wait()
+
+    async def answer_async(self, held: ApprovalNeeded) -> Any:
+        """As `answer`, of an asynchronous client."""
+        if self.on_pending is None:
+            raise held
+        answer = self.on_pending(held)
+        if inspect.isawaitable(answer):
+            await answer
+        return await held.wait_async()
 
     def close(self) -> None:
         """Stop renewing the token. Calls that are made afterwards raise AegisUnavailable."""

@@ -153,13 +153,14 @@ class ApprovalNeeded(AegisError):
             if standing.state == "approved":
                 return
             if standing.state != "pending":
-                raise AegisDenied(self._ended(standing))
+                raise ended(self.approval_id, standing, self.decision_id, self.refusal.status)
             remaining = began + limit - time.monotonic()
             if remaining <= 0:
                 raise TimeoutError(f"approval {self.approval_id}: {standing.sentence}")
             yield min(max(standing.pause, _SHORTEST_PAUSE), _LONGEST_PAUSE, remaining)
 
-    def _ended(self, standing: Standing) -> Refusal:
-        sentence = f"Approval {self.approval_id}: {standing.sentence}"
-        reason = f"APPROVAL_{standing.state.upper()}"
-        return Refusal(reason, sentence, self.decision_id, self.refusal.status, "never", None)
+
+def ended(approval_id: str, standing: Standing, decision_id: str = "", status: int = 403) -> AegisDenied:
+    """The denial of a held call whose approval stands so: denied, expired, used."""
+    sentence = f"Approval {approval_id}: {standing.sentence}"
+    return AegisDenied(Refusal(f"APPROVAL_{standing.state.upper()}", sentence, decision_id, status, "never", None))

@@ -38,7 +38,9 @@ class Client(httpx.Client):
             return super().send(request, **options)
         except ApprovalNeeded as error:
             error.repeat = partial(self.send, error.request, **options)
-            raise
+            held = error
+        answer: httpx.Response = self.aegis.answer(held)
+        return answer
 
 
 class AsyncClient(httpx.AsyncClient):
@@ -58,4 +60,6 @@ class AsyncClient(httpx.AsyncClient):
             return await super().send(request, **options)
         except ApprovalNeeded as error:
             error.repeat, error.is_async = partial(self.send, error.request, **options), True
-            raise
+            held = error
+        answer: httpx.Response = await self.aegis.answer_async(held)
+        return answer

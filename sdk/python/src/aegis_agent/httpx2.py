@@ -38,7 +38,9 @@ class Client(httpx2.Client):
             return super().send(request, **options)
         except ApprovalNeeded as error:
             error.repeat = partial(self.send, error.request, **options)
-            raise
+            held = error
+        answer: httpx2.Response = self.aegis.answer(held)
+        return answer
 
 
 class AsyncClient(httpx2.AsyncClient):
@@ -58,4 +60,6 @@ class AsyncClient(httpx2.AsyncClient):
             return await super().send(request, **options)
         except ApprovalNeeded as error:
             error.repeat, error.is_async = partial(self.send, error.request, **options), True
-            raise
+            held = error
+        answer: httpx2.Response = await self.aegis.answer_async(held)
+        return answer

@@ -12,6 +12,7 @@ from aegis_agent.aegis import Aegis
 from aegis_agent.answers import is_refusal, refusal_error
 from aegis_agent.errors import AegisError, ApprovalNeeded
 from aegis_agent.httpx2 import AsyncClient, Client
+from aegis_agent.idempotency import HEADER, new_key
 
 _SECONDS = 600.0
 """The SDK's own patience with a model."""
@@ -31,18 +32,33 @@ def async_openai_client(aegis: Aegis, **options: Any) -> openai.AsyncOpenAI:
 
 class _OpenAI(openai.OpenAI):
     def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+        _require_key(self, options)
         try:
             return super().request(cast_to, options, **more)
         except openai.APIError as fault:
-            raise _error(fault, self._client, partial(self.request, cast_to, options, **more), False) from fault
+            error = _error(fault, self._client, partial(self.request, cast_to, options, **more), False)
+            if not isinstance(error, ApprovalNeeded):
+                raise error from fault
+        return self._client.aegis.answer(error)  # type: ignore[attr-defined]  # it is ours
 
 
 class _AsyncOpenAI(openai.AsyncOpenAI):
     async def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+        _require_key(self, options)
         try:
             return await super().request(cast_to, options, **more)
         except openai.APIError as fault:
-            raise _error(fault, self._client, partial(self.request, cast_to, options, **more), True) from fault
+            error = _error(fault, self._client, partial(self.request, cast_to, options, **more), True)
+            if not isinstance(error, ApprovalNeeded):
+                raise error from fault
+        return await self._client.aegis.answer_async(error)  # type: ignore[attr-defined]  # it is ours
+
+
+def _require_key(client: Any, options: Any) -> None:
+    """All tries of a call have one key, and so has its repetition once it is approved."""
+    client._idempotency_header = HEADER
+    if options.idempotency_key is None:
+        options.idempotency_key = new_key()
 
 
 def _error(fault: openai.APIError, client: Any, repeat: Callable[[], Any], is_async: bool) -> Exception:

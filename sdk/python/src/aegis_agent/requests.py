@@ -13,6 +13,7 @@ from urllib3.exceptions import NewConnectionError
 from aegis_agent.aegis import Aegis
 from aegis_agent.answers import is_refusal, refusal_error
 from aegis_agent.errors import AegisUnavailable, ApprovalNeeded
+from aegis_agent.idempotency import require_key
 
 
 class Adapter(HTTPAdapter):
@@ -36,6 +37,7 @@ class Adapter(HTTPAdapter):
         options["proxies"] = {} if proxy is None else {"http": proxy, "https": proxy}
         options["verify"], options["cert"] = self._aegis.authorities or True, None
         request.headers.update(self._aegis.headers(method, url, body))
+        require_key(method, request.headers)
         try:
             response = super().send(request, **options)
         except requests.ConnectionError as fault:
@@ -70,9 +72,12 @@ class Session(requests.Session):
         try:
             return super().send(request, **options)
         except ApprovalNeeded as error:
-            if error.repeat is None:  # the last hop of a redirect comes here first, then the call it began with
-                error.repeat = partial(self.send, error.request, **options)
-            raise
+            if error.repeat is not None:  # the last hop of a redirect comes here first, then the call it began with
+                raise
+            error.repeat = partial(self.send, error.request, **options)
+            held = error
+        answer: requests.Response = self.aegis.answer(held)
+        return answer
 
 
 def _is_unsent(fault: requests.ConnectionError) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 from aegis_agent.aegis import Aegis
 from aegis_agent.answers import is_refusal, refusal_error
 from aegis_agent.errors import AegisError, AegisUnavailable, ApprovalNeeded
+from aegis_agent.idempotency import require_key
 
 
 class Request(Protocol):
@@ -76,6 +77,7 @@ class SignedTransport:
         url, body = str(request.url), request.read()
         transport = self._transports.transport(url)
         request.headers.update(self._aegis.headers(request.method, url, body))
+        require_key(request.method, request.headers)
         try:
             response = transport.handle_request(request)
         except self._faults as fault:
@@ -115,6 +117,7 @@ class AsyncSignedTransport:
         url, body = str(request.url), await request.aread()
         transport = self._transports.transport(url)
         request.headers.update(await self._aegis.headers_async(request.method, url, body))
+        require_key(request.method, request.headers)
         try:
             response = await transport.handle_async_request(request)
         except self._faults as fault:

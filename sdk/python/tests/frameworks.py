@@ -1,0 +1,18 @@
+"""Where the frameworks are that the adapters are for: `make test-sdk` installs them, in a place of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'sdk' / 'python' / 'src'}"}
+
+
+def interpreter() -> str:
+    """A Python that has them. Skips the test where there is none."""
+    python = ROOT / ".venv" / ".sdk" / "bin" / "python"
+    if not (ROOT / ".venv" / ".sdk" / ".installed").is_file():
+        pytest.skip("NO FRAMEWORKS: run make test-sdk, which installs them")
+    return str(python)

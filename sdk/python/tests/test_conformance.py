@@ -1,0 +1,39 @@
+"""Every client and adapter of the SDK for Python plays the cases of `sdk/conformance`, each in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from sdk.conformance.runner import Stage, play_all, player
+from sdk.conformance.table import hold_row
+from sdk.python.tests.frameworks import ENVIRONMENT, interpreter
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+CLIENTS = ["httpx", "httpx async", "httpx2", "httpx2 async", "openai", "openai async", "requests"]
+FRAMEWORKS = {
+    "anthropic": "clients",
+    "anthropic async": "clients",
+    "langchain": "graphs",
+    "langgraph": "graphs",
+}
+"""What is played by which module, with a Python that has it."""
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_each_case_comes_to_what_the_list_says(name: str, conformance: Stage) -> None:
+    await hold(sys.executable, "clients", name, conformance)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+async def test_each_case_comes_to_the_same_in_a_framework(name: str, conformance: Stage) -> None:
+    await hold(interpreter(), FRAMEWORKS[name], name, conformance)
+
+
+async def hold(python: str, module: str, name: str, stage: Stage) -> None:
+    async with player([python, "-m", f"sdk.python.tests.players.{module}", name], ENVIRONMENT) as process:
+        outcomes, problems = await play_all(stage, process)
+    assert problems == []
+    hold_row(f"{name} (Python)", outcomes)

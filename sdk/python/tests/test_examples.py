@@ -1,0 +1,63 @@
+"""The programs of `examples`, each run against a mesh as its page says, and short enough to be read at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from aegis_authz.demo.mesh import DemoMesh
+from sdk.python.tests.frameworks import ENVIRONMENT, ROOT, interpreter
+
+EXAMPLES = ROOT / "examples"
+on_a_mesh = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def run(example: str, folder: Path, environment: dict[str, str]) -> str:
+    """What an example prints, run in a folder of its own."""
+    process = await asyncio.create_subprocess_exec(
+        interpreter(),
+        str(EXAMPLES / example),
+        cwd=folder,
+        env={**os.environ, **environment, **ENVIRONMENT},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode("utf-8")
+
+
+def test_no_example_is_longer_than_40_lines() -> None:
+    examples = list(EXAMPLES.glob("*/*.py"))
+    assert len(examples) >= 2
+    assert [str(path) for path in examples if len(path.read_text("utf-8").splitlines()) > 40] == []
+
+
+class TestOnAMesh:
+    pytestmark = on_a_mesh
+
+    async def test_a_model_of_langchain_is_told_why_it_may_not_pay(
+        self, mesh: DemoMesh, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        first, second, last = (await run("langchain/pay.py", tmp_path, environment)).splitlines()
+        assert first.startswith("success ")
+        assert json.loads(first.removeprefix("success "))["amount"] == 4200
+        assert second.startswith("error create_payment on stripe-payments was refused: Policy does not allow this call")
+        assert last == "I paid what I may."
+        assert "4200" in str(mesh.tools.received["/v1/payments"]["body"])
+
+    async def test_a_graph_goes_on_in_another_process_once_a_person_approved(
+        self, mesh: DemoMesh, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        mesh.tools.received.pop("/v1/payments", None)
+        held = await run("langgraph/pay.py", tmp_path, environment)
+        assert held.startswith("held create_payment on stripe-payments is held: ")
+        undecided = await run("langgraph/pay.py", tmp_path, environment)
+        assert undecided.startswith("held Nobody has decided yet.")
+        assert "/v1/payments" not in mesh.tools.received
+        await mesh.approve(next(word for word in held.replace(",", " ").split() if word.startswith("apr_")).rstrip("."))
+        assert '"status":"paid"' in await run("langgraph/pay.py", tmp_path, environment)
+        assert "5600" in str(mesh.tools.received["/v1/payments"]["body"])
