@@ -64,6 +64,10 @@ test-sdk: setup .venv/.sdk/.installed ## Test the SDKs, Python's with the framew
 docs-sdk: setup .venv/.sdk/.installed ## Play the cases of sdk/conformance with every client and adapter, and write the table of docs/sdk.md
 	@AEGIS_WRITE_DOCS=1 $(PYTEST) -rs sdk -k conformance $(ARGS)
 
+.PHONY: dist
+dist: setup ## Build what is published into dist, and look into each package
+	@$(BIN)/python -m scripts.dist
+
 # Skipped where there is no root or no nft, and says so: -rs.
 .PHONY: test-bypass
 test-bypass: setup ## Try every way around the gateway, in network namespaces; needs root, nftables and iproute2

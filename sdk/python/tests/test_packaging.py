@@ -9,6 +9,10 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from scripts.dist import WrongContents, python_sdk, require_contents
+
 SDK = Path(__file__).parents[1]
 SOURCE = SDK / "src" / "aegis_agent"
 LOADED = """
@@ -47,13 +51,14 @@ def test_the_extras_are_those_of_the_page() -> None:
     }
 
 
-def test_the_wheel_holds_the_package_and_its_types(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=SDK, capture_output=True, check=True)
-    (wheel,) = tmp_path.glob("aegis_agent-*.whl")
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("aegis_agent/")}
-    assert names == {f"aegis_agent/{path.name}" for path in SOURCE.iterdir() if path.is_file()}
-    assert "aegis_agent/py.typed" in names
+def test_the_packages_hold_the_modules_and_nothing_else(tmp_path: Path) -> None:
+    wheel, source = python_sdk(tmp_path)
+    assert (source.suffix, wheel.suffix) == (".gz", ".whl")
+    assert "aegis_agent/py.typed" in zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel, "a") as opened:
+        opened.writestr("aegis_agent/key.pem", "secret")
+    with pytest.raises(WrongContents, match=r"not ours \['aegis_agent/key.pem'\]"):
+        require_contents(wheel, "aegis_agent", SOURCE)
 
 
 def test_files_are_short() -> None:
