@@ -45,6 +45,7 @@ SNAPSHOT = Snapshot(
     NO_PRICES,
     frozenset(),
     "",
+    None,
 )
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)

@@ -171,7 +171,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
     await snapshots.look()
     assert snapshots.trouble == ""
     pdp = OpaPdp(OpaHttp(opa_socket), 2, 32)
-    limits = Limits(total=10, pdp=10, environment="test")
+    limits = Limits(total=10, pdp=10, environment="test", region="")
     async with MemoryRecordLog(for_tests=True) as records:
         recorder = Recorder(records, _Quiet(), clock, required=True)
         yield World(

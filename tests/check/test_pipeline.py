@@ -116,6 +116,7 @@ SNAPSHOT = Snapshot(
     NO_PRICES,
     frozenset(),
     "http://control",
+    None,
 )
 
 
@@ -164,6 +165,7 @@ class World:
     counts: list[RefusalsRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
     authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT, lambda: "f" * 32))
+    region: str = ""
 
     def now(self) -> float:
         return 1_800_000_000.0
@@ -256,7 +258,7 @@ class World:
             self,
             self,
             self,
-            Limits(total=0.1, pdp=0.05, environment="test"),
+            Limits(total=0.1, pdp=0.05, environment="test", region=self.region),
             SlowLane(),
             Shares(lambda: 8),
         )
@@ -866,6 +868,7 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
         NO_PRICES,
         frozenset(),
         "",
+        None,
     )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])

@@ -26,7 +26,7 @@ from tests.support.proven_calls import MINT, NOW, TOKEN, TRUST, bound_token
 AGENT = Scope("acme", "emea", "bot")
 AGENTS = Registry.of({AGENT: Registration(frozenset({Way.WORKLOAD}), (), frozenset())})
 SNAPSHOT = Snapshot(
-    "r1", Catalogue.of(()), TRUST, AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), ""
+    "r1", Catalogue.of(()), TRUST, AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), "", None
 )
 EVERY = Acceptance(frozenset(Way) - {Way.WORKLOAD}, {})
 

@@ -129,7 +129,7 @@ class Judge:
             SystemIds(),
             CredentialFolder(None),
             StillSessionKeys(),
-            Limits(total=8, pdp=4, environment="test"),
+            Limits(total=8, pdp=4, environment="test", region=""),
             SlowLane(),
             Shares(lambda: 64),
         )
@@ -181,6 +181,7 @@ class Judge:
             NO_PRICES,
             frozenset(),
             "http://control",
+            None,
         )
 
     async def at(self, revision: Revision, deadline: float) -> Snapshot:

@@ -141,7 +141,7 @@ class World:
         self.opa = opa
         self.call = call
         self.snapshot = Snapshot(
-            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), ""
+            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), "", None
         )
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
@@ -195,7 +195,7 @@ async def recorded(opa: LabOpa, call: Call, conditions: str) -> tuple[World, Dec
     world = World(opa, call, bench.catalogue)
     async with MemoryRecordLog(for_tests=True) as log:
         recorder = Recorder(log, Quiet(), world, required=True)
-        limits = Limits(total=10, pdp=10, environment=call.environment)
+        limits = Limits(total=10, pdp=10, environment=call.environment, region="")
         store = MemoryStore(
             World(opa, replace(call, later=-600.0), bench.catalogue), 60, for_tests=True
         )  # older than every token

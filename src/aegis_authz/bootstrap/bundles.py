@@ -70,4 +70,4 @@ def policy_builder(
 
     key = signing_key or (lambda: keys.bundle)
     people = (settings.people_url or settings.public_url).rstrip("/")
-    return PolicyBuilder(key, trust, settings.public_url.rstrip("/"), DETECTORS, own, marks, people)
+    return PolicyBuilder(key, trust, settings.public_url.rstrip("/"), DETECTORS, own, marks, people, settings.region)

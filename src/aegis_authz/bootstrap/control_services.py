@@ -78,7 +78,7 @@ _BUNDLE_LIFE = Seconds(3600.0)
 def _token_terms(settings: ControlSettings, base: str) -> TokenTerms:
     return TokenTerms(
         issuer=settings.issuer,
-        audience=settings.audience,
+        audience=settings.mesh_audience,
         endpoint=f"{base}/v1/token",
         max_life=Seconds(float(settings.max_token_life)),
         clock_skew=Seconds(float(settings.clock_skew)),
@@ -113,7 +113,7 @@ def _token_issuer(
 
 def _approver(settings: ControlSettings, stores: ControlStores, bulletin: Bulletin, clock: Clock, ids: Ids) -> Approver:
     ring = stores.rings["approvals"]
-    mint = override_mint(lambda: ring.signing_key, settings.issuer, settings.audience, ids)
+    mint = override_mint(lambda: ring.signing_key, settings.issuer, settings.mesh_audience, ids)
     # a pool of its own: a flood of token requests must not keep an approver waiting
     pool = SigningPool()
     return Approver(

@@ -236,6 +236,7 @@ def _limits(settings: AuthzSettings) -> Limits:
         total=Seconds(settings.budget.total_ms / 1000),
         pdp=Seconds(settings.budget.pdp_ms / 1000),
         environment=settings.environment,
+        region=settings.region,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
@@ -42,7 +42,8 @@ class Draft:
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
     `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
     as the tool gets it, bytes. `resumes` is None but for a held request that goes on. `comes_back`
-    says that it brought our state back; `elicitation` is what its client is asked, None for nothing.
+    says that it brought our state back; `elicitation` is what its client is asked, None for nothing. One that
+    `is_foreign` is of another region: nothing of it is kept.
     """
 
     decision_id: DecisionId
@@ -64,6 +65,7 @@ class Draft:
     settled: Settled | None = None
     resumes: Resumption | None = None
     comes_back: bool = False
+    is_foreign: bool = False
     elicitation: Elicitation | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
@@ -94,6 +96,10 @@ class Draft:
         notes.http, notes.identity, notes.snapshot, notes.call = self.http, self.identity, self.snapshot, self.call
         notes.decoding, notes.size, notes.session = self.decoding, self.size, self.session
         return notes
+
+    def bare(self) -> Draft:
+        """These notes without the call: when it came, and how long it took."""
+        return replace(self, http=None, identity=None, override=None, call=None, session=None, settled=None)
 
     def read(self, http: HttpCall) -> None:
         """Note the request. Where the proxy told no span, that of the caller goes on."""

@@ -38,7 +38,9 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
     call = _on_behalf(call, identity)
     # Envoy chose the route before it asked, and from a configuration that may be older or newer than the snapshot:
     # what is judged as one tool's call must never reach another's upstream.
-    if http.route != (NO_ROUTE if call.kind is CallKind.UNCLAIMED else snapshot.catalogue.routes[call.tool]):
+    # A tool of another region has no route, or shares the address of one that has: the caller is told why, not how.
+    right = NO_ROUTE if call.kind is CallKind.UNCLAIMED else snapshot.catalogue.routes[call.tool]
+    if http.route != right and call.tool not in snapshot.catalogue.far:
         raise Refused(Reason.ROUTE_MISMATCH, f"judged as a call of {call.tool or 'no tool'}; routed elsewhere")
     if http.is_unread and not is_streamed(call):
         raise Refused(Reason.ROUTE_MISMATCH, "Envoy asks before it has the body, which would have to be judged")

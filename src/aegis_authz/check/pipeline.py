@@ -18,6 +18,7 @@ from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil, refu
 from aegis_authz.check.hold import Hold, Judgement, hold_of
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
+from aegis_authz.check.residency import refuse_far, resident
 from aegis_authz.check.respond import respond
 from aegis_authz.check.session import bound_session
 from aegis_authz.check.settle import approval_terms, approved, settled_decision, settlement_of
@@ -46,11 +47,14 @@ _SLACK = 1.075  # ports keep their limits themselves and say what was slow; the 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`total` for judging a call, `pdp` for the policy engine alone; `environment` is told to policies."""
+    """`total` for judging a call, `pdp` for the policy engine alone; `environment` is told to policies, and `region` is
+    where this is, "" in a mesh without regions.
+    """
 
     total: Seconds
     pdp: Seconds
     environment: str
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Pipeline:
         coding_of(http, snapshot.catalogue)  # refuses what no tool takes before anything is done for it
         if http.opens_tunnel and not shows_credentials(http):
             return opened(snapshot.revision)
-        identity = draft.identity = self.authenticator.identify(http, snapshot, draft.arrived_at)  # 2
+        identity = draft.identity = self._resident(http, snapshot, draft)  # 2
         draft.done("authenticate", self.clock)
         if not self.shares.enter(identity.scope, self.clock.monotonic()):
             raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
@@ -157,6 +161,8 @@ class Pipeline:
             draft.charging = charging_of(decision, draft)
             draft.approval = approval_terms(decision, draft)
         except Refused as refusal:  # the token is spent all the same
+            if draft.is_foreign:  # but for one whose tenant has moved to another region: nothing of it is kept
+                raise
             draft.cost = draft.charging = None
             decision = replace(denied(refusal.reason, refusal.detail, draft.revision, refusal.fault), policies=policies)
         settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
@@ -187,6 +193,7 @@ class Pipeline:
             reading = await self.slow_lane.do(identity.scope, work) if slow else work()
             call = draft.call = reading.call
             draft.decoding, draft.size = reading.decoding, len(reading.http.body)
+            refuse_far(call, snapshot)
             if reading.state:
                 require_own_state(reading.state, call, identity, self.session_keys, draft.arrived_at)
                 draft.comes_back = True
@@ -198,8 +205,11 @@ class Pipeline:
             if decision.revision == snapshot.revision:
                 return decision
             snapshot = draft.snapshot = await self.snapshots.at(decision.revision, until)
-            identity = draft.identity = self.authenticator.identify(http, snapshot, draft.arrived_at)
+            identity = draft.identity = self._resident(http, snapshot, draft)
         raise Refused(Reason.REVISION_CHANGED, "the policy changed twice during one call")
+
+    def _resident(self, http: HttpCall, snapshot: Snapshot, draft: Draft) -> Identity:
+        return resident(self.authenticator, http, snapshot, self.limits.region, draft)
 
     async def _evaluated(self, question: Evaluation, until: Monotonic) -> Decision:
         """Ask the policy engine; once more, in time kept for it, when it had none: nothing is settled yet."""

@@ -81,7 +81,9 @@ class Recorder:
 
 
 def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
-    """Everything known of the call, as the one event that is kept of it."""
+    """Everything known of the call, as the one event that is kept of it; of one of another region, only that."""
+    if draft.is_foreign:
+        draft = draft.bare()
     http, call, settled = draft.http, draft.call, draft.settled
     changes_bodies = decision.changes_bodies
     parameters = _parameters(call, changes_bodies or decision.effect is Effect.SANITIZE) if call else {}

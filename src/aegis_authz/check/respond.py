@@ -8,6 +8,7 @@ from aegis_authz.check.draft import Draft, Elicitation
 from aegis_authz.check.fulfil import Fulfilment, rpc_metadata
 from aegis_authz.check.limit_text import exceeded, limit_facts, limit_sentences, seconds_to_wait
 from aegis_authz.check.refusal_text import sentence, shown_findings
+from aegis_authz.check.residency import region_facts
 from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.charge import Account, Charge, Slot
 from aegis_authz.core.decision import Decision, Finding
@@ -167,6 +168,8 @@ def _refusal(
         facts["limits"] = limit_facts(over)
     if wait is not None:
         facts["retry_after"] = wait
+    if decision.reason is Reason.WRONG_REGION:
+        facts |= region_facts(draft)
     if decision.fault is not None:
         facts["fault"] = {"in": decision.fault.where, "at": decision.fault.at, "problem": decision.fault.problem}
     if settled is not None and approval_id:

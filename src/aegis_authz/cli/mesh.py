@@ -57,6 +57,7 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Authorizer processes.")] = 2,
     host: Host = "http2",
     environment: Annotated[str, typer.Option(help="Name of the environment, told to policies.")] = "local",
+    region: Annotated[str, typer.Option(help="Region of the mesh; then a document pins tenants to regions.")] = "",
     budget_ms: BudgetMs = 250,  # local.settings.LOCAL_BUDGET_MS; help must not load it
     echo: Echo = False,
     workload: Workload = None,
@@ -89,11 +90,11 @@ def up(
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
-        flags = ["--budget-ms", str(budget_ms), *_switches(echo, https, own_ports)]
+        flags = ["--region", region, "--budget-ms", str(budget_ms), *_switches(echo, https, own_ports)]
         run_detached(state, [*folders, *numbers, *words, *flags], as_json)
         return
     workloads = tuple(LocalWorkload(agent, ports[f"workload {agent}"]) for agent in own_ports)
-    own = (WorkerHost(host), environment, otlp, budget_ms, echo, workloads, https)
+    own = (WorkerHost(host), environment, otlp, budget_ms, echo, workloads, https, region)
     options = MeshOptions(policies, tools, ports, workers, *own)
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)

@@ -85,7 +85,7 @@ def _enrolment(agent: Scope, options: MeshOptions, control: ControlSettings) -> 
         agent=str(agent),
         token_endpoint=f"{control.public_url}{TOKEN_PATH}",
         issuer=control.issuer,
-        audience=control.audience,
+        audience=control.mesh_audience,
         proxy=f"http://127.0.0.1:{options.ports['proxy']}",
         reverse=f"http://127.0.0.1:{options.ports['reverse']}",
         authorities="",

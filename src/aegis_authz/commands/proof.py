@@ -123,7 +123,7 @@ def _token(settings: ControlSettings, key: Ed25519PrivateKey) -> str:
     return mint_token(
         key,
         issuer=settings.issuer,
-        audience=settings.audience,
+        audience=settings.mesh_audience,
         scope=PROBER,
         now=SystemClock().now(),
         ttl=Seconds(min(_TTL, settings.max_token_life)),

@@ -38,7 +38,7 @@ def mint_agent_token(state: Path, scope: Scope, ttl: Seconds, actors: Sequence[s
     return mint_token(
         key,
         issuer=settings.issuer,
-        audience=settings.audience,
+        audience=settings.mesh_audience,
         scope=scope,
         now=SystemClock().now(),
         ttl=ttl,

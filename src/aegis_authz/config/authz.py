@@ -18,6 +18,7 @@ from aegis_authz.config.values import (
     Network,
     PortAddress,
     PrivateUrl,
+    RegionName,
     Settings,
     SocketMode,
 )
@@ -141,7 +142,8 @@ class AuthzSettings(Settings):
     `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
     stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
     who issues tokens may be ahead of that of Redis: whenever Redis was started, flushed or replaced, tokens are refused
-    for so long. The control plane's is no more.
+    for so long. The control plane's is no more. `region` is where this worker is: it judges by bundles of that region
+    alone.
     """
 
     listen: ListenAddress
@@ -155,6 +157,7 @@ class AuthzSettings(Settings):
     session_keys: Path
     record_mode: RecordMode = RecordMode.REQUIRED
     environment: str = "local"
+    region: RegionName = ""
     credentials: Path | None = None
     metrics: PortAddress
     metrics_dir: Path

@@ -13,8 +13,9 @@ from aegis_authz.config.channels import ChannelSettings
 from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.config.redis_place import RedisUrl
 from aegis_authz.config.sign_in import SignInSettings
-from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, Settings
+from aegis_authz.config.values import ListenAddress, Network, Period, PrivateUrl, PublicUrl, RegionName, Settings
 from aegis_authz.core.address import UnixAddress, read_address
+from aegis_authz.core.residency import regional_audience
 from aegis_authz.core.units import Seconds
 
 
@@ -133,7 +134,7 @@ class ControlSettings(Settings):
     where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
     people learn of held calls, `callbacks` the endpoints to which enforcement points may have the ends of their access
     requests posted; `oversight` says when somebody approves without reading, `sign_in` where people sign in
-    besides here.
+    besides here. `region` is where this control plane is: only tenants at home there are published (docs/regions.md).
     """
 
     listen: ListenAddress
@@ -154,6 +155,7 @@ class ControlSettings(Settings):
     database: str = ""
     issuer: str = "aegis"
     audience: str = "aegis-mesh"
+    region: RegionName = ""
     max_token_life: float = Field(default=300, gt=0, le=3600)
     clock_skew: float = Field(default=5, ge=0, le=60)
     approval_life: float = Field(default=900, gt=0)
@@ -167,6 +169,11 @@ class ControlSettings(Settings):
     key_service: KeyServiceSettings | None = None
     tls: TlsSettings | None = None
     publish: PublishSettings = PublishSettings()
+
+    @property
+    def mesh_audience(self) -> str:
+        """What tokens are issued for: the mesh, or its region."""
+        return regional_audience(self.audience, self.region)
 
     @model_validator(mode="after")
     def _is_reached_by_tls(self) -> ControlSettings:

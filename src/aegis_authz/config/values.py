@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from aegis_authz.core.address import UnixAddress, is_loopback, is_private_url, read_address, read_tcp_address
+from aegis_authz.core.residency import REGION
 from aegis_authz.core.scope import Scope
 
 _WORKER = "{worker}"
@@ -72,6 +73,12 @@ def _agent(text: str) -> str:
     return str(Scope.parse(text))
 
 
+def _region(text: str) -> str:
+    if text and REGION.match(text) is None:
+        raise ValueError("must be lower-case letters and digits, with - between them, at most 32, such as eu-west")
+    return text
+
+
 def _seconds(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -89,6 +96,8 @@ PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Network = Annotated[str, AfterValidator(_network)]
 PrivateUrl = Annotated[str, AfterValidator(_private_url)]
 SocketMode = Annotated[str, Field(pattern=r"^06[06]0$")]
+RegionName = Annotated[str, AfterValidator(_region)]
+"""A region, "" for a mesh without regions."""
 AgentName = Annotated[str, AfterValidator(_agent)]
 Period = Annotated[float, BeforeValidator(_seconds), Field(ge=3600)]
 """A time between rotations, in seconds or as `12h`, `30d`."""

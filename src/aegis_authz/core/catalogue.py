@@ -286,7 +286,8 @@ class Catalogue:
     `dense` names the tools whose calls take longer to read than they are long, `formed` those with bodies that are no
     JSON, and `documented` those whose calls may name a document that takes long to read. `routes` is each tool's route,
     by its name; `ways` its actions of a method, in the order in which they are tried. `holds` are the seconds for which
-    a request of a tool may be kept open while a person decides, of every tool under `*`.
+    a request of a tool may be kept open while a person decides, of every tool under `*`. `far` are the tools of other
+    regions.
     """
 
     by_name: Mapping[str, Tool]
@@ -297,6 +298,24 @@ class Catalogue:
     formed: frozenset[str]
     documented: frozenset[str]
     holds: Mapping[str, Seconds]
+    far: frozenset[str]
+
+    def within(self, region: str) -> Catalogue:
+        """The same tools as they are in a region: no call of a `far` one, which is said to be in another, is forwarded.
+
+        A mesh without regions, "", forwards all.
+        """
+        names = frozenset(tool.name for tool in self.by_name.values() if region and tool.region not in ("", region))
+        routes = {name: NO_ROUTE if name in names else tool.route for name, tool in self.by_name.items()}
+        return replace(self, routes=MappingProxyType(routes), far=names)
+
+    @property
+    def near(self) -> Catalogue:
+        """The tools to which calls are forwarded; `far` names the others still."""
+        if not self.far:
+            return self
+        near = Catalogue.of(tuple(tool for tool in self.by_name.values() if tool.name not in self.far))
+        return replace(near, holds=self.holds, far=self.far)
 
     def holding(self, holds: Mapping[str, Seconds]) -> Catalogue:
         """The same tools, whose requests may be kept open for so long."""
@@ -330,6 +349,7 @@ class Catalogue:
                 tool.name for tool in tools if any(action.operations.has_long_documents for action in tool.actions)
             ),
             MappingProxyType({}),
+            frozenset(),
         )
 
 

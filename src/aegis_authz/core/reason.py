@@ -46,6 +46,7 @@ class Reason(Enum):
     GRANT_EXCEEDED = "GRANT_EXCEEDED"
     GRANT_USED_UP = "GRANT_USED_UP"
     WORKLOAD_UNAVAILABLE = "WORKLOAD_UNAVAILABLE"
+    WRONG_REGION = "WRONG_REGION"
 
     MALFORMED_CALL = "MALFORMED_CALL"
     UPGRADE_UNLISTED = "UPGRADE_UNLISTED"
@@ -205,6 +206,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         Reason.GRANT_USED_UP: _refusal(Retry.NEVER, "The calls that the grant of this task allows are used up."),
         Reason.WORKLOAD_UNAVAILABLE: _refusal(
             Retry.LATER, "The agent that this way in stands for cannot be proven at present; repeat the call."
+        ),
+        Reason.WRONG_REGION: _refusal(
+            Retry.NEVER, "The tenant of this agent, or the tool, is in another region. Call the gateway there."
         ),
         Reason.MALFORMED_CALL: _refusal(Retry.NEVER, "The call is not well formed and cannot be judged."),
         Reason.STREAM_UNLISTED: _refusal(

@@ -11,6 +11,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
 from aegis_authz.core.price import Prices
 from aegis_authz.core.registration import Registry
+from aegis_authz.core.residency import Residency
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Basis, LimitId, Revision, Seconds
 
@@ -41,7 +42,8 @@ class Snapshot:
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
     `breakers` watch what is refused. `prices` are what calls cost.
-    `revoked` are the marks of what was revoked when the bundle was made, whatever the store remembers.
+    `revoked` are the marks of what was revoked when the bundle was made, whatever the store remembers. `residency` is
+    whose calls it judges, None in a mesh that has no regions.
     """
 
     revision: Revision
@@ -57,6 +59,7 @@ class Snapshot:
     prices: Prices
     revoked: frozenset[str]
     people_base: str
+    residency: Residency | None
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

@@ -88,6 +88,7 @@ class Denial(Enum):
     ACTORS = (400, "invalid_request", "the delegation chain is longer than five actors")
     WAY = (400, "unauthorized_client", "the agent is not registered for tokens that are bound to a key")
     REVOKED = (400, "unauthorized_client", "the agent, its tenant or its key is revoked")
+    REGION = (400, "unauthorized_client", "the tenant of the agent is at home in another region")
     RATE = (429, "slow_down", "too many requests; wait a moment")
     BODY = (413, "invalid_request", "the request is too large")
     SIGNING = (503, "temporarily_unavailable", "the key service signs nothing now; try again")

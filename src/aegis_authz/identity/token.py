@@ -144,6 +144,15 @@ def is_agent_token(text: str) -> bool:
         return False
 
 
+def unverified_audience(text: str) -> str:
+    """What a text says that it is a token for, nothing of it verified; "" where it says nothing."""
+    try:
+        audience = strict_json.parse_object(split_jws(text, MAX_TOKEN_BYTES)[1]).get("aud")
+    except (ValueError, Refused):
+        return ""
+    return audience if isinstance(audience, str) else ""
+
+
 def check_times(token: AgentToken, trust: Trust, now: Epoch) -> None:
     """Raise Refused unless the token is good at `now`: CREDENTIAL_EXPIRED, CREDENTIAL_NOT_YET_VALID, GRANT_EXPIRED."""
     if token.grant is not None and now >= token.grant.expires_at:  # a token ends with its grant, and this says more

@@ -102,7 +102,7 @@ def mesh_signer(state: Path, scope: Scope) -> Signer:
     return Signer(
         key,
         issuer=settings.issuer,
-        audience=settings.audience,
+        audience=settings.mesh_audience,
         scope=scope,
         ttl=Seconds(min(MAX_TTL, settings.max_token_life)),
     )

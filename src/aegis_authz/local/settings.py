@@ -46,7 +46,7 @@ class MeshOptions:
 
     `ports` maps proxy, reverse, control, metrics and probe to loopback ports. `budget_ms` is how long a decision may
     take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are agents with a
-    port of their own. With `https`, what agents send by `CONNECT` is opened.
+    port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is where it is, "" for none.
     """
 
     policies: Path
@@ -60,6 +60,7 @@ class MeshOptions:
     echo: bool = False
     workloads: tuple[LocalWorkload, ...] = ()
     https: bool = True
+    region: str = ""
 
     @property
     def budget(self) -> Budget:
@@ -79,6 +80,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         record_key=layout.keys / "records.pem",
         session_keys=layout.keys / "sessions.keys",
         environment=options.environment,
+        region=options.region,
         credentials=layout.state / "credentials",
         metrics=f"127.0.0.1:{options.ports['metrics']}",
         metrics_dir=layout.run / "metrics",
@@ -111,6 +113,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         state=layout.folder("control"),
         records=layout.records,
         keys=layout.keys,
+        region=options.region,
         policies=options.policies,
         tools=options.tools,
         probe=layout.state / "probe",

@@ -21,6 +21,8 @@ from aegis_authz.policy.compile.identities import (
     LoadedTrust,
     identity_problems,
 )
+from aegis_authz.policy.compile.residency import MEMBER as RESIDENCY
+from aegis_authz.policy.compile.residency import LoadedResidency, read_residency
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule, CompiledRules, compiled_rules
 from aegis_authz.policy.language.ambiguities import ambiguities
 from aegis_authz.policy.language.catalogue import KnownTool, ToolEntry, known_tool, tool_of
@@ -61,7 +63,7 @@ class Loaded:
     """Documents that passed every check, in order of file name and place.
 
     `loaded_policies` are the policies with their sources, `known_tools` is what rules may say of each tool,
-    `identities` who is registered and trusted, and `prices` what calls cost.
+    `identities` who is registered and trusted, `prices` what calls cost, and `residency` who is at home where.
     """
 
     loaded_policies: tuple[LoadedPolicy, ...]
@@ -69,6 +71,7 @@ class Loaded:
     known_tools: Mapping[str, KnownTool] = field(default_factory=dict)
     identities: Identities = NO_IDENTITIES
     prices: Prices = NO_PRICES
+    residency: LoadedResidency | None = None
 
     @property
     def policies(self) -> tuple[PolicyDocument, ...]:
@@ -111,11 +114,12 @@ def load(
     garbled += [Problem(path, 1, 1, "", "a descriptor set stands among the tools that name it") for path in strays]
     reading = _Reading(known_tools, names, detectors, [*unreadable, *wrong, *garbled])
     identities = reading.identities(policies)
-    loaded_policies = reading.policies([source for source in policies if not _is_identity(source)])
+    residency = reading.residency(policies)
+    loaded_policies = reading.policies([source for source in policies if not _is_apart(source)])
     if reading.problems:
         raise PolicyErrors(reading.problems)
     core_tools = tuple(entry.tool for entry in known_tools.values())
-    return Loaded(tuple(loaded_policies), core_tools, known_tools, identities, prices)
+    return Loaded(tuple(loaded_policies), core_tools, known_tools, identities, prices, residency)
 
 
 def _documents(sources: Mapping[str, str]) -> tuple[list[SourceDocument], list[Problem]]:
@@ -220,6 +224,11 @@ class _Reading:
         identities = Identities(tuple(agents), tuple(trusts))
         self.problems += identity_problems(identities)
         return identities
+
+    def residency(self, sources: Sequence[SourceDocument]) -> LoadedResidency | None:
+        residency, wrong = read_residency([source for source in sources if _has(source, RESIDENCY)])
+        self.problems += wrong
+        return residency
 
     def policies(self, sources: Sequence[SourceDocument]) -> list[LoadedPolicy]:
         defined = self._definitions([source for source in sources if _has(source, "define")])
@@ -348,6 +357,11 @@ def _text(source: SourceDocument, key: str) -> str:
 
 def _is_identity(source: SourceDocument) -> bool:
     return _has(source, "agents") or _has(source, "trust")
+
+
+def _is_apart(source: SourceDocument) -> bool:
+    """Whether a document holds no rules: it is about identities or regions."""
+    return _is_identity(source) or _has(source, RESIDENCY)
 
 
 def _has(source: SourceDocument, key: str) -> bool:

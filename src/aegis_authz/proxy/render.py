@@ -59,7 +59,11 @@ def discovery(resources: Sequence[Message]) -> DiscoveryResponse:
 
 
 def xds_files(settings: ProxySettings, catalogue: Catalogue) -> dict[str, str | bytes]:
-    """What Envoy watches, by file name, in the order to be written: a route must find its cluster."""
+    """What Envoy watches, by file name, in the order to be written: a route must find its cluster.
+
+    Tools of other regions have neither.
+    """
+    catalogue = catalogue.near
     all_clusters = [
         *clusters(settings, catalogue),
         *interception_clusters(settings, catalogue),

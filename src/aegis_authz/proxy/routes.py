@@ -283,8 +283,19 @@ def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
                 upgrade_configs=_upgrades(tool.websocket),
             )
             routes.append(_to_tool(tool, match, action, "http", name))
+    routes += [route for name in sorted(catalogue.far) for route in _far(name)]
     unknown = _answer("unknown", 404, "No tool of the catalogue has this prefix.\n", _NO_TOOL)
     return VirtualHost(name="tools", domains=domains, routes=[*routes, unknown])
+
+
+def _far(name: str) -> list[Route]:
+    """What is called on the routes of a tool of another region: its name, so that the call is refused for that."""
+    routes = []
+    for match in (RouteMatch(prefix=f"/{name}/"), RouteMatch(path=f"/{name}")):
+        route = _answer(name, 403, "The tool is in another region.\n", name)
+        route.match = match
+        routes.append(route)
+    return routes
 
 
 def _streams(tool: Tool) -> list[str]:

@@ -65,6 +65,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.GRANT_EXCEEDED: _FORBIDDEN,
         Reason.GRANT_USED_UP: _FORBIDDEN,
         Reason.WORKLOAD_UNAVAILABLE: _FAULTY,
+        Reason.WRONG_REGION: _FORBIDDEN,  # no 421, which a proxy must not generate (RFC 9110 section 15.5.20)
         Reason.MALFORMED_CALL: _MALFORMED,
         Reason.UPGRADE_UNLISTED: _FORBIDDEN,
         Reason.STREAM_UNLISTED: _FORBIDDEN,

@@ -12,7 +12,7 @@ from aegis_authz.encoding.jwk import thumbprint
 
 BOT, CLERK = Scope("acme", "emea", "bot"), Scope("acme", "emea", "clerk")
 KEY = bytes(range(32))
-DOCUMENTS = Directory(MappingProxyType({CLERK: NOBODY}), ())
+DOCUMENTS = Directory(MappingProxyType({CLERK: NOBODY}), (), None)
 
 
 def test_the_directory_follows_what_is_served_and_who_enrolled() -> None:

@@ -71,7 +71,9 @@ class Enroller:
         self._next_look = Monotonic(0.0)
 
     async def invite(self, agent: Scope, life: Seconds, by: str, note: str) -> Invited:
-        """A new code for the agent. Raises EnrolmentsFault, ReleasesFault."""
+        """A new code for the agent. Raises NotEnrolled for one of another region, EnrolmentsFault, ReleasesFault."""
+        if not self._directory().is_home(agent):
+            raise NotEnrolled(409, "the tenant of the agent is at home in another region: invite it there")
         code = self._ids.token() + self._ids.token()
         now = self._clock.now()
         invitation = Invitation(_digest(code), agent, by, Epoch(now + min(life, MAX_INVITATION)))

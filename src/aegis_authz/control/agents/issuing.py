@@ -164,6 +164,7 @@ class TokenIssuer:
         now = self._clock.now()
         binding = self._binding(request.proofs, now)
         claimant = await self._claimant(request, binding, now)
+        self._require_home(claimant.agent)
         if not self._askers.admits(claimant.asker, self._clock.monotonic()):
             raise NotIssued(Denial.RATE, str(claimant.agent))
         if self._is_revoked(_marks(claimant, binding)):
@@ -206,6 +207,11 @@ class TokenIssuer:
         await self._record(issued)
         return IssuedToken(token, life, claimant.grant)
 
+    def _require_home(self, agent: Scope) -> None:
+        """Raise NotIssued for an agent of another region, whose name is kept nowhere here."""
+        if not self._directory().is_home(agent):
+            raise NotIssued(Denial.REGION)
+
     def _binding(self, proofs: Sequence[str], now: Epoch) -> Binding:
         if len(proofs) != 1:
             raise NotIssued(Denial.PROOF_MISSING, f"{len(proofs)} headers")
@@ -231,6 +237,7 @@ class TokenIssuer:
             raise NotIssued(Denial.PARAMETER, "not those of an exchange")
         kind = parameters["subject_token_type"]
         subject = await self._exchanger.subject(parameters["subject_token"], kind, source, now)
+        self._require_home(subject.agent)  # before anything is written of it
         actors = subject.actors
         if "actor_token" in parameters:
             kind = parameters.get("actor_token_type", "")
@@ -298,6 +305,7 @@ class TokenIssuer:
             if refusal.denial is not Denial.ASSERTION_KEY or not await self._learn():
                 raise
             assertion = read()
+        self._require_home(assertion.agent)
         name = f"{assertion.agent} {assertion.jti}"
         await self._claim("assertion", name, Seconds(ASSERTION_LIFE + 2 * terms.clock_skew), Denial.ASSERTION_REPLAYED)
         return assertion

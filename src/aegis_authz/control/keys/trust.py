@@ -21,7 +21,7 @@ def trust_data(
     """
     return trust_to_data(
         issuer=settings.issuer,
-        audience=settings.audience,
+        audience=settings.mesh_audience,
         token_keys=public_jwks(token_keys),
         approval_keys=public_jwks(approval_keys),
         # As floats always: 5 and 5.0 are one setting and must not make two revisions.

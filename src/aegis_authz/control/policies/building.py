@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from aegis_authz.control.policies.bulletin import Live
 from aegis_authz.control.policies.directory import Directory
+from aegis_authz.control.policies.residents import home_sources, residency_of
 from aegis_authz.control.policies.stand_ins import yielding
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
@@ -44,12 +45,14 @@ class PolicyBuilder:
         own: Sources,
         revoked: Callable[[], Iterable[str]],
         people_base: str = "",
+        region: str = "",
     ) -> None:
         """`trust_data` gives `control.keys.trust.trust_data` of now, and `revoked` the marks of what is revoked now;
         `detectors` are the names `sanitize` may use.
 
         `own` are documents of Aegis itself, part of every revision beside those published. `people_base` is where
-        people decide approvals, "" for `status_base`.
+        people decide approvals, "" for `status_base`. `region` is the one whose tenants are published, "" for a mesh
+        without regions.
         """
         self._signing_key = signing_key
         self._trust_data = trust_data
@@ -57,11 +60,16 @@ class PolicyBuilder:
         self._detectors = detectors
         self._revoked = revoked
         self._people_base = people_base
+        self._region = region
         self._own = Sources(_marked(own.policies), _marked(own.tools))
 
     def catalogue(self, sources: Sources) -> Catalogue:
         """The tools of these documents and our own, with how long policies keep requests open. Raises PolicyErrors."""
-        return self.loaded(sources).catalogue
+        return self.loaded(sources).catalogue.within(self._region)
+
+    def home(self, sources: Sources) -> Sources:
+        """What is published of these documents: nothing about tenants of other regions. Raises PolicyErrors."""
+        return home_sources(sources, self._region)
 
     def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
         """The limits that calls of the agent can meet. Raises PolicyErrors."""
@@ -72,6 +80,7 @@ class PolicyBuilder:
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
         loaded = self.loaded(sources)
+        residency = residency_of(loaded.residency, self._region, _own_tenants(loaded))
         compiled = compile_policy(
             loaded.compiled,
             loaded.tools,
@@ -82,11 +91,14 @@ class PolicyBuilder:
             loaded.prices,
             self._revoked(),
             self._people_base,
+            residency,
         )
         key = self._signing_key()
         signer = p256_jwk(key.public_key())["kid"]
         bundle = pack(compiled, rego_library(), key, signer)
-        return Live(Revision(compiled.revision), bundle, Directory.of(loaded.identities), compiled.bases, signer)
+        return Live(
+            Revision(compiled.revision), bundle, Directory.of(loaded.identities, residency), compiled.bases, signer
+        )
 
     def findings(self, sources: Sources, now: datetime) -> list[Finding]:
         """What lint finds in these documents, by the time of now."""
@@ -100,8 +112,14 @@ class PolicyBuilder:
 
     def loaded(self, sources: Sources) -> Loaded:
         """These documents and our own, checked. Raises PolicyErrors."""
+        sources = self.home(sources)
         policies = {**sources.policies, **yielding(self._own.policies, sources.policies)}
         return load(policies, {**sources.tools, **self._own.tools}, self._detectors)
+
+
+def _own_tenants(loaded: Loaded) -> frozenset[str]:
+    own = (policy.document for policy in loaded.loaded_policies if policy.source.path.startswith(f"{_OWN}/"))
+    return frozenset(f"{document.org}/{document.tenant}" for document in own)
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:

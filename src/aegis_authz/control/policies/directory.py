@@ -9,6 +9,7 @@ from types import MappingProxyType
 from aegis_authz.core.enrolment import NOBODY_ENROLLED, Enrolled, EnrolledKey
 from aegis_authz.core.identity import Way
 from aegis_authz.core.registration import DEFAULT_WAYS
+from aegis_authz.core.residency import Residency
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.trusted_issuer import TrustedIssuer
 from aegis_authz.core.units import Seconds
@@ -38,16 +39,17 @@ NOBODY = RegisteredAgent(MappingProxyType({}), DEFAULT_WAYS, None, "", MappingPr
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The agents and trusted issuers of one revision, and whoever enrolled."""
+    """The agents and trusted issuers of one revision, and whoever enrolled; `residency` is None without regions."""
 
     agents: Mapping[Scope, RegisteredAgent]
     trusts: tuple[TrustedIssuer, ...]
+    residency: Residency | None
 
     @staticmethod
-    def of(identities: Identities) -> Directory:
+    def of(identities: Identities, residency: Residency | None) -> Directory:
         """The directory of these documents."""
         agents = {scope: _registered(entry) for scope, entry in identities.entries()}
-        return Directory(MappingProxyType(agents), identities.issuers())
+        return Directory(MappingProxyType(agents), identities.issuers(), residency)
 
     def with_enrolled(self, enrolled: Enrolled) -> Directory:
         """This and the keys that agents brought themselves; a document says how else they are registered."""
@@ -59,14 +61,18 @@ class Directory:
                 keys=MappingProxyType({**agent.keys, key_id: entry.raw_key}),
                 enrolled=MappingProxyType({**agent.enrolled, key_id: entry}),
             )
-        return Directory(MappingProxyType(agents), self.trusts)
+        return Directory(MappingProxyType(agents), self.trusts, self.residency)
+
+    def is_home(self, scope: Scope) -> bool:
+        """Whether the agent's tenant is at home in this region; everybody is where there are none."""
+        return self.residency is None or self.residency.is_home(scope)
 
     def agent(self, scope: Scope) -> RegisteredAgent:
         """What holds for an agent, registered or not."""
         return self.agents.get(scope, NOBODY)
 
 
-EMPTY_DIRECTORY = Directory(MappingProxyType({}), ())
+EMPTY_DIRECTORY = Directory(MappingProxyType({}), (), None)
 """Nobody is registered and nobody trusted."""
 
 

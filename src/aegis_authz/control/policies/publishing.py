@@ -36,6 +36,10 @@ class Builder(Protocol):
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
         ...
 
+    def home(self, sources: Sources) -> Sources:
+        """What of these documents is published and kept here. Raises PolicyErrors."""
+        ...
+
     def errors(self, sources: Sources, now: datetime) -> list[Problem]:
         """What is valid in these documents and must not be published all the same."""
         ...
@@ -136,7 +140,7 @@ class Publisher:
     def _begin(self, folders: Callable[[], Sources]) -> None:
         current = self._releases.current()
         if current == "":
-            sources = folders()
+            sources = self._builder.home(folders())
             live = self._builder.build(sources)
             self._own_change(live, sources, ChangeKind.FIRST, NO_REVISION, "first start")
             _log.info("first start: published revision %s", live.revision)
@@ -172,6 +176,7 @@ class Publisher:
         Standing decisions are of no folder: they stay, until they are taken back.
         """
         async with self._one_at_a_time:
+            sources = await asyncio.to_thread(self._builder.home, sources)
             await self._require_clean(sources)
             return await self._publish(lambda served: _with_standing(sources, served), by, message)
 

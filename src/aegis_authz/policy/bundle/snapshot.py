@@ -21,6 +21,7 @@ from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.policy.bundle.agent_data import agents_from_data
 from aegis_authz.policy.bundle.limit_data import breakers_from_data, limits_from_data
 from aegis_authz.policy.bundle.price_data import prices_from_data, prices_to_data
+from aegis_authz.policy.bundle.residency_data import residency_from_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
@@ -34,6 +35,7 @@ _YOUNGER: Mapping[str, Json] = {
     "revoked": [],
     "holds": {},
     "people_base": None,
+    "residency": None,
 }
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
@@ -96,9 +98,11 @@ def snapshot_from_data(data: Json) -> Snapshot:
     revision = text(item["revision"], "the revision")
     if not revision:
         raise ValueError("the revision is empty")
+    residency = residency_from_data(item["residency"])
+    catalogue = Catalogue.of(tools_from_data(item["catalogue"])).holding(_holds(item["holds"]))
     return Snapshot(
         revision=Revision(revision),
-        catalogue=Catalogue.of(tools_from_data(item["catalogue"])).holding(_holds(item["holds"])),
+        catalogue=catalogue.within("" if residency is None else residency.region),
         trust=trust_from_data(item["trust"]),
         agents=agents_from_data(item["agents"]),
         status_base=text(item["status_base"], "status_base"),
@@ -110,6 +114,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         breakers=breakers_from_data(item["breakers"]),
         prices=prices_from_data(item["prices"]),
         revoked=_revoked(item["revoked"]),
+        residency=residency,
     )
 
 

@@ -10,12 +10,14 @@ from aegis_authz.core.basis import Bases
 from aegis_authz.core.catalogue import Tool
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.price import NO_PRICES, Prices
+from aegis_authz.core.residency import Residency
 from aegis_authz.core.scope_shape import scope_shape
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_data
 from aegis_authz.policy.bundle.price_data import prices_to_data
+from aegis_authz.policy.bundle.residency_data import residency_to_data
 from aegis_authz.policy.bundle.snapshot import bases_from_data, snapshot_from_data, trust_from_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
@@ -59,13 +61,14 @@ def compile_policy(
     prices: Prices = NO_PRICES,
     revoked: Iterable[str] = (),
     people_base: str = "",
+    residency: Residency | None = None,
 ) -> Compiled:
     """Compile checked documents. `people_base` is the URL under which people decide approvals, "" for `status_base`.
 
     `trust_data` is what `trust_to_data` made; `status_base` the URL under which approvals are looked up,
     "" for none; `rego` the library the bundle will carry, by default the one of this package; `identities` who is
     registered and whose tokens are exchanged; `prices` what calls cost, `revoked` the marks of what is
-    revoked. The order of documents, tools, files and keys
+    revoked; `residency` whose calls are judged, in a mesh of regions. The order of documents, tools, files and keys
     does not matter: same content, same revision. Raises ValueError for documents that did not pass `load` and for
     unreadable trust.
     """
@@ -89,6 +92,7 @@ def compile_policy(
             # older authorizers know no such members
             **({"holds": dict(holds)} if holds else {}),
             **({"people_base": people_base} if people_base not in ("", status_base) else {}),
+            **({} if residency is None else {"residency": residency_to_data(residency)}),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)

@@ -231,6 +231,12 @@ _IDENTITIES: Mapping[str, str] = {
     "SubjectEntry.on_behalf_of": "The claim that names the person the agent acts for; the agent proves itself beside.",
 }
 
+_REGIONS: Mapping[str, str] = {
+    "residency": "Regions by name: which tenants are at home in each. A tenant that is not named is at home nowhere.",
+    "tenants": "Tenants whose calls the region judges: org/tenant, or org/* for all of an org.",
+    "gateway": "Where agents reach the region's gateway; a call that came to another region is told.",
+}
+
 _TESTS: Mapping[str, str] = {
     "tests": "Calls, and what is expected of each.",
     "identities": "What stands for an agent, and for which, or why for none.",
@@ -313,5 +319,6 @@ DESCRIPTIONS: Mapping[str, str] = {
     **_SHARED,
     **_TOOLS,
     **_IDENTITIES,
+    **_REGIONS,
     **_TESTS,
 }

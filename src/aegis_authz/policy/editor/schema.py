@@ -15,7 +15,7 @@ from pydantic_core import core_schema
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.editor.descriptions import DESCRIPTIONS
-from aegis_authz.policy.language import addresses, identities, limits
+from aegis_authz.policy.language import addresses, identities, limits, residency
 from aegis_authz.policy.language import types as words
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import Currency, PricesDocument
@@ -54,6 +54,8 @@ _CONSTRAINTS: Constraints = {
     **constraint(identities.SpiffeId, {"pattern": "^spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+$"}),
     **constraint(identities.AgentTemplate, {"pattern": "^([^/]+)/([^/]+)/([^/]+)$"}),
     **constraint(identities.JwksUrl, {"pattern": "^https?://"}),
+    **constraint(residency.Tenants, {"pattern": rf"^{_NAME}/({_NAME}|\*)$"}),
+    **constraint(residency.Gateway, {"pattern": "^https?://"}),
     **constraint(Currency, {"pattern": "^[A-Z]{3}$"}),
     **constraint(limits.Duration, {"pattern": _DURATION}),
     **constraint(limits.Window, {"pattern": f"^(hour|day|week|month)$|{_DURATION}"}),
@@ -78,6 +80,7 @@ _ALSO: Mapping[str, _Mapping] = {
     "Redaction": {"minProperties": 1},
     "Obligations": {"minProperties": 1},
     "Size": {"minProperties": 1},
+    "RegionEntry": {"minProperties": 1},
     "ToolEntry": {
         "oneOf": [
             {"required": ["actions"]},
@@ -94,8 +97,15 @@ _ALSO: Mapping[str, _Mapping] = {
 
 
 def policy_schema() -> _Mapping:
-    """The schema of policies, templates, definitions, agents and trusted issuers."""
-    kinds = (PolicyDocument, Template, DefinitionsDocument, identities.AgentsDocument, identities.TrustDocument)
+    """The schema of policies, templates, definitions, agents, trusted issuers and regions."""
+    kinds = (
+        PolicyDocument,
+        Template,
+        DefinitionsDocument,
+        identities.AgentsDocument,
+        identities.TrustDocument,
+        residency.ResidencyDocument,
+    )
     schema = schema_of("Aegis policy", kinds)
     _take_names(_mapping(schema["$defs"]))
     return schema

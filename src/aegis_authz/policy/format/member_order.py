@@ -21,6 +21,7 @@ from aegis_authz.policy.language.limits import (
     RateLimit,
 )
 from aegis_authz.policy.language.operators import OPERATORS, Holder
+from aegis_authz.policy.language.residency import ResidencyDocument
 from aegis_authz.policy.language.rule import Approval, Conditions, DenyRule, ToolRule, Waiver
 from aegis_authz.policy.language.shapes import Shape
 from aegis_authz.policy.language.values import ElementRule, ParameterRule, TimeWindow
@@ -32,6 +33,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "tool": ToolEntry,
     "agents": AgentsDocument,
     "trust": TrustDocument,
+    "residency": ResidencyDocument,
     "prices": PricesDocument,
 }
 """The kinds of documents, by the member that only documents of that kind have."""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from aegis_authz.control.policies.residents import home_sources, residency_of
+from aegis_authz.core.release import Sources
+from aegis_authz.policy.load import load
+from aegis_authz.policy.source.problems import PolicyErrors
+
+REGIONS = "residency: {eu: {tenants: [acme/emea]}, us: {tenants: [acme/amer]}}\n"
+EMEA = "org: acme\ntenant: emea\nagent: bot\nallowed_tools: []\n"
+AMER = "org: acme\ntenant: amer\nagent: bot\nallowed_tools: []\n"
+HOUSE = "template: house\nallowed_tools: []\n"
+
+
+def sources(**files: str) -> Sources:
+    return Sources({f"{name}.yaml": text for name, text in {"regions": REGIONS, **files}.items()}, {"t.yaml": "tool"})
+
+
+def told(fault: pytest.ExceptionInfo[PolicyErrors]) -> str:
+    return " ".join(f"{problem.path}: {problem.message}" for problem in fault.value.problems)
+
+
+def test_files_of_other_regions_are_left_out_and_all_others_stay() -> None:
+    given = sources(emea=EMEA, amer=AMER, house=HOUSE)
+    kept = home_sources(given, "eu")
+    assert sorted(kept.policies) == ["emea.yaml", "house.yaml", "regions.yaml"]
+    assert kept.tools == given.tools
+    assert home_sources(kept, "eu") == kept
+
+
+def test_without_a_region_all_stay() -> None:
+    assert home_sources(sources(emea=EMEA, amer=AMER), "") == sources(emea=EMEA, amer=AMER)
+
+
+@pytest.mark.parametrize("beside", [EMEA, HOUSE])
+def test_a_file_that_is_about_others_as_well_is_refused(beside: str) -> None:
+    with pytest.raises(PolicyErrors) as fault:
+        home_sources(sources(mixed=f"{AMER}---\n{beside}"), "eu")
+    assert told(fault) == "mixed.yaml: is about tenants of another region than eu: put it into a file of its own"
+
+
+def test_a_document_of_agents_of_two_regions_is_refused() -> None:
+    with pytest.raises(PolicyErrors) as fault:
+        home_sources(sources(agents="agents: {acme/emea/bot: {}, acme/amer/bot: {}}\n"), "eu")
+    assert "registers agents of this region and of others: put them into files of their own" in told(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "message"),
+    [
+        (REGIONS, "", "pins tenants to regions, and the control plane has none: set `region` in its settings"),
+        (REGIONS, "ap", "names eu, us, and no tenants of ap, the `region` of the control plane's settings"),
+        (HOUSE, "eu", "no document says which tenants are at home in eu: publish one with `residency`"),
+    ],
+)
+def test_documents_and_settings_that_disagree_are_refused_with_what_to_do(text: str, region: str, message: str) -> None:
+    with pytest.raises(PolicyErrors) as fault:
+        residency_of(load({"regions.yaml": text}, {}).residency, region, frozenset())
+    assert message in told(fault)
+
+
+def test_what_is_of_no_region_has_no_residency() -> None:
+    assert residency_of(load({"house.yaml": HOUSE}, {}).residency, "", frozenset()) is None
