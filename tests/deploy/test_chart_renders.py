@@ -33,6 +33,18 @@ def test_the_render_in_the_repository_is_that_of_the_chart(helm: str, name: str)
     assert done.stdout == page.read_text("utf-8"), "make chart-renders"
 
 
+@pytest.mark.parametrize(("region", "settings"), [("eu", {"control.yaml", "authz.yaml"}), ("", set())])
+def test_the_region_of_a_release_is_that_of_its_control_plane_and_authorizers(
+    helm: str, region: str, settings: set[str]
+) -> None:
+    done = render(helm, "--set", f"redis.bundled=true,region={region}")
+    assert done.returncode == 0, done.stderr
+    maps = (entry for entry in yaml.safe_load_all(done.stdout) if entry and entry["kind"] == "ConfigMap")
+    files = {name: text for entry in maps for name, text in (entry.get("data") or {}).items() if name.endswith(".yaml")}
+    assert {name for name, text in files.items() if "region" in yaml.safe_load(text)} == settings
+    assert all(yaml.safe_load(files[name])["region"] == region for name in settings)
+
+
 @pytest.mark.parametrize("name", [name for name in SETS if name not in ("both", "sidecar")])
 def test_the_chart_passes_lint(helm: str, name: str) -> None:  # with sidecars it wants to know the cluster
     command = [helm, "lint", "--strict", str(CHART), "-f", str(HERE / "values" / f"{name}.yaml")]

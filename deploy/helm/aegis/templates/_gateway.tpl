@@ -16,6 +16,9 @@ metrics_dir: /run/aegis/metrics
 ready_socket: /run/aegis/ready-{worker}.sock
 drain_ms: {{ $values.drainMs }}
 environment: {{ $root.Values.environment | quote }}
+{{- with $root.Values.region }}
+region: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* (list $ $values "0.0.0.0"): settings of what configures Envoy. */}}
