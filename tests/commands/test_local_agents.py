@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,13 @@ def test_what_is_no_laptops_folder_gets_no_keys(layout: Layout) -> None:
     many = [policy(f"a{number}") for number in range(MOST_LOCAL_AGENTS + 1)]
     assert enrol(layout, *many) == ()
     assert not (layout.state / "probe" / "policies" / LOCAL_AGENTS).exists()
+
+
+def test_of_a_region_none_but_its_own_agents_get_keys(layout: Layout) -> None:
+    amer = "org: acme\ntenant: amer\nagent: trader\nallowed_tools: []\n"
+    regions = "residency: {eu: {tenants: [acme/emea]}, us: {tenants: [acme/amer]}}\n"
+    loaded = load({"1.yaml": policy("finance"), "2.yaml": amer, "regions.yaml": regions}, {})
+    here = replace(options(layout.state), region="eu")
+    assert enrol_local_agents(here, layout, loaded) == (FINANCE,)
+    assert not (layout.state / "agents" / "acme" / "amer").exists()
+    assert list(registered(layout)) == ["acme/emea/finance"]

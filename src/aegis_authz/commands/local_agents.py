@@ -38,7 +38,7 @@ def enrol_local_agents(options: MeshOptions, layout: Layout, loaded: Loaded) -> 
     An agent that documents of the operator's own register is left to them. Raises KeyFolderError, OSError, and
     WorkloadUnknown for a port of an agent that no key is made for here.
     """
-    agents = tuple(_agents(loaded, layout.state / "probe"))
+    agents = tuple(_agents(loaded, layout.state / "probe", options.region))
     if len(agents) > MOST_LOCAL_AGENTS:
         agents = ()
     workloads = {entry.agent for entry in options.workloads}
@@ -63,13 +63,19 @@ def enrol_local_agents(options: MeshOptions, layout: Layout, loaded: Loaded) -> 
     return agents
 
 
-def _agents(loaded: Loaded, doctors: Path) -> Iterator[Scope]:
-    """The agents that policies name in full and no document registers; the doctor's own is none of them."""
+def _agents(loaded: Loaded, doctors: Path, region: str) -> Iterator[Scope]:
+    """The agents that policies name in full and no document registers; neither the doctor's own, nor any of another
+    region.
+    """
+    residency = None if loaded.residency is None else loaded.residency.of(region)
     registered = {str(scope) for scope, _ in loaded.identities.entries()}
     policies = (policy for policy in loaded.loaded_policies if not Path(policy.source.path).is_relative_to(doctors))
     for name in dict.fromkeys(policy.document.scope for policy in policies):
-        if ANY not in name and name not in registered:
-            yield Scope.parse(name)
+        if ANY in name or name in registered:
+            continue
+        agent = Scope.parse(name)
+        if not region or (residency is not None and residency.is_home(agent)):
+            yield agent
 
 
 def _public_jwk(path: Path) -> Json:
