@@ -212,7 +212,8 @@ ENTRYPOINT ["/usr/local/bin/start"]
 _POSTGRES_START = """#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    initdb --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-host=scram-sha-256 --pgdata="$PGDATA"
+    initdb --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-host=scram-sha-256 --encoding=UTF8 --locale=C \\
+        --pgdata="$PGDATA"
     echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
     pg_ctl --wait --options="-c listen_addresses=''" start
     createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
