@@ -22,7 +22,8 @@ import yaml
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CutRecord, Record
-from aegis_authz.siem.entry import Entry
+from aegis_authz.evidence.verify import LogLine
+from aegis_authz.siem.entry import Entry, read_entry
 from aegis_authz.siem.event import Parameters
 from aegis_authz.siem.formats import Format, Shape
 from aegis_authz.siem.occasion import Uses
@@ -30,6 +31,8 @@ from tests.support.exported_records import ALLOWED, APPROVED, DENIED, REFUSALS, 
 
 SIGMA = Path(__file__).resolve().parents[2] / "deploy" / "sigma"
 RULES = {path.stem: [*yaml.safe_load_all(path.read_text("utf-8"))] for path in sorted(SIGMA.glob("*.yml"))}
+DEMO = Path(__file__).parent / "demo_records.jsonl"
+"""The records of one `aegis demo`, of its authorizers and its control plane."""
 QUERIES: dict[str, str] = json.loads((SIGMA / "compiled" / "sqlite.json").read_text("utf-8"))
 SHAPE = Shape(Format.JSON, Parameters.CLEAR, UTC, "1.0.0")
 NIGHT = APPROVED.time - 6 * 3600  # two o'clock of a friday
@@ -90,6 +93,27 @@ def test_a_rule_fires_on_what_it_is_about(name: str) -> None:
 @pytest.mark.parametrize("name", QUIET)
 def test_a_rule_keeps_quiet_where_that_is_not_so(name: str) -> None:
     assert hits(name, entries(QUIET[name]), Uses()) == 0
+
+
+PLAYED = {
+    "agent-quarantined",
+    "budget-at-80-percent",
+    "budget-used-up",
+    "destination-outside-the-allowlist",
+    "forged-or-replayed-token",
+    "mesh-fails-closed",
+}
+"""What `aegis demo` plays on purpose: attacks, a budget that ends, an OPA and a Redis that die."""
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_on_the_calls_of_the_demo_a_rule_fires_only_on_what_it_plays(name: str) -> None:
+    known = Uses()
+    raws = DEMO.read_bytes().splitlines(keepends=True)
+    demo = [read_entry(LogLine(DEMO.name, number, raw)) for number, raw in enumerate(raws, start=1)]
+    for entry in demo:
+        known.add(entry.record)  # the second day of its agents
+    assert bool(hits(name, demo, known)) is (name in PLAYED)
 
 
 @pytest.mark.parametrize("name", RULES)
