@@ -22,7 +22,7 @@ from aegis_authz.local.settings import (
 )
 from aegis_authz.local.supervisor import Stage
 
-_START_TIMEOUT = 30.0
+_START_TIMEOUT = 90.0
 
 
 def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, echo: Sequence[int] = ()) -> list[Stage]:
