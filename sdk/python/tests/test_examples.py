@@ -61,3 +61,27 @@ class TestOnAMesh:
         await mesh.approve(next(word for word in held.replace(",", " ").split() if word.startswith("apr_")).rstrip("."))
         assert '"status":"paid"' in await run("langgraph/pay.py", tmp_path, environment)
         assert "5600" in str(mesh.tools.received["/v1/payments"]["body"])
+
+    async def test_a_run_of_pydantic_ai_goes_on_with_what_a_person_decided(
+        self, mesh: DemoMesh, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            interpreter(),
+            str(EXAMPLES / "pydantic_ai" / "pay.py"),
+            cwd=tmp_path,
+            env={**os.environ, **environment, **ENVIRONMENT},
+            stdin=pipe,
+            stdout=pipe,
+        )
+        assert process.stdout is not None
+        held = (await process.stdout.readline()).decode("utf-8")
+        assert held.startswith("create_payment on stripe-payments is held: ")
+        await mesh.approve(next(word for word in held.replace(",", " ").split() if word.startswith("apr_")).rstrip("."))
+        rest, _ = await process.communicate(b"\n")
+        assert process.returncode == 0
+        paid, refused, granted = rest.decode("utf-8").splitlines()
+        assert "4200" in paid
+        assert refused.startswith("create_payment on stripe-payments was refused: Policy does not allow this call")
+        assert "5700" in granted
+        assert "5700" in str(mesh.tools.received["/v1/payments"]["body"])
