@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.dist import WrongContents, require_node_contents
 from sdk.node.tests.conftest import SDK, run
 
 pytestmark = pytest.mark.slow
@@ -27,14 +28,23 @@ def test_what_is_published_needs_nothing_and_holds_its_types(tarball: Path) -> N
     with tarfile.open(tarball) as archive:
         names = set(archive.getnames())
         manifest = json.load(archive.extractfile("package/package.json"))  # type: ignore[arg-type]  # it is a file
-    modules = {path.stem for path in (SDK / "src").glob("*.ts") if not path.name.endswith(".d.ts")}
-    compiled = {f"package/dist/{module}{suffix}" for module in modules for suffix in (".js", ".d.ts")}
-    assert names == compiled | {"package/package.json", "package/README.md"}
+    assert {"package/dist/index.js", "package/dist/index.d.ts", "package/README.md"} <= names
     assert "dependencies" not in manifest
     assert {name for name, meta in manifest["peerDependenciesMeta"].items() if meta["optional"]} == set(
         manifest["peerDependencies"]
     )
     assert {f"package/{path[2:]}" for export in manifest["exports"].values() for path in export.values()} <= names
+
+
+def test_a_package_with_a_file_that_is_not_ours_is_not_published(tarball: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / tarball.name
+    with tarfile.open(tarball) as source, tarfile.open(spoilt, "w:gz") as copy:
+        for member in source:
+            if member.name != "package/dist/key.js":
+                copy.addfile(member, source.extractfile(member))
+        copy.addfile(tarfile.TarInfo("package/key.pem"))
+    with pytest.raises(WrongContents, match=r"missing \['dist/key.js'\], not ours \['key.pem'\]"):
+        require_node_contents(spoilt)
 
 
 def test_the_lock_names_no_registry() -> None:

@@ -1,0 +1,107 @@
+// Plays the cases with an agent of a framework, whose model is a script and whose one tool calls through the mesh.
+
+import { randomUUID } from "node:crypto";
+
+import { z } from "zod";
+
+import { error, run } from "./script.mjs";
+
+const INPUT = z.object({ path: z.string(), json: z.record(z.string(), z.any()) });
+const NAME = { name: "send", description: "Sends something." };
+const CANCELLED = { got: { error: "cancelled" }, shown: "" };
+
+/** The tool's function; the framework gives it a signal of its own. */
+function sender(playing) {
+  return async ({ path, json }, signal = playing.signal) => {
+    const headers = { "content-type": "application/json", "idempotency-key": randomUUID() };
+    let answer;
+    for (let tries = playing.tries; tries > 0 && (answer?.status ?? 503) === 503; tries -= 1) {
+      const options = { method: "POST", headers, body: JSON.stringify(json), signal };
+      answer = await playing.aegis.fetch(playing.base + path, options);
+    }
+    return answer.json();
+  };
+}
+
+/** The calls by the turns of the model: all in one, or each in its own. */
+function turns({ calls, together }) {
+  const named = calls.map((call, index) => ({ id: `call_${index}`, args: call }));
+  return together ? [named] : named.map((call) => [call]);
+}
+
+const players = {
+  langchain: async (playing) => {
+    const { aegisMiddleware, resume } = await import("@aegis-authz/agent/langchain");
+    const { fakeModel } = await import("@langchain/core/testing");
+    const { tool } = await import("@langchain/core/tools");
+    const { MemorySaver } = await import("@langchain/langgraph");
+    const { AIMessage, createAgent, ToolMessage } = await import("langchain");
+    const send = sender(playing);
+    const model = turns(playing).reduce(
+      (script, turn) => script.respondWithTools(turn.map(({ id, args }) => ({ name: "send", args, id }))),
+      fakeModel(),
+    );
+    const sending = tool(async (args, config) => JSON.stringify(await send(args, config.signal)), { ...NAME, schema: INPUT });
+    const agent = createAgent({
+      model: model.respond(new AIMessage("done")),
+      tools: [sending],
+      middleware: [aegisMiddleware(playing.aegis)],
+      checkpointer: new MemorySaver(),
+    });
+    const config = { configurable: { thread_id: "1" }, signal: playing.signal };
+    let result = await agent.invoke({ messages: [{ role: "user", content: "go" }] }, config);
+    for (let held = result.__interrupt__; held?.length > 0; held = result.__interrupt__) {
+      playing.tellHeld(held[0].value.aegis_approval);
+      await playing.decision;
+      result = await agent.invoke(resume(held), config);
+    }
+    const answers = new Map(result.messages.filter(ToolMessage.isInstance).map((answer) => [answer.tool_call_id, answer]));
+    return playing.calls.map((_, index) => {
+      const { status, artifact, content } = answers.get(`call_${index}`);
+      if (status !== "error") {
+        return { got: { result: JSON.parse(content) }, shown: content };
+      }
+      const { error: name, reason, retryable, retryAfter } = artifact;
+      return { got: { error: name, reason, retryable, ...(retryAfter ? { retry_after: retryAfter } : {}) }, shown: content };
+    });
+  },
+  ai: async (playing) => {
+    const { aegisTools } = await import("@aegis-authz/agent/ai");
+    const { generateText, isStepCount, tool } = await import("ai");
+    const { MockLanguageModelV4 } = await import("ai/test");
+    const send = sender(playing);
+    const usage = { inputTokens: { total: 1 }, outputTokens: { total: 1 } };
+    const script = turns(playing).map((turn) => ({
+      content: turn.map(({ id, args }) => ({ type: "tool-call", toolCallId: id, toolName: "send", input: JSON.stringify(args) })),
+      finishReason: { unified: "tool-calls" },
+      usage,
+      warnings: [],
+    }));
+    script.push({ content: [{ type: "text", text: "done" }], finishReason: { unified: "stop" }, usage, warnings: [] });
+    const model = new MockLanguageModelV4({ doGenerate: async () => script.shift() });
+    const sending = tool({ inputSchema: INPUT, execute: (args, { abortSignal }) => send(args, abortSignal) });
+    const governed = aegisTools(playing.aegis, { send: sending }, { onPending: playing.onPending });
+    const { signal: abortSignal } = playing;
+    const { steps } = await generateText({ model, prompt: "go", ...governed, stopWhen: isStepCount(9), abortSignal });
+    const shown = model.doGenerateCalls.at(-1).prompt.filter(({ role }) => role === "tool").flatMap(({ content }) => content);
+    const parts = steps.flatMap(({ content }) => content);
+    return playing.calls.map((_, index) => {
+      const id = `call_${index}`;
+      const part = parts.find(({ type, toolCallId }) => toolCallId === id && ["tool-error", "tool-result"].includes(type));
+      const { output } = shown.find(({ toolCallId }) => toolCallId === id);
+      const text = typeof output.value === "string" ? output.value : JSON.stringify(output.value);
+      return { got: part.type === "tool-error" ? error(part.error) : { result: part.output }, shown: text };
+    });
+  },
+};
+
+await run(async (playing) => {
+  try {
+    return await players[process.argv[2]](playing);
+  } catch (fault) {
+    if (!playing.signal.aborted) {
+      throw fault;
+    }
+    return playing.calls.map(() => CANCELLED);
+  }
+});
