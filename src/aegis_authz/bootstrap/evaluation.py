@@ -16,7 +16,7 @@ from aegis_authz.server.evaluation_app import OUTCOME_PATH, evaluation_app
 from aegis_authz.server.status import StatusServer, shared_listener
 from aegis_authz.server.value_redaction import ValueRedactor
 
-_MOST_CONNECTIONS = 512
+_MOST_CONNECTIONS = 128  # each may hold a body of a mebibyte before anybody is known
 _SERVING = "what answers questions"
 
 

@@ -27,7 +27,7 @@ EVALUATION_PATH: Final = "/access/v1/evaluation"
 OUTCOME_PATH: Final = "/access/v1/outcome"
 METADATA_PATH: Final = "/.well-known/authzen-configuration"
 MOST_QUESTION_BYTES: Final = 256 * 1024
-MOST_REPORT_BYTES: Final = 4 * 1024 * 1024
+MOST_REPORT_BYTES: Final = 1024 * 1024
 
 _BODY_SECONDS = 5.0
 _LEAST_WAIT, _MOST_WAIT = 1.0, 300.0
