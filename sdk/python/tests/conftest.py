@@ -17,6 +17,8 @@ tool: people
 functions:
   find_person:
     parameters: {name: string, remark: {type: string, optional: true}}
+  write_letter:
+    parameters: {name: string}
   raise_salary:
     cost: {fixed: 2, currency: USD}
     parameters: {name: string, percent: number}
@@ -32,6 +34,9 @@ allowed_tools:
     sanitize:
       request: {detectors: [us_ssn]}
       response: {detectors: [us_ssn], fields: [/notes]}
+  - name: people
+    actions: [write_letter]
+    sanitize: {response: {detectors: [us_ssn]}}
   - name: people
     actions: [raise_salary]
 limits:
