@@ -11,9 +11,12 @@ import pytest
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
 from aegis_authz.core.residency import Residency
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.http.call import HttpCall
 from tests.check.test_pipeline import GITHUB, SNAPSHOT, STRIPE, TRUST, World, decision, message, payment, token
+from tests.support.questions import question, question_document
 
 GATEWAYS = MappingProxyType({"us": "http://us.mesh.example"})
 
@@ -31,6 +34,12 @@ def snapshot(region: str = "eu", tenants: tuple[str, ...] = ("acme/emea",), revi
 
 def shown(audience: object = "mesh/eu") -> bytes:
     return payment(x_aegis_token=token(aud=audience))
+
+
+def asked(tool: str, action: str, audience: str = "mesh/eu") -> HttpCall:
+    """A question to the evaluation endpoint, of the tenant that pays above."""
+    document = question_document("acme/emea/bot", tool, action, {"amount": 5})
+    return question(token(aud=audience).decode(), document)
 
 
 def assert_no_trace(world: World) -> None:
@@ -104,3 +113,28 @@ async def test_a_tool_of_another_region_is_refused_on_record_with_its_gateway() 
     (record,) = world.records
     assert (record.reason, record.tool, len(world.settled)) == (Reason.WRONG_REGION, "github", 1)
     assert world.asked == [], "the policy engine is not asked"
+
+
+@pytest.mark.parametrize("audience", ["mesh/eu", "mesh/us"])
+async def test_a_question_of_a_tenant_of_another_region_leaves_no_trace_either(audience: str) -> None:
+    world = World(snapshots=[snapshot(tenants=("acme/amer",))], region="eu")
+    await world.pipeline().check(asked("stripe", "pay", audience), "", world.monotonic() + 1)
+    assert_no_trace(world)
+    assert world.asked == []
+
+
+async def test_a_question_about_a_tool_of_another_region_is_refused_unjudged() -> None:
+    world = World(snapshots=[snapshot()], region="eu")
+    await world.pipeline().check(asked("github", "list_issues"), "", world.monotonic() + 1)
+    (record,) = world.records
+    assert (record.reason, record.tool, len(world.settled)) == (Reason.WRONG_REGION, "github", 1)
+    assert world.asked == []
+
+
+@pytest.mark.parametrize(("tenants", "audience"), [(("acme/amer",), "mesh/eu"), (("acme/emea",), "mesh/us")])
+async def test_who_reports_an_outcome_in_another_region_is_nobody_here(tenants: tuple[str, ...], audience: str) -> None:
+    world = World(snapshots=[snapshot(tenants=tenants)], region="eu")
+    with pytest.raises(Refused) as refused:
+        await world.pipeline().caller_of(asked("stripe", "pay", audience), world.monotonic() + 1)
+    assert refused.value.reason is Reason.WRONG_REGION
+    assert world.settled == []

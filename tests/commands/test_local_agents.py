@@ -16,7 +16,7 @@ from aegis_authz.local.settings import MeshOptions
 from aegis_authz.policy.load import load
 
 FINANCE, CODING = Scope("acme", "emea", "finance"), Scope("acme", "emea", "coding")
-PORTS = {"proxy": 1, "reverse": 2, "control": 3, "metrics": 4, "probe": 5}
+PORTS = {"proxy": 1, "reverse": 2, "control": 3, "metrics": 4, "evaluation": 6, "probe": 5}
 
 
 def policy(agent: str) -> str:

@@ -31,7 +31,7 @@ def policies() -> dict[str, str]:
 def test_what_the_page_shows_can_be_loaded_as_one_folder() -> None:
     loaded = documents()
     assert [one.title for one in loaded.policies] == ["payments", "standing-acme"]
-    assert {one.name for one in loaded.tools} == {"stripe-payments", "github"}
+    assert {one.name for one in loaded.tools} == {"stripe-payments", "github", "people"}
     assert len(list(loaded.identities.entries())) == 2
     assert [trusted.document.trust for trusted in loaded.identities.trusts] == ["build-servers"]
 

@@ -134,7 +134,7 @@ async def test_a_mesh_heals_keeps_its_ports_and_is_down_when_it_is_said_to_be(tm
     code, printed, complained = await run("up", "--detach", "--dir", str(state), *folders(), "--json")
     assert code == 0, complained
     again = json.loads(printed)
-    for endpoint in ("proxy", "reverse", "control", "metrics", "probe"):
+    for endpoint in ("proxy", "reverse", "control", "metrics", "evaluation", "probe"):
         assert again[endpoint] == facts[endpoint]
     changes = json.loads((await run("policy", "status", "--dir", str(state), "--json"))[1])["changes"]
     assert [change["kind"] for change in changes] == ["first"]

@@ -35,7 +35,7 @@ from aegis_authz.policy.load import load
 from aegis_authz.redact.detectors.table import DETECTORS
 
 NAME = 'the "mesh\'s" \\ $HOME'  # whatever people call a folder
-PORTS = {"proxy": 1001, "reverse": 1002, "control": 1003, "metrics": 1004, "probe": 1005}
+PORTS = {"proxy": 1001, "reverse": 1002, "control": 1003, "metrics": 1004, "evaluation": 1006, "probe": 1005}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from aegis_authz.local.tcp_ports import PortTaken, choose_ports, remember_ports, remembered_ports
 
-PURPOSES = ("proxy", "reverse", "control", "metrics", "probe")
+PURPOSES = ("proxy", "reverse", "control", "metrics", "evaluation", "probe")
 
 
 def test_ports_found_free_are_all_different_and_really_free() -> None:

@@ -165,7 +165,7 @@ def test_every_word_of_the_catalogue_is_compared_but_those_for_people(
 ) -> None:
     words = {field.alias or name for name, field in model.model_fields.items()} - FOR_PEOPLE
     entry: Any = {"tool": "t", "mcp" if "mcp" in place else "actions": {}}
-    for word in words - {"tool", "actions", "mcp", "tools", "parameters"}:
+    for word in words - {"tool", "actions", "functions", "mcp", "tools", "parameters"}:
         old, new = ({**entry, "host": "a.example"} for _ in range(2))
         for document, value in ((old, "one"), (new, "another")):
             here = document
@@ -175,6 +175,17 @@ def test_every_word_of_the_catalogue_is_compared_but_those_for_people(
             here[word] = value
         (change,) = changes(old, new)
         assert (change[0], "one" in change[2], "another" in change[2]) == ("~", True, True), word
+
+
+def test_functions_that_come_go_and_change_are_named() -> None:
+    old = {"tool": "people", "functions": {"find": {"parameters": {"name": "string"}}, "drop": {}}}
+    new = {"tool": "people", "functions": {"find": {"parameters": {"name": "any"}}, "hire": {}}}
+    assert changes(old, new) == [
+        ("-", "drop", "function"),
+        ("~", "find", "parameter name: string -> any"),
+        ("+", "hire", "function"),
+    ]
+    assert changes(SHOP, {**old, "tool": "shop"})[1] == ("~", "", "an HTTP API -> functions inside the agent")
 
 
 def test_every_model_of_the_catalogue_is_walked() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis_agent.enrolment import AGENT_VARIABLE, FOLDER_VARIABLE, STATE_VARIABLE
+from aegis_agent.enrolment import AGENT_VARIABLE, EVALUATION_VARIABLE, FOLDER_VARIABLE, STATE_VARIABLE
 from tests.docs.test_readme import ran_out_of_time
 from tests.support.page_steps import Command, problems, steps, stop_mesh, terminal
 
@@ -40,6 +40,7 @@ def test_the_page_shows_what_a_call_can_end_with() -> None:
 def test_every_client_and_every_variable_is_on_the_page() -> None:
     assert set(re.findall(r"^\| `(AEGIS_\w+)` \|", PAGE, re.MULTILINE)) == {
         AGENT_VARIABLE,
+        EVALUATION_VARIABLE,
         FOLDER_VARIABLE,
         STATE_VARIABLE,
     }

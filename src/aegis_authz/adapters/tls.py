@@ -10,8 +10,6 @@ import logging
 import ssl
 from pathlib import Path
 
-import httpx
-
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
 
 _log = logging.getLogger(__name__)
@@ -76,6 +74,8 @@ class ServerTls:
 
 def client_context(authorities: Path | None, certificate: Path | None) -> ssl.SSLContext:
     """How a server is verified, None: as usual, and the certificate, with its key, to show it. Raises TlsUnusable."""
+    import httpx  # what only serves TLS, as an authorizer does, comes without
+
     try:
         context = (
             httpx.create_ssl_context(trust_env=False)

@@ -32,6 +32,7 @@ from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.evaluation import open_evaluation
 from aegis_authz.bootstrap.exporting import ExporterBroken, span_endpoint, span_processor
 from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.check.authenticate import Acceptance, Authenticator
@@ -42,7 +43,6 @@ from aegis_authz.check.settling import Settler
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.config.authz import AuthzSettings, IdentitySettings, RecordMode, WorkerHost
-from aegis_authz.core.address import read_tcp_address
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import Ids, StoreDown
 from aegis_authz.server.admission import Admission
@@ -56,7 +56,7 @@ from aegis_authz.server.outcomes import OutcomeHandler
 from aegis_authz.server.processing import ProcessingHandler
 from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.session_heads import SessionHeads
-from aegis_authz.server.status import StatusServer, status_app, unix_listener
+from aegis_authz.server.status import StatusServer, shared_listener, status_app, unix_listener
 from aegis_authz.server.usage_streams import UsageWatch
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.holds import HoldMetrics
@@ -103,17 +103,15 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), answers=answers)
     pdp = OpaPdp(OpaHttp(settings.opa_socket), answers=answers)
     store, records = RedisStore(settings.redis, clock, Seconds(settings.clock_skew)), _records(settings, worker, clock)
-    session_keys = SessionKeyFile(settings.session_keys)
-    telemetry = _telemetry(settings)
+    session_keys, telemetry = SessionKeyFile(settings.session_keys), _telemetry(settings)
     slow_lane: SlowLane[Reading] = SlowLane()
     stack.callback(slow_lane.close)
     admission = _admission(settings)
     stack.callback(telemetry.close)
     stack.push_async_callback(store.close)
     await records.start()
-    stack.push_async_callback(records.close)
-    stack.push_async_callback(pdp.close)
-    stack.push_async_callback(snapshots.close)
+    for part in (records, pdp, snapshots):
+        stack.push_async_callback(part.close)
 
     workloads = await _workloads(settings.identity, stack)
     recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
@@ -140,7 +138,8 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))
 
     await host.start()
-    parts = _watches(snapshots, readiness, recorder, workloads)
+    endpoint = open_evaluation(settings, pipeline, handler, settler, records)
+    parts = _watches(snapshots, readiness, recorder, workloads) | endpoint.parts
     status = _status_server(readiness)
     parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
@@ -149,6 +148,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
 
     await readiness.drain()
     handler.drain_holds()
+    await endpoint.stop()
     await asyncio.sleep(settings.drain_ms / 1000)  # Envoy looks once a second
     outcomes.close()
     await host.stop(_GRACE)
@@ -306,10 +306,4 @@ def _status_server(readiness: Readiness) -> StatusServer:
 
 
 def _status_sockets(settings: AuthzSettings, worker: int) -> list[socket.socket]:
-    place = read_tcp_address(settings.metrics)
-    shared = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    shared.bind((place.host, place.port))
-    return [shared, unix_listener(settings.ready_socket.format(worker=worker))]
+    return [shared_listener(settings.metrics), unix_listener(settings.ready_socket.format(worker=worker))]

@@ -10,6 +10,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.fault import Fault, quoted
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.wire.authzen.question import Question
 from aegis_authz.wire.bodies.coding import CODINGS, Decoding, decoded
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import claimants
@@ -21,13 +22,15 @@ _HEADER = "content-encoding"
 class Reading:
     """A call and the request it was read from. `decoding` is None where the body came as it is.
 
-    `state` is the one of ours that it brought back and goes on without, "" for none.
+    `state` is the one of ours that it brought back and goes on without, "" for none. `question` is what was asked at
+    the evaluation endpoint, None for a call that came by Envoy.
     """
 
     http: HttpCall
     call: ToolCall
     decoding: Decoding | None
     state: str
+    question: Question | None = None
 
 
 def coding_of(http: HttpCall, catalogue: Catalogue) -> str:

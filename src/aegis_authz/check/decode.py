@@ -11,12 +11,14 @@ from aegis_authz.wire.http.call import HttpCall
 _SINGLE = ("content-type", "content-length", "content-encoding", "x-aegis-approval")
 
 
-def decode(message: bytes) -> HttpCall:
+def decode(message: bytes | HttpCall) -> HttpCall:
     """Read what Envoy sent and make sure that it is the whole request, but for a body that is not read at all.
+
+    A question to the evaluation endpoint comes read, and is held to the same.
 
     Raises Refused with REQUEST_UNREADABLE, AMBIGUOUS_HEADERS or BODY_TRUNCATED.
     """
-    http = read_check_request(message)
+    http = message if isinstance(message, HttpCall) else read_check_request(message)
     for name in _SINGLE:
         if len(http.headers.get(name, ())) > 1:
             problem = f"The header {name} is given several times."

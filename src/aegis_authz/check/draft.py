@@ -14,6 +14,7 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.wire.authzen.question import Question
 from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.traceparent import caller_span
@@ -43,7 +44,8 @@ class Draft:
     `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
     as the tool gets it, bytes. `resumes` is None but for a held request that goes on. `comes_back`
     says that it brought our state back; `elicitation` is what its client is asked, None for nothing. One that
-    `is_foreign` is of another region: nothing of it is kept.
+    `is_foreign` is of another region: nothing of it is kept. `question` is what was asked at the evaluation endpoint,
+    None for a call that came by Envoy.
     """
 
     decision_id: DecisionId
@@ -67,6 +69,7 @@ class Draft:
     comes_back: bool = False
     is_foreign: bool = False
     elicitation: Elicitation | None = None
+    question: Question | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
     @property
@@ -95,11 +98,14 @@ class Draft:
         notes = Draft.begin(decision_id, self.traceparent, self.environment, clock)
         notes.http, notes.identity, notes.snapshot, notes.call = self.http, self.identity, self.snapshot, self.call
         notes.decoding, notes.size, notes.session = self.decoding, self.size, self.session
+        notes.question = self.question
         return notes
 
     def bare(self) -> Draft:
         """These notes without the call: when it came, and how long it took."""
-        return replace(self, http=None, identity=None, override=None, call=None, session=None, settled=None)
+        return replace(
+            self, http=None, identity=None, override=None, call=None, session=None, settled=None, question=None
+        )
 
     def read(self, http: HttpCall) -> None:
         """Note the request. Where the proxy told no span, that of the caller goes on."""

@@ -25,6 +25,7 @@ from aegis_authz.ports.data_plane import Credentials
 from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.fields import read_field
+from aegis_authz.wire.authzen.question import REDACT, Question
 from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.http.streams import is_streamed
 from aegis_authz.wire.opa.obligations import obligations_to_data
@@ -68,6 +69,21 @@ def refuse_unprocessed(fulfilment: Fulfilment, listener: str) -> None:
     """
     if fulfilment.processing and not listener:
         raise Refused(Reason.OBLIGATION_UNMET, "bodies would have to be rewritten, and the gateway is none of ours")
+
+
+def refuse_inapplicable(decision: Decision, question: Question, is_function: bool) -> None:
+    """Refused(OBLIGATION_UNMET) where whoever asks at the evaluation endpoint would not do what policy demands.
+
+    A function has no headers, so none is set and no credential lent; what is no function has its fields elsewhere than
+    its arguments; and a caller that does not say that it applies redactions would take `true` for an allow.
+    """
+    for obligation in decision.obligations:
+        if not isinstance(obligation, Redact | RedactionTerms):
+            raise Refused(Reason.OBLIGATION_UNMET, f"{obligation.kind} at the evaluation endpoint")
+        if REDACT not in question.applies:
+            raise Refused(Reason.OBLIGATION_UNMET, "the caller does not say that it applies redactions")
+        if isinstance(obligation, Redact) and obligation.fields and not is_function:
+            raise Refused(Reason.OBLIGATION_UNMET, "fields are redacted where the body is seen")
 
 
 def fulfil(

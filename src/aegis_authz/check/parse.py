@@ -13,6 +13,8 @@ from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.wire.authzen.question import read_question
+from aegis_authz.wire.authzen.question_call import call_of_question
 from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.call_digest import digest_of
 from aegis_authz.wire.http.call import HttpCall
@@ -29,6 +31,8 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
     override is shown, Refused(APPROVAL_MISMATCH) when it was given for another call and Refused(APPROVAL_STALE) when
     what judges has changed since, whatever policy would say without it.
     """
+    if http.is_question:
+        return _of_question(http, snapshot, identity, override)
     http, decoding = plain(http, coding) if coding else (http, None)
     call = read_tool_call(http, snapshot.catalogue)
     state = own_state(call.besides) if call.kind is CallKind.MCP_TOOL and not coding else ""
@@ -44,12 +48,27 @@ def parse(http: HttpCall, coding: str, snapshot: Snapshot, identity: Identity, o
         raise Refused(Reason.ROUTE_MISMATCH, f"judged as a call of {call.tool or 'no tool'}; routed elsewhere")
     if http.is_unread and not is_streamed(call):
         raise Refused(Reason.ROUTE_MISMATCH, "Envoy asks before it has the body, which would have to be judged")
-    if override is not None:
-        if override.digest != call.digest:
-            raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")
-        if judging_basis(override.basis) != snapshot.basis_of(identity.scope, call.tool):
-            raise Refused(Reason.APPROVAL_STALE, "a policy in scope or the tool was changed since")
+    _refuse_other(override, call, snapshot, identity)
     return Reading(http, call, decoding, state)
+
+
+def _of_question(http: HttpCall, snapshot: Snapshot, identity: Identity, override: Override | None) -> Reading:
+    """The call that a question to the evaluation endpoint is about. Who calls is said by the credential alone."""
+    question = read_question(http)
+    if question.subject != str(identity.scope):
+        raise Refused(Reason.SUBJECT_MISMATCH, "the subject is not the agent whose credential came with it")
+    call = _on_behalf(call_of_question(question, http, snapshot.catalogue), identity)
+    _refuse_other(override, call, snapshot, identity)
+    return Reading(http, call, None, "", question)
+
+
+def _refuse_other(override: Override | None, call: ToolCall, snapshot: Snapshot, identity: Identity) -> None:
+    if override is None:
+        return
+    if override.digest != call.digest:
+        raise Refused(Reason.APPROVAL_MISMATCH, "given for another call")
+    if judging_basis(override.basis) != snapshot.basis_of(identity.scope, call.tool):
+        raise Refused(Reason.APPROVAL_STALE, "a policy in scope or the tool was changed since")
 
 
 def _stateless(http: HttpCall) -> tuple[HttpCall, Decoding]:

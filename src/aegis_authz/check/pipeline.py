@@ -14,7 +14,14 @@ from aegis_authz.check.cost import estimate_of
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.elicitation import elicitation_of, require_own_state
-from aegis_authz.check.fulfil import NOTHING_TO_FULFIL, Fulfilment, fulfil, refuse_unprocessed, refuse_unreachable
+from aegis_authz.check.fulfil import (
+    NOTHING_TO_FULFIL,
+    Fulfilment,
+    fulfil,
+    refuse_inapplicable,
+    refuse_unprocessed,
+    refuse_unreachable,
+)
 from aegis_authz.check.hold import Hold, Judgement, hold_of
 from aegis_authz.check.parse import parse
 from aegis_authz.check.record import Recorder
@@ -74,12 +81,14 @@ class Pipeline:
     slow_lane: SlowLane[Reading]
     shares: Shares
 
-    async def check(self, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
+    async def check(self, request: bytes | HttpCall, traceparent: str, deadline: Monotonic) -> Answer:
         """Answer one CheckRequest at once, also one that is held."""
         return (await self.judged(request, traceparent, deadline, None)).answer
 
-    async def judged(self, request: bytes, traceparent: str, deadline: Monotonic, resumes: Hold | None) -> Judgement:
-        """Judge one CheckRequest; every fault is a denial with its own reason.
+    async def judged(
+        self, request: bytes | HttpCall, traceparent: str, deadline: Monotonic, resumes: Hold | None
+    ) -> Judgement:
+        """Judge one CheckRequest, or one question; every fault is a denial with its own reason.
 
         `traceparent` is the caller's span, "" for none. `deadline` includes the record. `resumes` is the hold of the
         same request that goes on now: it is judged as a repetition of the call would be, but that it needs no other
@@ -111,7 +120,7 @@ class Pipeline:
         decision = await self.recorder.keep(replace(refusal, policies=hold.policies), draft, deadline)
         return respond(decision, NOTHING_TO_FULFIL, draft)
 
-    async def refuse(self, reason: Reason, request: bytes, traceparent: str, deadline: Monotonic) -> Answer:
+    async def refuse(self, reason: Reason, request: bytes | HttpCall, traceparent: str, deadline: Monotonic) -> Answer:
         """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
         draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock), ""
         try:
@@ -122,7 +131,26 @@ class Pipeline:
         decision = await self.recorder.keep(denied(reason, detail, NO_REVISION), draft, deadline)
         return respond(decision, NOTHING_TO_FULFIL, draft)
 
-    async def _decide(self, request: bytes, draft: Draft) -> Decision:
+    async def caller_of(self, http: HttpCall, deadline: Monotonic) -> Identity:
+        """Who sends a request that asks for no decision: verified as on a call, and what it shows is used up.
+
+        Raises Refused as the stages of a call do.
+        """
+        draft = Draft.begin(self.ids.decision_id(), "", self.limits.environment, self.clock)
+        draft.read(decode(http))
+        snapshot = draft.snapshot = self.snapshots.current()
+        identity = draft.identity = self._resident(http, snapshot, draft)
+        if is_revoked(identity, snapshot.revoked):
+            raise Refused(Reason.REVOKED, "by the bundle")
+        decision = opened(snapshot.revision)
+        settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
+        settled = await self.store.settle(settlement, deadline)
+        decision = settled_decision(settled, settlement, decision)
+        if not decision.effect.lets_through:
+            raise Refused(decision.reason, decision.detail)
+        return identity
+
+    async def _decide(self, request: bytes | HttpCall, draft: Draft) -> Decision:
         http = decode(request)  # 1
         draft.read(http)
         draft.done("decode", self.clock)
@@ -175,6 +203,9 @@ class Pipeline:
         if not decision.effect.lets_through:
             return NOTHING_TO_FULFIL
         refuse_unreachable(decision, draft.call)
+        if draft.question is not None and draft.snapshot is not None:
+            tool = draft.snapshot.catalogue.by_name.get(draft.question.tool)
+            refuse_inapplicable(decision, draft.question, tool is not None and tool.is_function)
         fulfilment = fulfil(decision, draft.rpc, draft.identity, self.credentials, draft.decoding)
         refuse_unprocessed(fulfilment, draft.http.listener if draft.http is not None else "")
         return fulfilment
@@ -193,11 +224,13 @@ class Pipeline:
             reading = await self.slow_lane.do(identity.scope, work) if slow else work()
             call = draft.call = reading.call
             draft.decoding, draft.size = reading.decoding, len(reading.http.body)
+            draft.question = reading.question
             refuse_far(call, snapshot)
             if reading.state:
                 require_own_state(reading.state, call, identity, self.session_keys, draft.arrived_at)
                 draft.comes_back = True
-            draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
+            if reading.question is None:
+                draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
             question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)
             decision = await self._evaluated(question, until)  # 4

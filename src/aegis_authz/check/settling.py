@@ -21,7 +21,10 @@ from aegis_authz.ports.data_plane import Clock, RecordLog, Reservations, StoreDo
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 _log = logging.getLogger(__name__)
-_FROM_THE_TOOL = "via_upstream"  # of response code details: the answer is the tool's own, and none of Envoy's or ours
+AGENT_REPORT = "agent_report"
+"""In place of response code details: the agent said itself what became of a function that it called."""
+# of response code details: the answer is the tool's own, and none of Envoy's or ours
+_FROM_THE_TOOL = ("via_upstream", AGENT_REPORT)
 _REFUSED = 400
 _AS_CHARGED = Adjustment(gives_back=False, cost=None)
 
@@ -95,7 +98,8 @@ def adjustment_of(estimate: Estimate | None, entry: LogEntry) -> Adjustment | No
     """
     if _is_released(OnError.RELEASE if estimate is None else estimate.on_error, entry):
         return Adjustment(gives_back=True, cost=None)
-    if estimate is not None and estimate.tokens is not None and entry.status in GOOD:
+    is_watched = entry.details != AGENT_REPORT  # a function has no answer that its usage could be read from
+    if is_watched and estimate is not None and estimate.tokens is not None and entry.status in GOOD:
         return None
     return Adjustment(gives_back=False, cost=None)
 
@@ -113,7 +117,7 @@ def settled_cost(estimate: Estimate, entry: LogEntry) -> SettledCost:
 
 
 def _is_released(on_error: OnError, entry: LogEntry) -> bool:
-    is_refused = entry.details == _FROM_THE_TOOL and entry.status >= _REFUSED
+    is_refused = entry.details in _FROM_THE_TOOL and entry.status >= _REFUSED
     return not entry.was_reached or (is_refused and on_error is OnError.RELEASE)
 
 

@@ -112,7 +112,7 @@ def _ports(state: Path, requests: Mapping[str, int], own_ports: Mapping[Scope, i
 
     own_requests = {f"workload {agent}": port for agent, port in own_ports.items()}
     try:
-        return choose_ports({**requests, **own_requests, "probe": 0}, remembered_ports(state))
+        return choose_ports({**requests, **own_requests, "evaluation": 0, "probe": 0}, remembered_ports(state))
     except PortTaken as fault:
         raise unusable("up", str(fault)) from None
 

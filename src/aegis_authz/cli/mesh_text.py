@@ -35,6 +35,7 @@ def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None) -> str:
             f"  reverse  {facts.reverse}/<tool>/...",
             *(f"  agent    {url}   ({agent}: whoever reaches this port)" for agent, url in facts.workload.items()),
             f"  control  {facts.control}",
+            f"  evaluate {facts.evaluation}/access/v1/evaluation   (functions: docs/evaluation.md)",
             f"  metrics  {facts.metrics}",
             f"  policies {facts.policies}",
             f"  tools    {facts.tools}",

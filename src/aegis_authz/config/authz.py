@@ -18,10 +18,12 @@ from aegis_authz.config.values import (
     Network,
     PortAddress,
     PrivateUrl,
+    PublicUrl,
     RegionName,
     Settings,
     SocketMode,
 )
+from aegis_authz.core.address import is_loopback, read_tcp_address
 from aegis_authz.core.approval import MOST_HOLD
 from aegis_authz.core.identity import Way
 
@@ -129,6 +131,36 @@ class IdentitySettings(Settings):
         return self
 
 
+class EvaluationTls(Settings):
+    """Files in PEM, read again when they are replaced: `certificate` begins with the server's own."""
+
+    certificate: Path
+    key: Path
+
+
+class EvaluationSettings(Settings):
+    """The evaluation endpoint of OpenID AuthZEN, at which agents ask of calls that do not pass Envoy.
+
+    `listen` is `host:port`, which all workers share. `url` is where agents reach it, which their proofs are made for;
+    without it, `listen` itself. Without `tls` it is on loopback alone.
+    """
+
+    listen: PortAddress
+    url: PublicUrl | None = None
+    tls: EvaluationTls | None = None
+
+    @model_validator(mode="after")
+    def _is_private(self) -> EvaluationSettings:
+        if self.tls is None and not is_loopback(read_tcp_address(self.listen).host):
+            raise ValueError(f"{self.listen} can be reached by others: give it tls, or an address of loopback")
+        return self
+
+    @property
+    def base(self) -> str:
+        """Where agents reach it."""
+        return self.url or f"{'http' if self.tls is None else 'https'}://{self.listen}"
+
+
 class AuthzSettings(Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
@@ -143,7 +175,7 @@ class AuthzSettings(Settings):
     stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
     who issues tokens may be ahead of that of Redis: whenever Redis was started, flushed or replaced, tokens are refused
     for so long. The control plane's is no more. `region` is where this worker is: it judges by bundles of that region
-    alone.
+    alone. Without `evaluation` there is no evaluation endpoint.
     """
 
     listen: ListenAddress
@@ -169,3 +201,4 @@ class AuthzSettings(Settings):
     identity: IdentitySettings = IdentitySettings()
     budget: Budget = Budget()
     holds: HoldSettings = HoldSettings()
+    evaluation: EvaluationSettings | None = None

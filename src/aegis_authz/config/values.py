@@ -21,7 +21,9 @@ SHARED_LISTENERS = ("forward", "reverse")
 """The listeners of every agent."""
 DOOR = "door"
 """The listener by which agents reach the control plane."""
-_NAMES_TAKEN = (*SHARED_LISTENERS, DOOR)
+EVALUATION = "evaluation"
+"""What the evaluation endpoint of a worker is called among listeners."""
+_NAMES_TAKEN = (*SHARED_LISTENERS, DOOR, EVALUATION)
 _LISTENER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])\Z")

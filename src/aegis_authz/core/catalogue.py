@@ -21,6 +21,9 @@ NO_ROUTE = "none"
 EVERY_TOOL = "*"
 """In place of a tool's name: all of them."""
 
+FUNCTION = "function:"
+"""In place of where a tool is: its actions are functions inside the agent, which no request reaches."""
+
 _ROUTE_DIGITS = 24
 _OPAQUE = "tls"
 
@@ -170,10 +173,10 @@ class McpTool:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. `host` is what agents call; `port` None means the scheme's default.
+    """One tool. `host` is what agents call, "" for functions; `port` None means the scheme's default.
 
     `upstream` is where it really is (`http://127.0.0.1:9001`), "" for https to the host; `tls://host:443` where its TLS
-    is passed through unopened.
+    is passed through unopened, and `FUNCTION` for functions inside the agent.
     `mcp_endpoint` is that of an MCP server: its path, the query that it gets, and in braces the names that an agent may
     add to it (`/mcp?toolsets=issues{&project}`, RFC 6570 section 3.2.9); "" for a plain HTTP tool. `region` is where it
     is, "" when not said. `mcp_tools` are all the tools of an MCP server, None where they are not listed. `websocket`
@@ -215,6 +218,11 @@ class Tool:
     def is_opaque(self) -> bool:
         """Whether its TLS is passed through unopened: nobody but the agent and the tool reads what is inside."""
         return self.upstream.startswith(f"{_OPAQUE}:")
+
+    @property
+    def is_function(self) -> bool:
+        """Whether its actions are functions inside the agent: judged at the evaluation endpoint alone."""
+        return self.upstream == FUNCTION
 
     @property
     def is_mcp(self) -> bool:
@@ -266,8 +274,10 @@ class Tool:
     def route(self) -> str:
         """The digest of where its calls go and under which host name; two tools with one digest share a route.
 
-        Raises ValueError when `upstream` is not an http:// or https:// address.
+        That of functions is `NO_ROUTE`. Raises ValueError when `upstream` is not an http:// or https:// address.
         """
+        if self.is_function:
+            return NO_ROUTE
         scheme, host, port = self.place
         return hashlib.sha256(f"{scheme}://{host}:{port} {self.authority}".encode()).hexdigest()[:_ROUTE_DIGITS]
 
@@ -321,6 +331,11 @@ class Catalogue:
         """The same tools, whose requests may be kept open for so long."""
         return replace(self, holds=MappingProxyType(dict(holds)))
 
+    @property
+    def reached(self) -> tuple[Tool, ...]:
+        """The tools that requests reach, in order of name: all but functions."""
+        return tuple(tool for _, tool in sorted(self.by_name.items()) if not tool.is_function)
+
     def hold_of(self, tools: Iterable[Tool]) -> Seconds:
         """For how many seconds a request to any of these tools may be kept open, 0 where none is."""
         names = (EVERY_TOOL, *(tool.name for tool in tools))
@@ -335,6 +350,8 @@ class Catalogue:
             if tool.name in by_name:
                 raise ValueError(f"two tools are named {tool.name!r}")
             by_name[tool.name] = tool
+            if tool.is_function:
+                continue
             address = (tool.host, tool.port)
             by_address[address] = (*by_address.get(address, ()), tool)
         routes = {name: tool.route for name, tool in by_name.items()}

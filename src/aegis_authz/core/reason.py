@@ -63,6 +63,7 @@ class Reason(Enum):
     HEADER_MISMATCH = "HEADER_MISMATCH"
     SESSION_INVALID = "SESSION_INVALID"
     ACTION_UNKNOWN = "ACTION_UNKNOWN"
+    SUBJECT_MISMATCH = "SUBJECT_MISMATCH"
     TOOL_UNKNOWN = "TOOL_UNKNOWN"
     EGRESS_DENIED = "EGRESS_DENIED"
     ROUTE_MISMATCH = "ROUTE_MISMATCH"
@@ -113,6 +114,7 @@ class Reason(Enum):
     OBLIGATION_UNKNOWN = "OBLIGATION_UNKNOWN"
     OBLIGATION_UNMET = "OBLIGATION_UNMET"
     RESPONSE_WITHHELD = "RESPONSE_WITHHELD"
+    OUTCOME_INVALID = "OUTCOME_INVALID"
     RECORD_FAILED = "RECORD_FAILED"
     NOT_READY = "NOT_READY"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
@@ -243,6 +245,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
             Retry.NEVER, "The MCP session was not opened by this agent on this tool, or is over. Initialize a new one."
         ),
         Reason.ACTION_UNKNOWN: _refusal(Retry.NEVER, "The tool has no such action in the catalogue."),
+        Reason.SUBJECT_MISMATCH: _refusal(
+            Retry.NEVER, "The question is about another agent than the one that asks it."
+        ),
         Reason.TOOL_UNKNOWN: _refusal(Retry.NEVER, "No tool of the catalogue answers at this address."),
         Reason.EGRESS_DENIED: _refusal(Retry.NEVER, "This agent may not reach that host."),
         Reason.ROUTE_MISMATCH: _refusal(Retry.LATER, "The routes of the mesh are changing; repeat the call."),
@@ -338,6 +343,9 @@ REASONS: Mapping[Reason, ReasonSpec] = MappingProxyType(
         ),
         Reason.RESPONSE_WITHHELD: _refusal(
             Retry.NEVER, "The tool was called, but its answer could not be made safe and was withheld."
+        ),
+        Reason.OUTCOME_INVALID: _refusal(
+            Retry.NEVER, "The outcome is of no call that this agent was let make, or comes too late."
         ),
         Reason.RECORD_FAILED: _refusal(
             Retry.LATER, "The decision could not be recorded; the call was not let through."

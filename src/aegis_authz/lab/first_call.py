@@ -37,7 +37,7 @@ def first_call(loaded: Loaded) -> FirstCall | None:
 
 
 def _calls(loaded: Loaded) -> Iterator[FirstCall]:
-    tools = {tool.name: tool for tool in loaded.tools if not tool.is_mcp}
+    tools = {tool.name: tool for tool in loaded.tools if not tool.is_mcp and not tool.is_function}
     for document in loaded.policies:
         if _ANY in document.agent:
             continue

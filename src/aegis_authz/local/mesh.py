@@ -126,6 +126,7 @@ class Supervision:
             reverse=f"http://127.0.0.1:{ports['reverse']}",
             workload={str(entry.agent): f"http://127.0.0.1:{entry.port}" for entry in options.workloads},
             control=f"http://127.0.0.1:{ports['control']}",
+            evaluation=f"http://127.0.0.1:{ports['evaluation']}",
             metrics=f"http://127.0.0.1:{ports['metrics']}/metrics",
             authz=tuple(f"unix:{layout.socket(f'authz-{worker}')}" for worker in range(options.workers)),
             opa=f"unix://{layout.socket('opa')}",

@@ -61,6 +61,7 @@ class MeshFacts:
     reverse: str
     workload: Mapping[str, str]
     control: str
+    evaluation: str
     metrics: str
     authz: tuple[str, ...]
     opa: str

@@ -12,7 +12,14 @@ import certifi
 import yaml
 from pydantic import BaseModel
 
-from aegis_authz.config.authz import AuthzSettings, Budget, IdentitySettings, WorkerHost, WorkloadSettings
+from aegis_authz.config.authz import (
+    AuthzSettings,
+    Budget,
+    EvaluationSettings,
+    IdentitySettings,
+    WorkerHost,
+    WorkloadSettings,
+)
 from aegis_authz.config.certificates import CertificateSettings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, WorkloadListener
@@ -44,9 +51,10 @@ class LocalWorkload:
 class MeshOptions:
     """What the user chose.
 
-    `ports` maps proxy, reverse, control, metrics and probe to loopback ports. `budget_ms` is how long a decision may
-    take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are agents with a
-    port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is where it is, "" for none.
+    `ports` maps proxy, reverse, control, metrics, evaluation and probe to loopback ports. `budget_ms` is how long a
+    decision may take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are
+    agents with a port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is where it is, ""
+    for none.
     """
 
     policies: Path
@@ -89,6 +97,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         drain_ms=0,  # Envoy stops first
         budget=options.budget,
         clock_skew=0,  # one machine has one clock
+        evaluation=EvaluationSettings(listen=f"127.0.0.1:{options.ports['evaluation']}"),
         identity=IdentitySettings(
             workload={entry.listener: _workload(layout, options, entry) for entry in options.workloads}
         ),

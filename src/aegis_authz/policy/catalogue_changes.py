@@ -77,16 +77,16 @@ def _method_changes(tool: str, old: Mapping[str, Method], new: Mapping[str, Meth
 
 
 def _entry_changes(tool: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[CatalogueChange]:
-    for sentence in _word_changes("", old, new, frozenset(("actions", "mcp"))):
+    for sentence in _word_changes("", old, new, frozenset(("actions", "mcp", "functions"))):
         yield CatalogueChange("~", tool, "", sentence)
     for sentence in _server_changes(old, new):
         yield CatalogueChange("~", tool, "", sentence)
     before, after = _actions(old), _actions(new)
     for name in sorted({*before, *after}):
         if name not in before:
-            yield CatalogueChange("+", tool, name, _match(after[name]))
+            yield CatalogueChange("+", tool, name, _match(after[name], new))
         elif name not in after:
-            yield CatalogueChange("-", tool, name, _match(before[name]))
+            yield CatalogueChange("-", tool, name, _match(before[name], old))
         else:
             for mark, sentence in _action_changes(_mapping(before[name]), _mapping(after[name])):
                 yield CatalogueChange(mark, tool, name, sentence)
@@ -94,8 +94,8 @@ def _entry_changes(tool: str, old: Mapping[str, Json], new: Mapping[str, Json]) 
 
 def _server_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
     """What an MCP server is beside its tools; that it lists them decides which there are at all."""
-    if ("mcp" in old) != ("mcp" in new):
-        yield f"an {_noun(old)} -> an {_noun(new)}"
+    if _noun(old) != _noun(new):
+        yield f"{_noun(old)} -> {_noun(new)}"
         return
     before, after = _mapping(old.get("mcp")), _mapping(new.get("mcp"))
     yield from _word_changes("mcp.", before, after, frozenset(("tools",)))
@@ -106,7 +106,9 @@ def _server_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterato
 
 
 def _noun(entry: Mapping[str, Json]) -> str:
-    return "MCP server" if "mcp" in entry else "HTTP API"
+    if "functions" in entry:
+        return "functions inside the agent"
+    return "an MCP server" if "mcp" in entry else "an HTTP API"
 
 
 def _action_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -129,17 +131,20 @@ def _word_changes(prefix: str, old: Mapping[str, Json], new: Mapping[str, Json],
 
 
 def _actions(entry: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The actions of an HTTP API, or the tools of an MCP server."""
-    return _mapping(entry.get("actions")) or _mapping(_mapping(entry.get("mcp")).get("tools"))
+    """The actions of an HTTP API, functions, or the tools of an MCP server."""
+    own = _mapping(entry.get("actions")) or _mapping(entry.get("functions"))
+    return own or _mapping(_mapping(entry.get("mcp")).get("tools"))
 
 
 def _parameter(value: Json) -> Mapping[str, Json]:
     return {"type": value} if isinstance(value, str) else _mapping(value)
 
 
-def _match(action: Json) -> str:
+def _match(action: Json, entry: Mapping[str, Json]) -> str:
     match = _mapping(action).get("match")
-    return match if isinstance(match, str) else "tool of the server"
+    if isinstance(match, str):
+        return match
+    return "function" if "functions" in entry else "tool of the server"
 
 
 def _words(parameter: Mapping[str, Json]) -> str:

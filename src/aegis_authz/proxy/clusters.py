@@ -57,7 +57,7 @@ _CONNECT_TIMEOUT = timedelta(seconds=5)
 
 def clusters(settings: ProxySettings, catalogue: Catalogue) -> list[Cluster]:
     """One cluster for each tool, in order of name."""
-    return [_tool_cluster(catalogue.by_name[name], settings) for name in sorted(catalogue.by_name)]
+    return [_tool_cluster(tool, settings) for tool in catalogue.reached]
 
 
 def cluster_name(tool: Tool) -> str:

@@ -25,7 +25,7 @@ def with_holds(routes: RouteConfiguration, settings: ProxySettings, catalogue: C
         for tools in catalogue.by_address.values()
         if len({tool.route for tool in tools}) == 1
     }
-    holds = {cluster_name(tool): catalogue.hold_of((tool,)) for tool in catalogue.by_name.values()} | holds
+    holds = {cluster_name(tool): catalogue.hold_of((tool,)) for tool in catalogue.reached} | holds
     for host in routes.virtual_hosts:
         for route in host.routes:
             action = route.route

@@ -93,7 +93,7 @@ def routes_file(listener: str) -> str:
 
 def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteConfiguration]:
     """The route configurations of all listeners: the name of each tells the authorizer by which a call came in."""
-    inside = inside_hosts(catalogue.by_name.values())
+    inside = inside_hosts(catalogue.reached)
     forward = _forward_hosts(catalogue)
     if settings.interception is not None:
         _add_tunnels(forward, catalogue, settings.interception)
@@ -113,14 +113,14 @@ def route_configs(settings: ProxySettings, catalogue: Catalogue) -> list[RouteCo
 def opened_routes(host: OpenedHost, settings: ProxySettings, catalogue: Catalogue) -> RouteConfiguration:
     """The routes of requests inside a tunnel to a host: to its tools alone."""
     hosts = _hosts_behind(host)
-    routes = _configuration(FORWARD, hosts, inside_hosts(catalogue.by_name.values()), {TUNNEL_EXTENSION: INSIDE})
+    routes = _configuration(FORWARD, hosts, inside_hosts(catalogue.reached), {TUNNEL_EXTENSION: INSIDE})
     return with_holds(routes, settings, catalogue)
 
 
 def redirected_routes(name: str, host: OpenedHost, settings: ProxySettings, catalogue: Catalogue) -> RouteConfiguration:
     """The routes of requests that a transparent listener took out of TLS to a host: to its tools alone."""
     hosts = _hosts_behind(host)
-    routes = _configuration(name, hosts, inside_hosts(catalogue.by_name.values()), _REDIRECTED_EXTENSIONS)
+    routes = _configuration(name, hosts, inside_hosts(catalogue.reached), _REDIRECTED_EXTENSIONS)
     return with_holds(routes, settings, catalogue)
 
 
@@ -269,8 +269,8 @@ def _routes_to(tools: tuple[Tool, ...], scheme: str) -> list[Route]:
 
 def _reverse_host(catalogue: Catalogue, domains: list[str]) -> VirtualHost:
     routes: list[Route] = []
-    for name in sorted(catalogue.by_name):
-        tool = catalogue.by_name[name]
+    for tool in catalogue.reached:
+        name = tool.name
         if tool.is_opaque:
             continue
         for path in _streams(tool):

@@ -21,6 +21,7 @@ from aegis_authz.server.admission import Admission
 from aegis_authz.server.holding import HoldEnd, Holds
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import write_check_response
+from aegis_authz.wire.http.call import HttpCall
 
 _log = logging.getLogger(__name__)
 _DEFAULT_TIME = 1.0
@@ -57,7 +58,8 @@ class CheckHandler:
         self._holds = holds
         self._running = 0
         self._idle = asyncio.Event()
-        self._last_resort = write_check_response(_last_resort(pipeline))
+        self._last_resort = _last_resort(pipeline)
+        self._last_message = write_check_response(self._last_resort)
 
     async def __call__(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         """Answer one CheckRequest with one CheckResponse. Never raises; its host must not cancel it.
@@ -65,14 +67,24 @@ class CheckHandler:
         `traceparent` is the W3C header of the gRPC metadata, "" for none; `time_left` the seconds
         until the caller gives up, None when it would wait for ever. `gone` is set when the caller has left.
         """
+        try:
+            return write_check_response(await self.answer(message, traceparent, time_left, gone))
+        except Exception:  # noqa: BLE001  # whatever it is, the answer is a denial
+            _log.exception("an answer could not be written")
+            return self._last_message
+
+    async def answer(
+        self, message: bytes | HttpCall, traceparent: str, time_left: float | None, gone: asyncio.Event
+    ) -> Answer:
+        """The answer to a CheckRequest, or to a question to the evaluation endpoint; the rest is as above."""
         now, times = self._pipeline.clock.monotonic(), self._times
         end = Monotonic(now + max(0.0, (time_left if time_left is not None else _DEFAULT_TIME) - times.reserve))
         self._running += 1
         try:
             judgement = await self._judged(message, traceparent, end, None)
             if judgement.hold is None:
-                return write_check_response(judgement.answer)
-            return write_check_response(await self._resumed(message, traceparent, end, judgement.hold, gone))
+                return judgement.answer
+            return await self._resumed(message, traceparent, end, judgement.hold, gone)
         except Exception:  # noqa: BLE001  # whatever it is, the answer is a denial
             _log.exception("an answer could not be built")
             return self._last_resort
@@ -91,7 +103,9 @@ class CheckHandler:
         """Answer at once what is kept open, and keep nothing open any more."""
         self._holds.drain()
 
-    async def _judged(self, message: bytes, traceparent: str, end: Monotonic, hold: Hold | None) -> Judgement:
+    async def _judged(
+        self, message: bytes | HttpCall, traceparent: str, end: Monotonic, hold: Hold | None
+    ) -> Judgement:
         began, deadline = self._pipeline.clock.monotonic(), self._deadline(end)
         if not self._admission.enter():
             return Judgement(await self._pipeline.refuse(Reason.OVERLOADED, message, traceparent, deadline), None)
@@ -101,7 +115,7 @@ class CheckHandler:
             self._admission.leave(began, self._pipeline.clock.monotonic())
 
     async def _resumed(
-        self, message: bytes, traceparent: str, end: Monotonic, hold: Hold, gone: asyncio.Event
+        self, message: bytes | HttpCall, traceparent: str, end: Monotonic, hold: Hold, gone: asyncio.Event
     ) -> Answer:
         """The answer to a request that may be kept open, which leaves time for a second decision."""
         ended = await self._holds.wait(hold, Monotonic(end - self._times.decision), gone)

@@ -35,7 +35,7 @@ class StreamAborted(Exception):
     """The host must end the stream with an error, never cleanly. The message is fit to be sent."""
 
 
-class _Allowance:
+class Allowance:
     """The time that judging one message may take; in a thread nothing else can stop it. `seconds` by the clock."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
@@ -56,7 +56,7 @@ class _Allowance:
 class _Stream:
     """What is known of one stream. `answered`: the exchange was ended by us, nothing more may be said."""
 
-    def __init__(self, allowance: _Allowance) -> None:
+    def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
         self.terms: BodyTerms | None = None
         self.sides: Mapping[Target, Side] = {}
@@ -134,7 +134,7 @@ class BodyHandler:
         Returns only after Envoy has closed the stream and the end of every body was seen. Raises
         StreamAborted in every other case.
         """
-        stream = _Stream(_Allowance(self._clock, self._work))
+        stream = _Stream(Allowance(self._clock, self._work))
         try:
             while (message := await self._next(messages, stream)) is not None:
                 for reply in await self._answer(message, stream):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +16,31 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from aegis_authz.core.address import read_tcp_address
 from aegis_authz.server.readiness import Readiness
 
 _TICK_SECONDS = 1.0
+_GRACE_SECONDS = 3
 
 
 class StatusServer(uvicorn.Server):
     """Serves the app until `end`; signals are its worker's business."""
 
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    def __init__(self, app: Starlette, tls: ssl.SSLContext | None = None, most_connections: int | None = None) -> None:
+        """Without `tls` it speaks HTTP. Beyond `most_connections` it answers 503, None is for no bound."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,  # nobody stands before it who could say rightly where a request is from
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+                limit_concurrency=most_connections,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
         self._ends = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -56,6 +72,20 @@ def status_app(readiness: Readiness, registry: CollectorRegistry) -> Starlette:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(routes=[Route("/readyz", readyz), Route("/metrics", metrics)])
+
+
+def shared_listener(address: str) -> socket.socket:
+    """A socket on `host:port`, which the workers of a machine share: the kernel gives each connection to one of them.
+
+    Raises OSError.
+    """
+    place = read_tcp_address(address)
+    shared = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    shared.bind((place.host, place.port))
+    return shared
 
 
 def unix_listener(path: str) -> socket.socket:

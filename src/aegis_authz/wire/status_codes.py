@@ -83,6 +83,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         # MCP 2025-11-25, transports, "Session Management": 404 has clients initialize anew
         Reason.SESSION_INVALID: StatusCodes(http=404, grpc=_DENIED, jsonrpc=-31005),
         Reason.ACTION_UNKNOWN: _FORBIDDEN,
+        Reason.SUBJECT_MISMATCH: _FORBIDDEN,
         Reason.TOOL_UNKNOWN: _FORBIDDEN,
         Reason.EGRESS_DENIED: _FORBIDDEN,
         Reason.ROUTE_MISMATCH: _FAULTY,
@@ -128,6 +129,7 @@ STATUS_CODES: Mapping[Reason, StatusCodes] = MappingProxyType(
         Reason.APPROVALS_FULL: StatusCodes(http=429, grpc=_EXHAUSTED, jsonrpc=-31004),
         Reason.OBLIGATION_UNKNOWN: _FAULTY,
         Reason.OBLIGATION_UNMET: _FAULTY,
+        Reason.OUTCOME_INVALID: _FORBIDDEN,
         Reason.RESPONSE_WITHHELD: StatusCodes(http=502, grpc=_DENIED, jsonrpc=-31502),
         Reason.RECORD_FAILED: _FAULTY,
         Reason.NOT_READY: _FAULTY,

@@ -6,6 +6,7 @@ import pytest
 
 from aegis_authz.core.catalogue import (
     JSON_ALONE,
+    NO_ROUTE,
     ONE_OPERATION,
     Action,
     BodyFormat,
@@ -286,3 +287,44 @@ def test_encoded_bodies_are_taken_by_a_truth_alone(value: str) -> None:
 def test_nothing_is_decoded_that_is_passed_through_unopened() -> None:
     found = problems("tool: a\nhost: a.example\ntls: passthrough\ndecode: true\n")
     assert "there is no body to decode" in found[0]
+
+
+FUNCTIONS = "tool: people\nfunctions:\n  find: {parameters: {name: string, remark: {type: string, optional: true}}}\n"
+
+
+def test_functions_are_a_tool_that_no_request_reaches() -> None:
+    catalogue = load(
+        {}, {"tools.yaml": f"{FUNCTIONS}---\n{http_tool('shop', 'shop.example', buy='POST /buy')}"}
+    ).catalogue
+    people = catalogue.by_name["people"]
+    assert (people.is_function, people.host, people.route) == (True, "", NO_ROUTE)
+    assert [parameter.name for parameter in people.parameters_of("find")] == ["name", "remark"]
+    assert [tool.name for tool in catalogue.reached] == ["shop"]
+    assert list(catalogue.by_address) == [("shop.example", None)]
+    assert tools_from_data(tools_to_data([people])) == (people,)
+
+
+def test_two_tools_of_functions_leave_no_doubt() -> None:
+    assert len(tools(f"{FUNCTIONS}---\n{FUNCTIONS.replace('people', 'places')}")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("host: a.example\n", "has functions, which no request reaches: host is about requests"),
+        ("decode: true\n", "has functions, which no request reaches: decode is about requests"),
+        ("tls: passthrough\n", "has functions, which no request reaches: tls is about requests"),
+        ("mcp: {}\n", "has functions, which no request reaches: mcp is about requests"),
+    ],
+)
+def test_functions_have_nothing_that_is_about_requests(words: str, problem: str) -> None:
+    assert any(problem in found for found in problems(FUNCTIONS + words))
+
+
+def test_only_functions_have_no_host() -> None:
+    assert any("must have the host that agents call" in found for found in problems("tool: shop\nmcp: {}\n"))
+
+
+def test_a_function_is_named_as_actions_are() -> None:
+    found = problems("tool: people\nfunctions:\n  find all: {}\n")
+    assert any("an action is named with letters" in problem for problem in found)

@@ -5,6 +5,7 @@ needs that client.
 """
 
 from aegis_agent.aegis import Aegis
-from aegis_agent.errors import AegisDenied, AegisError, AegisUnavailable, ApprovalNeeded
+from aegis_agent.errors import AegisDenied, AegisError, AegisUnavailable, ApprovalNeeded, ToolFailed
+from aegis_agent.evaluation import Permit
 
-__all__ = ["Aegis", "AegisDenied", "AegisError", "AegisUnavailable", "ApprovalNeeded"]
+__all__ = ["Aegis", "AegisDenied", "AegisError", "AegisUnavailable", "ApprovalNeeded", "Permit", "ToolFailed"]

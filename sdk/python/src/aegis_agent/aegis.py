@@ -6,17 +6,21 @@ import asyncio
 import inspect
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from aegis_agent.control_plane import ControlPlane
 from aegis_agent.enrolment import KEY_FILE, Enrolment, find_enrolment
 from aegis_agent.errors import AegisUnavailable, ApprovalNeeded, Standing
+from aegis_agent.evaluation import Evaluations, Permit
+from aegis_agent.functions import Asking, wrapped
 from aegis_agent.key import AgentKey, load_key, target_uri
 from aegis_agent.tokens import TokenKeeper
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Aegis:
@@ -38,6 +42,7 @@ class Aegis:
         self._key = key
         self._control = ControlPlane(enrolment, key, self.tls)
         self._tokens = TokenKeeper(self._control.obtain)
+        self._evaluations = Evaluations(enrolment, self.headers, self.tls, self._control.standing)
 
     @classmethod
     def from_env(
@@ -49,9 +54,9 @@ class Aegis:
         """The agent that was enrolled on this machine: `aegis agent enroll`, or `aegis up` for its own.
 
         `AEGIS_AGENT_FOLDER`, `AEGIS_DIR` and `AEGIS_AGENT` say which (docs/sdk-python.md). Asks nobody for anything
-        yet. With `on_pending`, clients tell it of a held call (in asyncio it may be awaited), wait until somebody has
-        decided or the approval ends, and give the call's result: ApprovalNeeded is not raised. Raises
-        AegisUnavailable, which says what to do.
+        yet. With `on_pending`, clients and wrapped functions tell it of a held call (in asyncio it may be awaited),
+        wait until somebody has decided or the approval ends, and give the call's result: ApprovalNeeded is not raised.
+        Raises AegisUnavailable, which says what to do.
         """
         chosen = os.environ if environment is None else environment
         enrolment = find_enrolment(chosen, Path.home(), Path.cwd())
@@ -112,6 +117,32 @@ class Aegis:
         if inspect.isawaitable(answer):
             await answer
         return await held.wait_async()
+
+    def evaluate(self, tool: str, action: str, arguments: Mapping[str, Any]) -> Permit:
+        """Ask whether the agent may call an action of a tool of the catalogue with these arguments, now and once.
+
+        Nothing may be called unless this returns, and then only with the `arguments` of what it returns; what became of
+        it is reported by `done`, `failed` or `not_called`. Raises AegisDenied, ApprovalNeeded, AegisUnavailable, and
+        TypeError for arguments that are no JSON.
+        """
+        return self._evaluations.ask(tool, action, arguments)
+
+    async def evaluate_async(self, tool: str, action: str, arguments: Mapping[str, Any]) -> Permit:
+        """As `evaluate`, without blocking the event loop. What it returns is reported to in a thread, too."""
+        return await asyncio.to_thread(self._evaluations.ask, tool, action, arguments)
+
+    def wrap(self, function: F, *, tool: str, action: str = "", unjudged: Collection[str] = ()) -> F:
+        """The function, judged as `action` of `tool` each time it is called: with the same signature, sync or async.
+
+        Its arguments, by their names and with their defaults, are the parameters that policy judges; `action` is the
+        function's name unless it says otherwise. `unjudged` names parameters that are no arguments of the tool, such as
+        a framework's context. The function is called once policy allows it, with what policy made of its arguments, and
+        what is returned is what policy leaves of its result. Raises what `evaluate` raises, before anything is called;
+        where results are redacted, an error of the function becomes ToolFailed. TypeError for a function that cannot be
+        judged by its signature.
+        """
+        asking = Asking(self._evaluations, self.answer, self.answer_async)
+        return wrapped(function, asking, tool, action, unjudged)
 
     def close(self) -> None:
         """Stop renewing the token. Calls that are made afterwards raise AegisUnavailable."""

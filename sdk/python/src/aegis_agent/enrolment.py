@@ -13,6 +13,7 @@ from aegis_agent.errors import AegisUnavailable
 from aegis_agent.strict_json import parse_object
 
 FOLDER_VARIABLE, STATE_VARIABLE, AGENT_VARIABLE = "AEGIS_AGENT_FOLDER", "AEGIS_DIR", "AEGIS_AGENT"
+EVALUATION_VARIABLE = "AEGIS_EVALUATION"
 KEY_FILE = "key.pem"
 TOKEN_PATH = "/v1/token"  # noqa: S105  # a path
 _FILE = "agent.json"
@@ -26,7 +27,8 @@ _ENROL = "enrol it with: aegis agent enroll CODE --control URL"
 class Enrolment:
     """An agent and its mesh. `proxy` and `reverse` are base URLs, "" for what the mesh does not have.
 
-    `authorities` is a file of the certificate authorities to trust, "" for the system's.
+    `authorities` is a file of the certificate authorities to trust, "" for the system's. `evaluation` is the base URL
+    of the authorizer's evaluation endpoint, "" where nobody said it.
     """
 
     agent: str
@@ -35,6 +37,7 @@ class Enrolment:
     proxy: str
     reverse: str
     authorities: str
+    evaluation: str = ""
 
     @property
     def control(self) -> str:
@@ -47,8 +50,18 @@ def find_enrolment(environment: Mapping[str, str], home: Path, here: Path) -> En
 
     `AEGIS_AGENT_FOLDER` is its folder. Else it is the one named by `AEGIS_AGENT`, or the only one, among those of the
     mesh whose state folder is `AEGIS_DIR`, else among this user's; who has none is an agent of the mesh in `.aegis` of
-    the folder `here`. Raises AegisUnavailable, which says what to do.
+    the folder `here`. `AEGIS_EVALUATION` is where functions are asked about, where that is not at the mesh of this
+    machine. Raises AegisUnavailable, which says what to do.
     """
+    enrolment = _of_environment(environment, home, here)
+    evaluation = environment.get(EVALUATION_VARIABLE, "")
+    if not evaluation:
+        return enrolment
+    _require_urls(EVALUATION_VARIABLE, evaluation)
+    return replace(enrolment, evaluation=evaluation.rstrip("/"))
+
+
+def _of_environment(environment: Mapping[str, str], home: Path, here: Path) -> Enrolment:
     folder, state = environment.get(FOLDER_VARIABLE, ""), environment.get(STATE_VARIABLE, "")
     if folder:
         return _read(Path(folder))
@@ -93,20 +106,24 @@ def _at_its_mesh(enrolment: Enrolment, state: Path) -> Enrolment:
     path = state / _MESH_FILE
     facts = _object(path, f"no mesh runs in {state}; start it with: aegis up --dir {state}")
     control, proxy, reverse, folder = (facts.get(name) for name in ("control", "proxy", "reverse", "state"))
-    if not (isinstance(control, str) and isinstance(proxy, str) and isinstance(reverse, str) and control):
+    evaluation = facts.get("evaluation", "")
+    texts = (control, proxy, reverse, evaluation)
+    if not all(isinstance(value, str) for value in texts) or not control:
         raise AegisUnavailable(f"{path}: not what a running mesh writes; start it with: aegis up --dir {state}")
-    _require_urls(path, control, proxy, reverse)
+    control, proxy, reverse, evaluation = map(str, texts)
+    _require_urls(path, control, proxy, reverse, evaluation)
     bundle = Path(str(folder)) / "ca" / "bundle.pem"
     return replace(
         enrolment,
         token_endpoint=f"{control.rstrip('/')}{TOKEN_PATH}",
         proxy=proxy,
         reverse=reverse.rstrip("/"),
+        evaluation=evaluation.rstrip("/"),
         authorities=str(bundle) if bundle.is_file() else enrolment.authorities,
     )
 
 
-def _require_urls(path: Path, endpoint: str, *others: str) -> None:
+def _require_urls(path: Path | str, endpoint: str, *others: str) -> None:
     for url in (endpoint, *(url for url in others if url)):
         try:
             parts = urlsplit(url)

@@ -20,6 +20,13 @@ class AegisUnavailable(AegisError):
     """Nothing was sent to the tool: there is no token, no agent, or no mesh that answers."""
 
 
+class ToolFailed(AegisError):
+    """A function that was let through raised an error, and its results are redacted: this is what is left of its text.
+
+    The error itself is not kept, for it may hold what must not be shown.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What the mesh says of a call that it refused (docs/reasons.md of Aegis).

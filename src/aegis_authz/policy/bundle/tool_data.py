@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from aegis_authz.core.catalogue import (
+    FUNCTION,
     ONE_OPERATION,
     Action,
     BodyFormat,
@@ -109,11 +110,12 @@ def _tool(data: Json) -> Tool:
     port = item["port"]
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
         raise ValueError("a tool's port is not a port")
+    upstream = text(item["upstream"], "a tool's upstream")
     return Tool(
         name=_filled(item["name"], "a tool's name"),
-        host=_filled(item["host"], "a tool's host"),
+        host=text(item["host"], "a tool's host") if upstream == FUNCTION else _filled(item["host"], "a tool's host"),
         port=port,
-        upstream=text(item["upstream"], "a tool's upstream"),
+        upstream=upstream,
         actions=tuple(_action(action) for action in items(item["actions"], "a tool's actions")),
         mcp_endpoint=text(item["mcp_endpoint"], "a tool's mcp_endpoint"),
         region=text(item["region"], "a tool's region"),

@@ -83,9 +83,10 @@ _ALSO: Mapping[str, _Mapping] = {
     "RegionEntry": {"minProperties": 1},
     "ToolEntry": {
         "oneOf": [
-            {"required": ["actions"]},
-            {"required": ["mcp"]},
-            {"required": ["tls"], "properties": {"tls": {"const": "passthrough"}}},
+            {"required": ["host", "actions"]},
+            {"required": ["host", "mcp"]},
+            {"required": ["host", "tls"], "properties": {"tls": {"const": "passthrough"}}},
+            {"required": ["functions"]},
         ]
     },
     "TrustDocument": {"oneOf": [{"required": [way]} for way in ("jwks", "discovery", "keys", "token_review")]},

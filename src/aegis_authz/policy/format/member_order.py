@@ -93,6 +93,7 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         "descriptor_set",
         "actions",
         "mcp",
+        "functions",
     ),
 }
 """Where the order of the model is not that of the reference."""

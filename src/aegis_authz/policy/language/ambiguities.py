@@ -18,6 +18,8 @@ def ambiguities(tools: Sequence[tuple[Tool, SourceDocument]]) -> list[Problem]:
             if tool.name == rival.name:
                 message = f"another tool is named {quoted(tool.name)} ({_where(elsewhere)})"
                 problems.append(source.problem(("tool",), message))
+            if tool.is_function:
+                continue
             if (tool.host, tool.port) == (rival.host, rival.port):
                 problems += [source.problem(at, f"{why} ({_where(elsewhere)})") for at, why in _collisions(tool, rival)]
         problems += [source.problem(at, why) for at, why in _ties(tool.actions)]

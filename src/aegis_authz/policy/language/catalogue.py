@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from aegis_authz.core.catalogue import (
     CONNECT_ACTION,
+    FUNCTION,
     JSON_ALONE,
     ONE_OPERATION,
     Action,
@@ -48,6 +49,7 @@ DEFAULT_MCP_PATH = "/mcp"
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}\Z")
 _ONE_OF_A_BATCH = ("/name", "/variables", "/persisted")
+_NAMED = "an action is named with letters, digits and _ . / -, at most 128"
 _ACTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\Z")
 
 
@@ -137,7 +139,7 @@ def _argument(value: object) -> object:
 
 
 class McpToolEntry(Part):
-    """One tool of an MCP server, with its arguments, or their types alone: `{owner: string}`.
+    """One tool of an MCP server, or a function, with its arguments, or their types alone: `{owner: string}`.
 
     `others` says what becomes of a call that has more than the listed arguments.
     """
@@ -174,11 +176,12 @@ class ToolEntry(Part):
     With `tls: passthrough` its connections are judged by address alone, as action `connect`, and passed through.
     `region` is what documents and conditions name; `owner` decides nothing. `cost` is that of every call that has none
     of its own. `websocket` lets calls become WebSockets. `decode` takes compressed bodies, which the tool gets decoded.
-    `descriptor_set` is the file by which messages of gRPC are read.
+    `descriptor_set` is the file by which messages of gRPC are read. `functions` are inside the agent: they have no
+    host, and are judged at the evaluation endpoint alone.
     """
 
     tool: Name
-    host: Annotated[str, AfterValidator(address_of)]
+    host: Annotated[str, AfterValidator(address_of)] = ""
     upstream: Annotated[str, AfterValidator(upstream_of)] = ""
     description: str = ""
     region: Words | None = None
@@ -188,12 +191,17 @@ class ToolEntry(Part):
     tls: Literal["open", "passthrough"] = "open"
     actions: dict[str, ActionEntry] | None = None
     mcp: McpEntry | None = None
+    functions: dict[Words, McpToolEntry] | None = Field(default=None, min_length=1)
     websocket: Literal["opaque"] | None = None
     decode: bool = False
     descriptor_set: Annotated[str, AfterValidator(file_beside)] | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> ToolEntry:
+        if self.functions is not None:
+            return self._is_nowhere()
+        if not self.host:
+            raise ValueError("must have the host that agents call; only functions have none")
         if self.tls == "passthrough":
             if self.actions is not None or self.mcp is not None:
                 raise ValueError("is passed through unopened: it has neither actions nor mcp, for nobody sees them")
@@ -207,6 +215,14 @@ class ToolEntry(Part):
             raise ValueError("websocket is about an HTTP API: an MCP server is called by messages, which are judged")
         if self.descriptor_set is not None and self.actions is None:
             raise ValueError("descriptor_set is about actions with body: grpc, and this tool has none")
+        return self
+
+    def _is_nowhere(self) -> ToolEntry:
+        """Of functions inside an agent, which no request reaches."""
+        words = ("host", "upstream", "actions", "mcp", "websocket", "decode", "descriptor_set")
+        word = next((word for word in words if getattr(self, word)), "tls" if self.tls == "passthrough" else "")
+        if word:
+            raise ValueError(f"has functions, which no request reaches: {word} is about requests")
         return self
 
 
@@ -235,6 +251,7 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
         faults.append((("actions",), "must not be empty"))
     for action, item in sorted((entry.actions or {}).items()):
         faults += _action_faults(action, item)
+    faults += [(("functions", name), _NAMED) for name in sorted(entry.functions or {}) if not _ACTION_NAME.match(name)]
     if faults:
         return None, faults
     name, _, port = entry.host.partition(":")
@@ -255,6 +272,8 @@ def tool_of(entry: ToolEntry) -> tuple[Tool | None, list[tuple[Location, str]]]:
 
 
 def _place(entry: ToolEntry, url: SplitResult) -> str:
+    if entry.functions is not None:
+        return FUNCTION
     if entry.tls == "passthrough":
         return f"tls://{url.netloc or entry.host}"
     return f"{url.scheme}://{url.netloc}" if entry.upstream else ""
@@ -265,7 +284,15 @@ def _actions(entry: ToolEntry) -> tuple[Action, ...]:
         return (
             Action(CONNECT_ACTION, "CONNECT", ("",), (), others=False, bodies=JSON_ALONE, operations=ONE_OPERATION),
         )
+    if entry.functions is not None:
+        return tuple(_function(name, item) for name, item in sorted(entry.functions.items()))
     return tuple(_action(action, item) for action, item in sorted((entry.actions or {}).items()))
+
+
+def _function(name: str, entry: McpToolEntry) -> Action:
+    arguments = _mcp_tool(entry)
+    # no request is one of it, whatever its method: nothing claims an address
+    return Action(name, "CALL", (name,), arguments.parameters, arguments.others, JSON_ALONE, ONE_OPERATION)
 
 
 def _endpoint(path: str, query: str, agent_query: Sequence[str]) -> str:
@@ -323,7 +350,7 @@ def _kind(parameter: Parameter) -> str:
 
 def _action_faults(name: str, entry: ActionEntry) -> Iterator[tuple[Location, str]]:
     if not _ACTION_NAME.match(name):
-        yield ("actions", name), "an action is named with letters, digits and _ . / -, at most 128"
+        yield ("actions", name), _NAMED
     variables = read_template(_template(entry)).variables
     for key in sorted(entry.parameters):
         parameter = _parameter(key, entry.parameters[key])

@@ -32,7 +32,7 @@ def pricing_faults(entry: ToolEntry, tool: KnownTool) -> Iterator[tuple[Location
     if entry.settle is not None and entry.cost is None and not any(part.cost for part in parts.values()):
         yield ("settle",), "says what becomes of a charge, and nothing of the tool has a cost"
     for name, part in parts.items():
-        where: Location = ("actions", name) if entry.mcp is None else ("mcp", "tools", name)
+        where: Location = (*_place(entry), name)
         if part.settle is not None and part.cost is None and entry.cost is None:
             yield (*where, "settle"), "says what becomes of a charge, and there is no cost"
         if part.cost is not None:
@@ -49,14 +49,21 @@ def names_models(entry: ToolEntry) -> Location | None:
         return ("cost", "llm")
     for name, part in _parts(entry).items():
         if part.cost is not None and part.cost.llm is not None:
-            return ("actions", name, "cost", "llm")
+            return (*_place(entry), name, "cost", "llm")
     return None
 
 
 def _parts(entry: ToolEntry) -> Mapping[str, ActionEntry | McpToolEntry]:
     if entry.mcp is not None:
         return entry.mcp.tools or {}
-    return entry.actions or {}
+    return entry.functions or entry.actions or {}
+
+
+def _place(entry: ToolEntry) -> Location:
+    """Where the parts are written."""
+    if entry.mcp is not None:
+        return ("mcp", "tools")
+    return ("actions",) if entry.functions is None else ("functions",)
 
 
 def _pricing(cost: CostEntry, settles: tuple[SettleEntry | None, ...]) -> Pricing:

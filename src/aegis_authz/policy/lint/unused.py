@@ -89,7 +89,8 @@ def _limited_actions(ground: Ground) -> Mapping[str, set[str]]:
 
 def _open_actions(tool: str, known_tool: KnownTool, source: SourceDocument) -> Iterator[Finding]:
     for name in sorted(known_tool.open_actions):
-        at: Location = ("mcp", "tools", name, "others") if known_tool.tool.is_mcp else ("actions", name, "others")
+        place = ("mcp", "tools") if known_tool.tool.is_mcp else ("actions",)
+        at: Location = (*(("functions",) if known_tool.tool.is_function else place), name, "others")
         message = (
             f"{name} of {quoted(tool)} lets through what it does not list: no rule sees it, and it reaches the tool"
         )

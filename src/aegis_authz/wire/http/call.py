@@ -35,6 +35,8 @@ class HttpCall:
     unix socket, which has none. `opens_tunnel` says that it is a CONNECT whose tunnel Envoy ends; `tunnel` is None
     but for a request inside one. `is_redirected` says that rules of a packet filter led it to the listener, which no
     client can dial. `is_unread` says that Envoy asks before it has the body: nothing is known of what follows.
+    `is_question` says that it did not come by Envoy, but to the evaluation endpoint of a worker: the call that it is
+    about stands in its body.
     """
 
     request_id: str
@@ -58,6 +60,7 @@ class HttpCall:
     tunnel: Tunnel | None = None
     is_redirected: bool = False
     is_unread: bool = False
+    is_question: bool = False
 
     def header(self, name: str) -> str | None:
         """The value of a header sent exactly once; None when it is absent or sent several times."""

@@ -114,6 +114,8 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
 
     A reverse route's first path segment is the tool's name; Envoy takes it off before the tool sees it.
     """
+    if http.is_question:
+        return (), http.path  # whatever its host is called: it is our own endpoint
     if not http.tool_hint:
         is_https = http.scheme == "https" or http.method == "CONNECT"
         port = _https_port(http) if http.method == "CONNECT" else http.port
@@ -123,7 +125,7 @@ def claimants(http: HttpCall, catalogue: Catalogue) -> tuple[tuple[Tool, ...], s
         return tools, http.path
     tool = catalogue.by_name.get(http.tool_hint)
     prefix = f"/{http.tool_hint}"
-    if tool is None or not (http.path == prefix or http.path.startswith(prefix + "/")):
+    if tool is None or tool.is_function or not (http.path == prefix or http.path.startswith(prefix + "/")):
         return (), http.path
     return (tool,), http.path[len(prefix) :] or "/"
 

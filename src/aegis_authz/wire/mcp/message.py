@@ -197,11 +197,11 @@ def _tools_call(
     if lasting:
         besides["_meta"] = lasting
     bound = {"name": name, "arguments": arguments, **besides}
-    declared, judged = _judged_arguments(tool, name, arguments)
+    declared, judged = judged_arguments(tool, name, arguments)
     return _tool_call(http, tool, CallKind.MCP_TOOL, name, judged, rpc, bound, agent_query, declared, besides)
 
 
-def _judged_arguments(
+def judged_arguments(
     tool: Tool, name: str, arguments: Mapping[str, Json]
 ) -> tuple[tuple[str, ...], Mapping[str, Json]]:
     """The names a server's tool declares, () where none are, and the arguments that are there: null is no optional one.
