@@ -63,6 +63,7 @@ from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import NAMES_APPROVAL, SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import (
@@ -117,6 +118,7 @@ SNAPSHOT = Snapshot(
     frozenset(),
     "http://control",
     None,
+    NO_TELEMETRY_RULES,
 )
 
 
@@ -869,6 +871,7 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
         frozenset(),
         "",
         None,
+        NO_TELEMETRY_RULES,
     )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])

@@ -37,6 +37,7 @@ from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.core.units import ApprovalId, Epoch, Jti, Millis, Revision, Seconds
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
@@ -182,6 +183,7 @@ class Judge:
             frozenset(),
             "http://control",
             None,
+            NO_TELEMETRY_RULES,
         )
 
     async def at(self, revision: Revision, deadline: float) -> Snapshot:

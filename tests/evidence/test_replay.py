@@ -33,6 +33,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import read_record
 from aegis_authz.evidence.replay import NotJudged, assumed, replayed
@@ -141,7 +142,21 @@ class World:
         self.opa = opa
         self.call = call
         self.snapshot = Snapshot(
-            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), "", None
+            "lab",
+            catalogue,
+            TRUST,
+            NO_AGENTS,
+            "",
+            CONTEXT,
+            {},
+            None,
+            {},
+            NO_BREAKERS,
+            NO_PRICES,
+            frozenset(),
+            "",
+            None,
+            NO_TELEMETRY_RULES,
         )
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
