@@ -28,6 +28,7 @@ from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import Decision, Evaluation, denied
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
 from aegis_authz.core.price import NO_PRICES
@@ -201,7 +202,7 @@ class Judge:
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0))
 
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         _NOTES.get().reason = record.reason.value
 
 

@@ -24,6 +24,7 @@ from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Decision, Evaluation
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
 from aegis_authz.core.price import NO_PRICES
@@ -187,7 +188,7 @@ class World:
 
 
 class Quiet:
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Telemetry has tests of its own."""
 
 

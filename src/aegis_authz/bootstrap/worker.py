@@ -32,7 +32,7 @@ from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
-from aegis_authz.bootstrap.exporting import ExporterBroken, span_endpoint, span_processor
+from aegis_authz.bootstrap.exporting import ExportUnusable, span_export
 from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.content_coding import Reading
@@ -59,9 +59,10 @@ from aegis_authz.server.session_heads import SessionHeads
 from aegis_authz.server.status import StatusServer, status_app, unix_listener
 from aegis_authz.server.usage_streams import UsageWatch
 from aegis_authz.telemetry.decisions import DecisionTelemetry
+from aegis_authz.telemetry.exports import ExportMetrics
 from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.telemetry.metrics import DecisionMetrics
-from aegis_authz.telemetry.spans import DecisionSpans
+from aegis_authz.telemetry.parameter_values import Keys
 
 if TYPE_CHECKING:
     from aegis_authz.bootstrap.workloads import OpenWorkload
@@ -74,7 +75,7 @@ _STATUS = "what answers /readyz"
 _SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
 
-_FAULTS = (KeyFolderError, RedisUrlUnusable, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
+_FAULTS = (KeyFolderError, RedisUrlUnusable, FolderBusy, LogAltered, ExportUnusable, OSError, RuntimeError)
 
 
 class WorkerFault(Exception):
@@ -104,7 +105,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     pdp = OpaPdp(OpaHttp(settings.opa_socket), answers=answers)
     store, records = RedisStore(settings.redis, clock, Seconds(settings.clock_skew)), _records(settings, worker, clock)
     session_keys = SessionKeyFile(settings.session_keys)
-    telemetry = _telemetry(settings)
+    telemetry = _telemetry(settings, session_keys.session_keys)
     slow_lane: SlowLane[Reading] = SlowLane()
     stack.callback(slow_lane.close)
     admission = _admission(settings)
@@ -249,10 +250,12 @@ def _authenticator(settings: IdentitySettings, ids: Ids, workloads: Sequence[Ope
     return Authenticator(acceptance, ids.token, {entry.listener: entry.workload for entry in workloads})
 
 
-def _telemetry(settings: AuthzSettings) -> DecisionTelemetry:
-    processor = span_processor(span_endpoint(settings.otlp_endpoint))
-    spans = DecisionSpans(processor, "aegis-authz", settings.environment) if processor is not None else None
-    return DecisionTelemetry(DecisionMetrics(None, asyncio.get_running_loop().call_later), spans)
+def _telemetry(settings: AuthzSettings, keys: Keys) -> DecisionTelemetry:
+    metrics = DecisionMetrics(None, asyncio.get_running_loop().call_later)
+    export = span_export(settings, keys, ExportMetrics(None))
+    if export is None:
+        return DecisionTelemetry(metrics, None, lambda: None)
+    return DecisionTelemetry(metrics, *export)
 
 
 def _admission(settings: AuthzSettings) -> Admission:
