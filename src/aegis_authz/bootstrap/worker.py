@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -59,10 +59,13 @@ from aegis_authz.server.session_heads import SessionHeads
 from aegis_authz.server.status import StatusServer, status_app, unix_listener
 from aegis_authz.server.usage_streams import UsageWatch
 from aegis_authz.telemetry.decisions import DecisionTelemetry
+from aegis_authz.telemetry.exemplars import Exemplars, SharedMetrics
 from aegis_authz.telemetry.exports import ExportMetrics
 from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.parameter_values import Keys
+from aegis_authz.telemetry.record_metrics import RecordMetrics
+from aegis_authz.telemetry.worker_gauges import WorkerGauges, WorkerReadings
 
 if TYPE_CHECKING:
     from aegis_authz.bootstrap.workloads import OpenWorkload
@@ -105,7 +108,8 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     pdp = OpaPdp(OpaHttp(settings.opa_socket), answers=answers)
     store, records = RedisStore(settings.redis, clock, Seconds(settings.clock_skew)), _records(settings, worker, clock)
     session_keys = SessionKeyFile(settings.session_keys)
-    telemetry = _telemetry(settings, session_keys.session_keys)
+    counted = RecordMetrics(records, None, asyncio.get_running_loop().call_later)
+    telemetry, exemplars = _telemetry(settings, session_keys.session_keys, counted.write)
     slow_lane: SlowLane[Reading] = SlowLane()
     stack.callback(slow_lane.close)
     admission = _admission(settings)
@@ -115,9 +119,8 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     stack.push_async_callback(records.close)
     stack.push_async_callback(pdp.close)
     stack.push_async_callback(snapshots.close)
-
     workloads = await _workloads(settings.identity, stack)
-    recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
+    recorder = Recorder(counted, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
         authenticator=_authenticator(settings.identity, ids, workloads),
@@ -133,16 +136,16 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         shares=Shares(lambda: admission.limit),
     )
     handler = CheckHandler(pipeline, admission, _times(settings), _holds(settings, clock, stack))
-    bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    settler = Settler(records, _reservations(settings, stack), clock)
+    bodies = BodyHandler(counted, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
+    settler = Settler(counted, _reservations(settings, stack), clock)
     outcomes = OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
     readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))
 
     await host.start()
-    parts = _watches(snapshots, readiness, recorder, workloads)
-    status = _status_server(readiness)
+    parts = _watches(snapshots, readiness, recorder, _gauges(snapshots, readiness, admission), workloads)
+    status = _status_server(readiness, exemplars)
     parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
     _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
@@ -161,13 +164,18 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
 
 
 def _watches(
-    snapshots: OpaSnapshots, readiness: Readiness, recorder: Recorder, workloads: Sequence[OpenWorkload]
+    snapshots: OpaSnapshots,
+    readiness: Readiness,
+    recorder: Recorder,
+    gauges: WorkerGauges,
+    workloads: Sequence[OpenWorkload],
 ) -> dict[str, asyncio.Task[None]]:
     """What watches beside the calls, by what is said where it ends."""
     watches = {
         "what follows OPA": snapshots.watch(),
         "what looks at readiness": readiness.watch(),
         "what keeps counts": recorder.watch_counts(),
+        "what measures the worker": gauges.watch(),
         **{f"what renews the token of {entry.listener}": entry.keeper.keep() for entry in workloads},
     }
     return {name: asyncio.create_task(watch) for name, watch in watches.items()}
@@ -250,12 +258,27 @@ def _authenticator(settings: IdentitySettings, ids: Ids, workloads: Sequence[Ope
     return Authenticator(acceptance, ids.token, {entry.listener: entry.workload for entry in workloads})
 
 
-def _telemetry(settings: AuthzSettings, keys: Keys) -> DecisionTelemetry:
+def _gauges(snapshots: OpaSnapshots, readiness: Readiness, admission: Admission) -> WorkerGauges:
+    return WorkerGauges(
+        None,
+        WorkerReadings(
+            lambda: "" if snapshots.trouble else snapshots.current().revision,
+            lambda: readiness.controls,
+            lambda: (admission.under_way, admission.limit),
+        ),
+    )
+
+
+def _telemetry(settings: AuthzSettings, keys: Keys, write: Callable[[], None]) -> tuple[DecisionTelemetry, Exemplars]:
+    """What tells of decisions, and `write`s what else was counted at its end."""
     metrics = DecisionMetrics(None, asyncio.get_running_loop().call_later)
-    export = span_export(settings, keys, ExportMetrics(None))
-    if export is None:
-        return DecisionTelemetry(metrics, None, lambda: None)
-    return DecisionTelemetry(metrics, *export)
+    spans, end = span_export(settings, keys, ExportMetrics(None)) or (None, lambda: None)
+
+    def close() -> None:
+        write()
+        end()
+
+    return DecisionTelemetry(metrics, spans, close), metrics.exemplars
 
 
 def _admission(settings: AuthzSettings) -> Admission:
@@ -302,9 +325,10 @@ def _workload_probe(workloads: tuple[OpenWorkload, ...]) -> dict[str, Probe]:
     return {_WORKLOAD: tokens} if workloads else {}
 
 
-def _status_server(readiness: Readiness) -> StatusServer:
+def _status_server(readiness: Readiness, exemplars: Exemplars) -> StatusServer:
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    workers = multiprocess.MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+    registry.register(SharedMetrics(workers, exemplars))
     return StatusServer(status_app(readiness, registry))
 
 

@@ -163,7 +163,8 @@ class AuthzSettings(Settings):
     sessions to their agents, the same for all workers; it is read again when it changes. `credentials` holds what
     policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`, shared by all workers; `metrics_dir` is where
     they keep their counters. `otlp_endpoint` is the URL of a collector (`telemetry` says how it is spoken to), "" for
-    that of OTEL_EXPORTER_OTLP_ENDPOINT in the environment, and no spans where that is not set either. `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
+    that of OTEL_EXPORTER_OTLP_ENDPOINT in the environment, and no spans where that is not set either.
+    `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
     stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
     who issues tokens may be ahead of that of Redis: whenever Redis was started, flushed or replaced, tokens are refused
     for so long. The control plane's is no more. `region` is where this worker is: it judges by bundles of that region

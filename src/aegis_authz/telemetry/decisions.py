@@ -20,9 +20,8 @@ class DecisionTelemetry:
 
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Count the decision and emit its spans."""
-        self._metrics.count(record)
-        if self._spans is not None:
-            self._spans.emit(record, trace)
+        trace_id = self._spans.emit(record, trace) if self._spans is not None else ""
+        self._metrics.count(record, trace_id)
 
     def close(self) -> None:
         """Write and export what waits."""

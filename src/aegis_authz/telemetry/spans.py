@@ -84,13 +84,16 @@ class DecisionSpans:
         self._guardrails = terms.guardrails
         self._parameters = ParameterAttributes(terms.keys)
 
-    def emit(self, record: DecisionRecord, trace: DecisionTrace) -> None:
-        """Emit the spans of one decision. Only an allow is ever left out, by its caller's sampler or by ours."""
+    def emit(self, record: DecisionRecord, trace: DecisionTrace) -> str:
+        """Emit the spans of one decision and return the id of their trace, "" for none.
+
+        Only an allow is ever left out, by its caller's sampler or by ours.
+        """
         parent = read_traceparent(trace.parent) if trace.parent else None
         trace_id = parent.trace_id if parent is not None else own_trace(record.decision_id)
         is_left_out = (parent is not None and not parent.is_sampled) or not is_drawn(trace_id, self._sample)
         if is_left_out and record.effect is Effect.ALLOW and not record.would:
-            return
+            return ""
         span_id = new_span_id()
         started = int(record.time * 1e9)
         part = FAULT_PARTS.get(record.reason)
@@ -116,6 +119,7 @@ class DecisionSpans:
         if record.parameters:
             fields.append(self._parameters.encoded(record.parameters, trace.terms.parameters))
         self._queue.put((b"".join(fields), *_children(record, trace_id, span_id, started, part)))
+        return trace_id.hex()
 
 
 class _Shape(NamedTuple):
